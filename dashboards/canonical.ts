@@ -1,0 +1,57 @@
+/** A value that JSON can hold. */
+export type Json = null | boolean | number | string | Json[] | JsonObject;
+
+/** An object of JSON. An interface because a type alias may not name itself through Record. */
+export interface JsonObject {
+  [key: string]: Json;
+}
+
+/**
+ * Parts that Grafana numbers by itself. The provider strips them from its state, so a program that sends them sees a difference for ever.
+ * `iteration` is a time stamp that older versions of Grafana wrote at each export.
+ */
+const NUMBERED_BY_GRAFANA = new Set(["id", "version", "iteration"]);
+
+/**
+ * Compact JSON with sorted keys and without what Grafana numbers: `id`, `version` and the panels' `id`.
+ * It is byte for byte what the Grafana provider keeps in its state (Go's encoding/json, which also escapes `<`, `>` and `&`),
+ * so that a second `up` shows no difference.
+ *
+ * @param dashboard a dashboard in Grafana's classic schema
+ */
+export function canonicalDashboard(dashboard: object): string {
+  // Through JSON once: drops undefined members and the SDK's marker methods, as sending it would.
+  const plain = JSON.parse(JSON.stringify(dashboard)) as JsonObject;
+  return canonicalJson(withoutPanelIds(withoutNumbers(plain)));
+}
+
+/** Compact JSON with sorted keys, escaped as Go's encoding/json does. */
+export function canonicalJson(value: Json): string {
+  return JSON.stringify(sorted(value)).replace(
+    /[<>&\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+function sorted(value: Json): Json {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(
+    Object.keys(value)
+      .sort()
+      .map((key) => [key, sorted(value[key] as Json)]),
+  );
+}
+
+function withoutNumbers(record: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(record).filter(([key]) => !NUMBERED_BY_GRAFANA.has(key)));
+}
+
+function withoutPanelIds(record: JsonObject): JsonObject {
+  if (!Array.isArray(record.panels)) return record;
+  const panels = record.panels.map((panel) => {
+    if (panel === null || typeof panel !== "object" || Array.isArray(panel)) return panel;
+    return withoutPanelIds(Object.fromEntries(Object.entries(panel).filter(([key]) => key !== "id")));
+  });
+  return { ...record, panels };
+}

@@ -1,0 +1,12 @@
+export { type AlertOptions, alertRules } from "./alerts";
+export { NGINX_DASHBOARD_UID, type NginxDashboardOptions, nginxDashboard } from "./nginx";
+export { PUBLISHED_DASHBOARD, PublishedDashboardError, publishedDashboard } from "./published";
+export {
+  type DataSource,
+  type Link,
+  SERVICE_DASHBOARD_UID,
+  type ServiceDashboardOptions,
+  TAG,
+  serviceDashboard,
+} from "./service";
+export { type ReplicaTarget, type TargetsOptions, targets } from "./targets";

@@ -1,0 +1,62 @@
+/**
+ * The names that dashboards and alerts may use. What is not listed here is not exposed by the service
+ * (audit-svc, prom-client's defaults) or by nginx-prometheus-exporter with stub_status, and a query for it would stay empty for ever.
+ */
+
+/** `job` label of the service's replicas, as targets() sets it. */
+export const SERVICE_JOB = "audit-svc";
+
+/** `job` label of the exporter beside the edge, as targets() sets it. */
+export const EDGE_JOB = "nginx";
+
+/**
+ * Label that holds the sending application of an event. The service calls it `application`; the target's own label of that
+ * name wins at the scrape, and Prometheus renames the other one so (honor_labels is false by default).
+ * See docs/decisions/0040-exported-application.md.
+ */
+export const SENDER_LABEL = "exported_application";
+
+/** Routes that only probes, scrapes and the agent call. Their answers are no answers to a client. */
+export const OWN_ROUTES = ["/healthz", "/readyz", "/metrics", "/reload"] as const;
+
+const histogram = (name: string) => [`${name}_bucket`, `${name}_sum`, `${name}_count`];
+
+/** Series of one replica of the service. */
+export const SERVICE_SERIES: readonly string[] = [
+  "audit_events_total",
+  "http_requests_total",
+  ...histogram("http_request_duration_seconds"),
+  "audit_ingest_queue_depth",
+  ...histogram("audit_ingest_batch_size"),
+  "audit_db_pool_connections",
+  "audit_db_errors_total",
+  "audit_config_generation",
+  "audit_config_digest_info",
+  "audit_config_last_reload_timestamp_seconds",
+  "audit_config_reloads_total",
+  "audit_schema_version",
+  "audit_build_info",
+  "process_start_time_seconds",
+  "process_cpu_seconds_total",
+  "process_resident_memory_bytes",
+  "nodejs_eventloop_lag_p99_seconds",
+];
+
+/** Series of the exporter, version 1.4 and later, reading stub_status. */
+export const EDGE_SERIES: readonly string[] = [
+  "nginx_up",
+  "nginx_connections_accepted",
+  "nginx_connections_active",
+  "nginx_connections_handled",
+  "nginx_connections_reading",
+  "nginx_connections_waiting",
+  "nginx_connections_writing",
+  "nginx_http_requests_total",
+  "nginx_exporter_build_info",
+];
+
+/** Series that Prometheus itself writes for every target. */
+export const SCRAPE_SERIES: readonly string[] = ["up"];
+
+/** Every name that a panel, an annotation, a variable or an alert may use. */
+export const ALLOWED_SERIES: ReadonlySet<string> = new Set([...SERVICE_SERIES, ...EDGE_SERIES, ...SCRAPE_SERIES]);

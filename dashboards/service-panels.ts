@@ -1,0 +1,268 @@
+import type * as cog from "@grafana/grafana-foundation-sdk/cog";
+import * as dashboard from "@grafana/grafana-foundation-sdk/dashboard";
+import * as common from "@grafana/grafana-foundation-sdk/common";
+import * as units from "@grafana/grafana-foundation-sdk/units";
+
+import { SENDER_LABEL, SERVICE_JOB } from "./metrics";
+import { UP_OR_DOWN, bars, buckets, lines, stack, states, thresholds, tiles, upThresholds } from "./panels";
+import { CLIENT_ROUTES, equals, select } from "./promql";
+
+export type Panel = cog.Builder<dashboard.Panel>;
+
+/** Matchers by which the dashboard's variables `environment` and `replica` choose replicas. */
+export const SCOPE = [equals("job", SERVICE_JOB), 'environment=~"$environment"', 'replica=~"$replica"'] as const;
+
+const of = (series: string, ...more: readonly string[]) => select(series, ...SCOPE, ...more);
+const rate = (series: string, ...more: readonly string[]) => `rate(${of(series, ...more)}[$__rate_interval])`;
+const increase = (series: string, ...more: readonly string[]) => `increase(${of(series, ...more)}[$__rate_interval])`;
+const percentile = (share: number, series: string, ...more: readonly string[]) =>
+  `histogram_quantile(${share}, sum by (le) (${rate(series, ...more)}))`;
+
+/** How far back, and how finely, the status block looks for the last change of `up`. */
+const LOOK_BACK = "[24h:15s]";
+
+/**
+ * When each replica came into the state it is in, in milliseconds: the last moment its `up` was the other value. Where that is longer ago
+ * than the look-back, a replica that is up counts from its process's start, one that is down from the first scrape within the look-back.
+ */
+const sinceWhen = (() => {
+  const up = of("up");
+  return [
+    `1000 * (`,
+    `  (max_over_time(timestamp(${up} == 0)${LOOK_BACK}) and ${up} == 1)`,
+    `  or (${of("process_start_time_seconds")} and ${up} == 1)`,
+    `  or (max_over_time(timestamp(${up} == 1)${LOOK_BACK}) and ${up} == 0)`,
+    `  or (min_over_time(timestamp(${up})${LOOK_BACK}) and ${up} == 0)`,
+    `)`,
+  ].join("\n");
+})();
+
+/** The panels that were asked for (docs/requirements, S12). */
+export function askedPanels(): Panel[] {
+  const events = lines({
+    title: "Events per second by application",
+    description:
+      "Events that were stored and confirmed, by the application that sent them, over all chosen replicas. An application that has sent nothing since its replicas started has no line.",
+    unit: units.EventsPerSecond,
+    width: 12,
+    queries: [{ expr: `sum by (${SENDER_LABEL}) (${rate("audit_events_total")})`, legend: `{{${SENDER_LABEL}}}` }],
+  });
+  // The divisor is dropped while it is 0: without answers there is no share, and 0/0 would be drawn as NaN.
+  const answers = rate("http_requests_total", CLIENT_ROUTES);
+  const codes = stack({
+    title: "Share of response codes",
+    description:
+      "What per cent of all answers to clients had which code at each moment; the areas add up to 100. Answers to health probes, scrapes and /reload are left out. Empty while nothing is asked.",
+    unit: units.Percent,
+    width: 12,
+    queries: [
+      {
+        expr: `100 * sum by (code) (${answers}) / on () group_left () (sum(${answers}) > 0)`,
+        legend: "{{code}}",
+      },
+    ],
+  })
+    .max(100)
+    .overrideByRegexp("/^2../", [shades("green")])
+    .overrideByRegexp("/^3../", [shades("blue")])
+    .overrideByRegexp("/^4../", [shades("orange")])
+    .overrideByRegexp("/^5../", [shades("red")]);
+  const status = tiles({
+    title: "Status",
+    description:
+      "Whether Prometheus reached each replica at its last scrape (up), through the edge's metrics listener.",
+    unit: units.Short,
+    width: 6,
+    height: 6,
+    queries: [{ expr: of("up"), legend: "{{environment}} {{replica}}" }],
+  })
+    .mappings(UP_OR_DOWN)
+    .thresholds(upThresholds())
+    .colorMode(common.BigValueColorMode.BackgroundSolid)
+    .noValue("no targets");
+  const since = tiles({
+    title: "Since when",
+    description:
+      "How long each replica has been in the state that Status shows: since up last had the other value within 24 hours, otherwise since its process started.",
+    unit: units.DateTimeFromNow,
+    width: 6,
+    height: 6,
+    queries: [{ expr: sinceWhen, legend: "{{environment}} {{replica}}" }],
+  }).noValue("no targets");
+  const history = states({
+    title: "Status over time",
+    description:
+      "up of each replica. A gap means that the replica was no target then: the deployment lists only the replicas that serve.",
+    unit: units.Short,
+    width: 12,
+    height: 6,
+    queries: [{ expr: of("up"), legend: "{{environment}} {{replica}} {{release}}" }],
+  })
+    .mappings(UP_OR_DOWN)
+    .thresholds(upThresholds());
+  return [events, codes, status, since, history];
+}
+
+export function latencyPanels(): Panel[] {
+  const percentiles = lines({
+    title: "Latency percentiles",
+    description:
+      "Time from the request's arrival at a replica to its answer, all client routes, over all chosen replicas. Interpolated in the histogram's buckets.",
+    unit: units.Seconds,
+    width: 8,
+    queries: [0.5, 0.95, 0.99].map((share) => ({
+      expr: percentile(share, "http_request_duration_seconds_bucket", CLIENT_ROUTES),
+      legend: `p${share * 100}`,
+    })),
+  });
+  const heat = buckets({
+    title: "Latency heatmap",
+    description:
+      "Requests by the time they took: each column is a moment, each row a bucket of the histogram, the colour the number of requests.",
+    unit: units.Seconds,
+    width: 8,
+    queries: [
+      { expr: `sum by (le) (${increase("http_request_duration_seconds_bucket", CLIENT_ROUTES)})`, legend: "{{le}}" },
+    ],
+  });
+  const byRoute = lines({
+    title: "Requests per second by route",
+    description: "What clients ask for, by method and route pattern.",
+    unit: units.RequestsPerSecond,
+    width: 8,
+    queries: [
+      {
+        expr: `sum by (method, route) (${rate("http_requests_total", CLIENT_ROUTES)})`,
+        legend: "{{method}} {{route}}",
+      },
+    ],
+  });
+  return [percentiles, heat, byRoute];
+}
+
+export function ingestionPanels(): Panel[] {
+  const queue = lines({
+    title: "Ingestion queue",
+    description:
+      "Events that were received and are not stored yet, by replica. They are answered only after the commit, so a queue is waiting clients, not lost events.",
+    unit: units.Short,
+    width: 6,
+    queries: [{ expr: `sum by (replica) (${of("audit_ingest_queue_depth")})`, legend: "{{replica}}" }],
+  });
+  const batch = lines({
+    title: "Batch size",
+    description: "Events stored by one INSERT: the mean and the 95th percentile.",
+    unit: units.Short,
+    width: 6,
+    queries: [
+      {
+        expr: `sum(${rate("audit_ingest_batch_size_sum")}) / (sum(${rate("audit_ingest_batch_size_count")}) > 0)`,
+        legend: "mean",
+      },
+      { expr: percentile(0.95, "audit_ingest_batch_size_bucket"), legend: "p95" },
+    ],
+  });
+  const pool = lines({
+    title: "Database connections",
+    description:
+      "Connections of all chosen replicas' pools by state. Waiting above zero for long: the pool is too small, or PostgreSQL too slow.",
+    unit: units.Short,
+    width: 6,
+    queries: [{ expr: `sum by (state) (${of("audit_db_pool_connections")})`, legend: "{{state}}" }],
+  });
+  const errors = bars({
+    title: "Database errors",
+    description: "Errors that PostgreSQL or the way to it gave, by kind. Clients are told to try again.",
+    unit: units.CountsPerSecond,
+    width: 6,
+    queries: [{ expr: `sum by (kind) (${rate("audit_db_errors_total")})`, legend: "{{kind}}" }],
+  });
+  return [queue, batch, pool, errors];
+}
+
+export function configurationPanels(): Panel[] {
+  const digests = tiles({
+    title: "Configurations in force",
+    description:
+      "Different configuration files that the chosen replicas of an environment run with. More than one for longer than a rotation takes: a reload did not arrive.",
+    unit: units.Short,
+    width: 4,
+    height: 6,
+    queries: [
+      {
+        expr: `count by (environment) (count by (environment, digest) (${of("audit_config_digest_info")} == 1))`,
+        legend: "{{environment}}",
+      },
+    ],
+  })
+    .thresholds(thresholds([2, "red"]))
+    .colorMode(common.BigValueColorMode.Value);
+  const lastReload = tiles({
+    title: "Configuration read",
+    description:
+      "When each replica last read its configuration file with success: at its start or by /reload. It is the age of the secret as the replica knows it.",
+    unit: units.DateTimeFromNow,
+    width: 5,
+    height: 6,
+    queries: [{ expr: `1000 * ${of("audit_config_last_reload_timestamp_seconds")}`, legend: "{{replica}}" }],
+  });
+  const generation = lines({
+    title: "Configuration generation",
+    description:
+      "How many configurations each replica has taken up since its start. Replicas started at different times differ here and still run the same file.",
+    unit: units.Short,
+    width: 5,
+    height: 6,
+    queries: [{ expr: of("audit_config_generation"), legend: "{{replica}} {{release}}" }],
+  }).decimals(0);
+  const reloads = bars({
+    title: "Reloads",
+    description: "Reloads of the configuration by result. A failed one leaves the last good configuration in force.",
+    unit: units.Short,
+    width: 5,
+    height: 6,
+    queries: [{ expr: `sum by (result) (${increase("audit_config_reloads_total")})`, legend: "{{result}}" }],
+  }).decimals(0);
+  const releases = tiles({
+    title: "Replicas by release",
+    description: "Replicas of each release that answer scrapes, with the database schema they found.",
+    unit: units.Short,
+    width: 5,
+    height: 6,
+    queries: [
+      { expr: `count by (release) (${of("audit_build_info")})`, legend: "release {{release}}" },
+      { expr: `max by (environment) (${of("audit_schema_version")})`, legend: "schema version {{environment}}" },
+    ],
+  });
+  return [digests, lastReload, generation, reloads, releases];
+}
+
+export function processPanels(): Panel[] {
+  const cpu = lines({
+    title: "CPU",
+    description: "Processor cores used by each replica; Node.js runs its program on one.",
+    unit: units.PercentUnit,
+    width: 8,
+    queries: [{ expr: rate("process_cpu_seconds_total"), legend: "{{replica}}" }],
+  });
+  const memory = lines({
+    title: "Memory",
+    description: "Resident memory of each replica. The container is killed at its limit.",
+    unit: units.BytesIEC,
+    width: 8,
+    queries: [{ expr: of("process_resident_memory_bytes"), legend: "{{replica}}" }],
+  });
+  const lag = lines({
+    title: "Event loop lag",
+    description:
+      "99th percentile of how late the event loop comes round. Above some 100 ms the replica is overloaded or blocked.",
+    unit: units.Seconds,
+    width: 8,
+    queries: [{ expr: of("nodejs_eventloop_lag_p99_seconds"), legend: "{{replica}}" }],
+  });
+  return [cpu, memory, lag];
+}
+
+function shades(color: string): dashboard.DynamicConfigValue {
+  return { id: "color", value: { mode: dashboard.FieldColorModeId.Shades, fixedColor: color } };
+}

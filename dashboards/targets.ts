@@ -1,0 +1,79 @@
+import { EDGE_JOB, SERVICE_JOB } from "./metrics";
+
+/** One replica of the service as Prometheus shall scrape it. */
+export interface ReplicaTarget {
+  /** Name of the replica, part of its metrics path: letters, digits, hyphens, dots, underscores. Example `blue-1`. */
+  readonly name: string;
+  /** Release it runs; a label. */
+  readonly release: string;
+}
+
+export interface TargetsOptions {
+  /** `host:port` of the edge's metrics listener as Prometheus reaches it. */
+  readonly address: string;
+  readonly environment: string;
+  /** The replicas that serve; one that is not listed vanishes from Prometheus. */
+  readonly replicas: readonly ReplicaTarget[];
+  /** Release that the edge serves, a label of the exporter's target. Default: none. */
+  readonly release?: string;
+  /** Label `application` of every target. Default `audit-svc`. */
+  readonly application?: string;
+}
+
+/** One entry of Prometheus's file-based service discovery. */
+interface TargetGroup {
+  readonly targets: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/**
+ * Targets for Prometheus's file_sd_configs (or http_sd_configs, which takes the same JSON): each replica and the exporter, all by way of the
+ * edge's metrics listener, told apart by their path.
+ *
+ * `job` and `instance` are set here and win over the scrape configuration's, so one scrape job serves any number of deployments; without its
+ * own `instance` all replicas would have the listener's address there.
+ *
+ * @throws Error if the address or a name cannot be used, or a name is given twice
+ */
+export function targets(options: TargetsOptions): string {
+  const { address, environment, replicas, release, application = "audit-svc" } = options;
+  if (!/^[A-Za-z0-9._-]+:\d+$/.test(address)) {
+    throw new Error(`The metrics address ${JSON.stringify(address)} must be host:port without a scheme.`);
+  }
+  const seen = new Set<string>();
+  for (const { name } of replicas) {
+    if (!/^[A-Za-z0-9._-]+$/.test(name) || name === "nginx") {
+      throw new Error(
+        `The replica name ${JSON.stringify(name)} must be letters, digits, hyphens, dots or underscores, and not "nginx".`,
+      );
+    }
+    if (seen.has(name)) throw new Error(`The replica name ${JSON.stringify(name)} is given twice.`);
+    seen.add(name);
+  }
+  const common = { application, environment };
+  const groups: TargetGroup[] = [...replicas]
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map((replica) => ({
+      targets: [address],
+      labels: {
+        __metrics_path__: `/metrics/${replica.name}`,
+        ...common,
+        instance: `${address}/${replica.name}`,
+        job: SERVICE_JOB,
+        release: replica.release,
+        replica: replica.name,
+      },
+    }));
+  groups.push({
+    targets: [address],
+    labels: {
+      __metrics_path__: "/metrics/nginx",
+      ...common,
+      instance: address,
+      job: EDGE_JOB,
+      ...(release === undefined ? {} : { release }),
+      replica: "nginx",
+    },
+  });
+  return `${JSON.stringify(groups, null, 2)}\n`;
+}
