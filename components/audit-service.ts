@@ -1,0 +1,127 @@
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import type { DockerHost } from "./docker-host";
+import { hardened, LOG_OPTIONS } from "./hardening";
+import type { Networks } from "./networks";
+import type { Replica } from "./release";
+import { dockerRun } from "./shell";
+import type { Slots } from "./slots";
+
+export interface AuditServiceArgs {
+  host: DockerHost;
+  networks: Networks;
+  /** The slots, with the release that is wanted. */
+  slots: Slots;
+  /** Docker volume and file name of the configuration, as {@link SecretsBinding} renders it. */
+  config: { volume: pulumi.Input<string>; file: string };
+  /**
+   * Configuration with which `migrate` is run before a release starts. It may be secret: it goes to standard input and is
+   * written nowhere. A migration that fails stops the deploy with its output.
+   */
+  migrate: pulumi.Input<Record<string, unknown>>;
+}
+
+/** Properties of an idle container the engine shall leave alone: all of them. */
+const EVERYTHING = ["*"];
+
+/**
+ * The service in two slots. A deploy fills the slot that does not serve: image by digest, migration, containers. Putting
+ * it in charge is the {@link Cutover}'s part, once the edge is ready for it (docs/decisions/0006).
+ */
+export class AuditService extends pulumi.ComponentResource {
+  /** Replicas of both slots, for the edge. */
+  readonly upstreams: { blue: readonly Replica[]; green: readonly Replica[] };
+  /** Containers of the slot that this run fills, or that serves already. */
+  readonly containers: readonly docker.Container[];
+  /** Image by digest. */
+  readonly image: string;
+  /** Identifier of the release. */
+  readonly release: string;
+
+  constructor(name: string, args: AuditServiceArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("audit:index:AuditService", name, {}, opts);
+    const { plan } = args.slots;
+
+    const image = new docker.RemoteImage(
+      `${name}-image`,
+      { name: plan.wanted.image, keepLocally: true },
+      { parent: this, provider: args.host.provider, dependsOn: [args.slots.guard] },
+    );
+    const migrated = this.#migrate(name, args, image);
+
+    this.containers = plan.replicas[plan.target].map((replica) =>
+      this.#replica(replica, args, plan.wanted.release, image, { dependsOn: [migrated] }),
+    );
+    if (plan.idle !== undefined) {
+      const { slot, release } = plan.idle;
+      for (const replica of plan.replicas[slot]) {
+        // Registered, so that it is not deleted, and left exactly as it was deployed.
+        this.#replica(replica, args, release.release, image, { ignoreChanges: EVERYTHING });
+      }
+    }
+
+    this.upstreams = plan.replicas;
+    this.image = plan.wanted.image;
+    this.release = plan.wanted.release;
+    this.registerOutputs({ upstreams: this.upstreams, image: this.image, release: this.release });
+  }
+
+  #replica(
+    replica: Replica,
+    args: AuditServiceArgs,
+    release: string,
+    image: docker.RemoteImage,
+    opts: pulumi.CustomResourceOptions,
+  ): docker.Container {
+    const { spec } = args.slots;
+    const { front, admin, egress } = args.networks;
+    return new docker.Container(
+      replica.name,
+      {
+        ...hardened({ memory: spec.memory, user: spec.user }),
+        name: replica.name,
+        image: image.imageId,
+        envs: [
+          `AUDIT_CONFIG_FILE=/run/audit/${args.config.file}`,
+          `AUDIT_LISTEN=${replica.address}:${replica.port}`,
+          `AUDIT_ADMIN_LISTEN=${replica.adminAddress}:${replica.adminPort}`,
+          `AUDIT_RELEASE=${release}`,
+          ...Object.entries(spec.environment).map(([key, value]) => `${key}=${value}`),
+        ],
+        // The idle slot is stopped on purpose; the provider must not start it again.
+        mustRun: false,
+        networksAdvanced: [
+          { name: front.name, ipv4Address: replica.address },
+          { name: admin.name, ipv4Address: replica.adminAddress },
+          { name: egress.name },
+        ],
+        mounts: [
+          { type: "volume", source: args.config.volume, target: "/run/audit", readOnly: true },
+          { type: "tmpfs", target: "/tmp", tmpfsOptions: { sizeBytes: 16 * 1024 * 1024, mode: 0o1777 } },
+        ],
+        logOpts: LOG_OPTIONS,
+      },
+      // Name and addresses are fixed, so the old container must go first; it is in the idle slot and serves nobody.
+      { parent: this, provider: args.host.provider, deleteBeforeReplace: true, ...opts },
+    );
+  }
+
+  #migrate(name: string, args: AuditServiceArgs, image: docker.RemoteImage): pulumi.Resource {
+    const { spec } = args.slots;
+    return args.host.script(
+      `${name}-migrate`,
+      {
+        script: dockerRun({
+          image: spec.image,
+          command: ["migrate"],
+          network: args.networks.names.egress,
+          interactive: true,
+          user: spec.user,
+          environment: { AUDIT_CONFIG_FILE: "/dev/stdin" },
+        }),
+        stdin: pulumi.secret(pulumi.output(args.migrate).apply((config) => JSON.stringify(config))),
+      },
+      { parent: this, dependsOn: [image, args.networks] },
+    );
+  }
+}

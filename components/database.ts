@@ -1,0 +1,123 @@
+import * as postgresql from "@pulumi/postgresql";
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+
+export interface DatabaseServer {
+  /** Server as the service reaches it. */
+  host: string;
+  port: number;
+  /** `disable`, `require` or `verify-full`, for the service's connections. */
+  sslMode: string;
+}
+
+export interface DatabaseArgs {
+  server: DatabaseServer;
+  /** Name of the database; its roles are `<name>_owner`, `<name>_runtime`, `<name>_app`. */
+  database: string;
+  /** Provider for the server; it needs CREATEROLE and CREATEDB, not superuser. */
+  provider: postgresql.Provider;
+  /** Refuse to delete the database and its roles, also when the stack is destroyed; default true. */
+  protect?: boolean;
+}
+
+/** How to connect, in the shape of the service's configuration file. */
+export interface Connection {
+  host: string;
+  port: number;
+  name: string;
+  user: string;
+  password: string;
+  sslmode: string;
+}
+
+/**
+ * A database of one's own on an existing PostgreSQL server, with three roles: the owner, who migrates; a group that may
+ * be granted what the service needs at run time; and the login that the service uses, a member of that group and of
+ * nothing else. Nobody else may connect.
+ *
+ * @example
+ * const database = new Database("audit", {
+ *   server: { host: "db.example.com", port: 5432, sslMode: "require" },
+ *   database: "audit",
+ *   provider,
+ * });
+ */
+export class Database extends pulumi.ComponentResource {
+  /** Connection of the service: it can do what migrations grant to {@link runtimeRole}. Secret. */
+  readonly connection: pulumi.Output<Connection>;
+  /** Connection of the owner, for migrations. Secret. */
+  readonly ownerConnection: pulumi.Output<Connection>;
+  /** Group role without login that migrations grant the run-time rights to. */
+  readonly runtimeRole: pulumi.Output<string>;
+
+  constructor(name: string, args: DatabaseArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("audit:index:Database", name, {}, opts);
+    const inherited = { parent: this, provider: args.provider, protect: args.protect ?? true };
+
+    const password = (role: string) =>
+      new random.RandomPassword(`${name}-${role}-password`, { length: 32, special: false }, { parent: this }).result;
+    const ownerPassword = password("owner");
+    const appPassword = password("app");
+
+    const owner = new postgresql.Role(
+      `${name}-owner`,
+      { name: `${args.database}_owner`, login: true, password: ownerPassword },
+      inherited,
+    );
+    const runtime = new postgresql.Role(
+      `${name}-runtime`,
+      { name: `${args.database}_runtime`, login: false },
+      inherited,
+    );
+    const app = new postgresql.Role(
+      `${name}-app`,
+      { name: `${args.database}_app`, login: true, password: appPassword, roles: [runtime.name] },
+      inherited,
+    );
+
+    const database = new postgresql.Database(
+      `${name}-database`,
+      {
+        name: args.database,
+        owner: owner.name,
+        encoding: "UTF8",
+        template: "template0",
+        lcCollate: "C.UTF-8",
+        lcCtype: "C.UTF-8",
+      },
+      inherited,
+    );
+    // PostgreSQL lets everybody connect to a new database; an empty list of rights takes that back. Grants are chained
+    // because concurrent ones on the same object fail ("tuple concurrently updated").
+    const nobodyElse = new postgresql.Grant(
+      `${name}-public`,
+      { database: database.name, objectType: "database", role: "public", privileges: [] },
+      inherited,
+    );
+    const connect = new postgresql.Grant(
+      `${name}-connect`,
+      { database: database.name, objectType: "database", role: runtime.name, privileges: ["CONNECT"] },
+      { ...inherited, dependsOn: [nobodyElse] },
+    );
+
+    const connectionAs = (user: postgresql.Role, secret: pulumi.Output<string>) =>
+      pulumi.secret(
+        pulumi.all([user.name, database.name, secret, connect.id]).apply(([role, db, value]) => ({
+          host: args.server.host,
+          port: args.server.port,
+          name: db,
+          user: role,
+          password: value,
+          sslmode: args.server.sslMode,
+        })),
+      );
+    this.connection = connectionAs(app, appPassword);
+    this.ownerConnection = connectionAs(owner, ownerPassword);
+    this.runtimeRole = runtime.name;
+    this.registerOutputs({
+      connection: this.connection,
+      ownerConnection: this.ownerConnection,
+      runtimeRole: this.runtimeRole,
+    });
+  }
+}

@@ -1,0 +1,132 @@
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import { renderNginxConfig, type Route } from "../nginx/render";
+import type { DockerHost } from "./docker-host";
+import { hardened, LOG_OPTIONS, pidsLimit } from "./hardening";
+import { HostFiles } from "./host-files";
+import type { Networks } from "./networks";
+import type { Replica } from "./release";
+import { quote } from "./shell";
+
+/** Nginx of the official image; the number matters, because the files it writes are in memory and belong to it. */
+const NGINX_USER = "101:101";
+const LISTEN_PORT = 8080;
+const METRICS_PORT = 9145;
+const STATUS_PORT = 8082;
+const EXPORTER_PORT = 9113;
+
+export interface EdgeProxyArgs {
+  host: DockerHost;
+  networks: Networks;
+  /** Nginx and nginx-prometheus-exporter by digest. */
+  images: { nginx: string; exporter: string };
+  /** Replicas of both slots. */
+  upstreams: { blue: readonly Replica[]; green: readonly Replica[] };
+  /** Volume with the flag file that puts green in charge, and where it is mounted. */
+  flag: { volume: pulumi.Input<string>; directory: string; file: string };
+  /** What is let through; everything else is answered 404. */
+  routes: readonly Route[];
+  /** Ports of the VM. */
+  listen: { port: number; metricsPort: number };
+  /** Addresses or ranges that may collect metrics. */
+  metricsAllow: readonly string[];
+  /** The service's address for its users, for outputs. */
+  publicUrl: string;
+  /** Largest request body, for example "2m"; default "2m". */
+  bodySize?: string;
+}
+
+/**
+ * Nginx as the only way in, and the exporter that reports it. Routes are an allow-list; nginx is not on the network of
+ * the service's admin port, so that no mistake in its configuration can reach `/reload`.
+ *
+ * A configuration that `nginx -t` refuses fails the deploy, and the last good one keeps serving.
+ */
+export class EdgeProxy extends pulumi.ComponentResource {
+  readonly url: pulumi.Output<string>;
+
+  constructor(name: string, args: EdgeProxyArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("audit:index:EdgeProxy", name, {}, opts);
+    const onHost = { parent: this, provider: args.host.provider };
+    const { addresses, front, edge } = args.networks;
+    const nginxImage = args.host.image(`${name}-nginx-image`, args.images.nginx, { parent: this });
+    const exporterImage = args.host.image(`${name}-exporter-image`, args.images.exporter, { parent: this });
+
+    const upstream = (slot: "blue" | "green") => ({ name: slot, servers: args.upstreams[slot] });
+    const volume = new docker.Volume(`${name}-config`, { name: `${name}-config` }, onHost);
+    const configuration = new HostFiles(
+      `${name}-config`,
+      {
+        host: args.host,
+        target: `${name}-config`,
+        image: args.images.nginx,
+        files: {
+          "nginx.conf": renderNginxConfig({
+            port: LISTEN_PORT,
+            metricsPort: METRICS_PORT,
+            status: { address: addresses.front.edge, port: STATUS_PORT, reader: addresses.front.exporter },
+            exporter: `${addresses.front.exporter}:${EXPORTER_PORT}`,
+            upstreams: [upstream("blue"), upstream("green")],
+            flagFile: args.flag.file,
+            routes: args.routes,
+            bodySize: args.bodySize ?? "2m",
+            metricsAllow: args.metricsAllow,
+          }),
+        },
+        // `nginx -t` binds the listeners, and the address on the front network is nobody's inside the one-shot.
+        check: `sed 's/listen ${addresses.front.edge}:/listen 127.0.0.1:/' nginx.conf > test.conf && nginx -t -q -c /tmp/new/test.conf`,
+        then: `if docker container inspect ${quote(`${name}-nginx`)} > /dev/null 2>&1; then docker kill --signal HUP ${quote(`${name}-nginx`)} > /dev/null; fi`,
+        after: [volume, nginxImage],
+      },
+      { parent: this },
+    );
+
+    const nginx = new docker.Container(
+      `${name}-nginx`,
+      {
+        ...hardened({ memory: 128, user: NGINX_USER }),
+        name: `${name}-nginx`,
+        image: nginxImage.imageId,
+        entrypoints: ["nginx"],
+        command: ["-c", "/etc/audit-edge/nginx.conf", "-g", "daemon off;"],
+        networksAdvanced: [{ name: edge.name }, { name: front.name, ipv4Address: addresses.front.edge }],
+        ports: [
+          { internal: LISTEN_PORT, external: args.listen.port },
+          { internal: METRICS_PORT, external: args.listen.metricsPort },
+        ],
+        mounts: [
+          { type: "volume", source: volume.name, target: "/etc/audit-edge", readOnly: true },
+          { type: "volume", source: args.flag.volume, target: args.flag.directory, readOnly: true },
+          { type: "tmpfs", target: "/tmp", tmpfsOptions: { sizeBytes: 64 * 1024 * 1024, mode: 0o1777 } },
+        ],
+        // SIGQUIT lets nginx finish the requests it has; SIGTERM does not.
+        stopSignal: "SIGQUIT",
+        logOpts: LOG_OPTIONS,
+      },
+      // Name, address and published ports are fixed, so the old one has to go first.
+      { ...onHost, dependsOn: [configuration], deleteBeforeReplace: true },
+    );
+    const exporter = new docker.Container(
+      `${name}-exporter`,
+      {
+        ...hardened({ memory: 64, user: "65534:65534" }),
+        name: `${name}-exporter`,
+        image: exporterImage.imageId,
+        command: [
+          `--nginx.scrape-uri=http://${addresses.front.edge}:${STATUS_PORT}/stub_status`,
+          `--web.listen-address=${addresses.front.exporter}:${EXPORTER_PORT}`,
+        ],
+        networksAdvanced: [{ name: front.name, ipv4Address: addresses.front.exporter }],
+        logOpts: LOG_OPTIONS,
+      },
+      { ...onHost, deleteBeforeReplace: true },
+    );
+    const limited = [
+      pidsLimit(`${name}-nginx-pids`, args.host, nginx, 64, { parent: this }),
+      pidsLimit(`${name}-exporter-pids`, args.host, exporter, 64, { parent: this }),
+    ];
+
+    this.url = pulumi.all(limited.map((limit) => limit.id)).apply(() => args.publicUrl);
+    this.registerOutputs({ url: this.url });
+  }
+}

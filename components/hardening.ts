@@ -1,0 +1,67 @@
+import type * as command from "@pulumi/command";
+import type * as docker from "@pulumi/docker";
+import type { DockerHost, ScriptOptions } from "./docker-host";
+import { quote } from "./shell";
+
+export interface HardenedArgs {
+  /** Memory limit, MiB; there is no swap beyond it. */
+  memory: number;
+  /** Numeric `uid:gid`. */
+  user: string;
+}
+
+/** The part of a container's arguments that is the same for every long-running container here. */
+export function hardened(
+  args: HardenedArgs,
+): Pick<
+  docker.ContainerArgs,
+  | "readOnly"
+  | "user"
+  | "capabilities"
+  | "securityOpts"
+  | "memory"
+  | "memorySwap"
+  | "restart"
+  | "init"
+  | "logDriver"
+  | "destroyGraceSeconds"
+> {
+  return {
+    readOnly: true,
+    user: args.user,
+    capabilities: { drops: ["ALL"] },
+    securityOpts: ["no-new-privileges"],
+    memory: args.memory,
+    // Unset, Docker allows as much swap again, and a refresh would store that as a difference.
+    memorySwap: args.memory,
+    restart: "unless-stopped",
+    init: true,
+    logDriver: "json-file",
+    // Unset, the provider stops a container by SIGKILL.
+    destroyGraceSeconds: 40,
+  };
+}
+
+/** Logs are bounded: two files of 10 MB a container. */
+export const LOG_OPTIONS = { "max-size": "10m", "max-file": "2" };
+
+/**
+ * Bounds the number of processes of a container. The docker provider has no such input (nproc of `ulimits` counts per
+ * user, not per container), so Docker is told after the container was made.
+ */
+export function pidsLimit(
+  name: string,
+  host: DockerHost,
+  container: docker.Container,
+  limit: number,
+  opts: ScriptOptions,
+): command.local.Command {
+  return host.script(
+    name,
+    {
+      script: container.name.apply((c) => `docker update --pids-limit ${limit} ${quote(c)} > /dev/null`),
+      triggers: [container.id],
+    },
+    opts,
+  );
+}

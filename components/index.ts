@@ -1,0 +1,12 @@
+export { AccessTokens, type AccessTokensArgs, type TokenHash } from "./access-tokens";
+export { addressPlan, type AddressPlan } from "./addresses";
+export { AuditService, type AuditServiceArgs } from "./audit-service";
+export { Database, type Connection, type DatabaseArgs, type DatabaseServer } from "./database";
+export { DockerHost, type DockerHostArgs } from "./docker-host";
+export { EdgeProxy, type EdgeProxyArgs } from "./edge-proxy";
+export { HostFiles, type HostFilesArgs } from "./host-files";
+export { Networks, type NetworksArgs } from "./networks";
+export { Observability, type ObservabilityArgs } from "./observability";
+export { planRelease, releaseId, type ReleaseState, type Replica, type ReplicaSpec, type Slot } from "./release";
+export { SecretsBinding, type SecretsBindingArgs } from "./secrets-binding";
+export { Cutover, Slots, type CutoverArgs, type SlotsArgs } from "./slots";

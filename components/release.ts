@@ -1,0 +1,132 @@
+import { createHash } from "node:crypto";
+import { ADMIN_PORT, MAX_REPLICAS, SERVICE_PORT, type AddressPlan } from "./addresses";
+
+/** The two places in which a release can run; one serves, the other is idle or being filled. */
+export type Slot = "blue" | "green";
+
+export function otherSlot(slot: Slot): Slot {
+  return slot === "blue" ? "green" : "blue";
+}
+
+/** Everything about a replica that only a new container can change. Plain values: they make the release's identity. */
+export interface ReplicaSpec {
+  /** Image that keeps the contract (audit-svc/CONTRACT.md), by digest. */
+  image: string;
+  /** How many replicas, 1 to 16; default 2. */
+  replicas?: number;
+  /** Memory limit of one replica, MiB; default 256. */
+  memory?: number;
+  /** Processes and threads of one replica; default 256. */
+  pids?: number;
+  /** Numeric `uid:gid` of the service; default "10001:10001". */
+  user?: string;
+  /** Further environment, never secrets; default none. */
+  environment?: Readonly<Record<string, string>>;
+}
+
+/** What runs, or last ran, in a slot. */
+export interface SlotRelease {
+  /** Identifier of the release, see {@link releaseId}. */
+  release: string;
+  /** Image by digest. */
+  image: string;
+  replicas: number;
+}
+
+/** The state of both slots, kept as a stack output and read back by the next run. */
+export interface ReleaseState {
+  active: Slot;
+  slots: Partial<Record<Slot, SlotRelease>>;
+}
+
+/** A place where a replica runs or will run. */
+export interface Replica {
+  /** Name of its container, `<name>-<slot>-<n>`. */
+  name: string;
+  /** Main port, on the front network. */
+  address: string;
+  port: number;
+  /** Admin port, on the admin network. */
+  adminAddress: string;
+  adminPort: number;
+}
+
+export interface ReleasePlan {
+  /** The slot that this run makes serve, and what it then holds. */
+  target: Slot;
+  wanted: SlotRelease;
+  /** What the other slot holds, kept stopped for a rollback; undefined when it is empty. */
+  idle: { slot: Slot; release: SlotRelease } | undefined;
+  /** Replicas of each slot. An empty slot has the addresses it would have: nginx wants them at its start. */
+  replicas: Record<Slot, readonly Replica[]>;
+  /** The state once this run has succeeded. */
+  next: ReleaseState;
+}
+
+/** The specification with its defaults. */
+export function completeSpec(spec: ReplicaSpec): Required<ReplicaSpec> {
+  const complete = { replicas: 2, memory: 256, pids: 256, user: "10001:10001", environment: {}, ...spec };
+  if (!Number.isInteger(complete.replicas) || complete.replicas < 1 || complete.replicas > MAX_REPLICAS) {
+    throw new RangeError(`replicas must be a whole number from 1 to ${MAX_REPLICAS}, not ${complete.replicas}`);
+  }
+  return complete;
+}
+
+/**
+ * Twelve hexadecimal digits that name a release. Equal specification, equal name; so a second run finds the wanted
+ * release in charge and has nothing to do.
+ */
+export function releaseId(spec: ReplicaSpec): string {
+  return createHash("sha256")
+    .update(canonical(completeSpec(spec)))
+    .digest("hex")
+    .slice(0, 12);
+}
+
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    inner !== null && typeof inner === "object" && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}
+
+/**
+ * Decides which slot gets the wanted release. What serves is never touched: a release that is not in charge goes to the
+ * idle slot, also when that slot holds it already (a rollback is then a start and a flip).
+ */
+export function planRelease(
+  name: string,
+  spec: ReplicaSpec,
+  previous: ReleaseState | undefined,
+  addresses: AddressPlan,
+): ReleasePlan {
+  const { image, replicas } = completeSpec(spec);
+  const wanted: SlotRelease = { release: releaseId(spec), image, replicas };
+  const serving = previous?.slots[previous.active];
+  let target: Slot = "blue";
+  if (previous !== undefined && serving !== undefined) {
+    target = serving.release === wanted.release ? previous.active : otherSlot(previous.active);
+  }
+  const idleSlot = otherSlot(target);
+  const idle = previous?.slots[idleSlot];
+  const slotReplicas = (slot: Slot, count: number): Replica[] =>
+    Array.from({ length: count }, (_, index) => {
+      const { front, admin } = addresses.replica(slot, index);
+      return {
+        name: `${name}-${slot}-${index + 1}`,
+        address: front,
+        port: SERVICE_PORT,
+        adminAddress: admin,
+        adminPort: ADMIN_PORT,
+      };
+    });
+  const counts = { [target]: replicas, [idleSlot]: idle?.replicas ?? replicas } as Record<Slot, number>;
+  return {
+    target,
+    wanted,
+    idle: idle === undefined ? undefined : { slot: idleSlot, release: idle },
+    replicas: { blue: slotReplicas("blue", counts.blue), green: slotReplicas("green", counts.green) },
+    next: { active: target, slots: { ...(idle === undefined ? {} : { [idleSlot]: idle }), [target]: wanted } },
+  };
+}

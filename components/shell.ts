@@ -1,0 +1,49 @@
+/**
+ * Shell text for the virtual machine, as pure functions: what runs there is plain `sh` and `docker`, so that a VM needs
+ * nothing but Docker and sshd, and a reader can run the same line by hand.
+ */
+
+/** Quotes one word for POSIX `sh`, also across one `ssh` hop, which joins its arguments with blanks. */
+export function quote(word: string): string {
+  return /^[A-Za-z0-9_./:=@,+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/** Joins words to a command line, each quoted. */
+export function commandLine(words: readonly string[]): string {
+  return words.map(quote).join(" ");
+}
+
+export interface DockerRun {
+  image: string;
+  /** Program to run instead of the image's entry point. */
+  entrypoint?: string;
+  command: readonly string[];
+  /** Docker network; default `none`: most one-shots only touch files. */
+  network?: string;
+  /** `source:target[:ro]`, source being a volume or an absolute path. */
+  volumes?: readonly string[];
+  /** Numeric `uid:gid`; default root without capabilities, because fresh Docker volumes belong to root. */
+  user?: string;
+  /** Environment, never secrets: `docker inspect` shows it. */
+  environment?: Readonly<Record<string, string>>;
+  /** Give it our standard input. */
+  interactive?: boolean;
+  capabilities?: readonly string[];
+}
+
+/**
+ * A `docker run` of a one-shot container with the restrictions that every container of this project has: no
+ * capabilities, no new privileges, read-only root, bounded memory and processes, removed at its end.
+ */
+export function dockerRun(run: DockerRun): string {
+  const words = ["docker", "run", "--rm", "--pull", "never", "--network", run.network ?? "none"];
+  if (run.interactive) words.push("--interactive");
+  words.push("--read-only", "--tmpfs", "/tmp:rw,noexec,nosuid,size=16m", "--cap-drop", "ALL");
+  for (const capability of run.capabilities ?? []) words.push("--cap-add", capability);
+  words.push("--security-opt", "no-new-privileges", "--memory", "256m", "--pids-limit", "128");
+  words.push("--log-driver", "none", "--user", run.user ?? "0:0");
+  for (const volume of run.volumes ?? []) words.push("--volume", volume);
+  for (const [key, value] of Object.entries(run.environment ?? {})) words.push("--env", `${key}=${value}`);
+  if (run.entrypoint !== undefined) words.push("--entrypoint", run.entrypoint);
+  return commandLine([...words, run.image, ...run.command]);
+}

@@ -1,0 +1,119 @@
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import { FLAG, cutoverScript, guardScript, type CutoverContext, type SlotReplicas } from "./cutover-script";
+import type { DockerHost } from "./docker-host";
+import type { Networks } from "./networks";
+import { completeSpec, planRelease, type ReleasePlan, type ReleaseState, type ReplicaSpec } from "./release";
+
+/** Where the volume with the flag file is mounted, in nginx and in the agent. */
+const FLAG_DIRECTORY = "/run/release";
+
+export interface SlotsArgs {
+  host: DockerHost;
+  networks: Networks;
+  /** The release that is wanted. */
+  spec: ReplicaSpec;
+  /** State as the last run left it ({@link Cutover.state}); undefined at the first. */
+  previous: ReleaseState | undefined;
+  /** Path that answers 200 once a replica can store events; default "/readyz". */
+  readyPath?: string;
+  /** Seconds until a new release must be ready; default 60. */
+  readyDeadline?: number;
+}
+
+/**
+ * The two slots of a service, and which of them this run fills. The volume holds one flag file: present, green serves;
+ * absent, blue. Nginx looks at it at each request, so that a release is put in charge without a reload.
+ */
+export class Slots extends pulumi.ComponentResource {
+  readonly plan: ReleasePlan;
+  readonly spec: Required<ReplicaSpec>;
+  /** Volume of the flag file, where it is to be mounted, and the file there. */
+  readonly flag: { volume: pulumi.Output<string>; directory: string; file: string };
+  /** Resources that must be done before the target slot's containers are replaced. */
+  readonly guard: pulumi.Resource;
+  /** Names and limits for the scripts on the VM. */
+  readonly context: CutoverContext;
+
+  constructor(name: string, args: SlotsArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("audit:index:Slots", name, {}, opts);
+    this.spec = completeSpec(args.spec);
+    this.plan = planRelease(name, args.spec, args.previous, args.networks.addresses);
+    const volume = `${name}-release`;
+    this.context = {
+      tools: args.host.tools,
+      frontNetwork: args.networks.names.front,
+      flagVolume: volume,
+      readyDeadline: args.readyDeadline ?? 60,
+      readyPath: args.readyPath ?? "/readyz",
+    };
+    const made = new docker.Volume(volume, { name: volume }, { parent: this, provider: args.host.provider });
+    this.flag = { volume: made.name, directory: FLAG_DIRECTORY, file: `${FLAG_DIRECTORY}/${FLAG}` };
+    this.guard = args.host.script(
+      `${name}-guard`,
+      {
+        script: guardScript(this.plan.target, this.other, this.context),
+        triggers: [this.plan.target, this.plan.wanted.release],
+        verbose: true,
+      },
+      { parent: this, dependsOn: [made, args.networks] },
+    );
+    this.registerOutputs({});
+  }
+
+  get target(): SlotReplicas {
+    return { slot: this.plan.target, replicas: this.plan.replicas[this.plan.target] };
+  }
+
+  /** The replicas that serve once this run has succeeded, as they are scraped. */
+  get serving(): { name: string; release: string }[] {
+    return this.target.replicas.map(({ name }) => ({ name, release: this.plan.wanted.release }));
+  }
+
+  /** What the other slot holds; undefined when it is empty. */
+  get other(): SlotReplicas | undefined {
+    const { idle, replicas } = this.plan;
+    return idle === undefined ? undefined : { slot: idle.slot, replicas: replicas[idle.slot] };
+  }
+}
+
+export interface CutoverArgs {
+  host: DockerHost;
+  slots: Slots;
+  /** Containers of the target slot; a new one of them means a new cutover. */
+  containers: readonly docker.Container[];
+  /** What must be done before, above all the edge knowing the slot's replicas. */
+  after?: readonly pulumi.Resource[];
+  /** Seconds between the flip and the stop of the other slot; default 2. */
+  drainSeconds?: number;
+}
+
+/**
+ * Puts the target slot in charge: start, ready, flip, drain. It fails, with the last lines of the containers' logs, when
+ * the release does not become ready; then what served before serves on.
+ */
+export class Cutover extends pulumi.ComponentResource {
+  /** State of the slots; a stack output, and `previous` of the next run. */
+  readonly state: pulumi.Output<ReleaseState>;
+  readonly release: pulumi.Output<string>;
+  readonly image: pulumi.Output<string>;
+
+  constructor(name: string, args: CutoverArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("audit:index:Cutover", name, {}, opts);
+    const { slots } = args;
+    const done = args.host.script(
+      `${name}-cutover`,
+      {
+        script: cutoverScript(slots.target, slots.other, slots.spec.pids, args.drainSeconds ?? 2, slots.context),
+        triggers: args.containers.map((container) => container.id),
+        verbose: true,
+      },
+      { parent: this, dependsOn: [...args.containers, ...(args.after ?? [])] },
+    );
+    const afterwards = <T>(value: T): pulumi.Output<T> => done.id.apply(() => value);
+    this.state = afterwards(slots.plan.next);
+    this.release = afterwards(slots.plan.wanted.release);
+    this.image = afterwards(slots.plan.wanted.image);
+    this.registerOutputs({ state: this.state, release: this.release, image: this.image });
+  }
+}

@@ -1,0 +1,126 @@
+import * as postgresql from "@pulumi/postgresql";
+import * as pulumi from "@pulumi/pulumi";
+import * as vault from "@pulumi/vault";
+import * as grafana from "@pulumiverse/grafana";
+import * as c from "./components";
+import { registryLogin, settingsOfStack } from "./config";
+import { publishedDashboard } from "./dashboards";
+import { ROUTES } from "./nginx/routes";
+
+/** The program: an async function, because it reads what the last run left before it makes anything. */
+export = async () => {
+  const s = settingsOfStack();
+  const self = new pulumi.StackReference(`${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`);
+  const previous = (await self.getOutputDetails("releases")).value as c.ReleaseState | undefined;
+
+  // Tokens come from the environment (VAULT_TOKEN, PGPASSWORD, GRAFANA_AUTH): as inputs they would stand in the state.
+  const inVault = new vault.Provider("vault", { address: s.vaultAddress, skipChildToken: true });
+  const inPostgres = new postgresql.Provider("postgres", {
+    host: s.databaseAdminHost ?? s.databaseHost,
+    port: s.databaseAdminPort || s.databasePort,
+    username: s.databaseAdminUser,
+    sslmode: s.databaseSslMode,
+    superuser: false,
+  });
+  const inGrafana = new grafana.Provider("grafana", { url: s.grafanaUrl });
+  const vm = new c.DockerHost("vm", {
+    address: s.hostAddress,
+    sshOptions: s.hostSshOptions,
+    tools: s.vaultImage,
+    registry: registryLogin(s),
+  });
+  const monitoring = new c.DockerHost("monitoring", {
+    address: s.prometheusHost,
+    sshOptions: s.prometheusSshOptions,
+    tools: s.prometheusImage,
+  });
+
+  const database = new c.Database("audit", {
+    server: { host: s.databaseHost, port: s.databasePort, sslMode: s.databaseSslMode },
+    database: s.databaseName,
+    provider: inPostgres,
+    protect: s.protectData,
+  });
+  const tokens = new c.AccessTokens("audit", {
+    applications: s.applications,
+    provider: inVault,
+    mount: s.vaultMount,
+    path: `${s.vaultPath}-tokens`,
+  });
+
+  const networks = new c.Networks("audit", { host: vm, prefix: s.networkPrefix });
+  const slots = new c.Slots("audit-svc", {
+    host: vm,
+    networks,
+    spec: { image: s.image, replicas: s.replicas, memory: s.memory },
+    previous,
+  });
+  const secrets = new c.SecretsBinding("audit-svc", {
+    vault: {
+      provider: inVault,
+      address: s.vaultAddress,
+      agentAddress: s.vaultAgentAddress ?? s.vaultAddress,
+      mount: s.vaultMount,
+      path: s.vaultPath,
+    },
+    data: { database: database.connection, tokens: tokens.hashes },
+    host: vm,
+    image: s.vaultImage,
+    networks,
+    slots,
+    boundCidrs: s.hostCidr === undefined ? undefined : [s.hostCidr],
+  });
+  const service = new c.AuditService("audit-svc", {
+    host: vm,
+    networks,
+    slots,
+    config: { volume: secrets.configVolume, file: secrets.configFile },
+    migrate: { database: database.ownerConnection, runtimeRole: database.runtimeRole, tokens: [] },
+  });
+  const edge = new c.EdgeProxy("audit-edge", {
+    host: vm,
+    networks,
+    images: { nginx: s.edgeImage, exporter: s.exporterImage },
+    upstreams: service.upstreams,
+    flag: slots.flag,
+    routes: ROUTES,
+    listen: { port: s.edgePort, metricsPort: s.edgeMetricsPort },
+    metricsAllow: s.edgeMetricsAllow,
+    publicUrl: s.serviceUrl,
+  });
+  const cutover = new c.Cutover("audit-svc", {
+    host: vm,
+    slots,
+    containers: service.containers,
+    after: [edge, secrets],
+  });
+  const observability = new c.Observability("audit", {
+    environment: s.environment,
+    prometheus: { url: s.prometheusUrl, host: monitoring, targets: s.prometheusTargets, rules: s.prometheusRules },
+    grafana: {
+      provider: inGrafana,
+      publicUrl: s.grafanaPublicUrl ?? s.grafanaUrl,
+      dataSource:
+        s.grafanaDataSource === undefined
+          ? { prometheusUrl: s.grafanaPrometheusUrl ?? s.prometheusUrl }
+          : { uid: s.grafanaDataSource },
+      nginxDashboard: await publishedDashboard(),
+    },
+    scrape: { address: s.metricsAddress, replicas: slots.serving, release: service.release },
+    links: [
+      { title: "Service", url: s.serviceUrl },
+      { title: "Targets", url: `${s.prometheusUrl}/targets` },
+    ],
+    runbookUrl: s.runbookUrl,
+    after: [cutover],
+  });
+
+  return {
+    serviceUrl: edge.url,
+    dashboardUrl: observability.dashboardUrl,
+    nginxDashboardUrl: observability.nginxDashboardUrl,
+    image: cutover.image,
+    release: cutover.release,
+    releases: cutover.state,
+  };
+};

@@ -1,0 +1,122 @@
+/** Renders the files of Vault Agent. Pure: test/unit/vault-agent.test.ts asserts the exact output. */
+
+export interface AgentConfig {
+  /** Vault as the VM reaches it. */
+  vaultAddress: string;
+  roleIdFile: string;
+  secretIdFile: string;
+  templateFile: string;
+  /** File that the service reads. */
+  configFile: string;
+  /** Script run whenever the rendered file has changed. */
+  reloadCommand: string;
+  /** How often Vault is asked for a newer secret, in seconds. */
+  renderInterval: number;
+  /** How long the reload command may take in all, in seconds. */
+  reloadDeadline: number;
+}
+
+const hcl = (text: string): string => JSON.stringify(text);
+
+export function renderAgentConfig(config: AgentConfig): string {
+  return `# Written by the SecretsBinding component; changes made here are overwritten by the next deploy.
+vault {
+  address = ${hcl(config.vaultAddress)}
+  retry {
+    num_retries = -1
+  }
+}
+
+auto_auth {
+  method "approle" {
+    config = {
+      role_id_file_path                   = ${hcl(config.roleIdFile)}
+      secret_id_file_path                 = ${hcl(config.secretIdFile)}
+      # The default removes the file, and an agent that restarts could not log in again.
+      remove_secret_id_file_after_reading = false
+    }
+  }
+}
+
+template_config {
+  # KV secrets have no lease; this is how often they are read again (default 5 minutes).
+  static_secret_render_interval = "${config.renderInterval}s"
+  exit_on_retry_failure         = false
+}
+
+template {
+  source               = ${hcl(config.templateFile)}
+  destination          = ${hcl(config.configFile)}
+  perms                = "0440"
+  error_on_missing_key = true
+  exec {
+    command = ["/bin/sh", ${hcl(config.reloadCommand)}]
+    timeout = "${config.reloadDeadline + 5}s"
+  }
+}
+
+log_format = "json"
+`;
+}
+
+/** The service's configuration file is the secret itself, as JSON. */
+export function renderTemplate(secretPath: string): string {
+  return `{{ with secret ${hcl(secretPath)} }}{{ .Data.data | toJSONPretty }}{{ end }}\n`;
+}
+
+export interface ReloadTarget {
+  /** Name in messages. */
+  name: string;
+  /** Address of `POST /reload`. */
+  url: string;
+}
+
+export interface ReloadScript {
+  configFile: string;
+  /** File whose presence says that the second group serves. */
+  flagFile: string;
+  /** Replicas of the group that serves without the flag file, and with it. */
+  first: readonly ReloadTarget[];
+  second: readonly ReloadTarget[];
+  /** Seconds until a replica that has not confirmed counts as failed. */
+  deadline: number;
+  /** File that tells the health check of the agent how the last reload ended. */
+  resultFile: string;
+}
+
+/**
+ * The template's command. A command that fails is not run again until the content changes, so it must itself insist:
+ * each replica of the slot that serves is asked until it answers with the digest of the file that was rendered.
+ */
+export function renderReloadScript(script: ReloadScript): string {
+  const targets = (list: readonly ReloadTarget[]) => list.map((t) => `${t.name}=${t.url}`).join(" ");
+  return `#!/bin/sh
+# Written by the SecretsBinding component. Asks every serving replica to read its configuration again.
+set -u
+digest=$(sha256sum ${script.configFile} | cut -d ' ' -f 1)
+if [ -f ${script.flagFile} ]; then
+  targets="${targets(script.second)}"
+else
+  targets="${targets(script.first)}"
+fi
+end=$(( $(date +%s) + ${script.deadline} ))
+missing=""
+for target in $targets; do
+  name=\${target%%=*}
+  url=\${target#*=}
+  until wget -q -T 3 -O - --post-data "" "$url" 2>/dev/null | grep -q "$digest"; do
+    if [ "$(date +%s)" -ge "$end" ]; then
+      missing="$missing $name"
+      break
+    fi
+    sleep 0.5
+  done
+done
+if [ -n "$missing" ]; then
+  echo "reload: not confirmed by:$missing (wanted configuration digest $digest)" >&2
+  echo "failed $digest$missing" > ${script.resultFile}
+  exit 1
+fi
+echo "confirmed $digest" > ${script.resultFile}
+`;
+}
