@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import * as postgresql from "@pulumi/postgresql";
+import { Database } from "../../../components/database";
+import { find, ofType, run, Secret, valueOf } from "../support/program";
+
+const build = () =>
+  new Database("audit", {
+    server: { host: "db.example.test", port: 5433, sslMode: "verify-full" },
+    database: "events",
+    provider: new postgresql.Provider("server", { host: "db.example.test" }),
+  });
+
+describe("Database", () => {
+  it("makes an owner and a login that has nothing but the run-time group", async () => {
+    const { resources } = await run(build);
+    const owner = find(resources, "Role", "audit-owner");
+    assert.deepEqual(owner.inputs, {
+      name: "events_owner",
+      login: true,
+      password: new Secret("password-of-audit-owner-password"),
+    });
+    assert.deepEqual(find(resources, "Role", "audit-runtime").inputs, { name: "events_runtime", login: false });
+    assert.deepEqual(find(resources, "Role", "audit-app").inputs, {
+      name: "events_app",
+      login: true,
+      password: new Secret("password-of-audit-app-password"),
+      roles: ["events_runtime"],
+    });
+    for (const role of ofType(resources, "Role")) {
+      assert.equal(role.inputs.superuser, undefined, `${role.name} must not be asked to be superuser`);
+    }
+  });
+
+  it("gives the database to the owner and lets nobody but the run-time group connect", async () => {
+    const { resources } = await run(build);
+    assert.equal(find(resources, "Database", "audit-database").inputs.owner, "events_owner");
+    const nobody = find(resources, "Grant", "audit-public");
+    assert.deepEqual(nobody.inputs, { database: "events", objectType: "database", role: "public", privileges: [] });
+    const connect = find(resources, "Grant", "audit-connect");
+    assert.deepEqual(connect.inputs.privileges, ["CONNECT"]);
+    assert.ok(connect.dependsOn.includes(nobody.urn), "grants on one database must not run at the same time");
+  });
+
+  it("protects what holds data, unless told otherwise", async () => {
+    const { resources } = await run(build);
+    const held = resources.filter((r) => r.type.startsWith("postgresql:"));
+    assert.equal(held.length, 6);
+    for (const r of held) assert.equal(r.protect, true, r.name);
+    const open = await run(
+      () =>
+        new Database("audit", {
+          server: { host: "db", port: 5432, sslMode: "require" },
+          database: "events",
+          provider: new postgresql.Provider("server", {}),
+          protect: false,
+        }),
+    );
+    assert.equal(find(open.resources, "Database", "audit-database").protect, false);
+  });
+
+  it("hands out connections as secrets", async () => {
+    const { result } = await run(build);
+    assert.equal(await result.connection.isSecret, true);
+    assert.equal(await result.ownerConnection.isSecret, true);
+    assert.deepEqual(await valueOf(result.connection), {
+      host: "db.example.test",
+      port: 5433,
+      name: "events",
+      user: "events_app",
+      password: "password-of-audit-app-password",
+      sslmode: "verify-full",
+    });
+    assert.equal((await valueOf(result.ownerConnection)).user, "events_owner");
+  });
+
+  it("is the parent of all it makes and uses the given provider", async () => {
+    const { resources } = await run(build);
+    const component = find(resources, "Database", "audit");
+    for (const r of resources.filter((x) => x.type.startsWith("postgresql:") && !x.type.includes("providers"))) {
+      assert.equal(r.parent, component.urn, r.name);
+      assert.match(r.provider, /pulumi:providers:postgresql::server/);
+    }
+  });
+});

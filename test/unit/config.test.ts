@@ -1,0 +1,183 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { parse } from "yaml";
+import { ConfigError, parseSettings } from "../../config";
+
+const digest = `sha256:${"0123456789abcdef".repeat(4)}`;
+
+const good: Record<string, string> = {
+  "audit:environment": "vm2",
+  "audit:hostAddress": "ssh://deploy@vm2.example.test",
+  "audit:image": `harbor.example.test/audit/audit-svc@${digest}`,
+  "audit:edgeImage": `harbor.example.test/hub/nginx@${digest}`,
+  "audit:exporterImage": `harbor.example.test/hub/exporter@${digest}`,
+  "audit:vaultImage": `harbor.example.test:8443/hub/vault@${digest}`,
+  "audit:databaseHost": "db.example.test",
+  "audit:vaultAddress": "https://vault.example.test:8200/",
+  "audit:edgeMetricsAllow": '["10.0.0.9"]',
+  "audit:serviceUrl": "https://audit.example.test",
+  "audit:metricsAddress": "vm2.example.test:9145",
+  "audit:prometheusUrl": "http://prometheus.example.test:9090",
+  "audit:prometheusHost": "ssh://deploy@prometheus.example.test:2222",
+  "audit:prometheusTargets": "/etc/prometheus/targets",
+  "audit:prometheusImage": "prom/prometheus:v2.53.0",
+  "audit:grafanaUrl": "https://grafana.example.test",
+  "audit:grafanaDataSource": "prometheus",
+};
+
+function problems(changes: Record<string, string | undefined>): readonly string[] {
+  const values = Object.fromEntries(
+    Object.entries({ ...good, ...changes }).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+  try {
+    parseSettings(values);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, String(error));
+    return error.problems;
+  }
+  return [];
+}
+
+describe("configuration", () => {
+  it("reads a good one: numbers, lists, defaults, no slash at the end of an address", () => {
+    const settings = parseSettings(good);
+    assert.equal(settings.replicas, 2);
+    assert.equal(settings.databasePort, 5432);
+    assert.equal(settings.protectData, true);
+    assert.deepEqual(settings.edgeMetricsAllow, ["10.0.0.9"]);
+    assert.deepEqual(settings.applications, ["demo"]);
+    assert.equal(settings.vaultAddress, "https://vault.example.test:8200");
+    assert.equal(settings.hostCidr, undefined);
+  });
+
+  it("leaves other namespaces alone", () => {
+    assert.deepEqual(problems({ "docker:host": "whatever" }), []);
+  });
+
+  it("takes an empty text as an absent option", () => {
+    assert.equal(parseSettings({ ...good, "audit:hostCidr": "" }).hostCidr, undefined);
+  });
+
+  const rules: [string, Record<string, string | undefined>, string][] = [
+    [
+      "a key that does not exist",
+      { "audit:replica": "2" },
+      "audit:replica is not a setting of this program; remove it, or see Pulumi.yaml for the keys there are",
+    ],
+    [
+      "a key in wrong case",
+      { "audit:edgeport": "80" },
+      "audit:edgeport is not a setting of this program; did you mean audit:edgePort?",
+    ],
+    [
+      "a missing image",
+      { "audit:image": undefined },
+      "audit:image is missing; set the service's image by digest, registry/name@sha256:...",
+    ],
+    [
+      "an image by tag",
+      { "audit:image": "harbor.example.test/audit/audit-svc:1.0" },
+      "audit:image must name an image by digest, registry/name@sha256:<64 hex>; a tag can move under a running release",
+    ],
+    ["replicas out of range", { "audit:replicas": "17" }, "audit:replicas must be from 1 to 16"],
+    ["replicas that are no number", { "audit:replicas": "two" }, "audit:replicas must be a whole number from 1 to 16"],
+    [
+      "a host without user",
+      { "audit:hostAddress": "ssh://vm2" },
+      "audit:hostAddress must be ssh://user@host[:port] or unix:///path of a Docker Engine",
+    ],
+    [
+      "an option in the host's place",
+      { "audit:hostAddress": "ssh://-oProxyCommand=x@vm2;id" },
+      "audit:hostAddress must be ssh://user@host[:port] or unix:///path of a Docker Engine",
+    ],
+    [
+      "an address with a path",
+      { "audit:vaultAddress": "https://vault/ui/x" },
+      "audit:vaultAddress must be http:// or https://, a host and an optional port, nothing more",
+    ],
+    [
+      "a list that is none",
+      { "audit:edgeMetricsAllow": "10.0.0.9" },
+      'audit:edgeMetricsAllow must be a list such as ["10.0.0.9"]',
+    ],
+    [
+      "a wrong item of a list",
+      { "audit:edgeMetricsAllow": '["10.0.0.9", "everybody"]' },
+      "audit:edgeMetricsAllow[1] must be an address or a range such as 10.0.0.0/24",
+    ],
+    [
+      "an application twice",
+      { "audit:applications": '["crm", "crm"]' },
+      "audit:applications must not name an application twice",
+    ],
+    ["no application", { "audit:applications": "[]" }, "audit:applications must name at least one application"],
+    [
+      "a public range for containers",
+      { "audit:networkPrefix": "8.8" },
+      "audit:networkPrefix must be two octets of a private range, for example 172.29",
+    ],
+    [
+      "a wrong TLS mode",
+      { "audit:databaseSslMode": "maybe" },
+      "audit:databaseSslMode must be disable, require or verify-full",
+    ],
+    [
+      "a wrong address range",
+      { "audit:hostCidr": "vm2" },
+      "audit:hostCidr must be an address range such as 10.0.0.7/32",
+    ],
+    [
+      "one port for two listeners",
+      { "audit:edgeMetricsPort": "80" },
+      "audit:edgeMetricsPort must differ from audit:edgePort (80)",
+    ],
+    [
+      "a login without password",
+      { "audit:registryUsername": "robot" },
+      "audit:registryPassword is missing; set it with `pulumi config set --secret audit:registryPassword` or AUDIT_REGISTRY_PASSWORD",
+    ],
+    [
+      "two data sources",
+      { "audit:grafanaPrometheusUrl": "http://p:9090" },
+      "audit:grafanaDataSource and audit:grafanaPrometheusUrl: set one of them; the first names a data source that exists, the second has one made",
+    ],
+    [
+      "a metrics address with scheme",
+      { "audit:metricsAddress": "http://vm2:9145" },
+      "audit:metricsAddress must be host:port, as Prometheus reaches the edge's metrics listener",
+    ],
+  ];
+  for (const [what, change, message] of rules) {
+    it(`refuses ${what}`, () => assert.deepEqual(problems(change), [message]));
+  }
+
+  it("reports every mistake at once, without a stack trace", () => {
+    assert.throws(
+      () => parseSettings({ ...good, "audit:replicas": "0", "audit:serviceUrl": "audit.example.test", "audit:x": "1" }),
+      (error: unknown) => {
+        assert.ok(error instanceof ConfigError);
+        assert.equal(error.problems.length, 3);
+        assert.match(error.message, /^The stack's configuration has 3 mistakes; nothing was changed\.\n {2}- audit:/);
+        return true;
+      },
+    );
+  });
+
+  it("has the same keys as Pulumi.yaml, which describes each", () => {
+    const project = parse(readFileSync("Pulumi.yaml", "utf8")) as {
+      config: Record<string, { type: string; description: string; default?: unknown }>;
+    };
+    for (const [key, entry] of Object.entries(project.config)) {
+      assert.ok(entry.description.length > 20, `${key} needs a description`);
+      const [message = ""] = problems({ [`audit:${key}`]: "\u0000" });
+      assert.doesNotMatch(message, /not a setting/, `Pulumi.yaml has ${key}, config.ts does not`);
+      if (entry.default !== undefined) {
+        const text = typeof entry.default === "string" ? entry.default : JSON.stringify(entry.default);
+        const left = problems({ [`audit:${key}`]: text });
+        assert.deepEqual(left, key === "grafanaDataSource" ? left : [], `the default of ${key} must be accepted`);
+      }
+    }
+    for (const key of Object.keys(parseSettings(good))) assert.ok(key in project.config, `Pulumi.yaml lacks ${key}`);
+  });
+});
