@@ -72,6 +72,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
     const inVault = { parent: this, provider: args.vault.provider };
     const onHost = { parent: this, provider: args.host.provider };
     const appRoleMount = args.vault.appRoleMount ?? "approle";
+    const deadline = args.reloadDeadline ?? 30;
     const configPath = `/run/audit/${this.configFile}`;
 
     const secret = new vault.kv.SecretV2(
@@ -137,7 +138,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
         configFile: configPath,
         reloadCommand: "/agent/reload.sh",
         renderInterval: args.renderInterval ?? 5,
-        reloadDeadline: args.reloadDeadline ?? 30,
+        reloadDeadline: deadline,
       }),
       "config.ctmpl": renderTemplate(`${args.vault.mount}/data/${args.vault.path}`),
       "reload.sh": renderReloadScript({
@@ -145,7 +146,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
         flagFile: slots.flag.file,
         first: slots.plan.replicas.blue.map(reloadUrl),
         second: slots.plan.replicas.green.map(reloadUrl),
-        deadline: args.reloadDeadline ?? 30,
+        deadline: deadline,
         resultFile: "/tmp/last-reload",
       }),
     };
@@ -180,9 +181,13 @@ export class SecretsBinding extends pulumi.ComponentResource {
           { type: "tmpfs", target: "/tmp", tmpfsOptions: { sizeBytes: 16 * 1024 * 1024, mode: 0o1777 } },
         ],
         healthcheck: {
-          tests: ["CMD-SHELL", `test -s ${configPath} && ! grep -qs ^failed /tmp/last-reload`],
+          // A reload that was not confirmed in time is tried again here: Vault Agent itself would not, until the next change.
+          tests: [
+            "CMD-SHELL",
+            `test -s ${configPath} && { ! grep -qs ^failed /tmp/last-reload || sh /agent/reload.sh; }`,
+          ],
           interval: "5s",
-          timeout: "3s",
+          timeout: `${deadline + 5}s`,
           retries: 3,
           startPeriod: "20s",
         },

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { parse } from "yaml";
+
+import { alertRules } from "../../../dashboards";
+import { assertKnownSeries } from "./expect";
+
+interface Rule {
+  alert: string;
+  expr: string;
+  for: string;
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+}
+
+const options = { environment: "vm2", runbookUrl: "https://docs.example/runbook.md" };
+const text = alertRules(options);
+const { groups } = parse(text) as { groups: { name: string; rules: Rule[] }[] };
+const rules = groups.flatMap((group) => group.rules);
+
+describe("the alert rules", () => {
+  it("are written exactly so", async () => {
+    assert.equal(text, await readFile(join(import.meta.dirname, "expected-alerts.yml"), "utf8"));
+  });
+
+  it("are one group of the environment, each with a name of its own", () => {
+    assert.deepEqual(
+      groups.map(({ name }) => name),
+      ["audit-svc-vm2"],
+    );
+    assert.equal(new Set(rules.map((rule) => rule.alert)).size, rules.length);
+  });
+
+  it("have a severity, a summary, a description and a section of the runbook", async () => {
+    const runbook = await readFile("docs/runbook.md", "utf8");
+    const headings = [...runbook.matchAll(/^## (\w+)$/gm)].map(([, name]) => name);
+    for (const { alert, labels, annotations } of rules) {
+      assert.match(labels.severity ?? "", /^(critical|warning)$/, alert);
+      assert.ok(annotations.summary, alert);
+      assert.ok(annotations.description, alert);
+      assert.equal(annotations.runbook_url, `https://docs.example/runbook.md#${alert.toLowerCase()}`);
+      assert.ok(headings.includes(alert), `docs/runbook.md has no section ${alert}`);
+    }
+    const names = rules.map(({ alert }) => alert);
+    assert.deepEqual(
+      headings.filter((name) => /^Audit/.test(name ?? "")),
+      names,
+      "the runbook has the alerts' sections in their order, and no others",
+    );
+  });
+
+  it("ask only for series of their environment that are exposed, in PromQL that parses", () => {
+    for (const { alert, expr } of rules) {
+      const { series } = assertKnownSeries(expr);
+      assert.equal(expr.split('environment="vm2"').length - 1, series.length, `${alert} asks beyond its environment`);
+    }
+  });
+
+  it("point to the dashboard if it is known", () => {
+    const dashboardUrl = "https://grafana.example/d/audit-svc";
+    assert.equal(alertRules({ ...options, dashboardUrl }).split(`dashboard_url: ${dashboardUrl}\n`).length - 1, rules.length);
+    assert.doesNotMatch(text, /dashboard_url/);
+  });
+
+  it("use the thresholds that are given", () => {
+    const other = parse(alertRules({ ...options, errorShare: 0.2, latencySeconds: 2 })) as { groups: { rules: Rule[] }[] };
+    const expr = (name: string) => other.groups[0]?.rules.find((rule) => rule.alert === name)?.expr ?? "";
+    assert.match(expr("AuditErrorShare"), / > 0\.2$/);
+    assert.match(expr("AuditLatency"), / > 2$/);
+  });
+
+  it("refuse thresholds that can never or always be passed", () => {
+    assert.throws(() => alertRules({ ...options, errorShare: 5 }), {
+      message: "errorShare must be above 0 and below 1, not 5.",
+    });
+    assert.throws(() => alertRules({ ...options, latencySeconds: 0 }), {
+      message: "latencySeconds must be above 0, not 0.",
+    });
+  });
+});
+

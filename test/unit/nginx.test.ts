@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { renderNginxConfig, type EdgeConfig } from "../../nginx/render";
+import { ROUTES } from "../../nginx/routes";
+
+const config: EdgeConfig = {
+  port: 8080,
+  metricsPort: 9145,
+  status: { address: "172.29.96.2", port: 8082, reader: "172.29.96.3" },
+  exporter: "172.29.96.3:9113",
+  upstreams: [
+    { name: "blue", servers: [{ name: "audit-svc-blue-1", address: "172.29.96.16", port: 8080 }] },
+    {
+      name: "green",
+      servers: [
+        { name: "audit-svc-green-1", address: "172.29.96.48", port: 8080 },
+        { name: "audit-svc-green-2", address: "172.29.96.49", port: 8080 },
+      ],
+    },
+  ],
+  flagFile: "/run/release/green",
+  routes: ROUTES,
+  bodySize: "2m",
+  metricsAllow: ["10.0.0.9", "10.1.0.0/16"],
+};
+
+describe("nginx.conf", () => {
+  it("is rendered exactly so", () => {
+    assert.equal(renderNginxConfig(config), readFileSync("test/unit/expected/nginx.conf", "utf8"));
+  });
+
+  it("passes nothing on but the routes, the replicas' metrics and the exporter's", () => {
+    const passed = [
+      ...renderNginxConfig(config).matchAll(/location ([^{]+) \{(?:(?!location)[\s\S])*?proxy_pass/g),
+    ].map((match) => match[1]);
+    assert.deepEqual(passed, [
+      ...ROUTES.map((route) => `= ${route.path}`),
+      "= /metrics/nginx",
+      "= /metrics/audit-svc-blue-1",
+      "= /metrics/audit-svc-green-1",
+      "= /metrics/audit-svc-green-2",
+    ]);
+    assert.ok(!ROUTES.some((route) => /reload|metrics/.test(route.path)));
+  });
+
+  it("matches a prefix route without regular expressions", () => {
+    const text = renderNginxConfig({ ...config, routes: [{ path: "/v2/", match: "prefix", methods: ["POST"] }] });
+    assert.match(text, /location \^~ \/v2\/ \{\n\s+if \(\$request_method !~ \^\(POST\)\$\)/);
+  });
+});
