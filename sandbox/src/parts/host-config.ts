@@ -1,0 +1,120 @@
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { keyOf } from "./keys.js";
+import { attempt } from "./run.js";
+import { versions } from "./versions.js";
+
+/**
+ * What this machine needs beyond the defaults to reach its package registries: images that are built here need it too.
+ * It is read at run time and never committed; images that the program deploys are made without it.
+ */
+export interface HostConfig {
+  /** Extra certificate authorities: file name → PEM text. */
+  readonly authorities: Readonly<Record<string, string>>;
+  /** Base address of the Debian archive. */
+  readonly debianMirror: string;
+  readonly debianSecurityMirror: string;
+  /** The npm registry, where it is not the default one. */
+  readonly npmRegistry?: string;
+}
+
+const authorityDirs = ["/usr/local/share/ca-certificates", "/etc/pki/ca-trust/source/anchors"];
+const defaultNpmRegistry = "https://registry.npmjs.org/";
+
+function readAuthorities(dirs: readonly string[]): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const dir of dirs.filter((path) => existsSync(path))) {
+    for (const entry of readdirSync(dir, { withFileTypes: true, recursive: true })) {
+      if (entry.isDirectory() || !/\.(crt|pem)$/.test(entry.name)) continue;
+      const text = readFileSync(join(entry.parentPath, entry.name), "utf8");
+      if (text.includes("-----BEGIN CERTIFICATE-----")) found[entry.name.replace(/\.pem$/, ".crt")] = text;
+    }
+  }
+  return found;
+}
+
+/** The Debian archive's addresses in apt's source files, old style and deb822; undefined where there is none. */
+export function debianMirrors(sources: readonly string[]): { main?: string; security?: string } {
+  const uris: string[] = [];
+  for (const text of sources) {
+    const lines = text.split("\n").filter((line) => !line.trimStart().startsWith("#"));
+    for (const line of lines) {
+      const oneLine = /^\s*deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s/.exec(line);
+      const deb822 = /^URIs:\s*(.+)$/i.exec(line);
+      if (oneLine?.[1] !== undefined) uris.push(oneLine[1]);
+      if (deb822?.[1] !== undefined) uris.push(...deb822[1].trim().split(/\s+/));
+    }
+  }
+  const clean = uris.filter((uri) => /^https?:\/\//.test(uri)).map((uri) => uri.replace(/\/+$/, ""));
+  const main = clean.find((uri) => /\/debian$/.test(uri));
+  const security = clean.find((uri) => /\/debian-security$/.test(uri));
+  return { ...(main !== undefined && { main }), ...(security !== undefined && { security }) };
+}
+
+function aptSources(): string[] {
+  const dir = "/etc/apt/sources.list.d";
+  const files = existsSync(dir) ? readdirSync(dir).map((name) => join(dir, name)) : [];
+  return ["/etc/apt/sources.list", ...files]
+    .filter((path) => /\.(list|sources)$/.test(path) && existsSync(path))
+    .map((path) => readFileSync(path, "utf8"));
+}
+
+/** A registry address with credentials in it must not end up in an image. */
+const withoutCredentials = (address: string): string => address.replace(/\/\/[^/@]*@/, "//");
+
+let known: Promise<HostConfig> | undefined;
+
+/** Read once per process. */
+export const readHostConfig = (): Promise<HostConfig> => (known ??= read());
+
+async function read(): Promise<HostConfig> {
+  const mirrors = debianMirrors(aptSources());
+  const npm = await attempt("npm", ["config", "get", "registry"], { timeout: 20_000 });
+  const registry = npm.ok ? (npm.stdout.trim().split("\n").at(-1) ?? "") : "";
+  const ownRegistry = /^https?:/.test(registry) && registry.replace(/\/*$/, "/") !== defaultNpmRegistry;
+  return {
+    authorities: readAuthorities(authorityDirs),
+    debianMirror: mirrors.main ?? versions().debian.mirror,
+    debianSecurityMirror: mirrors.security ?? versions().debian.securityMirror,
+    ...(ownRegistry && { npmRegistry: withoutCredentials(registry) }),
+  };
+}
+
+export const isDefaultHost = (host: HostConfig): boolean =>
+  Object.keys(host.authorities).length === 0 &&
+  host.npmRegistry === undefined &&
+  host.debianMirror === versions().debian.mirror &&
+  host.debianSecurityMirror === versions().debian.securityMirror;
+
+export const keyOfHost = (host: HostConfig): string =>
+  keyOf(
+    ...Object.entries(host.authorities)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .flat(),
+    host.debianMirror,
+    host.debianSecurityMirror,
+    host.npmRegistry ?? "",
+  );
+
+export const sourcesList = (suite: string, main: string, security: string): string =>
+  `deb ${main} ${suite} main\ndeb ${main} ${suite}-updates main\ndeb ${security} ${suite}-security main\n`;
+
+/** Where the bundle of the host's own authorities lies in an image. */
+export const authoritiesFile = "/usr/local/share/host-authorities.pem";
+
+/** Writes the files that an image needs to reach what this machine reaches, laid out from the root. */
+export function writeHostFiles(host: HostConfig, dir: string): void {
+  const put = (path: string, text: string): void => {
+    mkdirSync(join(dir, path, ".."), { recursive: true });
+    writeFileSync(join(dir, path), text);
+  };
+  for (const [name, text] of Object.entries(host.authorities)) put(`usr/local/share/ca-certificates/${name}`, text);
+  put(authoritiesFile, Object.values(host.authorities).join("\n"));
+  put(
+    "etc/apt/sources.list",
+    sourcesList(versions().debian.suite, host.debianMirror, host.debianSecurityMirror),
+  );
+  // The official image brings its sources in this file; with both, each package would be fetched from either.
+  put("etc/apt/sources.list.d/debian.sources", "");
+  if (host.npmRegistry !== undefined) put("usr/local/etc/npmrc", `registry=${host.npmRegistry}\n`);
+}

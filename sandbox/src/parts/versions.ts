@@ -1,0 +1,37 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { rootDir } from "./paths.js";
+
+const image = z.strictObject({ official: z.string().optional(), offline: z.string() });
+
+const schema = z.looseObject({
+  debian: z.strictObject({
+    suite: z.string(),
+    mirror: z.string(),
+    securityMirror: z.string(),
+    /** Raise it to build all images on Debian packages anew: the suite's name alone does not tell its point releases. */
+    revision: z.number(),
+  }),
+  npm: z.record(
+    z.string(),
+    z.strictObject({ version: z.string(), package: z.string(), integrity: z.record(z.string(), z.string()) }),
+  ),
+  tools: z.strictObject({
+    pulumi: z.string(),
+    vault: z.string(),
+    "vault-postgres-plugin": z.string(),
+    "nginx-exporter": z.string(),
+  }),
+  images: z.record(z.string(), image),
+});
+
+export type Versions = z.infer<typeof schema>;
+
+let loaded: Versions | undefined;
+
+/** The pins of everything that is not an npm package, from `versions.json`. */
+export function versions(): Versions {
+  loaded ??= schema.parse(JSON.parse(readFileSync(join(rootDir, "versions.json"), "utf8")));
+  return loaded;
+}

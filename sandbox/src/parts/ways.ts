@@ -1,0 +1,141 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../user-error.js";
+import { which } from "./packages.js";
+import { stateDir } from "./paths.js";
+import { readMirror, readOverrides } from "./refs.js";
+import { attempt } from "./run.js";
+import type { Progress, Ways } from "./types.js";
+import { versions } from "./versions.js";
+
+/** Seconds that a source has for its answer. */
+const patience = 3;
+
+export interface Answer {
+  /** HTTP status; undefined when nothing answered. */
+  readonly status?: number;
+  readonly reason: string;
+}
+
+/** Asks one address for its headers. curl, where it is there: it knows the machine's proxies and authorities, fetch does not. */
+export async function ask(url: string): Promise<Answer> {
+  if ((await which("curl")) !== undefined) {
+    const result = await attempt(
+      "curl",
+      ["-sS", "-I", "-L", "-o", "/dev/null", "-m", String(patience), "-w", "%{http_code}", url],
+      { timeout: (patience + 2) * 1000 },
+    );
+    const status = Number(/(\d{3})\s*$/.exec(result.stdout)?.[1] ?? 0);
+    if (status > 0) return { status, reason: `answered ${status}` };
+    return { reason: result.all.replace(/^0*/, "").replace(/^curl: \(\d+\) /m, "").split("\n")[0]?.trim() ?? "no answer" };
+  }
+  try {
+    const response = await fetch(url, { method: "HEAD", signal: AbortSignal.timeout(patience * 1000) });
+    return { status: response.status, reason: `answered ${response.status}` };
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    return { reason: cause instanceof Error ? cause.message : String(cause) };
+  }
+}
+
+/** A registry's API root answers 200, or 401 where it wants a login; anything else is a stranger, such as a proxy that refuses. */
+export const isRegistry = (answer: Answer): boolean => answer.status === 200 || answer.status === 401;
+
+export const pulumiUrl = (version: string, arch: "x64" | "arm64"): string =>
+  `https://get.pulumi.com/releases/sdk/pulumi-v${version}-linux-${arch}.tar.gz`;
+
+const isLocal = (host: string): boolean => /^(localhost|127\.)/.test(host);
+
+/** Pure part of the decision: what answered → where things come from. */
+export function choose(
+  env: NodeJS.ProcessEnv,
+  answers: { readonly hub?: Answer; readonly mirror?: Answer; readonly pulumi?: Answer },
+): Ways {
+  const forced = readForced(env);
+  const mirror = readMirror(env);
+  const overrides = readOverrides(env);
+  const reasons: string[] = [];
+  let images: Ways["images"] = "offline";
+  let pulumi: Ways["pulumi"] = "offline";
+  if (forced === "offline") {
+    reasons.push("SANDBOX_WAY=offline: everything from package registries");
+  } else {
+    if (mirror !== undefined) {
+      images = forced === "official" || (answers.mirror !== undefined && isRegistry(answers.mirror)) ? "mirror" : "offline";
+      reasons.push(
+        images === "mirror"
+          ? `images from the mirror ${mirror}`
+          : `images built from packages: the mirror ${mirror} does not serve (${answers.mirror?.reason ?? "not asked"})`,
+      );
+    } else if (forced === "official" || (answers.hub !== undefined && isRegistry(answers.hub))) {
+      images = "official";
+      reasons.push("images from Docker Hub");
+    } else {
+      reasons.push(`images built from packages: Docker Hub does not serve (${answers.hub?.reason ?? "not asked"})`);
+    }
+    if (forced === "official" || answers.pulumi?.status === 200) {
+      pulumi = "official";
+      reasons.push("Pulumi and its plugins from get.pulumi.com");
+    } else {
+      reasons.push(
+        `Pulumi built from Go modules, plugins by our stand-ins: get.pulumi.com does not serve (${answers.pulumi?.reason ?? "not asked"})`,
+      );
+    }
+  }
+  for (const [name, ref] of Object.entries(overrides)) reasons.push(`image ${name} as set: ${ref}`);
+  return {
+    images,
+    pulumi,
+    ...(mirror !== undefined && { mirror }),
+    overrides,
+    forced: forced !== undefined,
+    reasons,
+    decidedAt: new Date().toISOString(),
+  };
+}
+
+function readForced(env: NodeJS.ProcessEnv): "offline" | "official" | undefined {
+  const value = env.SANDBOX_WAY;
+  if (value === undefined || value === "") return undefined;
+  if (value === "offline" || value === "official") return value;
+  throw new UserError(
+    `SANDBOX_WAY=${value} is not known. Give offline (package registries alone), official (vendors alone), or leave it out.`,
+  );
+}
+
+/**
+ * Finds out which sources answer; asks them all at once, so it takes 3 s at the most. The result is kept in
+ * `.sandbox/ways.json` for the operator and later commands.
+ *
+ * `SANDBOX_WAY=offline|official` forces the choice, `REGISTRY_MIRROR=host[:port][/project]` names a mirror of Docker Hub,
+ * `IMAGE_<NAME>=reference` replaces one image (IMAGE_POSTGRES, IMAGE_NGINX_EXPORTER, IMAGE_BASE, IMAGE_NODE, …).
+ * @throws UserError for a setting that cannot be used
+ */
+export async function decideWays(progress: Progress, env: NodeJS.ProcessEnv = process.env): Promise<Ways> {
+  const forced = readForced(env);
+  const mirror = readMirror(env);
+  readOverrides(env);
+  const mirrorHost = mirror?.split("/")[0];
+  const arch = process.arch === "arm64" ? "arm64" : "x64";
+  const ask2 = async (host: string): Promise<Answer> => {
+    const secure = await ask(`https://${host}/v2/`);
+    return secure.status === undefined && isLocal(host) ? ask(`http://${host}/v2/`) : secure;
+  };
+  const [hub, mirrorAnswer, pulumi] =
+    forced !== undefined
+      ? []
+      : await Promise.all([
+          mirror === undefined ? ask("https://registry-1.docker.io/v2/") : undefined,
+          mirrorHost === undefined ? undefined : ask2(mirrorHost),
+          ask(pulumiUrl(versions().tools.pulumi, arch)),
+        ]);
+  const ways = choose(env, {
+    ...(hub !== undefined && { hub }),
+    ...(mirrorAnswer !== undefined && { mirror: mirrorAnswer }),
+    ...(pulumi !== undefined && { pulumi }),
+  });
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  writeFileSync(join(stateDir, "ways.json"), JSON.stringify(ways, undefined, 2) + "\n", { mode: 0o600 });
+  for (const reason of ways.reasons) progress(reason);
+  return ways;
+}
