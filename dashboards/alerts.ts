@@ -138,12 +138,26 @@ function alerts(environment: string, errorShare: number, latencySeconds: number)
     },
     {
       name: "AuditDatabaseAway",
-      expr: `sum by (environment, replica) (rate(${service("audit_db_errors_total")}[2m])) > 0`,
+      expr: [
+        `sum by (environment, replica) (rate(${service("audit_db_errors_total", 'kind=~"connection|timeout"')}[2m])) > 0`,
+        // Without traffic nothing is stored and no error is counted; the container's health check still asks.
+        `  or sum by (environment, replica) (rate(${service("http_requests_total", 'route="/readyz"', 'code="503"')}[2m])) > 0`,
+      ].join("\n"),
       for: "1m",
       severity: "critical",
       summary:
-        "Replica {{ $labels.replica }} of the audit service has trouble with its database in {{ $labels.environment }}",
-      description: "{{ $value | humanize }} database errors per second for more than a minute.",
+        "Replica {{ $labels.replica }} of the audit service does not reach its database in {{ $labels.environment }}",
+      description:
+        "Connections to PostgreSQL fail or time out, or the replica says that it is not ready. Events wait in the queue and are then refused.",
+    },
+    {
+      name: "AuditDatabaseRefuses",
+      expr: `sum by (environment) (rate(${service("audit_db_errors_total", 'kind="query"')}[5m])) > 0`,
+      for: "2m",
+      severity: "critical",
+      summary: "PostgreSQL refuses what the audit service asks in {{ $labels.environment }}",
+      description:
+        "{{ $value | humanize }} statements per second fail for a reason that trying again does not mend: a missing partition, a missing right, another schema, a full disk.",
     },
     {
       name: "AuditConfigNotEverywhere",
@@ -157,7 +171,7 @@ function alerts(environment: string, errorShare: number, latencySeconds: number)
     },
     {
       name: "AuditReloadFailing",
-      expr: `sum by (environment, replica) (increase(${service("audit_config_reloads_total", 'result!="success"')}[10m])) > 0`,
+      expr: `sum by (environment, replica) (increase(${service("audit_config_reloads_total", 'result!~"applied|unchanged"')}[10m])) > 0`,
       for: "0s",
       severity: "warning",
       summary:

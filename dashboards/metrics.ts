@@ -52,7 +52,6 @@ export const EDGE_SERIES: readonly string[] = [
   "nginx_connections_waiting",
   "nginx_connections_writing",
   "nginx_http_requests_total",
-  "nginx_exporter_build_info",
 ];
 
 /** Series that Prometheus itself writes for every target. */

@@ -18,9 +18,13 @@ const PUBLISHED_VARIABLE = "DS_PROMETHEUS";
 /** Only of use to Grafana's import dialogue, which a provider does not go through. */
 const IMPORT_ONLY = new Set(["__inputs", "__requires", "__elements", "gnetId"]);
 
+/** Tags of a variable's values: Grafana 7.4 was the last that knew them. */
+const VARIABLE_TAGS = new Set(["tags", "tagsQuery", "tagValuesQuery", "useTags"]);
+
 /**
  * The dashboard that nginx-prometheus-exporter publishes, adapted to this Grafana: bound to the data source, with a fixed uid, our tag and
- * links, and without what only the import dialogue reads. Panels and queries stay as published.
+ * links, brought to the present schema where its own is older, and without what only the import dialogue reads. Panels, their types and
+ * their queries stay as published; Grafana itself draws a `graph` as a time series and a `singlestat` as a stat.
  *
  * @param source text of grafana/dashboard.json, see published.ts
  * @returns canonical JSON
@@ -32,7 +36,7 @@ export function nginxDashboard(source: string, options: NginxDashboardOptions): 
   const { datasource, uid = NGINX_DASHBOARD_UID } = options;
   const kept = Object.fromEntries(Object.entries(published).filter(([key]) => !IMPORT_ONLY.has(key)));
   return canonicalDashboard({
-    ...(withReferences(kept) as object),
+    ...(modern(kept) as JsonObject),
     uid,
     title: options.title ?? published.title,
     tags: [...strings(published.tags), TAG],
@@ -41,30 +45,41 @@ export function nginxDashboard(source: string, options: NginxDashboardOptions): 
   });
 }
 
-/** The published variables, the one for the data source set to ours. */
+/** The published variables: the one for the data source set to ours, the others to all their values. */
 function variables(published: JsonObject, { uid, name }: DataSource): Json[] {
   const templating = published.templating as { list?: JsonObject[] } | undefined;
   const list = templating?.list ?? [];
   if (!list.some((variable) => variable.name === PUBLISHED_VARIABLE && variable.type === "datasource")) {
     throw new Error(`The published dashboard of the nginx exporter has no data source variable ${PUBLISHED_VARIABLE}.`);
   }
-  return list.map((variable) =>
-    variable.name === PUBLISHED_VARIABLE
-      ? { ...variable, current: { selected: true, text: name ?? uid, value: uid } }
-      : withReferences(variable),
+  return list.map((variable) => ({
+    ...(modern(Object.fromEntries(Object.entries(variable).filter(([key]) => !VARIABLE_TAGS.has(key)))) as JsonObject),
+    current:
+      variable.name === PUBLISHED_VARIABLE
+        ? { selected: true, text: name ?? uid, value: uid }
+        : { selected: true, text: ["All"], value: ["$__all"] },
+  }));
+}
+
+/**
+ * What the present schema no longer knows: null for "not set", time ranges in the picker, and data sources named by a string, which newer
+ * versions would look up as a name.
+ */
+function modern(value: Json): Json {
+  if (Array.isArray(value)) return value.map(modern);
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([key, member]) => member !== null && key !== "time_options")
+      .map(([key, member]) => [
+        key,
+        key === "datasource" && typeof member === "string" ? dataSourceReference(member) : modern(member),
+      ]),
   );
 }
 
-/** Data sources named by a string, as before Grafana 8.3, become references: newer versions look a string up as a name. */
-function withReferences(value: Json): Json {
-  if (Array.isArray(value)) return value.map(withReferences);
-  if (value === null || typeof value !== "object") return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, member]) => {
-      if (key !== "datasource" || typeof member !== "string") return [key, withReferences(member)];
-      return [key, member === "-- Grafana --" ? { type: "grafana", uid: member } : { type: "prometheus", uid: member }];
-    }),
-  );
+function dataSourceReference(name: string): Json {
+  return { type: name === "-- Grafana --" ? "grafana" : "prometheus", uid: name };
 }
 
 function strings(value: Json | undefined): string[] {

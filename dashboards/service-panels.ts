@@ -42,7 +42,7 @@ export function askedPanels(): Panel[] {
   const events = lines({
     title: "Events per second by application",
     description:
-      "Events that were stored and confirmed, by the application that sent them, over all chosen replicas. An application that has sent nothing since its replicas started has no line.",
+      "Events that were stored and confirmed, by the application that sent them, over all chosen replicas. An application that is in no token of the configuration has no line before its first event.",
     unit: units.EventsPerSecond,
     width: 12,
     queries: [{ expr: `sum by (${SENDER_LABEL}) (${rate("audit_events_total")})`, legend: `{{${SENDER_LABEL}}}` }],

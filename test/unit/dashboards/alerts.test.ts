@@ -22,7 +22,7 @@ const rules = groups.flatMap((group) => group.rules);
 
 describe("the alert rules", () => {
   it("are written exactly so", async () => {
-    assert.equal(text, await readFile(join(import.meta.dirname, "expected-alerts.yml"), "utf8"));
+    assert.equal(text, await readFile(join(__dirname, "expected-alerts.yml"), "utf8"));
   });
 
   it("are one group of the environment, each with a name of its own", () => {
@@ -45,7 +45,7 @@ describe("the alert rules", () => {
     }
     const names = rules.map(({ alert }) => alert);
     assert.deepEqual(
-      headings.filter((name) => /^Audit/.test(name ?? "")),
+      headings.filter((name) => name?.startsWith("Audit")),
       names,
       "the runbook has the alerts' sections in their order, and no others",
     );
@@ -60,12 +60,17 @@ describe("the alert rules", () => {
 
   it("point to the dashboard if it is known", () => {
     const dashboardUrl = "https://grafana.example/d/audit-svc";
-    assert.equal(alertRules({ ...options, dashboardUrl }).split(`dashboard_url: ${dashboardUrl}\n`).length - 1, rules.length);
+    assert.equal(
+      alertRules({ ...options, dashboardUrl }).split(`dashboard_url: ${dashboardUrl}\n`).length - 1,
+      rules.length,
+    );
     assert.doesNotMatch(text, /dashboard_url/);
   });
 
   it("use the thresholds that are given", () => {
-    const other = parse(alertRules({ ...options, errorShare: 0.2, latencySeconds: 2 })) as { groups: { rules: Rule[] }[] };
+    const other = parse(alertRules({ ...options, errorShare: 0.2, latencySeconds: 2 })) as {
+      groups: { rules: Rule[] }[];
+    };
     const expr = (name: string) => other.groups[0]?.rules.find((rule) => rule.alert === name)?.expr ?? "";
     assert.match(expr("AuditErrorShare"), / > 0\.2$/);
     assert.match(expr("AuditLatency"), / > 2$/);
@@ -80,4 +85,3 @@ describe("the alert rules", () => {
     });
   });
 });
-

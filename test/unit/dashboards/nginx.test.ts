@@ -6,7 +6,9 @@ import { dashboardQueries, nginxDashboard } from "../../../dashboards";
 const source = {
   __inputs: [{ name: "DS_PROMETHEUS" }],
   __requires: [{ id: "grafana" }],
-  annotations: { list: [{ builtIn: 1, datasource: "-- Grafana --", enable: true, iconColor: "red", name: "Annotations & Alerts" }] },
+  annotations: {
+    list: [{ builtIn: 1, datasource: "-- Grafana --", enable: true, iconColor: "red", name: "Annotations & Alerts" }],
+  },
   gnetId: null,
   id: null,
   iteration: 1562682051068,
@@ -26,7 +28,12 @@ const source = {
   tags: ["nginx"],
   templating: {
     list: [
-      { current: { text: "default", value: "default" }, name: "DS_PROMETHEUS", query: "prometheus", type: "datasource" },
+      {
+        current: { text: "default", value: "default" },
+        name: "DS_PROMETHEUS",
+        query: "prometheus",
+        type: "datasource",
+      },
       {
         allValue: null,
         current: {},
@@ -96,7 +103,13 @@ describe("the edge's dashboard", () => {
             query: "prometheus",
             type: "datasource",
           },
-          { current: all, datasource: chosen, name: "instance", query: "label_values(nginx_up, instance)", type: "query" },
+          {
+            current: all,
+            datasource: chosen,
+            name: "instance",
+            query: "label_values(nginx_up, instance)",
+            type: "query",
+          },
         ],
       },
       timepicker: { refresh_intervals: ["5s"] },

@@ -34,7 +34,11 @@ describe("the published dashboard", () => {
   });
 
   it("is taken from the first source that has it, and kept", async () => {
-    const sources = [fails("first", new Error("away")), gives("second", content), fails("third", new Error("not asked"))];
+    const sources = [
+      fails("first", new Error("away")),
+      gives("second", content),
+      fails("third", new Error("not asked")),
+    ];
     assert.equal(await publishedDashboard({ cacheDirectory, file, sources }), content);
     assert.deepEqual(await readdir(cacheDirectory), [`nginx-dashboard-${file.sha256.slice(0, 16)}.json`]);
     assert.equal(await readFile(cachePath({ cacheDirectory, file }), "utf8"), content);

@@ -90,10 +90,12 @@ describe("the service's dashboard", () => {
     );
     assert.deepEqual(
       fieldConfig.overrides,
-      Object.entries({ "/^2../": "green", "/^3../": "blue", "/^4../": "orange", "/^5../": "red" }).map(([codes, fixedColor]) => ({
-        matcher: { id: "byRegexp", options: codes },
-        properties: [{ id: "color", value: { mode: "shades", fixedColor } }],
-      })),
+      Object.entries({ "/^2../": "green", "/^3../": "blue", "/^4../": "orange", "/^5../": "red" }).map(
+        ([codes, fixedColor]) => ({
+          matcher: { id: "byRegexp", options: codes },
+          properties: [{ id: "color", value: { mode: "shades", fixedColor } }],
+        }),
+      ),
     );
   });
 

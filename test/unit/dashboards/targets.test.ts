@@ -71,7 +71,12 @@ describe("Prometheus's targets", () => {
     ],
     [
       "a replica name given twice",
-      { replicas: [{ name: "a", release: "v1" }, { name: "a", release: "v2" }] },
+      {
+        replicas: [
+          { name: "a", release: "v1" },
+          { name: "a", release: "v2" },
+        ],
+      },
       'The replica name "a" is given twice.',
     ],
   ];
