@@ -1,0 +1,43 @@
+import Type from "typebox";
+import type { FieldError } from "./event.js";
+
+/** The body of every answer that is not a success. */
+export const ErrorBody = Type.Object(
+  {
+    error: Type.String({ description: "A code for programs" }),
+    message: Type.String({ description: "For people" }),
+    details: Type.Optional(
+      Type.Array(
+        Type.Object({
+          index: Type.Integer({ description: "Position in the batch, from 0" }),
+          field: Type.String({ description: "Empty when it is about the whole event" }),
+          message: Type.String(),
+        }),
+        { description: "At most 20" },
+      ),
+    ),
+    requestId: Type.Optional(Type.String()),
+  },
+  { additionalProperties: false },
+);
+
+/** An answer that is not a success. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly extra: { readonly details?: readonly FieldError[]; readonly retryAfter?: number } = {},
+  ) {
+    super(message);
+  }
+
+  // Thousands of 503s a second must stay cheap, and nobody reads where they were made.
+  static unavailable(code: string, message: string, retryAfter = 1): ApiError {
+    const limit = Error.stackTraceLimit;
+    Error.stackTraceLimit = 0;
+    const error = new ApiError(503, code, message, { retryAfter });
+    Error.stackTraceLimit = limit;
+    return error;
+  }
+}

@@ -1,0 +1,265 @@
+import swagger from "@fastify/swagger";
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import Fastify, { LogController, type FastifyError, type FastifyInstance } from "fastify";
+import Type from "typebox";
+import { ApiError, ErrorBody } from "./api-error.js";
+import { Configurator } from "./configurator.js";
+import { UserError } from "./errors.js";
+import { eventsRoutes } from "./events-routes.js";
+import { Ingest } from "./ingest.js";
+import { Metrics } from "./metrics.js";
+import { VERSION } from "./version.js";
+
+/** How an application is made. */
+export interface AppOptions {
+  readonly configFile: string;
+  /** Label for `audit_build_info`. Default `unknown`. */
+  readonly release?: string;
+  /** Serve `/reload` on the main port too. Default false. */
+  readonly reloadOnMain?: boolean;
+  /** pino's level. Default `info`. */
+  readonly logLevel?: string;
+}
+
+/** The service without its process: nothing listens and nothing is read until asked for. */
+export interface App {
+  readonly main: FastifyInstance;
+  readonly admin: FastifyInstance;
+  readonly configurator: Configurator;
+  readonly ingest: Ingest;
+  readonly metrics: Metrics;
+  /** Not ready from now on; what is under way is finished, then everything is closed. */
+  close(): Promise<void>;
+}
+
+const Status = Type.Object({
+  status: Type.String(),
+  generation: Type.Integer({ description: "Configurations taken into force since the start" }),
+  digest: Type.String({ description: "sha256 of the configuration file in force" }),
+  schemaVersion: Type.Integer(),
+  reason: Type.Optional(Type.String()),
+});
+const ReloadBody = Type.Object({
+  result: Type.String(),
+  generation: Type.Integer(),
+  digest: Type.String({ description: "sha256 of the configuration file in force" }),
+  reason: Type.Optional(
+    Type.String({ description: "Why the file was not taken in; the configuration before it stays in force" }),
+  ),
+});
+
+/** Builds the service. */
+export async function buildApp(options: AppOptions): Promise<App> {
+  const metrics = new Metrics({ version: VERSION, release: options.release ?? "unknown" });
+  const main = newFastify(options.logLevel ?? "info");
+  const admin = newFastify(options.logLevel ?? "info");
+  const configurator = new Configurator(options.configFile, metrics, main.log);
+  const ingest = new Ingest(() => configurator.active?.storage, metrics);
+  let stopping = false;
+
+  handleErrors(main);
+  handleErrors(admin);
+  main.addHook("onResponse", (request, reply, done) => {
+    metrics.observe(request.method, request.routeOptions.url, reply.statusCode, reply.elapsedTime / 1000);
+    done();
+  });
+
+  await main.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: {
+        title: "audit-svc",
+        version: VERSION,
+        description: "Receives audit events and stores them in PostgreSQL",
+      },
+      components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
+    },
+  });
+  await main.register(eventsRoutes({ configurator, ingest }));
+
+  main.get(
+    "/healthz",
+    {
+      schema: {
+        summary: "The process answers",
+        tags: ["operation"],
+        response: { 200: Type.Object({ status: Type.String() }) },
+      },
+    },
+    () => ({
+      status: "ok",
+    }),
+  );
+
+  const ready = readiness(configurator);
+  main.get(
+    "/readyz",
+    { schema: { summary: "Events can be stored", tags: ["operation"], response: { 200: Status, 503: Status } } },
+    async (_request, reply) => {
+      const reason = stopping ? "stopping" : await ready();
+      const active = configurator.active;
+      void reply.code(reason === undefined ? 200 : 503);
+      return {
+        status: reason === undefined ? "ready" : "not ready",
+        generation: active?.generation ?? 0,
+        digest: active?.config.digest ?? "",
+        schemaVersion: active?.storage.schemaVersion ?? 0,
+        ...(reason === undefined ? {} : { reason }),
+      };
+    },
+  );
+
+  main.get(
+    "/metrics",
+    { schema: { summary: "Prometheus metrics", tags: ["operation"], response: { 200: Type.String() } } },
+    async (_request, reply) => {
+      const connections = configurator.active?.storage.connections ?? { idle: 0, busy: 0, waiting: 0 };
+      for (const [state, count] of Object.entries(connections)) metrics.pool.set({ state }, count);
+      void reply.type(metrics.registry.contentType);
+      return metrics.registry.metrics();
+    },
+  );
+
+  main.get("/openapi.json", { schema: { hide: true } }, () => main.swagger());
+
+  for (const server of options.reloadOnMain === true ? [admin, main] : [admin]) addReload(server, configurator);
+
+  return {
+    main,
+    admin,
+    configurator,
+    ingest,
+    metrics,
+    async close() {
+      stopping = true;
+      await main.close();
+      await ingest.drain();
+      ingest.stop();
+      await admin.close();
+      await configurator.close();
+    },
+  };
+}
+
+function newFastify(level: string): FastifyInstance {
+  return Fastify({
+    logger: {
+      level,
+      base: null,
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: {
+        // Never headers (a token) nor the query (an actor's name).
+        req: (request: { method: string; url: string; ip?: string }) => ({
+          method: request.method,
+          path: request.url.split("?", 1)[0],
+        }),
+        res: (reply: { statusCode: number }) => ({ statusCode: reply.statusCode }),
+        err: (error: Error) => ({ type: error.name, message: error.message, stack: error.stack ?? "" }),
+      },
+    },
+    logController: new LogController({ disableRequestLogging: true }),
+    requestIdHeader: false,
+    genReqId: (request) => requestId(request.headers["x-request-id"]),
+    bodyLimit: 67_108_864,
+    // A proxy's idle connections (nginx: 60 s) must end before the service ends them, or requests meet a closed socket.
+    keepAliveTimeout: 75_000,
+    requestTimeout: 60_000,
+    forceCloseConnections: "idle",
+    routerOptions: { maxParamLength: 100 },
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: true, allErrors: false } },
+    schemaErrorFormatter: (errors, part) => {
+      const [first] = errors;
+      const field = first?.instancePath.slice(1) ?? "";
+      return new ApiError(
+        400,
+        "invalid_query",
+        `${part}${field === "" ? "" : ` ${field}`}: ${first?.message ?? "is not valid"}.`,
+      );
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+}
+
+let counter = 0;
+const run = Date.now().toString(36);
+
+function requestId(given: string | string[] | undefined): string {
+  if (typeof given === "string" && /^[\w.:-]{1,64}$/.test(given)) return given;
+  counter += 1;
+  return `${run}-${counter.toString(36)}`;
+}
+
+function handleErrors(app: FastifyInstance): void {
+  app.setErrorHandler((error: FastifyError | ApiError | Error, request, reply) => {
+    const known = toApiError(error);
+    if (known.status >= 500)
+      request.log.error({ err: error, cause: describeCause(error), code: known.code }, "request failed");
+    else request.log.debug({ code: known.code, status: known.status }, "request refused");
+    if (known.extra.retryAfter !== undefined) void reply.header("retry-after", String(known.extra.retryAfter));
+    return reply
+      .code(known.status)
+      .type("application/json")
+      .send({
+        error: known.code,
+        message: known.message,
+        ...(known.extra.details === undefined ? {} : { details: known.extra.details }),
+        requestId: request.id,
+      });
+  });
+  app.setNotFoundHandler({}, (request, reply) => {
+    void reply.code(404).send({ error: "not_found", message: "There is nothing here.", requestId: request.id });
+  });
+}
+
+function toApiError(error: FastifyError | ApiError | Error): ApiError {
+  if (error instanceof ApiError) return error;
+  const { statusCode, code } = error as FastifyError;
+  if (code === "FST_ERR_CTP_INVALID_MEDIA_TYPE")
+    return new ApiError(415, "unsupported_type", "Send application/json or application/x-ndjson.");
+  if (statusCode !== undefined && statusCode < 500) return new ApiError(statusCode, "bad_request", error.message);
+  return new ApiError(500, "internal", "Something went wrong; the log has more under this request id.");
+}
+
+// The database's message may quote a value; its code never does.
+function describeCause(error: Error): string | undefined {
+  const { code } = (error.cause ?? error) as { code?: string };
+  return code;
+}
+
+/** Probes the database at most once a second, whoever asks. */
+function readiness(configurator: Configurator): () => Promise<string | undefined> {
+  let checked = 0;
+  let last: Promise<string | undefined> = Promise.resolve(undefined);
+  let of: unknown;
+  return () => {
+    const active = configurator.active;
+    if (active === undefined) return Promise.resolve(configurator.waiting);
+    if (of !== active || Date.now() - checked > 1000) {
+      of = active;
+      checked = Date.now();
+      last = active.storage.probe().then(
+        () => undefined,
+        (error: unknown) => (error instanceof UserError ? error.message : "database: not fit"),
+      );
+    }
+    return last;
+  };
+}
+
+function addReload(app: FastifyInstance, configurator: Configurator): void {
+  app.post(
+    "/reload",
+    {
+      schema: {
+        summary: "Take in the configuration file",
+        tags: ["operation"],
+        response: { 200: ReloadBody, 422: ReloadBody, 500: ErrorBody, 503: ReloadBody },
+      },
+    },
+    async (_request, reply) => {
+      const reload = await configurator.reload();
+      const status = { applied: 200, unchanged: 200, invalid: 422, unreadable: 503, unreachable: 503 } as const;
+      return reply.code(status[reload.result]).send(reload);
+    },
+  );
+}

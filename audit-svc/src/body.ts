@@ -1,0 +1,128 @@
+import type { IncomingMessage } from "node:http";
+import type { FastifyRequest } from "fastify";
+import { ApiError } from "./api-error.js";
+import type { LimitsConfig } from "./config.js";
+import { type EventRow, type FieldError, checkEvent } from "./event.js";
+import { sameContent } from "./ingest.js";
+
+/** Collects a request's body, at most `max` bytes of it. */
+export function collect(request: FastifyRequest, payload: IncomingMessage, max: number): Promise<Buffer> {
+  const tooLarge = (): ApiError => new ApiError(413, "too_large", `The body is larger than ${max} bytes.`);
+  if (Number(request.headers["content-length"] ?? 0) > max) return Promise.reject(tooLarge());
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    payload.on("data", (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= max) chunks.push(chunk);
+      else {
+        payload.removeAllListeners("data");
+        reject(tooLarge());
+      }
+    });
+    payload.on("end", () => {
+      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));
+    });
+    payload.on("error", reject);
+    payload.on("aborted", () => {
+      reject(new ApiError(400, "aborted", "The body ended early."));
+    });
+  });
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/**
+ * The events of a body: one object or an array of them as JSON, or one object a line as NDJSON.
+ * @throws {ApiError} 400 for what is not JSON, 413 for too many events
+ */
+export function parseBody(body: Buffer, ndjson: boolean, limits: LimitsConfig): unknown[] {
+  let text: string;
+  try {
+    text = decoder.decode(body);
+  } catch {
+    throw new ApiError(400, "invalid_encoding", "The body is not valid UTF-8.");
+  }
+  const tooMany = (): ApiError =>
+    new ApiError(413, "too_many", `More than ${limits.batchEvents} events in one request.`);
+  if (!ndjson) {
+    const value = parseJson(text, -1);
+    if (!Array.isArray(value)) return [value];
+    if (value.length > limits.batchEvents) throw tooMany();
+    if (value.length === 0) throw new ApiError(400, "empty", "The array has no event.");
+    return value as unknown[];
+  }
+  const values: unknown[] = [];
+  for (let start = 0; start < text.length;) {
+    const newline = text.indexOf("\n", start);
+    const end = newline < 0 ? text.length : newline;
+    const line = text.slice(start, end);
+    start = end + 1;
+    if (line.trim() === "") continue;
+    if (values.length >= limits.batchEvents) throw tooMany();
+    values.push(parseJson(line, values.length));
+  }
+  if (values.length === 0) throw new ApiError(400, "empty", "The body has no event.");
+  return values;
+}
+
+// The parser's own message quotes the text around the error: event content, which must not reach the log.
+function parseJson(text: string, index: number): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new ApiError(
+      400,
+      "invalid_json",
+      "The body is not valid JSON.",
+      index < 0 ? {} : { details: [{ index, field: "", message: "is not valid JSON" }] },
+    );
+  }
+}
+
+/**
+ * Validates every event of a request.
+ * @param application the only application the sender may write for; `undefined` means any
+ * @throws {ApiError} 400 with index and field, 403 for another application's event, 409 for one id with two contents
+ */
+export function checkEvents(
+  values: readonly unknown[],
+  limits: LimitsConfig,
+  application: string | undefined,
+): EventRow[] {
+  const errors: FieldError[] = [];
+  const rows: EventRow[] = [];
+  const now = Date.now();
+  for (let index = 0; index < values.length && errors.length < 20; index++) {
+    const row = checkEvent(values[index], index, limits, now, errors);
+    if (row !== undefined) rows.push(row);
+  }
+  if (errors.length > 0) {
+    throw new ApiError(400, "invalid_event", "Nothing was stored: an event is not valid.", {
+      details: errors.slice(0, 20),
+    });
+  }
+  if (application !== undefined) {
+    const index = rows.findIndex((row) => row.application !== application);
+    if (index >= 0) {
+      throw new ApiError(403, "other_application", "Nothing was stored: this token is for another application.", {
+        details: [{ index, field: "application", message: "is not this token's application" }],
+      });
+    }
+  }
+  return rows.length > 1 ? distinct(rows) : rows;
+}
+
+function distinct(rows: EventRow[]): EventRow[] {
+  const byId = new Map<string, EventRow>();
+  rows.forEach((row, index) => {
+    const other = byId.get(row.id);
+    if (other !== undefined && !sameContent(other, row)) {
+      throw new ApiError(409, "conflict", "Nothing was stored: two events have one id and different content.", {
+        details: [{ index, field: "id", message: "is the id of another event of this batch with other content" }],
+      });
+    }
+    byId.set(row.id, row);
+  });
+  return rows;
+}

@@ -1,0 +1,173 @@
+import { readFile } from "node:fs/promises";
+import type { FastifyBaseLogger } from "fastify";
+import { type Config, digestOf, parseConfig } from "./config.js";
+import { UserError, reasonOf } from "./errors.js";
+import type { Metrics } from "./metrics.js";
+import { Storage } from "./storage.js";
+import { Tokens } from "./tokens.js";
+
+/** One configuration in force with what was made from it. */
+export interface Active {
+  readonly config: Config;
+  readonly storage: Storage;
+  readonly tokens: Tokens;
+  readonly generation: number;
+}
+
+export type ReloadResult = "applied" | "unchanged" | "unreadable" | "invalid" | "unreachable";
+
+/** The outcome of an attempt to take in the configuration file. */
+export interface Reload {
+  readonly result: ReloadResult;
+  readonly generation: number;
+  /** Digest in force, empty before the first. */
+  readonly digest: string;
+  readonly reason?: string;
+}
+
+/**
+ * Keeps the configuration in force. A new one is put in force only after its database has been reached and found fit;
+ * until then the old one serves. Attempts run one after another.
+ */
+export class Configurator {
+  #active: Active | undefined;
+  #generation = 0;
+  #turn: Promise<unknown> = Promise.resolve();
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+  #failed: { digest: string; at: number; times: number } | undefined;
+  #waiting = "not read yet";
+
+  constructor(
+    private readonly file: string,
+    private readonly metrics: Metrics,
+    private readonly log: FastifyBaseLogger,
+  ) {}
+
+  get active(): Active | undefined {
+    return this.#active;
+  }
+
+  /** Why there is no configuration yet, or why the last attempt failed; empty when the last one succeeded. */
+  get waiting(): string {
+    return this.#waiting;
+  }
+
+  /** Takes in the file. Never throws: what went wrong is in the answer. */
+  reload(): Promise<Reload> {
+    const next = this.#turn.then(() => this.#reload());
+    this.#turn = next;
+    return next;
+  }
+
+  /**
+   * Looks at the file from time to time and takes it in when it has changed, so that a lost call to `/reload` heals, and
+   * tries again when the database could not be reached. Reads the content: an agent that writes in place, a bind mount or
+   * a coarse clock can each change a file without changing what stat() shows.
+   */
+  watch(seconds: number): void {
+    if (seconds <= 0 || this.#stopped) return;
+    this.#timer = setTimeout(() => {
+      void this.#look().finally(() => this.watch(seconds));
+    }, seconds * 1000);
+    this.#timer.unref();
+  }
+
+  /** Stops watching and closes the storage once running statements are done. */
+  async close(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#turn;
+    await this.#active?.storage.close();
+  }
+
+  async #look(): Promise<void> {
+    const bytes = await readFile(this.file).catch(() => undefined);
+    if (bytes === undefined) return;
+    const digest = digestOf(bytes);
+    if (digest === this.#active?.config.digest) return;
+    if (this.#failed?.digest === digest) {
+      const pause = Math.min(30_000, 1000 * 2 ** Math.min(this.#failed.times, 5));
+      if (Date.now() - this.#failed.at < pause) return;
+    }
+    await this.reload();
+  }
+
+  async #reload(): Promise<Reload> {
+    let bytes: Buffer;
+    try {
+      bytes = await readFile(this.file);
+    } catch (error) {
+      return this.#refuse(
+        "unreadable",
+        `cannot read ${this.file}: ${(error as NodeJS.ErrnoException).code ?? reasonOf(error)}`,
+      );
+    }
+    const digest = digestOf(bytes);
+    if (digest === this.#active?.config.digest) {
+      this.#failed = undefined;
+      this.#waiting = "";
+      return this.#report("unchanged");
+    }
+    let config: Config;
+    try {
+      config = parseConfig(bytes);
+    } catch (error) {
+      return this.#refuse("invalid", reasonOf(error), digest);
+    }
+    const storage = new Storage(config, this.metrics);
+    try {
+      await storage.probe();
+      await storage.ensurePartitions();
+    } catch (error) {
+      void storage.close().catch(() => undefined);
+      return this.#refuse(
+        "unreachable",
+        error instanceof UserError ? error.message : `database: ${reasonOf(error)}`,
+        digest,
+      );
+    }
+    this.#activate(config, storage);
+    return this.#report("applied");
+  }
+
+  #activate(config: Config, storage: Storage): void {
+    const old = this.#active;
+    this.#generation += 1;
+    this.#active = { config, storage, tokens: new Tokens(config.tokens), generation: this.#generation };
+    this.#failed = undefined;
+    this.#waiting = "";
+    const { metrics } = this;
+    metrics.allowApplications(
+      config.tokens.flatMap((token) => token.application ?? []),
+      config.limits.applications,
+    );
+    metrics.generation.set(this.#generation);
+    metrics.digest.reset();
+    metrics.digest.set({ digest: config.digest }, 1);
+    metrics.lastReload.set(Date.now() / 1000);
+    this.log.info(
+      { generation: this.#generation, digest: config.digest, tokens: config.tokens.length },
+      "configuration in force",
+    );
+    // Whoever still holds the old pools finishes with them; nobody new gets them.
+    old?.storage.close().catch((error: unknown) => this.log.warn({ reason: reasonOf(error) }, "closing the old pools"));
+  }
+
+  #refuse(result: ReloadResult, reason: string, digest = ""): Reload {
+    this.#failed = { digest, at: Date.now(), times: this.#failed?.digest === digest ? this.#failed.times + 1 : 0 };
+    this.#waiting = reason;
+    this.log.error({ result, reason, keeps: this.#generation }, "configuration not taken in");
+    return this.#report(result, reason);
+  }
+
+  #report(result: ReloadResult, reason?: string): Reload {
+    this.metrics.reloads.inc({ result });
+    return {
+      result,
+      generation: this.#generation,
+      digest: this.#active?.config.digest ?? "",
+      ...(reason === undefined ? {} : { reason }),
+    };
+  }
+}

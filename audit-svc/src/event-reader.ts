@@ -1,0 +1,70 @@
+import type pg from "pg";
+import type { Position } from "./cursor.js";
+import type { EventOutput } from "./event.js";
+import { fromPostgres } from "./time.js";
+
+/** What to read. Times are `YYYY-MM-DDTHH:MM:SS.ffffffZ`. */
+export interface EventFilter {
+  readonly application?: string;
+  readonly actor?: string;
+  readonly action?: string;
+  readonly outcome?: string;
+  /** Inclusive. */
+  readonly from?: string;
+  /** Exclusive. */
+  readonly to?: string;
+}
+
+interface Row {
+  id: string;
+  application: string;
+  actor: string;
+  action: string;
+  resource: string;
+  outcome: string;
+  occurred_at: string;
+  recorded_at: string;
+  data: Record<string, unknown>;
+}
+
+/**
+ * One page, newest first. The sort key is (occurredAt, id), so a page starts exactly after the given position whatever
+ * was stored in between.
+ */
+export async function readEvents(
+  db: pg.Pool,
+  filter: EventFilter,
+  after: Position | undefined,
+  limit: number,
+): Promise<EventOutput[]> {
+  const values: unknown[] = [];
+  const where: string[] = [];
+  const add = (condition: (parameter: string) => string, value: unknown): void => {
+    values.push(value);
+    where.push(condition(`$${values.length}`));
+  };
+  for (const column of ["application", "actor", "action", "outcome"] as const) {
+    if (filter[column] !== undefined) add((p) => `${column} = ${p}`, filter[column]);
+  }
+  if (filter.from !== undefined) add((p) => `occurred_at >= ${p}::timestamptz`, filter.from);
+  if (filter.to !== undefined) add((p) => `occurred_at < ${p}::timestamptz`, filter.to);
+  if (after !== undefined) {
+    // The first condition is implied by the second; partitions are pruned by it alone.
+    add((p) => `occurred_at <= ${p}::timestamptz`, after.occurredAt);
+    const time = `$${values.length}`;
+    add((p) => `(occurred_at, id) < (${time}::timestamptz, ${p}::uuid)`, after.id);
+  }
+  values.push(limit);
+  const result = await db.query<Row>(
+    `SELECT id, application, actor, action, resource, outcome, occurred_at, recorded_at, data FROM audit.events
+     ${where.length > 0 ? `WHERE ${where.join(" AND ")}` : ""}
+     ORDER BY occurred_at DESC, id DESC LIMIT $${values.length}`,
+    values,
+  );
+  return result.rows.map(({ occurred_at, recorded_at, ...row }) => ({
+    ...row,
+    outcome: row.outcome as EventOutput["outcome"],
+    occurredAt: fromPostgres(occurred_at),
+    recordedAt: fromPostgres(recorded_at),
+  }));
+}

@@ -1,0 +1,193 @@
+import Type, { type Static } from "typebox";
+import { Compile } from "typebox/compile";
+import type { LimitsConfig } from "./config.js";
+import { bucketOf, normalizeUuid, uuidTime, uuidv7 } from "./ids.js";
+import { parseTime } from "./time.js";
+
+/** What the events' `outcome` may be. */
+export const OUTCOMES = ["success", "failure", "denied", "error"] as const;
+
+const text = (maxLength: number, description: string) =>
+  Type.String({ minLength: 1, maxLength, pattern: "^[^\\u0000-\\u001f\\u007f]*$", description });
+
+const fields = {
+  application: text(100, "The application that reports the event"),
+  actor: text(256, "Who did it"),
+  action: text(128, "What was done"),
+  resource: text(1024, "What it was done to"),
+  outcome: Type.Enum([...OUTCOMES]),
+  occurredAt: Type.String({
+    maxLength: 40,
+    description: "RFC 3339 with an offset, kept to the microsecond; at most clockSkewSeconds in the future",
+    examples: ["2026-01-31T12:00:00.5Z"],
+  }),
+};
+
+/** An event as a client sends it. */
+export const EventInput = Type.Object(
+  {
+    id: Type.Optional(
+      Type.String({
+        maxLength: 36,
+        description: "UUID; without it a UUIDv7 is made. Sending the same event again with its id is safe",
+      }),
+    ),
+    ...fields,
+    data: Type.Optional(
+      Type.Record(Type.String(), Type.Unknown(), {
+        description:
+          "Anything else, at most dataBytes of JSON and 32 levels deep; whole numbers beyond ±2^53 are refused, send them as text",
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+/** An event as it is answered. */
+export const EventOutput = Type.Object(
+  {
+    id: Type.String(),
+    ...fields,
+    recordedAt: Type.String({ description: "When it was stored" }),
+    data: Type.Record(Type.String(), Type.Unknown()),
+  },
+  { additionalProperties: false },
+);
+export type EventOutput = Static<typeof EventOutput>;
+
+/** A validated event, ready to be stored. */
+export interface EventRow {
+  readonly id: string;
+  readonly bucket: number;
+  readonly occurredAt: string;
+  readonly application: string;
+  readonly actor: string;
+  readonly action: string;
+  readonly resource: string;
+  readonly outcome: string;
+  /** JSON text. */
+  readonly data: string;
+}
+
+/** What is wrong with one field of one event. */
+export interface FieldError {
+  readonly index: number;
+  readonly field: string;
+  readonly message: string;
+}
+
+const compiled = Compile(EventInput);
+const MAX_DEPTH = 32;
+/** Events before this are taken for a mistake (a clock at zero, seconds read as milliseconds). */
+const EARLIEST = Date.UTC(1970, 0, 2);
+
+/**
+ * Validates one parsed event and gives it an id. Problems are added to `errors`; then the answer is `undefined`.
+ * @param now milliseconds since 1970
+ */
+export function checkEvent(
+  value: unknown,
+  index: number,
+  limits: LimitsConfig,
+  now: number,
+  errors: FieldError[],
+): EventRow | undefined {
+  const fail = (field: string, message: string): undefined => {
+    errors.push({ index, field, message });
+    return undefined;
+  };
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return fail("", "must be an object");
+  if (!compiled.Check(value)) {
+    explain(value, fail);
+    return undefined;
+  }
+  const before = errors.length;
+  for (const field of ["application", "actor", "action", "resource"] as const) {
+    if (!isWellFormed(value[field])) fail(field, "must not contain half a surrogate pair");
+  }
+  const moment = parseTime(value.occurredAt);
+  const latest = now + limits.clockSkewSeconds * 1000;
+  if (moment === undefined) fail("occurredAt", "must be an RFC 3339 time with an offset, like 2026-01-31T12:00:00Z");
+  else if (moment.ms > latest) fail("occurredAt", `must not lie more than ${limits.clockSkewSeconds} s in the future`);
+  else if (moment.ms < EARLIEST) fail("occurredAt", "must not lie before 1970-01-02");
+
+  const id = value.id === undefined ? uuidv7(now) : normalizeUuid(value.id);
+  if (id === undefined) fail("id", "must be a UUID in its usual spelling");
+  else if (value.id !== undefined && (uuidTime(id) ?? 0) > latest) {
+    fail("id", `is a UUIDv7 whose time lies more than ${limits.clockSkewSeconds} s in the future`);
+  }
+
+  let data = "{}";
+  if (value.data !== undefined) {
+    const problem = checkData(value.data, 1);
+    if (problem !== undefined) fail("data", problem);
+    else {
+      data = JSON.stringify(value.data);
+      if (data.length > limits.dataBytes || Buffer.byteLength(data) > limits.dataBytes) {
+        fail("data", `must not be more than ${limits.dataBytes} bytes of JSON`);
+      }
+    }
+  }
+  if (errors.length > before || moment === undefined || id === undefined) return undefined;
+  const { application, actor, action, resource, outcome } = value;
+  return { id, bucket: bucketOf(id), occurredAt: moment.iso, application, actor, action, resource, outcome, data };
+}
+
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+function isWellFormed(text: string): boolean {
+  return !LONE_SURROGATE.test(text);
+}
+
+// jsonb can hold neither NUL nor half a surrogate pair, and JSON.parse has already rounded or overflowed what it could
+// not represent: storing that would change the event silently.
+function checkData(value: unknown, depth: number): string | undefined {
+  if (typeof value === "string") return checkText(value);
+  if (typeof value === "number") {
+    if (!Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value))) {
+      return "has a number beyond ±2^53, which would lose digits; send it as text";
+    }
+    return undefined;
+  }
+  if (typeof value !== "object" || value === null) return undefined;
+  if (depth > MAX_DEPTH) return `must not be more than ${MAX_DEPTH} levels deep`;
+  if (Array.isArray(value)) {
+    for (const item of value) {
+      const problem = checkData(item, depth + 1);
+      if (problem !== undefined) return problem;
+    }
+    return undefined;
+  }
+  for (const key of Object.keys(value)) {
+    if (key === "__proto__") return 'must not have a key "__proto__"';
+    const problem = checkText(key) ?? checkData((value as Record<string, unknown>)[key], depth + 1);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+function checkText(text: string): string | undefined {
+  if (text.includes("\0")) return "must not contain the character U+0000";
+  return isWellFormed(text) ? undefined : "must not contain half a surrogate pair";
+}
+
+function explain(value: object, fail: (field: string, message: string) => undefined): void {
+  const named = new Set<string>();
+  const once = (field: string, message: string): void => {
+    if (!named.has(field)) fail(field, message);
+    named.add(field);
+  };
+  for (const error of compiled.Errors(value)) {
+    if (error.keyword === "additionalProperties") continue;
+    if (error.keyword === "required") {
+      for (const field of error.params.requiredProperties) once(field, "is missing");
+      continue;
+    }
+    const field = (error.instancePath.split("/")[1] ?? "").replaceAll("~1", "/").replaceAll("~0", "~");
+    // The name of an unknown field is the client's text: shown back short, and only to that client.
+    if (error.keyword === "boolean") once(field.slice(0, 64), "there is no such field");
+    else if (error.keyword === "pattern") once(field, "must not contain control characters");
+    else if (error.keyword === "enum") once(field, `must be one of ${OUTCOMES.join(", ")}`);
+    else once(field, error.message);
+  }
+}

@@ -1,0 +1,228 @@
+import { Readable } from "node:stream";
+import type { IncomingMessage } from "node:http";
+import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import Type, { type Static } from "typebox";
+import { ApiError, ErrorBody } from "./api-error.js";
+import { checkEvents, collect, parseBody } from "./body.js";
+import type { Active, Configurator } from "./configurator.js";
+import { type Position, decodeCursor, encodeCursor } from "./cursor.js";
+import { EventInput, EventOutput, OUTCOMES } from "./event.js";
+import { type EventFilter, readEvents } from "./event-reader.js";
+import type { Ingest } from "./ingest.js";
+import { kindOf } from "./storage.js";
+import { parseTime } from "./time.js";
+import type { Principal } from "./tokens.js";
+
+/** What the routes work on. */
+export interface Parts {
+  readonly configurator: Configurator;
+  readonly ingest: Ingest;
+}
+
+const Filter = {
+  application: Type.Optional(Type.String({ maxLength: 100 })),
+  actor: Type.Optional(Type.String({ maxLength: 256 })),
+  action: Type.Optional(Type.String({ maxLength: 128 })),
+  outcome: Type.Optional(Type.Enum([...OUTCOMES])),
+  from: Type.Optional(Type.String({ maxLength: 40, description: "RFC 3339, inclusive, compared with occurredAt" })),
+  to: Type.Optional(Type.String({ maxLength: 40, description: "RFC 3339, exclusive" })),
+};
+const ListQuery = Type.Object(
+  {
+    ...Filter,
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100 })),
+    cursor: Type.Optional(Type.String({ maxLength: 128, description: "`next` of the page before" })),
+  },
+  { additionalProperties: false },
+);
+const ExportQuery = Type.Object(Filter, { additionalProperties: false });
+
+const refusals = {
+  400: ErrorBody,
+  401: ErrorBody,
+  403: ErrorBody,
+  500: ErrorBody,
+  503: ErrorBody,
+};
+const EXPORT_PAGE = 1000;
+
+/** `POST /v1/events`, `GET /v1/events` and `GET /v1/events/export`. */
+export function eventsRoutes({ configurator, ingest }: Parts): FastifyPluginAsyncTypebox {
+  const active = (): Active => {
+    const now = configurator.active;
+    if (now === undefined) throw ApiError.unavailable("not_configured", "The service has no configuration yet.");
+    return now;
+  };
+  const principals = new WeakMap<FastifyRequest, Principal>();
+  const authenticate =
+    (role: Principal["role"]) => (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
+      const principal = active().tokens.authenticate(request.headers.authorization);
+      if (principal === undefined) {
+        void reply.header("www-authenticate", 'Bearer realm="audit"');
+        throw new ApiError(401, "no_token", "Send a valid token: Authorization: Bearer …");
+      }
+      if (principal.role !== role) throw new ApiError(403, "wrong_role", `This needs a token of the role ${role}.`);
+      principals.set(request, principal);
+      done();
+    };
+  const bodyParser = (request: FastifyRequest, payload: IncomingMessage): Promise<Buffer> => {
+    const encoding = request.headers["content-encoding"] ?? "identity";
+    if (encoding !== "identity")
+      throw new ApiError(415, "unsupported_encoding", "Send the body without Content-Encoding.");
+    return collect(request, payload, active().config.limits.bodyBytes);
+  };
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- Fastify's plugin contract
+  return async (app) => {
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser(["application/json", "application/x-ndjson"], bodyParser);
+    // The body is validated by hand: the schema is the documentation of it, and the same schemas do the validation.
+    app.post(
+      "/v1/events",
+      {
+        onRequest: authenticate("writer"),
+        validatorCompiler: () => () => true,
+        schema: {
+          summary: "Store one event, an array of events, or NDJSON",
+          description:
+            "A batch is all or nothing. 201 is answered after the commit. An event sent again with its id is stored once.",
+          tags: ["events"],
+          security: [{ token: [] }],
+          consumes: ["application/json", "application/x-ndjson"],
+          body: Type.Union([EventInput, Type.Array(EventInput, { minItems: 1 })]),
+          response: {
+            201: Type.Object({ ids: Type.Array(Type.String(), { description: "In the order of the events" }) }),
+            ...refusals,
+            409: ErrorBody,
+            413: ErrorBody,
+            415: ErrorBody,
+          },
+        },
+      },
+      async (request, reply) => {
+        const { limits } = active().config;
+        const body = request.body as unknown as Buffer | undefined;
+        if (body === undefined) throw new ApiError(415, "no_body", "Send application/json or application/x-ndjson.");
+        const ndjson = request.headers["content-type"]?.toLowerCase().startsWith("application/x-ndjson") === true;
+        const rows = checkEvents(parseBody(body, ndjson, limits), limits, principals.get(request)?.application);
+        await ingest.store(rows, body.length);
+        void reply.code(201);
+        return { ids: rows.map((row) => row.id) };
+      },
+    );
+
+    app.get(
+      "/v1/events",
+      {
+        onRequest: authenticate("reader"),
+        schema: {
+          summary: "Read events, newest first",
+          tags: ["events"],
+          security: [{ token: [] }],
+          querystring: ListQuery,
+          response: {
+            200: Type.Object({
+              events: Type.Array(EventOutput),
+              next: Type.Union([Type.String(), Type.Null()], {
+                description: "Cursor of the next page; null on the last",
+              }),
+            }),
+            ...refusals,
+          },
+        },
+      },
+      async (request) => {
+        const { cursor, limit = 100, ...query } = request.query;
+        const filter = filterOf(query, principals.get(request));
+        const after = cursor === undefined ? undefined : decodeCursor(cursor);
+        if (cursor !== undefined && after === undefined)
+          throw new ApiError(400, "invalid_cursor", "This cursor was not made by this service.");
+        const events = filter === undefined ? [] : await page(filter, after, limit + 1);
+        const more = events.length > limit;
+        if (more) events.pop();
+        const last = events.at(-1);
+        return { events, next: more && last !== undefined ? encodeCursor(last) : null };
+      },
+    );
+
+    app.get(
+      "/v1/events/export",
+      {
+        onRequest: authenticate("reader"),
+        schema: {
+          summary: "Stream events as NDJSON, newest first",
+          tags: ["events"],
+          security: [{ token: [] }],
+          produces: ["application/x-ndjson"],
+          querystring: ExportQuery,
+          response: { 200: Type.String({ description: "One event a line" }), ...refusals },
+        },
+      },
+      async (request, reply) => {
+        const filter = filterOf(request.query, principals.get(request));
+        // The first page is read before the answer starts, so that a database that is away is still a 503.
+        const first = filter === undefined ? [] : await page(filter, undefined, EXPORT_PAGE);
+        void reply.type("application/x-ndjson");
+        return reply.send(
+          Readable.from(lines(filter ?? {}, first), { objectMode: false, highWaterMark: 1 }) as unknown as string,
+        );
+      },
+    );
+
+    async function* lines(filter: EventFilter, first: EventOutput[]): AsyncGenerator<string> {
+      for (let events = first; events.length > 0;) {
+        yield events.map((event) => `${JSON.stringify(event)}\n`).join("");
+        const last = events.at(-1);
+        if (events.length < EXPORT_PAGE || last === undefined) return;
+        events = await page(filter, last, EXPORT_PAGE);
+      }
+    }
+
+    // One more try: a reload or a restart of the database may have closed the connection just now.
+    async function page(filter: EventFilter, after: Position | undefined, limit: number): Promise<EventOutput[]> {
+      for (let tries = 0; ; tries++) {
+        const { storage } = active();
+        try {
+          return await storage.read((db) => readEvents(db, filter, after, limit));
+        } catch (error) {
+          storage.count(error);
+          const kind = kindOf(error);
+          if (kind === "query") throw error;
+          if (tries >= 1 || kind === "timeout")
+            throw ApiError.unavailable("storage_unavailable", "The database is away; try again.");
+        }
+      }
+    }
+  };
+}
+
+/** The filter of a query; `undefined` when nothing can match because the token is for another application. */
+function filterOf(query: Static<typeof ExportQuery>, principal: Principal | undefined): EventFilter | undefined {
+  const time = (field: "from" | "to"): string | undefined => {
+    const text = query[field];
+    if (text === undefined) return undefined;
+    // "+" in a query string is a space: the commonest way to break an offset.
+    const moment = parseTime(text.replace(" ", "+"));
+    if (moment === undefined)
+      throw new ApiError(400, "invalid_query", `${field} must be an RFC 3339 time, like 2026-01-31T12:00:00Z.`);
+    return moment.iso;
+  };
+  for (const field of ["application", "actor", "action"] as const) {
+    if (query[field]?.includes("\0") === true)
+      throw new ApiError(400, "invalid_query", `${field} must not contain the character U+0000.`);
+  }
+  const { application, actor, action, outcome } = query;
+  const own = principal?.application;
+  if (own !== undefined && application !== undefined && application !== own) return undefined;
+  const [from, to] = [time("from"), time("to")];
+  return {
+    ...defined({ application: own ?? application, actor, action, outcome, from, to }),
+  };
+}
+
+function defined<T extends object>(object: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}

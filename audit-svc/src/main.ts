@@ -1,0 +1,43 @@
+import { UserError } from "./errors.js";
+import { generateCommand } from "./generate.js";
+import { healthCommand } from "./health.js";
+import { migrateCommand } from "./migrate.js";
+import { serve } from "./server.js";
+import { VERSION } from "./version.js";
+
+const USAGE = `audit-svc ${VERSION}
+  serve                 run the service (the default)
+  migrate [--check]     prepare the database; --check only says what is pending (exit code 3 when something is)
+  generate [options]    send realistic events; generate --help lists the options
+  health [--live]       exit 0 when the service here is ready (--live: when it answers at all)
+Settings: AUDIT_CONFIG_FILE, AUDIT_LISTEN, AUDIT_ADMIN_LISTEN, AUDIT_RELEASE, AUDIT_LOG_LEVEL, AUDIT_WATCH_SECONDS, AUDIT_GRACE_SECONDS; see CONTRACT.md.
+`;
+
+async function run([command = "serve", ...args]: string[]): Promise<number> {
+  switch (command) {
+    case "serve":
+      return serve();
+    case "migrate":
+      return migrateCommand(args);
+    case "generate":
+      return generateCommand(args);
+    case "health":
+      return healthCommand(args);
+    case "help":
+    case "--help":
+    case "--version":
+      process.stdout.write(USAGE);
+      return 0;
+    default:
+      throw new UserError(`unknown command "${command}".\n${USAGE}`);
+  }
+}
+
+run(process.argv.slice(2)).then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    if (error instanceof UserError) process.stderr.write(`audit-svc: ${error.message}\n`);
+    else console.error(error);
+    process.exit(error instanceof UserError ? 2 : 1);
+  },
+);

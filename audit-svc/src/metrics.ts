@@ -1,0 +1,83 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom-client";
+
+const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]);
+
+/** Every metric of the service, in a registry of its own so that tests can have several. */
+export class Metrics {
+  readonly registry = new Registry();
+  readonly #applications = new Set<string>();
+  #maxApplications = 50;
+
+  readonly events = this.counter("audit_events_total", "Events stored, by application", ["application"]);
+  readonly requests = this.counter("http_requests_total", "HTTP requests answered", ["method", "route", "code"]);
+  readonly duration = new Histogram({
+    name: "http_request_duration_seconds",
+    help: "Time from a request's headers to its answer",
+    labelNames: ["method", "route"],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers: [this.registry],
+  });
+  readonly queueDepth = this.gauge("audit_ingest_queue_depth", "Events that wait to be stored");
+  readonly batchSize = new Histogram({
+    name: "audit_ingest_batch_size",
+    help: "Events stored by one statement",
+    buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000],
+    registers: [this.registry],
+  });
+  readonly pool = this.gauge("audit_db_pool_connections", "Database connections, by state", ["state"]);
+  readonly dbErrors = this.counter("audit_db_errors_total", "Errors from the database, by kind", ["kind"]);
+  readonly generation = this.gauge(
+    "audit_config_generation",
+    "How many configurations have been taken into force since the start",
+  );
+  readonly digest = this.gauge("audit_config_digest_info", "sha256 of the configuration in force", ["digest"]);
+  readonly lastReload = this.gauge(
+    "audit_config_last_reload_timestamp_seconds",
+    "When the configuration in force was taken in",
+  );
+  readonly reloads = this.counter("audit_config_reloads_total", "Attempts to take in the configuration, by result", [
+    "result",
+  ]);
+  readonly schemaVersion = this.gauge("audit_schema_version", "Version of the database's schema");
+
+  constructor(build: { version: string; release: string }) {
+    collectDefaultMetrics({ register: this.registry });
+    this.gauge("audit_build_info", "Version of the program and the release it runs as", ["version", "release"]).set(
+      build,
+      1,
+    );
+    for (const kind of ["connection", "timeout", "query"]) this.dbErrors.inc({ kind }, 0);
+    for (const result of ["applied", "unchanged", "unreadable", "invalid", "unreachable"])
+      this.reloads.inc({ result }, 0);
+  }
+
+  /** Takes the configuration's applications in as labels; further ones are added as they come, up to `max`. */
+  allowApplications(names: readonly string[], max: number): void {
+    this.#maxApplications = max;
+    for (const name of names) this.applicationLabel(name);
+  }
+
+  /** The label for an application: its name, or `other` once there are too many. Labels are never given up, as counters must not go back. */
+  applicationLabel(name: string): string {
+    if (this.#applications.has(name)) return name;
+    if (this.#applications.size >= this.#maxApplications) return "other";
+    this.#applications.add(name);
+    this.events.inc({ application: name }, 0);
+    return name;
+  }
+
+  /** Counts one answered request. */
+  observe(method: string, route: string | undefined, code: number, seconds: number): void {
+    const labels = { method: METHODS.has(method) ? method : "other", route: route ?? "unmatched" };
+    this.requests.inc({ ...labels, code });
+    this.duration.observe(labels, seconds);
+  }
+
+  private counter<T extends string = never>(name: string, help: string, labelNames: T[] = []): Counter<T> {
+    return new Counter({ name, help, labelNames, registers: [this.registry] });
+  }
+
+  private gauge<T extends string = never>(name: string, help: string, labelNames: T[] = []): Gauge<T> {
+    return new Gauge({ name, help, labelNames, registers: [this.registry] });
+  }
+}

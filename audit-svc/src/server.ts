@@ -1,0 +1,33 @@
+import { buildApp } from "./app.js";
+import { readEnv } from "./env.js";
+import { reasonOf } from "./errors.js";
+
+/** Runs the service until SIGTERM or SIGINT. Resolves to the exit code: 0 after a clean stop, 1 when the grace period ran out. */
+export async function serve(): Promise<number> {
+  const env = readEnv();
+  const app = await buildApp({
+    configFile: env.configFile,
+    release: env.release,
+    reloadOnMain: env.adminListen === "off",
+    logLevel: env.logLevel,
+  });
+  const { log } = app.main;
+  const stop = new Promise<NodeJS.Signals>((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, resolve);
+  });
+  await app.main.listen(env.listen);
+  if (env.adminListen !== "off") await app.admin.listen(env.adminListen);
+  // Without a configuration the service waits: health answers, readiness says what is missing, the watch goes on looking.
+  void app.configurator.reload();
+  app.configurator.watch(env.watchSeconds > 0 ? env.watchSeconds : 0);
+
+  const signal = await stop;
+  log.info({ signal }, "stopping");
+  const timeout = new Promise<"late">((resolve) => setTimeout(resolve, env.graceSeconds * 1000, "late").unref());
+  const result = await Promise.race([app.close().then(() => "done" as const), timeout]).catch((error: unknown) => {
+    log.error({ reason: reasonOf(error) }, "stopping failed");
+    return "failed" as const;
+  });
+  log.info({ result }, "stopped");
+  return result === "done" ? 0 : 1;
+}

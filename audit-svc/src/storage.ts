@@ -1,0 +1,172 @@
+import pg from "pg";
+import type { Config, DatabaseConfig } from "./config.js";
+import { UserError, reasonOf } from "./errors.js";
+import type { Metrics } from "./metrics.js";
+
+/** The schema version that this program needs: the number of the newest file in migrations/. */
+export const SCHEMA_VERSION = 1;
+
+const TIMESTAMPTZ = 1184;
+// Times stay text: a JavaScript Date would cut off the microseconds.
+const types: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: "text" | "binary") =>
+    oid === TIMESTAMPTZ
+      ? (value: string) => value
+      : (pg.types.getTypeParser(oid, format) as unknown)) as typeof pg.types.getTypeParser,
+};
+
+/** Connection settings for `pg` from the configuration's. */
+export function clientConfig(database: DatabaseConfig, application: string): pg.ClientConfig {
+  return {
+    host: database.host,
+    port: database.port,
+    database: database.name,
+    user: database.user,
+    password: database.password,
+    ssl: database.sslmode === "disable" ? false : { rejectUnauthorized: database.sslmode === "verify-full" },
+    application_name: application,
+    connectionTimeoutMillis: 5_000,
+    keepAlive: true,
+    types,
+    options: "-c TimeZone=UTC -c DateStyle=ISO",
+  };
+}
+
+/** How an error of the database is to be treated. */
+export type ErrorKind = "connection" | "timeout" | "conflict" | "partition" | "query";
+
+/** Sorts an error: `connection` and `timeout` are worth another try, `query` is not. */
+export function kindOf(error: unknown): ErrorKind {
+  const { code, message } = error as { code?: string; message?: string };
+  if (code === "AU409") return "conflict";
+  if (code === undefined || !/^[0-9A-Z]{5}$/.test(code)) {
+    return message?.includes("timeout") === true ? "timeout" : "connection";
+  }
+  if (code === "23514") return "partition";
+  if (code === "57014") return "timeout";
+  // Class 08 and 57P: gone or going; 53: no resources; 28: the role was just taken away; 25006: a read-only standby;
+  // 40: deadlock or serialization; 42501 and 3D: a rotation half-way.
+  return /^(08|57|53|28|40|25006|42501|3D)/.test(code) ? "connection" : "query";
+}
+
+/** The database of one configuration: a pool for storing and one for reading. Idle connections that are lost are counted. */
+export class Storage {
+  readonly #writers: pg.Pool;
+  readonly #readers: pg.Pool;
+  schemaVersion = 0;
+  #users = 0;
+  #unused: (() => void) | undefined;
+
+  constructor(
+    readonly config: Config,
+    readonly metrics: Metrics,
+  ) {
+    const base = clientConfig(config.database, "audit-svc");
+    const seconds = config.limits.storeSeconds;
+    this.#writers = new pg.Pool({
+      ...base,
+      // One more than the ingestion uses, for the probe.
+      max: config.limits.writers + 1,
+      statement_timeout: seconds * 2000,
+      // A server that vanished without closing the connection answers nothing at all; only this notices.
+      query_timeout: seconds * 2000 + 1000,
+      idleTimeoutMillis: 60_000,
+    });
+    this.#readers = new pg.Pool({
+      ...base,
+      max: config.limits.readers,
+      statement_timeout: 30_000,
+      query_timeout: 31_000,
+      idleTimeoutMillis: 60_000,
+    });
+    for (const pool of [this.#writers, this.#readers]) pool.on("error", (error) => this.count(error));
+  }
+
+  /** Counts an error in the metrics and answers its kind. */
+  count(error: unknown): ErrorKind {
+    const kind = kindOf(error);
+    if (kind !== "conflict") this.metrics.dbErrors.inc({ kind: kind === "partition" ? "query" : kind });
+    return kind;
+  }
+
+  /**
+   * Checks that events can be stored: the connection, the schema's version, the rights, and that this is no standby.
+   * @throws {UserError} what is missing and how to mend it
+   */
+  async probe(): Promise<void> {
+    let rights: { known: boolean | null; may: boolean | null; standby: boolean } | undefined;
+    let version = 0;
+    try {
+      const result = await this.write((db) =>
+        db.query<NonNullable<typeof rights>>(
+          `SELECT has_table_privilege(to_regclass('audit.schema_migrations'), 'SELECT') AS known,
+                has_table_privilege(to_regclass('audit.events'), 'INSERT')
+                  AND has_table_privilege(to_regclass('audit.event_ids'), 'INSERT') AS may,
+                pg_is_in_recovery() AS standby`,
+        ),
+      );
+      rights = result.rows[0];
+      if (rights?.known === true) {
+        const found = await this.write((db) =>
+          db.query<{ v: number }>("SELECT max(version)::int AS v FROM audit.schema_migrations"),
+        );
+        version = found.rows[0]?.v ?? 0;
+      }
+    } catch (error) {
+      this.count(error);
+      throw new UserError(`database: ${reasonOf(error)}`);
+    }
+    this.schemaVersion = version;
+    this.metrics.schemaVersion.set(version);
+    if (version < SCHEMA_VERSION) {
+      throw new UserError(
+        `database: its schema has version ${version} and ${SCHEMA_VERSION} is needed; run \`migrate\` with this role granted.`,
+      );
+    }
+    if (rights?.may !== true)
+      throw new UserError("database: this role may not insert events; run `migrate` with runtimeRole set.");
+    if (rights.standby) throw new UserError("database: the server is a read-only standby.");
+  }
+
+  /** Makes coming months' partitions where they are missing. */
+  async ensurePartitions(): Promise<void> {
+    await this.write((db) => db.query("SELECT audit.ensure_partitions()"));
+  }
+
+  /** Runs a statement that stores. */
+  write<T>(statement: (db: pg.Pool) => Promise<T>): Promise<T> {
+    return this.#use(this.#writers, statement);
+  }
+
+  /** Runs a statement that reads. */
+  read<T>(statement: (db: pg.Pool) => Promise<T>): Promise<T> {
+    return this.#use(this.#readers, statement);
+  }
+
+  /** Connections by state, of both pools together. */
+  get connections(): { idle: number; busy: number; waiting: number } {
+    const sum = (get: (pool: pg.Pool) => number): number => get(this.#writers) + get(this.#readers);
+    return {
+      idle: sum((pool) => pool.idleCount),
+      busy: sum((pool) => pool.totalCount - pool.idleCount),
+      waiting: sum((pool) => pool.waitingCount),
+    };
+  }
+
+  /** Waits for running statements, those that wait for a connection included, and closes every connection. */
+  async close(): Promise<void> {
+    // pg's own end() forgets those that wait for a connection: they would hang.
+    if (this.#users > 0) await new Promise<void>((resolve) => (this.#unused = resolve));
+    await Promise.all([this.#writers.end(), this.#readers.end()]);
+  }
+
+  async #use<T>(pool: pg.Pool, statement: (db: pg.Pool) => Promise<T>): Promise<T> {
+    this.#users += 1;
+    try {
+      return await statement(pool);
+    } finally {
+      this.#users -= 1;
+      if (this.#users === 0) this.#unused?.();
+    }
+  }
+}

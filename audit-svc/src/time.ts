@@ -1,0 +1,48 @@
+const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
+
+/** A moment, kept to the microsecond as PostgreSQL keeps it. */
+export interface Moment {
+  /** Milliseconds since 1970, rounded down. */
+  readonly ms: number;
+  /** `YYYY-MM-DDTHH:MM:SS.ffffffZ`, always UTC: two spellings of one moment give the same text, and text order is time order. */
+  readonly iso: string;
+}
+
+/**
+ * Parses an RFC 3339 time with an offset. Digits after the sixth of the fraction are cut off. Answers `undefined` for
+ * anything else, days that do not exist and leap seconds included.
+ */
+export function parseTime(text: string): Moment | undefined {
+  const m = RFC3339.exec(text);
+  if (m === null) return undefined;
+  const [year, month, day, hour, minute, second] = [m[1], m[2], m[3], m[4], m[5], m[6]].map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  if (month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 59) return undefined;
+  const offsetHour = Number(m[9] ?? 0);
+  const offsetMinute = Number(m[10] ?? 0);
+  if (offsetHour > 23 || offsetMinute > 59) return undefined;
+  const local = Date.UTC(year, month - 1, day, hour, minute, second);
+  // Date.UTC reads years 0-99 as 1900-1999 and rolls 31 April over into May: both show as another day or year.
+  const check = new Date(local);
+  if (check.getUTCFullYear() !== year || check.getUTCDate() !== day) return undefined;
+  const offset = (offsetHour * 60 + offsetMinute) * 60_000 * (m[8] === "-" ? -1 : 1);
+  const utc = new Date(local - offset);
+  const full = utc.getUTCFullYear();
+  if (full < 0 || full > 9999) return undefined;
+  const fraction = (m[7] ?? "").padEnd(6, "0").slice(0, 6);
+  return { ms: utc.getTime() + Number(fraction.slice(0, 3)), iso: `${utc.toISOString().slice(0, 19)}.${fraction}Z` };
+}
+
+/** PostgreSQL's `2026-11-23 12:00:00.5+00` (session in UTC, DateStyle ISO) as `2026-11-23T12:00:00.500000Z`. */
+export function fromPostgres(text: string): string {
+  const dot = text.indexOf(".");
+  const end = text.length - 3;
+  const fraction = dot < 0 ? "" : text.slice(dot + 1, end);
+  return `${text.slice(0, 10)}T${text.slice(11, 19)}.${fraction.padEnd(6, "0")}Z`;
+}

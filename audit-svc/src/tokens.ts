@@ -1,0 +1,36 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { TokenConfig } from "./config.js";
+
+/** Who a request comes from. */
+export interface Principal {
+  readonly name: string;
+  readonly role: "writer" | "reader";
+  /** The one application it may write or read; `undefined` means any. */
+  readonly application?: string;
+}
+
+/** The tokens of one configuration. Only hashes are kept. */
+export class Tokens {
+  readonly #entries: { hash: Buffer; principal: Principal }[];
+
+  constructor(tokens: readonly TokenConfig[]) {
+    this.#entries = tokens.map(({ sha256, ...principal }) => ({ hash: Buffer.from(sha256, "hex"), principal }));
+  }
+
+  /**
+   * The principal of an `Authorization` header. Every hash is compared, each in constant time, so the time taken tells
+   * neither how much of a hash matched nor which token did.
+   */
+  authenticate(header: string | undefined): Principal | undefined {
+    const match = header === undefined ? null : /^[Bb]earer +([\x21-\x7e]+) *$/.exec(header);
+    if (match === null) return undefined;
+    const hash = createHash("sha256")
+      .update(match[1] ?? "")
+      .digest();
+    let found: Principal | undefined;
+    for (const entry of this.#entries) {
+      if (timingSafeEqual(entry.hash, hash)) found = entry.principal;
+    }
+    return found;
+  }
+}
