@@ -1,0 +1,84 @@
+import { readdir, readFile, realpath } from "node:fs/promises";
+import { join } from "node:path";
+
+/** A plugin that the program's packages ask for. */
+export interface RequiredPackage {
+  /** e.g. `docker` */
+  readonly name: string;
+  /** With a leading `v`. */
+  readonly version: string;
+  /** Where the CLI would download it from; empty for the default. */
+  readonly server: string;
+}
+
+interface PackageJson {
+  name?: string;
+  version?: string;
+  pulumi?: { resource?: boolean; name?: string; version?: string; server?: string };
+}
+
+/**
+ * The plugins named by the `pulumi` section of the packages in every node_modules below the program, nested ones
+ * included. A package that cannot be read is passed over, as the genuine host does: the engine asks for the plugin
+ * once a resource needs it.
+ */
+export async function requiredPackages(programDirectory: string): Promise<RequiredPackage[]> {
+  const found = new Map<string, RequiredPackage>();
+  const visited = new Set<string>();
+  await findNodeModules(programDirectory, found, visited);
+  return [...found.values()].sort((a, b) => (a.name + a.version < b.name + b.version ? -1 : 1));
+}
+
+/** Hidden directories are skipped: they hold caches and state, and no package of the program. */
+async function findNodeModules(directory: string, found: Map<string, RequiredPackage>, visited: Set<string>) {
+  const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
+  await Promise.all(
+    entries
+      .filter((entry) => entry.isDirectory() && !entry.name.startsWith("."))
+      .map(({ name }) => {
+        const path = join(directory, name);
+        return name === "node_modules" ? readPackages(path, found, visited) : findNodeModules(path, found, visited);
+      }),
+  );
+}
+
+async function readPackages(nodeModules: string, found: Map<string, RequiredPackage>, visited: Set<string>) {
+  const directory = await realpath(nodeModules).catch(() => undefined);
+  if (directory === undefined || visited.has(directory)) return;
+  visited.add(directory);
+  const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
+  await Promise.all(
+    entries
+      .filter((entry) => !entry.name.startsWith(".") && (entry.isDirectory() || entry.isSymbolicLink()))
+      .map(async ({ name }) => {
+        const path = join(directory, name);
+        if (name.startsWith("@")) await readPackages(path, found, visited);
+        else await readPackage(path, found, visited);
+      }),
+  );
+}
+
+async function readPackage(directory: string, found: Map<string, RequiredPackage>, visited: Set<string>) {
+  const [text] = await Promise.all([
+    readFile(join(directory, "package.json"), "utf8").catch(() => ""),
+    readPackages(join(directory, "node_modules"), found, visited),
+  ]);
+  // Parsing some hundred files takes longer than reading them; few are of Pulumi.
+  if (!text.includes('"pulumi"')) return;
+  const required = requiredBy(text);
+  if (required) found.set(`${required.name}@${required.version}`, required);
+}
+
+function requiredBy(text: string): RequiredPackage | undefined {
+  let json: PackageJson;
+  try {
+    json = JSON.parse(text) as PackageJson;
+  } catch {
+    return undefined;
+  }
+  if (typeof json.pulumi !== "object" || json.pulumi.resource !== true) return undefined;
+  const name = json.pulumi.name ?? (json.name?.startsWith("@pulumi/") ? json.name.slice("@pulumi/".length) : undefined);
+  const version = json.pulumi.version ?? json.version;
+  if (name === undefined || version === undefined) return undefined;
+  return { name, version: version.startsWith("v") ? version : `v${version}`, server: json.pulumi.server ?? "" };
+}

@@ -1,0 +1,2 @@
+/** Arbitrary values whose change replaces the resource. */
+export const keepers = { forceNew: true } as const;
