@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream, renameSync, rmSync } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { Readable } from "node:stream";
+import type { ReadableStream as WebStream } from "node:stream/web";
 import { failure, lastLine } from "./failures.js";
 import { which } from "./packages.js";
 import { attempt } from "./run.js";
@@ -18,7 +19,7 @@ export async function download(url: string, to: string): Promise<void> {
     } else {
       const response = await fetch(url, { signal: AbortSignal.timeout(20 * 60_000) });
       if (!response.ok || response.body === null) throw failure(`download ${url}`, `it answered ${response.status}`);
-      await pipeline(Readable.fromWeb(response.body), createWriteStream(temporary));
+      await pipeline(Readable.fromWeb(response.body as WebStream), createWriteStream(temporary));
     }
     renameSync(temporary, to);
   } finally {

@@ -1,0 +1,108 @@
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { UserError } from "../user-error.js";
+import { failure, lastLine } from "./failures.js";
+import { offlineDir, rootDir, stateDir } from "./paths.js";
+import { ensurePulumiCli } from "./pulumi-cli.js";
+import { attempt } from "./run.js";
+import type { Part, Progress, Ways } from "./types.js";
+
+export type PulumiHomePart = Part & {
+  readonly pulumiHome: string;
+  /** Directories to put before PATH: the CLI's, with the vendor's language host in the same place. */
+  readonly path: string[];
+};
+
+/** A resource plugin, as its Node SDK asks for it. */
+export interface Plugin {
+  readonly name: string;
+  readonly version: string;
+  readonly server?: string;
+}
+
+const sdks = [
+  "@pulumi/command",
+  "@pulumi/docker",
+  "@pulumi/postgresql",
+  "@pulumi/random",
+  "@pulumi/vault",
+  "@pulumiverse/grafana",
+];
+
+/** The `pulumi` field of an SDK's package.json: the one place where a plugin's version is pinned. */
+export function pluginOf(manifest: { version: string; pulumi?: { name?: string; version?: string; server?: string } }, sdk: string): Plugin {
+  const { pulumi } = manifest;
+  const server = pulumi?.server;
+  return {
+    name: pulumi?.name ?? sdk.replace(/^.*\//, ""),
+    version: pulumi?.version ?? manifest.version,
+    ...(server !== undefined && { server }),
+  };
+}
+
+function plugins(): Plugin[] {
+  return sdks.map((sdk) => {
+    const path = join(rootDir, "node_modules", sdk, "package.json");
+    if (!existsSync(path)) throw new UserError(`${sdk} is not installed. Run \`npm ci\` and try again.`);
+    return pluginOf(JSON.parse(readFileSync(path, "utf8")) as Parameters<typeof pluginOf>[0], sdk);
+  });
+}
+
+/**
+ * A PULUMI_HOME of the sandbox's own, with the plugins in it: the genuine ones where get.pulumi.com serves, else our
+ * stand-ins and our language host. The user's own ~/.pulumi is neither read nor changed.
+ *
+ * Each way has a home of its own: a stand-in and a genuine plugin of one version would lie in the same directory.
+ * @throws UserError naming cause and cure
+ */
+export async function ensurePulumiHome(ways: Ways, progress: Progress): Promise<PulumiHomePart> {
+  const cli = await ensurePulumiCli(ways, progress);
+  if (cli.way === "official") {
+    try {
+      return await genuine(cli, progress);
+    } catch (error) {
+      if (ways.forced || !UserError.is(error)) throw error;
+      progress(`${error.message.split("\n")[0] ?? ""} Taking our stand-ins for all plugins instead`);
+    }
+  }
+  return standIns(cli, progress);
+}
+
+async function genuine(cli: Part & { path: string }, progress: Progress): Promise<PulumiHomePart> {
+  const pulumiHome = join(stateDir, "pulumi-official");
+  mkdirSync(pulumiHome, { recursive: true });
+  const env = { PULUMI_HOME: pulumiHome, PULUMI_SKIP_UPDATE_CHECK: "true" };
+  let cached = cli.cached;
+  for (const plugin of plugins()) {
+    const { name, version, server } = plugin;
+    if (existsSync(join(pulumiHome, "plugins", `resource-${name}-v${version}`))) continue;
+    cached = false;
+    progress(`installing the plugin ${name} ${version}`);
+    const from = server === undefined ? [] : ["--server", server];
+    const result = await attempt(cli.path, ["plugin", "install", "resource", name, version, ...from], {
+      env,
+      timeout: 10 * 60_000,
+    });
+    if (!result.ok) throw failure(`install the Pulumi plugin ${name} ${version}`, lastLine(result.all));
+  }
+  const detail = `${cli.detail}, genuine plugins`;
+  return { name: "pulumi-home", cached, way: "official", detail, pulumiHome, path: [dirname(cli.path)] };
+}
+
+interface Installer {
+  installPlugins(pulumiHome: string): Promise<{ cached: boolean }>;
+}
+
+async function standIns(cli: Part & { path: string }, progress: Progress): Promise<PulumiHomePart> {
+  const pulumiHome = join(stateDir, "pulumi");
+  mkdirSync(pulumiHome, { recursive: true });
+  progress("installing the stand-in plugins and the language host");
+  const script = join(offlineDir, "plugins", "install.ts");
+  // By name at run time: with genuine plugins the bundler is never loaded.
+  const { installPlugins } = (await import(pathToFileURL(script).href)) as Installer;
+  const installed = await installPlugins(pulumiHome);
+  const detail = `${cli.detail}, stand-ins for the plugins and the language host`;
+  const cached = cli.cached && installed.cached;
+  return { name: "pulumi-home", cached, way: "offline", detail, pulumiHome, path: [dirname(cli.path)] };
+}
