@@ -1,0 +1,96 @@
+import { down } from "./down.js";
+import { exportLines, serviceUrl } from "./environment.js";
+import { takeLock } from "./lock.js";
+import { vm2Host } from "./platform/vm2.js";
+import { Pulumi } from "./pulumi.js";
+import { readSettings, type Settings } from "./settings.js";
+import { State } from "./state.js";
+import { up } from "./up.js";
+import { UserError } from "./user-error.js";
+
+const usage = `Usage: cli.ts <command>
+  up [--platform]     everything from nothing to a running system; with --platform only what the program attaches to
+  down [--keep-data]  removes it; with --keep-data volumes and keys stay
+  env                 export lines for: eval "$(make -s env)"`;
+
+async function main(): Promise<void> {
+  const [command, ...options] = process.argv.slice(2);
+  const settings = readSettings();
+  const allowed: Record<string, string[]> = { up: ["--platform"], down: ["--keep-data"], env: [] };
+  const known = allowed[command ?? ""];
+  const unknown = options.find((option) => !known?.includes(option));
+  if (!command || !known || unknown) {
+    throw new UserError(
+      `${unknown ? `Unknown option ${unknown}.` : `Unknown command ${command ?? "(none)"}.`}\n${usage}`,
+    );
+  }
+  // In a shell with `make env` DOCKER_HOST names VM2; the platform itself is never meant to run there.
+  if (process.env.DOCKER_HOST === vm2Host(settings)) delete process.env.DOCKER_HOST;
+  const state = new State(settings);
+  if (command === "env") {
+    process.stdout.write(await exportLines(settings, state));
+    return;
+  }
+  const release = takeLock(settings.stateDir, command);
+  try {
+    if (command === "up") {
+      const platformOnly = options.includes("--platform");
+      await up(settings, state, { platformOnly });
+      process.stdout.write(platformOnly ? platformSummary(settings) : await summary(settings, state));
+    } else {
+      await down(settings, state, { keepData: options.includes("--keep-data") });
+    }
+  } finally {
+    release();
+  }
+}
+
+async function summary(settings: Settings, state: State): Promise<string> {
+  const outputs = await new Pulumi(settings, state, () => undefined).outputs();
+  const text = (name: string): string => (typeof outputs[name] === "string" ? outputs[name] : "(no such output)");
+  return `
+The sandbox is up.
+
+  Service            ${text("serviceUrl")}
+  Dashboard          ${text("dashboardUrl")}
+  nginx dashboard    ${text("nginxDashboardUrl")}
+  Image              ${text("image")}
+  Release            ${text("release")}
+  Prometheus         http://127.0.0.1:${settings.ports.prometheus}
+  Vault              http://127.0.0.1:${settings.ports.vault}
+
+To look further:
+  eval "$(make -s env)"     then pulumi, docker, vault and psql act on the sandbox:
+  pulumi stack output       docker ps       vault kv list secret/audit-svc       psql
+  curl -H "Authorization: Bearer $AUDIT_READ_TOKEN" "$AUDIT_URL/v1/events"
+  make down                 removes it all; make down KEEP=data keeps the data
+`;
+}
+
+const platformSummary = (settings: Settings): string =>
+  `\nThe platform is up; nothing is deployed yet. \`make up\` deploys the program to ${serviceUrl(settings)}.\n`;
+
+// An interrupt also reaches the programs that were started; they end by themselves, and what is half-made is picked up by the next run.
+let interrupted = false;
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    if (interrupted) process.exit(130);
+    interrupted = true;
+    process.stderr.write("\nInterrupted. The next `make up` goes on from here.\n");
+    // Pulumi needs a moment to write down what it has done; a second interrupt does not wait for it.
+    setTimeout(() => process.exit(130), 5_000).unref();
+  });
+}
+
+main().then(
+  () => process.exit(interrupted ? 130 : 0),
+  (error: unknown) => {
+    if (interrupted) process.exit(130);
+    process.stderr.write(
+      UserError.is(error)
+        ? `\nError: ${error.message}\n`
+        : `\nUnexpected error; please report it with these lines:\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
+    process.exit(1);
+  },
+);

@@ -1,0 +1,107 @@
+import type { ListrTask } from "listr2";
+
+export type Progress = (line: string) => void;
+
+/** What a step reports when it has ended. */
+export interface StepResult {
+  /** True when there was nothing to do. */
+  cached?: boolean;
+  /** A few words for the reader, for example which way a part came. */
+  detail?: string;
+}
+
+export interface Step {
+  name: string;
+  run(progress: Progress): Promise<StepResult | undefined>;
+}
+
+export interface DisplayOptions {
+  /** Live display, or plain lines. Default: whether stderr is a terminal. */
+  live?: boolean;
+  /** Where plain lines go. Default: stderr. */
+  write?: (line: string) => void;
+  /** Milliseconds between signs of life of a step in plain display. Default 15,000. */
+  heartbeatMs?: number;
+}
+
+/**
+ * Runs the steps one after the other and shows each one's name, elapsed time, and whether there was anything to do.
+ * The first error ends the run and is thrown as it is.
+ */
+export async function runSteps(steps: readonly Step[], options: DisplayOptions = {}): Promise<void> {
+  const live = options.live ?? (process.stderr.isTTY && process.env.CI === undefined);
+  await (live ? runLive(steps) : runPlain(steps, options));
+}
+
+async function runPlain(steps: readonly Step[], options: DisplayOptions): Promise<void> {
+  const write = options.write ?? ((line: string) => process.stderr.write(line + "\n"));
+  const width = String(steps.length).length;
+  for (const [index, step] of steps.entries()) {
+    const label = `[${String(index + 1).padStart(width)}/${steps.length}] ${step.name}`;
+    const started = performance.now();
+    let last = "";
+    let lastWrite = started;
+    const say = (line: string): void => {
+      lastWrite = performance.now();
+      write(line);
+    };
+    const beat = setInterval(() => {
+      if (performance.now() - lastWrite >= (options.heartbeatMs ?? 15_000) * 0.9) {
+        say(`${label}: still working, ${seconds(started)}${last ? ` (${last})` : ""}`);
+      }
+    }, options.heartbeatMs ?? 15_000);
+    try {
+      const result = await step.run((line) => {
+        if (line === last) return;
+        last = line;
+        // Builds print hundreds of lines; one every two seconds is enough to follow them.
+        if (performance.now() - lastWrite > 2_000) say(`${label}: ${line}`);
+      });
+      say(`${label}: ${ending(result, started)}`);
+    } catch (error) {
+      say(`${label}: failed after ${seconds(started)}`);
+      throw error;
+    } finally {
+      clearInterval(beat);
+    }
+  }
+}
+
+async function runLive(steps: readonly Step[]): Promise<void> {
+  // Loaded only when there is a terminal to draw on: a run that has nothing to do should not pay for it.
+  const { Listr: Runner } = await import("listr2");
+  const tasks: ListrTask[] = steps.map((step) => ({
+    title: step.name,
+    task: async (_context, task) => {
+      const started = performance.now();
+      let last = "";
+      const draw = (): void => {
+        task.title = `${step.name} ${seconds(started)}`;
+      };
+      const clock = setInterval(draw, 1_000);
+      try {
+        const result = await step.run((line) => {
+          if (line === last) return;
+          last = line;
+          task.output = line;
+        });
+        task.title = `${step.name}: ${ending(result, started)}`;
+      } finally {
+        clearInterval(clock);
+      }
+    },
+  }));
+  const runner = new Runner(tasks, {
+    concurrent: false,
+    exitOnError: true,
+    rendererOptions: { collapseErrors: false, showErrorMessage: false },
+  });
+  await runner.run();
+}
+
+function ending(result: StepResult | undefined, started: number): string {
+  const state = result?.cached ? "cached" : "done";
+  return `${state} in ${seconds(started)}${result?.detail ? ` (${result.detail})` : ""}`;
+}
+
+const seconds = (started: number): string => `${((performance.now() - started) / 1000).toFixed(1)} s`;

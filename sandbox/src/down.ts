@@ -1,0 +1,76 @@
+import { readdirSync, rmSync } from "node:fs";
+import { runSteps } from "./display.js";
+import { Engine, ignoreMissing, ownerLabel } from "./docker.js";
+import * as parts from "./parts/index.js";
+import { closeSsh } from "./platform/vm2.js";
+import type { RunInfo } from "./run-info.js";
+import { networkName, type Settings } from "./settings.js";
+import type { State } from "./state.js";
+
+export interface DownOptions {
+  /** Keep volumes and keys, so that the next `up` finds its data. */
+  keepData: boolean;
+}
+
+/** Removes the sandbox: containers, network, volumes, keys, and the Docker Engine if the sandbox started it. */
+export async function down(settings: Settings, state: State, options: DownOptions): Promise<void> {
+  const { keepData } = options;
+  await runSteps([
+    {
+      name: "Containers, network" + (keepData ? "" : ", volumes"),
+      run: async (progress) => {
+        await closeSsh(state);
+        const host =
+          state.readJson<RunInfo>("run.json")?.engineHost ?? process.env.DOCKER_HOST ?? "unix:///var/run/docker.sock";
+        const engine = Engine.connect(host, settings);
+        const reached = await engine.docker.ping().then(() => true, () => false); // prettier-ignore
+        if (!reached) return { cached: true, detail: `no Docker Engine answers at ${host}, so nothing runs` };
+        return removeFromEngine(engine, settings, keepData, progress);
+      },
+    },
+    { name: "Docker Engine", run: async () => parts.stopEngine().then(() => undefined) },
+    {
+      name: "State",
+      run: async () => {
+        if (keepData) return Promise.resolve({ cached: true, detail: "volumes and keys are kept" });
+        for (const entry of readdirSync(state.dir)) {
+          // The lock is ours until the end of this process.
+          if (entry !== "lock") rmSync(state.path(entry), { recursive: true, force: true });
+        }
+        return Promise.resolve(undefined);
+      },
+    },
+  ]);
+}
+
+async function removeFromEngine(
+  engine: Engine,
+  settings: Settings,
+  keepData: boolean,
+  progress: (line: string) => void,
+): Promise<{ cached: boolean; detail: string }> {
+  const mine = { label: [`${ownerLabel}=${settings.checkout}`] };
+  const containers = [...(await engine.containers())].filter(
+    ([, info]) => info.Labels[ownerLabel] === settings.checkout,
+  );
+  await Promise.all(
+    containers.map(async ([name]) => {
+      progress(`stopping ${name}`);
+      await engine.remove(name, 30);
+    }),
+  );
+  const networks = await engine.docker.listNetworks({ filters: mine });
+  for (const network of networks) {
+    progress(`removing the network ${networkName}`);
+    await ignoreMissing(engine.docker.getNetwork(network.Id).remove());
+  }
+  const { Volumes } = keepData ? { Volumes: [] } : await engine.docker.listVolumes({ filters: mine });
+  for (const volume of Volumes) {
+    progress(`removing the volume ${volume.Name}`);
+    await engine.docker.getVolume(volume.Name).remove();
+  }
+  return {
+    cached: containers.length === 0 && networks.length === 0 && Volumes.length === 0,
+    detail: `${containers.length} containers, ${networks.length} networks, ${Volumes.length} volumes removed`,
+  };
+}

@@ -1,0 +1,72 @@
+import { stateDatabase, deployerRole } from "./platform/postgres.js";
+import { deployerToken, vaultAddress } from "./platform/vault.js";
+import { VaultApi } from "./platform/vault-api.js";
+import { vm2Host } from "./platform/vm2.js";
+import { grafanaAdmin } from "./platform/grafana.js";
+import { readRunInfo } from "./run-info.js";
+import type { Settings } from "./settings.js";
+import type { State } from "./state.js";
+import { stackName, configFile, vaultPath } from "./stack-config.js";
+import { UserError } from "./user-error.js";
+
+/**
+ * What `pulumi`, `docker`, `vault` and `psql` need to act on the sandbox. The same for `make up` itself and for the
+ * shell of whoever evaluates `make env`.
+ */
+export function toolEnvironment(settings: Settings, state: State): Record<string, string> {
+  const info = readRunInfo(state);
+  const token = deployerToken({ state });
+  if (!token) throw new UserError("The sandbox's Vault is not ready. Run `make up` first.");
+  const address = vaultAddress({ settings });
+  const paths = [...info.path, ...(process.env.PATH ?? "").split(":")];
+  return {
+    PATH: [...new Set(paths)].join(":"),
+    PULUMI_HOME: info.pulumiHome,
+    PULUMI_BACKEND_URL: `postgres://${stateDatabase}:${state.secret("pulumi_state")}@127.0.0.1:${settings.ports.postgres}/${stateDatabase}?sslmode=disable`,
+    PULUMI_STACK: stackName,
+    // The flag --config-file of every command: the stack's settings hold ports and digests of this machine, so they are not in git.
+    PULUMI_OPTION_CONFIG_FILE: state.path(configFile),
+    PULUMI_SKIP_UPDATE_CHECK: "true",
+    DOCKER_HOST: vm2Host(settings),
+    VAULT_ADDR: address,
+    VAULT_TOKEN: token,
+    VAULT_SERVER_URL: address,
+    VAULT_SERVER_TOKEN: token,
+    PGHOST: "127.0.0.1",
+    PGPORT: String(settings.ports.postgres),
+    PGUSER: deployerRole,
+    PGPASSWORD: state.secret("deployer"),
+    PGDATABASE: "postgres",
+    PGSSLMODE: "disable",
+    DATABASE_URL: `postgres://${deployerRole}:${state.secret("deployer")}@127.0.0.1:${settings.ports.postgres}/postgres?sslmode=disable`,
+    GRAFANA_URL: `http://127.0.0.1:${settings.ports.grafana}`,
+    GRAFANA_AUTH: `${grafanaAdmin}:${state.secret("grafana")}`,
+    PROMETHEUS_URL: `http://127.0.0.1:${settings.ports.prometheus}`,
+    AUDIT_REGISTRY_PASSWORD: state.secret("registry-puller"),
+    AUDIT_URL: serviceUrl(settings),
+  };
+}
+
+export const serviceUrl = (settings: Settings): string => `http://127.0.0.1:${settings.ports.edge}`;
+
+export interface AccessTokens {
+  AUDIT_TOKEN: string;
+  AUDIT_READ_TOKEN: string;
+}
+
+/** The tokens that the program made and left in Vault for their holders; undefined before the first deployment. */
+export async function accessTokens(settings: Settings, state: State): Promise<AccessTokens | undefined> {
+  const api = new VaultApi(vaultAddress({ settings }), deployerToken({ state }));
+  const found = await api.find<{ data: Record<string, string> | null }>(`secret/data/${vaultPath}-tokens`);
+  const writer = Object.entries(found?.data ?? {}).find(([name]) => name.startsWith("writer-"))?.[1];
+  const reader = found?.data?.reader;
+  return writer && reader ? { AUDIT_TOKEN: writer, AUDIT_READ_TOKEN: reader } : undefined;
+}
+
+/** The whole environment as lines for `eval "$(make -s env)"`. */
+export async function exportLines(settings: Settings, state: State): Promise<string> {
+  const environment = { ...toolEnvironment(settings, state), ...(await accessTokens(settings, state)) };
+  return Object.entries(environment)
+    .map(([name, value]) => `export ${name}='${value.replaceAll("'", `'\\''`)}'\n`)
+    .join("");
+}

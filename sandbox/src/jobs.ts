@@ -1,0 +1,54 @@
+import type { Progress, Step, StepResult } from "./display.js";
+
+/** Work that goes on beside other work and is shown when its turn comes. */
+export interface Job<T> {
+  /** Waits for the work; what it says from now on goes to `progress`. */
+  follow(progress: Progress): Promise<T>;
+}
+
+/** Runs at most so many jobs at once, in the order in which they came. */
+export class Pool {
+  private free: number;
+  private readonly waiting: (() => void)[] = [];
+
+  constructor(size: number) {
+    this.free = size;
+  }
+
+  start<T>(work: (progress: Progress) => Promise<T>): Job<T> {
+    let listener: Progress | undefined;
+    let last: string | undefined;
+    const say: Progress = (line) => {
+      last = line;
+      listener?.(line);
+    };
+    const result = this.turn().then(async () => {
+      try {
+        return await work(say);
+      } finally {
+        this.free++;
+        this.waiting.shift()?.();
+      }
+    });
+    // Its error is thrown where it is followed; until then it must not end the process.
+    result.catch(() => undefined);
+    return {
+      follow: (progress) => {
+        listener = progress;
+        if (last !== undefined) progress(last);
+        return result;
+      },
+    };
+  }
+
+  private async turn(): Promise<void> {
+    while (this.free === 0) await new Promise<void>((resolve) => this.waiting.push(resolve));
+    this.free--;
+  }
+}
+
+/** A step that shows a job which runs already. */
+export const following = (name: string, job: () => Job<StepResult | undefined>): Step => ({
+  name,
+  run: (progress) => job().follow(progress),
+});

@@ -1,0 +1,12 @@
+import type { Engine } from "../docker.js";
+import type { Progress } from "../display.js";
+import type { Settings } from "../settings.js";
+import type { State } from "../state.js";
+
+/** What every part of the platform is made with. */
+export interface Context {
+  settings: Settings;
+  state: State;
+  engine: Engine;
+  progress: Progress;
+}

@@ -1,0 +1,87 @@
+import pg from "pg";
+import { addressOf, containerName, hostName } from "../settings.js";
+import { until } from "../wait.js";
+import type { Context } from "./context.js";
+
+export const postgresVolume = "audit-sandbox-postgres";
+/** Database that keeps the stack's state, and its owner's name. */
+export const stateDatabase = "pulumi_state";
+/** The role that the program logs in as: it makes roles and databases and is no superuser. */
+export const deployerRole = "deployer";
+
+/**
+ * PostgreSQL with the two roles that the outside needs: `deployer` for the program, `pulumi_state` for the state.
+ * @returns true when there was nothing to do.
+ */
+export async function ensurePostgres(context: Context, image: string): Promise<boolean> {
+  const { engine, settings, state } = context;
+  const running = await engine.ensureContainer({
+    name: containerName("postgres"),
+    image,
+    hostname: hostName("postgres"),
+    address: addressOf(settings, "postgres"),
+    env: { POSTGRES_PASSWORD_FILE: "/etc/sandbox/postgres-password" },
+    files: [{ path: "/etc/sandbox/postgres-password", content: state.secret("postgres") }],
+    volumes: { [postgresVolume]: "/var/lib/postgresql/data" },
+    ports: { 5432: settings.ports.postgres },
+    stopSeconds: 30,
+  });
+  return (await ensureRoles(context)) && running;
+}
+
+async function ensureRoles(context: Context): Promise<boolean> {
+  const client = await connectAsAdmin(context);
+  try {
+    const { rows } = await client.query<{ deployer: boolean; owner: boolean; database: boolean }>(
+      `SELECT EXISTS (SELECT FROM pg_roles r JOIN pg_db_role_setting s ON s.setrole = r.oid WHERE rolname = $1) AS deployer,
+              EXISTS (SELECT FROM pg_roles WHERE rolname = $2) AS owner,
+              EXISTS (SELECT FROM pg_database WHERE datname = $2) AS database`,
+      [deployerRole, stateDatabase],
+    );
+    const found = rows[0];
+    if (found?.deployer && found.owner && found.database) return true;
+    // Each statement by itself can be repeated, so an interrupted first run is picked up here.
+    await ensureRole(client, deployerRole, "CREATEROLE CREATEDB", context.state.secret("deployer"));
+    await ensureRole(client, stateDatabase, "", context.state.secret("pulumi_state"));
+    if (!found?.database) await client.query(`CREATE DATABASE ${stateDatabase} OWNER ${stateDatabase}`);
+    await client.query(`REVOKE ALL ON DATABASE ${stateDatabase} FROM PUBLIC`);
+    // Since PostgreSQL 16 a role with CREATEROLE is not a member of what it makes, and could not make the new role own a database.
+    await client.query(`ALTER ROLE ${deployerRole} SET createrole_self_grant = 'set, inherit'`);
+    return false;
+  } finally {
+    await client.end();
+  }
+}
+
+async function ensureRole(client: pg.Client, role: string, rights: string, password: string): Promise<void> {
+  const { rowCount } = await client.query("SELECT FROM pg_roles WHERE rolname = $1", [role]);
+  const verb = rowCount ? "ALTER" : "CREATE";
+  // The password is base64url by construction (State.secret), so it needs no escaping.
+  await client.query(`${verb} ROLE ${role} LOGIN NOSUPERUSER ${rights} PASSWORD '${password}'`);
+}
+
+/** A connection as PostgreSQL's superuser, for the sandbox's own work. The caller ends it. */
+export async function connectAsAdmin(
+  { settings, state }: Pick<Context, "settings" | "state">,
+  database = "postgres",
+): Promise<pg.Client> {
+  return until("PostgreSQL", 60, async () => {
+    const client = new pg.Client({
+      host: "127.0.0.1",
+      port: settings.ports.postgres,
+      user: "postgres",
+      password: state.secret("postgres"),
+      database,
+      connectionTimeoutMillis: 5_000,
+    });
+    // While it starts for the first time PostgreSQL drops connections; without a listener that would end the process.
+    client.on("error", () => undefined);
+    try {
+      await client.connect();
+      return client;
+    } catch (error) {
+      await client.end().catch(() => undefined);
+      throw error;
+    }
+  });
+}

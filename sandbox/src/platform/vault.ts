@@ -1,0 +1,157 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { ignoreMissing } from "../docker.js";
+import { addressOf, containerName, hostName } from "../settings.js";
+import { UserError } from "../user-error.js";
+import { until } from "../wait.js";
+import type { Context } from "./context.js";
+import { VaultApi } from "./vault-api.js";
+
+export const vaultVolumes = { data: "audit-sandbox-vault", logs: "audit-sandbox-vault-logs" } as const;
+/** Transit key that encrypts the secrets in the stack's state. */
+export const stateKey = "pulumi-sandbox";
+export const deployerPolicy = "deployer";
+
+interface Keys {
+  unsealKey: string;
+  rootToken: string;
+}
+
+/**
+ * A real Vault server: raft storage on a volume, an audit log, one unseal key. The sandbox keeps that key in
+ * `.sandbox/vault.json` and unseals Vault after every start, which a real installation leaves to its operators or an HSM.
+ * @returns true when there was nothing to do.
+ */
+export async function ensureVault(context: Context, image: string): Promise<boolean> {
+  await forgetHalfMade(context);
+  const running = await ensureServer(context, image);
+  const api = new VaultApi(vaultAddress(context));
+  const fresh = await initialiseAndUnseal(context, api);
+  const { rootToken } = keysOf(context);
+  api.token = rootToken;
+  const configured = await configure(context, api);
+  return running && !fresh && configured;
+}
+
+export const vaultAddress = ({ settings }: Pick<Context, "settings">): string =>
+  `http://127.0.0.1:${settings.ports.vault}`;
+
+/** The program's token; made by {@link ensureVault}. */
+export const deployerToken = ({ state }: Pick<Context, "state">): string | undefined =>
+  state.readText("vault-deployer-token")?.trim();
+
+export function keysOf({ state }: Pick<Context, "state">): Keys {
+  const keys = state.readJson<Keys>("vault.json");
+  if (!keys) {
+    throw new UserError(
+      `Vault is initialised, but its keys are not in ${state.path("vault.json")}, so it cannot be unsealed. ` +
+        `Put that file back, or run \`make down\` to remove the sandbox's data, then \`make up\`.`,
+    );
+  }
+  return keys;
+}
+
+async function ensureServer({ engine, settings }: Context, image: string): Promise<boolean> {
+  return engine.ensureContainer({
+    name: containerName("vault"),
+    image,
+    hostname: hostName("vault"),
+    address: addressOf(settings, "vault"),
+    command: ["server"],
+    // Memory locking is off in the configuration, as raft storage recommends, so the entry point need not prepare for it.
+    env: { SKIP_SETCAP: "true", VAULT_ADDR: "http://127.0.0.1:8200" },
+    files: [
+      {
+        path: "/vault/config/vault.hcl",
+        content: readFileSync(join(settings.root, "sandbox/platform/vault.hcl"), "utf8"),
+      },
+    ],
+    volumes: { [vaultVolumes.data]: "/vault/file", [vaultVolumes.logs]: "/vault/logs" },
+    ports: { 8200: settings.ports.vault },
+  });
+}
+
+/**
+ * Between Vault's answer with its keys and their being written down an interrupt would lose them. A note made before
+ * tells that case: such a Vault was never unsealed and holds nothing, so it is made anew.
+ */
+async function forgetHalfMade({ engine, state, progress }: Context): Promise<void> {
+  if (!state.has("vault-initialising") || state.has("vault.json")) return;
+  progress("an earlier run was interrupted while Vault was being initialised: starting it anew");
+  await engine.remove(containerName("vault"));
+  for (const volume of Object.values(vaultVolumes)) {
+    await ignoreMissing(engine.docker.getVolume(volume).remove());
+  }
+  await engine.ensureVolumes(Object.values(vaultVolumes), state.dataId);
+}
+
+/** @returns true when Vault was just initialised. */
+async function initialiseAndUnseal(context: Context, api: VaultApi): Promise<boolean> {
+  const { state, progress } = context;
+  const status = await until("Vault", 60, () => api.sealStatus());
+  if (!status.initialized) {
+    progress("initialising");
+    state.write("vault-initialising", "");
+    const made = await api.write<{ keys_base64: string[]; root_token: string }>("sys/init", {
+      secret_shares: 1,
+      secret_threshold: 1,
+    });
+    const [unsealKey] = made.keys_base64;
+    if (!unsealKey) throw new Error("Vault answered sys/init without keys");
+    state.writeJson("vault.json", { unsealKey, rootToken: made.root_token } satisfies Keys);
+  }
+  if (status.sealed) {
+    progress("unsealing");
+    const { sealed } = await api.write<{ sealed: boolean }>("sys/unseal", { key: keysOf(context).unsealKey });
+    if (sealed) throw new Error("Vault did not accept its unseal key");
+    // With raft a server that was just unsealed answers 5xx until it has become the leader.
+    await until("Vault's leader", 60, async () => ((await api.health()) === 200 ? true : undefined));
+  }
+  return !status.initialized;
+}
+
+/** @returns true when everything was as it should be. */
+async function configure(context: Context, api: VaultApi): Promise<boolean> {
+  const { settings, state } = context;
+  const policy = readFileSync(join(settings.root, "sandbox/platform/vault-deployer.hcl"), "utf8");
+  const [mounts, auths, audits, present, token] = await Promise.all([
+    api.read<Record<string, unknown>>("sys/mounts"),
+    api.read<Record<string, unknown>>("sys/auth"),
+    api.read<Record<string, unknown>>("sys/audit"),
+    api.find<{ policy: string }>(`sys/policies/acl/${deployerPolicy}`),
+    deployerTokenWorks(context),
+  ]);
+  let same = true;
+  const ensure = async (there: boolean, path: string, body: object): Promise<void> => {
+    if (there) return;
+    same = false;
+    await api.write(path, body);
+  };
+  await ensure("file/" in audits, "sys/audit/file", { type: "file", options: { file_path: "/vault/logs/audit.log" } });
+  await ensure("secret/" in mounts, "sys/mounts/secret", { type: "kv", options: { version: "2" } });
+  await ensure("transit/" in mounts, "sys/mounts/transit", { type: "transit" });
+  await ensure("approle/" in auths, "sys/auth/approle", { type: "approle" });
+  await ensure(present?.policy === policy, `sys/policies/acl/${deployerPolicy}`, { policy });
+  await ensure((await api.find(`transit/keys/${stateKey}`)) !== undefined, `transit/keys/${stateKey}`, {});
+  if (!token) {
+    same = false;
+    const made = await api.write<{ auth: { client_token: string } }>("auth/token/create-orphan", {
+      policies: [deployerPolicy],
+      period: "768h",
+      display_name: "deployer",
+    });
+    state.write("vault-deployer-token", made.auth.client_token + "\n");
+  }
+  return same;
+}
+
+async function deployerTokenWorks(context: Context): Promise<boolean> {
+  const token = deployerToken(context);
+  if (!token) return false;
+  const api = new VaultApi(vaultAddress(context), token);
+  // Renewing tells that the token works and keeps it alive as long as the sandbox is used once a month.
+  return api.write("auth/token/renew-self", {}).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,170 @@
+import { execa } from "execa";
+import { chmodSync, existsSync, mkdirSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { addressOf, containerName, hostName, type Settings } from "../settings.js";
+import type { State } from "../state.js";
+import { UserError } from "../user-error.js";
+import { until } from "../wait.js";
+import type { Context } from "./context.js";
+import { registryAddress } from "./registry.js";
+
+export const vm2Volume = "audit-sandbox-vm2-docker";
+export const vm2User = "deploy";
+
+/** VM2's Docker Engine, as the program and the docker CLI name it. */
+export const vm2Host = (settings: Settings): string => `ssh://${vm2User}@127.0.0.1:${settings.ports.ssh}`;
+
+/**
+ * The virtual machine: a container with a Docker Engine and sshd of its own.
+ * Its capabilities are what a nested dockerd needs; `--privileged` would be more and is refused on some hosts.
+ * @returns true when there was nothing to do.
+ */
+export async function ensureVm2(context: Context, image: string): Promise<boolean> {
+  const { engine, settings, state, progress } = context;
+  const keys = await ensureKeys(state);
+  const running = await engine.ensureContainer({
+    name: containerName("vm2"),
+    image,
+    hostname: hostName("vm2"),
+    address: addressOf(settings, "vm2"),
+    files: [
+      { path: "/etc/vm2/authorized_keys", content: keys.user.publicKey },
+      { path: "/etc/vm2/ssh/ssh_host_ed25519_key", content: keys.host.privateKey, mode: 0o600 },
+      { path: "/etc/vm2/ssh/ssh_host_ed25519_key.pub", content: keys.host.publicKey },
+      { path: "/etc/docker/daemon.json", content: daemonConfiguration() },
+    ],
+    volumes: { [vm2Volume]: "/var/lib/docker" },
+    ports: { 22: settings.ports.ssh, 80: settings.ports.edge },
+    capabilities: ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "DAC_READ_SEARCH"],
+    securityOptions: ["seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"],
+    binds: ["/sys/fs/cgroup:/sys/fs/cgroup:rw"],
+    cgroupns: "host",
+    stopSeconds: 30,
+  });
+  configureSsh(settings, state, keys.host.publicKey);
+  progress("waiting for its Docker Engine over ssh");
+  await waitForEngine(context);
+  return running;
+}
+
+/** Docker's own networks on VM2 keep clear of the platform network and of the host's default pools. */
+function daemonConfiguration(): string {
+  return JSON.stringify(
+    {
+      "insecure-registries": [registryAddress],
+      "default-address-pools": [{ base: "172.30.0.0/16", size: 24 }],
+      "log-driver": "json-file",
+      "log-opts": { "max-size": "10m", "max-file": "3" },
+      "live-restore": false,
+    },
+    undefined,
+    2,
+  );
+}
+
+interface KeyPair {
+  privateKey: string;
+  publicKey: string;
+}
+
+async function ensureKeys(state: State): Promise<{ user: KeyPair; host: KeyPair }> {
+  return {
+    user: await keyPair(state, "ssh/id_ed25519", "sandbox"),
+    host: await keyPair(state, "ssh/host_ed25519", "vm2"),
+  };
+}
+
+async function keyPair(state: State, name: string, comment: string): Promise<KeyPair> {
+  const path = state.path(name);
+  if (!existsSync(path) || !existsSync(`${path}.pub`)) {
+    mkdirSync(state.path("ssh"), { recursive: true, mode: 0o700 });
+    await execa("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path], { input: "y\n" });
+  }
+  const privateKey = state.readText(name);
+  const publicKey = state.readText(`${name}.pub`);
+  if (!privateKey || !publicKey) throw new Error(`ssh-keygen made no key at ${path}`);
+  return { privateKey, publicKey };
+}
+
+/**
+ * An ssh configuration and a directory with an `ssh` that uses it. The genuine docker plugin and the docker CLI both run
+ * plain `ssh` from PATH, so with that directory first, both reach VM2 without a word in the user's own ~/.ssh.
+ */
+function configureSsh(settings: Settings, state: State, hostKey: string): void {
+  const [kind, key] = hostKey.split(" ");
+  state.write("ssh/known_hosts", `[127.0.0.1]:${settings.ports.ssh} ${kind} ${key}\n`);
+  mkdirSync(controlDir(settings), { recursive: true, mode: 0o700 });
+  const quoted = (path: string): string => `"${path}"`;
+  const config = state.write(
+    "ssh/config",
+    [
+      "Host 127.0.0.1 vm2",
+      "  HostName 127.0.0.1",
+      `  Port ${settings.ports.ssh}`,
+      `  User ${vm2User}`,
+      `  IdentityFile ${quoted(state.path("ssh/id_ed25519"))}`,
+      "  IdentitiesOnly yes",
+      `  UserKnownHostsFile ${quoted(state.path("ssh/known_hosts"))}`,
+      "  GlobalKnownHostsFile /dev/null",
+      "  StrictHostKeyChecking yes",
+      "  BatchMode yes",
+      "  ConnectTimeout 10",
+      "  ServerAliveInterval 15",
+      // One connection for all: a new one for each request of the Docker API costs time and meets sshd's MaxStartups.
+      "  ControlMaster auto",
+      `  ControlPath ${quoted(join(controlDir(settings), "%C"))}`,
+      "  ControlPersist 120",
+      "",
+    ].join("\n"),
+  );
+  const wrapper = state.write(
+    "bin/ssh",
+    [
+      "#!/bin/sh",
+      "# ssh for the sandbox: knows VM2's key and where to find it. Everything else is the ssh that follows in PATH.",
+      "PATH=${PATH#" + `"${state.path("bin")}"` + ":}",
+      `exec ssh -F '${config}' "$@"`,
+      "",
+    ].join("\n"),
+    0o700,
+  );
+  chmodSync(wrapper, 0o700);
+}
+
+/** Control sockets have at most 108 characters in their path, which a checkout deep in a home directory exceeds. */
+const controlDir = (settings: Settings): string =>
+  join(
+    process.env.XDG_RUNTIME_DIR ?? tmpdir(),
+    `audit-${createHash("sha256").update(settings.root).digest("hex").slice(0, 8)}`,
+  );
+
+export const sshArguments = (state: State): string[] => ["-F", state.path("ssh/config")];
+
+async function waitForEngine(context: Context): Promise<void> {
+  const { engine, settings, state } = context;
+  try {
+    await until("VM2", 60, async () => {
+      const { stdout } = await execa(
+        "ssh",
+        [...sshArguments(state), "vm2", "docker version --format '{{.Server.Version}}'"],
+        // ControlPersist's background process keeps stderr open and would hold this call until it ends.
+        { stderr: "ignore", timeout: 20_000 },
+      );
+      return stdout.trim() || undefined;
+    });
+  } catch (error) {
+    throw new UserError(
+      `VM2 does not answer over ssh on 127.0.0.1:${settings.ports.ssh} (${error instanceof Error ? error.message.split("\n")[0] : String(error)}). ` +
+        `Its last lines:\n${await engine.logs(containerName("vm2"), 20)}\n` +
+        `Run \`make down KEEP=data\`, then \`make up\`; if that does not help, \`make down\` also removes VM2's disk.`,
+    );
+  }
+}
+
+/** Ends the shared ssh connection, which would otherwise live on for two minutes. */
+export async function closeSsh(state: State): Promise<void> {
+  if (!state.has("ssh/config")) return;
+  await execa("ssh", [...sshArguments(state), "-O", "exit", "vm2"], { reject: false, stdio: "ignore" });
+}

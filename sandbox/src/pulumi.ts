@@ -1,0 +1,128 @@
+import { execa } from "execa";
+import { copyFileSync, createWriteStream, existsSync, mkdirSync, rmSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import type { Progress } from "./display.js";
+import { toolEnvironment } from "./environment.js";
+import { stateKey } from "./platform/vault.js";
+import type { Settings } from "./settings.js";
+import { adoptEncryption, configFile, hasEncryption, stackName } from "./stack-config.js";
+import type { State } from "./state.js";
+import { UserError } from "./user-error.js";
+
+interface Outcome {
+  failed: boolean;
+  output: string;
+}
+
+/** The Pulumi CLI, acting on the sandbox's stack. */
+export class Pulumi {
+  constructor(
+    private readonly settings: Settings,
+    private readonly state: State,
+    private readonly progress: Progress,
+  ) {}
+
+  /** Makes the stack exist, its secrets encrypted by Vault. @returns true when it existed. */
+  async ensureStack(): Promise<boolean> {
+    if (this.state.has("stack-ready") && hasEncryption(this.state)) return true;
+    // `stack init` writes into the directory of Pulumi.yaml; in a copy of it, no file of the project changes.
+    const dir = this.state.path("stack");
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    copyFileSync(join(this.settings.root, "Pulumi.yaml"), join(dir, "Pulumi.yaml"));
+    const settingsFile = join(dir, `Pulumi.${stackName}.yaml`);
+    rmSync(settingsFile, { force: true });
+    const provider = `hashivault://${stateKey}`;
+    let made = await this.run(["stack", "init", stackName, "--secrets-provider", provider], { cwd: dir });
+    if (made.failed && made.output.includes("already exists")) {
+      // An interrupted run made the stack, and its key was not written down: encrypt it with a new one.
+      made = await this.run(["stack", "change-secrets-provider", provider, "--stack", stackName], { cwd: dir });
+    }
+    if (made.failed) throw explain("make the stack", made.output);
+    if (existsSync(settingsFile)) adoptEncryption(this.state, settingsFile);
+    this.state.write("stack-ready", "");
+    return false;
+  }
+
+  /** `pulumi up`. @returns true when nothing changed. @throws UserError with the CLI's diagnostics. */
+  async up(): Promise<boolean> {
+    const args = ["up", "--stack", stackName, "--yes", "--skip-preview", "--non-interactive", "--color", "never"];
+    let result = await this.run(args);
+    if (result.failed && result.output.includes("currently locked by") && this.lockIsStale(result.output)) {
+      this.progress("an earlier `pulumi up` was killed: releasing its lock");
+      await this.run(["cancel", "--yes", "--stack", stackName]);
+      result = await this.run(args);
+    }
+    if (result.failed) throw explain("deploy the program", result.output);
+    return !/^\s+[+~-]+\s*\d+ (created|updated|deleted|replaced)|^\s+\+-\d+ replaced/m.test(result.output);
+  }
+
+  async destroy(): Promise<Outcome> {
+    return this.run([
+      "destroy",
+      "--stack",
+      stackName,
+      "--yes",
+      "--skip-preview",
+      "--non-interactive",
+      "--color",
+      "never",
+    ]);
+  }
+
+  async outputs(): Promise<Record<string, unknown>> {
+    const { stdout } = await execa("pulumi", ["stack", "output", "--json", "--stack", stackName], {
+      cwd: this.settings.root,
+      env: toolEnvironment(this.settings, this.state),
+    });
+    return JSON.parse(stdout) as Record<string, unknown>;
+  }
+
+  /** The DIY backend's lock names the process that holds it; one of this machine that is gone holds nothing. */
+  private lockIsStale(output: string): boolean {
+    const holder = /created by (\S+)@(\S+) \(pid (\d+)\)/.exec(output);
+    if (holder?.[2] !== hostname()) return false;
+    try {
+      process.kill(Number(holder[3]), 0);
+      return false;
+    } catch {
+      return true;
+    }
+  }
+
+  private async run(args: string[], options: { cwd?: string } = {}): Promise<Outcome> {
+    mkdirSync(this.state.path("logs"), { recursive: true });
+    const log = createWriteStream(this.state.path("logs", `pulumi-${args[0] ?? ""}.log`));
+    const environment = toolEnvironment(this.settings, this.state);
+    // In the copy of the project the CLI shall write its own file, not the generated settings.
+    const env = options.cwd ? { ...environment, PULUMI_OPTION_CONFIG_FILE: "" } : environment;
+    const child = execa("pulumi", args, {
+      cwd: options.cwd ?? this.settings.root,
+      env,
+      all: true,
+      reject: false,
+      stdin: "ignore",
+      maxBuffer: 100_000_000,
+    });
+    child.all.pipe(log);
+    for await (const line of child.iterable({ from: "all" })) {
+      const shown = line.trim();
+      if (shown) this.progress(shown);
+    }
+    const result = await child;
+    return { failed: result.failed, output: result.all };
+  }
+}
+
+/** The CLI's own diagnostics, without the list of resources and without colour. */
+export function diagnostics(output: string): string {
+  const lines = output.split("\n");
+  const start = lines.findIndex((line) => line.startsWith("Diagnostics:"));
+  const end = lines.findIndex((line, index) => index > start && /^(Outputs|Resources|Duration):?/.test(line));
+  const chosen = start < 0 ? lines.slice(-30) : lines.slice(start + 1, end < 0 ? undefined : end);
+  return chosen.filter((line) => line.trim() !== "").join("\n");
+}
+
+function explain(what: string, output: string): UserError {
+  return new UserError(`Pulumi could not ${what}:\n${diagnostics(output)}\n(the whole output is in .sandbox/logs, the settings in .sandbox/${configFile})`); // prettier-ignore
+}

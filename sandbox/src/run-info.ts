@@ -1,0 +1,22 @@
+import type { State } from "./state.js";
+import { UserError } from "./user-error.js";
+
+/** What `make up` found out and the other commands need. Nothing secret. */
+export interface RunInfo {
+  /** The Docker Engine that the platform runs on. */
+  engineHost: string;
+  pulumiHome: string;
+  /** Directories that PATH begins with. */
+  path: string[];
+  /** Which way each part came, for the reader. */
+  parts: Record<string, string>;
+}
+
+export const saveRunInfo = (state: State, info: RunInfo): string => state.writeJson("run.json", info);
+
+/** @throws UserError when the sandbox was never up. */
+export function readRunInfo(state: State): RunInfo {
+  const info = state.readJson<RunInfo>("run.json");
+  if (!info) throw new UserError("The sandbox is not up. Run `make up` first.");
+  return info;
+}

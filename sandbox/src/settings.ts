@@ -1,0 +1,77 @@
+import { createHash } from "node:crypto";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { UserError } from "./user-error.js";
+
+/** Where the sandbox keeps things and which addresses it takes. */
+export interface Settings {
+  /** The project's root directory. */
+  readonly root: string;
+  /** State of this checkout's sandbox: keys, generated secrets, PULUMI_HOME. Never committed. */
+  readonly stateDir: string;
+  /** Ten characters that tell this checkout's sandbox from another's on the same machine. */
+  readonly checkout: string;
+  /** Ports on 127.0.0.1, for the operator. */
+  readonly ports: Readonly<Record<PortName, number>>;
+  /** First three octets of the platform network, a /24. */
+  readonly subnetPrefix: string;
+}
+
+export type PortName = "edge" | "ssh" | "postgres" | "vault" | "registry" | "prometheus" | "grafana";
+
+const portOffsets: Record<PortName, number> = {
+  edge: 80,
+  ssh: 22,
+  postgres: 32,
+  vault: 20,
+  registry: 50,
+  prometheus: 90,
+  grafana: 30,
+};
+
+/** Last octet of each part's address; fixed, so that Vault and Prometheus rules can name the VM. */
+export const addresses = { postgres: 10, vault: 11, registry: 12, prometheus: 13, grafana: 14, vm2: 20 } as const;
+export type PlatformPart = keyof typeof addresses;
+
+export const networkName = "audit-sandbox";
+
+/** The name by which the parts find each other; dotted, because a nested Docker does not forward single labels. */
+export const hostName = (part: PlatformPart): string => `${part}.sandbox.test`;
+export const containerName = (part: PlatformPart): string => `audit-sandbox-${part}`;
+
+/**
+ * Reads the settings from the environment.
+ * `SANDBOX_PORT_BASE` (default 18000): the ports are that plus 80, 22, 32, 20, 50, 90, 30.
+ * `SANDBOX_SUBNET` (default `10.213.18`): first three octets of the platform network.
+ * @throws UserError naming the variable when a value cannot be used.
+ */
+export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
+  const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
+  const base = env.SANDBOX_PORT_BASE ?? "18000";
+  if (!/^\d+$/.test(base) || Number(base) < 1024 || Number(base) > 65000) {
+    throw new UserError(
+      `SANDBOX_PORT_BASE=${base} is not a usable port base. Give a whole number from 1024 to 65000, for example 28000.`,
+    );
+  }
+  const subnetPrefix = env.SANDBOX_SUBNET ?? "10.213.18";
+  const octets = subnetPrefix.split(".");
+  if (octets.length !== 3 || octets.some((octet) => !/^\d{1,3}$/.test(octet) || Number(octet) > 255)) {
+    throw new UserError(
+      `SANDBOX_SUBNET=${subnetPrefix} is not the first three octets of an address range. Give for example 10.213.18.`,
+    );
+  }
+  const ports = Object.fromEntries(
+    Object.entries(portOffsets).map(([name, offset]) => [name, Number(base) + offset]),
+  ) as Record<PortName, number>;
+  return {
+    root,
+    stateDir: join(root, ".sandbox"),
+    checkout: createHash("sha256").update(root).digest("hex").slice(0, 10),
+    ports,
+    subnetPrefix,
+  };
+}
+
+/** The fixed address of a part within the platform network. */
+export const addressOf = (settings: Settings, part: PlatformPart): string =>
+  `${settings.subnetPrefix}.${addresses[part]}`;

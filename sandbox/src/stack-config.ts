@@ -1,0 +1,96 @@
+import { existsSync, readFileSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
+import { join } from "node:path";
+import { parse, stringify } from "yaml";
+import { prometheusVolumes } from "./platform/prometheus.js";
+import { registryUsers } from "./platform/registry.js";
+import { vm2Host } from "./platform/vm2.js";
+import { addressOf, hostName, type Settings } from "./settings.js";
+import type { State } from "./state.js";
+
+export const stackName = "sandbox";
+/** Under `.sandbox/`: the stack's settings, generated, with what the developer has set by `pulumi config set` kept. */
+export const configFile = "Pulumi.sandbox.yaml";
+export const vaultPath = "audit-svc/sandbox";
+
+/** References by digest, as VM2 pulls them. */
+export interface StackImages {
+  service: string;
+  nginx: string;
+  exporter: string;
+  vault: string;
+  /** An image on the platform's engine with a shell; writes files into Prometheus' volumes. */
+  prometheusTools: string;
+}
+
+type Values = Record<string, unknown>;
+interface StackFile {
+  secretsprovider?: string;
+  encryptedkey?: string;
+  config?: Values;
+}
+
+/** What only this machine knows: addresses, ports, digests. Everything else comes from Pulumi.sandbox.yaml. */
+export function machineSettings(settings: Settings, engineHost: string, images: StackImages): Values {
+  const local = (port: keyof Settings["ports"]): string => `http://127.0.0.1:${settings.ports[port]}`;
+  return {
+    "audit:environment": "sandbox",
+    "audit:hostAddress": vm2Host(settings),
+    // Vault sees VM2's address on the platform network, because VM2 hides its containers behind it.
+    "audit:hostCidr": `${addressOf(settings, "vm2")}/32`,
+    "audit:image": images.service,
+    "audit:edgeImage": images.nginx,
+    "audit:exporterImage": images.exporter,
+    "audit:vaultImage": images.vault,
+    "audit:registryUsername": registryUsers.puller,
+    "audit:databaseHost": hostName("postgres"),
+    "audit:databaseAdminHost": "127.0.0.1",
+    "audit:databaseAdminPort": settings.ports.postgres,
+    "audit:databaseSslMode": "disable",
+    // `make down` and the tests must be able to remove everything.
+    "audit:protectData": false,
+    "audit:vaultAddress": local("vault"),
+    "audit:vaultAgentAddress": `http://${hostName("vault")}:8200`,
+    "audit:vaultPath": vaultPath,
+    "audit:edgeMetricsAllow": [addressOf(settings, "prometheus")],
+    "audit:serviceUrl": local("edge"),
+    "audit:metricsAddress": `${hostName("vm2")}:9145`,
+    "audit:prometheusUrl": local("prometheus"),
+    "audit:prometheusHost": engineHost,
+    "audit:prometheusTargets": prometheusVolumes.targets,
+    "audit:prometheusRules": prometheusVolumes.rules,
+    "audit:prometheusImage": images.prometheusTools,
+    "audit:grafanaUrl": local("grafana"),
+    "audit:grafanaPrometheusUrl": `http://${hostName("prometheus")}:9090`,
+  };
+}
+
+/**
+ * Writes the stack's settings: the machine's own over those of the tracked Pulumi.sandbox.yaml (if there is one), and over
+ * both what the developer changed in the generated file since it was last written.
+ * @returns the keys that the developer has set.
+ */
+export function writeStackConfig(settings: Settings, state: State, machine: Values): string[] {
+  const tracked = readYaml(join(settings.root, "Pulumi.sandbox.yaml"));
+  const current = readYaml(state.path(configFile));
+  const before = state.readJson<Values>("stack-generated.json") ?? {};
+  const generated = { ...tracked.config, ...machine };
+  const own = Object.entries(current.config ?? {}).filter(([key, value]) => !isDeepStrictEqual(before[key], value));
+  const next: StackFile = { ...current, config: { ...generated, ...Object.fromEntries(own) } };
+  state.writeJson("stack-generated.json", generated);
+  state.write(configFile, stringify(next));
+  return own.map(([key]) => key);
+}
+
+/** The stack's key, encrypted by Vault: `pulumi stack init` writes it into the settings' file. */
+export function adoptEncryption(state: State, initialised: string): void {
+  const { secretsprovider, encryptedkey } = readYaml(initialised);
+  const current = readYaml(state.path(configFile));
+  state.write(configFile, stringify({ secretsprovider, encryptedkey, ...current, ...(secretsprovider ? { secretsprovider, encryptedkey } : {}) })); // prettier-ignore
+}
+
+export const hasEncryption = (state: State): boolean => readYaml(state.path(configFile)).encryptedkey !== undefined;
+
+function readYaml(path: string): StackFile {
+  return existsSync(path) ? ((parse(readFileSync(path, "utf8")) ?? {}) as StackFile) : {};
+}

@@ -1,0 +1,253 @@
+import { chmodSync, existsSync, mkdirSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { checkMachine, checkPorts } from "./checks.js";
+import { type Progress, runSteps, type Step, type StepResult } from "./display.js";
+import { Engine } from "./docker.js";
+import { sendFirstEvent } from "./first-event.js";
+import { ensurePushed, ensureServiceImage } from "./images.js";
+import { following, type Job, Pool } from "./jobs.js";
+import * as parts from "./parts/index.js";
+import type { Context } from "./platform/context.js";
+import { ensureGrafana, grafanaVolume } from "./platform/grafana.js";
+import { ensurePostgres, postgresVolume } from "./platform/postgres.js";
+import { ensurePrometheus, prometheusVolumes } from "./platform/prometheus.js";
+import { ensureRegistry, registryVolume } from "./platform/registry.js";
+import { ensureVault, vaultVolumes } from "./platform/vault.js";
+import { ensureVm2, vm2Volume } from "./platform/vm2.js";
+import { Pulumi } from "./pulumi.js";
+import { type RunInfo, saveRunInfo } from "./run-info.js";
+import type { Settings } from "./settings.js";
+import { machineSettings, stackName, writeStackConfig } from "./stack-config.js";
+import type { State } from "./state.js";
+
+export const volumes = [
+  postgresVolume,
+  ...Object.values(vaultVolumes),
+  registryVolume,
+  ...Object.values(prometheusVolumes),
+  grafanaVolume,
+  vm2Volume,
+];
+
+/** What the program's containers and the platform are made of, in the order in which it is needed. */
+const imageNames = [
+  "postgres",
+  "vault",
+  "registry",
+  "prometheus",
+  "grafana",
+  "vm2",
+  "nginx",
+  "nginx-exporter",
+  "node",
+] as const;
+type SandboxImage = (typeof imageNames)[number];
+const toolNames = ["pulumi", "vault", "docker-cli", "psql"] as const;
+/** The name under which a tool is called, where it differs. */
+const programs: Partial<Record<(typeof toolNames)[number], string>> = { "docker-cli": "docker" };
+
+export interface UpOptions {
+  /** Stop when the platform stands, without deploying the program. Default false. */
+  platformOnly?: boolean;
+}
+
+/** Everything from nothing to a running system. What is there already is left as it is. */
+export async function up(settings: Settings, state: State, options: UpOptions = {}): Promise<void> {
+  const run = new UpRun(settings, state);
+  await runSteps([...run.platform(), ...(options.platformOnly ? [] : run.program())]);
+}
+
+class UpRun {
+  private ways!: Awaited<ReturnType<typeof parts.decideWays>>;
+  private engine!: Engine;
+  private readonly info: RunInfo = { engineHost: "", pulumiHome: "", path: [], parts: {} };
+  private readonly images = new Map<SandboxImage, Job<parts.Part & { ref: string }>>();
+  private readonly containers = new Map<string, Job<boolean>>();
+  private readonly quiet: Progress = () => undefined;
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly state: State,
+  ) {}
+
+  platform(): Step[] {
+    return [
+      {
+        name: "Machine",
+        run: async () => checkMachine(this.settings, !this.state.has("run.json")).then(() => ({ cached: true })),
+      },
+      { name: "Docker Engine", run: (progress) => this.ensureEngine(progress) },
+      { name: "Sources", run: (progress) => this.decideWays(progress) },
+      ...toolNames.map((name) => ({
+        name: `Tool ${name}`,
+        run: (progress: Progress) => this.ensureTool(name, progress),
+      })),
+      { name: "Pulumi plugins", run: (progress) => this.ensurePulumiHome(progress) },
+      ...imageNames.map((name) => following(`Image ${name}`, () => this.followImage(name))),
+      { name: "Network and volumes", run: () => this.ensureGround() },
+      ...Object.keys(platformParts).map((name) => following(name, () => this.followContainer(name))),
+    ];
+  }
+
+  program(): Step[] {
+    return [
+      { name: "Images in the registry", run: (progress) => this.publish(progress) },
+      {
+        name: "Stack",
+        run: async (progress) => ({ cached: await new Pulumi(this.settings, this.state, progress).ensureStack() }),
+      },
+      {
+        name: "pulumi up",
+        run: async (progress) => {
+          const same = await new Pulumi(this.settings, this.state, progress).up();
+          return { cached: same, detail: same ? "nothing to change" : "deployed" };
+        },
+      },
+      {
+        name: "One event in and out",
+        run: async () => ({ detail: `event ${await sendFirstEvent(this.settings, this.state)} stored and read back` }),
+      },
+    ];
+  }
+
+  private async ensureEngine(progress: Progress): Promise<StepResult> {
+    const part = await parts.ensureEngine(progress);
+    this.info.engineHost = part.host;
+    this.engine = Engine.connect(part.host, this.settings);
+    await this.engine.refuseForeign();
+    await checkPorts(this.settings, this.engine);
+    return part;
+  }
+
+  /** From here on the images are fetched or built two at a time, while the tools are. */
+  private async decideWays(progress: Progress): Promise<StepResult> {
+    this.ways = await parts.decideWays(progress);
+    const pool = new Pool(2);
+    for (const name of imageNames) {
+      this.images.set(
+        name,
+        pool.start((say) => parts.ensureImage(name, this.ways, say)),
+      );
+    }
+    return { cached: true, detail: `images ${this.ways.images}, Pulumi ${this.ways.pulumi}` };
+  }
+
+  private async ensureTool(name: (typeof toolNames)[number], progress: Progress): Promise<StepResult> {
+    const part = await parts.ensureTool(name, this.ways, progress);
+    this.info.parts[name] = `${part.way}: ${part.detail}`;
+    link(part.path, join(this.binDir, programs[name] ?? name));
+    return part;
+  }
+
+  private async ensurePulumiHome(progress: Progress): Promise<StepResult> {
+    const part = await parts.ensurePulumiHome(this.ways, progress);
+    this.info.pulumiHome = part.pulumiHome;
+    this.info.path = [this.binDir, ...part.path];
+    this.info.parts[part.name] = `${part.way}: ${part.detail}`;
+    return part;
+  }
+
+  private get binDir(): string {
+    return this.state.path("bin");
+  }
+
+  private followImage(name: SandboxImage): Job<StepResult> {
+    const job = this.images.get(name);
+    if (!job) throw new Error(`no image ${name} was asked for`);
+    return {
+      follow: async (progress) => {
+        const part = await job.follow(progress);
+        this.info.parts[name] = `${part.way}: ${part.detail}`;
+        return part;
+      },
+    };
+  }
+
+  private async imageRef(name: SandboxImage): Promise<string> {
+    const job = this.images.get(name);
+    if (!job) throw new Error(`no image ${name} was asked for`);
+    return (await job.follow(this.quiet)).ref;
+  }
+
+  private context(progress: Progress): Context {
+    return { settings: this.settings, state: this.state, engine: this.engine, progress };
+  }
+
+  /** The parts do not need each other to start, so all of them start now. */
+  private async ensureGround(): Promise<StepResult> {
+    const sameNetwork = await this.engine.ensureNetwork();
+    const sameVolumes = await this.engine.ensureVolumes(volumes, this.state.dataId);
+    const pool = new Pool(Object.keys(platformParts).length);
+    for (const [name, part] of Object.entries(platformParts)) {
+      this.containers.set(
+        name,
+        pool.start(async (say) => part.ensure(this.context(say), await this.imageRef(part.image))),
+      );
+    }
+    saveRunInfo(this.state, this.info);
+    return { cached: sameNetwork && sameVolumes };
+  }
+
+  private followContainer(name: string): Job<StepResult> {
+    const job = this.containers.get(name);
+    if (!job) throw new Error(`no part ${name} was asked for`);
+    return { follow: async (progress) => ({ cached: await job.follow(progress) }) };
+  }
+
+  /** Builds the service's image and pushes what VM2 pulls; then the stack's settings can name all by digest. */
+  private async publish(progress: Progress): Promise<StepResult> {
+    const context = this.context(progress);
+    const node = await parts.ensureImage("node", this.ways, progress);
+    const plain = await parts.ensureImage("node-plain", this.ways, progress);
+    const service = await ensureServiceImage(context, { build: node.ref, run: plain.ref });
+    const push = async (name: string, ref: string) => ensurePushed(context, name, ref);
+    // One after the other: each writes down what it has pushed, and the layers that they share go over once.
+    const pushed = {
+      service: await push("audit-svc", service.ref),
+      nginx: await push("nginx", await this.imageRef("nginx")),
+      exporter: await push("nginx-exporter", await this.imageRef("nginx-exporter")),
+      vault: await push("vault", await this.imageRef("vault")),
+    };
+    const own = writeStackConfig(
+      this.settings,
+      this.state,
+      machineSettings(this.settings, this.info.engineHost, {
+        service: pushed.service.reference,
+        nginx: pushed.nginx.reference,
+        exporter: pushed.exporter.reference,
+        vault: pushed.vault.reference,
+        prometheusTools: await this.imageRef("prometheus"),
+      }),
+    );
+    return {
+      cached: service.cached && Object.values(pushed).every((image) => image.cached),
+      ...(own.length ? { detail: `stack ${stackName} with your own ${own.join(", ")}` } : {}),
+    };
+  }
+}
+
+interface PlatformPart {
+  image: SandboxImage;
+  ensure(context: Context, image: string): Promise<boolean>;
+}
+
+const platformParts: Record<string, PlatformPart> = {
+  PostgreSQL: { image: "postgres", ensure: ensurePostgres },
+  Vault: { image: "vault", ensure: ensureVault },
+  Registry: { image: "registry", ensure: ensureRegistry },
+  Prometheus: { image: "prometheus", ensure: ensurePrometheus },
+  Grafana: { image: "grafana", ensure: ensureGrafana },
+  VM2: { image: "vm2", ensure: ensureVm2 },
+};
+
+function link(target: string, path: string): void {
+  mkdirSync(join(path, ".."), { recursive: true, mode: 0o700 });
+  try {
+    if (readlinkSync(path) === target) return;
+  } catch {
+    // there is none yet
+  }
+  rmSync(path, { force: true });
+  symlinkSync(target, path);
+  if (existsSync(target)) chmodSync(join(path, ".."), 0o700);
+}
