@@ -86,7 +86,7 @@ export class Server {
     try {
       const client = await this.connect(name);
       try {
-        return await work(client as unknown as Queryable);
+        return await work(client);
       } finally {
         await client.end().catch(() => undefined);
       }

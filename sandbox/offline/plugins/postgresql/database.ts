@@ -27,6 +27,10 @@ async function asMemberOf<T>(server: Server, owner: string, work: (db: Queryable
   });
 }
 
+function isSet(value: string | undefined): value is string {
+  return value !== undefined && value !== "";
+}
+
 function isDefault(value: string): boolean {
   return value.toUpperCase() === "DEFAULT";
 }
@@ -37,7 +41,7 @@ function creation(server: Server, inputs: DatabaseInputs): string {
   const quoted = (word: string, value: string) => (isDefault(value) ? `${word} DEFAULT` : `${word} ${literal(value)}`);
   const parts = [
     `CREATE DATABASE ${identifier(inputs.name ?? "")}`,
-    `OWNER ${identifier(inputs.owner || server.user)}`,
+    `OWNER ${identifier(isSet(inputs.owner) ? inputs.owner : server.user)}`,
   ];
   parts.push(inputs.template ? named("TEMPLATE", inputs.template) : "TEMPLATE template0");
   parts.push(inputs.encoding ? quoted("ENCODING", inputs.encoding) : "ENCODING 'UTF8'");

@@ -134,7 +134,7 @@ async function ownersOf(transaction: Queryable, { objectType, schema }: GrantSub
   const owners = objectType === "schema" ? [] : await tableOwners(transaction, schema);
   owners.push(await schemaOwner(transaction, schema));
   const resolved = await Promise.all(
-    owners.map((owner) => (owner === "pg_database_owner" ? databaseOwner(transaction) : owner)),
+    owners.map((owner) => (owner === "pg_database_owner" ? databaseOwner(transaction) : Promise.resolve(owner))),
   );
   return [...new Set(resolved)];
 }

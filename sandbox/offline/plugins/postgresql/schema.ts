@@ -13,6 +13,10 @@ async function setOwner(transaction: Queryable, name: string, owner: string): Pr
   );
 }
 
+function firstSet(...names: readonly (string | null | undefined)[]): string {
+  return names.find((name) => typeof name === "string" && name !== "") ?? "";
+}
+
 async function readSchema(
   server: Server,
   database: string,
@@ -54,7 +58,7 @@ export const schema = defineResource<typeof postgresql.Schema, Server>({
   async create(server, inputs) {
     const name = inputs.name ?? "";
     const owner = inputs.owner ?? "";
-    const database = inputs.database || server.settings.database;
+    const database = firstSet(inputs.database, server.settings.database);
     await server.transaction(database, async (transaction) => {
       const roles = [await databaseOwner(transaction, database)];
       if (owner !== "" && owner !== roles[0]) roles.push(owner);
@@ -87,7 +91,7 @@ export const schema = defineResource<typeof postgresql.Schema, Server>({
   async update(server, id, old, inputs, { changed }) {
     const name = inputs.name ?? "";
     const before = old.name ?? id.split(".")[1] ?? name;
-    const database = inputs.database || old.database || server.settings.database;
+    const database = firstSet(inputs.database, old.database, server.settings.database);
     await server.transaction(database, async (transaction) => {
       if (name !== before) {
         if (name === "") throw new Error("error setting schema name to an empty string");

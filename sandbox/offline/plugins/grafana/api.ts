@@ -1,0 +1,160 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+export type Json = Record<string, unknown>;
+
+export interface ApiSettings {
+  /** Undefined where neither the provider nor GRAFANA_URL sets it; that shows at the first resource. */
+  readonly url: string | undefined;
+  /** `user:password`, a token, or `anonymous`. */
+  readonly auth: string | undefined;
+  /** How often a request is repeated. */
+  readonly retries: number;
+  /** Seconds between two tries; 0: growing from a quarter of a second. */
+  readonly retryWait: number;
+  readonly httpHeaders: Readonly<Record<string, string>>;
+}
+
+const REQUEST_TIMEOUT_MS = 60_000;
+
+/** How the generated client of the genuine plugin calls an answer, as part of its error messages. */
+const ANSWERS: Readonly<Record<number, string>> = {
+  400: "BadRequest",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "NotFound",
+  409: "Conflict",
+  412: "PreconditionFailed",
+  422: "UnprocessableEntity",
+  500: "InternalServerError",
+};
+
+/** An answer of Grafana that is not 2xx. */
+export class AnswerError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** Grafana's HTTP API as one user or token sees it. */
+export class Api {
+  private readonly queues = new Map<string, Promise<unknown>>();
+
+  constructor(private readonly settings: ApiSettings) {}
+
+  /**
+   * The organisation in ids of new resources. A token belongs to one and is not asked which: its resources are called
+   * `0:uid`, those of a user `1:uid`. The provider's own `orgId` plays no part in it.
+   */
+  get orgId(): number {
+    return this.settings.auth?.includes(":") === true ? 1 : 0;
+  }
+
+  /** Runs writes of one kind one after the other, as the genuine plugin does for folders and for dashboards. */
+  async inTurn<T>(kind: string, work: () => Promise<T>): Promise<T> {
+    const before = this.queues.get(kind) ?? Promise.resolve();
+    const mine = before.catch(() => undefined).then(work);
+    this.queues.set(
+      kind,
+      mine.catch(() => undefined),
+    );
+    return mine;
+  }
+
+  /** A path of the server as the user's browser needs it, below the provider's URL. */
+  link(path: string): string {
+    const base = new URL(this.required("").url);
+    const prefix = base.pathname.replace(/\/+$/, "");
+    const rest = prefix !== "" && path.startsWith(prefix) ? path.slice(prefix.length) : path;
+    base.pathname = `${prefix}/${rest.replace(/^\/+/, "")}`;
+    return base.href;
+  }
+
+  /** One request; undefined where Grafana answers 404. */
+  async find<T = Json>(operation: string, path: string, orgId: number): Promise<T | undefined> {
+    try {
+      return await this.call<T>(operation, "GET", path, orgId);
+    } catch (error) {
+      if (error instanceof AnswerError && error.status === 404) return undefined;
+      throw error;
+    }
+  }
+
+  /** One request. Repeats it when Grafana is too busy, broken or away. Throws {@link AnswerError} for any other answer than 2xx. */
+  async call<T = Json>(
+    operation: string,
+    method: string,
+    path: string,
+    orgId: number,
+    body?: Json,
+    headers: Json = {},
+  ): Promise<T> {
+    const { url, auth } = this.required(operation);
+    const target = `${url.replace(/\/+$/, "")}/api${path}`;
+    for (let attempt = 0; ; attempt++) {
+      const isLast = attempt >= this.settings.retries;
+      try {
+        const response = await fetch(target, {
+          method,
+          headers: this.headers(auth, orgId, body !== undefined, headers),
+          ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+          signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+        });
+        const text = await response.text();
+        if (response.ok) return (text === "" ? {} : JSON.parse(text)) as T;
+        if (isLast || (response.status !== 429 && response.status < 500)) {
+          const name = ANSWERS[response.status] ?? "Default";
+          const shown = text.slice(0, 2000).trim();
+          const route = path.split("?")[0] ?? "";
+          throw new AnswerError(
+            response.status,
+            `[${method} ${route}][${response.status}] ${operation}${name} ${shown}`,
+          );
+        }
+      } catch (error) {
+        if (error instanceof AnswerError) throw error;
+        if (isLast) throw new Error(`${method} "${target}": ${reasonOf(error)}`, { cause: error });
+      }
+      await sleep(this.settings.retryWait > 0 ? this.settings.retryWait * 1000 : 250 * 2 ** attempt);
+    }
+  }
+
+  private required(operation: string): { url: string; auth: string } {
+    const { url, auth } = this.settings;
+    if (url === undefined || auth === undefined) {
+      const what = operation === "" ? "" : ` for ${operation}`;
+      throw new Error(
+        `the Grafana client is required${what}. Set the auth and url provider attributes (or GRAFANA_AUTH and GRAFANA_URL)`,
+      );
+    }
+    return { url, auth };
+  }
+
+  private headers(auth: string, orgId: number, hasBody: boolean, more: Json): Record<string, string> {
+    const separator = auth.indexOf(":");
+    const user = auth.slice(0, separator).trim();
+    const password = auth.slice(separator + 1).trim();
+    const authorization =
+      separator >= 0
+        ? `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`
+        : auth === "anonymous"
+          ? undefined
+          : `Bearer ${auth.trim()}`;
+    return {
+      accept: "application/json",
+      ...(hasBody ? { "content-type": "application/json" } : {}),
+      ...(authorization === undefined ? {} : { authorization }),
+      // The genuine client sends it for tokens neither: they belong to one organisation.
+      ...(orgId > 0 ? { "x-grafana-org-id": String(orgId) } : {}),
+      ...this.settings.httpHeaders,
+      ...(more as Record<string, string>),
+    };
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const { cause, message } = error as Error & { cause?: { message?: string; code?: string } };
+  return (cause?.message ?? "") || (cause?.code ?? "") || message;
+}
