@@ -81,7 +81,7 @@ export function joinFiles(names: readonly string[], texts: readonly string[]): s
 }
 
 /** Shell text that takes the stream of {@link joinFiles} apart, checks the candidates, and moves them to `/files`. */
-function writeScript(names: readonly string[], mode: string, check: string | undefined): string {
+export function writeScript(names: readonly string[], mode: string, check: string | undefined): string {
   return [
     "set -e",
     "mkdir -p /tmp/new",

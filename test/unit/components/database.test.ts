@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import * as postgresql from "@pulumi/postgresql";
+import * as pulumi from "@pulumi/pulumi";
 import { Database } from "../../../components/database";
 import { find, ofType, run, Secret, valueOf } from "../support/program";
 
@@ -60,8 +61,8 @@ describe("Database", () => {
 
   it("hands out connections as secrets", async () => {
     const { result } = await run(build);
-    assert.equal(await result.connection.isSecret, true);
-    assert.equal(await result.ownerConnection.isSecret, true);
+    assert.equal(await pulumi.isSecret(result.connection), true);
+    assert.equal(await pulumi.isSecret(result.ownerConnection), true);
     assert.deepEqual(await valueOf(result.connection), {
       host: "db.example.test",
       port: 5433,

@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { AuditService } from "../../../components/audit-service";
+import { planRelease, type ReleaseState } from "../../../components/release";
+import { addressPlan } from "../../../components/addresses";
+import { Cutover } from "../../../components/slots";
+import { find, ofType, run, Secret, valueOf } from "../support/program";
+import { IMAGE, OTHER_IMAGE, world } from "../support/world";
+
+function build(options: Parameters<typeof world>[0] = {}) {
+  const w = world(options);
+  const service = new AuditService("audit-svc", {
+    host: w.host,
+    networks: w.networks,
+    slots: w.slots,
+    config: { volume: "rendered", file: "config.json" },
+    migrate: { database: { password: "owner-secret" } },
+  });
+  const cutover = new Cutover("audit-svc", { host: w.host, slots: w.slots, containers: service.containers });
+  return { ...w, service, cutover };
+}
+
+const served = (image: string, replicas = 2): ReleaseState =>
+  planRelease("audit-svc", { image, replicas }, undefined, addressPlan("172.29")).next;
+
+describe("AuditService", () => {
+  it("starts replicas that are confined", async () => {
+    const { resources } = await run(build);
+    const { inputs, deleteBeforeReplace } = find(resources, "Container", "audit-svc-blue-1");
+    assert.equal(inputs.readOnly, true);
+    assert.equal(inputs.user, "10001:10001");
+    assert.deepEqual(inputs.capabilities, { drops: ["ALL"] });
+    assert.deepEqual(inputs.securityOpts, ["no-new-privileges"]);
+    assert.equal(inputs.memory, 256);
+    assert.equal(inputs.memorySwap, 256);
+    assert.equal(inputs.restart, "unless-stopped");
+    assert.equal(inputs.destroyGraceSeconds, 40);
+    assert.deepEqual(inputs.logOpts, { "max-size": "10m", "max-file": "2" });
+    assert.equal(inputs.ports, undefined, "no port of a replica may be published");
+    assert.equal(inputs.uploads, undefined);
+    assert.equal(deleteBeforeReplace, true);
+  });
+
+  it("binds each listener to one network, and nothing to the way out", async () => {
+    const { resources } = await run(build);
+    const { inputs } = find(resources, "Container", "audit-svc-blue-2");
+    assert.deepEqual(inputs.networksAdvanced, [
+      { name: "audit-front", ipv4Address: "172.29.96.17" },
+      { name: "audit-admin", ipv4Address: "172.29.97.17" },
+      { name: "audit-egress" },
+    ]);
+    const envs = inputs.envs as string[];
+    assert.ok(envs.includes("AUDIT_LISTEN=172.29.96.17:8080"));
+    assert.ok(envs.includes("AUDIT_ADMIN_LISTEN=172.29.97.17:8081"));
+  });
+
+  it("fills only the slot that does not serve, and leaves the other exactly as it is", async () => {
+    const { resources } = await run(() => build({ image: OTHER_IMAGE, previous: served(IMAGE, 3) }));
+    const containers = ofType(resources, "Container");
+    assert.deepEqual(containers.map((c) => c.name).sort(), [
+      "audit-svc-blue-1",
+      "audit-svc-blue-2",
+      "audit-svc-blue-3",
+      "audit-svc-green-1",
+      "audit-svc-green-2",
+    ]);
+    for (const c of containers) {
+      assert.deepEqual(c.ignoreChanges, c.name.includes("blue") ? ["*"] : [], c.name);
+    }
+  });
+
+  it("makes no container of a slot that was never filled", async () => {
+    const { resources } = await run(build);
+    assert.deepEqual(
+      ofType(resources, "Container").map((c) => c.name),
+      ["audit-svc-blue-1", "audit-svc-blue-2"],
+    );
+  });
+
+  it("orders: guard, image, migrate, containers, cutover", async () => {
+    const { resources } = await run(build);
+    const urn = (type: string, name: string) => find(resources, type, name).urn;
+    const deps = (type: string, name: string) => find(resources, type, name).dependsOn;
+    assert.ok(deps("RemoteImage", "audit-svc-image").includes(urn("Command", "audit-svc-guard")));
+    assert.ok(deps("Command", "audit-svc-migrate").includes(urn("RemoteImage", "audit-svc-image")));
+    assert.ok(deps("Container", "audit-svc-blue-1").includes(urn("Command", "audit-svc-migrate")));
+    assert.ok(deps("Command", "audit-svc-cutover").includes(urn("Container", "audit-svc-blue-1")));
+    assert.ok(deps("Command", "audit-svc-cutover").includes(urn("Container", "audit-svc-blue-2")));
+  });
+
+  it("hands the owner's password to migrate by standard input alone, as a secret", async () => {
+    const { resources } = await run(build);
+    const { inputs } = find(resources, "Command", "audit-svc-migrate");
+    assert.ok(inputs.stdin instanceof Secret);
+    assert.equal(inputs.stdin.value, '{"database":{"password":"owner-secret"}}');
+    assert.equal(inputs.logging, "none");
+    assert.doesNotMatch(JSON.stringify({ ...inputs, stdin: undefined }), /owner-secret/);
+    for (const word of ["--network audit-egress", "--read-only", "--cap-drop ALL", "--user 10001:10001"]) {
+      assert.ok((inputs.create as string).includes(word), word);
+    }
+  });
+
+  it("pulls by digest and keeps images", async () => {
+    const { resources } = await run(build);
+    assert.deepEqual(find(resources, "RemoteImage", "audit-svc-image").inputs, { name: IMAGE, keepLocally: true });
+    assert.equal(find(resources, "Container", "audit-svc-blue-1").inputs.image, `sha256:id-of-${IMAGE}`);
+  });
+
+  it("gives the state of the slots only after the cutover", async () => {
+    const { result } = await run(() => build({ image: OTHER_IMAGE, previous: served(IMAGE) }));
+    const state = await valueOf(result.cutover.state);
+    assert.equal(state.active, "green");
+    assert.equal(state.slots.green?.image, OTHER_IMAGE);
+    assert.equal(state.slots.blue?.image, IMAGE);
+  });
+
+  it("parents everything it makes", async () => {
+    const { resources } = await run(build);
+    const component = find(resources, "AuditService", "audit-svc");
+    for (const type of ["Container"]) for (const r of ofType(resources, type)) assert.equal(r.parent, component.urn);
+  });
+});

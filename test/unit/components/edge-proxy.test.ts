@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { EdgeProxy } from "../../../components/edge-proxy";
+import { ROUTES } from "../../../nginx/routes";
+import { find, ofType, run, valueOf } from "../support/program";
+import { world } from "../support/world";
+
+const NGINX = `registry.example.test/nginx@sha256:${"3".repeat(64)}`;
+const EXPORTER = `registry.example.test/exporter@sha256:${"4".repeat(64)}`;
+
+const build = () => {
+  const { host, networks, slots } = world();
+  return new EdgeProxy("audit-edge", {
+    host,
+    networks,
+    images: { nginx: NGINX, exporter: EXPORTER },
+    upstreams: slots.plan.replicas,
+    flag: slots.flag,
+    routes: ROUTES,
+    listen: { port: 80, metricsPort: 9145 },
+    metricsAllow: ["10.0.0.9"],
+    publicUrl: "https://audit.example.test",
+  });
+};
+
+describe("EdgeProxy", () => {
+  it("is not on the network of the admin port", async () => {
+    const { resources } = await run(build);
+    const { inputs } = find(resources, "Container", "audit-edge-nginx");
+    assert.deepEqual(inputs.networksAdvanced, [
+      { name: "audit-edge" },
+      { name: "audit-front", ipv4Address: "172.29.96.2" },
+    ]);
+    assert.deepEqual(find(resources, "Container", "audit-edge-exporter").inputs.networksAdvanced, [
+      { name: "audit-front", ipv4Address: "172.29.96.3" },
+    ]);
+  });
+
+  it("publishes the two ports of nginx and no other", async () => {
+    const { resources } = await run(build);
+    assert.deepEqual(find(resources, "Container", "audit-edge-nginx").inputs.ports, [
+      { internal: 8080, external: 80 },
+      { internal: 9145, external: 9145 },
+    ]);
+    assert.equal(find(resources, "Container", "audit-edge-exporter").inputs.ports, undefined);
+  });
+
+  it("confines both containers and lets nginx finish its requests when it stops", async () => {
+    const { resources } = await run(build);
+    for (const { inputs, name } of ofType(resources, "Container")) {
+      assert.equal(inputs.readOnly, true, name);
+      assert.deepEqual(inputs.capabilities, { drops: ["ALL"] }, name);
+      assert.match(inputs.user as string, /^[1-9]\d*:/, name);
+    }
+    assert.equal(find(resources, "Container", "audit-edge-nginx").inputs.stopSignal, "SIGQUIT");
+  });
+
+  it("has nginx judge a configuration before it takes the old one's place, and starts after it", async () => {
+    const { resources } = await run(build);
+    const files = find(resources, "Command", "audit-edge-config-files");
+    const create = files.inputs.create as string;
+    assert.ok(
+      create.indexOf("nginx -t") > 0 && create.indexOf("nginx -t") < create.indexOf("mv /files/.nginx.conf.new"),
+    );
+    assert.match(create, /docker kill --signal HUP audit-edge-nginx/);
+    assert.match(files.inputs.stdin as string, /^-----next-file-----nginx\.conf\n# Written by/);
+    assert.ok(find(resources, "Container", "audit-edge-nginx").dependsOn.includes(files.urn));
+  });
+
+  it("does not replace nginx when its configuration changes: that is a reload", async () => {
+    const { resources } = await run(build);
+    const { inputs } = find(resources, "Container", "audit-edge-nginx");
+    assert.equal(inputs.labels, undefined);
+    assert.equal(inputs.uploads, undefined);
+  });
+
+  it("gives its address once it stands", async () => {
+    const { result } = await run(build);
+    assert.equal(await valueOf(result.url), "https://audit.example.test");
+  });
+});

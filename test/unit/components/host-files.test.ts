@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { HostFiles, joinFiles, writeScript } from "../../../components/host-files";
+import { find, run } from "../support/program";
+import { world } from "../support/world";
+
+describe("HostFiles", () => {
+  it("writes by a one-shot that may do nothing else, with the files on its standard input", async () => {
+    const { resources } = await run(
+      () =>
+        new HostFiles("conf", { host: world().host, target: "a-volume", files: { "b.txt": "two\n", "a.txt": "one" } }),
+    );
+    const { inputs } = find(resources, "Command", "conf-files");
+    assert.match(
+      inputs.create as string,
+      /--network none --interactive --read-only .*--cap-drop ALL .*--volume a-volume:\/files/,
+    );
+    assert.equal(inputs.stdin, "-----next-file-----a.txt\none\n-----next-file-----b.txt\ntwo\n");
+    assert.match(inputs.delete as string, /rm -f \/files\/a\.txt; rm -f \/files\/b\.txt/);
+  });
+
+  it("refuses a file name that is a path", async () => {
+    await assert.rejects(
+      run(() => new HostFiles("conf", { host: world().host, target: "v", files: { "../x": "" } })),
+      { message: "HostFiles conf: file name ../x is not a plain name" },
+    );
+  });
+
+  describe("the script", () => {
+    let directory: string;
+    beforeEach(() => (directory = mkdtempSync(join(tmpdir(), "host-files-"))));
+    afterEach(() => rmSync(directory, { recursive: true }));
+
+    const execute = (files: Record<string, string>, check?: string) => {
+      const names = Object.keys(files).sort();
+      const script = writeScript(names, "0444", check)
+        .replaceAll("/files", join(directory, "files"))
+        .replaceAll("/tmp/new", join(directory, "new"));
+      return spawnSync("sh", ["-c", `mkdir -p ${join(directory, "files")}; ${script}`], {
+        input: joinFiles(
+          names,
+          names.map((name) => files[name] ?? ""),
+        ),
+        encoding: "utf8",
+      });
+    };
+    const written = (name: string) => readFileSync(join(directory, "files", name), "utf8");
+
+    it("writes each file as it is: empty lines, backslashes, leading blanks, percent signs", () => {
+      const text = '  "a\\n"\n\n\t100% $HOME `x` \\\n-n\n';
+      const { status, stderr } = execute({ "one.conf": text, "two.conf": "last line without end" });
+      assert.equal(status, 0, stderr);
+      assert.equal(written("one.conf"), text);
+      assert.equal(written("two.conf"), "last line without end\n");
+      assert.equal(statSync(join(directory, "files", "one.conf")).mode & 0o777, 0o444);
+      assert.deepEqual(readdirSync(join(directory, "files")).sort(), ["one.conf", "two.conf"]);
+    });
+
+    it("keeps the old files when the check refuses the new ones", () => {
+      assert.equal(execute({ "one.conf": "good\n" }).status, 0);
+      const { status } = execute({ "one.conf": "bad\n" }, "grep -q good one.conf");
+      assert.notEqual(status, 0);
+      assert.equal(written("one.conf"), "good\n");
+    });
+
+    it("replaces a file that cannot be written to", () => {
+      assert.equal(execute({ "one.conf": "first\n" }).status, 0);
+      writeFileSync(join(directory, "other"), "");
+      assert.equal(execute({ "one.conf": "second\n" }).status, 0);
+      assert.equal(written("one.conf"), "second\n");
+    });
+  });
+});

@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import * as grafana from "@pulumiverse/grafana";
+import { Observability, type ObservabilityArgs } from "../../../components/observability";
+import { find, ofType, run, valueOf } from "../support/program";
+import { world } from "../support/world";
+
+/** As much of the published dashboard as it takes to be accepted. */
+const PUBLISHED = JSON.stringify({
+  title: "NGINX",
+  panels: [{ type: "stat", title: "Status", datasource: "${DS_PROMETHEUS}", targets: [{ expr: "nginx_up" }] }],
+  templating: { list: [{ name: "DS_PROMETHEUS", type: "datasource", query: "prometheus" }] },
+});
+
+const build = (change: Partial<ObservabilityArgs["grafana"]> = {}, rules: string | undefined = "rules-volume") => {
+  const { host } = world();
+  return new Observability("audit", {
+    environment: "vm2",
+    prometheus: { url: "http://prometheus.example.test:9090", host, targets: "targets-volume", rules },
+    grafana: {
+      provider: new grafana.Provider("grafana", { url: "https://grafana.example.test" }),
+      publicUrl: "https://grafana.example.test",
+      dataSource: { uid: "existing" },
+      nginxDashboard: PUBLISHED,
+      ...change,
+    },
+    scrape: {
+      address: "vm2.example.test:9145",
+      replicas: [{ name: "audit-svc-blue-1", release: "abc" }],
+      release: "abc",
+    },
+    runbookUrl: "https://git.example.test/runbook.md",
+  });
+};
+
+describe("Observability", () => {
+  it("tells Prometheus its targets, then checks that they are up", async () => {
+    const { resources } = await run(() => build());
+    const written = find(resources, "Command", "audit-targets-files");
+    assert.match(written.inputs.create as string, /--volume targets-volume:\/files/);
+    assert.match(
+      written.inputs.stdin as string,
+      /audit-vm2\.json[\s\S]*"__metrics_path__": "\/metrics\/audit-svc-blue-1"/,
+    );
+    const check = find(resources, "Command", "audit-targets-up");
+    assert.ok(check.dependsOn.includes(written.urn));
+    assert.equal(
+      (check.inputs.environment as Record<string, string>).PROMETHEUS_URL,
+      "http://prometheus.example.test:9090",
+    );
+  });
+
+  it("writes alert rules where it is told to, and none otherwise", async () => {
+    const withRules = await run(() => build());
+    assert.match(find(withRules.resources, "Command", "audit-rules-files").inputs.stdin as string, /alert: /);
+    const without = await run(() => {
+      const { host } = world();
+      return new Observability("audit", {
+        environment: "vm2",
+        prometheus: { url: "http://p.example.test", host, targets: "t" },
+        grafana: {
+          provider: new grafana.Provider("grafana", {}),
+          publicUrl: "https://g.example.test",
+          dataSource: { uid: "existing" },
+          nginxDashboard: PUBLISHED,
+        },
+        scrape: { address: "vm2:9145", replicas: [], release: "abc" },
+        runbookUrl: "r",
+      });
+    });
+    assert.deepEqual(
+      ofType(without.resources, "Command")
+        .map((c) => c.name)
+        .filter((name) => name.includes("rules")),
+      [],
+    );
+  });
+
+  it("saves both dashboards under fixed uids in a folder of their own", async () => {
+    const { resources, result } = await run(() => build());
+    const folder = find(resources, "Folder", "audit-folder");
+    assert.equal(folder.inputs.uid, "audit-vm2");
+    for (const d of ofType(resources, "Dashboard")) assert.equal(d.inputs.folder, "audit-vm2", d.name);
+    assert.equal(await valueOf(result.dashboardUrl), "https://grafana.example.test/d/audit-svc");
+    assert.equal(await valueOf(result.nginxDashboardUrl), "https://grafana.example.test/d/audit-nginx");
+  });
+
+  it("uses the data source that exists, or makes one", async () => {
+    const existing = await run(() => build());
+    assert.deepEqual(ofType(existing.resources, "DataSource"), []);
+    const made = await run(() => build({ dataSource: { prometheusUrl: "http://prometheus:9090" } }));
+    const source = find(made.resources, "DataSource", "audit-prometheus");
+    assert.equal(source.inputs.url, "http://prometheus:9090");
+    const json = find(made.resources, "Dashboard", "audit-service-dashboard").inputs.configJson as string;
+    assert.ok(json.includes(source.inputs.uid as string));
+  });
+});

@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import * as pulumi from "@pulumi/pulumi";
+import type { ReleaseState } from "../../components";
+import program from "../../index";
+import { cachePath, PUBLISHED_DASHBOARD } from "../../dashboards/published";
+import { find, ofType, run, Secret, valueOf } from "./support/program";
+
+const digest = (n: number) => `sha256:${String(n).repeat(64)}`;
+const settings: Record<string, string> = {
+  "audit:environment": "vm2",
+  "audit:hostAddress": "ssh://deploy@vm2.example.test",
+  "audit:image": `harbor.example.test/audit/audit-svc@${digest(1)}`,
+  "audit:registryUsername": "robot",
+  "audit:registryPassword": "harbor-password",
+  "audit:edgeImage": `harbor.example.test/hub/nginx@${digest(2)}`,
+  "audit:exporterImage": `harbor.example.test/hub/exporter@${digest(3)}`,
+  "audit:vaultImage": `harbor.example.test/hub/vault@${digest(4)}`,
+  "audit:databaseHost": "db.example.test",
+  "audit:vaultAddress": "https://vault.example.test:8200",
+  "audit:edgeMetricsAllow": '["10.0.0.9"]',
+  "audit:serviceUrl": "https://audit.example.test",
+  "audit:metricsAddress": "vm2.example.test:9145",
+  "audit:prometheusUrl": "http://prometheus.example.test:9090",
+  "audit:prometheusHost": "ssh://deploy@prometheus.example.test",
+  "audit:prometheusTargets": "/etc/prometheus/targets",
+  "audit:prometheusImage": "prom/prometheus:v2.53.0",
+  "audit:grafanaUrl": "https://grafana.example.test",
+  "audit:grafanaDataSource": "prometheus",
+};
+
+/** Runs index.ts as the engine would, with the state that a last run left. */
+async function deploy(releases?: ReleaseState) {
+  return run(
+    async () => {
+      pulumi.runtime.setAllConfig(settings);
+      return program();
+    },
+    (args) =>
+      args.type === "pulumi:pulumi:StackReference"
+        ? { outputs: releases === undefined ? {} : { releases } }
+        : undefined,
+  );
+}
+
+describe("the program", () => {
+  before(async function () {
+    // The published dashboard is fetched once by its pin; where no source answers, the test says so instead of passing.
+    this.timeout(90_000);
+    execFileSync("node", ["--import", "tsx", "dashboards/fetch.ts"], { stdio: ["ignore", "ignore", "inherit"] });
+    assert.ok(cachePath().includes(PUBLISHED_DASHBOARD.sha256.slice(0, 16)));
+  });
+
+  it("has the outputs that pipelines and people rely on", async () => {
+    const { result } = await deploy();
+    assert.deepEqual(Object.keys(result).sort(), [
+      "dashboardUrl",
+      "image",
+      "nginxDashboardUrl",
+      "release",
+      "releases",
+      "serviceUrl",
+    ]);
+    assert.equal(await valueOf(result.serviceUrl as pulumi.Output<string>), "https://audit.example.test");
+    assert.equal(await valueOf(result.image as pulumi.Output<string>), settings["audit:image"]);
+  });
+
+  it("keeps every password and token wrapped as a secret, wherever it goes", async () => {
+    const { resources } = await deploy();
+    const plain = (value: unknown): unknown => {
+      if (value instanceof Secret) return "[secret]";
+      if (Array.isArray(value)) return value.map(plain);
+      if (value === null || typeof value !== "object") return value;
+      return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, plain(v)]));
+    };
+    for (const r of resources) {
+      assert.doesNotMatch(JSON.stringify(plain(r.inputs)), /password-of-|harbor-password/, `${r.type} ${r.name}`);
+    }
+  });
+
+  it("puts no token of the operator into a provider's inputs, which stand in the state", async () => {
+    const { resources } = await deploy();
+    for (const r of resources.filter((x) => x.type.startsWith("pulumi:providers:"))) {
+      for (const key of ["token", "password", "auth"]) assert.equal(r.inputs[key], undefined, `${r.type}.${key}`);
+    }
+  });
+
+  it("uses no default provider: each resource names its own", async () => {
+    const { resources } = await deploy();
+    const standard = ["command", "random", "pulumi", "audit"];
+    for (const r of resources.filter((x) => !standard.includes(x.type.split(":")[0] ?? ""))) {
+      assert.match(r.provider, /pulumi:providers:/, `${r.type} ${r.name}`);
+    }
+  });
+
+  it("publishes ports of nginx alone", async () => {
+    const { resources } = await deploy();
+    const published = ofType(resources, "Container").filter((c) => c.inputs.ports !== undefined);
+    assert.deepEqual(
+      published.map((c) => c.name),
+      ["audit-edge-nginx"],
+    );
+  });
+
+  it("has nginx and the admin port on no common network", async () => {
+    const { resources } = await deploy();
+    const networks = (name: string) =>
+      (find(resources, "Container", name).inputs.networksAdvanced as { name: string }[]).map((n) => n.name);
+    assert.ok(networks("audit-svc-blue-1").includes("audit-admin"));
+    assert.ok(!networks("audit-edge-nginx").includes("audit-admin"));
+  });
+
+  it("reads back which slot serves and fills the other", async () => {
+    const first = await deploy();
+    const state = (await valueOf(first.result.releases as pulumi.Output<ReleaseState>)) as ReleaseState;
+    assert.equal(state.active, "blue");
+    const other: ReleaseState = {
+      active: "blue",
+      slots: { blue: { release: "another00000", image: "x", replicas: 2 } },
+    };
+    const second = await deploy(other);
+    const next = await valueOf(second.result.releases as pulumi.Output<ReleaseState>);
+    assert.equal(next.active, "green");
+    assert.equal(next.slots.blue?.release, "another00000");
+    const again = await deploy(state);
+    assert.deepEqual(await valueOf(again.result.releases as pulumi.Output<ReleaseState>), state);
+  });
+
+  it("refuses a wrong configuration before it makes anything", async () => {
+    await assert.rejects(
+      run(async () => {
+        pulumi.runtime.setAllConfig({ ...settings, "audit:replicas": "99" });
+        return program();
+      }),
+      /audit:replicas must be from 1 to 16/,
+    );
+  });
+});
