@@ -81,7 +81,7 @@ const offline: Readonly<Partial<Record<ImageName, Recipe>>> = {
   registry: { bases: { BASE: "base" }, key: debianKey },
   prometheus: { bases: { BASE: "base" }, key: debianKey },
   nginx: { bases: { BASE: "base-plain", BUILD_BASE: "base" }, key: debianKey },
-  vault: { bases: { BASE: "base-plain" }, ...fromGo("vault") },
+  vault: { bases: { BASE: "base-plain", BUILD_BASE: "base" }, ...fromGo("vault") },
   "nginx-exporter": { bases: { BASE: "base-plain" }, ...fromGo("nginx-exporter") },
 };
 
