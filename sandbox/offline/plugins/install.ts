@@ -69,7 +69,8 @@ export async function installPlugins(pulumiHome: string): Promise<InstalledPlugi
         version: program.version,
         executable: executableOf(pulumiHome, program),
       })),
-    languageHost: programs.filter(({ kind }) => kind === "language").map((program) => executableOf(pulumiHome, program))[0] ?? "",
+    languageHost:
+      programs.filter(({ kind }) => kind === "language").map((program) => executableOf(pulumiHome, program))[0] ?? "",
   };
 }
 

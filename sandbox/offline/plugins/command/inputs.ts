@@ -1,0 +1,33 @@
+import type { local } from "@pulumi/command";
+import type { InputsOf } from "../framework/index.js";
+
+type AllInputs = InputsOf<typeof local.Command>;
+/** Those that collect files afterwards are not implemented. */
+export type PlainInputs = Omit<AllInputs, "assetPaths" | "archivePaths">;
+/** A resource's state without the marks of its secrets. */
+export type CommandState = PlainInputs & { stdout?: string; stderr?: string };
+
+/** The inputs that the stand-in implements. */
+export const inputNames = [
+  "create",
+  "update",
+  "delete",
+  "triggers",
+  "stdin",
+  "logging",
+  "interpreter",
+  "dir",
+  "environment",
+  "addPreviousOutputInEnv",
+] as const satisfies readonly (keyof PlainInputs)[];
+
+/** Which streams are echoed; any other value of `logging`, such as `none`, echoes nothing. */
+export function logsOf(logging: string | undefined): { stdout: boolean; stderr: boolean } {
+  const both = logging === undefined || logging === "stdoutAndStderr";
+  return { stdout: both || logging === "stdout", stderr: both || logging === "stderr" };
+}
+
+/** The error of a command that failed. It holds the command and all it has written: secrets in them are shown. */
+export function commandFailed(failure: string, command: string, output: string): Error {
+  return new Error(`${failure}: running ${JSON.stringify(command)}:\n${output}`);
+}
