@@ -15,8 +15,8 @@ export const NGINX_DASHBOARD_UID = "audit-nginx";
 /** The published dashboard's variable, and the input that its importer would be asked for. */
 const PUBLISHED_VARIABLE = "DS_PROMETHEUS";
 
-/** Only of use to Grafana's import dialogue, which a provider does not go through. */
-const IMPORT_ONLY = new Set(["__inputs", "__requires", "__elements", "gnetId"]);
+/** What only Grafana's import dialogue reads, which a provider does not go through; and a fixed style, which versions since 9 ignore. */
+const DROPPED = new Set(["__inputs", "__requires", "__elements", "gnetId", "style"]);
 
 /** Tags of a variable's values: Grafana 7.4 was the last that knew them. */
 const VARIABLE_TAGS = new Set(["tags", "tagsQuery", "tagValuesQuery", "useTags"]);
@@ -34,7 +34,7 @@ export function nginxDashboard(source: string, options: NginxDashboardOptions): 
   const published = JSON.parse(source) as JsonObject;
   if (!Array.isArray(published.panels)) throw new Error("The published dashboard of the nginx exporter has no panels.");
   const { datasource, uid = NGINX_DASHBOARD_UID } = options;
-  const kept = Object.fromEntries(Object.entries(published).filter(([key]) => !IMPORT_ONLY.has(key)));
+  const kept = Object.fromEntries(Object.entries(published).filter(([key]) => !DROPPED.has(key)));
   return canonicalDashboard({
     ...(modern(kept) as JsonObject),
     uid,

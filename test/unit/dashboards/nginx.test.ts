@@ -25,6 +25,7 @@ const source = {
       type: "singlestat",
     },
   ],
+  style: "dark",
   tags: ["nginx"],
   templating: {
     list: [

@@ -1,0 +1,236 @@
+import assert from "node:assert/strict";
+
+import { parse } from "yaml";
+
+import { alertRules } from "../../dashboards";
+import { promtool } from "./promtool";
+import { type Answer, HEALTHY, type Series, edge, firing, play, replica } from "./scenario";
+
+const rules = alertRules({ environment: "vm2", runbookUrl: "runbook.md" });
+
+const first = replica("blue-1");
+const second = replica("blue-2");
+const store = 'method="POST",route="/v1/events"';
+const bucket = (le: string) => `http_request_duration_seconds_bucket{${first},${store},le="${le}"}`;
+
+/** What happens, told by the series that differ from two healthy replicas; the healthy minute before is part of it where it matters. */
+interface Scenario {
+  readonly name: string;
+  readonly series?: Series;
+  /** Series that are not there at all. */
+  readonly without?: readonly string[];
+  /** Which alerts fire, and when: at each time these and no others. */
+  readonly then: readonly Answer[];
+}
+
+const scenarios: Scenario[] = [
+  { name: "all is well", then: [firing("1m"), firing("10m"), firing("30m")] },
+  {
+    name: "both replicas stop: known within 30 seconds",
+    series: { [`up{${first}}`]: "1x12 0x300", [`up{${second}}`]: "1x12 0x300" },
+    then: [firing("1m"), firing("1m30s", "AuditServiceDown"), firing("10m", "AuditServiceDown")],
+  },
+  {
+    name: "both replicas stop for one scrape",
+    series: { [`up{${first}}`]: "1x12 0 1x300", [`up{${second}}`]: "1x12 0 1x300" },
+    then: [firing("1m5s"), firing("1m10s"), firing("2m")],
+  },
+  {
+    name: "Prometheus has no targets",
+    without: [`up{${first}}`, `up{${second}}`],
+    then: [firing("1m55s"), firing("2m5s", "AuditServiceNotScraped")],
+  },
+  {
+    name: "one of two replicas stops",
+    series: { [`up{${first}}`]: "1x12 0x300" },
+    then: [firing("2m"), firing("2m10s", "AuditReplicaDown")],
+  },
+  {
+    name: "a deployment takes the old replica away within a minute",
+    series: { [`up{${first}}`]: "1x12 0x8 stale" },
+    then: [firing("2m"), firing("5m")],
+  },
+  {
+    name: "a replica starts three times anew",
+    series: { [`process_start_time_seconds{${first}}`]: "20x11 60x11 120x11 180x300" },
+    then: [firing("2m50s"), firing("3m10s", "AuditReplicaRestarting"), firing("20m")],
+  },
+  {
+    name: "9 % of the answers are errors",
+    series: { [`http_requests_total{${first},method="GET",route="/v1/events/export",code="500"}`]: "0+10x360" },
+    then: [firing("2m"), firing("2m30s", "AuditErrorShare")],
+  },
+  {
+    name: "4 % of the answers are errors",
+    series: { [`http_requests_total{${first},method="GET",route="/v1/events/export",code="500"}`]: "0+4x360" },
+    then: [firing("10m"), firing("30m")],
+  },
+  {
+    name: "2 of 100 events take longer than half a second",
+    series: { [bucket("0.005")]: "0+48x360", [bucket("0.5")]: "0+48x360" },
+    then: [firing("5m"), firing("5m30s", "AuditLatency")],
+  },
+  {
+    name: "the queue is full for some",
+    series: { [`http_requests_total{${first},${store},code="503"}`]: "0+1x360" },
+    then: [firing("1m"), firing("1m30s", "AuditEventsRefused")],
+  },
+  {
+    name: "a limit is reached by many: refused, and not the senders' fault",
+    series: { [`http_requests_total{${first},${store},code="429"}`]: "0+50x360" },
+    then: [firing("1m30s", "AuditEventsRefused"), firing("15m", "AuditEventsRefused")],
+  },
+  {
+    name: "a sender has a wrong token",
+    series: { [`http_requests_total{${first},${store},code="401"}`]: "0+20x360" },
+    then: [firing("10m"), firing("10m30s", "AuditEventsRejected")],
+  },
+  {
+    name: "the database is away under load",
+    series: { [`audit_db_errors_total{${first},kind="connection"}`]: "0+1x360" },
+    then: [firing("1m"), firing("1m30s", "AuditDatabaseAway")],
+  },
+  {
+    name: "the database answers too late",
+    series: { [`audit_db_errors_total{${first},kind="timeout"}`]: "0+1x360" },
+    then: [firing("1m30s", "AuditDatabaseAway")],
+  },
+  {
+    name: "the database is away and nobody sends",
+    series: { [`http_requests_total{${first},method="GET",route="/readyz",code="503"}`]: "0+1x360" },
+    then: [firing("1m"), firing("1m30s", "AuditDatabaseAway")],
+  },
+  {
+    name: "a partition is missing",
+    series: { [`audit_db_errors_total{${first},kind="query"}`]: "0+1x360" },
+    then: [firing("2m"), firing("2m30s", "AuditDatabaseRefuses")],
+  },
+  {
+    name: "a changed secret reaches only one of two replicas",
+    series: {
+      [`audit_config_digest_info{${first},digest="aaa"}`]: "1x12 stale",
+      [`audit_config_digest_info{${first},digest="bbb"}`]: "_x13 1x300",
+    },
+    then: [firing("3m"), firing("3m10s", "AuditConfigNotEverywhere")],
+  },
+  {
+    name: "a changed secret reaches both replicas within a minute",
+    series: {
+      [`audit_config_digest_info{${first},digest="aaa"}`]: "1x12 stale",
+      [`audit_config_digest_info{${first},digest="bbb"}`]: "_x13 1x300",
+      [`audit_config_digest_info{${second},digest="aaa"}`]: "1x22 stale",
+      [`audit_config_digest_info{${second},digest="bbb"}`]: "_x23 1x300",
+    },
+    then: [firing("2m"), firing("5m"), firing("20m")],
+  },
+  {
+    name: "a replica refuses a new configuration",
+    series: { [`audit_config_reloads_total{${first},result="invalid"}`]: "0x12 1x300" },
+    then: [firing("1m"), firing("1m10s", "AuditReloadFailing"), firing("12m")],
+  },
+  {
+    name: "nginx does not answer its exporter",
+    series: { [`nginx_up{${edge}}`]: "1x12 0x300" },
+    then: [firing("1m30s"), firing("1m40s", "AuditEdgeDown")],
+  },
+  {
+    name: "the exporter is away",
+    series: { [`up{${edge}}`]: "1x12 0x300", [`nginx_up{${edge}}`]: "1x12 stale" },
+    then: [firing("2m"), firing("2m10s", "AuditEdgeNotScraped")],
+  },
+  {
+    name: "the exporter is no target",
+    without: [`up{${edge}}`, `nginx_up{${edge}}`],
+    then: [firing("50s"), firing("1m5s", "AuditEdgeNotScraped")],
+  },
+  {
+    name: "another environment is down",
+    series: { [`up{${first}}`.replace("vm2", "test")]: "0x360", [`nginx_up{${edge}}`.replace("vm2", "test")]: "0x360" },
+    then: [firing("10m")],
+  },
+];
+
+function seriesOf({ series = {}, without = [] }: Scenario): Series {
+  const all = { ...HEALTHY, ...series };
+  for (const name of without) assert.ok(name in all, `${name} is not there anyway`);
+  return Object.fromEntries(Object.entries(all).filter(([name]) => !without.includes(name)));
+}
+
+describe("the alert rules in Prometheus", function () {
+  this.timeout(60_000);
+
+  it("are accepted by promtool", async () => {
+    await promtool(["check", "rules", "--lint=all", "--lint-fatal", "rules.yml"], { "rules.yml": rules });
+  });
+
+  for (const scenario of scenarios) {
+    it(scenario.name, async () => {
+      await play(rules, seriesOf(scenario), scenario.then);
+    });
+  }
+
+  it("have a scenario in which they fire, each of them", () => {
+    const { groups } = parse(rules) as { groups: { rules: { alert: string }[] }[] };
+    const fired = scenarios.flatMap(({ then }) => then.flatMap(({ samples }) => samples.map(({ labels }) => labels)));
+    assert.deepEqual(
+      groups
+        .flatMap((group) => group.rules.map(({ alert }) => alert))
+        .filter((alert) => !fired.some((labels) => labels.includes(`"${alert}"`))),
+      [],
+    );
+  });
+
+  it("tell what is wrong in words and figures", async () => {
+    const labels = { application: "audit-svc", environment: "vm2" };
+    const errors = { [`http_requests_total{${first},method="GET",route="/v1/events/export",code="500"}`]: "0+100x360" };
+    const slow = { [bucket("0.005")]: "0+48x360", [bucket("0.5")]: "0+48x360" };
+    await play(
+      rules,
+      { ...HEALTHY, ...errors, ...slow, [`up{${first}}`]: "1x12 0x300" },
+      [],
+      [
+        {
+          alert: "AuditErrorShare",
+          at: "10m",
+          labels: { ...labels, severity: "critical" },
+          annotations: {
+            summary: "50% of the audit service's answers are errors in vm2",
+            description: "More than 5 % of the answers to clients within 5 minutes had a 5xx code.",
+            runbook_url: "runbook.md#auditerrorshare",
+          },
+        },
+        {
+          alert: "AuditLatency",
+          at: "10m",
+          labels: { ...labels, severity: "warning" },
+          annotations: {
+            summary: "Storing audit events is slow in vm2: p99 750ms",
+            description: "One request of a hundred took longer than 0.5 s over the last 5 minutes.",
+            runbook_url: "runbook.md#auditlatency",
+          },
+        },
+        {
+          alert: "AuditReplicaDown",
+          at: "10m",
+          labels: {
+            ...labels,
+            severity: "warning",
+            instance: "vm2:9145/blue-1",
+            job: "audit-svc",
+            release: "v1",
+            replica: "blue-1",
+          },
+          annotations: {
+            summary: "Replica blue-1 of the audit service is down in vm2",
+            description: "The others carry its load. Release v1.",
+            runbook_url: "runbook.md#auditreplicadown",
+          },
+        },
+      ],
+    );
+  });
+
+  it("are compared for real: a wrong expectation fails", async () => {
+    await assert.rejects(play(rules, HEALTHY, [firing("10m", "AuditServiceDown")]), /AuditServiceDown/);
+  });
+});
