@@ -61,8 +61,8 @@ describe("the program", () => {
       "releases",
       "serviceUrl",
     ]);
-    assert.equal(await valueOf(result.serviceUrl as pulumi.Output<string>), "https://audit.example.test");
-    assert.equal(await valueOf(result.image as pulumi.Output<string>), settings["audit:image"]);
+    assert.equal(await valueOf(result.serviceUrl), "https://audit.example.test");
+    assert.equal(await valueOf(result.image), settings["audit:image"]);
   });
 
   it("keeps every password and token wrapped as a secret, wherever it goes", async () => {
@@ -112,18 +112,18 @@ describe("the program", () => {
 
   it("reads back which slot serves and fills the other", async () => {
     const first = await deploy();
-    const state = (await valueOf(first.result.releases as pulumi.Output<ReleaseState>)) as ReleaseState;
+    const state: ReleaseState = await valueOf(first.result.releases);
     assert.equal(state.active, "blue");
     const other: ReleaseState = {
       active: "blue",
       slots: { blue: { release: "another00000", image: "x", replicas: 2 } },
     };
     const second = await deploy(other);
-    const next = await valueOf(second.result.releases as pulumi.Output<ReleaseState>);
+    const next = await valueOf(second.result.releases);
     assert.equal(next.active, "green");
     assert.equal(next.slots.blue?.release, "another00000");
     const again = await deploy(state);
-    assert.deepEqual(await valueOf(again.result.releases as pulumi.Output<ReleaseState>), state);
+    assert.deepEqual(await valueOf(again.result.releases), state);
   });
 
   it("refuses a wrong configuration before it makes anything", async () => {
