@@ -15,8 +15,8 @@ serveProvider<typeof docker.Provider, DockerContext>({
   name: "docker",
   version: sdk.version,
   config: {
-    host: { default: () => process.env["DOCKER_HOST"] ?? DEFAULT_HOST },
-    sshOpts: { json: true, default: () => process.env["DOCKER_SSH_OPTS"]?.split(/\s+/).filter((word) => word !== "") },
+    host: { default: () => process.env.DOCKER_HOST ?? DEFAULT_HOST },
+    sshOpts: { json: true, default: () => process.env.DOCKER_SSH_OPTS?.split(/\s+/).filter((word) => word !== "") },
     // Not marked secret, as in the genuine plugin: a program has to do that itself.
     registryAuth: { json: true },
   },

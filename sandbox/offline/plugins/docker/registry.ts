@@ -34,8 +34,8 @@ export function registryAuths(list: readonly AuthInput[]): RegistryAuths {
     }
     const host = hostOf(entry.address);
     if (host === "") throw new Error("registryAuth: expected address to not be an empty string; set it to the registry's host, e.g. harbor.example.com");
-    const username = entry.username ?? process.env["DOCKER_REGISTRY_USER"] ?? "";
-    const password = entry.password ?? process.env["DOCKER_REGISTRY_PASS"] ?? "";
+    const username = entry.username ?? process.env.DOCKER_REGISTRY_USER ?? "";
+    const password = entry.password ?? process.env.DOCKER_REGISTRY_PASS ?? "";
     if (username === "") {
       throw new Error(
         `sandbox stand-in: registryAuth for ${host} has no username, and the stand-in does not read ~/.docker/config.json; set username and password`,

@@ -39,7 +39,7 @@ async function read(client: VaultClient, id: string, known: State, call: Call): 
   if (data === undefined || data === null) return undefined;
   const state: State = { ...parts, ...readTokenFields(data, known), ...(readFields<Inputs>(data, withoutTokens) as State) };
   const roleId = await doing(`error reading AppRole auth backend role ${JSON.stringify(id)} RoleID`, () => client.read(`${id}/role-id`));
-  if (roleId !== undefined) state.roleId = String(roleId.data?.["role_id"] ?? "");
+  if (roleId !== undefined) state.roleId = String(roleId.data?.role_id ?? "");
   checkCidrs(call, state.tokenBoundCidrs);
   return state;
 }
@@ -47,7 +47,7 @@ async function read(client: VaultClient, id: string, known: State, call: Call): 
 const withoutTokens: Zeros<Inputs> = { bindSecretId: false, secretIdBoundCidrs: [], secretIdNumUses: 0, secretIdTtl: 0, localSecretIds: false };
 
 async function present(client: VaultClient, id: string, inputs: Inputs, call: Call): Promise<State> {
-  const state = await read(client, id, inputs as State, call);
+  const state = await read(client, id, inputs, call);
   if (state === undefined) throw new Error(`AppRole auth backend role ${id} was gone when it was read back`);
   return state;
 }

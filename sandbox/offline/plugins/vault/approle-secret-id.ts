@@ -43,13 +43,13 @@ async function read(client: VaultClient, id: string, withWrappedAccessor: boolea
     return {
       backend,
       roleName: role,
-      cidrLists: (data["cidr_list"] as string[] | null) ?? [],
-      tokenBoundCidrs: (data["token_bound_cidrs"] as string[] | null) ?? [],
-      metadata: normalizeJson(JSON.stringify(data["metadata"] ?? null)),
+      cidrLists: (data.cidr_list as string[] | null) ?? [],
+      tokenBoundCidrs: (data.token_bound_cidrs as string[] | null) ?? [],
+      metadata: normalizeJson(JSON.stringify(data.metadata ?? null)),
       accessor,
       // Also what the role gave it: not set on the resource, these replace it at every run.
-      ttl: Number(data["secret_id_ttl"] ?? 0),
-      numUses: Number(data["secret_id_num_uses"] ?? 0),
+      ttl: Number(data.secret_id_ttl ?? 0),
+      numUses: Number(data.secret_id_num_uses ?? 0),
     };
   } catch (error) {
     if (gone(error, role)) return undefined;
@@ -82,11 +82,11 @@ export const appRoleSecretId = defineResource<SecretId, VaultClient>({
     const own = inputs.secretId !== undefined && inputs.secretId !== "";
     const path = `${rolePath(backend, inputs.roleName)}/${own ? "custom-secret-id" : "secret-id"}`;
     const body: Record<string, unknown> = { metadata: inputs.metadata === undefined ? "" : normalizeJson(inputs.metadata) };
-    if (own) body["secret_id"] = inputs.secretId;
-    if ((inputs.cidrLists ?? []).length > 0) body["cidr_list"] = inputs.cidrLists?.join(",");
-    if ((inputs.tokenBoundCidrs ?? []).length > 0) body["token_bound_cidrs"] = inputs.tokenBoundCidrs?.join(",");
-    if (inputs.ttl) body["ttl"] = inputs.ttl;
-    if (inputs.numUses) body["num_uses"] = inputs.numUses;
+    if (own) body.secret_id = inputs.secretId;
+    if ((inputs.cidrLists ?? []).length > 0) body.cidr_list = inputs.cidrLists?.join(",");
+    if ((inputs.tokenBoundCidrs ?? []).length > 0) body.token_bound_cidrs = inputs.tokenBoundCidrs?.join(",");
+    if (inputs.ttl) body.ttl = inputs.ttl;
+    if (inputs.numUses) body.num_uses = inputs.numUses;
     const wrapping = inputs.wrappingTtl ?? "";
     const answer = await doing(`error writing AppRole auth backend role SecretID ${JSON.stringify(path)}`, () =>
       client.write(path, body, wrapping === "" ? {} : { "X-Vault-Wrap-TTL": wrapping }),
@@ -98,8 +98,8 @@ export const appRoleSecretId = defineResource<SecretId, VaultClient>({
       accessor = inputs.withWrappedAccessor === true ? (info.wrapped_accessor ?? "") : info.accessor;
       Object.assign(state, { wrappingToken: info.token, wrappingAccessor: accessor });
     } else {
-      accessor = String(answer?.data?.["secret_id_accessor"] ?? "");
-      Object.assign(state, { secretId: String(answer?.data?.["secret_id"] ?? ""), accessor });
+      accessor = String(answer?.data?.secret_id_accessor ?? "");
+      Object.assign(state, { secretId: String(answer?.data?.secret_id ?? ""), accessor });
     }
     const mark = wrapping !== "" && inputs.withWrappedAccessor !== true ? "wrapped-" : "";
     const id = `backend=${trimSlashes(backend)}::role=${trimSlashes(inputs.roleName)}::accessor=${mark}${accessor}`;

@@ -74,7 +74,7 @@ export const authBackend = defineResource<typeof vault.AuthBackend, VaultClient>
       }
       const body: Record<string, unknown> = {};
       if (diff.changed.has("tune") && inputs.tune !== undefined) Object.assign(body, tuneBody(inputs.tune));
-      if (diff.changed.has("description")) body["description"] = inputs.description ?? "";
+      if (diff.changed.has("description")) body.description = inputs.description ?? "";
       if (Object.keys(body).length > 0) await client.write(`sys/mounts/auth/${path}/tune`, body);
       return { id: path, state: await present(client, path, inputs.tune ?? old.tune ?? undefined) };
     }),

@@ -69,7 +69,7 @@ export class VaultClient {
     const self = await this.http.send({ method: "GET", path: "auth/token/lookup-self", headers: headersFor(token) }).catch((error: unknown) => {
       throw new Error(`failed to lookup token, err=${(error as Error).message}`, { cause: error });
     });
-    const own = String(self?.data?.["namespace_path"] ?? "").replace(/^\/+|\/+$/g, "");
+    const own = String(self?.data?.namespace_path ?? "").replace(/^\/+|\/+$/g, "");
     const tokenNamespace = own === "" ? undefined : own;
     const namespace = settings.namespace ?? tokenNamespace;
     if (settings.skipChildToken) return { token, namespace };
@@ -108,7 +108,7 @@ function headersFor(token: string | undefined, namespace?: string): Record<strin
 
 function givenToken(token: string): string {
   if (token !== "") return token;
-  const environment = process.env["VAULT_TOKEN"] ?? "";
+  const environment = process.env.VAULT_TOKEN ?? "";
   if (environment !== "") return environment;
   try {
     return readFileSync(path.join(homedir(), ".vault-token")).toString().trim();

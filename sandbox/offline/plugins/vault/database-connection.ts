@@ -30,57 +30,57 @@ function body(inputs: Inputs, sendPassword: boolean): Record<string, unknown> {
     verify_connection: inputs.verifyConnection ?? true,
     allowed_roles: (inputs.allowedRoles ?? []).join(","),
   };
-  if (postgresql.connectionUrl) result["connection_url"] = postgresql.connectionUrl;
-  if (postgresql.maxOpenConnections) result["max_open_connections"] = postgresql.maxOpenConnections;
-  if (postgresql.passwordAuthentication) result["password_authentication"] = postgresql.passwordAuthentication;
-  if (postgresql.tlsCa) result["tls_ca"] = postgresql.tlsCa;
-  if (postgresql.tlsCertificate) result["tls_certificate"] = postgresql.tlsCertificate;
-  if (postgresql.privateKey) result["private_key"] = postgresql.privateKey;
-  if (sendPassword && postgresql.password) result["password"] = postgresql.password;
-  if (inputs.passwordPolicy) result["password_policy"] = inputs.passwordPolicy;
-  if ((inputs.rootRotationStatements ?? []).length > 0) result["root_rotation_statements"] = inputs.rootRotationStatements;
+  if (postgresql.connectionUrl) result.connection_url = postgresql.connectionUrl;
+  if (postgresql.maxOpenConnections) result.max_open_connections = postgresql.maxOpenConnections;
+  if (postgresql.passwordAuthentication) result.password_authentication = postgresql.passwordAuthentication;
+  if (postgresql.tlsCa) result.tls_ca = postgresql.tlsCa;
+  if (postgresql.tlsCertificate) result.tls_certificate = postgresql.tlsCertificate;
+  if (postgresql.privateKey) result.private_key = postgresql.privateKey;
+  if (sendPassword && postgresql.password) result.password = postgresql.password;
+  if (inputs.passwordPolicy) result.password_policy = inputs.passwordPolicy;
+  if ((inputs.rootRotationStatements ?? []).length > 0) result.root_rotation_statements = inputs.rootRotationStatements;
   return result;
 }
 
 function readPostgresql(details: Record<string, unknown>, known: Postgresql): Postgresql {
-  const lifetime = parseDuration(String(details["max_connection_lifetime"] ?? "0s")) ?? 0;
+  const lifetime = parseDuration(String(details.max_connection_lifetime ?? "0s")) ?? 0;
   const result: Postgresql = {
     // The address as the program wrote it; Vault may tell it otherwise.
-    connectionUrl: known.connectionUrl ?? String(details["connection_url"] ?? ""),
-    maxOpenConnections: Number(details["max_open_connections"] ?? 0),
-    maxIdleConnections: Number(details["max_idle_connections"] ?? 0),
+    connectionUrl: known.connectionUrl ?? String(details.connection_url ?? ""),
+    maxOpenConnections: Number(details.max_open_connections ?? 0),
+    maxIdleConnections: Number(details.max_idle_connections ?? 0),
     maxConnectionLifetime: Math.trunc(lifetime / 1e9),
-    usernameTemplate: String(details["username_template"] ?? ""),
-    username: String(details["username"] ?? known.username ?? ""),
-    disableEscaping: details["disable_escaping"] === true,
-    passwordAuthentication: String(details["password_authentication"] ?? known.passwordAuthentication ?? "password"),
+    usernameTemplate: String(details.username_template ?? ""),
+    username: String(details.username ?? known.username ?? ""),
+    disableEscaping: details.disable_escaping === true,
+    passwordAuthentication: String(details.password_authentication ?? known.passwordAuthentication ?? "password"),
   };
   // Vault tells neither of these: assumed to be what was written last.
   if (known.password !== undefined) result.password = known.password;
   if (known.privateKey !== undefined) result.privateKey = known.privateKey;
-  if (details["tls_ca"] !== undefined) result.tlsCa = String(details["tls_ca"]);
-  if (details["tls_certificate"] !== undefined) result.tlsCertificate = String(details["tls_certificate"]);
+  if (details.tls_ca !== undefined) result.tlsCa = String(details.tls_ca);
+  if (details.tls_certificate !== undefined) result.tlsCertificate = String(details.tls_certificate);
   return result;
 }
 
 async function read(client: VaultClient, id: string, known: State): Promise<State | undefined> {
   const data = (await doing(`error reading database connection config ${JSON.stringify(id)}`, () => client.read(id)))?.data;
   if (data === undefined || data === null) return undefined;
-  const details = (data["connection_details"] ?? {}) as Record<string, unknown>;
+  const details = (data.connection_details ?? {}) as Record<string, unknown>;
   return {
     ...parts(id),
-    pluginName: String(data["plugin_name"] ?? ""),
-    passwordPolicy: String(data["password_policy"] ?? ""),
-    allowedRoles: (data["allowed_roles"] as string[] | null) ?? [],
-    rootRotationStatements: (data["root_credentials_rotate_statements"] as string[] | null) ?? [],
-    postgresql: readPostgresql(details, (known.postgresql ?? {}) as Postgresql),
+    pluginName: String(data.plugin_name ?? ""),
+    passwordPolicy: String(data.password_policy ?? ""),
+    allowedRoles: (data.allowed_roles as string[] | null) ?? [],
+    rootRotationStatements: (data.root_credentials_rotate_statements as string[] | null) ?? [],
+    postgresql: readPostgresql(details, (known.postgresql ?? {})),
   };
 }
 
 async function write(client: VaultClient, id: string, inputs: Inputs, sendPassword: boolean): Promise<{ id: string; state: State }> {
   await doing(`error configuring database connection ${JSON.stringify(id)}`, () => client.write(id, body(inputs, sendPassword)));
   return keeping(id, async () => {
-    const state = await read(client, id, inputs as State);
+    const state = await read(client, id, inputs);
     if (state === undefined) throw new Error(`database connection ${id} was gone when it was read back`);
     return { id, state };
   });

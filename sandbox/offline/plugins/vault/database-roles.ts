@@ -37,8 +37,8 @@ function parts(id: string, kind: "roles" | "static-roles"): { backend: string; n
 async function readRole<State>(client: VaultClient, id: string, kind: "roles" | "static-roles", zeros: Zeros<object>): Promise<State | undefined> {
   const data = (await doing(`error reading role ${JSON.stringify(id)}`, () => client.read(id)))?.data;
   if (data === undefined || data === null) return undefined;
-  const state: Record<string, unknown> = { ...parts(id, kind), dbName: data["db_name"], ...readFields(data, zeros) };
-  if (kind === "static-roles") state["username"] = data["username"];
+  const state: Record<string, unknown> = { ...parts(id, kind), dbName: data.db_name, ...readFields(data, zeros) };
+  if (kind === "static-roles") state.username = data.username;
   return state as State;
 }
 

@@ -59,7 +59,7 @@ async function configure(client: VaultClient, path: string, inputs: Inputs, chan
   }
   await doing(`error updating configuration to Vault for path ${path}`, () => client.write(`auth/${path}/config`, body));
   if (changed.has("tune") && inputs.tune !== undefined) await client.write(`sys/mounts/auth/${path}/tune`, tuneBody(inputs.tune));
-  const state = await read(client, path, inputs as State);
+  const state = await read(client, path, inputs);
   if (state === undefined) throw new Error(`auth method ${path} was gone when it was read back`);
   return state;
 }

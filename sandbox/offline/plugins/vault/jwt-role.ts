@@ -49,9 +49,9 @@ function roleBody(inputs: Inputs, tokens: Record<string, unknown>): Record<strin
   };
   const { maxAge, allowedRedirectUris, roleType, oidcScopes, claimMappings } = inputs;
   Object.assign(body, givenFields<Inputs>({ maxAge, allowedRedirectUris, roleType, oidcScopes, claimMappings } as Inputs, { maxAge: 0, allowedRedirectUris: [], roleType: "", oidcScopes: [], claimMappings: {} }));
-  if (inputs.boundSubject !== undefined) body["bound_subject"] = inputs.boundSubject;
-  if (inputs.boundClaimsType !== undefined) body["bound_claims_type"] = inputs.boundClaimsType;
-  if (inputs.groupsClaim !== undefined) body["groups_claim"] = inputs.groupsClaim;
+  if (inputs.boundSubject !== undefined) body.bound_subject = inputs.boundSubject;
+  if (inputs.boundClaimsType !== undefined) body.bound_claims_type = inputs.boundClaimsType;
+  if (inputs.groupsClaim !== undefined) body.groups_claim = inputs.groupsClaim;
   return body;
 }
 
@@ -60,14 +60,14 @@ async function read(client: VaultClient, id: string, known: State, call: Call): 
   const data = (await doing(`error reading JWT auth backend role ${JSON.stringify(id)}`, () => client.read(id)))?.data;
   if (data === undefined || data === null) return undefined;
   const state: State = { ...parts, ...readTokenFields(data, known), ...(readFields<Inputs>(data, plain) as State) };
-  const claims = data["bound_claims"] as Record<string, string | string[]> | null | undefined;
+  const claims = data.bound_claims as Record<string, string | string[]> | null | undefined;
   if (claims) state.boundClaims = Object.fromEntries(Object.entries(claims).map(([claim, value]) => [claim, Array.isArray(value) ? value.join(",") : value]));
   checkCidrs(call, state.tokenBoundCidrs);
   return state;
 }
 
 async function present(client: VaultClient, id: string, inputs: Inputs, call: Call): Promise<State> {
-  const state = await read(client, id, inputs as State, call);
+  const state = await read(client, id, inputs, call);
   if (state === undefined) throw new Error(`JWT auth backend role ${id} was gone when it was read back`);
   return state;
 }

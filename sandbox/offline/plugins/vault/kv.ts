@@ -30,10 +30,10 @@ async function readCustom(client: VaultClient, mount: string, name: string): Pro
   const data = (await client.read(`${mount}/metadata/${name}`))?.data;
   if (data === undefined || data === null) return undefined;
   return {
-    maxVersions: Number(data["max_versions"] ?? 0),
-    casRequired: data["cas_required"] === true,
-    deleteVersionAfter: Math.trunc((parseDuration(String(data["delete_version_after"] ?? "0s")) ?? 0) / 1e9),
-    data: (data["custom_metadata"] as Record<string, string> | null) ?? {},
+    maxVersions: Number(data.max_versions ?? 0),
+    casRequired: data.cas_required === true,
+    deleteVersionAfter: Math.trunc((parseDuration(String(data.delete_version_after ?? "0s")) ?? 0) / 1e9),
+    data: (data.custom_metadata as Record<string, string> | null) ?? {},
   };
 }
 
@@ -45,7 +45,7 @@ async function read(client: VaultClient, id: string, disableRead: boolean): Prom
   const answer = await doing("error reading from Vault", () => client.read(id));
   if (answer === undefined) return undefined;
   state.data = {};
-  const metadata = answer.data?.["metadata"] as Record<string, unknown> | undefined;
+  const metadata = answer.data?.metadata as Record<string, unknown> | undefined;
   if (metadata !== undefined) {
     state.metadata = asStrings(metadata);
     if ("custom_metadata" in metadata) {
@@ -78,10 +78,10 @@ async function write(client: VaultClient, id: string, inputs: Inputs, signal: Ab
     if (custom !== undefined) {
       const { mount, name } = parts(id);
       const body: Record<string, unknown> = {};
-      if (custom.maxVersions) body["max_versions"] = custom.maxVersions;
-      if (custom.casRequired) body["cas_required"] = custom.casRequired;
-      if (custom.deleteVersionAfter) body["delete_version_after"] = custom.deleteVersionAfter;
-      if (custom.data !== undefined && Object.keys(custom.data).length > 0) body["custom_metadata"] = custom.data;
+      if (custom.maxVersions) body.max_versions = custom.maxVersions;
+      if (custom.casRequired) body.cas_required = custom.casRequired;
+      if (custom.deleteVersionAfter) body.delete_version_after = custom.deleteVersionAfter;
+      if (custom.data !== undefined && Object.keys(custom.data).length > 0) body.custom_metadata = custom.data;
       await doing(`error writing custom metadata to ${mount}/metadata/${name}`, () => client.write(`${mount}/metadata/${name}`, body));
     }
     const state = await read(client, id, inputs.disableRead === true);

@@ -20,7 +20,7 @@ function jwtLogin(login: NonNullable<Config["authLoginJwt"]>) {
   for (const key of Object.keys(login)) {
     if (!["mount", "role", "jwt"].includes(key)) throw new Error(`sandbox stand-in: vault Provider does not implement authLoginJwt.${key}`);
   }
-  const jwt = login.jwt ?? process.env["TERRAFORM_VAULT_AUTH_JWT"] ?? "";
+  const jwt = login.jwt ?? process.env.TERRAFORM_VAULT_AUTH_JWT ?? "";
   if (jwt === "") throw new Error("authLoginJwt: no jwt given; set authLoginJwt.jwt or TERRAFORM_VAULT_AUTH_JWT to the JWT to log in with");
   return { mount: login.mount ?? "jwt", role: login.role, jwt };
 }
@@ -60,7 +60,7 @@ serveProvider<typeof vault.Provider, VaultClient>({
   name: "vault",
   version: sdk.version,
   config: {
-    address: { default: () => process.env["VAULT_ADDR"] },
+    address: { default: () => process.env.VAULT_ADDR },
     // Not marked secret, as in the genuine plugin: a program has to do that itself, or leave it to VAULT_TOKEN.
     token: {},
     tokenName: {},

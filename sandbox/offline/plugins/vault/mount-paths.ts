@@ -29,9 +29,9 @@ export async function findMount(client: VaultClient, kind: "mounts" | "auth", pa
 /** Moves a mount with its data, and waits until it has arrived. Paths of auth methods begin with `auth/`. */
 export async function remount(client: VaultClient, from: string, to: string, signal: AbortSignal): Promise<void> {
   const started = await client.write("sys/remount", { from, to });
-  const id = String(started?.data?.["migration_id"] ?? "");
+  const id = String(started?.data?.migration_id ?? "");
   for (;;) {
-    const info = (await client.read(`sys/remount/status/${id}`))?.data?.["migration_info"] as { status?: string } | undefined;
+    const info = (await client.read(`sys/remount/status/${id}`))?.data?.migration_info as { status?: string } | undefined;
     if (info?.status === "success") return;
     if (info?.status !== "in-progress") throw new Error(`error remounting ${from} to ${to}: Failure! Error migrating source mount, see Vault's log`);
     await sleep(1000, undefined, { signal });

@@ -20,9 +20,9 @@ async function read(client: VaultClient, path: string, known: State): Promise<St
   const options = { ...found.options };
   let { type } = found;
   // "kv-v2" is another name for kv in version 2, which Vault does not give back.
-  if (known.type === "kv-v2" && type === "kv" && options["version"] === "2") {
+  if (known.type === "kv-v2" && type === "kv" && options.version === "2") {
     type = "kv-v2";
-    if (known.options?.["version"] === undefined) delete options["version"];
+    if (known.options?.version === undefined) delete options.version;
   }
   return {
     type,
@@ -104,8 +104,8 @@ async function change(client: VaultClient, id: string, inputs: Inputs, changed: 
     max_lease_ttl: seconds(inputs.maxLeaseTtlSeconds),
     options: inputs.options ?? {},
   };
-  if (changed.has("description")) tune["description"] = inputs.description ?? "";
-  if (changed.has("listingVisibility")) tune["listing_visibility"] = inputs.listingVisibility ?? "";
+  if (changed.has("description")) tune.description = inputs.description ?? "";
+  if (changed.has("listingVisibility")) tune.listing_visibility = inputs.listingVisibility ?? "";
   for (let attempt = 1; ; attempt++) {
     try {
       await client.write(`sys/mounts/${path}/tune`, tune);
@@ -115,5 +115,5 @@ async function change(client: VaultClient, id: string, inputs: Inputs, changed: 
       await sleep(1000, undefined, { signal });
     }
   }
-  return { id: path, state: await present(client, path, inputs as State) };
+  return { id: path, state: await present(client, path, inputs) };
 }

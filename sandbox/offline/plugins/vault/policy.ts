@@ -6,7 +6,7 @@ import { doing, keeping } from "./fields.js";
 async function read(client: VaultClient, name: string): Promise<{ name: string; policy: string }> {
   const answer = await doing("error reading from Vault", () => client.read(`sys/policies/acl/${name}`));
   // A missing policy reads as an empty one: the next run puts it there again.
-  return { name, policy: String(answer?.data?.["policy"] ?? "") };
+  return { name, policy: String(answer?.data?.policy ?? "") };
 }
 
 /** An ACL policy. Writing one whose name is taken overwrites it. */

@@ -55,7 +55,7 @@ export const tokenSpecs: { readonly [K in keyof TokenInputs]-?: InputSpec<NonNul
 export function readTokenFields(data: Record<string, unknown>, known: { tokenBoundCidrs?: readonly string[] | null | undefined }): Partial<TokenInputs> {
   const fields = readFields<TokenInputs>(data, tokenZeros) as Partial<TokenInputs>;
   const written = known.tokenBoundCidrs ?? [];
-  fields.tokenBoundCidrs = ((data["token_bound_cidrs"] as string[] | null | undefined) ?? []).map((address) => {
+  fields.tokenBoundCidrs = ((data.token_bound_cidrs as string[] | null | undefined) ?? []).map((address) => {
     if (written.includes(address) || address.includes("/")) return address;
     return `${address}/${isIP(address) === 6 ? 128 : 32}`;
   });

@@ -32,7 +32,7 @@ function parts(id: string): { backend: string; name: string } {
 }
 
 /** A version is the time it was made, or for asymmetric keys an object with the public key. */
-function versions(keys: unknown): { [key: string]: string }[] {
+function versions(keys: unknown): Record<string, string>[] {
   return Object.values((keys ?? {}) as Record<string, unknown>).map((version) => {
     if (typeof version !== "object" || version === null) return { id: String(version) };
     return Object.fromEntries(Object.entries(version).map(([key, value]) => [key, String(value)]));
@@ -45,8 +45,8 @@ async function read(client: VaultClient, id: string): Promise<State | undefined>
   return {
     ...parts(id),
     ...(readFields<State>(data, readable) as State),
-    convergentEncryption: data["convergent_encryption"] === true,
-    keys: versions(data["keys"]),
+    convergentEncryption: data.convergent_encryption === true,
+    keys: versions(data.keys),
   };
 }
 

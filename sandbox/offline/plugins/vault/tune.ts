@@ -27,10 +27,10 @@ export const tuneFields: FieldSpecs<Tune> = {
 /** The body of a tune request. Left-out lists are sent as one empty word, which is how Vault is told to empty them. */
 export function tuneBody(tune: Tune): Record<string, unknown> {
   const body: Record<string, unknown> = {};
-  if (tune.defaultLeaseTtl) body["default_lease_ttl"] = tune.defaultLeaseTtl;
-  if (tune.maxLeaseTtl) body["max_lease_ttl"] = tune.maxLeaseTtl;
-  if (tune.listingVisibility) body["listing_visibility"] = tune.listingVisibility;
-  if (tune.tokenType) body["token_type"] = tune.tokenType;
+  if (tune.defaultLeaseTtl) body.default_lease_ttl = tune.defaultLeaseTtl;
+  if (tune.maxLeaseTtl) body.max_lease_ttl = tune.maxLeaseTtl;
+  if (tune.listingVisibility) body.listing_visibility = tune.listingVisibility;
+  if (tune.tokenType) body.token_type = tune.tokenType;
   for (const name of LISTS) body[apiName(name)] = (tune[name] ?? []).length > 0 ? tune[name] : [""];
   return body;
 }
@@ -46,10 +46,10 @@ function shortDuration(seconds: number): string {
 export async function readTune(client: VaultClient, path: string, known: Tune | null | undefined): Promise<Tune> {
   const data = (await client.read(`sys/mounts/auth/${path}/tune`))?.data ?? {};
   const result: Tune = {
-    defaultLeaseTtl: shortDuration(Number(data["default_lease_ttl"] ?? 0)),
-    maxLeaseTtl: shortDuration(Number(data["max_lease_ttl"] ?? 0)),
-    listingVisibility: String(data["listing_visibility"] ?? ""),
-    tokenType: String(data["token_type"] ?? ""),
+    defaultLeaseTtl: shortDuration(Number(data.default_lease_ttl ?? 0)),
+    maxLeaseTtl: shortDuration(Number(data.max_lease_ttl ?? 0)),
+    listingVisibility: String(data.listing_visibility ?? ""),
+    tokenType: String(data.token_type ?? ""),
   };
   for (const name of LISTS) {
     const list = data[apiName(name)];
