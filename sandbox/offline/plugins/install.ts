@@ -164,7 +164,7 @@ async function install(pulumiHome: string, program: Program): Promise<void> {
     await writeFile(executable, launcher, { mode: 0o755 });
     // Without it the executable, which has no extension, would take its kind from a package.json further up.
     await writeFile(join(scratch, "package.json"), '{"type":"commonjs"}\n');
-    await prepareCodeCache(executable);
+    await prepareCodeCache(executable, program.kind);
     await rm(target, { recursive: true, force: true });
     await rename(scratch, target);
   } finally {

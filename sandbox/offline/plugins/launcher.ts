@@ -1,11 +1,68 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import * as grpc from "@grpc/grpc-js";
+import empty from "google-protobuf/google/protobuf/empty_pb.js";
+import providerGrpc from "@pulumi/pulumi/proto/provider_grpc_pb.js";
+
+/** Set for the one run that writes the code cache. */
+const writeCache = "STAND_IN_WRITE_CODE_CACHE";
+
 /**
- * The executable of a plugin: runs `bundle.cjs` beside it.
+ * The executable of a plugin: runs `bundle.cjs` beside it with V8's code cache, which saves a third of the start-up's
+ * CPU time (measured: 170 ms without, 120 ms with; Node itself takes 70). Node 20 has no `module.enableCompileCache`.
+ * A cache of another Node is ignored.
  */
 export const launcher = `#!/usr/bin/env node
 "use strict";
-require("./bundle.cjs");
+const fs = require("node:fs");
+const vm = require("node:vm");
+const bundle = __dirname + "/bundle.cjs";
+let cachedData;
+try {
+  cachedData = fs.readFileSync(__dirname + "/bundle.cache");
+} catch {}
+const script = new vm.Script(require("node:module").wrap(fs.readFileSync(bundle, "utf8")), {
+  filename: bundle,
+  cachedData,
+  importModuleDynamically: vm.constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+});
+if (process.env.${writeCache}) {
+  process.once("SIGUSR2", () => {
+    fs.writeFileSync(__dirname + "/bundle.cache", script.createCachedData());
+    process.exit(0);
+  });
+}
+script.runInThisContext().call(module.exports, module.exports, require, module, bundle, __dirname);
 `;
 
-export async function prepareCodeCache(_executable: string): Promise<void> {
-  // filled in below
+/**
+ * Starts the program once, calls it, so that what a start needs is compiled, and has it write its code cache.
+ *
+ * @throws Error when the program does not start: better here than in the first \`pulumi up\`
+ */
+export async function prepareCodeCache(executable: string, kind: "resource" | "language"): Promise<void> {
+  const child = spawn(process.execPath, [executable], {
+    env: { ...process.env, [writeCache]: "1" },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const closed = once(child, "close") as Promise<[number | null]>;
+  const line = await Promise.race([once(createInterface(child.stdout), "line") as Promise<[string]>, closed]);
+  if (typeof line[0] !== "string")
+    throw new Error(`${executable} ended with code ${line[0] ?? "unknown"} at its start`);
+  if (kind === "resource") await callOnce(`127.0.0.1:${line[0]}`);
+  child.kill("SIGUSR2");
+  const [code] = await closed;
+  if (code !== 0) throw new Error(`${executable} could not write its code cache`);
+}
+
+function callOnce(address: string): Promise<void> {
+  const client = new providerGrpc.ResourceProviderClient(address, grpc.credentials.createInsecure());
+  return new Promise((resolve, reject) => {
+    client.getPluginInfo(new empty.Empty(), (error) => {
+      client.close();
+      if (error) reject(error);
+      else resolve();
+    });
+  });
 }
