@@ -90,12 +90,8 @@ export const jwtBackend = defineResource<Backend, VaultClient>({
   },
   outputs: { accessor: {} },
   *check(inputs) {
-    const given = KEY_SOURCES.some((name) => {
-      const value: unknown = inputs[name];
-      if (isUnknown(value)) return true;
-      return value !== undefined && value !== "" && !(Array.isArray(value) && value.length === 0);
-    });
-    if (given) return;
+    const given = (value: unknown) => (Array.isArray(value) ? value.length > 0 : isUnknown(value) || (value !== undefined && value !== ""));
+    if (KEY_SOURCES.some((name) => given(inputs[name]))) return;
     yield { property: "jwksUrl", reason: "exactly one of oidcDiscoveryUrl, jwksUrl or jwtValidationPubkeys should be provided" };
   },
   customizeDiff: (state, inputs, diff) => remountDiff(state, inputs, diff.changed),
