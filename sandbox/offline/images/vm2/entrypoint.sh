@@ -49,6 +49,20 @@ stop() {
 }
 trap stop TERM INT
 
+# dockerd stops what it finds running when it starts, and counts that as stopped by hand: `unless-stopped` would not bring
+# it back. So after a crash the containers are ended first, as by a power cut; with live-restore they stay.
+end_leftovers() {
+  if grep -Eqs '"live-restore" *: *true' /etc/docker/daemon.json; then return; fi
+  pkill -KILL -x containerd || true
+  for shim in $(pgrep -f containerd-shim); do
+    pkill -KILL -P "$shim" || true
+    kill -KILL "$shim" 2>/dev/null || true
+  done
+  # Network namespaces are mounted below it.
+  umount -l /run/docker/netns/* 2>/dev/null || true
+  rm -rf /run/docker /run/containerd || true
+}
+
 start_dockerd() {
   rm -f /run/docker.pid /var/run/docker.pid
   dockerd "$@" &
@@ -69,6 +83,7 @@ while [ -z "$stopping" ]; do
   sleep 1
   if ! kill -0 "$dockerd_pid" 2>/dev/null; then
     log "dockerd has ended; starting it again"
+    end_leftovers
     start_dockerd "$@"
   fi
   if ! kill -0 "$sshd_pid" 2>/dev/null; then
