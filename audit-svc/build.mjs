@@ -1,13 +1,15 @@
-// Bundles the service into dist/: one file, the migrations beside it. The image then needs no node_modules.
+// Bundles the service into dist/ (or the directory given): one file, the migrations beside it. The image then needs no node_modules.
 import { cpSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-rmSync(here("dist"), { recursive: true, force: true });
+const out = process.argv[2] ?? here("dist");
+rmSync(out, { recursive: true, force: true });
 await build({
   entryPoints: [here("src/main.ts")],
-  outfile: here("dist/main.js"),
+  outfile: join(out, "main.js"),
   bundle: true,
   platform: "node",
   target: "node20.19",
@@ -23,4 +25,4 @@ await build({
   },
   logLevel: "warning",
 });
-cpSync(here("migrations"), here("dist/migrations"), { recursive: true });
+cpSync(here("migrations"), join(out, "migrations"), { recursive: true });

@@ -32,31 +32,39 @@ CREATE TABLE audit.event_ids (
 
 CREATE TABLE audit.event_ids_other PARTITION OF audit.event_ids FOR VALUES FROM (0) TO (1);
 
+-- The first month that has partitions of its own; whatever is older shares one.
+CREATE TABLE audit.first_month (month timestamp NOT NULL);
+INSERT INTO audit.first_month VALUES (date_trunc('month', now() AT TIME ZONE 'UTC'));
+
+CREATE FUNCTION audit.month_bucket(p_month timestamp) RETURNS integer
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$ SELECT ((extract(year FROM p_month) - 1970) * 12 + extract(month FROM p_month) - 1)::integer $$;
+
 DO $$
 DECLARE
-  month timestamptz := date_trunc('month', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC';
-  bucket int := (extract(year FROM now() AT TIME ZONE 'UTC') - 1970) * 12 + extract(month FROM now() AT TIME ZONE 'UTC') - 1;
+  first timestamp := (SELECT month FROM audit.first_month);
 BEGIN
-  EXECUTE format('CREATE TABLE audit.events_before PARTITION OF audit.events FOR VALUES FROM (MINVALUE) TO (%L)', month);
-  EXECUTE format('CREATE TABLE audit.event_ids_before PARTITION OF audit.event_ids FOR VALUES FROM (1) TO (%s)', bucket);
+  EXECUTE format('CREATE TABLE audit.events_before PARTITION OF audit.events FOR VALUES FROM (MINVALUE) TO (%L)', first AT TIME ZONE 'UTC');
+  EXECUTE format('CREATE TABLE audit.event_ids_before PARTITION OF audit.event_ids FOR VALUES FROM (1) TO (%s)', audit.month_bucket(first));
 END $$;
 
--- Makes the partitions of this month and of the months ahead. SECURITY DEFINER: the service's own role may call it and
--- so never runs out of partitions between two deploys, yet it can do nothing else to the tables.
+-- Makes the missing partitions from the first month to three months ahead; answers how many. SECURITY DEFINER: the
+-- service's own role may call it and so never runs out of partitions between two deploys, yet it can do nothing else to
+-- the tables.
 CREATE FUNCTION audit.ensure_partitions() RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  ahead  constant int := 3;
   made   int := 0;
-  start  timestamp := date_trunc('month', now() AT TIME ZONE 'UTC');
   lower  timestamp;
   bucket int;
   name   text;
 BEGIN
   PERFORM pg_advisory_xact_lock(7305204801000001);
-  FOR i IN 0..ahead LOOP
-    lower := start + make_interval(months => i);
-    bucket := (extract(year FROM lower) - 1970) * 12 + extract(month FROM lower) - 1;
+  FOR lower IN
+    SELECT generate_series((SELECT month FROM audit.first_month),
+                           date_trunc('month', now() AT TIME ZONE 'UTC') + interval '3 months', interval '1 month')
+  LOOP
+    bucket := audit.month_bucket(lower);
     name := 'events_' || to_char(lower, 'YYYY_MM');
     IF to_regclass('audit.' || name) IS NULL THEN
       -- LIKE and ATTACH, not PARTITION OF: that would lock readers and writers out of the parent.
@@ -77,39 +85,36 @@ END $$;
 
 SELECT audit.ensure_partitions();
 
--- Drops every monthly partition that lies wholly before the given time; answers how many. For the owner only.
+-- Drops every month that lies wholly before the given time, and what is older than the first month; answers how many
+-- months. For the owner only.
 CREATE FUNCTION audit.drop_before(p_before timestamptz) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
+  first   timestamp := (SELECT month FROM audit.first_month);
+  keep    timestamp := date_trunc('month', p_before AT TIME ZONE 'UTC');
+  month   timestamp;
   dropped int := 0;
-  month   timestamp := date_trunc('month', p_before AT TIME ZONE 'UTC');
-  bucket  int := (extract(year FROM month) - 1970) * 12 + extract(month FROM month) - 1;
-  child   record;
-  n       bigint;
 BEGIN
-  PERFORM pg_advisory_xact_lock(7305204801000001);
-  IF p_before >= date_trunc('month', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' + interval '1 day' THEN
-    RAISE EXCEPTION 'refusing to drop the current month: % is not in the past', p_before;
+  IF p_before > now() THEN
+    RAISE EXCEPTION 'refusing to drop what is not past: %', p_before;
   END IF;
-  FOR child IN
-    SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-    WHERE i.inhparent IN ('audit.events'::regclass, 'audit.event_ids'::regclass)
-      AND c.relname ~ '^event(s|_ids)_\d{4}_\d\d$' AND right(c.relname, 7) < to_char(month, 'YYYY_MM')
-  LOOP
-    EXECUTE format('DROP TABLE audit.%I', child.name);
+  PERFORM pg_advisory_xact_lock(7305204801000001);
+  FOR month IN SELECT generate_series(first, keep - interval '1 month', interval '1 month') LOOP
+    EXECUTE format('DROP TABLE IF EXISTS audit.%I', 'events_' || to_char(month, 'YYYY_MM'));
+    EXECUTE format('DROP TABLE IF EXISTS audit.%I', 'event_ids_' || to_char(month, 'YYYY_MM'));
     dropped := dropped + 1;
   END LOOP;
-  -- What is older than the first monthly partition is one partition: empty it, and let it reach up to what was dropped.
-  DELETE FROM audit.events WHERE occurred_at < month AT TIME ZONE 'UTC';
+  DELETE FROM audit.events_before WHERE occurred_at < keep AT TIME ZONE 'UTC';
+  DELETE FROM audit.event_ids_before WHERE occurred_at < keep AT TIME ZONE 'UTC';
+  DELETE FROM audit.event_ids_other WHERE occurred_at < keep AT TIME ZONE 'UTC';
   IF dropped > 0 THEN
-    EXECUTE 'ALTER TABLE audit.events DETACH PARTITION audit.events_before';
-    EXECUTE 'ALTER TABLE audit.event_ids DETACH PARTITION audit.event_ids_before';
-    EXECUTE format('ALTER TABLE audit.events ATTACH PARTITION audit.events_before FOR VALUES FROM (MINVALUE) TO (%L)',
-                   month AT TIME ZONE 'UTC');
-    EXECUTE format('ALTER TABLE audit.event_ids ATTACH PARTITION audit.event_ids_before FOR VALUES FROM (1) TO (%s)', bucket);
+    -- Events as old as those may still come in: the partition for what is older now reaches up to here.
+    ALTER TABLE audit.events DETACH PARTITION audit.events_before;
+    ALTER TABLE audit.event_ids DETACH PARTITION audit.event_ids_before;
+    EXECUTE format('ALTER TABLE audit.events ATTACH PARTITION audit.events_before FOR VALUES FROM (MINVALUE) TO (%L)', keep AT TIME ZONE 'UTC');
+    EXECUTE format('ALTER TABLE audit.event_ids ATTACH PARTITION audit.event_ids_before FOR VALUES FROM (1) TO (%s)', audit.month_bucket(keep));
+    UPDATE audit.first_month SET month = keep;
   END IF;
-  DELETE FROM audit.event_ids WHERE occurred_at < month AT TIME ZONE 'UTC';
-  GET DIAGNOSTICS n = ROW_COUNT;
   RETURN dropped;
 END $$;
 REVOKE EXECUTE ON FUNCTION audit.drop_before(timestamptz) FROM PUBLIC;
@@ -132,9 +137,13 @@ BEGIN
     ON CONFLICT DO NOTHING;
   GET DIAGNOSTICS fresh = ROW_COUNT;
   IF fresh = cardinality(p_id) THEN
-    INSERT INTO audit.events (id, occurred_at, application, actor, action, resource, outcome, data)
-      SELECT * FROM unnest(p_id, p_occurred_at, p_application, p_actor, p_action, p_resource, p_outcome, p_data);
-    RETURN;
+    BEGIN
+      INSERT INTO audit.events (id, occurred_at, application, actor, action, resource, outcome, data)
+        SELECT * FROM unnest(p_id, p_occurred_at, p_application, p_actor, p_action, p_resource, p_outcome, p_data);
+      RETURN;
+    EXCEPTION WHEN unique_violation THEN
+      -- The month of an id was dropped before that of its event, which is still here: go the long way.
+    END;
   END IF;
 
   -- Ids and events are always written together, so an id whose event is missing here is one that was claimed just now.

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { buffer } from "node:stream/consumers";
 import Type, { type Static } from "typebox";
 import { Compile } from "typebox/compile";
 import { UserError } from "./errors.js";
@@ -141,7 +142,8 @@ export function parseConfig(bytes: Buffer): Config {
 export async function readConfig(path: string): Promise<Config> {
   let bytes: Buffer;
   try {
-    bytes = await readFile(path);
+    // By the stream, not by the path: /dev/stdin cannot be opened again when it is a socket, as Node's own pipes are.
+    bytes = path === "/dev/stdin" ? await buffer(process.stdin) : await readFile(path);
   } catch (error) {
     throw new UserError(
       `configuration: cannot read ${path}: ${(error as NodeJS.ErrnoException).code ?? "unknown error"}.`,

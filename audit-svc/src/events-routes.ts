@@ -70,6 +70,8 @@ export function eventsRoutes({ configurator, ingest }: Parts): FastifyPluginAsyn
     const encoding = request.headers["content-encoding"] ?? "identity";
     if (encoding !== "identity")
       throw new ApiError(415, "unsupported_encoding", "Send the body without Content-Encoding.");
+    const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(request.headers["content-type"] ?? "")?.[1] ?? "utf-8";
+    if (!/^utf-?8$/i.test(charset)) throw new ApiError(415, "unsupported_charset", "Send the body in UTF-8.");
     return collect(request, payload, active().config.limits.bodyBytes);
   };
 
