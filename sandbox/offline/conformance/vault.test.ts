@@ -26,7 +26,10 @@ describe("vault: provider, Mount, kv.SecretV2, Policy", () => {
 
   describe("Provider", () => {
     it("asks for previews and for secrets to be stripped", () => {
-      assertHas({ ...plugin.flags }, { acceptSecrets: false, supportsPreview: true, supportsAutonamingConfiguration: true });
+      assertHas(
+        { ...plugin.flags },
+        { acceptSecrets: false, supportsPreview: true, supportsAutonamingConfiguration: true },
+      );
     });
 
     it("refuses a setting that it does not know, by name", async () => {
@@ -58,10 +61,14 @@ describe("vault: provider, Mount, kv.SecretV2, Policy", () => {
       const name = unique("child");
       const other = await bench.configured("vault", { address: url, token, maxLeaseTtlSeconds: 77 });
       await other.resource(POLICY, name).create({ name, policy: "# none" });
-      const { data } = (await vaultApi<{ data: { keys: string[] } }>("LIST", "auth/token/accessors")) ?? { data: { keys: [] } };
+      const { data } = (await vaultApi<{ data: { keys: string[] } }>("LIST", "auth/token/accessors")) ?? {
+        data: { keys: [] },
+      };
       const ttls = await Promise.all(
         data.keys.map(async (accessor) => {
-          const found = await vaultApi<{ data: Props }>("POST", "auth/token/lookup-accessor", { accessor }).catch(() => undefined);
+          const found = await vaultApi<{ data: Props }>("POST", "auth/token/lookup-accessor", { accessor }).catch(
+            () => undefined,
+          );
           return found?.data;
         }),
       );
@@ -74,8 +81,16 @@ describe("vault: provider, Mount, kv.SecretV2, Policy", () => {
 
     it("says which request was refused, and why", async () => {
       const { url } = backend("vault");
-      const other = await bench.configured("vault", { address: url, token: "wrong", skipChildToken: true, maxRetries: 0 });
-      await assert.rejects(other.resource(POLICY, unique("pol")).create({ policy: "# none" }), /403|permission denied|invalid token/);
+      const other = await bench.configured("vault", {
+        address: url,
+        token: "wrong",
+        skipChildToken: true,
+        maxRetries: 0,
+      });
+      await assert.rejects(
+        other.resource(POLICY, unique("pol")).create({ policy: "# none" }),
+        /403|permission denied|invalid token/,
+      );
       await other.stop();
     });
   });

@@ -57,7 +57,7 @@ export const channelOptions = {
 async function startEngine(logs: LogLine[]): Promise<{ server: grpc.Server; address: string }> {
   const server = new grpc.Server();
   const severities = ["debug", "info", "warning", "error"] as const;
-  server.addService(engineGrpc.EngineService as unknown as grpc.ServiceDefinition, {
+  server.addService(engineGrpc.EngineService, {
     log(
       call: grpc.ServerUnaryCall<InstanceType<typeof engine.LogRequest>, unknown>,
       done: grpc.sendUnaryData<unknown>,

@@ -237,7 +237,7 @@ export class Resource {
     request.setOldInputs(toStruct(this.send(state.inputs)));
     request.setTimeout(options.timeout ?? 0);
     const { client } = this.plugin;
-    await this.plugin.call(client.delete.bind(client) as never, request);
+    await this.plugin.call(client.delete.bind(client), request);
     this.state = undefined;
   }
 

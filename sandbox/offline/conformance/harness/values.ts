@@ -65,5 +65,5 @@ export function toStruct(props: Props): Struct {
 }
 
 export function fromStruct(message: Struct | undefined): Props {
-  return (message?.toJavaScript() ?? {}) as Props;
+  return message?.toJavaScript() ?? {};
 }
