@@ -99,7 +99,7 @@ async function reassignObjects(server: Server, name: string, newOwner: string): 
   });
 }
 
-/** postgresql_database. Template, encoding and locale replace it, the rest is changed in place. */
+/** postgresql_database. Template, encoding and locale replace it, the rest is changed in place, the name too (see Role). */
 export const database = defineResource<typeof postgresql.Database, Server>({
   token: "postgresql:index/database:Database",
   inputs: {
@@ -135,11 +135,12 @@ export const database = defineResource<typeof postgresql.Database, Server>({
   async update(server, id, old, inputs, { changed }) {
     const name = inputs.name ?? "";
     const owner = inputs.owner ?? "";
+    const before = old.name ?? id;
     const run = (what: string, sql: string) =>
       server.connected(undefined, (db) => explained(`error updating database ${what}`, () => db.query(sql)));
-    if (name !== id) {
+    if (name !== before) {
       if (name === "") throw new Error("error setting database name to an empty string");
-      await run("name", `ALTER DATABASE ${identifier(id)} RENAME TO ${identifier(name)}`);
+      await run("name", `ALTER DATABASE ${identifier(before)} RENAME TO ${identifier(name)}`);
     }
     const alter = `ALTER DATABASE ${identifier(name)}`;
     if (
@@ -170,8 +171,9 @@ export const database = defineResource<typeof postgresql.Database, Server>({
   },
 
   async delete(server, id, state) {
+    const name = state.name ?? id;
     await asMemberOf(server, state.owner ?? "", async (db) => {
-      const alter = `ALTER DATABASE ${identifier(id)}`;
+      const alter = `ALTER DATABASE ${identifier(name)}`;
       if (state.isTemplate === true) {
         await explained("error updating database IS_TEMPLATE during DROP DATABASE", () =>
           db.query(`${alter} IS_TEMPLATE false`),
@@ -182,11 +184,11 @@ export const database = defineResource<typeof postgresql.Database, Server>({
       await explained("error terminating database connections", () =>
         db.query(
           "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()",
-          [id],
+          [name],
         ),
       );
       const force = (await server.majorVersion()) >= 13 ? " WITH ( FORCE )" : "";
-      await explained("error dropping database", () => db.query(`DROP DATABASE ${identifier(id)}${force}`));
+      await explained("error dropping database", () => db.query(`DROP DATABASE ${identifier(name)}${force}`));
     });
   },
 });

@@ -94,16 +94,16 @@ function creation(inputs: RoleInputs): string {
   return `CREATE ROLE ${identifier(inputs.name ?? "")} WITH ${options.join(" ")}`;
 }
 
-async function alter(transaction: Queryable, id: string, inputs: RoleInputs, { changed }: Diff): Promise<void> {
+async function alter(transaction: Queryable, before: string, inputs: RoleInputs, { changed }: Diff): Promise<void> {
   const name = inputs.name ?? "";
   const run = (what: string, sql: string) => explained(`error updating role ${what}`, () => transaction.query(sql));
-  if (name !== id) {
+  if (name !== before) {
     if (name === "") throw new Error("error setting role name to an empty string");
-    await run("NAME", `ALTER ROLE ${identifier(id)} RENAME TO ${identifier(name)}`);
+    await run("NAME", `ALTER ROLE ${identifier(before)} RENAME TO ${identifier(name)}`);
   }
   const role = `ALTER ROLE ${identifier(name)}`;
   // Renaming drops an md5 password, so it is set anew then too. A password taken out of the program stays as it is.
-  if ((changed.has("password") || name !== id) && inputs.password)
+  if ((changed.has("password") || name !== before) && inputs.password)
     await run("password", `${role} PASSWORD ${literal(inputs.password)}`);
   if (changed.has("connectionLimit"))
     await run("CONNECTION LIMIT", `${role} CONNECTION LIMIT ${inputs.connectionLimit ?? -1}`);
@@ -125,7 +125,10 @@ async function stateAfter(server: Server, id: string, inputs: RoleInputs): Promi
   }
 }
 
-/** postgresql_role: a role of the whole server. Everything is changed in place, the name too. */
+/**
+ * postgresql_role: a role of the whole server. Everything is changed in place, the name too; but the engine goes on calling
+ * it by its first id, so that a refresh after a renaming finds nothing and the next `up` makes it a second time.
+ */
 export const role = defineResource<typeof postgresql.Role, Server>({
   token: "postgresql:index/role:Role",
   inputs: {
@@ -165,11 +168,12 @@ export const role = defineResource<typeof postgresql.Role, Server>({
     return found && { id, state: found };
   },
 
-  async update(server, id, _old, inputs, diff) {
+  async update(server, id, old, inputs, diff) {
     const name = inputs.name ?? "";
+    const before = old.name ?? id;
     await server.transaction(undefined, async (transaction) => {
-      await lockRole(transaction, id);
-      await alter(transaction, id, inputs, diff);
+      await lockRole(transaction, before);
+      await alter(transaction, before, inputs, diff);
       await revokeRoles(transaction, name);
       await grantRoles(transaction, name, inputs.roles ?? []);
       await setSettings(transaction, inputs, diff.changed);
@@ -178,20 +182,21 @@ export const role = defineResource<typeof postgresql.Role, Server>({
   },
 
   async delete(server, id, state) {
+    const name = state.name ?? id;
     await server.transaction(undefined, async (transaction) => {
-      await lockRole(transaction, id);
+      await lockRole(transaction, name);
       // Only what is in the provider's own database: a role that owns something in another one cannot be dropped.
       if (state.skipReassignOwned !== true) {
-        await withRolesGranted(transaction, [id], async () => {
-          const sql = `REASSIGN OWNED BY ${identifier(id)} TO ${identifier(server.user)}`;
-          await explained(`could not reassign owned by role ${id} to ${server.user}`, () => transaction.query(sql));
-          await explained(`could not drop owned by role ${id}`, () =>
-            transaction.query(`DROP OWNED BY ${identifier(id)}`),
+        await withRolesGranted(transaction, [name], async () => {
+          const sql = `REASSIGN OWNED BY ${identifier(name)} TO ${identifier(server.user)}`;
+          await explained(`could not reassign owned by role ${name} to ${server.user}`, () => transaction.query(sql));
+          await explained(`could not drop owned by role ${name}`, () =>
+            transaction.query(`DROP OWNED BY ${identifier(name)}`),
           );
         });
       }
       if (state.skipDropRole !== true) {
-        await explained(`could not delete role ${id}`, () => transaction.query(`DROP ROLE ${identifier(id)}`));
+        await explained(`could not delete role ${name}`, () => transaction.query(`DROP ROLE ${identifier(name)}`));
       }
     });
   },
