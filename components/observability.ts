@@ -68,7 +68,7 @@ export class Observability extends pulumi.ComponentResource {
             [`audit-${environment}.yml`]: alertRules({
               environment,
               runbookUrl: args.runbookUrl,
-              dashboardUrl: `${args.grafana.publicUrl}/d/audit-svc`,
+              dashboardUrl: `${args.grafana.publicUrl}/d/${serviceUid(environment)}`,
             }),
           },
         },
@@ -130,9 +130,22 @@ export class Observability extends pulumi.ComponentResource {
     return {
       service: dashboard(
         "service-dashboard",
-        serviceDashboard({ datasource, environment: args.environment, links: args.links }),
+        serviceDashboard({
+          datasource,
+          uid: serviceUid(args.environment),
+          environment: args.environment,
+          links: args.links,
+        }),
       ),
-      nginx: dashboard("nginx-dashboard", nginxDashboard(args.grafana.nginxDashboard, { datasource })),
+      nginx: dashboard(
+        "nginx-dashboard",
+        nginxDashboard(args.grafana.nginxDashboard, { datasource, uid: `audit-nginx-${args.environment}` }),
+      ),
     };
   }
+}
+
+/** Of its own for each environment, so that several share one Grafana. */
+function serviceUid(environment: string): string {
+  return `audit-svc-${environment}`;
 }

@@ -80,8 +80,8 @@ describe("Observability", () => {
     const folder = find(resources, "Folder", "audit-folder");
     assert.equal(folder.inputs.uid, "audit-vm2");
     for (const d of ofType(resources, "Dashboard")) assert.equal(d.inputs.folder, "audit-vm2", d.name);
-    assert.equal(await valueOf(result.dashboardUrl), "https://grafana.example.test/d/audit-svc");
-    assert.equal(await valueOf(result.nginxDashboardUrl), "https://grafana.example.test/d/audit-nginx");
+    assert.equal(await valueOf(result.dashboardUrl), "https://grafana.example.test/d/audit-svc-vm2");
+    assert.equal(await valueOf(result.nginxDashboardUrl), "https://grafana.example.test/d/audit-nginx-vm2");
   });
 
   it("uses the data source that exists, or makes one", async () => {
