@@ -151,8 +151,8 @@ class BridgedResource<Ctx> {
 
   previewCreate(inputs: Properties): { id: string; state: Properties } {
     const state = withUnknownComputed(this.#specs, stateOfInputs(this.#specs, inputs));
-    for (const name of Object.keys(this.#outputs)) state[name] = Unknown.value;
-    return { id: "", state: this.#marked(state) };
+    for (const name of [...Object.keys(this.#outputs), "id"]) state[name] = Unknown.value;
+    return { id: "", state: this.#marked(overlay(state, this.#plan(inputs))) };
   }
 
   async create(ctx: Ctx, inputs: Properties, op: Operation): Promise<{ id: string; state: Properties }> {
@@ -160,7 +160,7 @@ class BridgedResource<Ctx> {
     try {
       const { id, state } = await this.#spec.create(ctx, withoutDefaults(inputs), call(op));
       if (id === "") throw new Error(`expected non-empty ID for new state during Create of ${op.urn}`);
-      return { id, state: this.#marked(overlay(planned, state as Properties)) };
+      return { id, state: this.#marked({ ...overlay(planned, state as Properties), id }) };
     } catch (error) {
       throw this.#partial(error, planned, `creating ${op.urn}`);
     }
@@ -176,13 +176,13 @@ class BridgedResource<Ctx> {
     }
     if (found === undefined || found.id === "") return undefined;
     const isRefresh = Object.keys(state).length > 0;
-    const live = overlay(state, found.state as Properties);
+    const live = { ...overlay(state, found.state as Properties), id: found.id };
     const liveInputs = isRefresh ? refreshInputs(this.#specs, inputs, live) : inputsOfState(this.#specs, live);
     return { id: found.id, state: this.#marked(live), inputs: markSecrets(this.#specs, liveInputs) };
   }
 
   previewUpdate(state: Properties, news: Properties, diff: DiffResult): Properties {
-    const planned = this.#planned(state, news);
+    const planned = overlay(this.#planned(state, news), this.#plan(news));
     if (diff.detailed.size > 0) {
       for (const [name, output] of Object.entries(this.#outputs)) {
         if (output?.changesOnUpdate) planned[name] = Unknown.value;
@@ -201,9 +201,11 @@ class BridgedResource<Ctx> {
     try {
       const changed = { changed: changedNames(diff) };
       const updated = await this.#spec.update(ctx, id, state, withoutDefaults(news), changed, call(op));
-      return this.#marked(overlay(planned, updated.state as Properties));
+      return this.#marked({ ...overlay(planned, updated.state as Properties), id: updated.id ?? id });
     } catch (error) {
-      throw this.#partial(error, planned, `updating ${op.urn}`);
+      // Terraform keeps what was wanted in the state, whatever came of it: the next `up` sees no difference any more.
+      const failure = error instanceof PartialFailure ? error : new PartialFailure(id, {}, [messageOf(error)]);
+      throw this.#partial(failure, planned, `updating ${op.urn}`);
     }
   }
 
@@ -213,6 +215,10 @@ class BridgedResource<Ctx> {
     } catch (error) {
       throw new Error(`deleting ${op.urn}: ${messageOf(error)}`, { cause: error });
     }
+  }
+
+  #plan(inputs: Properties): Properties {
+    return (this.#spec.plan?.(withoutDefaults(inputs)) ?? {}) as Properties;
   }
 
   /** The old state with the new inputs in it, before anything has been done. */
@@ -226,7 +232,7 @@ class BridgedResource<Ctx> {
 
   #partial(error: unknown, planned: Properties, doing: string): unknown {
     if (!(error instanceof PartialFailure)) return error;
-    const state = this.#marked(overlay(planned, error.state as Properties));
+    const state = this.#marked({ ...overlay(planned, error.state as Properties), id: error.id });
     return new PartialFailure(
       error.id,
       state,

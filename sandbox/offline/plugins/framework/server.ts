@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import * as grpc from "@grpc/grpc-js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import pluginPb from "@pulumi/pulumi/proto/plugin_pb.js";
@@ -10,6 +9,7 @@ import type { Failure } from "./check.js";
 import { changedNames, replacedNames, type DetailedChange, type DiffResult } from "./diff.js";
 import { messageOf, PartialFailure } from "./errors.js";
 import { EngineLog, type Logger } from "./log.js";
+import { engineAddress, newServer, serveUntilEnded } from "./process.js";
 import { initFailedStatus } from "./status.js";
 import { decode, encode, type DecodeOptions, type Properties } from "./values.js";
 
@@ -81,39 +81,25 @@ export interface Handlers {
   close(): Promise<void>;
 }
 
-/** How long `close` may take once the process is told to end, in ms. The engine kills it after a second. */
-const closingTime = 500;
-
 /** Serves the handlers: prints the port on stdout, as the engine expects it, and answers until told to end. */
 export function serve(handlers: Handlers): void {
-  // The engine's address is the last argument; flags (`--tracing …`, `-v=…`) may stand before it.
-  const address = process.argv.at(-1);
-  const log = new EngineLog(
-    process.argv.length > 2 && address !== undefined && /:\d+$/.test(address) ? address : undefined,
-  );
   const ending = new AbortController();
-  const server = new grpc.Server({ "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 });
-  server.addService(providerGrpc.ResourceProviderService, implementation(handlers, log, ending));
-
-  const end = () => {
+  const server = providerServer(handlers, new EngineLog(engineAddress()), ending.signal);
+  serveUntilEnded(server, `the ${handlers.name} plugin`, async () => {
     ending.abort(new Error("the plugin was told to end"));
-    void Promise.race([handlers.close().catch(() => undefined), delay(closingTime)]).then(() => process.exit(0));
-  };
-  process.once("SIGINT", end);
-  process.once("SIGTERM", end);
-  // A CLI that was killed cannot end its plugins: they notice that they were handed over to another parent.
-  const parent = process.ppid;
-  setInterval(() => {
-    if (process.ppid !== parent) end();
-  }, 2000).unref();
-
-  server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {
-    if (error) {
-      process.stderr.write(`the ${handlers.name} plugin cannot listen on 127.0.0.1: ${messageOf(error)}\n`);
-      process.exit(1);
-    }
-    process.stdout.write(`${port}\n`);
+    await handlers.close();
   });
+}
+
+/**
+ * A server that answers the protocol by the handlers, not yet bound to a port.
+ *
+ * @param ending - aborts every operation under way
+ */
+export function providerServer(handlers: Handlers, log: EngineLog, ending: AbortSignal): grpc.Server {
+  const server = newServer();
+  server.addService(providerGrpc.ResourceProviderService, implementation(handlers, log, ending));
+  return server;
 }
 
 interface Located {
@@ -126,11 +112,7 @@ export function parseUrn(urn: string): { type: string; name: string } {
   return { type: (parts[2] ?? "").split("$").at(-1) ?? "", name: parts.slice(3).join("::") };
 }
 
-function implementation(
-  handlers: Handlers,
-  log: EngineLog,
-  ending: AbortController,
-): grpc.UntypedServiceImplementation {
+function implementation(handlers: Handlers, log: EngineLog, ending: AbortSignal): grpc.UntypedServiceImplementation {
   let cancelled = new AbortController();
   const read = (message: Parameters<typeof decode>[0], skipNulls = false) =>
     decode(message, { ...handlers.decode, skipNulls: skipNulls || (handlers.decode.skipNulls ?? false) });
@@ -138,7 +120,7 @@ function implementation(
   const operation = (request: Located & { getTimeout?(): number }): Operation => {
     const urn = request.getUrn();
     const seconds = request.getTimeout?.() ?? 0;
-    const signals = [ending.signal, cancelled.signal];
+    const signals = [ending, cancelled.signal];
     if (seconds > 0) signals.push(AbortSignal.timeout(seconds * 1000));
     return {
       urn,

@@ -106,6 +106,8 @@ export interface ResourceSpec<R extends ResourceClass, Ctx> {
     inputs: Partial<InputsOf<R>>,
     diff: Diff,
   ): { changed?: readonly string[]; unchanged?: readonly string[]; replaces?: readonly string[] };
+  /** What the provider fills in when it plans: shown in previews instead of unknown computed inputs. Never acts. */
+  plan?(inputs: Partial<InputsOf<R>>): StateOf<R>;
   /** Throws `PartialFailure` when something is there already and must be kept in the state. The id is not empty. */
   create(ctx: Ctx, inputs: InputsOf<R>, call: Call): Promise<{ id: string; state: StateOf<R> }>;
   /**
@@ -119,7 +121,10 @@ export interface ResourceSpec<R extends ResourceClass, Ctx> {
     inputs: Partial<InputsOf<R>>,
     call: Call,
   ): Promise<{ id: string; state: StateOf<R> } | undefined>;
-  /** Left out: every input must be `forceNew`. `diff.changed` is empty for the update that retries init errors. */
+  /**
+   * Whatever is thrown keeps the *new* inputs in the state, with init errors, as Terraform's SDK does.
+   * Left out: every input must be `forceNew`. `diff.changed` is empty for the update that retries init errors.
+   */
   update?(
     ctx: Ctx,
     id: string,

@@ -74,6 +74,8 @@ export const randomString = defineResource<typeof RandomString, undefined>({
   outputs: { result: {} },
   check,
   customizeDiff,
+  // The defaults show in a preview already; an unknown rule stays unknown.
+  plan: (given) => rulesState(rulesOf(given)),
   async create(_ctx, given) {
     const rules = rulesOf(given);
     const result = generateString(rules);
@@ -94,6 +96,8 @@ export const randomPassword = defineResource<typeof RandomPassword, undefined>({
   outputs: { result: { secret: true }, bcryptHash: { secret: true } },
   check,
   customizeDiff,
+  // The defaults show in a preview already; an unknown rule stays unknown.
+  plan: (given) => rulesState(rulesOf(given)),
   async create(_ctx, given) {
     const rules = rulesOf(given);
     const result = generateString(rules);
@@ -112,6 +116,7 @@ export const randomPassword = defineResource<typeof RandomPassword, undefined>({
 
 /** With the provider's cost; only the first 72 bytes count, as bcrypt has it. */
 async function bcrypt(password: string): Promise<string> {
-  const { hash } = await import("bcryptjs");
-  return hash(password, 10);
+  const { genSalt, hash } = await import("bcryptjs");
+  // Go's bcrypt writes the older prefix; the hashes are the same.
+  return hash(password, (await genSalt(10)).replace("$2b$", "$2a$"));
 }

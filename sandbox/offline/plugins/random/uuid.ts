@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import type { RandomUuid } from "@pulumi/random";
 import { defineResource } from "../framework/index.js";
 import { keepers } from "./keepers.js";
@@ -10,7 +10,10 @@ export const randomUuid = defineResource<typeof RandomUuid, undefined>({
   inputs: { keepers },
   outputs: { result: {} },
   async create() {
-    const result = randomUUID();
+    // Sixteen random bytes, as the genuine plugin writes them: neither a version nor a variant is set.
+    const result = randomBytes(16)
+      .toString("hex")
+      .replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
     return Promise.resolve({ id: result, state: { result } });
   },
   async read(_ctx, id, state) {
