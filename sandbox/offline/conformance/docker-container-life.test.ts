@@ -191,7 +191,8 @@ describe("docker Container: create, update, delete", () => {
         assert.match(error.reasons.join(), /healthy/);
         return true;
       });
-      assert.ok(Date.now() - start >= 2900, "it does not stop early at `unhealthy`");
+      // The one check that fails is over after about a second.
+      assert.ok(Date.now() - start >= 2400, `it stopped early, after ${Date.now() - start} ms`);
       const { State } = await inspect(web.id);
       assert.deepEqual([State.Running, State.Health?.Status], [true, "unhealthy"]);
       assertHas(web.outputs, { image: IMAGE, wait: true, waitTimeout: 3 });

@@ -58,10 +58,13 @@ export async function assertStable(resource: Resource, inputs: Props): Promise<v
   );
 }
 
-/** Every listed key has this value; others are not looked at. Secrets are compared by their values. */
+/**
+ * Every listed key has this value; others are not looked at. Secrets are compared by their values; a key left out
+ * counts as null, which the bridged plugins write and the engine treats alike.
+ */
 export function assertHas(actual: Props, expected: Props): void {
   const values = plain<Props>(actual);
-  assert.deepEqual(Object.fromEntries(Object.keys(expected).map((k) => [k, values[k]])), expected);
+  assert.deepEqual(Object.fromEntries(Object.keys(expected).map((k) => [k, values[k] ?? null])), expected);
 }
 
 /**
