@@ -1,13 +1,18 @@
 import type { local } from "@pulumi/command";
 import type { InputsOf } from "../framework/index.js";
+import type { Properties } from "../framework/values.js";
 
-type AllInputs = InputsOf<typeof local.Command>;
-/** Those that collect files afterwards are not implemented. */
-export type PlainInputs = Omit<AllInputs, "assetPaths" | "archivePaths">;
+export type PlainInputs = InputsOf<typeof local.Command>;
 /** A resource's state without the marks of its secrets. */
-export type CommandState = PlainInputs & { stdout?: string; stderr?: string };
+export type CommandState = PlainInputs & {
+  stdout?: string;
+  stderr?: string;
+  /** Assets by their path, as the protocol writes them. */
+  assets?: Properties;
+  archive?: Properties;
+};
 
-/** The inputs that the stand-in implements. */
+/** All inputs of the resource. */
 export const inputNames = [
   "create",
   "update",
@@ -18,6 +23,8 @@ export const inputNames = [
   "interpreter",
   "dir",
   "environment",
+  "assetPaths",
+  "archivePaths",
   "addPreviousOutputInEnv",
 ] as const satisfies readonly (keyof PlainInputs)[];
 

@@ -4,6 +4,7 @@ import { notImplemented, type Failure } from "../framework/check.js";
 import type { Handlers } from "../framework/server.js";
 import { deepEqual, Secret, Unknown, withoutSecrets, type Properties } from "../framework/values.js";
 import { diffInputs } from "./diff.js";
+import { collectArchive, collectAssets } from "./files.js";
 import { commandFailed, inputNames, logsOf, type CommandState, type PlainInputs } from "./inputs.js";
 import { runCommand } from "./run.js";
 
@@ -51,14 +52,14 @@ export function commandProvider(): Handlers {
     async update(op, { state, news, ignoreChanges, preview }) {
       refuse(op.type);
       const inputs = withIgnored(news, state, ignoreChanges);
-      const { stdout = "", stderr = "" } = withoutSecrets(state) as CommandState;
+      const outputs = outputsOf(withoutSecrets(state));
       if (preview) {
         const rerun = inputNames.some((name) => inputs[name] instanceof Unknown || differs(state[name], inputs[name]));
-        const outputs = rerun ? { stdout: Unknown.value, stderr: Unknown.value } : { stdout, stderr };
-        return { ...inputs, ...outputs };
+        const shown = Object.entries(outputs).map(([name, value]) => [name, rerun ? Unknown.value : value]);
+        return { ...inputs, ...(Object.fromEntries(shown) as Properties) };
       }
       const plain = withoutSecrets(inputs) as PlainInputs;
-      return { ...inputs, ...(await execute(plain.update ?? plain.create, { ...plain, stdout, stderr }, op)) };
+      return { ...inputs, ...(await execute(plain.update ?? plain.create, { ...plain, ...outputs }, op)) };
     },
     async delete(op, _id, state) {
       refuse(op.type);
@@ -72,13 +73,20 @@ export function commandProvider(): Handlers {
   };
 }
 
+/** What is kept of a run; files only if the inputs ask for them. */
+type Outputs = Required<Pick<CommandState, "stdout" | "stderr">> & Pick<CommandState, "assets" | "archive">;
+
+function outputsOf({ stdout = "", stderr = "", assets, archive }: CommandState): Outputs {
+  return { stdout, stderr, ...(assets ? { assets } : {}), ...(archive ? { archive } : {}) };
+}
+
 /** Runs one of the resource's commands; without a command the outputs stay as they were. */
 async function execute(
   command: string | undefined,
   state: CommandState,
   op: Parameters<Handlers["create"]>[0],
-): Promise<{ stdout: string; stderr: string }> {
-  const previous = { stdout: state.stdout ?? "", stderr: state.stderr ?? "" };
+): Promise<Outputs> {
+  const previous = outputsOf(state);
   if (command === undefined) return previous;
   const logged = logsOf(state.logging);
   const result = await runCommand({
@@ -101,7 +109,14 @@ async function execute(
     },
   });
   if (result.failure !== undefined) throw commandFailed(result.failure, command, result.both);
-  return { stdout: withoutLastNewline(result.stdout), stderr: withoutLastNewline(result.stderr) };
+  const directory = state.dir ?? process.cwd();
+  return {
+    ...previous,
+    ...(state.assetPaths ? { assets: await collectAssets(directory, state.assetPaths) } : {}),
+    ...(state.archivePaths ? { archive: await collectArchive(directory, state.archivePaths) } : {}),
+    stdout: withoutLastNewline(result.stdout),
+    stderr: withoutLastNewline(result.stderr),
+  };
 }
 
 function withoutLastNewline(text: string): string {
@@ -130,6 +145,8 @@ const kinds: Readonly<Record<(typeof inputNames)[number], Kind>> = {
   interpreter: "a list of strings",
   dir: "a string",
   environment: "a map of strings",
+  assetPaths: "a list of strings",
+  archivePaths: "a list of strings",
   addPreviousOutputInEnv: "a boolean",
 };
 
