@@ -8,6 +8,8 @@ export interface StepResult {
   cached?: boolean;
   /** A few words for the reader, for example which way a part came. */
   detail?: string;
+  /** How long the work took, where it began before its turn to be shown. Milliseconds. */
+  elapsed?: number;
 }
 
 export interface Step {
@@ -101,7 +103,8 @@ async function runLive(steps: readonly Step[]): Promise<void> {
 
 function ending(result: StepResult | undefined, started: number): string {
   const state = result?.cached ? "cached" : "done";
-  return `${state} in ${seconds(started)}${result?.detail ? ` (${result.detail})` : ""}`;
+  const time = result?.elapsed === undefined ? seconds(started) : `${(result.elapsed / 1000).toFixed(1)} s`;
+  return `${state} in ${time}${result?.detail ? ` (${result.detail})` : ""}`;
 }
 
 const seconds = (started: number): string => `${((performance.now() - started) / 1000).toFixed(1)} s`;

@@ -37,6 +37,8 @@ export interface ContainerSpec {
   ports?: Record<number, number>;
   capabilities?: string[];
   securityOptions?: string[];
+  /** Leaves /proc and /sys as they are, as `--security-opt systempaths=unconfined` does. */
+  unmaskedPaths?: boolean;
   binds?: string[];
   tmpfs?: Record<string, string>;
   stopSeconds?: number;
@@ -189,6 +191,7 @@ export class Engine {
         CapAdd: spec.capabilities ?? [],
         SecurityOpt: spec.securityOptions ?? [],
         LogConfig: { Type: "json-file", Config: { "max-size": "10m", "max-file": "3" } },
+        ...(spec.unmaskedPaths ? { MaskedPaths: [], ReadonlyPaths: [] } : {}),
         ...(spec.cgroupns ? { CgroupnsMode: spec.cgroupns } : {}),
       },
       NetworkingConfig: {

@@ -4,6 +4,8 @@ import type { Progress, Step, StepResult } from "./display.js";
 export interface Job<T> {
   /** Waits for the work; what it says from now on goes to `progress`. */
   follow(progress: Progress): Promise<T>;
+  /** How long the work has taken, in milliseconds. */
+  elapsed(): number;
 }
 
 /** Runs at most so many jobs at once, in the order in which they came. */
@@ -22,10 +24,14 @@ export class Pool {
       last = line;
       listener?.(line);
     };
+    let began = performance.now();
+    let ended: number | undefined;
     const result = this.turn().then(async () => {
+      began = performance.now();
       try {
         return await work(say);
       } finally {
+        ended = performance.now();
         this.free++;
         this.waiting.shift()?.();
       }
@@ -38,6 +44,7 @@ export class Pool {
         if (last !== undefined) progress(last);
         return result;
       },
+      elapsed: () => (ended ?? performance.now()) - began,
     };
   }
 
@@ -47,8 +54,12 @@ export class Pool {
   }
 }
 
-/** A step that shows a job which runs already. */
-export const following = (name: string, job: () => Job<StepResult | undefined>): Step => ({
+/** A step that shows a job which runs already. `job` is called when its turn comes. */
+export const following = <T>(name: string, job: () => Job<T>, result: (value: T) => StepResult): Step => ({
   name,
-  run: (progress) => job().follow(progress),
+  run: async (progress) => {
+    const followed = job();
+    const value = await followed.follow(progress);
+    return { ...result(value), elapsed: followed.elapsed() };
+  },
 });

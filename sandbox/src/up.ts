@@ -62,6 +62,7 @@ class UpRun {
   private engine!: Engine;
   private readonly info: RunInfo = { engineHost: "", pulumiHome: "", path: [], parts: {} };
   private readonly images = new Map<SandboxImage, Job<parts.Part & { ref: string }>>();
+  private readonly tools = new Map<string, Job<parts.ToolPart>>();
   private readonly containers = new Map<string, Job<boolean>>();
   private readonly quiet: Progress = () => undefined;
 
@@ -78,14 +79,32 @@ class UpRun {
       },
       { name: "Docker Engine", run: (progress) => this.ensureEngine(progress) },
       { name: "Sources", run: (progress) => this.decideWays(progress) },
-      ...toolNames.map((name) => ({
-        name: `Tool ${name}`,
-        run: (progress: Progress) => this.ensureTool(name, progress),
-      })),
-      { name: "Pulumi plugins", run: (progress) => this.ensurePulumiHome(progress) },
-      ...imageNames.map((name) => following(`Image ${name}`, () => this.followImage(name))),
+      ...imageNames.map((name) =>
+        following(
+          `Image ${name}`,
+          () => chosen(this.images, name),
+          (part) => this.note(part),
+        ),
+      ),
       { name: "Network and volumes", run: () => this.ensureGround() },
-      ...Object.keys(platformParts).map((name) => following(name, () => this.followContainer(name))),
+      ...Object.keys(platformParts).map((name) =>
+        following(
+          name,
+          () => chosen(this.containers, name),
+          (cached) => ({ cached }),
+        ),
+      ),
+      ...toolNames.map((name) =>
+        following(
+          `Tool ${name}`,
+          () => chosen(this.tools, name),
+          (part) => {
+            link(part.path, join(this.binDir, programs[name] ?? name));
+            return this.note(part);
+          },
+        ),
+      ),
+      { name: "Pulumi plugins", run: (progress) => this.ensurePulumiHome(progress) },
     ];
   }
 
@@ -119,7 +138,7 @@ class UpRun {
     return part;
   }
 
-  /** From here on the images are fetched or built two at a time, while the tools are. */
+  /** From here on the images are fetched or built two at a time, and beside them the tools. */
   private async decideWays(progress: Progress): Promise<StepResult> {
     this.ways = await parts.decideWays(progress);
     const pool = new Pool(2);
@@ -129,21 +148,22 @@ class UpRun {
         pool.start((say) => parts.ensureImage(name, this.ways, say)),
       );
     }
+    const tools = new Pool(1);
+    for (const name of toolNames) {
+      this.tools.set(
+        name,
+        tools.start((say) => parts.ensureTool(name, this.ways, say)),
+      );
+    }
     return { cached: true, detail: `images ${this.ways.images}, Pulumi ${this.ways.pulumi}` };
-  }
-
-  private async ensureTool(name: (typeof toolNames)[number], progress: Progress): Promise<StepResult> {
-    const part = await parts.ensureTool(name, this.ways, progress);
-    this.info.parts[name] = `${part.way}: ${part.detail}`;
-    link(part.path, join(this.binDir, programs[name] ?? name));
-    return part;
   }
 
   private async ensurePulumiHome(progress: Progress): Promise<StepResult> {
     const part = await parts.ensurePulumiHome(this.ways, progress);
     this.info.pulumiHome = part.pulumiHome;
     this.info.path = [this.binDir, ...part.path];
-    this.info.parts[part.name] = `${part.way}: ${part.detail}`;
+    this.note(part);
+    saveRunInfo(this.state, this.info);
     return part;
   }
 
@@ -151,22 +171,13 @@ class UpRun {
     return this.state.path("bin");
   }
 
-  private followImage(name: SandboxImage): Job<StepResult> {
-    const job = this.images.get(name);
-    if (!job) throw new Error(`no image ${name} was asked for`);
-    return {
-      follow: async (progress) => {
-        const part = await job.follow(progress);
-        this.info.parts[name] = `${part.way}: ${part.detail}`;
-        return part;
-      },
-    };
+  private note<P extends parts.Part>(part: P): P {
+    this.info.parts[part.name] = `${part.way}: ${part.detail}`;
+    return part;
   }
 
   private async imageRef(name: SandboxImage): Promise<string> {
-    const job = this.images.get(name);
-    if (!job) throw new Error(`no image ${name} was asked for`);
-    return (await job.follow(this.quiet)).ref;
+    return (await chosen(this.images, name).follow(this.quiet)).ref;
   }
 
   private context(progress: Progress): Context {
@@ -184,14 +195,7 @@ class UpRun {
         pool.start(async (say) => part.ensure(this.context(say), await this.imageRef(part.image))),
       );
     }
-    saveRunInfo(this.state, this.info);
     return { cached: sameNetwork && sameVolumes };
-  }
-
-  private followContainer(name: string): Job<StepResult> {
-    const job = this.containers.get(name);
-    if (!job) throw new Error(`no part ${name} was asked for`);
-    return { follow: async (progress) => ({ cached: await job.follow(progress) }) };
   }
 
   /** Builds the service's image and pushes what VM2 pulls; then the stack's settings can name all by digest. */
@@ -239,6 +243,12 @@ const platformParts: Record<string, PlatformPart> = {
   Grafana: { image: "grafana", ensure: ensureGrafana },
   VM2: { image: "vm2", ensure: ensureVm2 },
 };
+
+function chosen<N, T>(jobs: Map<N, Job<T>>, name: N): Job<T> {
+  const job = jobs.get(name);
+  if (!job) throw new Error(`${String(name)} was not begun`);
+  return job;
+}
 
 function link(target: string, path: string): void {
   mkdirSync(join(path, ".."), { recursive: true, mode: 0o700 });
