@@ -110,11 +110,11 @@ function compare(spec: Spec, state: unknown, input: unknown, path: string, repla
     return;
   }
   if (input === undefined || input === null) {
-    if (!spec.computed && !isZero(state)) noteAll(state, path, "delete", replace, note);
+    if (!spec.computed && !isZero(state)) noteAll(spec, state, path, "delete", replace, note);
     return;
   }
   if (!hasState) {
-    if (!isZero(input)) noteAll(input, path, "add", replace, note);
+    if (!isZero(input)) noteAll(spec, input, path, "add", replace, note);
     return;
   }
   const wanted = spec.stateOf ? spec.stateOf(input) : input;
@@ -155,17 +155,17 @@ function compareLists(spec: Spec, state: unknown[], wanted: unknown[], path: str
     stateIndexes = [...left];
     for (const index of wantedIndexes) {
       if (left.has(index)) note(`${path}[${index}]`, "update", replace);
-      else noteAll(wanted[index], `${path}[${index}]`, "add", replace, note);
+      else noteAll(element, wanted[index], `${path}[${index}]`, "add", replace, note);
     }
     for (const index of stateIndexes) {
-      if (!wantedIndexes.includes(index)) noteAll(state[index], `${path}[${index}]`, "delete", replace, note);
+      if (!wantedIndexes.includes(index)) noteAll(element, state[index], `${path}[${index}]`, "delete", replace, note);
     }
     return;
   }
   for (let index = 0; index < Math.max(state.length, wanted.length); index++) {
     const at = `${path}[${index}]`;
-    if (index >= state.length) noteAll(wanted[index], at, "add", replace, note);
-    else if (index >= wanted.length) noteAll(state[index], at, "delete", replace, note);
+    if (index >= state.length) noteAll(element, wanted[index], at, "add", replace, note);
+    else if (index >= wanted.length) noteAll(element, state[index], at, "delete", replace, note);
     else compare(element, state[index], wanted[index], at, replace, note);
   }
 }
@@ -174,21 +174,23 @@ function compareMaps(state: Properties, wanted: Properties, path: string, replac
   for (const key of new Set([...Object.keys(state), ...Object.keys(wanted)])) {
     if (key === defaultsKey) continue;
     const at = joinKey(path, key);
-    if (!(key in wanted)) noteAll(state[key], at, "delete", replace, note);
-    else if (!(key in state)) noteAll(wanted[key], at, "add", replace, note);
+    if (!(key in wanted)) noteAll({}, state[key], at, "delete", replace, note);
+    else if (!(key in state)) noteAll({}, wanted[key], at, "add", replace, note);
     else compare({}, state[key], wanted[key], at, replace, note);
   }
 }
 
-/** One entry for each leaf, or for the value itself when it is empty. */
-function noteAll(value: unknown, path: string, change: Change, replace: boolean, note: Note): void {
+/** One entry for each leaf, or for the value itself when it is empty. A field that replaces does so here, too. */
+function noteAll(spec: Spec, value: unknown, path: string, change: Change, replace: boolean, note: Note): void {
   if (Array.isArray(value) && value.length > 0) {
     value.forEach((element, index) => {
-      noteAll(element, `${path}[${index}]`, change, replace, note);
+      noteAll(spec, element, `${path}[${index}]`, change, replace, note);
     });
   } else if (isObject(value) && Object.keys(value).some((key) => key !== defaultsKey)) {
     for (const [key, element] of Object.entries(value)) {
-      if (key !== defaultsKey) noteAll(element, joinKey(path, key), change, replace, note);
+      if (key === defaultsKey) continue;
+      const field = spec.fields?.[key] ?? {};
+      noteAll(field, element, joinKey(path, key), change, replace || field.forceNew === true, note);
     }
   } else {
     note(path, change, replace);
