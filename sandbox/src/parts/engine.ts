@@ -136,7 +136,8 @@ async function startOurs(progress: Progress): Promise<number> {
   const pidFile = join(engineDir, "dockerd.pid");
   // A pid file of a dockerd that was killed makes the next one refuse to start.
   for (const stale of [pidFile, "/var/run/docker.pid"]) {
-    if (existsSync(stale)) await attempt(root[0] ?? "rm", [...(root.length > 0 ? [...root.slice(1), "rm"] : []), "-f", stale]);
+    if (existsSync(stale))
+      await attempt(root[0] ?? "rm", [...(root.length > 0 ? [...root.slice(1), "rm"] : []), "-f", stale]);
   }
   const log = openSync(logPath, "w");
   const [file = dockerd, ...args] = [...root, dockerd, "--pidfile", pidFile, "--host", `unix://${socket}`];
@@ -173,7 +174,8 @@ async function waitForEngine(pid: number | undefined): Promise<{ up: true; versi
   let answer = await askEngine();
   while (!answer.up) {
     if (pid !== undefined && processStart(pid) === undefined) throw failure("start dockerd", readLog(), logPath);
-    if (Date.now() > deadline) throw failure("reach the Docker Engine within 60 s of its start", answer.output, logPath);
+    if (Date.now() > deadline)
+      throw failure("reach the Docker Engine within 60 s of its start", answer.output, logPath);
     await sleep(500);
     answer = await askEngine();
   }
@@ -190,7 +192,9 @@ export async function stopEngine(): Promise<void> {
     const deadline = Date.now() + 60_000;
     while (processStart(record.pid) === record.startTime) {
       if (Date.now() > deadline) {
-        throw new UserError(`dockerd (process ${record.pid}) does not stop within 60 s of SIGTERM; its log: ${logPath}`);
+        throw new UserError(
+          `dockerd (process ${record.pid}) does not stop within 60 s of SIGTERM; its log: ${logPath}`,
+        );
       }
       await sleep(200);
     }

@@ -73,7 +73,9 @@ export function goToolPath(name: GoToolName): string {
 /** The oldest Go that can fetch the toolchain a go.mod asks for. */
 const hasGo = async (): Promise<boolean> => {
   if ((await which("go")) === undefined) return false;
-  const version = /go1\.(\d+)/.exec((await attempt("go", ["env", "GOVERSION"], { env: { GOTOOLCHAIN: "local" } })).stdout);
+  const version = /go1\.(\d+)/.exec(
+    (await attempt("go", ["env", "GOVERSION"], { env: { GOTOOLCHAIN: "local" } })).stdout,
+  );
   return Number(version?.[1] ?? 0) >= 21;
 };
 

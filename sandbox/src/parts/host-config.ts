@@ -46,8 +46,8 @@ export function debianMirrors(sources: readonly string[]): { main?: string; secu
     }
   }
   const clean = uris.filter((uri) => /^https?:\/\//.test(uri)).map((uri) => uri.replace(/\/+$/, ""));
-  const main = clean.find((uri) => /\/debian$/.test(uri));
-  const security = clean.find((uri) => /\/debian-security$/.test(uri));
+  const main = clean.find((uri) => uri.endsWith("/debian"));
+  const security = clean.find((uri) => uri.endsWith("/debian-security"));
   return { ...(main !== undefined && { main }), ...(security !== undefined && { security }) };
 }
 
@@ -110,10 +110,7 @@ export function writeHostFiles(host: HostConfig, dir: string): void {
   };
   for (const [name, text] of Object.entries(host.authorities)) put(`usr/local/share/ca-certificates/${name}`, text);
   put(authoritiesFile, Object.values(host.authorities).join("\n"));
-  put(
-    "etc/apt/sources.list",
-    sourcesList(versions().debian.suite, host.debianMirror, host.debianSecurityMirror),
-  );
+  put("etc/apt/sources.list", sourcesList(versions().debian.suite, host.debianMirror, host.debianSecurityMirror));
   // The official image brings its sources in this file; with both, each package would be fetched from either.
   put("etc/apt/sources.list.d/debian.sources", "");
   if (host.npmRegistry !== undefined) put("usr/local/etc/npmrc", `registry=${host.npmRegistry}\n`);

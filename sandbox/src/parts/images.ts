@@ -6,7 +6,7 @@ import { baseRecipe, buildBase } from "./base-image.js";
 import { buildImage, checkRoom, hasImage, keepImage, pullImage, restoreImage, tagImage } from "./docker.js";
 import { explain, failure, lastLine } from "./failures.js";
 import { buildGoTool, goToolPath, type GoToolName } from "./go-tools.js";
-import { withGrafanaContext } from "./grafana-image.js";
+import { buildGrafana, grafanaKey } from "./grafana-image.js";
 import { authoritiesFile, isDefaultHost, keyOfHost, readHostConfig, writeHostFiles } from "./host-config.js";
 import { keyOf, keyOfDir } from "./keys.js";
 import { npmPackage } from "./npm-packages.js";
@@ -131,14 +131,14 @@ async function obtain(name: ImageName, make: Maker): Promise<ImagePart> {
   const own = derived[name];
   if (own !== undefined) return derive(name, own, make);
   const override = make.ways.overrides[name];
-  if (override !== undefined) return pulled(name, override, override, "official", make, true);
+  if (override !== undefined) return pulled(name, override, "official", make, true);
   const official = versions().images[name]?.official;
   if (make.ways.images !== "offline" && official !== undefined) {
     const { mirror } = make.ways;
     const [source, way]: [string, Way] =
       mirror === undefined ? [official, "official"] : [mirrored(official, mirror), "mirror"];
     try {
-      return await pulled(name, source, official, way, make, make.ways.forced);
+      return await pulled(name, source, way, make, make.ways.forced);
     } catch (error) {
       if (make.ways.forced || !(error instanceof PullFailed)) throw error;
       make.progress(`${source} cannot be pulled (${error.reason}); building ${name} from packages instead`);
@@ -154,19 +154,11 @@ class PullFailed extends Error {
 }
 
 /**
- * Pulls an image and gives it its local name.
- * @param pin decides the local name: the same official image is one image, whichever mirror served it
+ * Pulls an image and gives it its local name, which stands for the source: what a mirror served is not taken for the vendor's.
  * @param must true when nothing else will do: then a failure is the operator's to mend
  */
-async function pulled(
-  name: ImageName,
-  source: string,
-  pin: string,
-  way: Way,
-  make: Maker,
-  must: boolean,
-): Promise<ImagePart> {
-  const ref = localRef(name, versionOf(pin), keyOf(pin));
+async function pulled(name: ImageName, source: string, way: Way, make: Maker, must: boolean): Promise<ImagePart> {
+  const ref = localRef(name, versionOf(source), keyOf(source));
   if (await hasImage(ref)) return { name, cached: true, way, detail: source, ref };
   if (await restoreImage(ref)) return { name, cached: true, way, detail: `${source}, from the cache`, ref };
   make.progress(`pulling ${source}`);
@@ -195,12 +187,10 @@ async function built(name: ImageName, make: Maker): Promise<ImagePart> {
   }
   if (name === "grafana") {
     const node = await image("node-plain", make);
-    return withGrafanaContext((context, key) => {
-      const ref = localRef(name, version, keyOf(node.ref, key));
-      return present(name, ref, "a stand-in that previews the dashboards", make, async () => {
-        make.progress("building Grafana's stand-in");
-        await buildImage(name, ref, context, { NODE_IMAGE: node.ref });
-      });
+    const ref = localRef(name, version, keyOf(node.ref, grafanaKey()));
+    return present(name, ref, "a stand-in that previews the dashboards", make, () => {
+      make.progress("building Grafana's stand-in");
+      return buildGrafana(ref, node.ref);
     });
   }
   const recipe = offline[name];

@@ -31,7 +31,10 @@ const sdks = [
 ];
 
 /** The `pulumi` field of an SDK's package.json: the one place where a plugin's version is pinned. */
-export function pluginOf(manifest: { version: string; pulumi?: { name?: string; version?: string; server?: string } }, sdk: string): Plugin {
+export function pluginOf(
+  manifest: { version: string; pulumi?: { name?: string; version?: string; server?: string } },
+  sdk: string,
+): Plugin {
   const { pulumi } = manifest;
   const server = pulumi?.server;
   return {
@@ -91,7 +94,7 @@ async function genuine(cli: Part & { path: string }, progress: Progress): Promis
 }
 
 interface Installer {
-  installPlugins(pulumiHome: string): Promise<{ cached: boolean }>;
+  readonly installPlugins: (pulumiHome: string) => Promise<{ cached: boolean }>;
 }
 
 async function standIns(cli: Part & { path: string }, progress: Progress): Promise<PulumiHomePart> {

@@ -100,7 +100,7 @@ async function psql(ways: Ways, progress: Progress): Promise<ToolPart> {
   const variables = ["PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGPASSWORD", "PGSSLMODE"];
   const script =
     "#!/bin/sh\n# psql from the sandbox's postgres image; written by `make up`.\n" +
-    'if [ -t 0 ] && [ -t 1 ]; then tty=-t; fi\n' +
+    "if [ -t 0 ] && [ -t 1 ]; then tty=-t; fi\n" +
     `exec docker run --rm -i $tty --network host --volume "$PWD:/work" --workdir /work ` +
     `${variables.map((variable) => `--env ${variable}`).join(" ")} --entrypoint psql ${image.ref} "$@"\n`;
   const temporary = `${path}.${process.pid}.tmp`;

@@ -30,14 +30,7 @@ export const imageNames = [
 ] as const;
 export type ImageName = (typeof imageNames)[number];
 
-export const toolNames = [
-  "pulumi",
-  "vault",
-  "vault-postgres-plugin",
-  "nginx-exporter",
-  "docker-cli",
-  "psql",
-] as const;
+export const toolNames = ["pulumi", "vault", "vault-postgres-plugin", "nginx-exporter", "docker-cli", "psql"] as const;
 export type ToolName = (typeof toolNames)[number];
 
 /** Which sources answered; decided once per run. */

@@ -27,7 +27,14 @@ export async function ask(url: string): Promise<Answer> {
     );
     const status = Number(/(\d{3})\s*$/.exec(result.stdout)?.[1] ?? 0);
     if (status > 0) return { status, reason: `answered ${status}` };
-    return { reason: result.all.replace(/^0*/, "").replace(/^curl: \(\d+\) /m, "").split("\n")[0]?.trim() ?? "no answer" };
+    return {
+      reason:
+        result.all
+          .replace(/^0*/, "")
+          .replace(/^curl: \(\d+\) /m, "")
+          .split("\n")[0]
+          ?.trim() ?? "no answer",
+    };
   }
   try {
     const response = await fetch(url, { method: "HEAD", signal: AbortSignal.timeout(patience * 1000) });
@@ -61,7 +68,8 @@ export function choose(
     reasons.push("SANDBOX_WAY=offline: everything from package registries");
   } else {
     if (mirror !== undefined) {
-      images = forced === "official" || (answers.mirror !== undefined && isRegistry(answers.mirror)) ? "mirror" : "offline";
+      images =
+        forced === "official" || (answers.mirror !== undefined && isRegistry(answers.mirror)) ? "mirror" : "offline";
       reasons.push(
         images === "mirror"
           ? `images from the mirror ${mirror}`
