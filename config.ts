@@ -221,18 +221,17 @@ function contradictions(settings: Settings): string[] {
 }
 
 /**
- * The configuration of the stack that is being deployed.
+ * The configuration of the stack that is being deployed. The one secret in it may also come from the environment, as CI
+ * gives it: AUDIT_REGISTRY_PASSWORD, when the key is not set.
  *
  * @throws ConfigError, see {@link parseSettings}
  */
 export function settingsOfStack(): Settings {
-  return parseSettings({ ...environmentSettings(process.env), ...runtime.allConfig() });
-}
-
-/** The one secret of the configuration may also come from the environment, as CI gives it. */
-function environmentSettings(env: NodeJS.ProcessEnv): Record<string, string> {
-  const password = env.AUDIT_REGISTRY_PASSWORD;
-  return password === undefined || password === "" ? {} : { [`${NAMESPACE}:registryPassword`]: password };
+  const values = runtime.allConfig();
+  const key = `${NAMESPACE}:registryPassword`;
+  const password = process.env.AUDIT_REGISTRY_PASSWORD;
+  // The CLI hands over Pulumi.yaml's defaults as if they were set.
+  return parseSettings(password !== undefined && !values[key] ? { ...values, [key]: password } : values);
 }
 
 /** How the VM logs in where the service's image is; undefined = anonymously. The password is marked as secret. */
