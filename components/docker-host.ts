@@ -87,12 +87,16 @@ export class DockerHost extends pulumi.ComponentResource {
   /** A script that runs on this host and is part of the stack: again when it changes, not otherwise. */
   script(name: string, args: ScriptArgs, opts: ScriptOptions): command.local.Command {
     const dependencies = opts.dependsOn ?? [];
-    const onHost = (script: string): string => this.commandFor(script);
+    // The script goes by a variable: a failing command is shown by its text, and the script would drown its own message.
     return new command.local.Command(
       name,
       {
-        create: pulumi.output(args.script).apply(onHost),
-        delete: args.onDelete === undefined ? undefined : onHost(args.onDelete),
+        create: `${this.#shell} "$AUDIT_SCRIPT"`,
+        delete: args.onDelete === undefined ? undefined : `${this.#shell} "$AUDIT_DELETE_SCRIPT"`,
+        environment: {
+          AUDIT_SCRIPT: args.script,
+          ...(args.onDelete === undefined ? {} : { AUDIT_DELETE_SCRIPT: args.onDelete }),
+        },
         stdin: args.stdin,
         triggers: args.triggers,
         logging: args.verbose

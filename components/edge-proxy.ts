@@ -73,8 +73,11 @@ export class EdgeProxy extends pulumi.ComponentResource {
             metricsAllow: args.metricsAllow,
           }),
         },
-        // `nginx -t` binds the listeners, and the address on the front network is nobody's inside the one-shot.
-        check: `sed 's/listen ${addresses.front.edge}:/listen 127.0.0.1:/' nginx.conf > test.conf && nginx -t -q -c /tmp/new/test.conf`,
+        // `nginx -t` binds the listeners, and the address on the front network is nobody's inside the one-shot; and it gives
+        // its directories to the workers' user, which the one-shot may not.
+        check:
+          `{ echo "user root;"; sed 's/listen ${addresses.front.edge}:/listen 127.0.0.1:/' nginx.conf; } > test.conf` +
+          ` && nginx -t -q -c /tmp/new/test.conf`,
         then: `if docker container inspect ${quote(`${name}-nginx`)} > /dev/null 2>&1; then docker kill --signal HUP ${quote(`${name}-nginx`)} > /dev/null; fi`,
         after: [volume, nginxImage],
       },

@@ -232,8 +232,8 @@ export class SecretsBinding extends pulumi.ComponentResource {
               interactive: true,
               network: args.networks.names.egress,
               volumes: [`${name}-credentials:/credentials`],
-              // The files become the agent's own; without these two rights root could not give them away or replace them.
-              capabilities: ["CHOWN", "DAC_OVERRIDE"],
+              // The files become the agent's own; without these rights root could not give them away or replace them.
+              capabilities: ["CHOWN", "DAC_OVERRIDE", "FOWNER"],
               environment: { VAULT_ADDR: args.vault.agentAddress, HOME: "/tmp" },
               command: ["-c", unwrapScript(`auth/${appRoleMount}/role/${name}/secret-id`, VAULT_UID)],
             }),

@@ -3,7 +3,7 @@ import { AuditService } from "../../../components/audit-service";
 import { planRelease, type ReleaseState } from "../../../components/release";
 import { addressPlan } from "../../../components/addresses";
 import { Cutover } from "../../../components/slots";
-import { find, ofType, run, Secret, valueOf } from "../support/program";
+import { find, ofType, run, Secret, valueOf, scriptOf } from "../support/program";
 import { IMAGE, OTHER_IMAGE, world } from "../support/world";
 
 function build(options: Parameters<typeof world>[0] = {}) {
@@ -95,7 +95,7 @@ describe("AuditService", () => {
     assert.equal(inputs.logging, "none");
     assert.doesNotMatch(JSON.stringify({ ...inputs, stdin: undefined }), /owner-secret/);
     for (const word of ["--network audit-egress", "--read-only", "--cap-drop ALL", "--user 10001:10001"]) {
-      assert.ok((inputs.create as string).includes(word), word);
+      assert.ok(scriptOf(inputs).includes(word), word);
     }
   });
 

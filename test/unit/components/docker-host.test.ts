@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { DockerHost, remoteShell } from "../../../components/docker-host";
-import { find, run, Secret } from "../support/program";
+import { find, run, scriptOf, Secret } from "../support/program";
 import { TOOLS } from "../support/world";
 
 describe("DockerHost", () => {
@@ -48,8 +48,9 @@ describe("DockerHost", () => {
     assert.equal(
       loud.inputs.create,
       "ssh -o StrictHostKeyChecking=yes -o BatchMode=yes -o ConnectTimeout=10 -F ssh/config -p 2222 -- " +
-        "deploy@vm.example.test 'echo '\\''a b'\\'''",
+        'deploy@vm.example.test "$AUDIT_SCRIPT"',
     );
+    assert.equal(scriptOf(loud.inputs), "echo 'a b'");
     assert.equal(loud.inputs.logging, "stdoutAndStderr");
     assert.ok(loud.dependsOn.includes(find(resources, "RemoteImage", "vm-tools").urn));
     assert.equal(find(resources, "Command", "quiet").inputs.logging, "none");

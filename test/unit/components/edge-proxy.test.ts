@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { EdgeProxy } from "../../../components/edge-proxy";
 import { ROUTES } from "../../../nginx/routes";
-import { find, ofType, run, valueOf } from "../support/program";
+import { find, ofType, run, valueOf, scriptOf } from "../support/program";
 import { world } from "../support/world";
 
 const NGINX = `registry.example.test/nginx@sha256:${"3".repeat(64)}`;
@@ -57,7 +57,7 @@ describe("EdgeProxy", () => {
   it("has nginx judge a configuration before it takes the old one's place, and starts after it", async () => {
     const { resources } = await run(build);
     const files = find(resources, "Command", "audit-edge-config-files");
-    const create = files.inputs.create as string;
+    const create = scriptOf(files.inputs);
     assert.ok(
       create.indexOf("nginx -t") > 0 && create.indexOf("nginx -t") < create.indexOf("mv /files/.nginx.conf.new"),
     );

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HostFiles, joinFiles, writeScript } from "../../../components/host-files";
-import { find, run } from "../support/program";
+import { find, run, scriptOf } from "../support/program";
 import { world } from "../support/world";
 
 describe("HostFiles", () => {
@@ -15,11 +15,14 @@ describe("HostFiles", () => {
     );
     const { inputs } = find(resources, "Command", "conf-files");
     assert.match(
-      inputs.create as string,
+      scriptOf(inputs),
       /--network none --interactive --read-only .*--cap-drop ALL .*--volume a-volume:\/files/,
     );
     assert.equal(inputs.stdin, "-----next-file-----a.txt\none\n-----next-file-----b.txt\ntwo\n");
-    assert.match(inputs.delete as string, /rm -f \/files\/a\.txt; rm -f \/files\/b\.txt/);
+    assert.match(
+      (inputs.environment as Record<string, string>).AUDIT_DELETE_SCRIPT ?? "",
+      /rm -f \/files\/a\.txt; rm -f \/files\/b\.txt/,
+    );
   });
 
   it("refuses a file name that is a path", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import * as grafana from "@pulumiverse/grafana";
 import { Observability, type ObservabilityArgs } from "../../../components/observability";
-import { find, ofType, run, valueOf } from "../support/program";
+import { find, ofType, run, valueOf, scriptOf } from "../support/program";
 import { world } from "../support/world";
 
 /** As much of the published dashboard as it takes to be accepted. */
@@ -36,7 +36,7 @@ describe("Observability", () => {
   it("tells Prometheus its targets, then checks that they are up", async () => {
     const { resources } = await run(() => build());
     const written = find(resources, "Command", "audit-targets-files");
-    assert.match(written.inputs.create as string, /--volume targets-volume:\/files/);
+    assert.match(scriptOf(written.inputs), /--volume targets-volume:\/files/);
     assert.match(
       written.inputs.stdin as string,
       /audit-vm2\.json[\s\S]*"__metrics_path__": "\/metrics\/audit-svc-blue-1"/,

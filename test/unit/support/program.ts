@@ -142,3 +142,8 @@ export function ofType(resources: readonly Registered[], type: string): Register
 export function valueOf<T>(output: pulumi.Output<T>): Promise<T> {
   return new Promise((resolve) => output.apply(resolve));
 }
+
+/** The script that a command of DockerHost runs on its host. */
+export function scriptOf(inputs: Record<string, unknown>): string {
+  return (inputs.environment as Record<string, string>).AUDIT_SCRIPT ?? "";
+}
