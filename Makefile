@@ -1,0 +1,46 @@
+# The front door. Every target installs what it needs first and says what it does while it does it.
+#   make up                 everything from nothing to a running system in the sandbox
+#   make env                eval "$(make -s env)": pulumi, docker, vault and psql act on the sandbox
+#   make down [KEEP=data]   removes it all; KEEP=data keeps volumes and keys
+#   make test [ONLY=suite]  everything that CI runs, or one suite of it
+#   make lint               style, formatting, types
+#   make conformance [PLUGINS=dir]  the stand-in plugins' suite, against the plugins of any PULUMI_HOME
+#   make e2e                the journeys in the sandbox
+#   make bench [ONLY=name]  the benchmarks
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := up
+.PHONY: up env down test lint conformance e2e bench install
+
+# Bringing things up and testing them share the sandbox, so nothing runs beside anything else.
+.NOTPARALLEL:
+
+NODE ?= node
+CLI := $(NODE) --import tsx sandbox/src/cli.ts
+SUITES := $(NODE) --import tsx test/support/run.ts
+
+install:
+	@$(NODE) sandbox/src/install.mjs
+
+up: install
+	@$(CLI) up
+
+env: install
+	@$(CLI) env
+
+down: install
+	@$(CLI) down $(if $(filter data,$(KEEP)),--keep-data,$(if $(KEEP),$(error KEEP=$(KEEP) is not known; KEEP=data keeps volumes and keys)))
+
+test: install
+	@$(SUITES) $(ONLY)
+
+lint: install
+	@$(SUITES) lint formatting types
+
+conformance: install
+	@PLUGINS="$(PLUGINS)" $(SUITES) conformance
+
+e2e: install
+	@$(SUITES) e2e
+
+bench: install
+	@ONLY="$(ONLY)" $(NODE) --import tsx test/bench/main.ts

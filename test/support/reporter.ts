@@ -1,0 +1,32 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import Mocha from "mocha";
+
+/** What a suite came to; written for `run.ts`, which adds the suites up. */
+export interface Totals {
+  passed: number;
+  failed: number;
+  /** Titles of tests that did not run: they count as nothing, and are named at the end. */
+  skipped: string[];
+}
+
+/** Mocha's spec output, and the totals as JSON in the file that TEST_TOTALS names. */
+class TotalsReporter extends Mocha.reporters.Spec {
+  constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
+    super(runner, options);
+    const skipped: string[] = [];
+    let failed = 0;
+    // Not runner.stats.failures alone: a failing hook is one failure, whatever it kept from running.
+    runner.on(Mocha.Runner.constants.EVENT_TEST_FAIL, () => failed++);
+    runner.on(Mocha.Runner.constants.EVENT_TEST_PENDING, (test: Mocha.Test) => skipped.push(test.fullTitle()));
+    runner.once(Mocha.Runner.constants.EVENT_RUN_END, () => {
+      const path = process.env.TEST_TOTALS;
+      if (path === undefined) return;
+      const totals: Totals = { passed: runner.stats?.passes ?? 0, failed, skipped };
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, JSON.stringify(totals));
+    });
+  }
+}
+
+module.exports = TotalsReporter;

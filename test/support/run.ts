@@ -1,0 +1,161 @@
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { Totals } from "./reporter";
+
+/**
+ * Runs the suites that are named, or all, and ends with one line `N passed, N failed` over all of them.
+ * It fails when a test failed, when a suite ended without totals, and when a suite ran nothing.
+ */
+
+const root = resolve(__dirname, "../..");
+const totalsDir = join(root, "build/test");
+
+interface Suite {
+  command: readonly string[];
+  /** Directory in which it runs. Default: the project's root. */
+  cwd?: string;
+  /** A check by a tool that counts nothing itself: it counts as one. */
+  single?: boolean;
+  /** Needs the sandbox's images, plugins or a running sandbox. */
+  sandbox?: boolean;
+  env?: NodeJS.ProcessEnv;
+}
+
+const bin = (name: string): string => join(root, "node_modules/.bin", name);
+const mocha = (...args: string[]): string[] => [bin("mocha"), "--reporter", join(__dirname, "reporter.ts"), ...args];
+const byRoot = ["--config", join(root, ".mocharc.json")];
+
+const suites: Record<string, Suite> = {
+  lint: { command: [bin("eslint"), "."], single: true },
+  formatting: { command: [bin("prettier"), "--check", "--log-level", "warn", "."], single: true },
+  types: {
+    command: ["sh", "-c", ["", "-p audit-svc", "-p sandbox"].map((of) => `${bin("tsc")} --noEmit ${of}`).join(" && ")],
+    single: true,
+  },
+  unit: { command: mocha(...byRoot, "test/unit/**/*.test.ts") },
+  service: { command: mocha("test/**/*.test.ts"), cwd: join(root, "audit-svc"), sandbox: true },
+  rules: { command: mocha(...byRoot, "--timeout", "60000", "test/rules/**/*.test.ts"), sandbox: true },
+  sandbox: { command: mocha(...byRoot, "--timeout", "60000", "sandbox/test/**/*.test.ts"), sandbox: true },
+  conformance: {
+    command: mocha(
+      ...byRoot,
+      ...["--timeout", "120000", "--require", "sandbox/offline/conformance/setup.ts"],
+      "sandbox/offline/conformance/*.test.ts",
+    ),
+    sandbox: true,
+    env: {
+      CONFORMANCE_PLUGINS: process.env.PLUGINS === "" ? undefined : process.env.PLUGINS,
+      PULUMI_BIN: process.env.PULUMI_BIN ?? join(root, ".sandbox/bin/pulumi"),
+    },
+  },
+  // One journey after the other: they share the sandbox, and each leaves it as it found it.
+  e2e: { command: mocha(...byRoot, "--timeout", "300000", "--sort", "test/e2e/*.test.ts"), sandbox: true },
+};
+
+const sum: Totals = { passed: 0, failed: 0, skipped: [] };
+const table: string[] = [];
+
+async function main(): Promise<void> {
+  const wanted = process.argv.slice(2);
+  const unknown = wanted.find((name) => suites[name] === undefined);
+  if (unknown !== undefined) {
+    console.error(`Error: there is no suite ${unknown}. The suites are: ${Object.keys(suites).join(", ")}.`);
+    process.exit(1);
+  }
+  const chosen = Object.entries(suites).filter(([name]) => wanted.length === 0 || wanted.includes(name));
+  let standing: boolean | undefined;
+  for (const [name, suite] of chosen) {
+    if (suite.sandbox && standing === undefined) standing = await bringUp();
+    if (suite.sandbox && standing === false) {
+      count(name, { passed: 0, failed: 1, skipped: [] }, 0, "not run: the sandbox did not come up");
+      continue;
+    }
+    await runSuite(name, suite);
+  }
+  console.log(`\n${table.join("\n")}`);
+  if (sum.skipped.length > 0) console.log(`Skipped:\n${sum.skipped.map((title) => `  - ${title}`).join("\n")}`);
+  console.log(`${sum.passed} passed, ${sum.failed} failed`);
+  process.exit(sum.failed === 0 && sum.passed > 0 ? 0 : 1);
+}
+
+/** The suites work on the sandbox as it stands; a developer's own is not replaced, and stays up afterwards. */
+async function bringUp(): Promise<boolean> {
+  console.log("\n=== sandbox: make up");
+  const { code } = await run("sandbox", [process.execPath, "--import", "tsx", "sandbox/src/cli.ts", "up"], {});
+  return code === 0;
+}
+
+async function runSuite(name: string, suite: Suite): Promise<void> {
+  console.log(`\n=== ${name}`);
+  const path = join(totalsDir, `${name}.json`);
+  mkdirSync(totalsDir, { recursive: true });
+  rmSync(path, { force: true });
+  const started = Date.now();
+  const { code, shown } = await run(name, suite.command, {
+    cwd: suite.cwd,
+    env: { ...suite.env, TEST_TOTALS: path },
+  });
+  const seconds = (Date.now() - started) / 1000;
+  if (suite.single) {
+    count(name, { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: [] }, seconds);
+    return;
+  }
+  const totals = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Totals) : undefined;
+  if (totals === undefined)
+    count(name, { passed: 0, failed: 1, skipped: [] }, seconds, `ended with ${shown} before its end`);
+  else if (totals.passed + totals.failed === 0) count(name, { ...totals, failed: 1 }, seconds, "ran nothing");
+  else if (code !== 0 && totals.failed === 0) count(name, { ...totals, failed: 1 }, seconds, `ended with ${shown}`);
+  else count(name, totals, seconds);
+}
+
+function count(name: string, totals: Totals, seconds: number, remark = ""): void {
+  sum.passed += totals.passed;
+  sum.failed += totals.failed;
+  sum.skipped.push(...totals.skipped.map((title) => `${name}: ${title}`));
+  const cells = [name.padEnd(12), `${totals.passed} passed`.padStart(12), `${totals.failed} failed`.padStart(12)];
+  table.push(`${cells.join("")}${`${seconds.toFixed(1)} s`.padStart(10)}${remark && `  ${remark}`}`);
+}
+
+interface RunOptions {
+  cwd?: string;
+  env?: NodeJS.ProcessEnv;
+}
+
+/** Runs a command, shows what it prints, and a sign of life when it prints nothing for 20 seconds. */
+function run(name: string, command: readonly string[], options: RunOptions): Promise<{ code: number; shown: string }> {
+  const [file = "", ...args] = command;
+  const env: NodeJS.ProcessEnv = { ...process.env, ...options.env };
+  // From a shell with `make env`: the suites choose for themselves what they act on.
+  for (const key of Object.keys(env))
+    if (/^(PULUMI_(?!BIN)|VAULT_|PG|GRAFANA_|DOCKER_HOST$|DATABASE_URL$)/.test(key)) delete env[key];
+  const started = Date.now();
+  let last = started;
+  const child = spawn(file, args, { cwd: options.cwd ?? root, env, stdio: ["ignore", "pipe", "pipe"] });
+  for (const [from, to] of [
+    [child.stdout, process.stdout],
+    [child.stderr, process.stderr],
+  ] as const) {
+    from.on("data", (chunk: Buffer) => {
+      last = Date.now();
+      to.write(chunk);
+    });
+  }
+  const beat = setInterval(() => {
+    if (Date.now() - last < 18_000) return;
+    last = Date.now();
+    console.error(`    … ${name}: still running, ${Math.round((last - started) / 1000)} s`);
+  }, 2_000);
+  return new Promise((done) => {
+    child.on("error", (error) => {
+      clearInterval(beat);
+      done({ code: 1, shown: error.message });
+    });
+    child.on("close", (code, signal) => {
+      clearInterval(beat);
+      done({ code: code ?? 1, shown: signal ?? `exit code ${String(code)}` });
+    });
+  });
+}
+
+void main();
