@@ -59,13 +59,19 @@ const started: Container[] = [];
 
 export async function mochaGlobalSetup(): Promise<void> {
   const names = (Object.keys(SERVERS) as BackendName[]).filter((name) => !given(name));
-  await Promise.all(
-    names.map((name) =>
-      start(name).catch((error: unknown) => {
-        missing(name, (error as Error).message);
-      }),
-    ),
-  );
+  // A promise that is never settled would let Node end quietly, with nothing tested and an exit code of 0.
+  const alive = setInterval(() => undefined, 1_000);
+  try {
+    await Promise.all(
+      names.map((name) =>
+        Promise.race([start(name), timeout(name)]).catch((error: unknown) => {
+          missing(name, (error as Error).message);
+        }),
+      ),
+    );
+  } finally {
+    clearInterval(alive);
+  }
 }
 
 export async function mochaGlobalTeardown(): Promise<void> {
@@ -75,6 +81,11 @@ export async function mochaGlobalTeardown(): Promise<void> {
     console.error(`The tests left something behind, now removed: ${left.join(", ")}`);
     process.exitCode = 1;
   }
+}
+
+async function timeout(name: BackendName): Promise<never> {
+  await sleep((READY_SECONDS + 10) * 1000, undefined, { ref: false });
+  throw new Error(`${name} did not start`);
 }
 
 async function start(name: BackendName): Promise<void> {

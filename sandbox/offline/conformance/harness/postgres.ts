@@ -20,7 +20,8 @@ export async function sqlAs(
 }
 
 async function query(url: URL, text: string): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client({ connectionString: url.href });
+  // Without a time limit, a connection that the server drops while it starts leaves the promise pending for ever.
+  const client = new pg.Client({ connectionString: url.href, connectionTimeoutMillis: 5_000 });
   await client.connect();
   try {
     return (await client.query<Record<string, unknown>>(text)).rows;
