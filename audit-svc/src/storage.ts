@@ -114,7 +114,10 @@ export class Storage {
       }
     } catch (error) {
       this.count(error);
-      throw new UserError(`database: ${reasonOf(error)}`);
+      const denied = (error as { code?: string }).code === "42501";
+      throw new UserError(
+        `database: ${reasonOf(error)}${denied ? "; run `migrate` with runtimeRole set, and grant that role to this one" : ""}`,
+      );
     }
     this.schemaVersion = version;
     this.metrics.schemaVersion.set(version);

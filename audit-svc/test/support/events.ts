@@ -4,7 +4,9 @@ import { uuidv7 } from "../../src/ids.js";
 import { tokens } from "./service.js";
 
 /** A valid event; fields can be replaced. */
-export function event(fields: Record<string, unknown> = {}): Record<string, unknown> & { id: string } {
+export function event(
+  fields: Record<string, unknown> = {},
+): Record<string, unknown> & { id: string; occurredAt: string } {
   return {
     id: uuidv7(),
     application: "billing",

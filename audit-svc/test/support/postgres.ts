@@ -150,8 +150,8 @@ function inDocker(image: string, port: number): PostgresServer {
 function asProcess(bin: string, port: number): PostgresServer {
   const directory = mkdtempSync(join(tmpdir(), "audit-svc-pg-"));
   // PostgreSQL refuses to run as root.
-  const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
-  if ("uid" in nobody) chownSync(directory, nobody.uid, nobody.gid);
+  const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : { uid: undefined, gid: undefined };
+  if (nobody.uid !== undefined) chownSync(directory, nobody.uid, nobody.gid);
   const options = { cwd: directory, stdio: "ignore", ...nobody } as const;
   const data = join(directory, "data");
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`;

@@ -1,0 +1,180 @@
+import assert from "node:assert/strict";
+import pg from "pg";
+import type { App } from "../src/app.js";
+import type { LimitsConfig } from "../src/config.js";
+import { type TestDatabase, createDatabase } from "./support/database.js";
+import { event, post } from "./support/events.js";
+import { pause, until, withDatabase } from "./support/postgres.js";
+import { startApp } from "./support/service.js";
+
+describe("ingestion", function () {
+  this.timeout(60_000);
+  let database: TestDatabase;
+  let app: App;
+  let stop: (() => Promise<void>) | undefined;
+  let blocker: pg.Client | undefined;
+  before(async () => {
+    database = await createDatabase();
+  });
+  afterEach(async () => {
+    await unblock();
+    await stop?.();
+    stop = undefined;
+  });
+  after(() => database.drop());
+
+  const start = async (limits: Partial<LimitsConfig> = {}): Promise<void> => {
+    ({ app, stop } = await startApp(database.runtime, limits));
+  };
+  /** Holds a lock that makes every insert wait. */
+  const block = async (): Promise<void> => {
+    blocker = new pg.Client({ connectionString: withDatabase(database.server.url, database.name) });
+    await blocker.connect();
+    await blocker.query("BEGIN; LOCK TABLE audit.event_ids IN EXCLUSIVE MODE");
+  };
+  const unblock = async (): Promise<void> => {
+    await blocker?.end();
+    blocker = undefined;
+  };
+  const value = async (name: string): Promise<number> =>
+    Number(new RegExp(`^${name} (.*)$`, "m").exec(await app.metrics.registry.metrics())?.[1]);
+
+  it("groups concurrent requests into few statements", async () => {
+    await start({ writers: 1 });
+    const answers = await Promise.all(Array.from({ length: 500 }, () => post(app.main, event())));
+    for (const answer of answers) assert.equal(answer.statusCode, 201);
+    assert.equal(await value("audit_ingest_batch_size_sum"), 500);
+    assert.ok(
+      (await value("audit_ingest_batch_size_count")) <= 50,
+      `${await value("audit_ingest_batch_size_count")} statements`,
+    );
+  });
+
+  it("answers only after the commit", async () => {
+    await start();
+    await block();
+    let answered = false;
+    const sent = event();
+    const answer = post(app.main, sent).finally(() => (answered = true));
+    await pause(300);
+    assert.equal(answered, false);
+    await unblock();
+    assert.equal((await answer).statusCode, 201);
+    assert.equal((await database.stored()).get(sent.id), 1);
+  });
+
+  it("has a bounded queue: beyond it 503 with Retry-After, and what was accepted is stored", async () => {
+    await start({ queueEvents: 100, writers: 1 });
+    await block();
+    const accepted = Array.from({ length: 10 }, () =>
+      post(
+        app.main,
+        Array.from({ length: 10 }, () => event()),
+      ),
+    );
+    await until(() => app.ingest.depth === 100, 5000, "a full queue");
+    assert.equal(await value("audit_ingest_queue_depth"), 100);
+    const refused = await Promise.all(Array.from({ length: 200 }, () => post(app.main, event())));
+    for (const answer of refused) {
+      assert.equal(answer.statusCode, 503);
+      assert.equal(answer.headers["retry-after"], "1");
+      assert.equal(answer.json<{ error: string }>().error, "overloaded");
+    }
+    await unblock();
+    for (const answer of await Promise.all(accepted)) assert.equal(answer.statusCode, 201);
+    assert.equal(app.ingest.depth, 0);
+    assert.equal((await post(app.main, event())).statusCode, 201);
+  });
+
+  it("bounds the queue in bytes too, but lets in a batch that is alone", async () => {
+    await start({ queueBytes: 1024, queueEvents: 5, writers: 1 });
+    const big = Array.from({ length: 10 }, () => event({ data: { a: "x".repeat(500) } }));
+    assert.equal((await post(app.main, big)).statusCode, 201);
+    await block();
+    const first = post(
+      app.main,
+      big.slice(0, 3).map((e) => event({ data: e.data })),
+    );
+    await until(() => app.ingest.depth === 3, 5000, "the first waiting");
+    assert.equal((await post(app.main, event())).statusCode, 503);
+    await unblock();
+    assert.equal((await first).statusCode, 201);
+  });
+
+  it("answers 503 after storeSeconds when the database does not answer, also to those behind", async () => {
+    await start({ storeSeconds: 1, writers: 1, groupEvents: 1 });
+    await block();
+    const began = Date.now();
+    const answers = await Promise.all(Array.from({ length: 5 }, () => post(app.main, event())));
+    assert.deepEqual([...new Set(answers.map((a) => a.statusCode))], [503]);
+    assert.equal(answers[0]?.headers["retry-after"], "1");
+    assert.ok(Date.now() - began < 6000, `${Date.now() - began} ms`);
+    await unblock();
+    assert.equal((await post(app.main, event())).statusCode, 201);
+  });
+
+  it("tries again on another connection when its own is cut", async () => {
+    await start({ writers: 1 });
+    await post(app.main, event());
+    await block();
+    const sent = event();
+    const answer = post(app.main, sent);
+    await until(
+      async () =>
+        (
+          await database.query("SELECT 1 FROM pg_stat_activity WHERE usename = $1 AND wait_event_type = 'Lock'", [
+            database.runtime.user,
+          ])
+        ).length === 1,
+      5000,
+      "the insert waiting",
+    );
+    await database.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", [
+      database.runtime.user,
+    ]);
+    await unblock();
+    assert.equal((await answer).statusCode, 201);
+    assert.equal((await database.stored()).get(sent.id), 1);
+    assert.ok((await value('audit_db_errors_total\\{kind="connection"\\}')) >= 1);
+  });
+
+  it("finishes what it accepted when it is stopped, and takes nothing new", async () => {
+    await start({ writers: 1 });
+    await block();
+    const sent = Array.from({ length: 20 }, () => event());
+    const answers = sent.map((one) => post(app.main, one));
+    await until(() => app.ingest.depth === 20, 5000, "the queue");
+    let closed = false;
+    const closing = stop?.().finally(() => (closed = true));
+    stop = undefined;
+    await pause(200);
+    assert.equal(closed, false);
+    await unblock();
+    for (const answer of await Promise.all(answers)) assert.equal(answer.statusCode, 201);
+    await closing;
+    const stored = await database.stored();
+    assert.deepEqual(
+      sent.filter((one) => stored.get(one.id) !== 1),
+      [],
+    );
+  });
+
+  it("makes only the request pay whose values the database cannot hold", async () => {
+    await start({ writers: 1 });
+    // What the checks let through today the database may refuse tomorrow: a constraint plays that part.
+    await database.query(
+      "ALTER TABLE audit.events ADD CONSTRAINT no_eve CHECK (actor <> 'eve' OR 1 / (length(actor) - 3) > 0)",
+    );
+    await block();
+    const first = post(app.main, event());
+    await until(() => app.ingest.depth === 1, 5000, "the first");
+    const rest = [event(), event({ actor: "eve" }), event()].map((one) => post(app.main, one));
+    await until(() => app.ingest.depth === 4, 5000, "the group");
+    await unblock();
+    assert.deepEqual(
+      (await Promise.all([first, ...rest])).map((a) => a.statusCode),
+      [201, 201, 400, 201],
+    );
+    await database.query("ALTER TABLE audit.events DROP CONSTRAINT no_eve");
+  });
+});

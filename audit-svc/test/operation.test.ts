@@ -1,0 +1,280 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestDatabase, createDatabase } from "./support/database.js";
+import { event, get, post } from "./support/events.js";
+import { freePort, until } from "./support/postgres.js";
+import { ConfigFile, ServiceProcess, configContent, program, startApp, tokens } from "./support/service.js";
+
+interface Document {
+  openapi: string;
+  paths: Record<
+    string,
+    Record<
+      string,
+      {
+        responses: Record<string, { content?: Record<string, { schema: unknown }> }>;
+        security?: unknown[];
+        requestBody?: { content: Record<string, unknown> };
+      }
+    >
+  >;
+}
+
+describe("operation", function () {
+  this.timeout(60_000);
+  let database: TestDatabase;
+  before(async () => {
+    database = await createDatabase();
+  });
+  after(() => database.drop());
+
+  it("serves OpenAPI 3.1 with a schema for every status of every route", async () => {
+    const { app, stop } = await startApp(database.runtime);
+    const document = (await app.main.inject("/openapi.json")).json<Document>();
+    assert.match(document.openapi, /^3\.1\./);
+    assert.deepEqual(Object.keys(document.paths).sort(), [
+      "/healthz",
+      "/metrics",
+      "/readyz",
+      "/v1/events",
+      "/v1/events/export",
+    ]);
+    const events = document.paths["/v1/events"];
+    assert.deepEqual(Object.keys(events?.post?.responses ?? {}), [
+      "201",
+      "400",
+      "401",
+      "403",
+      "409",
+      "413",
+      "415",
+      "500",
+      "503",
+    ]);
+    assert.deepEqual(Object.keys(events?.get?.responses ?? {}), ["200", "400", "401", "403", "500", "503"]);
+    assert.deepEqual(Object.keys(events?.post?.requestBody?.content ?? {}), [
+      "application/json",
+      "application/x-ndjson",
+    ]);
+    for (const route of Object.values(document.paths)) {
+      for (const operation of Object.values(route)) {
+        for (const [status, response] of Object.entries(operation.responses))
+          assert.ok(Object.values(response.content ?? {})[0]?.schema, status);
+      }
+    }
+    await stop();
+  });
+
+  it("counts requests, events and what it is, with labels that are bounded", async () => {
+    const { app, stop } = await startApp(database.runtime, { applications: 3 });
+    for (const application of ["a", "b", "c", "d", "billing"])
+      await post(app.main, [event({ application }), event({ application })]);
+    await post(app.main, "{");
+    await app.main.inject({ method: "GET", url: "/v1/unknown/path?x=1" });
+    await app.main.inject({ method: "PROPFIND" as "GET", url: "/x" });
+    const text = (await app.main.inject("/metrics")).body;
+    const has = (line: string): void =>
+      assert.ok(
+        text.includes(`\n${line}\n`),
+        `${line} is not in\n${text
+          .split("\n")
+          .filter((l) => l.startsWith(line.split("{")[0] ?? ""))
+          .join("\n")}`,
+      );
+    has('audit_events_total{application="billing"} 2');
+    has('audit_events_total{application="a"} 2');
+    has('audit_events_total{application="b"} 2');
+    has('audit_events_total{application="other"} 4');
+    has('http_requests_total{method="POST",route="/v1/events",code="201"} 5');
+    has('http_requests_total{method="POST",route="/v1/events",code="400"} 1');
+    has('http_requests_total{method="GET",route="unmatched",code="404"} 1');
+    has('http_requests_total{method="other",route="unmatched",code="404"} 1');
+    has('http_request_duration_seconds_count{method="POST",route="/v1/events"} 6');
+    has("audit_ingest_queue_depth 0");
+    has("audit_ingest_batch_size_sum 10");
+    has("audit_schema_version 1");
+    has('audit_build_info{version="0.1.0",release="unknown"} 1');
+    has('audit_db_pool_connections{state="waiting"} 0');
+    assert.match(text, /\naudit_db_pool_connections\{state="idle"\} [1-9]/);
+    assert.match(text, /\naudit_config_last_reload_timestamp_seconds \d{10}/);
+    assert.match(text, /\nprocess_resident_memory_bytes \d+/);
+    for (const line of text.split("\n").filter((l) => l.startsWith("# HELP")))
+      assert.ok(line.split(" ").length > 4, line);
+    await stop();
+  });
+
+  it("logs JSON lines with the request's id, and neither content nor secrets", async () => {
+    const file = new ConfigFile();
+    file.write(configContent(database.runtime));
+    const service = await ServiceProcess.create(file, { AUDIT_LOG_LEVEL: "trace" });
+    await service.start();
+    const call = (body: string, token: string): Promise<Response> =>
+      fetch(`${service.url}/v1/events?actor=private-query`, {
+        method: "POST",
+        body,
+        headers: { authorization: `Bearer ${token}`, "content-type": "application/json", "x-request-id": "my-own-id" },
+      });
+    assert.equal((await call(JSON.stringify(event({ actor: "private-actor" })), tokens.anyWriter)).status, 201);
+    const refused = await call('{"actor":"private-actor" "', tokens.anyWriter);
+    assert.equal(((await refused.json()) as { requestId: string }).requestId, "my-own-id");
+    await call("{}", "private-token");
+    assert.equal(await service.end("SIGTERM"), 0);
+    const lines = service.log
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    assert.ok(
+      lines.some((line) => line.reqId === "my-own-id"),
+      service.log,
+    );
+    assert.ok(lines.every((line) => typeof line.time === "string" && typeof line.level === "string"));
+    assert.doesNotMatch(service.log, /private|secret-|writer-of|Bearer/);
+    file.remove();
+  });
+
+  it("stops with exit code 0 at once when idle, keep-alive connections open or not", async () => {
+    const file = new ConfigFile();
+    file.write(configContent(database.runtime));
+    const service = await ServiceProcess.create(file);
+    await service.start();
+    assert.equal(await service.answers("/healthz"), true);
+    const began = Date.now();
+    assert.equal(await service.end("SIGTERM"), 0);
+    assert.ok(Date.now() - began < 3000);
+    file.remove();
+  });
+
+  it("has /reload on the main port when it has only one", async () => {
+    const file = new ConfigFile();
+    file.write(configContent(database.runtime));
+    const service = await ServiceProcess.create(file, { AUDIT_ADMIN_LISTEN: "off" });
+    await service.start();
+    assert.equal((await fetch(`${service.url}/reload`, { method: "POST" })).status, 200);
+    assert.equal(await service.end("SIGTERM"), 0);
+    file.remove();
+  });
+
+  const run = (
+    args: string[],
+    env: Record<string, string> = {},
+  ): Promise<{ code: number | null; out: string; err: string }> =>
+    new Promise((resolve) => {
+      const child = spawn(process.execPath, [program(), ...args], {
+        env: { PATH: process.env.PATH ?? "", ...env },
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      let [out, err] = ["", ""];
+      child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
+      child.stderr.on("data", (chunk: Buffer) => (err += chunk.toString()));
+      child.on("exit", (code) => resolve({ code, out, err }));
+    });
+
+  it("refuses mistakes in one message with exit code 2", async () => {
+    const port = await freePort();
+    const cases: [string[], Record<string, string>, string][] = [
+      [
+        ["serve"],
+        { AUDIT_LISTEN: "x" },
+        'audit-svc: AUDIT_LISTEN: "x" is not an address; write it as host:port, for example 0.0.0.0:8080 or [::]:8080.\n',
+      ],
+      [["generate"], {}, "audit-svc: generate: --token-file is needed: a file with a writer's token.\n"],
+      [["generate", "--token-file", "/nowhere"], {}, "audit-svc: generate: cannot read /nowhere: ENOENT.\n"],
+      [
+        ["generate", "--token-file", "/nowhere", "--rate", "x"],
+        {},
+        "audit-svc: generate: cannot read /nowhere: ENOENT.\n",
+      ],
+      [["health", "--dead"], {}, 'audit-svc: health: unknown argument "--dead"; only --live is known.\n'],
+    ];
+    for (const [args, env, err] of cases) assert.deepEqual(await run(args, env), { code: 2, out: "", err });
+    const unknown = await run(["sevre"]);
+    assert.deepEqual([unknown.code, unknown.err.split("\n")[0]], [2, 'audit-svc: unknown command "sevre".']);
+    assert.equal((await run(["health"], { AUDIT_LISTEN: `127.0.0.1:${port}` })).code, 1);
+  });
+
+  it("generates events, verifies them, and fails when one is gone", async () => {
+    const file = new ConfigFile();
+    file.write(configContent(database.runtime));
+    const service = await ServiceProcess.create(file);
+    await service.start();
+    const path = (name: string, content: string): string => {
+      const target = join(file.directory, name);
+      writeFileSync(target, content);
+      return target;
+    };
+    const args = [
+      "generate",
+      "--url",
+      service.url,
+      "--token-file",
+      path("any", `${tokens.anyWriter}\n`),
+      "--reader-token-file",
+      path("reader", tokens.reader),
+      "--verify",
+      "--duration",
+      "2",
+      "--quiet",
+    ];
+    const good = await run([...args, "--applications", "3", "--rate", "100"]);
+    assert.equal(good.code, 0, good.err);
+    const summary = JSON.parse(good.out) as Record<string, number>;
+    assert.deepEqual(
+      [summary.sent, summary.acked, summary.rejected, summary.missing, summary.twice],
+      [200, 200, 0, 0, 0],
+    );
+    assert.ok((summary.p50 ?? 0) > 0 && (summary.p99 ?? 0) >= (summary.p50 ?? 0));
+
+    const { app, stop } = await startApp(database.runtime);
+    const seen = (await get(app.main, "/v1/events?limit=1000"))
+      .json<{ events: { application: string }[] }>()
+      .events.map((e) => e.application);
+    assert.ok(["billing", "identity", "orders"].every((name) => seen.includes(name)));
+    await stop();
+
+    const mine = await run([
+      ...args.slice(0, 3),
+      "--token-file",
+      path("mine", `billing ${tokens.writer}\n`),
+      "--duration",
+      "1",
+      "--rate",
+      "50",
+      "--batch",
+      "5",
+      "--quiet",
+    ]);
+    assert.deepEqual([mine.code, (JSON.parse(mine.out) as Record<string, number>).acked], [0, 50]);
+
+    const wrong = await run([
+      ...args.slice(0, 3),
+      "--token-file",
+      path("wrong", "nobody"),
+      "--duration",
+      "1",
+      "--rate",
+      "5",
+      "--quiet",
+    ]);
+    assert.deepEqual([wrong.code, (JSON.parse(wrong.out) as Record<string, number>).rejected], [1, 5]);
+
+    // Somebody with more rights than the service deletes while events come in: that must not go unnoticed.
+    const running = run([...args, "--rate", "100"]);
+    await until(
+      async () =>
+        (
+          await database.query(
+            "DELETE FROM audit.events WHERE id IN (SELECT id FROM audit.events WHERE recorded_at > now() - interval '500 ms' LIMIT 3) RETURNING 1",
+          )
+        ).length === 3,
+      10_000,
+      "three events to delete",
+    );
+    const bad = await running;
+    assert.equal(bad.code, 1);
+    assert.ok(Number((JSON.parse(bad.out) as Record<string, number>).missing) >= 3, bad.out);
+    assert.equal(await service.end("SIGTERM"), 0);
+    file.remove();
+  });
+});
