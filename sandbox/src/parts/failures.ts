@@ -3,7 +3,7 @@ import { UserError } from "../user-error.js";
 /** Circumstances that the operator can mend, told by what programs print about them. The first match wins. */
 const knownFailures: readonly { sign: RegExp; cause: string; cure: string }[] = [
   {
-    sign: /no space left on device|not enough free space|disk quota exceeded|ENOSPC/i,
+    sign: /no space left on device|enough free space|disk quota exceeded|ENOSPC/i,
     cause: "the disk is full",
     cure: "Free some space (the sandbox needs about 8 GB; `docker system df` shows Docker's share) and run the command again.",
   },
@@ -18,14 +18,14 @@ const knownFailures: readonly { sign: RegExp; cause: string; cure: string }[] = 
     cure: "Start it (`sudo systemctl start docker`), or check DOCKER_HOST, and run the command again.",
   },
   {
-    sign: /could not get lock|unable to acquire the dpkg frontend lock|unable to lock directory/i,
-    cause: "another package installation is running on this machine",
-    cure: "Wait for it to end (often unattended-upgrades) and run the command again.",
-  },
-  {
     sign: /are you root\?|only root can do that|must be run as root|operation not permitted.*apt|permission denied.*dpkg/i,
     cause: "root's rights are missing",
     cure: "Run as root, or let this user use sudo without a password for this step.",
+  },
+  {
+    sign: /could not get lock|unable to acquire the dpkg frontend lock|unable to lock directory/i,
+    cause: "another package installation is running on this machine",
+    cure: "Wait for it to end (often unattended-upgrades) and run the command again.",
   },
   {
     sign: /toomanyrequests|pull rate limit/i,

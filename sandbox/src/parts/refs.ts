@@ -7,7 +7,8 @@ export const overrideVariable = (name: ImageName): string => `IMAGE_${name.toUpp
 /** `base` and `node` are derived from the plain ones, so IMAGE_BASE and IMAGE_NODE name those. */
 const overridable: Readonly<Partial<Record<ImageName, ImageName>>> = { base: "base-plain", node: "node-plain" };
 
-const reference = /^[a-z0-9][a-zA-Z0-9._:/-]*(@sha256:[0-9a-f]{64})?$/;
+const reference =
+  /^[a-z0-9][a-zA-Z0-9._-]*(:[0-9]+(?=\/))?(\/[a-z0-9][a-z0-9._-]*)*(:[A-Za-z0-9_.-]+)?(@sha256:[0-9a-f]{64})?$/;
 
 /**
  * Reads IMAGE_<NAME>.
