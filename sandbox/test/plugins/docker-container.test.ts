@@ -9,7 +9,9 @@ const TYPE = "docker:index/container:Container";
 const PREFIX = `dtest-${process.pid}`;
 
 function docker(...args: string[]): string {
-  return execFileSync("docker", args, { stdio: ["ignore", "pipe", "pipe"] }).toString().trim();
+  return execFileSync("docker", args, { stdio: ["ignore", "pipe", "pipe"] })
+    .toString()
+    .trim();
 }
 
 function inspect(name: string, format: string): string {
@@ -55,7 +57,10 @@ describe("docker stand-in: Container", function () {
     assert.equal(await one.up(inputs), "created");
     assert.equal(one.state.name, `${PREFIX}-${count}`);
     assert.equal((one.state.ports as { external: number }[])[0]?.external === 0, false);
-    assert.equal(inspect(one.id, "{{.State.Running}} {{.HostConfig.Memory}} {{.Config.User}}"), "true 67108864 65534:65534");
+    assert.equal(
+      inspect(one.id, "{{.State.Running}} {{.HostConfig.Memory}} {{.Config.User}}"),
+      "true 67108864 65534:65534",
+    );
     assert.equal(await one.up(inputs), "same");
     await one.refresh();
     assert.equal(await one.up({ ...inputs, envs: ["A=1", "B=2"] }), "same");
@@ -84,11 +89,26 @@ describe("docker stand-in: Container", function () {
     const one = container();
     await one.up(named({ memory: 64, memorySwap: 64 }));
     const { id } = one;
-    assert.equal(await one.up(named({ memory: 96, memorySwap: 96, restart: "unless-stopped", cpuShares: 512 })), "updated");
+    assert.equal(
+      await one.up(named({ memory: 96, memorySwap: 96, restart: "unless-stopped", cpuShares: 512 })),
+      "updated",
+    );
     assert.equal(one.id, id);
-    assert.equal(inspect(id, "{{.HostConfig.Memory}} {{.HostConfig.RestartPolicy.Name}} {{.HostConfig.CpuShares}}"), "100663296 unless-stopped 512");
-    for (const change of [{ envs: ["A=1"] }, { labels: [{ label: "a", value: "b" }] }, { user: "1000" }, { readOnly: true }, { stopTimeout: 5 }, { cpus: "0.5" }]) {
-      const diff = await one.diff(named({ memory: 96, memorySwap: 96, restart: "unless-stopped", cpuShares: 512, ...change }));
+    assert.equal(
+      inspect(id, "{{.HostConfig.Memory}} {{.HostConfig.RestartPolicy.Name}} {{.HostConfig.CpuShares}}"),
+      "100663296 unless-stopped 512",
+    );
+    for (const change of [
+      { envs: ["A=1"] },
+      { labels: [{ label: "a", value: "b" }] },
+      { user: "1000" },
+      { readOnly: true },
+      { stopTimeout: 5 },
+      { cpus: "0.5" },
+    ]) {
+      const diff = await one.diff(
+        named({ memory: 96, memorySwap: 96, restart: "unless-stopped", cpuShares: 512, ...change }),
+      );
       assert.deepEqual(diff.replaces, Object.keys(change));
       assert.equal(diff.deleteBeforeReplace, true);
     }
@@ -99,7 +119,10 @@ describe("docker stand-in: Container", function () {
     const one = container();
     await one.up(named());
     assert.equal(await one.up(named({ init: true, rm: true, tmpfs: { "/x": "size=1m" } })), "updated");
-    assert.equal(inspect(one.id, "{{.HostConfig.Init}} {{.HostConfig.AutoRemove}} {{.HostConfig.Tmpfs}}"), "false false map[]");
+    assert.equal(
+      inspect(one.id, "{{.HostConfig.Init}} {{.HostConfig.AutoRemove}} {{.HostConfig.Tmpfs}}"),
+      "false false map[]",
+    );
     await one.refresh();
     assert.deepEqual([one.state.init, one.state.rm], [false, false]);
     await one.delete();
@@ -115,19 +138,35 @@ describe("docker stand-in: Container", function () {
 
   it("replaces at every run for a capability, cpus and durations that Docker and Go write otherwise", async () => {
     const one = container();
-    const written = { capabilities: { adds: ["net_admin"], drops: ["MKNOD"] }, cpus: "1", healthcheck: { tests: ["CMD", "true"], interval: "90s" } };
+    const written = {
+      capabilities: { adds: ["net_admin"], drops: ["MKNOD"] },
+      cpus: "1",
+      healthcheck: { tests: ["CMD", "true"], interval: "90s" },
+    };
     await one.up(named(written));
     // Engines differ in whether they rewrite capabilities; what they report is what counts.
     const rewritten = inspect(one.id, "{{.HostConfig.CapAdd}}") !== "[net_admin]";
-    assert.deepEqual((await one.diff(named(written))).replaces, [...(rewritten ? ["capabilities"] : []), "cpus", "healthcheck"]);
-    const canonical = { capabilities: rewritten ? { adds: ["CAP_NET_ADMIN"], drops: ["CAP_MKNOD"] } : written.capabilities, cpus: "1.0", healthcheck: { tests: ["CMD", "true"], interval: "1m30s" } };
+    assert.deepEqual((await one.diff(named(written))).replaces, [
+      ...(rewritten ? ["capabilities"] : []),
+      "cpus",
+      "healthcheck",
+    ]);
+    const canonical = {
+      capabilities: rewritten ? { adds: ["CAP_NET_ADMIN"], drops: ["CAP_MKNOD"] } : written.capabilities,
+      cpus: "1.0",
+      healthcheck: { tests: ["CMD", "true"], interval: "1m30s" },
+    };
     assert.deepEqual((await one.diff(named(canonical))).diffs, []);
     await one.delete();
   });
 
   describe("wait", () => {
     const healthy = { healthcheck: { tests: ["CMD", "true"], interval: "1s" }, wait: true };
-    const unhealthy = { healthcheck: { tests: ["CMD", "false"], interval: "1s", retries: 1 }, wait: true, waitTimeout: 2 };
+    const unhealthy = {
+      healthcheck: { tests: ["CMD", "false"], interval: "1s", retries: 1 },
+      wait: true,
+      waitTimeout: 2,
+    };
 
     it("waits until the container is healthy", async () => {
       const one = container();
@@ -138,7 +177,10 @@ describe("docker stand-in: Container", function () {
 
     it("keeps an unhealthy container running and in the state, and the next run calls it good", async () => {
       const one = container();
-      await assert.rejects(one.up(named(unhealthy)), (error: Error) => error instanceof InitFailed && error.message.includes('failed to be in healthy state'));
+      await assert.rejects(
+        one.up(named(unhealthy)),
+        (error: Error) => error instanceof InitFailed && error.message.includes("failed to be in healthy state"),
+      );
       assert.equal(inspect(one.id, "{{.State.Running}}"), "true");
       assert.equal(await one.up(named(unhealthy)), "updated");
       assert.equal(one.hasInitErrors, false);
@@ -219,7 +261,15 @@ describe("docker stand-in: Container", function () {
         { file: "/etc/made/run", contentBase64: Buffer.from("bytes").toString("base64"), executable: true },
         { file: "/etc/made/owned", content: "x", permissions: "0600", owner: "10001", group: "10002" },
       ];
-      await one.up(named({ uploads, command: ["sh", "-c", "stat -c '%n %a %u:%g %s' /etc/made/*"], attach: true, logs: true, mustRun: false }));
+      await one.up(
+        named({
+          uploads,
+          command: ["sh", "-c", "stat -c '%n %a %u:%g %s' /etc/made/*"],
+          attach: true,
+          logs: true,
+          mustRun: false,
+        }),
+      );
       assert.deepEqual(String(one.state.containerLogs).trim().split("\n"), [
         "/etc/made/owned 600 10001:10002 1",
         "/etc/made/plain 644 0:0 4",
@@ -230,7 +280,10 @@ describe("docker stand-in: Container", function () {
 
     it("fails with a read-only root, after the container is there", async () => {
       const one = container();
-      await assert.rejects(one.up(named({ readOnly: true, uploads: [{ file: "/x", content: "y" }] })), (error: Error) => error instanceof InitFailed && error.message.includes('read-only'));
+      await assert.rejects(
+        one.up(named({ readOnly: true, uploads: [{ file: "/x", content: "y" }] })),
+        (error: Error) => error instanceof InitFailed && error.message.includes("read-only"),
+      );
       assert.notEqual(one.id, "");
       await one.delete();
     });
@@ -251,13 +304,23 @@ describe("docker stand-in: Container", function () {
       const one = container();
       const inputs = named({ networksAdvanced: [{ name: network, aliases: ["blue"], ipv4Address: "172.31.78.10" }] });
       await one.up(inputs);
-      const joined = JSON.parse(inspect(one.id, "{{json .NetworkSettings.Networks}}")) as Record<string, { Aliases: string[]; IPAddress: string }>;
+      const joined = JSON.parse(inspect(one.id, "{{json .NetworkSettings.Networks}}")) as Record<
+        string,
+        { Aliases: string[]; IPAddress: string }
+      >;
       assert.deepEqual(Object.keys(joined), [network]);
       assert.equal(joined[network]?.IPAddress, "172.31.78.10");
       assert.ok(joined[network]?.Aliases.includes("blue"));
       await one.refresh();
       assert.equal(await one.up(inputs), "same");
-      assert.deepEqual((await one.diff(named({ networksAdvanced: [{ name: network, aliases: ["green"], ipv4Address: "172.31.78.10" }] }))).replaces, ["networksAdvanced"]);
+      assert.deepEqual(
+        (
+          await one.diff(
+            named({ networksAdvanced: [{ name: network, aliases: ["green"], ipv4Address: "172.31.78.10" }] }),
+          )
+        ).replaces,
+        ["networksAdvanced"],
+      );
       await one.delete();
     });
 
@@ -293,7 +356,20 @@ describe("docker stand-in: Container", function () {
     it("gives the time of the state before, not of the program now", async () => {
       const one = container();
       await one.up(named(slow));
-      const events = () => docker("events", "--since", String(since), "--until", String(Math.ceil(Date.now() / 1000) + 1), "--filter", `container=${one.state.name as string}`, "--filter", "event=die", "--format", "{{.Actor.Attributes.exitCode}}");
+      const events = () =>
+        docker(
+          "events",
+          "--since",
+          String(since),
+          "--until",
+          String(Math.ceil(Date.now() / 1000) + 1),
+          "--filter",
+          `container=${one.state.name as string}`,
+          "--filter",
+          "event=die",
+          "--format",
+          "{{.Actor.Attributes.exitCode}}",
+        );
       const since = Math.floor(Date.now() / 1000) - 1;
       assert.equal(await one.up(named({ ...slow, envs: ["NEW=1"], destroyGraceSeconds: 10 })), "replaced");
       assert.equal(events(), "137");
@@ -319,13 +395,19 @@ describe("docker stand-in: Container", function () {
 
   it("saves nothing when the container was never made", async () => {
     const one = container();
-    await assert.rejects(one.up(named({ image: "localhost:1/none:none" })), /Unable to create container with image localhost:1\/none:none/);
+    await assert.rejects(
+      one.up(named({ image: "localhost:1/none:none" })),
+      /Unable to create container with image localhost:1\/none:none/,
+    );
     assert.equal(one.id, "");
   });
 
   it("refuses inputs that it does not implement, by name", async () => {
     const one = container();
-    await assert.rejects(one.up(named({ gpus: "all" })), /sandbox stand-in: docker:index\/container:Container does not implement input gpus/);
+    await assert.rejects(
+      one.up(named({ gpus: "all" })),
+      /sandbox stand-in: docker:index\/container:Container does not implement input gpus/,
+    );
     await assert.rejects(one.up(named({ restart: "sometimes" })), /restart/);
   });
 });

@@ -54,8 +54,14 @@ export async function startSshServer(socket: string): Promise<SshServer> {
     client.on("close", () => clients.delete(client));
     client.on("error", () => client.end());
     client.on("authentication", (attempt) => {
-      if (attempt.method !== "publickey" || !attempt.key.data.equals(allowed.getPublicSSH())) return attempt.reject(["publickey"]);
-      if (attempt.signature && attempt.blob && allowed.verify(attempt.blob, attempt.signature, attempt.hashAlgo) !== true) return attempt.reject();
+      if (attempt.method !== "publickey" || !attempt.key.data.equals(allowed.getPublicSSH()))
+        return attempt.reject(["publickey"]);
+      if (
+        attempt.signature &&
+        attempt.blob &&
+        allowed.verify(attempt.blob, attempt.signature, attempt.hashAlgo) !== true
+      )
+        return attempt.reject();
       attempt.accept();
     });
     client.on("session", (accept) => {
@@ -70,7 +76,18 @@ export async function startSshServer(socket: string): Promise<SshServer> {
   writeFileSync(known, `[127.0.0.1]:${port} ${hostPublic}\n`);
   return {
     host: `ssh://tester@127.0.0.1:${port}`,
-    sshOpts: ["-F", "none", "-i", path.join(directory, "client"), "-o", `UserKnownHostsFile=${known}`, "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"],
+    sshOpts: [
+      "-F",
+      "none",
+      "-i",
+      path.join(directory, "client"),
+      "-o",
+      `UserKnownHostsFile=${known}`,
+      "-o",
+      "BatchMode=yes",
+      "-o",
+      "IdentitiesOnly=yes",
+    ],
     commands,
     connections: () => connections,
     async close() {

@@ -73,9 +73,14 @@ export class Plugin {
     });
     const port = await new Promise<string>((resolve, reject) => {
       createInterface({ input: child.stdout }).once("line", resolve);
-      child.once("exit", (code) => reject(new Error(`the ${name} plugin ended with ${code} before it printed its port`)));
+      child.once("exit", (code) =>
+        reject(new Error(`the ${name} plugin ended with ${code} before it printed its port`)),
+      );
     });
-    const Client = providerGrpc.ResourceProviderClient as unknown as new (address: string, credentials: grpc.ChannelCredentials) => grpc.Client;
+    const Client = providerGrpc.ResourceProviderClient as unknown as new (
+      address: string,
+      credentials: grpc.ChannelCredentials,
+    ) => grpc.Client;
     return new Plugin(child, new Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure()));
   }
 
@@ -89,7 +94,10 @@ export class Plugin {
 
   call<Response>(method: string, request: unknown): Promise<Response> {
     return new Promise((resolve, reject) => {
-      const client = this.client as unknown as Record<string, (request: unknown, answer: (error: grpc.ServiceError | null, response: Response) => void) => void>;
+      const client = this.client as unknown as Record<
+        string,
+        (request: unknown, answer: (error: grpc.ServiceError | null, response: Response) => void) => void
+      >;
       client[method]?.(request, (error, response) => {
         if (error) reject(initFailed(error) ?? new Error(error.details));
         else resolve(response);
@@ -100,11 +108,14 @@ export class Plugin {
   /** @param config as the SDK's Provider sends it: everything that is not a string as JSON */
   async configure(config: Record<string, unknown>): Promise<void> {
     const news: Properties = {};
-    for (const [key, value] of Object.entries(config)) news[key] = typeof value === "string" ? value : JSON.stringify(value);
+    for (const [key, value] of Object.entries(config))
+      news[key] = typeof value === "string" ? value : JSON.stringify(value);
     const check = new pb.CheckRequest();
     check.setNews(encode(news));
     const checked = await this.call<pbTypes.CheckResponse>("checkConfig", check);
-    const failures = checked.getFailuresList().map((failure) => ({ property: failure.getProperty(), reason: failure.getReason() }));
+    const failures = checked
+      .getFailuresList()
+      .map((failure) => ({ property: failure.getProperty(), reason: failure.getReason() }));
     if (failures.length > 0) throw new CheckFailed(failures);
     const request = new pb.ConfigureRequest();
     request.setArgs(checked.getInputs());
@@ -134,14 +145,19 @@ export class Resource {
     return `urn:pulumi:test::test::${this.type}::${this.name}`;
   }
 
-  async check(inputs: Properties, olds: Properties | undefined = this.id === "" ? undefined : this.inputs): Promise<Properties> {
+  async check(
+    inputs: Properties,
+    olds: Properties | undefined = this.id === "" ? undefined : this.inputs,
+  ): Promise<Properties> {
     const request = new pb.CheckRequest();
     request.setUrn(this.urn);
     request.setNews(encode(inputs));
     if (olds !== undefined) request.setOlds(encode(olds));
     request.setRandomseed(new Uint8Array([1, 2, 3, 4]));
     const response = await this.plugin.call<pbTypes.CheckResponse>("check", request);
-    const failures = response.getFailuresList().map((failure) => ({ property: failure.getProperty(), reason: failure.getReason() }));
+    const failures = response
+      .getFailuresList()
+      .map((failure) => ({ property: failure.getProperty(), reason: failure.getReason() }));
     if (failures.length > 0) throw new CheckFailed(failures);
     return withoutMarks(response.getInputs());
   }
@@ -243,7 +259,11 @@ export class Resource {
     }
     const diff = await this.diff(inputs);
     if (diff.replaces.length > 0) {
-      const old = Object.assign(new Resource(this.plugin, this.type, this.name), { id: this.id, state: this.state, inputs: this.inputs });
+      const old = Object.assign(new Resource(this.plugin, this.type, this.name), {
+        id: this.id,
+        state: this.state,
+        inputs: this.inputs,
+      });
       if (diff.deleteBeforeReplace) await old.delete();
       await this.create(inputs);
       if (!diff.deleteBeforeReplace) await old.delete();

@@ -76,7 +76,9 @@ class SshConnection extends Duplex {
     });
     this.child.on("error", (error) => {
       this.destroy(
-        new EndpointError(`cannot run ssh: ${error.message}; install the OpenSSH client, or set host to a unix:// or tcp:// address`),
+        new EndpointError(
+          `cannot run ssh: ${error.message}; install the OpenSSH client, or set host to a unix:// or tcp:// address`,
+        ),
       );
     });
     // "exit", not "close": a ControlPersist master started by this ssh keeps our stderr open after ssh itself has ended.
@@ -179,7 +181,8 @@ export interface Transport {
 export function transportFor(endpoint: Endpoint): Transport {
   const { host } = endpoint;
   if (host.startsWith("ssh://")) return { agent: new SshAgent(endpoint), hostname: "docker.example.com", port: 80 };
-  if (host.startsWith("unix://")) return { agent: new UnixAgent(host.slice("unix://".length)), hostname: "docker", port: 80 };
+  if (host.startsWith("unix://"))
+    return { agent: new UnixAgent(host.slice("unix://".length)), hostname: "docker", port: 80 };
   if (host.startsWith("tcp://") || host.startsWith("http://")) {
     const url = new URL(host.replace(/^tcp:/, "http:"));
     return {

@@ -6,11 +6,15 @@ import { EngineError } from "./engine.js";
 import { findImage } from "./images.js";
 import type { Inputs, Inspected, State } from "./container-model.js";
 import { connectBody, createBody } from "./container-request.js";
+import { asPlanned } from "./planned.js";
 import { stateFrom } from "./container-state.js";
 import { archiveOf } from "./container-uploads.js";
 
 /** How long a Create may take in all, in seconds, unless the program's customTimeouts say otherwise. */
 const CREATE_TIMEOUT = 20 * 60;
+
+/** Inputs whose order does not matter (Terraform's sets), as far as they are read back. */
+const SETS = ["capabilities", "securityOpts", "dns", "groupAdds", "hosts", "mounts", "ulimits"] as const;
 
 export async function inspect(ctx: DockerContext, id: string): Promise<Inspected | undefined> {
   try {
@@ -41,7 +45,9 @@ async function joinNetworks(ctx: DockerContext, id: string, inputs: Inputs): Pro
   });
   for (const network of networks) {
     await step(`Unable to connect to network '${network.name}'`, () =>
-      ctx.engine.request("POST", `/networks/${encodeURIComponent(network.name)}/connect`, { body: connectBody(id, network) }),
+      ctx.engine.request("POST", `/networks/${encodeURIComponent(network.name)}/connect`, {
+        body: connectBody(id, network),
+      }),
     );
   }
 }
@@ -60,14 +66,15 @@ async function becomeHealthy(ctx: DockerContext, id: string, inputs: Inputs, sig
       );
     }
     if (health.Status === "healthy") return;
-    if (Date.now() + 1000 > deadline) {
+    const left = deadline - Date.now();
+    if (left <= 0) {
       // The first words are the genuine plugin's; the rest says where to look, without the check's output, which may hold secrets.
       throw new Error(
         `container failed to be in healthy state: ${inputs.name ?? id} was ${found.State.Status} and ${health.Status} after ${timeout} s; ` +
           `see \`docker logs ${inputs.name ?? id}\` and \`docker inspect ${inputs.name ?? id}\`, or raise waitTimeout`,
       );
     }
-    await sleep(1000, undefined, { signal });
+    await sleep(Math.min(1000, left), undefined, { signal });
   }
 }
 
@@ -75,7 +82,7 @@ async function becomeHealthy(ctx: DockerContext, id: string, inputs: Inputs, sig
 export function plainLogs(raw: Buffer, tty: boolean): string {
   if (tty) return raw.toString();
   const parts: Buffer[] = [];
-  for (let at = 0; at + 8 <= raw.length; ) {
+  for (let at = 0; at + 8 <= raw.length;) {
     const length = raw.readUInt32BE(at + 4);
     parts.push(raw.subarray(at + 8, at + 8 + length));
     at += 8 + length;
@@ -84,15 +91,22 @@ export function plainLogs(raw: Buffer, tty: boolean): string {
 }
 
 /** Waits for the container to end. How it ended does not matter here: a non-zero exit is no error. */
-async function waitForEnd(ctx: DockerContext, id: string, inputs: Inputs, signal: AbortSignal): Promise<string | undefined> {
+async function waitForEnd(
+  ctx: DockerContext,
+  id: string,
+  inputs: Inputs,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   await step("Unable to wait container end of execution", () =>
     ctx.engine.request("POST", `/containers/${id}/wait`, { query: { condition: "not-running" }, signal }),
   );
   if (inputs.rm === true) {
     // The engine removes it any moment now; without this, whether Create fails would be a matter of luck.
-    await ctx.engine.request("POST", `/containers/${id}/wait`, { query: { condition: "removed" }, signal }).catch((error: unknown) => {
-      if (!(error instanceof EngineError)) throw error;
-    });
+    await ctx.engine
+      .request("POST", `/containers/${id}/wait`, { query: { condition: "removed" }, signal })
+      .catch((error: unknown) => {
+        if (!(error instanceof EngineError)) throw error;
+      });
   }
   if (inputs.logs !== true) return undefined;
   const raw = await step("unable to read container logs", () =>
@@ -101,12 +115,20 @@ async function waitForEnd(ctx: DockerContext, id: string, inputs: Inputs, signal
   return plainLogs(raw, inputs.tty === true);
 }
 
-async function bringUp(ctx: DockerContext, id: string, inputs: Inputs, signal: AbortSignal): Promise<{ logs: string | undefined }> {
+async function bringUp(
+  ctx: DockerContext,
+  id: string,
+  inputs: Inputs,
+  signal: AbortSignal,
+): Promise<{ logs: string | undefined }> {
   await joinNetworks(ctx, id, inputs);
   for (const upload of inputs.uploads ?? []) {
     const archive = await archiveOf(upload);
     await step("Unable to upload volume content", () =>
-      ctx.engine.request("PUT", `/containers/${id}/archive`, { query: { path: "/", noOverwriteDirNonDir: true }, body: archive }),
+      ctx.engine.request("PUT", `/containers/${id}/archive`, {
+        query: { path: "/", noOverwriteDirNonDir: true },
+        body: archive,
+      }),
     );
   }
   if (inputs.start ?? true) {
@@ -122,14 +144,22 @@ async function bringUp(ctx: DockerContext, id: string, inputs: Inputs, signal: A
  *
  * @throws PartialFailure after there is a container; Error before
  */
-export async function createContainer(ctx: DockerContext, inputs: Inputs, call: Call): Promise<{ id: string; state: State }> {
+export async function createContainer(
+  ctx: DockerContext,
+  inputs: Inputs,
+  call: Call,
+): Promise<{ id: string; state: State }> {
   await step(`Unable to create container with image ${inputs.image}`, () => findImage(ctx, inputs.image, ""));
-  if (inputs.mounts?.some((mount) => mount.type === "volume" && mount.volumeOptions !== undefined) && !(await ctx.engine.supports("1.45"))) {
+  if (
+    inputs.mounts?.some((mount) => mount.type === "volume" && mount.volumeOptions !== undefined) &&
+    !(await ctx.engine.supports("1.45"))
+  ) {
     // Whatever the options are, subpath or not, as in the genuine plugin.
     throw new Error("Setting VolumeOptions.Subpath requires docker version 1.45 or higher");
   }
+  const body = createBody(inputs);
   const created = await step("Unable to create container", () =>
-    ctx.engine.request("POST", "/containers/create", { query: { name: inputs.name }, body: createBody(inputs) }),
+    ctx.engine.request("POST", "/containers/create", { query: { name: inputs.name, platform: inputs.platform }, body }),
   );
   const { Id: id } = created as { Id: string };
 
@@ -143,9 +173,11 @@ export async function createContainer(ctx: DockerContext, inputs: Inputs, call: 
     throw new PartialFailure<State>(id, {}, [(error as Error).message]);
   }
   if (found === undefined) {
-    throw new Error(`container ${inputs.name ?? id} was gone when it was read back: with rm and attach there is nothing left to keep in the state`);
+    throw new Error(
+      `container ${inputs.name ?? id} was gone when it was read back: with rm and attach there is nothing left to keep in the state`,
+    );
   }
-  const state = stateFrom(found, inputs as State);
+  const state = asPlanned(stateFrom(found, inputs as State), inputs, SETS);
   if (logs !== undefined) state.containerLogs = logs;
   return { id, state };
 }

@@ -37,7 +37,12 @@ export interface Inspected {
   /** The image's id. */
   Image: string;
   Platform: string;
-  State: { Running: boolean; Status: string; ExitCode: number; Health?: { Status: string; FailingStreak: number } | null };
+  State: {
+    Running: boolean;
+    Status: string;
+    ExitCode: number;
+    Health?: { Status: string; FailingStreak: number } | null;
+  };
   Config: {
     Image: string;
     Hostname: string;

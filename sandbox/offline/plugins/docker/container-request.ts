@@ -27,8 +27,14 @@ function healthcheck(input: NonNullable<Inputs["healthcheck"]>): ApiHealthcheck 
 }
 
 function mount(input: NonNullable<Inputs["mounts"]>[number]): ApiMount {
-  const result: ApiMount = { Type: input.type, Target: input.target, Source: input.source ?? "", ReadOnly: input.readOnly ?? false };
-  if (input.type === "bind" && input.bindOptions !== undefined) result.BindOptions = { Propagation: input.bindOptions.propagation ?? "" };
+  const result: ApiMount = {
+    Type: input.type,
+    Target: input.target,
+    Source: input.source ?? "",
+    ReadOnly: input.readOnly ?? false,
+  };
+  if (input.type === "bind" && input.bindOptions !== undefined)
+    result.BindOptions = { Propagation: input.bindOptions.propagation ?? "" };
   if (input.type === "volume" && input.volumeOptions !== undefined) {
     const { noCopy, labels, driverName, driverOptions, subpath } = input.volumeOptions;
     result.VolumeOptions = {
@@ -49,7 +55,10 @@ interface Binding {
   HostPort: string;
 }
 
-function ports(inputs: NonNullable<Inputs["ports"]>): { exposed: Record<string, object>; bindings: Record<string, Binding[]> } {
+function ports(inputs: NonNullable<Inputs["ports"]>): {
+  exposed: Record<string, object>;
+  bindings: Record<string, Binding[]>;
+} {
   const exposed: Record<string, object> = {};
   const bindings: Record<string, Binding[]> = {};
   for (const port of inputs) {
@@ -73,8 +82,10 @@ function volumes(inputs: NonNullable<Inputs["volumes"]>) {
   for (const volume of inputs) {
     const path = volume.containerPath ?? "";
     const from = volume.fromContainer ?? "";
-    if (path === "" && from === "") throw new Error("Unable to parse volumes: volume entry without container path or source container");
-    if (path !== "" && from !== "") throw new Error("Unable to parse volumes: both a container and a path specified in a volume entry");
+    if (path === "" && from === "")
+      throw new Error("Unable to parse volumes: volume entry without container path or source container");
+    if (path !== "" && from !== "")
+      throw new Error("Unable to parse volumes: both a container and a path specified in a volume entry");
     if (from !== "") {
       VolumesFrom.push(from);
       continue;
@@ -95,9 +106,19 @@ function securityOptions(inputs: readonly string[]) {
   };
 }
 
+/** Capabilities as Docker's own client sends them: in capitals, with their prefix, sorted and each once. */
+function capabilities(list: readonly string[] | undefined): string[] | undefined {
+  if (list === undefined) return undefined;
+  const spelled = list
+    .map((name) => name.toUpperCase().trim())
+    .map((name) => (name === "ALL" || name.startsWith("CAP_") ? name : `CAP_${name}`));
+  return [...new Set(spelled)].sort();
+}
+
 /** @throws Error when it is no number or finer than a billionth */
 export function nanoCpus(cpus: string): number {
-  if (!/^\d+(\.\d{1,9})?$/.test(cpus)) throw new Error(`Error setting cpus: ${JSON.stringify(cpus)} is not a number of CPUs; write it like "0.5"`);
+  if (!/^\d+(\.\d{1,9})?$/.test(cpus))
+    throw new Error(`Error setting cpus: ${JSON.stringify(cpus)} is not a number of CPUs; write it like "0.5"`);
   const [whole = "0", fraction = ""] = cpus.split(".");
   return Number(whole) * 1e9 + Number(fraction.padEnd(9, "0"));
 }
@@ -138,8 +159,8 @@ export function createBody(inputs: Inputs): Record<string, unknown> {
       PortBindings: published.bindings,
       ExtraHosts: nonEmpty(inputs.hosts?.map(({ host, ip }) => `${host}:${ip}`)),
       Ulimits: nonEmpty(inputs.ulimits?.map(({ name, soft, hard }) => ({ Name: name, Soft: soft, Hard: hard }))),
-      CapAdd: inputs.capabilities?.adds,
-      CapDrop: inputs.capabilities?.drops,
+      CapAdd: capabilities(inputs.capabilities?.adds),
+      CapDrop: capabilities(inputs.capabilities?.drops),
       Dns: inputs.dns,
       GroupAdd: inputs.groupAdds,
       ...(inputs.securityOpts === undefined ? {} : securityOptions(inputs.securityOpts)),
@@ -151,6 +172,8 @@ export function createBody(inputs: Inputs): Record<string, unknown> {
       CpuShares: inputs.cpuShares,
       LogConfig: { Type: inputs.logDriver ?? "", Config: inputs.logOpts ?? {} },
       NetworkMode: inputs.networkMode ?? "bridge",
+      IpcMode: inputs.ipcMode,
+      Runtime: inputs.runtime,
       Sysctls: inputs.sysctls,
       // Always sent: unset means "no", not the engine's own default.
       Init: inputs.init ?? false,
@@ -170,7 +193,10 @@ export function updateBody(inputs: Inputs): Record<string, unknown> {
 }
 
 /** The body of `POST /networks/{name}/connect`. */
-export function connectBody(container: string, network: NonNullable<Inputs["networksAdvanced"]>[number]): Record<string, unknown> {
+export function connectBody(
+  container: string,
+  network: NonNullable<Inputs["networksAdvanced"]>[number],
+): Record<string, unknown> {
   return {
     Container: container,
     EndpointConfig: {

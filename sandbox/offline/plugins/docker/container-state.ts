@@ -21,7 +21,12 @@ function portsOf(ports: Inspected["NetworkSettings"]["Ports"]): NonNullable<Stat
     .sort(([a], [b]) => Number.parseInt(a) - Number.parseInt(b))
     .flatMap(([key, bindings]) => {
       const [internal = "", protocol = ""] = key.split("/");
-      return (bindings ?? []).map(({ HostIp, HostPort }) => ({ internal: Number(internal), external: Number(HostPort), ip: HostIp, protocol }));
+      return (bindings ?? []).map(({ HostIp, HostPort }) => ({
+        internal: Number(internal),
+        external: Number(HostPort),
+        ip: HostIp,
+        protocol,
+      }));
     });
 }
 
@@ -36,10 +41,15 @@ function mountOf(mount: ApiMount): NonNullable<State["mounts"]>[number] {
   if (mount.VolumeOptions) {
     const { NoCopy, DriverConfig, Subpath } = mount.VolumeOptions;
     result.volumeOptions = { noCopy: NoCopy ?? false, labels: [] };
-    if (DriverConfig) Object.assign(result.volumeOptions, { driverName: DriverConfig.Name ?? "", driverOptions: DriverConfig.Options ?? {} });
+    if (DriverConfig)
+      Object.assign(result.volumeOptions, {
+        driverName: DriverConfig.Name ?? "",
+        driverOptions: DriverConfig.Options ?? {},
+      });
     if (Subpath) result.volumeOptions.subpath = Subpath;
   }
-  if (mount.TmpfsOptions) result.tmpfsOptions = { sizeBytes: mount.TmpfsOptions.SizeBytes ?? 0, mode: mount.TmpfsOptions.Mode ?? 0 };
+  if (mount.TmpfsOptions)
+    result.tmpfsOptions = { sizeBytes: mount.TmpfsOptions.SizeBytes ?? 0, mode: mount.TmpfsOptions.Mode ?? 0 };
   return result;
 }
 
@@ -127,13 +137,15 @@ export function stateFrom(found: Inspected, known: State): State {
   if (healthcheck !== undefined) state.healthcheck = healthcheck;
   if (HostConfig.NanoCpus > 0) state.cpus = cpusOf(HostConfig.NanoCpus);
   if (Object.keys(known.logOpts ?? {}).length > 0) state.logOpts = HostConfig.LogConfig.Config ?? {};
-  if ((known.ulimits ?? []).length > 0) state.ulimits = (HostConfig.Ulimits ?? []).map(({ Name, Soft, Hard }) => ({ name: Name, soft: Soft, hard: Hard }));
+  if ((known.ulimits ?? []).length > 0)
+    state.ulimits = (HostConfig.Ulimits ?? []).map(({ Name, Soft, Hard }) => ({ name: Name, soft: Soft, hard: Hard }));
   const adds = HostConfig.CapAdd ?? [];
   const drops = HostConfig.CapDrop ?? [];
   if (adds.length > 0 || drops.length > 0) state.capabilities = { adds, drops };
   const mounts = HostConfig.Mounts ?? [];
   // The genuine plugin cannot store a labelled volume's options (a slip in its field names), and leaves the mounts as they were.
-  if (!mounts.some((mount) => Object.keys(mount.VolumeOptions?.Labels ?? {}).length > 0)) state.mounts = mounts.map(mountOf);
+  if (!mounts.some((mount) => Object.keys(mount.VolumeOptions?.Labels ?? {}).length > 0))
+    state.mounts = mounts.map(mountOf);
   // A stopped container has no ports: with mustRun they vanish from the state, which replaces the container.
   const mustRun = known.mustRun ?? true;
   if ((found.State.Running || mustRun) && (known.ports ?? []).length > 0) state.ports = portsOf(NetworkSettings.Ports);

@@ -10,16 +10,23 @@ type Upload = NonNullable<Inputs["uploads"]>[number];
 function owner(value: string | undefined, what: string, file: string): number {
   if (value === undefined || value === "") return 0;
   if (/^\d+$/.test(value)) return Number(value);
-  throw new Error(`sandbox stand-in: upload of ${file}: ${what} ${JSON.stringify(value)} is not implemented as a name; give the number`);
+  throw new Error(
+    `sandbox stand-in: upload of ${file}: ${what} ${JSON.stringify(value)} is not implemented as a name; give the number`,
+  );
 }
 
 async function contentOf(upload: Upload): Promise<Buffer> {
-  const given = [upload.content, upload.contentBase64, upload.source].filter((value) => value !== undefined && value !== "");
+  const given = [upload.content, upload.contentBase64, upload.source].filter(
+    (value) => value !== undefined && value !== "",
+  );
   // An empty content counts as not given: there are no empty uploads.
-  if (given.length === 0) throw new Error("error with upload content: one of 'content', 'content_base64', or 'source' must be set");
-  if (given.length > 1) throw new Error("error with upload content: only one of 'content', 'content_base64', or 'source' can be set");
+  if (given.length === 0)
+    throw new Error("error with upload content: one of 'content', 'content_base64', or 'source' must be set");
+  if (given.length > 1)
+    throw new Error("error with upload content: only one of 'content', 'content_base64', or 'source' can be set");
   if (upload.content !== undefined && upload.content !== "") return Buffer.from(upload.content);
-  if (upload.contentBase64 !== undefined && upload.contentBase64 !== "") return Buffer.from(upload.contentBase64, "base64");
+  if (upload.contentBase64 !== undefined && upload.contentBase64 !== "")
+    return Buffer.from(upload.contentBase64, "base64");
   try {
     return await readFile(upload.source ?? "");
   } catch (error) {

@@ -1,5 +1,5 @@
 import type * as docker from "@pulumi/docker";
-import { defineResource, type Diff, type InputsOf } from "../framework/index.js";
+import { defineResource, PartialFailure, type Diff, type InputsOf } from "../framework/index.js";
 import type { DockerContext } from "./context.js";
 import { createContainer, inspect } from "./container-create.js";
 import type { Inputs, State } from "./container-model.js";
@@ -17,28 +17,34 @@ const GONE = /no such container|is already in progress/i;
 /** Changes that are carried out by the engine's update request; the other ones that do not replace only change the state. */
 const UPDATABLE = ["restart", "maxRetryCount", "cpuShares", "memory", "memoryReservation", "memorySwap"];
 
-const atLeast = (least: number) => (value: number) => (value < least ? `'${value}' cannot be lower than ${least}` : undefined);
-const matching = (pattern: RegExp) => (value: string) => (pattern.test(value) ? undefined : `'${value}' does not match the pattern ${pattern.source}`);
+const atLeast = (least: number) => (value: number) =>
+  value < least ? `'${value}' cannot be lower than ${least}` : undefined;
+const matching = (pattern: RegExp) => (value: string) =>
+  pattern.test(value) ? undefined : `'${value}' does not match the pattern ${pattern.source}`;
 function duration(value: string): string | undefined {
   const parsed = parseDuration(value);
   if (parsed === undefined) return `'${value}' is not a valid duration`;
   return parsed < 0 ? `'${value}' duration must not be negative` : undefined;
 }
 
-/** Ports mean the same when each is published the same way, in whatever order. One that the program leaves to the engine may be any. */
+/**
+ * Ports mean the same in whatever order, when each is published the same way. One whose external port is left to the engine is never the same
+ * as what it became, so that then the order counts, as in the genuine plugin.
+ */
 function samePorts(state: readonly Port[], input: readonly Port[]): boolean {
   const same = (a: Port, b: Port) =>
     a.internal === b.internal &&
     (a.protocol ?? "tcp") === (b.protocol ?? "tcp") &&
-    (a.ip || "0.0.0.0") === (b.ip || "0.0.0.0") &&
-    (b.external === undefined || a.external === b.external);
+    (a.ip ?? "0.0.0.0") === (b.ip ?? "0.0.0.0") &&
+    a.external === b.external;
   return state.length === input.length && input.every((wanted) => state.some((found) => same(found, wanted)));
 }
 
 /** One spelling for what the engine does not tell apart: a field that is not set, and one that is empty. */
 function canonical(value: unknown): unknown {
   if (Array.isArray(value)) return value.length === 0 ? undefined : value.map(canonical);
-  if (typeof value !== "object" || value === null) return value === "" || value === 0 || value === false || value === null ? undefined : value;
+  if (typeof value !== "object" || value === null)
+    return value === "" || value === 0 || value === false || value === null ? undefined : value;
   const entries = Object.entries(value)
     .map(([key, inner]) => [key, canonical(inner)] as const)
     .filter(([, inner]) => inner !== undefined)
@@ -68,7 +74,7 @@ function sameHealthcheck(state: Healthcheck, input: Healthcheck): boolean {
   return JSON.stringify(plain(state)) === JSON.stringify(plain(input));
 }
 
-/** An empty text counts as not set, and what the image says then stands. */
+/** Not set or empty, what the image says stands, and is no difference. */
 const sameOrEmpty = (state: string, input: string) => input === "" || state === input;
 
 /** A container. Only what the engine can change in a running one is changed in place; everything else makes a new one. */
@@ -81,23 +87,28 @@ export const container = defineResource<typeof docker.Container, DockerContext>(
     command: { forceNew: true, computed: true },
     entrypoints: { forceNew: true, computed: true },
     envs: { forceNew: true, computed: true, unordered: true },
-    user: { forceNew: true, computed: true, equal: sameOrEmpty },
+    user: { forceNew: true, equal: sameOrEmpty },
     groupAdds: { forceNew: true, unordered: true },
-    workingDir: { forceNew: true, computed: true, equal: sameOrEmpty },
+    workingDir: { forceNew: true, equal: sameOrEmpty },
     hostname: { forceNew: true, computed: true },
-    labels: { forceNew: true, computed: true, unordered: true, fields: { label: { required: true }, value: { required: true } } },
-    readOnly: { forceNew: true, default: false },
-    tty: { forceNew: true, default: false },
-    stdinOpen: { forceNew: true, default: false },
+    labels: {
+      forceNew: true,
+      computed: true,
+      unordered: true,
+      fields: { label: { required: true }, value: { required: true } },
+    },
+    readOnly: { forceNew: true },
+    tty: { forceNew: true },
+    stdinOpen: { forceNew: true },
     restart: { default: "no", validate: matching(/^(no|on-failure|always|unless-stopped)$/) },
     maxRetryCount: {},
     start: { default: true },
     mustRun: { default: true },
-    wait: { default: false },
+    wait: {},
     waitTimeout: { default: 60 },
-    attach: { default: false },
-    logs: { default: false },
-    rm: { default: false },
+    attach: {},
+    logs: {},
+    rm: {},
     removeVolumes: { default: true },
     destroyGraceSeconds: {},
     stopSignal: { forceNew: true, computed: true },
@@ -112,7 +123,12 @@ export const container = defineResource<typeof docker.Container, DockerContext>(
     ports: {
       forceNew: true,
       equal: samePorts,
-      fields: { internal: { required: true }, external: { computed: true }, ip: { default: "0.0.0.0" }, protocol: { default: "tcp" } },
+      fields: {
+        internal: { required: true },
+        external: { computed: true },
+        ip: { default: "0.0.0.0" },
+        protocol: { default: "tcp" },
+      },
     },
     hosts: { forceNew: true, unordered: true, fields: { host: { required: true }, ip: { required: true } } },
     dns: { forceNew: true, unordered: true },
@@ -125,15 +141,25 @@ export const container = defineResource<typeof docker.Container, DockerContext>(
         target: { required: true },
         source: {},
         readOnly: {},
-        bindOptions: { fields: { propagation: { validate: matching(/^(private|rprivate|shared|rshared|slave|rslave)$/) } } },
-        volumeOptions: { fields: { noCopy: {}, labels: { unordered: true }, driverName: {}, driverOptions: {}, subpath: {} } },
+        bindOptions: {
+          fields: { propagation: { validate: matching(/^(private|rprivate|shared|rshared|slave|rslave)$/) } },
+        },
+        volumeOptions: {
+          fields: { noCopy: {}, labels: { unordered: true }, driverName: {}, driverOptions: {}, subpath: {} },
+        },
         tmpfsOptions: { fields: { sizeBytes: {}, mode: {} } },
       },
     },
     volumes: {
       forceNew: true,
       unordered: true,
-      fields: { containerPath: {}, fromContainer: {}, hostPath: { validate: matching(/^\//) }, readOnly: {}, volumeName: {} },
+      fields: {
+        containerPath: {},
+        fromContainer: {},
+        hostPath: { validate: matching(/^\//) },
+        readOnly: {},
+        volumeName: {},
+      },
     },
     tmpfs: {},
     uploads: {
@@ -145,7 +171,7 @@ export const container = defineResource<typeof docker.Container, DockerContext>(
         contentBase64: {},
         source: {},
         sourceHash: {},
-        executable: { default: false },
+        executable: {},
         permissions: { validate: matching(/^0[0-7]{3}$/) },
         owner: {},
         group: {},
@@ -154,13 +180,20 @@ export const container = defineResource<typeof docker.Container, DockerContext>(
     capabilities: { forceNew: true, fields: { adds: { unordered: true }, drops: { unordered: true } } },
     securityOpts: { forceNew: true, computed: true, unordered: true },
     sysctls: { forceNew: true },
-    ulimits: { forceNew: true, unordered: true, fields: { name: { required: true }, soft: { required: true }, hard: { required: true } } },
+    ulimits: {
+      forceNew: true,
+      unordered: true,
+      fields: { name: { required: true }, soft: { required: true }, hard: { required: true } },
+    },
     memory: { validate: atLeast(0) },
-    memoryReservation: { default: 0, validate: atLeast(0) },
+    memoryReservation: { validate: atLeast(0) },
     memorySwap: { validate: atLeast(-1) },
     shmSize: { forceNew: true, computed: true, validate: atLeast(0) },
     cpuShares: { validate: atLeast(0) },
     cpus: { forceNew: true },
+    ipcMode: { forceNew: true, computed: true },
+    platform: { forceNew: true, computed: true },
+    runtime: { forceNew: true, computed: true },
     logDriver: { forceNew: true, computed: true },
     logOpts: { forceNew: true },
     healthcheck: {
@@ -173,13 +206,21 @@ export const container = defineResource<typeof docker.Container, DockerContext>(
         timeout: { default: "0s", validate: duration },
         startPeriod: { default: "0s", validate: duration },
         startInterval: { default: "0s", validate: duration },
-        retries: { default: 0, validate: atLeast(0) },
+        retries: { validate: atLeast(0) },
       },
     },
     // How long the genuine Read may wait; it no longer waits, but the default stands in every state.
     containerReadRefreshTimeoutMilliseconds: { default: 15000 },
   },
   outputs: { bridge: {}, containerLogs: {}, exitCode: {}, networkDatas: {} },
+  customizeDiff: (state, inputs) => ({
+    unchanged: (["user", "workingDir"] as const).filter((name) => (inputs[name] ?? "") === ""),
+    // After a Create that failed half-way these were never read. Terraform takes a computed list that is not there for one that will change.
+    changed: (["command", "entrypoints", "networkDatas"] as const).filter(
+      (name) =>
+        (state[name] ?? undefined) === undefined && (name === "networkDatas" || (inputs[name] ?? []).length === 0),
+    ),
+  }),
   create: (ctx, inputs, call) => createContainer(ctx, inputs, call),
   async read(ctx, id, state) {
     const found = await inspect(ctx, id);
@@ -189,6 +230,7 @@ export const container = defineResource<typeof docker.Container, DockerContext>(
   delete: remove,
 });
 
+/** A failed update keeps what was wanted in the state, with init errors; the empty update of the next run then clears them. */
 async function update(
   ctx: DockerContext,
   id: string,
@@ -196,17 +238,19 @@ async function update(
   inputs: InputsOf<typeof docker.Container>,
   diff: Diff,
 ): Promise<{ state: State }> {
+  const request = async (what: string, path: string, body?: object) => {
+    try {
+      await ctx.engine.request("POST", `/containers/${id}/${path}`, { body });
+    } catch (error) {
+      throw new PartialFailure<State>(id, {}, [`${what}: ${(error as Error).message}`]);
+    }
+  };
   if (diff.changed.has("mustRun") && old.mustRun === false && inputs.mustRun !== false && inputs.start !== false) {
     // Started and left to itself: `wait` is for Create alone.
-    await ctx.engine.request("POST", `/containers/${id}/start`).catch((error: unknown) => {
-      throw new Error(`Unable to start container: ${(error as Error).message}`, { cause: error });
-    });
+    await request("Unable to start container", "start");
   }
-  if (UPDATABLE.some((name) => diff.changed.has(name))) {
-    await ctx.engine.request("POST", `/containers/${id}/update`, { body: updateBody(inputs) }).catch((error: unknown) => {
-      throw new Error(`Unable to update a container: ${(error as Error).message}`, { cause: error });
-    });
-  }
+  if (UPDATABLE.some((name) => diff.changed.has(name)))
+    await request("Unable to update a container", "update", updateBody(inputs));
   // Nothing is read back: the state takes what was wanted, also for tmpfs, init and rm, which no running container changes.
   return { state: {} };
 }
@@ -216,7 +260,8 @@ async function remove(ctx: DockerContext, id: string, state: State): Promise<voi
     try {
       await action();
     } catch (error) {
-      if (!pattern.test((error as Error).message)) throw new Error(`${what} ${id}: ${(error as Error).message}`, { cause: error });
+      if (!pattern.test((error as Error).message))
+        throw new Error(`${what} ${id}: ${(error as Error).message}`, { cause: error });
     }
   };
   if (state.attach !== true) {

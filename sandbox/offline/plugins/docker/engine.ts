@@ -77,7 +77,8 @@ export class Engine {
   private async open(method: string, path: string, options: RequestOptions): Promise<http.IncomingMessage> {
     const version = await this.negotiated();
     const query = new URLSearchParams();
-    for (const [key, value] of Object.entries(options.query ?? {})) if (value !== undefined) query.set(key, String(value));
+    for (const [key, value] of Object.entries(options.query ?? {}))
+      if (value !== undefined) query.set(key, String(value));
     const suffix = query.size === 0 ? "" : `?${query.toString()}`;
     const response = await this.send(method, `/v${version}${path}${suffix}`, options);
     if ((response.statusCode ?? 0) < 400) return response;
@@ -93,7 +94,9 @@ export class Engine {
       const body = (await drain(response)).toString();
       const offered = response.headers["api-version"];
       if (response.statusCode !== 200 || typeof offered !== "string") {
-        throw new EndpointError(`host ${JSON.stringify(this.endpoint.host)}: what answers there is no Docker Engine (${body.trim().slice(0, 200)})`);
+        throw new EndpointError(
+          `host ${JSON.stringify(this.endpoint.host)}: what answers there is no Docker Engine (${body.trim().slice(0, 200)})`,
+        );
       }
       return isOlder(API_VERSION, offered) ? API_VERSION : offered;
     })();
@@ -104,7 +107,12 @@ export class Engine {
 
   private send(method: string, path: string, options: RequestOptions): Promise<http.IncomingMessage> {
     const raw = Buffer.isBuffer(options.body);
-    const payload = options.body === undefined ? undefined : raw ? (options.body as Buffer) : Buffer.from(JSON.stringify(options.body));
+    const payload =
+      options.body === undefined
+        ? undefined
+        : raw
+          ? (options.body as Buffer)
+          : Buffer.from(JSON.stringify(options.body));
     const headers: Record<string, string> = { ...options.headers };
     if (payload !== undefined) {
       headers["content-type"] ??= raw ? "application/x-tar" : "application/json";
@@ -115,7 +123,8 @@ export class Engine {
       const request = http.request({ method, path, headers, agent, hostname, port, signal: options.signal }, resolve);
       request.on("error", (error: NodeJS.ErrnoException) => {
         // A kept connection that the other side has closed meanwhile; only what changes nothing may be asked twice.
-        if (request.reusedSocket && method === "GET" && error.code === "ECONNRESET") resolve(this.send(method, path, options));
+        if (request.reusedSocket && method === "GET" && error.code === "ECONNRESET")
+          resolve(this.send(method, path, options));
         else reject(this.unreachable(error));
       });
       request.end(payload);

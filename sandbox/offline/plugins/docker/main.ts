@@ -22,7 +22,10 @@ serveProvider<typeof docker.Provider, DockerContext>({
   },
   configure(config) {
     const host = config.host === undefined || config.host === "" ? DEFAULT_HOST : config.host;
-    return { engine: new Engine({ host, sshOpts: config.sshOpts ?? [] }), auths: registryAuths(config.registryAuth ?? []) };
+    return {
+      engine: new Engine({ host, sshOpts: config.sshOpts ?? [] }),
+      auths: registryAuths(config.registryAuth ?? []),
+    };
   },
   close(ctx) {
     ctx.engine.close();

@@ -2,6 +2,7 @@ import type * as docker from "@pulumi/docker";
 import { defineResource, type InputsOf, type StateOf } from "../framework/index.js";
 import type { DockerContext } from "./context.js";
 import { EngineError } from "./engine.js";
+import { asPlanned } from "./planned.js";
 import { until } from "./waiting.js";
 
 type Inputs = InputsOf<typeof docker.Network>;
@@ -18,7 +19,11 @@ interface Inspected {
   Internal: boolean;
   Labels: Record<string, string> | null;
   Options: Record<string, string> | null;
-  IPAM: { Driver: string; Config: { Subnet?: string; Gateway?: string; IPRange?: string; AuxiliaryAddresses?: Record<string, string> }[] | null };
+  IPAM: {
+    Driver: string;
+    Config:
+      { Subnet?: string; Gateway?: string; IPRange?: string; AuxiliaryAddresses?: Record<string, string> }[] | null;
+  };
 }
 
 /** Labels as the SDK has them, in the order of their names. */
@@ -28,7 +33,9 @@ export function labelList(labels: Record<string, string> | null | undefined): { 
     .map(([label, value]) => ({ label, value }));
 }
 
-export function labelMap(labels: readonly { label: string; value: string }[] | undefined | null): Record<string, string> | undefined {
+export function labelMap(
+  labels: readonly { label: string; value: string }[] | undefined | null,
+): Record<string, string> | undefined {
   if (labels === undefined || labels === null || labels.length === 0) return undefined;
   return Object.fromEntries(labels.map(({ label, value }) => [label, value]));
 }
@@ -77,7 +84,11 @@ export const network = defineResource<typeof docker.Network, DockerContext>({
   },
   outputs: { scope: {} },
   async create(ctx, inputs) {
-    const Config = inputs.ipamConfigs?.map((config) => ({ Subnet: config.subnet, Gateway: config.gateway, IPRange: config.ipRange }));
+    const Config = inputs.ipamConfigs?.map((config) => ({
+      Subnet: config.subnet,
+      Gateway: config.gateway,
+      IPRange: config.ipRange,
+    }));
     let id: string;
     try {
       const created = await ctx.engine.request("POST", "/networks/create", {
@@ -96,8 +107,9 @@ export const network = defineResource<typeof docker.Network, DockerContext>({
       throw new Error(`Unable to create network: ${(error as Error).message}`, { cause: error });
     }
     const state = await inspect(ctx, id);
-    if (state === undefined) throw new Error(`Unable to create network: ${inputs.name ?? id} was gone right after it was made`);
-    return { id, state };
+    if (state === undefined)
+      throw new Error(`Unable to create network: ${inputs.name ?? id} was gone right after it was made`);
+    return { id, state: asPlanned(state, inputs, ["labels", "ipamConfigs"]) };
   },
   async read(ctx, id) {
     const state = await inspect(ctx, id);

@@ -30,10 +30,15 @@ export function registryAuths(list: readonly AuthInput[]): RegistryAuths {
   for (const entry of list) {
     for (const [key, value] of Object.entries(entry)) {
       if (value === undefined || value === null || KNOWN.has(key as keyof AuthInput)) continue;
-      throw new Error(`sandbox stand-in: docker Provider does not implement registryAuth.${key}; use address, username and password`);
+      throw new Error(
+        `sandbox stand-in: docker Provider does not implement registryAuth.${key}; use address, username and password`,
+      );
     }
     const host = hostOf(entry.address);
-    if (host === "") throw new Error("registryAuth: expected address to not be an empty string; set it to the registry's host, e.g. harbor.example.com");
+    if (host === "")
+      throw new Error(
+        "registryAuth: expected address to not be an empty string; set it to the registry's host, e.g. harbor.example.com",
+      );
     const username = entry.username ?? process.env.DOCKER_REGISTRY_USER ?? "";
     const password = entry.password ?? process.env.DOCKER_REGISTRY_PASS ?? "";
     if (username === "") {

@@ -41,7 +41,9 @@ export const remoteImage = defineResource<typeof docker.RemoteImage, DockerConte
     if (name === "") throw new Error("empty image name is not allowed");
     if ((await localImage(ctx, name)) === undefined) return;
     try {
-      await ctx.engine.request("DELETE", `/images/${encodeURI(name)}`, { query: { force: state.forceRemove === true } });
+      await ctx.engine.request("DELETE", `/images/${encodeURI(name)}`, {
+        query: { force: state.forceRemove === true },
+      });
     } catch (error) {
       throw new Error(`Unable to remove Docker image: ${(error as Error).message}`, { cause: error });
     }

@@ -3,6 +3,7 @@ import { defineResource, type StateOf } from "../framework/index.js";
 import type { DockerContext } from "./context.js";
 import { EngineError } from "./engine.js";
 import { labelList, labelMap } from "./network.js";
+import { asPlanned } from "./planned.js";
 import { until } from "./waiting.js";
 
 /** How long the removal waits for the last container to let go, in seconds. */
@@ -40,16 +41,24 @@ export const volume = defineResource<typeof docker.Volume, DockerContext>({
     let created: Inspected;
     try {
       created = (await ctx.engine.request("POST", "/volumes/create", {
-        body: { Name: inputs.name, Driver: inputs.driver, DriverOpts: inputs.driverOpts, Labels: labelMap(inputs.labels) },
+        body: {
+          Name: inputs.name,
+          Driver: inputs.driver,
+          DriverOpts: inputs.driverOpts,
+          Labels: labelMap(inputs.labels),
+        },
       })) as Inspected;
     } catch (error) {
       throw new Error(`Unable to create volume: ${(error as Error).message}`, { cause: error });
     }
-    return { id: created.Name, state: fromInspect(created) };
+    return { id: created.Name, state: asPlanned(fromInspect(created), inputs, ["labels"]) };
   },
   async read(ctx, id) {
     try {
-      return { id, state: fromInspect((await ctx.engine.request("GET", `/volumes/${encodeURIComponent(id)}`)) as Inspected) };
+      return {
+        id,
+        state: fromInspect((await ctx.engine.request("GET", `/volumes/${encodeURIComponent(id)}`)) as Inspected),
+      };
     } catch (error) {
       if (error instanceof EngineError && error.status === 404) return undefined;
       throw new Error(`Unable to inspect volume: ${(error as Error).message}`, { cause: error });

@@ -29,7 +29,8 @@ export function rolePath(backend: string, role: string): string {
 
 export function rolePathParts(id: string): { backend: string; roleName: string } {
   const match = /^auth\/(.+)\/role\/(.+)$/.exec(id);
-  if (match === null) throw new Error(`invalid path ${JSON.stringify(id)} for a role of an auth backend: no role found`);
+  if (match === null)
+    throw new Error(`invalid path ${JSON.stringify(id)} for a role of an auth backend: no role found`);
   return { backend: match[1] ?? "", roleName: match[2] ?? "" };
 }
 
@@ -37,14 +38,26 @@ async function read(client: VaultClient, id: string, known: State, call: Call): 
   const parts = rolePathParts(id);
   const data = (await client.read(id))?.data;
   if (data === undefined || data === null) return undefined;
-  const state: State = { ...parts, ...readTokenFields(data, known), ...(readFields<Inputs>(data, withoutTokens) as State) };
-  const roleId = await doing(`error reading AppRole auth backend role ${JSON.stringify(id)} RoleID`, () => client.read(`${id}/role-id`));
+  const state: State = {
+    ...parts,
+    ...readTokenFields(data, known),
+    ...(readFields<Inputs>(data, withoutTokens) as State),
+  };
+  const roleId = await doing(`error reading AppRole auth backend role ${JSON.stringify(id)} RoleID`, () =>
+    client.read(`${id}/role-id`),
+  );
   if (roleId !== undefined) state.roleId = String(roleId.data?.role_id ?? "");
   checkCidrs(call, state.tokenBoundCidrs);
   return state;
 }
 
-const withoutTokens: Zeros<Inputs> = { bindSecretId: false, secretIdBoundCidrs: [], secretIdNumUses: 0, secretIdTtl: 0, localSecretIds: false };
+const withoutTokens: Zeros<Inputs> = {
+  bindSecretId: false,
+  secretIdBoundCidrs: [],
+  secretIdNumUses: 0,
+  secretIdTtl: 0,
+  localSecretIds: false,
+};
 
 async function present(client: VaultClient, id: string, inputs: Inputs, call: Call): Promise<State> {
   const state = await read(client, id, inputs, call);
@@ -53,7 +66,9 @@ async function present(client: VaultClient, id: string, inputs: Inputs, call: Ca
 }
 
 async function writeRoleId(client: VaultClient, id: string, roleId: string): Promise<void> {
-  await doing(`error writing AppRole auth backend role ${JSON.stringify(id)}'s RoleID`, () => client.write(`${id}/role-id`, { role_id: roleId }));
+  await doing(`error writing AppRole auth backend role ${JSON.stringify(id)}'s RoleID`, () =>
+    client.write(`${id}/role-id`, { role_id: roleId }),
+  );
 }
 
 /** A role of an AppRole auth method. */
@@ -73,7 +88,11 @@ export const appRole = defineResource<Role, VaultClient>({
   async create(client, inputs, call) {
     const id = rolePath(inputs.backend ?? "approle", inputs.roleName);
     await doing(`error writing AppRole auth backend role ${JSON.stringify(id)}`, () =>
-      client.write(id, { ...givenFields(inputs, zeros), token_no_default_policy: inputs.tokenNoDefaultPolicy ?? false, ...booleans(inputs) }),
+      client.write(id, {
+        ...givenFields(inputs, zeros),
+        token_no_default_policy: inputs.tokenNoDefaultPolicy ?? false,
+        ...booleans(inputs),
+      }),
     );
     return keeping(id, async () => {
       if (inputs.roleId !== undefined && inputs.roleId !== "") await writeRoleId(client, id, inputs.roleId);
@@ -86,7 +105,9 @@ export const appRole = defineResource<Role, VaultClient>({
   },
   update: (client, id, _old, inputs, diff, call) =>
     keeping(id, async () => {
-      await doing(`error updating AppRole auth backend role ${JSON.stringify(id)}`, () => client.write(id, changedFields(inputs, zeros, diff.changed)));
+      await doing(`error updating AppRole auth backend role ${JSON.stringify(id)}`, () =>
+        client.write(id, changedFields(inputs, zeros, diff.changed)),
+      );
       if (diff.changed.has("roleId") && inputs.roleId !== undefined) await writeRoleId(client, id, inputs.roleId);
       return { state: await present(client, id, inputs, call) };
     }),
@@ -101,6 +122,8 @@ export async function deleteRole(client: VaultClient, id: string, kind: string):
     await client.delete(id);
   } catch (error) {
     if (error instanceof VaultError && error.status === 404) return;
-    throw new Error(`error deleting ${kind} auth backend role ${JSON.stringify(id)}, err=${(error as Error).message}`, { cause: error });
+    throw new Error(`error deleting ${kind} auth backend role ${JSON.stringify(id)}, err=${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }

@@ -18,7 +18,10 @@ interface Parts {
 
 function parseId(id: string): Parts {
   const match = /^backend=(.+)::role=(.+)::accessor=(.+)$/.exec(id);
-  if (match === null) throw new Error(`invalid ID ${JSON.stringify(id)} for AppRole auth backend role SecretID: ID did not match pattern`);
+  if (match === null)
+    throw new Error(
+      `invalid ID ${JSON.stringify(id)} for AppRole auth backend role SecretID: ID did not match pattern`,
+    );
   const [, backend = "", role = "", accessor = ""] = match;
   const wrapped = accessor.startsWith("wrapped-");
   return { backend, role, accessor: wrapped ? accessor.slice("wrapped-".length) : accessor, wrapped };
@@ -38,7 +41,9 @@ async function read(client: VaultClient, id: string, withWrappedAccessor: boolea
       await client.write("auth/token/lookup-accessor", { accessor });
       return {};
     }
-    const data = (await client.write(`${rolePath(backend, role)}/secret-id-accessor/lookup`, { secret_id_accessor: accessor }))?.data;
+    const data = (
+      await client.write(`${rolePath(backend, role)}/secret-id-accessor/lookup`, { secret_id_accessor: accessor })
+    )?.data;
     if (data === undefined || data === null) return undefined;
     return {
       backend,
@@ -53,11 +58,15 @@ async function read(client: VaultClient, id: string, withWrappedAccessor: boolea
     };
   } catch (error) {
     if (gone(error, role)) return undefined;
-    throw new Error(`error reading AppRole auth backend role SecretID ${JSON.stringify(id)}: ${(error as Error).message}`, { cause: error });
+    throw new Error(
+      `error reading AppRole auth backend role SecretID ${JSON.stringify(id)}: ${(error as Error).message}`,
+      { cause: error },
+    );
   }
 }
 
-const sameMetadata = (state: string, input: string) => state === input || (state === "{}" && input === "") || (state === "" && input === "{}");
+const sameMetadata = (state: string, input: string) =>
+  state === input || (state === "{}" && input === "") || (state === "" && input === "{}");
 
 /** A secret_id of an AppRole role. It stands in the state, secret but readable to whoever can decrypt that. */
 export const appRoleSecretId = defineResource<SecretId, VaultClient>({
@@ -76,12 +85,15 @@ export const appRoleSecretId = defineResource<SecretId, VaultClient>({
   },
   outputs: { accessor: {}, wrappingToken: { secret: true }, wrappingAccessor: {} },
   // An empty metadata in the state is no difference to none in the program.
-  customizeDiff: (state, inputs) => (state.metadata === "{}" && inputs.metadata === undefined ? { unchanged: ["metadata"] } : {}),
+  customizeDiff: (state, inputs) =>
+    state.metadata === "{}" && inputs.metadata === undefined ? { unchanged: ["metadata"] } : {},
   async create(client, inputs) {
     const backend = inputs.backend ?? "approle";
     const own = inputs.secretId !== undefined && inputs.secretId !== "";
     const path = `${rolePath(backend, inputs.roleName)}/${own ? "custom-secret-id" : "secret-id"}`;
-    const body: Record<string, unknown> = { metadata: inputs.metadata === undefined ? "" : normalizeJson(inputs.metadata) };
+    const body: Record<string, unknown> = {
+      metadata: inputs.metadata === undefined ? "" : normalizeJson(inputs.metadata),
+    };
     if (own) body.secret_id = inputs.secretId;
     if ((inputs.cidrLists ?? []).length > 0) body.cidr_list = inputs.cidrLists?.join(",");
     if ((inputs.tokenBoundCidrs ?? []).length > 0) body.token_bound_cidrs = inputs.tokenBoundCidrs?.join(",");
@@ -103,7 +115,10 @@ export const appRoleSecretId = defineResource<SecretId, VaultClient>({
     }
     const mark = wrapping !== "" && inputs.withWrappedAccessor !== true ? "wrapped-" : "";
     const id = `backend=${trimSlashes(backend)}::role=${trimSlashes(inputs.roleName)}::accessor=${mark}${accessor}`;
-    return keeping(id, async () => ({ id, state: { ...state, ...(await read(client, id, inputs.withWrappedAccessor === true)) } }));
+    return keeping(id, async () => ({
+      id,
+      state: { ...state, ...(await read(client, id, inputs.withWrappedAccessor === true)) },
+    }));
   },
   async read(client, id, state) {
     const found = await read(client, id, state.withWrappedAccessor === true);

@@ -30,12 +30,17 @@ async function present(client: VaultClient, path: string, tune: Tune | undefined
 export const samePath = (state: string, input: string) => state.replace(/\/$/, "") === input.replace(/\/$/, "");
 
 /** No remount wanted: a new path makes a new mount. */
-export function remountDiff(state: { path?: string | null }, inputs: { disableRemount?: boolean | undefined }, changed: ReadonlySet<string>) {
+export function remountDiff(
+  state: { path?: string | null },
+  inputs: { disableRemount?: boolean | undefined },
+  changed: ReadonlySet<string>,
+) {
   const replaces = changed.has("path") && (state.path ?? "") !== "" && inputs.disableRemount === true;
   return replaces ? { replaces: ["path"] } : {};
 }
 
-export const noOuterSlashes = (value: string) => (/^\/|\/$/.test(value) ? `invalid value ${JSON.stringify(value)}: it must not begin or end with a slash` : undefined);
+export const noOuterSlashes = (value: string) =>
+  /^\/|\/$/.test(value) ? `invalid value ${JSON.stringify(value)}: it must not begin or end with a slash` : undefined;
 
 /** An auth method at a path. Deleting it disables the method, and all its tokens and roles are gone. */
 export const authBackend = defineResource<typeof vault.AuthBackend, VaultClient>({
@@ -53,7 +58,12 @@ export const authBackend = defineResource<typeof vault.AuthBackend, VaultClient>
   async create(client, inputs) {
     const path = (inputs.path ?? "") === "" ? inputs.type : (inputs.path ?? "");
     await doing("error writing to Vault", () =>
-      client.write(`sys/auth/${path}`, { type: inputs.type, description: inputs.description ?? "", local: inputs.local ?? false, config: {} }),
+      client.write(`sys/auth/${path}`, {
+        type: inputs.type,
+        description: inputs.description ?? "",
+        local: inputs.local ?? false,
+        config: {},
+      }),
     );
     return keeping(path, async () => {
       if (inputs.tune !== undefined) await client.write(`sys/mounts/auth/${path}/tune`, tuneBody(inputs.tune));

@@ -52,7 +52,9 @@ export class VaultClient {
     await this.request({ method: "DELETE", path });
   }
 
-  private async request(request: Omit<VaultRequest, "headers"> & { headers?: Record<string, string> }): Promise<Answer | undefined> {
+  private async request(
+    request: Omit<VaultRequest, "headers"> & { headers?: Record<string, string> },
+  ): Promise<Answer | undefined> {
     this.session ??= this.logIn();
     // A failed login is not kept: Vault may be unsealed a moment later.
     this.session.catch(() => (this.session = undefined));
@@ -66,9 +68,11 @@ export class VaultClient {
     if (token === "") {
       throw new Error("no vault token set on Client; set the provider's token, or VAULT_TOKEN in the environment");
     }
-    const self = await this.http.send({ method: "GET", path: "auth/token/lookup-self", headers: headersFor(token) }).catch((error: unknown) => {
-      throw new Error(`failed to lookup token, err=${(error as Error).message}`, { cause: error });
-    });
+    const self = await this.http
+      .send({ method: "GET", path: "auth/token/lookup-self", headers: headersFor(token) })
+      .catch((error: unknown) => {
+        throw new Error(`failed to lookup token, err=${(error as Error).message}`, { cause: error });
+      });
     const own = String(self?.data?.namespace_path ?? "").replace(/^\/+|\/+$/g, "");
     const tokenNamespace = own === "" ? undefined : own;
     const namespace = settings.namespace ?? tokenNamespace;

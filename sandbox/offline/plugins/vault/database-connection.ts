@@ -64,7 +64,8 @@ function readPostgresql(details: Record<string, unknown>, known: Postgresql): Po
 }
 
 async function read(client: VaultClient, id: string, known: State): Promise<State | undefined> {
-  const data = (await doing(`error reading database connection config ${JSON.stringify(id)}`, () => client.read(id)))?.data;
+  const data = (await doing(`error reading database connection config ${JSON.stringify(id)}`, () => client.read(id)))
+    ?.data;
   if (data === undefined || data === null) return undefined;
   const details = (data.connection_details ?? {}) as Record<string, unknown>;
   return {
@@ -73,12 +74,19 @@ async function read(client: VaultClient, id: string, known: State): Promise<Stat
     passwordPolicy: String(data.password_policy ?? ""),
     allowedRoles: (data.allowed_roles as string[] | null) ?? [],
     rootRotationStatements: (data.root_credentials_rotate_statements as string[] | null) ?? [],
-    postgresql: readPostgresql(details, (known.postgresql ?? {})),
+    postgresql: readPostgresql(details, known.postgresql ?? {}),
   };
 }
 
-async function write(client: VaultClient, id: string, inputs: Inputs, sendPassword: boolean): Promise<{ id: string; state: State }> {
-  await doing(`error configuring database connection ${JSON.stringify(id)}`, () => client.write(id, body(inputs, sendPassword)));
+async function write(
+  client: VaultClient,
+  id: string,
+  inputs: Inputs,
+  sendPassword: boolean,
+): Promise<{ id: string; state: State }> {
+  await doing(`error configuring database connection ${JSON.stringify(id)}`, () =>
+    client.write(id, body(inputs, sendPassword)),
+  );
   return keeping(id, async () => {
     const state = await read(client, id, inputs);
     if (state === undefined) throw new Error(`database connection ${id} was gone when it was read back`);
@@ -92,7 +100,13 @@ export const databaseConnection = defineResource<Connection, VaultClient>({
   inputs: {
     backend: { required: true, forceNew: true, stateOf: trimSlashes },
     name: { required: true, autoname: true },
-    pluginName: { computed: true, validate: (value) => (value.startsWith("postgresql") ? undefined : `sandbox stand-in: only plugins whose name begins with postgresql are implemented, got ${value}`) },
+    pluginName: {
+      computed: true,
+      validate: (value) =>
+        value.startsWith("postgresql")
+          ? undefined
+          : `sandbox stand-in: only plugins whose name begins with postgresql are implemented, got ${value}`,
+    },
     verifyConnection: { default: true },
     allowedRoles: {},
     rootRotationStatements: {},
@@ -115,7 +129,8 @@ export const databaseConnection = defineResource<Connection, VaultClient>({
       },
     },
   },
-  create: (client, inputs) => write(client, `${trimSlashes(inputs.backend)}/config/${trimSlashes(inputs.name ?? "")}`, inputs, true),
+  create: (client, inputs) =>
+    write(client, `${trimSlashes(inputs.backend)}/config/${trimSlashes(inputs.name ?? "")}`, inputs, true),
   async read(client, id, state) {
     const found = await read(client, id, state);
     return found === undefined ? undefined : { id, state: found };

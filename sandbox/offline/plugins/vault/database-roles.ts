@@ -34,7 +34,12 @@ function parts(id: string, kind: "roles" | "static-roles"): { backend: string; n
   return { backend: match[1] ?? "", name: match[2] ?? "" };
 }
 
-async function readRole<State>(client: VaultClient, id: string, kind: "roles" | "static-roles", zeros: Zeros<object>): Promise<State | undefined> {
+async function readRole<State>(
+  client: VaultClient,
+  id: string,
+  kind: "roles" | "static-roles",
+  zeros: Zeros<object>,
+): Promise<State | undefined> {
   const data = (await doing(`error reading role ${JSON.stringify(id)}`, () => client.read(id)))?.data;
   if (data === undefined || data === null) return undefined;
   const state: Record<string, unknown> = { ...parts(id, kind), dbName: data.db_name, ...readFields(data, zeros) };
@@ -42,9 +47,17 @@ async function readRole<State>(client: VaultClient, id: string, kind: "roles" | 
   return state as State;
 }
 
-async function writeRole<State>(client: VaultClient, id: string, kind: "roles" | "static-roles", zeros: Zeros<object>, body: object): Promise<{ id: string; state: State }> {
+async function writeRole<State>(
+  client: VaultClient,
+  id: string,
+  kind: "roles" | "static-roles",
+  zeros: Zeros<object>,
+  body: object,
+): Promise<{ id: string; state: State }> {
   const { backend, name } = parts(id, kind);
-  await doing(`error creating role ${JSON.stringify(name)} for backend ${JSON.stringify(backend)}`, () => client.write(id, body));
+  await doing(`error creating role ${JSON.stringify(name)} for backend ${JSON.stringify(backend)}`, () =>
+    client.write(id, body),
+  );
   return keeping(id, async () => {
     const state = await readRole<State>(client, id, kind, zeros);
     if (state === undefined) throw new Error(`database role ${id} was gone when it was read back`);
@@ -70,7 +83,10 @@ export const databaseRole = defineResource<Role, VaultClient>({
   },
   create(client, inputs) {
     const id = `${trimSlashes(inputs.backend)}/roles/${trimSlashes(inputs.name ?? "")}`;
-    return writeRole<StateOf<Role>>(client, id, "roles", roleZeros, { db_name: inputs.dbName, ...givenFields(inputs, roleZeros) });
+    return writeRole<StateOf<Role>>(client, id, "roles", roleZeros, {
+      db_name: inputs.dbName,
+      ...givenFields(inputs, roleZeros),
+    });
   },
   async read(client, id) {
     const state = await readRole<StateOf<Role>>(client, id, "roles", roleZeros);
@@ -97,7 +113,9 @@ export const databaseStaticRole = defineResource<StaticRole, VaultClient>({
     backend: { required: true, forceNew: true },
     dbName: { required: true, forceNew: true },
     username: { required: true, forceNew: true },
-    rotationPeriod: { validate: (value) => (value < 5 ? "The minimum value of rotation_period is 5 seconds." : undefined) },
+    rotationPeriod: {
+      validate: (value) => (value < 5 ? "The minimum value of rotation_period is 5 seconds." : undefined),
+    },
     rotationSchedule: {},
     rotationWindow: {},
     rotationStatements: {},
@@ -112,7 +130,8 @@ export const databaseStaticRole = defineResource<StaticRole, VaultClient>({
     const state = await readRole<StateOf<StaticRole>>(client, id, "static-roles", staticZeros);
     return state === undefined ? undefined : { id, state };
   },
-  update: (client, id, _old, inputs) => keeping(id, () => writeRole<StateOf<StaticRole>>(client, id, "static-roles", staticZeros, staticBody(inputs))),
+  update: (client, id, _old, inputs) =>
+    keeping(id, () => writeRole<StateOf<StaticRole>>(client, id, "static-roles", staticZeros, staticBody(inputs))),
   async delete(client, id) {
     await doing(`error deleting static role ${JSON.stringify(id)}`, () => client.delete(id));
   },
@@ -120,5 +139,10 @@ export const databaseStaticRole = defineResource<StaticRole, VaultClient>({
 
 /** The whole role each time; what is no longer set is not sent and stays in Vault, but for the statements. */
 function staticBody(inputs: StaticInputs): Record<string, unknown> {
-  return { username: inputs.username, db_name: inputs.dbName, rotation_statements: [], ...givenFields(inputs, staticZeros) };
+  return {
+    username: inputs.username,
+    db_name: inputs.dbName,
+    rotation_statements: [],
+    ...givenFields(inputs, staticZeros),
+  };
 }

@@ -17,7 +17,9 @@ function isZero(value: unknown): boolean {
 }
 
 /** What a property is sent as when the program no longer sets it. */
-export type Zeros<T> = { readonly [K in keyof T]?: string | number | boolean | readonly never[] | Readonly<Record<string, never>> };
+export type Zeros<T> = {
+  readonly [K in keyof T]?: string | number | boolean | readonly never[] | Readonly<Record<string, never>>;
+};
 
 /** The body for making something: the properties that are set to more than nothing. */
 export function givenFields<T extends object>(inputs: T, zeros: Zeros<T>): Record<string, unknown> {
@@ -30,7 +32,11 @@ export function givenFields<T extends object>(inputs: T, zeros: Zeros<T>): Recor
 }
 
 /** The body for changing something: the properties that differ from the state; no longer set is sent as nothing. */
-export function changedFields<T extends object>(inputs: T, zeros: Zeros<T>, changed: ReadonlySet<string>): Record<string, unknown> {
+export function changedFields<T extends object>(
+  inputs: T,
+  zeros: Zeros<T>,
+  changed: ReadonlySet<string>,
+): Record<string, unknown> {
   const body: Record<string, unknown> = {};
   for (const [name, zero] of Object.entries(zeros)) {
     if (changed.has(name)) body[apiName(name)] = inputs[name as keyof T] ?? zero;
@@ -39,7 +45,10 @@ export function changedFields<T extends object>(inputs: T, zeros: Zeros<T>, chan
 }
 
 /** Properties read from an answer; what is null there takes its zero value, what is missing stays out. */
-export function readFields<T extends object>(data: Record<string, unknown>, zeros: Zeros<T>): Partial<Record<keyof T, unknown>> {
+export function readFields<T extends object>(
+  data: Record<string, unknown>,
+  zeros: Zeros<T>,
+): Partial<Record<keyof T, unknown>> {
   const state: Partial<Record<keyof T, unknown>> = {};
   for (const [name, zero] of Object.entries(zeros)) {
     const value = data[apiName(name)];
@@ -78,7 +87,10 @@ export function normalizeJson(text: string): string {
   } catch {
     return text;
   }
-  return JSON.stringify(sorted(value)).replace(/[<>&\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return JSON.stringify(sorted(value)).replace(
+    /[<>&\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 function sorted(value: unknown): unknown {

@@ -12,12 +12,15 @@ export class VaultError extends Error {
     url: string,
   ) {
     const list = errors.map((error) => `* ${error}`).join("\n");
-    super(`Error making API request.\n\nURL: ${method} ${url}\nCode: ${status}. Errors:\n\n${list}${cure(status, errors)}`);
+    super(
+      `Error making API request.\n\nURL: ${method} ${url}\nCode: ${status}. Errors:\n\n${list}${cure(status, errors)}`,
+    );
   }
 }
 
 function cure(status: number, errors: readonly string[]): string {
-  if (status === 503 && errors.some((error) => /sealed/i.test(error))) return "\n\nUnseal it first: `vault operator unseal`, or start the sandbox with `make up`.";
+  if (status === 503 && errors.some((error) => /sealed/i.test(error)))
+    return "\n\nUnseal it first: `vault operator unseal`, or start the sandbox with `make up`.";
   if (status === 403) {
     return "\n\nThe provider's token (token or VAULT_TOKEN) may not do this, or has expired; a child token made for the run lives 1200 s unless skipChildToken or maxLeaseTtlSeconds is set.";
   }
@@ -64,7 +67,9 @@ export class VaultHttp {
     try {
       this.base = new URL(settings.address);
     } catch {
-      throw new Error(`address ${JSON.stringify(settings.address)} is no URL; set the provider's address (or VAULT_ADDR) to e.g. https://vault.example.com:8200`);
+      throw new Error(
+        `address ${JSON.stringify(settings.address)} is no URL; set the provider's address (or VAULT_ADDR) to e.g. https://vault.example.com:8200`,
+      );
     }
     if (this.base.protocol === "https:") {
       this.agent = new https.Agent({
@@ -115,7 +120,14 @@ export class VaultHttp {
 
   private url(request: VaultRequest): URL {
     const prefix = this.base.pathname.replace(/\/+$/, "");
-    return new URL(`${prefix}/v1/${request.path.split("/").filter((part) => part !== "").map(encodeURIComponent).join("/")}`, this.base);
+    return new URL(
+      `${prefix}/v1/${request.path
+        .split("/")
+        .filter((part) => part !== "")
+        .map(encodeURIComponent)
+        .join("/")}`,
+      this.base,
+    );
   }
 
   private once(request: VaultRequest): Promise<{ status: number; text: string }> {
@@ -125,15 +137,27 @@ export class VaultHttp {
     return new Promise((resolve, reject) => {
       const sent = client.request(
         url,
-        { method: request.method, agent: this.agent, headers: { "X-Vault-Request": "true", ...this.settings.headers, ...request.headers } },
+        {
+          method: request.method,
+          agent: this.agent,
+          headers: { "X-Vault-Request": "true", ...this.settings.headers, ...request.headers },
+        },
         (response) => {
           const chunks: Buffer[] = [];
           response.on("data", (chunk: Buffer) => chunks.push(chunk));
           response.on("error", reject);
-          response.on("end", () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }));
+          response.on("end", () =>
+            resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }),
+          );
         },
       );
-      sent.on("error", (error) => reject(new Error(`cannot reach Vault at ${this.settings.address}: ${error.message || String(error)}; check that it runs there, and the provider's address (or VAULT_ADDR)`)));
+      sent.on("error", (error) =>
+        reject(
+          new Error(
+            `cannot reach Vault at ${this.settings.address}: ${error.message || String(error)}; check that it runs there, and the provider's address (or VAULT_ADDR)`,
+          ),
+        ),
+      );
       sent.end(payload);
     });
   }
@@ -148,9 +172,12 @@ function readCa(file: string): Buffer {
   try {
     return readFileSync(file);
   } catch (error) {
-    throw new Error(`caCertFile: ${(error as Error).message}; set it (or VAULT_CACERT) to a PEM file with the CA that signed Vault's certificate`, {
-      cause: error,
-    });
+    throw new Error(
+      `caCertFile: ${(error as Error).message}; set it (or VAULT_CACERT) to a PEM file with the CA that signed Vault's certificate`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

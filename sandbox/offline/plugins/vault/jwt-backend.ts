@@ -51,14 +51,22 @@ async function read(client: VaultClient, path: string, known: State): Promise<St
   };
 }
 
-async function configure(client: VaultClient, path: string, inputs: Inputs, changed: ReadonlySet<string>): Promise<State> {
+async function configure(
+  client: VaultClient,
+  path: string,
+  inputs: Inputs,
+  changed: ReadonlySet<string>,
+): Promise<State> {
   const body: Record<string, unknown> = {};
   for (const [name, zero] of Object.entries(config)) {
     const value = inputs[name as keyof Inputs];
     if (value !== undefined || changed.has(name)) body[apiName(name)] = value ?? zero;
   }
-  await doing(`error updating configuration to Vault for path ${path}`, () => client.write(`auth/${path}/config`, body));
-  if (changed.has("tune") && inputs.tune !== undefined) await client.write(`sys/mounts/auth/${path}/tune`, tuneBody(inputs.tune));
+  await doing(`error updating configuration to Vault for path ${path}`, () =>
+    client.write(`auth/${path}/config`, body),
+  );
+  if (changed.has("tune") && inputs.tune !== undefined)
+    await client.write(`sys/mounts/auth/${path}/tune`, tuneBody(inputs.tune));
   const state = await read(client, path, inputs);
   if (state === undefined) throw new Error(`auth method ${path} was gone when it was read back`);
   return state;
@@ -68,7 +76,10 @@ async function configure(client: VaultClient, path: string, inputs: Inputs, chan
 export const jwtBackend = defineResource<Backend, VaultClient>({
   token: "vault:jwt/authBackend:AuthBackend",
   inputs: {
-    path: { default: "jwt", validate: (value) => (value.endsWith("/") ? `cannot write to a path ending in '/'` : undefined) },
+    path: {
+      default: "jwt",
+      validate: (value) => (value.endsWith("/") ? `cannot write to a path ending in '/'` : undefined),
+    },
     type: { forceNew: true, default: "jwt", validate: oneOf("jwt", "oidc") },
     description: {},
     local: { forceNew: true, default: false },
@@ -90,15 +101,23 @@ export const jwtBackend = defineResource<Backend, VaultClient>({
   },
   outputs: { accessor: {} },
   *check(inputs) {
-    const given = (value: unknown) => (Array.isArray(value) ? value.length > 0 : isUnknown(value) || (value !== undefined && value !== ""));
+    const given = (value: unknown) =>
+      Array.isArray(value) ? value.length > 0 : isUnknown(value) || (value !== undefined && value !== "");
     if (KEY_SOURCES.some((name) => given(inputs[name]))) return;
-    yield { property: "jwksUrl", reason: "exactly one of oidcDiscoveryUrl, jwksUrl or jwtValidationPubkeys should be provided" };
+    yield {
+      property: "jwksUrl",
+      reason: "exactly one of oidcDiscoveryUrl, jwksUrl or jwtValidationPubkeys should be provided",
+    };
   },
   customizeDiff: (state, inputs, diff) => remountDiff(state, inputs, diff.changed),
   async create(client, inputs) {
     const path = inputs.path ?? "jwt";
     await doing("error writing to Vault", () =>
-      client.write(`sys/auth/${path}`, { type: inputs.type ?? "jwt", description: inputs.description ?? "", local: inputs.local ?? false }),
+      client.write(`sys/auth/${path}`, {
+        type: inputs.type ?? "jwt",
+        description: inputs.description ?? "",
+        local: inputs.local ?? false,
+      }),
     );
     return keeping(path, async () => ({ id: path, state: await configure(client, path, inputs, new Set(["tune"])) }));
   },
@@ -110,7 +129,10 @@ export const jwtBackend = defineResource<Backend, VaultClient>({
   update: (client, id, _old, inputs, diff, call: Call) =>
     keeping(id, async () => {
       const path = inputs.path ?? "jwt";
-      if (diff.changed.has("path")) await doing(`error remounting to "auth/${path}"`, () => remount(client, `auth/${id}`, `auth/${path}`, call.signal));
+      if (diff.changed.has("path"))
+        await doing(`error remounting to "auth/${path}"`, () =>
+          remount(client, `auth/${id}`, `auth/${path}`, call.signal),
+        );
       return { id: path, state: await configure(client, path, inputs, diff.changed) };
     }),
   async delete(client, id) {

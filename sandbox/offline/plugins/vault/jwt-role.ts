@@ -30,7 +30,8 @@ const plain: Zeros<Inputs> = {
 
 /** A claim's values are one string with commas in the program, a list in Vault. */
 function boundClaims(inputs: Inputs): Record<string, string[]> {
-  const split = (value: string) => (inputs.disableBoundClaimsParsing === true ? [value] : value.split(",")).map((part) => part.trim());
+  const split = (value: string) =>
+    (inputs.disableBoundClaimsParsing === true ? [value] : value.split(",")).map((part) => part.trim());
   return Object.fromEntries(Object.entries(inputs.boundClaims ?? {}).map(([claim, value]) => [claim, split(value)]));
 }
 
@@ -48,7 +49,16 @@ function roleBody(inputs: Inputs, tokens: Record<string, unknown>): Record<strin
     verbose_oidc_logging: inputs.verboseOidcLogging ?? false,
   };
   const { maxAge, allowedRedirectUris, roleType, oidcScopes, claimMappings } = inputs;
-  Object.assign(body, givenFields<Inputs>({ maxAge, allowedRedirectUris, roleType, oidcScopes, claimMappings } as Inputs, { maxAge: 0, allowedRedirectUris: [], roleType: "", oidcScopes: [], claimMappings: {} }));
+  Object.assign(
+    body,
+    givenFields<Inputs>({ maxAge, allowedRedirectUris, roleType, oidcScopes, claimMappings } as Inputs, {
+      maxAge: 0,
+      allowedRedirectUris: [],
+      roleType: "",
+      oidcScopes: [],
+      claimMappings: {},
+    }),
+  );
   if (inputs.boundSubject !== undefined) body.bound_subject = inputs.boundSubject;
   if (inputs.boundClaimsType !== undefined) body.bound_claims_type = inputs.boundClaimsType;
   if (inputs.groupsClaim !== undefined) body.groups_claim = inputs.groupsClaim;
@@ -61,7 +71,10 @@ async function read(client: VaultClient, id: string, known: State, call: Call): 
   if (data === undefined || data === null) return undefined;
   const state: State = { ...parts, ...readTokenFields(data, known), ...(readFields<Inputs>(data, plain) as State) };
   const claims = data.bound_claims as Record<string, string | string[]> | null | undefined;
-  if (claims) state.boundClaims = Object.fromEntries(Object.entries(claims).map(([claim, value]) => [claim, Array.isArray(value) ? value.join(",") : value]));
+  if (claims)
+    state.boundClaims = Object.fromEntries(
+      Object.entries(claims).map(([claim, value]) => [claim, Array.isArray(value) ? value.join(",") : value]),
+    );
   checkCidrs(call, state.tokenBoundCidrs);
   return state;
 }
@@ -99,7 +112,9 @@ export const jwtRole = defineResource<Role, VaultClient>({
   },
   async create(client, inputs, call) {
     const id = rolePath(inputs.backend ?? "jwt", inputs.roleName);
-    await doing(`error writing JWT auth backend role ${JSON.stringify(id)}`, () => client.write(id, roleBody(inputs, givenFields(inputs, tokenZeros))));
+    await doing(`error writing JWT auth backend role ${JSON.stringify(id)}`, () =>
+      client.write(id, roleBody(inputs, givenFields(inputs, tokenZeros))),
+    );
     return keeping(id, async () => ({ id, state: await present(client, id, inputs, call) }));
   },
   async read(client, id, state, _inputs, call) {

@@ -23,7 +23,9 @@ function parts(id: string): { mount: string; name: string } {
 
 /** What Vault tells of a version, with every value as a string. */
 function asStrings(metadata: Record<string, unknown>): Record<string, string> {
-  return Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]));
+  return Object.fromEntries(
+    Object.entries(metadata).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
+  );
 }
 
 async function readCustom(client: VaultClient, mount: string, name: string): Promise<State["customMetadata"]> {
@@ -63,13 +65,21 @@ async function writeWithRetries(client: VaultClient, path: string, body: unknown
       return;
     } catch (error) {
       const passing = error instanceof VaultError && error.status === 400 && attempt < WRITE_TRIES;
-      if (!passing) throw new Error(`error writing to path ${JSON.stringify(path)}, err=${(error as Error).message}`, { cause: error });
+      if (!passing)
+        throw new Error(`error writing to path ${JSON.stringify(path)}, err=${(error as Error).message}`, {
+          cause: error,
+        });
       await sleep(WRITE_DELAY, undefined, { signal });
     }
   }
 }
 
-async function write(client: VaultClient, id: string, inputs: Inputs, signal: AbortSignal): Promise<{ id: string; state: State }> {
+async function write(
+  client: VaultClient,
+  id: string,
+  inputs: Inputs,
+  signal: AbortSignal,
+): Promise<{ id: string; state: State }> {
   const data: unknown = JSON.parse(inputs.dataJson ?? "null");
   // `cas` has no effect here, as in the genuine plugin: Vault looks for it inside `options`.
   await writeWithRetries(client, id, { data, cas: inputs.cas ?? 0, options: inputs.options ?? {} }, signal);
@@ -82,7 +92,9 @@ async function write(client: VaultClient, id: string, inputs: Inputs, signal: Ab
       if (custom.casRequired) body.cas_required = custom.casRequired;
       if (custom.deleteVersionAfter) body.delete_version_after = custom.deleteVersionAfter;
       if (custom.data !== undefined && Object.keys(custom.data).length > 0) body.custom_metadata = custom.data;
-      await doing(`error writing custom metadata to ${mount}/metadata/${name}`, () => client.write(`${mount}/metadata/${name}`, body));
+      await doing(`error writing custom metadata to ${mount}/metadata/${name}`, () =>
+        client.write(`${mount}/metadata/${name}`, body),
+      );
     }
     const state = await read(client, id, inputs.disableRead === true);
     if (state === undefined) throw new Error(`secret ${id} was gone when it was read back`);

@@ -18,17 +18,22 @@ type Config = ConfigOf<typeof vault.Provider>;
 
 function jwtLogin(login: NonNullable<Config["authLoginJwt"]>) {
   for (const key of Object.keys(login)) {
-    if (!["mount", "role", "jwt"].includes(key)) throw new Error(`sandbox stand-in: vault Provider does not implement authLoginJwt.${key}`);
+    if (!["mount", "role", "jwt"].includes(key))
+      throw new Error(`sandbox stand-in: vault Provider does not implement authLoginJwt.${key}`);
   }
   const jwt = login.jwt ?? process.env.TERRAFORM_VAULT_AUTH_JWT ?? "";
-  if (jwt === "") throw new Error("authLoginJwt: no jwt given; set authLoginJwt.jwt or TERRAFORM_VAULT_AUTH_JWT to the JWT to log in with");
+  if (jwt === "")
+    throw new Error(
+      "authLoginJwt: no jwt given; set authLoginJwt.jwt or TERRAFORM_VAULT_AUTH_JWT to the JWT to log in with",
+    );
   return { mount: login.mount ?? "jwt", role: login.role, jwt };
 }
 
 function connect(config: Config): VaultClient {
   const env = (name: string) => (process.env[name] === "" ? undefined : process.env[name]);
   const address = config.address ?? "";
-  if (address === "") throw new Error("failed to configure Vault address; set the provider's address, or VAULT_ADDR in the environment");
+  if (address === "")
+    throw new Error("failed to configure Vault address; set the provider's address, or VAULT_ADDR in the environment");
   return new VaultClient({
     address,
     token: config.token ?? "",

@@ -16,7 +16,11 @@ export interface MountInfo {
 }
 
 /** @param kind `mounts` for secrets engines, `auth` for auth methods */
-export async function findMount(client: VaultClient, kind: "mounts" | "auth", path: string): Promise<MountInfo | undefined> {
+export async function findMount(
+  client: VaultClient,
+  kind: "mounts" | "auth",
+  path: string,
+): Promise<MountInfo | undefined> {
   try {
     return (await client.read(`sys/${kind}/${path}`))?.data as MountInfo | undefined;
   } catch (error) {
@@ -31,9 +35,11 @@ export async function remount(client: VaultClient, from: string, to: string, sig
   const started = await client.write("sys/remount", { from, to });
   const id = String(started?.data?.migration_id ?? "");
   for (;;) {
-    const info = (await client.read(`sys/remount/status/${id}`))?.data?.migration_info as { status?: string } | undefined;
+    const info = (await client.read(`sys/remount/status/${id}`))?.data?.migration_info as
+      { status?: string } | undefined;
     if (info?.status === "success") return;
-    if (info?.status !== "in-progress") throw new Error(`error remounting ${from} to ${to}: Failure! Error migrating source mount, see Vault's log`);
+    if (info?.status !== "in-progress")
+      throw new Error(`error remounting ${from} to ${to}: Failure! Error migrating source mount, see Vault's log`);
     await sleep(1000, undefined, { signal });
   }
 }

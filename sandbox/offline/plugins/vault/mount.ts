@@ -87,13 +87,20 @@ export const mount = defineResource<typeof vault.Mount, VaultClient>({
     const found = await read(client, id, state);
     return found === undefined ? undefined : { id, state: found };
   },
-  update: (client, id, _old, inputs, diff, call) => keeping(id, () => change(client, id, inputs, diff.changed, call.signal)),
+  update: (client, id, _old, inputs, diff, call) =>
+    keeping(id, () => change(client, id, inputs, diff.changed, call.signal)),
   async delete(client, id) {
     await doing("error deleting from Vault", () => client.delete(`sys/mounts/${id}`));
   },
 });
 
-async function change(client: VaultClient, id: string, inputs: Inputs, changed: ReadonlySet<string>, signal: AbortSignal): Promise<{ id: string; state: State }> {
+async function change(
+  client: VaultClient,
+  id: string,
+  inputs: Inputs,
+  changed: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<{ id: string; state: State }> {
   let path = id;
   if (changed.has("path") && trimSlashes(inputs.path) !== trimSlashes(id)) {
     await doing("error remounting in Vault", () => remount(client, id, inputs.path, signal));

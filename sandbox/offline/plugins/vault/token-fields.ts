@@ -52,7 +52,10 @@ export const tokenSpecs: { readonly [K in keyof TokenInputs]-?: InputSpec<NonNul
  *
  * Vault strips `/32` and `/128`; they are put back, unless the program wrote the address without.
  */
-export function readTokenFields(data: Record<string, unknown>, known: { tokenBoundCidrs?: readonly string[] | null | undefined }): Partial<TokenInputs> {
+export function readTokenFields(
+  data: Record<string, unknown>,
+  known: { tokenBoundCidrs?: readonly string[] | null | undefined },
+): Partial<TokenInputs> {
   const fields = readFields<TokenInputs>(data, tokenZeros) as Partial<TokenInputs>;
   const written = known.tokenBoundCidrs ?? [];
   fields.tokenBoundCidrs = ((data.token_bound_cidrs as string[] | null | undefined) ?? []).map((address) => {
@@ -66,5 +69,7 @@ export function readTokenFields(data: Record<string, unknown>, known: { tokenBou
 export function checkCidrs(call: Call, cidrs: readonly string[] | null | undefined): void {
   const invalid = (cidrs ?? []).filter((address) => !address.includes("/"));
   if (invalid.length === 0) return;
-  call.log.warn(`found ${invalid.length} invalid CIDR block(s) for "token_bound_cidrs", values=${invalid.join(",")}; write them like 10.0.0.1/32`);
+  call.log.warn(
+    `found ${invalid.length} invalid CIDR block(s) for "token_bound_cidrs", values=${invalid.join(",")}; write them like 10.0.0.1/32`,
+  );
 }

@@ -83,30 +83,46 @@ export const transitKey = defineResource<Key, VaultClient>({
     allowPlaintextBackup: { default: false },
     autoRotatePeriod: { computed: true },
     keySize: { default: 0 },
-    minDecryptionVersion: { default: 1, validate: (value) => (value < 1 ? `must be equal to or greater than 1, got: ${value}` : undefined) },
+    minDecryptionVersion: {
+      default: 1,
+      validate: (value) => (value < 1 ? `must be equal to or greater than 1, got: ${value}` : undefined),
+    },
     minEncryptionVersion: { default: 0 },
   },
-  outputs: { keys: {}, latestVersion: {}, minAvailableVersion: {}, supportsDecryption: {}, supportsDerivation: {}, supportsEncryption: {}, supportsSigning: {} },
+  outputs: {
+    keys: {},
+    latestVersion: {},
+    minAvailableVersion: {},
+    supportsDecryption: {},
+    supportsDerivation: {},
+    supportsEncryption: {},
+    supportsSigning: {},
+  },
   customizeDiff(state, inputs) {
     for (const name of ONE_WAY) {
-      if (state[name] === true && inputs[name] === false) throw new Error(`'${name}' cannot be disabled on a key that already has it enabled`);
+      if (state[name] === true && inputs[name] === false)
+        throw new Error(`'${name}' cannot be disabled on a key that already has it enabled`);
     }
     return {};
   },
   async create(client, inputs) {
     const name = inputs.name ?? "";
     const id = `${trimSlashes(inputs.backend)}/keys/${trimSlashes(name)}`;
-    await doing(`error creating encryption key ${name} for transit secret backend ${JSON.stringify(inputs.backend)}`, () =>
-      client.write(id, {
-        convergent_encryption: inputs.convergentEncryption ?? false,
-        derived: inputs.derived ?? false,
-        type: inputs.type ?? "aes256-gcm96",
-        auto_rotate_period: inputs.autoRotatePeriod ?? 0,
-        key_size: inputs.keySize ?? 0,
-      }),
+    await doing(
+      `error creating encryption key ${name} for transit secret backend ${JSON.stringify(inputs.backend)}`,
+      () =>
+        client.write(id, {
+          convergent_encryption: inputs.convergentEncryption ?? false,
+          derived: inputs.derived ?? false,
+          type: inputs.type ?? "aes256-gcm96",
+          auto_rotate_period: inputs.autoRotatePeriod ?? 0,
+          key_size: inputs.keySize ?? 0,
+        }),
     );
     // minEncryptionVersion is not among these: the genuine plugin misspells it at creation, and the next run sets it.
-    await doing(`error setting configuration for transit secret backend key ${JSON.stringify(id)}`, () => client.write(`${id}/config`, settings(inputs)));
+    await doing(`error setting configuration for transit secret backend key ${JSON.stringify(id)}`, () =>
+      client.write(`${id}/config`, settings(inputs)),
+    );
     return keeping(id, async () => ({ id, state: await present(client, id) }));
   },
   async read(client, id) {

@@ -6,7 +6,12 @@ import { apiName } from "./fields.js";
 
 export type Tune = NonNullable<InputsOf<typeof vault.AuthBackend>["tune"]>;
 
-const LISTS = ["auditNonHmacRequestKeys", "auditNonHmacResponseKeys", "passthroughRequestHeaders", "allowedResponseHeaders"] as const;
+const LISTS = [
+  "auditNonHmacRequestKeys",
+  "auditNonHmacResponseKeys",
+  "passthroughRequestHeaders",
+  "allowedResponseHeaders",
+] as const;
 
 const oneOf =
   (...values: string[]) =>
