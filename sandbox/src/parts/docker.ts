@@ -1,5 +1,5 @@
-import { existsSync, mkdirSync, renameSync, rmSync, statfsSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, statfsSync, utimesSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { UserError } from "../user-error.js";
 import { failure } from "./failures.js";
 import { cacheDir } from "./paths.js";
@@ -80,7 +80,10 @@ export async function restoreImage(ref: string): Promise<boolean> {
   const path = archive(ref);
   if (!existsSync(path)) return false;
   const result = await attempt("docker", ["load", "--quiet", "--input", path]);
-  if (result.ok && (await hasImage(ref))) return true;
+  if (result.ok && (await hasImage(ref))) {
+    utimesSync(path, new Date(), new Date());
+    return true;
+  }
   // Left over from a full disk or another version's format: made anew.
   rmSync(path, { force: true });
   return false;
@@ -93,8 +96,25 @@ export async function keepImage(ref: string): Promise<void> {
   mkdirSync(join(cacheDir(), "images"), { recursive: true });
   const temporary = `${path}.${process.pid}.tmp`;
   const result = await attempt("docker", ["save", "--output", temporary, ref]);
-  if (result.ok) renameSync(temporary, path);
-  else rmSync(temporary, { force: true });
+  if (!result.ok) {
+    rmSync(temporary, { force: true });
+    return;
+  }
+  renameSync(temporary, path);
+  dropOldArchives(path);
+}
+
+/** Days after which an archive of another making of the same image is removed from the cache. */
+const keepDays = 14;
+
+function dropOldArchives(current: string): void {
+  const dir = dirname(current);
+  const sameImage = basename(current).replace(/_.*$/, "_");
+  for (const file of readdirSync(dir).filter((name) => name.startsWith(sameImage))) {
+    const path = join(dir, file);
+    const age = Date.now() - statSync(path).mtimeMs;
+    if (path !== current && age > keepDays * 24 * 3600_000) rmSync(path, { force: true });
+  }
 }
 
 /** Imports a root file system as an image. */

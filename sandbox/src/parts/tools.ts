@@ -7,6 +7,7 @@ import { keyOf } from "./keys.js";
 import { installPackages, which } from "./packages.js";
 import { cacheDir, stateDir } from "./paths.js";
 import { ensurePulumiCli } from "./pulumi-cli.js";
+import { attempt } from "./run.js";
 import type { ImageName, Part, Progress, ToolName, Ways } from "./types.js";
 import { versions } from "./versions.js";
 
@@ -80,12 +81,10 @@ export async function dockerCli(progress: Progress): Promise<ToolPart> {
   const name = "docker-cli";
   const own = await which("docker");
   if (own !== undefined) return { name, cached: true, way: "present", detail: own, path: own };
-  try {
-    // Debian 13 on: the client is a package of its own.
-    await installPackages(["docker-cli"], "the docker client", progress);
-  } catch {
-    await installPackages(["docker.io"], "the docker client", progress);
-  }
+  // From Debian 13 on the client is a package of its own, before that it came with the engine.
+  const known = await attempt("apt-cache", ["show", "--no-all-versions", "docker-cli"]);
+  await installPackages([known.ok ? "docker-cli" : "docker.io"], "the docker client", progress);
+  if ((await which("docker")) === undefined) await installPackages(["docker-cli"], "the docker client", progress);
   const path = (await which("docker")) ?? "docker";
   return { name, cached: false, way: "offline", detail: "from Debian's packages", path };
 }
