@@ -1,181 +1,19 @@
-"""An audit service with one port: /reload, /metrics, health and events all on 8080.
-
-It stands for images of another make, as the Python original is. One INSERT per request; no grouping, no limits beyond
-what the types say. Settings: AUDIT_CONFIG_FILE (default /run/audit/config.json), AUDIT_LISTEN (default 0.0.0.0:8080),
-WORKERS (default 1; with more, /reload reaches one worker only, the file's watch the others).
-"""
+"""The commands: serve (the default), migrate, generate URL TOKEN_FILE [COUNT]."""
 
 import asyncio
-import hashlib
-import hmac
 import json
 import os
 import random
 import sys
 import urllib.request
-import uuid
-from contextlib import asynccontextmanager
 from datetime import datetime, timezone
 
 import asyncpg
 import uvicorn
-from fastapi import FastAPI, HTTPException, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, generate_latest
-from pydantic import AwareDatetime, BaseModel, Field
 
-CONFIG_FILE = os.environ.get("AUDIT_CONFIG_FILE", "/run/audit/config.json")
+from service import connection, read_config
+
 LISTEN = os.environ.get("AUDIT_LISTEN", "0.0.0.0:8080")
-
-EVENTS = Counter("audit_events_total", "Events stored, by application", ["application"])
-REQUESTS = Counter("http_requests_total", "HTTP requests answered", ["method", "route", "code"])
-GENERATION = Gauge("audit_config_generation", "How many configurations have been taken into force since the start")
-
-
-class Event(BaseModel):
-    id: uuid.UUID | None = None
-    application: str = Field(min_length=1, max_length=100)
-    actor: str = Field(min_length=1, max_length=256)
-    action: str = Field(min_length=1, max_length=128)
-    resource: str = Field(min_length=1, max_length=1024)
-    outcome: str = Field(min_length=1, max_length=16)
-    occurredAt: AwareDatetime
-    data: dict = {}
-
-
-class State:
-    """The configuration in force."""
-
-    pool: asyncpg.Pool | None = None
-    tokens: list[tuple[str, str]] = []
-    digest = ""
-    generation = 0
-    lock = asyncio.Lock()
-
-
-def read_config() -> tuple[dict, str]:
-    with open(CONFIG_FILE, "rb") as file:
-        content = file.read()
-    return json.loads(content), hashlib.sha256(content).hexdigest()
-
-
-def connection(config: dict) -> dict:
-    db = config["database"]
-    ssl = {"disable": False}.get(db.get("sslmode", "disable"), db.get("sslmode"))
-    return dict(host=db["host"], port=db.get("port", 5432), database=db["name"], user=db["user"], password=db["password"], ssl=ssl)
-
-
-async def reload() -> None:
-    """Takes in the file; raises and leaves everything as it was when it cannot be used."""
-    async with State.lock:
-        config, digest = read_config()
-        if digest == State.digest:
-            return
-        pool = await asyncpg.create_pool(**connection(config), min_size=1, max_size=10, timeout=5)
-        try:
-            await pool.fetchval("SELECT 1 FROM toy.events LIMIT 1")
-        except Exception:
-            await pool.close()
-            raise
-        old, State.pool = State.pool, pool
-        State.tokens = [(t["sha256"].lower(), t["role"]) for t in config.get("tokens", [])]
-        State.digest = digest
-        State.generation += 1
-        GENERATION.set(State.generation)
-        if old is not None:
-            asyncio.create_task(old.close())
-
-
-async def watch() -> None:
-    while True:
-        try:
-            await reload()
-        except Exception as error:
-            print(json.dumps({"level": "error", "msg": "configuration not taken in", "reason": type(error).__name__}))
-        await asyncio.sleep(2)
-
-
-@asynccontextmanager
-async def lifespan(_app: FastAPI):
-    task = asyncio.create_task(watch())
-    yield
-    task.cancel()
-    if State.pool is not None:
-        await State.pool.close()
-
-
-app = FastAPI(lifespan=lifespan)
-
-
-def allow(request: Request, role: str) -> asyncpg.Pool:
-    if State.pool is None:
-        raise HTTPException(503, "no configuration yet", {"Retry-After": "1"})
-    token = request.headers.get("authorization", "").removeprefix("Bearer ")
-    digest = hashlib.sha256(token.encode()).hexdigest()
-    roles = [r for known, r in State.tokens if hmac.compare_digest(known, digest)]
-    if not roles:
-        raise HTTPException(401, "no valid token")
-    if role not in roles:
-        raise HTTPException(403, f"needs the role {role}")
-    return State.pool
-
-
-@app.post("/v1/events", status_code=201)
-async def store(event: Event, request: Request):
-    pool = allow(request, "writer")
-    key = event.id or uuid.uuid4()
-    try:
-        await pool.execute(
-            "INSERT INTO toy.events (id, occurred_at, application, actor, action, resource, outcome, data)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
-            key, event.occurredAt, event.application, event.actor, event.action, event.resource, event.outcome, json.dumps(event.data),
-        )
-    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncio.TimeoutError):
-        raise HTTPException(503, "the database is away", {"Retry-After": "1"})
-    EVENTS.labels(event.application).inc()
-    REQUESTS.labels("POST", "/v1/events", "201").inc()
-    return {"ids": [str(key)]}
-
-
-@app.get("/v1/events")
-async def read(request: Request, limit: int = 100):
-    rows = await allow(request, "reader").fetch("SELECT * FROM toy.events ORDER BY occurred_at DESC, id DESC LIMIT $1", limit)
-    events = [
-        {"id": str(r["id"]), "occurredAt": r["occurred_at"].astimezone(timezone.utc).isoformat(), "data": json.loads(r["data"])}
-        | {name: r[name] for name in ("application", "actor", "action", "resource", "outcome")}
-        for r in rows
-    ]
-    return {"events": events, "next": None}
-
-
-@app.post("/reload")
-async def reload_now(response: Response):
-    try:
-        await reload()
-    except Exception as error:
-        response.status_code = 503
-        return {"result": "refused", "generation": State.generation, "digest": State.digest, "reason": type(error).__name__}
-    return {"result": "applied", "generation": State.generation, "digest": State.digest}
-
-
-@app.get("/healthz")
-async def healthz():
-    return {"status": "ok"}
-
-
-@app.get("/readyz")
-async def readyz(response: Response):
-    try:
-        await State.pool.fetchval("SELECT 1", timeout=2)
-        status = "ready"
-    except Exception:
-        response.status_code = 503
-        status = "not ready"
-    return {"status": status, "generation": State.generation, "digest": State.digest}
-
-
-@app.get("/metrics")
-async def metrics():
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
 async def migrate() -> None:
@@ -219,7 +57,7 @@ def main() -> None:
     command, args = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("serve", [])
     if command == "serve":
         host, port = LISTEN.rsplit(":", 1)
-        uvicorn.run("main:app", host=host, port=int(port), workers=int(os.environ.get("WORKERS", "1")), access_log=False,
+        uvicorn.run("service:app", host=host, port=int(port), workers=int(os.environ.get("WORKERS", "1")), access_log=False,
                     log_level="warning", timeout_graceful_shutdown=20)
     elif command == "migrate":
         asyncio.run(migrate())
