@@ -75,11 +75,18 @@ export function writeStackConfig(settings: Settings, state: State, machine: Valu
   const current = readYaml(state.path(configFile));
   const before = state.readJson<Values>("stack-generated.json") ?? {};
   const generated = { ...tracked.config, ...machine };
-  const own = Object.entries(current.config ?? {}).filter(([key, value]) => !isDeepStrictEqual(before[key], value));
+  const own = Object.entries(current.config ?? {}).filter(([key, value]) => !same(before[key], value));
   const next: StackFile = { ...current, config: { ...generated, ...Object.fromEntries(own) } };
   state.writeJson("stack-generated.json", generated);
   state.write(configFile, stringify(next));
   return own.map(([key]) => key);
+}
+
+/** The CLI turns numbers and booleans into text when it writes the file. */
+function same(one: unknown, other: unknown): boolean {
+  const plain = (value: unknown): unknown =>
+    typeof value === "number" || typeof value === "boolean" ? String(value) : value;
+  return isDeepStrictEqual(plain(one), plain(other));
 }
 
 /** The stack's key, encrypted by Vault: `pulumi stack init` writes it into the settings' file. */

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import { digestsOf } from "./support/replicas";
+import { attached, until } from "./support/sandbox";
+
+const path = "secret/data/audit-svc/sandbox";
+
+interface Secret {
+  tokens: { name: string; sha256: string; role: string; application?: string }[];
+}
+
+describe("journey: a changed secret reaches every replica", () => {
+  const sandbox = attached();
+  let original: Secret | undefined;
+
+  after(async () => {
+    if (original) await sandbox().vault("POST", path, { data: original });
+  });
+
+  it("accepts a token within seconds of its being written to Vault, and no more once it is taken back", async () => {
+    const found = await sandbox().vault<{ data: { data: Secret } }>("GET", path);
+    assert.ok(found, "the program wrote no secret");
+    original = found.data.data;
+    const before = await digestsOf(sandbox());
+    const token = randomBytes(24).toString("hex");
+    const read = async (): Promise<number> => (await sandbox().edge("/v1/events?limit=1", { token })).status;
+    assert.equal(await read(), 401, "the token works before it was made");
+
+    const sha256 = createHash("sha256").update(token).digest("hex");
+    const changed = { ...original, tokens: [...original.tokens, { name: "e2e", sha256, role: "reader" }] };
+    await sandbox().vault("POST", path, { data: changed });
+    const after = await until("every replica has the new secret", 60, async () => {
+      const digests = await digestsOf(sandbox());
+      return digests.every((digest) => !before.includes(digest)) ? digests : undefined;
+    });
+    assert.equal(new Set(after).size, 1, "the replicas work with different secrets");
+    // More requests than there are replicas, so that each is asked.
+    for (let i = 0; i < 20; i++) assert.equal(await read(), 200);
+
+    await sandbox().vault("POST", path, { data: original });
+    await until("every replica has the old secret again", 60, async () =>
+      (await digestsOf(sandbox())).every((digest) => before.includes(digest)) ? true : undefined,
+    );
+    for (let i = 0; i < 20; i++) assert.equal(await read(), 401);
+    original = undefined;
+  });
+
+  it("leaves the agent with a token that reads one secret and nothing else", async () => {
+    const policy = await sandbox().vault<{ data: { policy: string } }>("GET", "sys/policies/acl/audit-svc");
+    const paths = [...(policy?.data.policy ?? "").matchAll(/path\s+"([^"]+)"\s*\{\s*capabilities\s*=\s*\[([^\]]*)\]/g)];
+    assert.deepEqual(
+      paths.map(([, where, what]) => [where, what]),
+      [[path, `"read"`]],
+    );
+  });
+});

@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { attached, root, run, sandbox as cli } from "./support/sandbox";
+
+/**
+ * The last journey: it removes what the program deployed, the events included, and deploys it anew. A copy of the
+ * database goes to .sandbox/backup first, so that nobody's own events are lost by running the tests.
+ */
+describe("journey: destroy leaves nothing, and `make up` begins anew", () => {
+  const sandbox = attached();
+  const platform = { ...process.env, DOCKER_HOST: undefined };
+
+  before("keep a copy of the database", async () => {
+    const dump = await run(
+      ["docker", "exec", "audit-sandbox-postgres", "pg_dump", "-U", "postgres", "--inserts", "audit"],
+      platform,
+    );
+    assert.equal(dump.code, 0, dump.output);
+    const dir = join(root, ".sandbox/backup");
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    const file = join(dir, `audit-${new Date().toISOString().replaceAll(":", "")}.sql`);
+    writeFileSync(file, dump.stdout, { mode: 0o600 });
+    console.log(`      the sandbox's events are kept in ${file}`);
+  });
+
+  it("destroys the stack", async () => {
+    await sandbox().mustPulumi("destroy", "--yes", "--skip-preview");
+    assert.doesNotMatch(await sandbox().mustPulumi("stack", "--show-ids"), /docker:|vault:|postgresql:/);
+  });
+
+  it("leaves no container, volume or network on VM2", async () => {
+    assert.equal(await sandbox().docker("ps", "--all", "--quiet"), "");
+    assert.equal(await sandbox().docker("volume", "ls", "--quiet"), "");
+    const networks = (await sandbox().docker("network", "ls", "--format", "{{.Name}}")).split("\n").sort();
+    assert.deepEqual(networks, ["bridge", "host", "none"]);
+  });
+
+  it("leaves nothing in PostgreSQL, Vault, Prometheus and Grafana", async () => {
+    const query = async (sql: string): Promise<string> => {
+      const { code, output, stdout } = await run(["psql", "-XAtc", sql], sandbox().env);
+      assert.equal(code, 0, output);
+      return stdout.trim();
+    };
+    assert.equal(await query("SELECT string_agg(datname, ',') FROM pg_database WHERE datname LIKE 'audit%'"), "");
+    assert.equal(await query("SELECT string_agg(rolname, ',') FROM pg_roles WHERE rolname LIKE 'audit%'"), "");
+
+    assert.equal(await sandbox().vault("GET", "sys/policies/acl/audit-svc"), undefined);
+    assert.equal(await sandbox().vault("GET", "auth/approle/role/audit-svc"), undefined);
+    for (const name of ["sandbox", "sandbox-tokens"]) {
+      const found = await sandbox()
+        .vault("GET", `secret/data/audit-svc/${name}`)
+        .catch(() => undefined);
+      assert.equal(found, undefined, `the secret ${name} is still there`);
+    }
+
+    const files = await run(
+      ["docker", "exec", "audit-sandbox-prometheus", "sh", "-c", "ls /etc/prometheus/targets /etc/prometheus/rules"],
+      platform,
+    );
+    assert.doesNotMatch(files.stdout, /audit/);
+
+    const folders = await fetch(`${sandbox().get("GRAFANA_URL")}/api/folders`, {
+      headers: { authorization: `Basic ${Buffer.from(sandbox().get("GRAFANA_AUTH")).toString("base64")}` },
+    });
+    assert.deepEqual((await folders.json()), []);
+  });
+
+  it("deploys again from nothing, one event in and out", async () => {
+    const { code, output } = await cli(["up"]);
+    assert.equal(code, 0, output);
+    assert.match(output, /stored and read back/);
+    const again = await cli(["up"]);
+    assert.equal(again.code, 0, again.output);
+    assert.match(again.output, /pulumi up: cached .*nothing to change/);
+  });
+});

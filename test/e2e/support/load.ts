@@ -1,0 +1,101 @@
+import { Agent, request } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+
+export interface LoadResult {
+  /** Requests answered 201. */
+  stored: number;
+  /** Every other answer or broken connection, by code, with how often. */
+  lost: Record<string, number>;
+  /** Answers in milliseconds, sorted. */
+  times: number[];
+}
+
+export interface Load {
+  /** Ends the load and waits for the requests that are under way. */
+  stop(): Promise<LoadResult>;
+}
+
+export interface LoadOptions {
+  url: string;
+  token: string;
+  application: string;
+  /** Keep-alive connections; default 20. */
+  clients?: number;
+  /** Requests a second in all; default 200. */
+  rate?: number;
+  /** Seconds after which it ends by itself, whoever forgot it; default 300. */
+  limit?: number;
+}
+
+/**
+ * Clients that hold on to their connections and send one event after the other at an even rate. A request is never sent
+ * again: what is lost counts.
+ */
+export function startLoad(options: LoadOptions): Load {
+  const { url, token, application, clients = 20, rate = 200, limit = 300 } = options;
+  const result: LoadResult = { stored: 0, lost: {}, times: [] };
+  const end = Date.now() + limit * 1000;
+  let stopped = false;
+
+  const client = async (): Promise<void> => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const pause = (clients / rate) * 1000;
+    let next = Date.now() + Math.random() * pause;
+    while (!stopped && Date.now() < end) {
+      await sleep(Math.max(0, next - Date.now()));
+      next += pause;
+      const started = performance.now();
+      const outcome = await send(agent);
+      if (outcome === 201) {
+        result.stored += 1;
+        result.times.push(performance.now() - started);
+      } else {
+        result.lost[outcome] = (result.lost[outcome] ?? 0) + 1;
+      }
+    }
+    agent.destroy();
+  };
+
+  const send = (agent: Agent): Promise<number | string> =>
+    new Promise((done) => {
+      const body = JSON.stringify({
+        application,
+        actor: "load",
+        action: "request",
+        resource: "edge",
+        outcome: "success",
+        occurredAt: new Date().toISOString(),
+      });
+      const sent = request(
+        `${url}/v1/events`,
+        {
+          method: "POST",
+          agent,
+          timeout: 15_000,
+          headers: {
+            authorization: `Bearer ${token}`,
+            "content-type": "application/json",
+            "content-length": Buffer.byteLength(body),
+          },
+        },
+        (response) => {
+          response.resume();
+          response.on("end", () => done(response.statusCode ?? 0));
+          response.on("error", () => done("cut off"));
+        },
+      );
+      sent.on("timeout", () => sent.destroy(new Error("timeout")));
+      sent.on("error", (error: NodeJS.ErrnoException) => done(error.code ?? error.message));
+      sent.end(body);
+    });
+
+  const running = Promise.all(Array.from({ length: clients }, client));
+  return {
+    async stop() {
+      stopped = true;
+      await running;
+      result.times.sort((a, b) => a - b);
+      return result;
+    },
+  };
+}

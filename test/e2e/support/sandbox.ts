@@ -1,0 +1,151 @@
+import { spawn } from "node:child_process";
+import { resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+export const root = resolve(__dirname, "../../..");
+const cli = ["--import", "tsx", "sandbox/src/cli.ts"];
+
+export interface Ran {
+  code: number;
+  /** Standard output and standard error as they came. */
+  output: string;
+  stdout: string;
+}
+
+/** Runs a program to its end; never throws for its exit code. */
+export function run(command: readonly string[], env: NodeJS.ProcessEnv = process.env, input?: string): Promise<Ran> {
+  const [file = "", ...args] = command;
+  return new Promise((done, fail) => {
+    const child = spawn(file, args, { cwd: root, env, stdio: ["pipe", "pipe", "pipe"] });
+    let output = "";
+    let stdout = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+      stdout += chunk.toString();
+    });
+    child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
+    child.on("error", fail);
+    // `exit`, not `close`: ssh's shared connection goes on in the background and keeps the pipes open.
+    child.on("exit", (code) => setImmediate(() => done({ code: code ?? 1, output, stdout })));
+    child.stdin.end(input);
+  });
+}
+
+/** The sandbox's own command line, as `make up`, `make env` and `make down` call it. */
+export const sandbox = (args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<Ran> =>
+  run([process.execPath, ...cli, ...args], env);
+
+/** The sandbox as a developer meets it: by what `make env` prints. */
+export class Sandbox {
+  private constructor(readonly env: NodeJS.ProcessEnv) {}
+
+  /** @throws Error when there is no sandbox: a journey that skips would pass on nothing */
+  static async attach(): Promise<Sandbox> {
+    const { code, stdout, output } = await sandbox(["env"]);
+    if (code !== 0) throw new Error(`there is no sandbox to test: ${output}`);
+    const env: NodeJS.ProcessEnv = { ...process.env };
+    for (const line of stdout.split("\n")) {
+      const match = /^export ([A-Z_]+)='(.*)'$/.exec(line);
+      if (match?.[1] !== undefined) env[match[1]] = match[2];
+    }
+    return new Sandbox(env);
+  }
+
+  get(name: string): string {
+    const value = this.env[name];
+    if (!value) throw new Error(`\`make env\` printed no ${name}`);
+    return value;
+  }
+
+  pulumi(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ran> {
+    return run(["pulumi", ...args, "--non-interactive", "--color", "never"], { ...this.env, ...env });
+  }
+
+  /** As {@link pulumi}, but it must succeed. @returns its output */
+  async mustPulumi(...args: string[]): Promise<string> {
+    const { code, output } = await this.pulumi(args);
+    if (code !== 0) throw new Error(`pulumi ${args.join(" ")} ended with ${code}:\n${output}`);
+    return output;
+  }
+
+  /** The docker CLI on VM2. */
+  async docker(...args: string[]): Promise<string> {
+    const { code, output, stdout } = await run(["docker", ...args], this.env);
+    if (code !== 0) throw new Error(`docker ${args.join(" ")} ended with ${code}:\n${output}`);
+    return stdout.trim();
+  }
+
+  /** A request to the edge. */
+  async edge(path: string, init: RequestInit & { token?: string } = {}): Promise<{ status: number; body: string }> {
+    const { token, ...rest } = init;
+    const headers = { ...(token ? { authorization: `Bearer ${token}` } : {}), "content-type": "application/json" };
+    const response = await fetch(this.get("AUDIT_URL") + path, {
+      headers,
+      signal: AbortSignal.timeout(10_000),
+      ...rest,
+    });
+    return { status: response.status, body: await response.text() };
+  }
+
+  /** Vault's API with the program's token, unless another is given. */
+  async vault<T>(method: string, path: string, body?: object, token = this.get("VAULT_TOKEN")): Promise<T | undefined> {
+    const response = await fetch(`${this.get("VAULT_ADDR")}/v1/${path}`, {
+      method,
+      headers: { "x-vault-token": token },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    });
+    const text = await response.text();
+    if (response.status === 404) return undefined;
+    if (!response.ok) throw new Error(`Vault: ${method} ${path}: ${response.status} ${text}`);
+    return (text ? JSON.parse(text) : {}) as T;
+  }
+
+  /** What is on VM2 and looks unwell, with its last lines, for a failed test's report. */
+  async report(): Promise<string> {
+    const list = await this.docker("ps", "--all", "--format", "{{.Names}}\t{{.Status}}").catch((error: unknown) =>
+      String(error),
+    );
+    const names = list.split("\n").flatMap((line) => /^(\S+)\t/.exec(line)?.[1] ?? []);
+    const logs = await Promise.all(
+      names.map(async (name) => {
+        const { output } = await run(["docker", "logs", "--tail", "50", name], this.env);
+        return `--- last lines of ${name}\n${output}`;
+      }),
+    );
+    return `--- containers on VM2\n${list}\n${logs.join("\n")}`;
+  }
+}
+
+/**
+ * Tries until it answers something, or the time is over.
+ * @throws Error with the last reason
+ */
+export async function until<T>(what: string, seconds: number, attempt: () => Promise<T | undefined>): Promise<T> {
+  const deadline = Date.now() + seconds * 1000;
+  let reason = "it did not happen";
+  for (;;) {
+    try {
+      const result = await attempt();
+      if (result !== undefined) return result;
+    } catch (error) {
+      reason = error instanceof Error ? error.message : String(error);
+    }
+    if (Date.now() > deadline) throw new Error(`${what}: not within ${seconds} s: ${reason}`);
+    await sleep(500);
+  }
+}
+
+/** Attaches a suite to the sandbox, and prints what is on VM2 when one of its tests fails. */
+export function attached(): () => Sandbox {
+  let sandboxOf: Sandbox | undefined;
+  before(async () => {
+    sandboxOf = await Sandbox.attach();
+  });
+  afterEach(async function () {
+    if (this.currentTest?.state === "failed" && sandboxOf) console.error(await sandboxOf.report());
+  });
+  return () => {
+    if (!sandboxOf) throw new Error("the sandbox is known only within tests");
+    return sandboxOf;
+  };
+}
