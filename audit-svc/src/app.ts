@@ -247,19 +247,29 @@ function readiness(configurator: Configurator): () => Promise<string | undefined
 }
 
 function addReload(app: FastifyInstance, configurator: Configurator): void {
-  app.post(
-    "/reload",
-    {
-      schema: {
-        summary: "Take in the configuration file",
-        tags: ["operation"],
-        response: { 200: ReloadBody, 422: ReloadBody, 500: ErrorBody, 503: ReloadBody },
+  // In a scope of its own, where any body is read and dropped: tools such as wget always send one of some type.
+  void app.register((scope, _options, registered) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser("*", (_request, payload, parsed) => {
+      payload.resume();
+      payload.on("end", () => parsed(null));
+      payload.on("error", parsed);
+    });
+    scope.post(
+      "/reload",
+      {
+        schema: {
+          summary: "Take in the configuration file",
+          tags: ["operation"],
+          response: { 200: ReloadBody, 422: ReloadBody, 500: ErrorBody, 503: ReloadBody },
+        },
       },
-    },
-    async (_request, reply) => {
-      const reload = await configurator.reload();
-      const status = { applied: 200, unchanged: 200, invalid: 422, unreadable: 503, unreachable: 503 } as const;
-      return reply.code(status[reload.result]).send(reload);
-    },
-  );
+      async (_request, reply) => {
+        const reload = await configurator.reload();
+        const status = { applied: 200, unchanged: 200, invalid: 422, unreadable: 503, unreachable: 503 } as const;
+        return reply.code(status[reload.result]).send(reload);
+      },
+    );
+    registered();
+  });
 }

@@ -250,6 +250,12 @@ describe("access", function () {
   it("has /reload on the admin port alone, and health, metrics and the contract without a token", async () => {
     assert.equal((await app.main.inject({ method: "POST", url: "/reload" })).statusCode, 404);
     assert.equal((await app.admin.inject({ method: "POST", url: "/reload" })).statusCode, 200);
+    // As BusyBox's wget sends it, which is what Vault Agent's image has.
+    const form = { "content-type": "application/x-www-form-urlencoded" };
+    assert.equal(
+      (await app.admin.inject({ method: "POST", url: "/reload", headers: form, payload: "" })).statusCode,
+      200,
+    );
     for (const url of ["/healthz", "/readyz", "/metrics", "/openapi.json"]) {
       assert.equal((await app.main.inject({ method: "GET", url })).statusCode, 200, url);
       assert.equal((await app.admin.inject({ method: "GET", url })).statusCode, 404, url);
