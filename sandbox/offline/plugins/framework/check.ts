@@ -1,6 +1,6 @@
 import { autoname, type Autonaming } from "./autoname.js";
 import { messageOf } from "./errors.js";
-import { defaultsKey, defaultsOf, type Specs } from "./schema.js";
+import { defaultsKey, defaultsOf, isZeroDefault, type Specs } from "./schema.js";
 import { hasUnknown, isObject, Secret, withoutSecrets, type Properties } from "./values.js";
 
 export interface Failure {
@@ -133,7 +133,8 @@ function fillDefaults(
     } else {
       value = typeof spec.default === "function" ? (spec.default as () => unknown)() : spec.default;
     }
-    if (value === undefined || value === null) continue;
+    // The bridge leaves a default that is Terraform's zero value out of the inputs; only the state shows it.
+    if (value === undefined || value === null || isZeroDefault(value)) continue;
     result[key] = value;
     filled.push(key);
   }

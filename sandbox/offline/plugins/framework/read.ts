@@ -1,4 +1,4 @@
-import { defaultsKey, defaultsOf, type Specs } from "./schema.js";
+import { defaultsKey, defaultsOf, type Spec, type Specs } from "./schema.js";
 import { deepEqual, isObject, isZero, type Properties } from "./values.js";
 
 /**
@@ -14,33 +14,54 @@ export function refreshInputs(specs: Specs, oldInputs: Properties, state: Proper
       defaults?.delete(key);
       continue;
     }
-    inputs[key] = refreshValue(specs[key]?.fields, specs[key]?.stateOf, old, state[key]);
+    inputs[key] = refreshValue(specs[key] ?? {}, old, state[key]);
     if (!deepEqual(inputs[key], old)) defaults?.delete(key);
   }
   if (defaults && defaults.size > 0) inputs[defaultsKey] = [...defaults].sort();
   return inputs;
 }
 
-function refreshValue(
-  fields: Specs | undefined,
-  stateOf: ((input: unknown) => unknown) | undefined,
-  old: unknown,
-  live: unknown,
-): unknown {
+function refreshValue(spec: Spec, old: unknown, live: unknown): unknown {
   // A canonical form in the state is no reason to change how the program wrote it.
-  if (stateOf) return deepEqual(stateOf(old), live) ? old : live;
+  if (spec.stateOf) return deepEqual(spec.stateOf(old), live) ? old : live;
+  const element: Spec = spec.fields ? { fields: spec.fields } : {};
   if (Array.isArray(old) && Array.isArray(live)) {
-    return old.slice(0, live.length).map((element, index) => refreshValue(fields, undefined, element, live[index]));
+    return pairs(old, live, spec.unordered ?? false).map(([was, is]) => refreshValue(element, was, is));
   }
   if (isObject(old) && isObject(live)) {
-    if (fields) return refreshInputs(fields, old, live);
+    if (spec.fields) return refreshInputs(spec.fields, old, live);
     return Object.fromEntries(
       Object.keys(old)
         .filter((key) => key !== defaultsKey && key in live)
-        .map((key) => [key, refreshValue(undefined, undefined, old[key], live[key])]),
+        .map((key) => [key, refreshValue({}, old[key], live[key])]),
     );
   }
   return live;
+}
+
+/**
+ * Which live element belongs to which old one; elements that have none are left out. Those of a set are matched by
+ * what the program gave of them, since nobody keeps their order.
+ */
+function pairs(olds: unknown[], lives: unknown[], unordered: boolean): [old: unknown, live: unknown][] {
+  if (!unordered) return olds.slice(0, lives.length).map((old, index) => [old, lives[index]]);
+  const left = [...lives];
+  const matches = olds.map((old) => {
+    const index = left.findIndex((live) => includes(live, old));
+    return { old, live: index < 0 ? undefined : left.splice(index, 1)[0] };
+  });
+  return matches.flatMap(({ old, live }) => {
+    const found = live ?? left.shift();
+    return found === undefined ? [] : [[old, found]];
+  });
+}
+
+/** Whether the live value has everything that the old one has; it may have more, which the provider filled in. */
+function includes(live: unknown, old: unknown): boolean {
+  if (isObject(live) && isObject(old)) {
+    return Object.keys(old).every((key) => key === defaultsKey || includes(live[key], old[key]));
+  }
+  return deepEqual(live, old);
 }
 
 /** The inputs of a resource that was imported: every input the state has a value for that is not the default. */

@@ -26,6 +26,11 @@ export function defaultsOf(properties: Properties): Set<string> | undefined {
   return Array.isArray(names) ? new Set(names.map(String)) : undefined;
 }
 
+/** Whether a default is what Terraform takes for a value that is not set. */
+export function isZeroDefault(value: unknown): boolean {
+  return value === false || value === 0 || value === "";
+}
+
 /** Takes `__defaults` off at every depth: what a resource's hooks and the state see. */
 export function withoutDefaults<T>(value: T): T {
   if (Array.isArray(value)) return value.map((element: unknown) => withoutDefaults(element)) as T;
@@ -56,7 +61,10 @@ export function markSecrets(specs: Specs, properties: Properties): Properties {
   return result;
 }
 
-/** What the state holds for these inputs: `stateOf` applied at every depth, nothing undefined or null. */
+/**
+ * What the state holds for these inputs: `stateOf` and the defaults that Check leaves out applied at every depth,
+ * nothing undefined or null.
+ */
 export function stateOfInputs(specs: Specs, inputs: Properties): Properties {
   const result: Properties = {};
   for (const [key, value] of Object.entries(inputs)) {
@@ -66,6 +74,9 @@ export function stateOfInputs(specs: Specs, inputs: Properties): Properties {
     else if (spec?.stateOf) result[key] = spec.stateOf(value);
     else if (spec?.fields) result[key] = mapObjects(value, (object) => stateOfInputs(spec.fields ?? {}, object));
     else result[key] = withoutDefaults(value);
+  }
+  for (const [key, spec] of Object.entries(specs)) {
+    if (!(key in result) && isZeroDefault(spec?.default)) result[key] = spec?.default;
   }
   return result;
 }

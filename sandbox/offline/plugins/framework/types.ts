@@ -37,7 +37,10 @@ export interface InputSpec<V> {
   readonly required?: boolean;
   /** Schema-sensitive: marked secret in inputs and outputs, whatever the program does. */
   readonly secret?: boolean;
-  /** Written by Check into the inputs and recorded in `__defaults`; a function may look at the environment. */
+  /**
+   * Written by Check into the inputs and recorded in `__defaults`; a function may look at the environment. As in the
+   * bridge, `false`, `0` and `""` are not written: they are in the state only.
+   */
   readonly default?: V | (() => V | undefined);
   /** `<resource name>-<7 hex>` when not set; setting it by hand makes a replacement delete-before-replace. */
   readonly autoname?: boolean;
