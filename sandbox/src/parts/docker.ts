@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, statfsSync, utimesSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { UserError } from "../user-error.js";
-import { failure } from "./failures.js";
+import { explain, failure } from "./failures.js";
 import { cacheDir } from "./paths.js";
 import { attempt, runLogged } from "./run.js";
 
@@ -84,8 +84,10 @@ export async function restoreImage(ref: string): Promise<boolean> {
     utimesSync(path, new Date(), new Date());
     return true;
   }
-  // Left over from a full disk or another version's format: made anew.
-  rmSync(path, { force: true });
+  // An archive that is no archive is made anew; trouble of the engine's is no reason to lose a good one.
+  const known = explain(result.all);
+  if (known !== undefined) throw failure(`load the image ${ref} from the cache`, result.all);
+  if (/unexpected EOF|invalid|archive|manifest/i.test(result.all)) rmSync(path, { force: true });
   return false;
 }
 

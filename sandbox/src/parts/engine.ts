@@ -30,8 +30,14 @@ interface EngineRecord {
   readonly bootId: string;
 }
 
-/** The start time in a /proc/<pid>/stat line; the command's name in it may contain blanks and parentheses. */
-export const startTimeOf = (stat: string): string | undefined => stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+/**
+ * The start time in a /proc/<pid>/stat line; the command's name in it may contain blanks and parentheses.
+ * Undefined for a zombie: in containers whose first process does not reap, an ended dockerd stays one for ever.
+ */
+export function startTimeOf(stat: string): string | undefined {
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
+}
 
 const processStart = (pid: number): string | undefined => {
   try {
@@ -187,8 +193,10 @@ export async function stopEngine(): Promise<void> {
   const record = readRecord();
   if (record !== undefined) {
     const root = await asRoot("Stopping the Docker Engine");
-    const [file = "kill", ...args] = [...root, "kill", "-TERM", String(record.pid)];
-    await attempt(file, args);
+    // The shell's own kill: minimal machines have no program of that name.
+    const [file = "sh", ...args] = [...root, "sh", "-c", `kill -TERM ${record.pid}`];
+    const result = await attempt(file, args);
+    if (!result.ok) throw failure(`stop dockerd (process ${record.pid})`, result.all);
     const deadline = Date.now() + 60_000;
     while (processStart(record.pid) === record.startTime) {
       if (Date.now() > deadline) {

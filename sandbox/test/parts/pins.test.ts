@@ -74,7 +74,9 @@ describe("small readers", () => {
   });
 
   it("reads a process's start time, whatever its name", () => {
-    const fields = Array.from({ length: 50 }, (_, index) => String(index + 3));
-    assert.equal(startTimeOf(`12 (a) b (c) ${fields.join(" ")}`), "22");
+    const fields = Array.from({ length: 50 }, (_, index) => String(index + 4));
+    assert.equal(startTimeOf(`12 (a) b (c) S ${fields.join(" ")}`), "22");
+    // Ended, but not reaped by its parent.
+    assert.equal(startTimeOf(`12 (dockerd) Z ${fields.join(" ")}`), undefined);
   });
 });
