@@ -1,0 +1,71 @@
+/**
+ * Deploys IMAGE (by digest, from the image job) to the stack, and writes deploy.env for GitLab: SERVICE_URL, DASHBOARD_URL,
+ * NGINX_DASHBOARD_URL, IMAGE, RELEASE. With the argument `rollback` it deploys what the other slot holds instead.
+ * Variables: see lib/stack.ts; LOCK_OWNER to release a lock that another machine left behind.
+ */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { exec as realExec, ROOT, type Exec } from "./lib/exec";
+import { Failure, required, runJob, type Job } from "./lib/failure";
+import { checkImage, Stack, type StackOutputs } from "./lib/stack";
+
+export async function deploy(job: Job, exec: Exec, root = ROOT): Promise<void> {
+  const { env, say } = job;
+  const rollback = job.argv[0] === "rollback";
+  // The rules see to it as well; a copy of the job with other rules must not deploy from just any branch.
+  if (env.CI_COMMIT_REF_PROTECTED !== "true") {
+    throw new Failure(
+      `${env.CI_COMMIT_TAG ?? env.CI_COMMIT_REF_NAME ?? "this ref"} is not protected, and only protected tags are deployed; see Settings > Repository > Protected tags`,
+    );
+  }
+  if (!rollback) checkImage(required(env, "IMAGE", "the image job hands it on; is there an image for this tag?"));
+  await Stack.with(job, "deploy", exec, async (stack) => {
+    const before = await stack.outputs();
+    const image = rollback ? former(before) : checkImage(env.IMAGE ?? "");
+    await stack.up(image, record(env, rollback, before, image));
+    const after = await stack.outputs();
+    writeFileSync(join(root, "deploy.env"), dotenv(after));
+    say(
+      after.release === before.release
+        ? `release ${after.release ?? ""} was deployed already`
+        : `release ${before.release ?? "none"} -> ${after.release ?? ""}`,
+    );
+    say(`service:   ${after.serviceUrl ?? ""}`);
+    say(`dashboard: ${after.dashboardUrl ?? ""}`);
+  });
+}
+
+/** Image of the slot that does not serve. */
+function former(outputs: StackOutputs): string {
+  const { releases } = outputs;
+  const slot = releases?.active === "blue" ? "green" : "blue";
+  const image = releases?.slots[slot]?.image;
+  if (image === undefined) throw new Failure("there is no former release to go back to: the other slot is empty");
+  return checkImage(image);
+}
+
+/** One line for `pulumi stack history`: what, who, from which release, and where it ran. */
+function record(env: Job["env"], rollback: boolean, before: StackOutputs, image: string): string {
+  const what = `${rollback ? "rollback from" : "deploy"} ${env.CI_COMMIT_TAG ?? env.CI_COMMIT_SHORT_SHA ?? "?"}`;
+  const digest = image.slice(image.indexOf("@") + 1).slice(0, 19);
+  return `${what} by ${env.GITLAB_USER_LOGIN ?? "?"}: release ${before.release ?? "none"} -> image ${digest}; ${env.CI_PIPELINE_URL ?? "no pipeline"}`;
+}
+
+/** @throws Failure when an output is missing or would not be one line */
+export function dotenv(outputs: StackOutputs): string {
+  const entries = {
+    SERVICE_URL: outputs.serviceUrl,
+    DASHBOARD_URL: outputs.dashboardUrl,
+    NGINX_DASHBOARD_URL: outputs.nginxDashboardUrl,
+    IMAGE: outputs.image,
+    RELEASE: outputs.release,
+  };
+  return Object.entries(entries)
+    .map(([name, value]) => {
+      if (value === undefined || /[\r\n]/.test(value)) throw new Failure(`the stack has no usable output for ${name}`);
+      return `${name}=${value}\n`;
+    })
+    .join("");
+}
+
+if (require.main === module) runJob((job) => deploy(job, realExec));

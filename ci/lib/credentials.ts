@@ -1,0 +1,114 @@
+import { Failure, optional, type Job } from "./failure";
+import { conceal, passwordOf } from "./secrets";
+import { logIn, type VaultSession } from "./vault";
+
+/** What a job wants the secrets for. Each has its own role (`audit-ci-<purpose>`) and its own secret in Vault. */
+export type Purpose = "preview" | "publish" | "deploy" | "drift";
+
+/** What a secret may hold; all of it goes into the environment of commands, so nothing else is let in. */
+const NAMES = [
+  "PULUMI_BACKEND_URL",
+  "PGPASSWORD",
+  "GRAFANA_AUTH",
+  "AUDIT_REGISTRY_PASSWORD",
+  "HARBOR_HOST",
+  "HARBOR_URL",
+  "HARBOR_PROJECT",
+  "HARBOR_USERNAME",
+  "HARBOR_PASSWORD",
+  "SSH_PRIVATE_KEY",
+  "SSH_KNOWN_HOSTS",
+  "GITLAB_TOKEN",
+] as const;
+type Name = (typeof NAMES)[number];
+const HARBOR = ["HARBOR_HOST", "HARBOR_PROJECT", "HARBOR_USERNAME", "HARBOR_PASSWORD"] as const;
+/** Names, not secrets: masking them would hide what a log is about. */
+const OPEN = new Set<string>(["HARBOR_HOST", "HARBOR_URL", "HARBOR_PROJECT", "HARBOR_USERNAME", "SSH_KNOWN_HOSTS"]);
+
+export type Values = Partial<Record<Name, string>>;
+
+export interface Credentials {
+  readonly vault: VaultSession;
+  /** CI variables over what is in Vault. */
+  readonly values: Values;
+  /** Where in Vault the secret is, for messages. */
+  readonly where: string;
+}
+
+/**
+ * Logs in to Vault and reads the job's secret. A CI variable of the same name wins over what is in Vault.
+ *
+ * Variables: those of {@link logIn}; `VAULT_ROLE` (default `audit-ci-<purpose>`), `VAULT_CI_MOUNT` (default `secret`),
+ * `VAULT_CI_PATH` (default `ci/audit`; the secret is `<path>/<purpose>`).
+ */
+export async function obtainCredentials(job: Job, purpose: Purpose): Promise<Credentials> {
+  const { env } = job;
+  const mount = optional(env, "VAULT_CI_MOUNT") ?? "secret";
+  const path = `${optional(env, "VAULT_CI_PATH") ?? "ci/audit"}/${purpose}`;
+  const where = `${mount}/${path}`;
+  const vault = await logIn(env, optional(env, "VAULT_ROLE") ?? `audit-ci-${purpose}`);
+  try {
+    const stored = (await vault.readSecret(mount, path)) ?? {};
+    const unknown = Object.keys(stored).filter((name) => !(NAMES as readonly string[]).includes(name));
+    if (unknown.length > 0) {
+      throw new Failure(
+        `Vault's ${where} has ${unknown.join(", ")}, which no job uses; the names are ${NAMES.join(", ")}`,
+      );
+    }
+    const values: Values = {};
+    for (const name of NAMES) {
+      const value = optional(env, name) ?? stored[name];
+      if (typeof value !== "string" || value === "") continue;
+      values[name] = value;
+      if (!OPEN.has(name)) conceal(value);
+    }
+    conceal(values.PULUMI_BACKEND_URL && passwordOf(values.PULUMI_BACKEND_URL));
+    // user:password, of which the password may turn up alone
+    conceal(values.GRAFANA_AUTH?.split(":").at(-1));
+    return { vault, values, where };
+  } catch (error) {
+    await vault.close();
+    throw error;
+  }
+}
+
+/** @throws Failure naming all that are missing, and both places where they can be */
+export function demand(credentials: Pick<Credentials, "values" | "where">, ...names: readonly Name[]): void {
+  const missing = names.filter((name) => credentials.values[name] === undefined);
+  if (missing.length === 0) return;
+  throw new Failure(`${missing.join(", ")}: neither a CI variable nor in Vault at ${credentials.where}`);
+}
+
+export interface Harbor {
+  /** host[:port] of image references. */
+  readonly host: string;
+  readonly project: string;
+  readonly username: string;
+  readonly password: string;
+  /** Plain HTTP, only when HARBOR_URL says so. */
+  readonly insecure: boolean;
+}
+
+/**
+ * Harbor's settings: from GitLab's Harbor integration or, under the same names, from project variables (GitLab itself lets
+ * those win); if none of the four is set, from Vault. Never mixed from both: a password goes with its user.
+ */
+export function harborOf(env: Job["env"], credentials?: Pick<Credentials, "values" | "where">): Harbor | undefined {
+  const given = HARBOR.filter((name) => optional(env, name) !== undefined);
+  const source: Job["env"] = given.length > 0 ? env : (credentials?.values ?? {});
+  const missing = HARBOR.filter((name) => optional(source, name) === undefined);
+  if (missing.length === HARBOR.length) return undefined;
+  if (missing.length > 0) {
+    const place =
+      given.length > 0 ? "CI variables (Harbor integration or project)" : `Vault's ${credentials?.where ?? ""}`;
+    throw new Failure(`${missing.join(", ")} missing in ${place}; the four HARBOR_ settings go together`);
+  }
+  conceal(source.HARBOR_PASSWORD);
+  return {
+    host: source.HARBOR_HOST ?? "",
+    project: source.HARBOR_PROJECT ?? "",
+    username: source.HARBOR_USERNAME ?? "",
+    password: source.HARBOR_PASSWORD ?? "",
+    insecure: source.HARBOR_URL?.startsWith("http://") ?? false,
+  };
+}

@@ -1,0 +1,51 @@
+import { conceal, mask } from "./secrets";
+
+/** Something that the reader of the job's log can mend; shown as one line, without a stack trace. */
+export class Failure extends Error {}
+
+/** What a job has to work with, so that tests need neither the process's environment nor its output. */
+export interface Job {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly argv: readonly string[];
+  /** Prints a line to the job's log; secrets are masked. */
+  readonly say: (line: string) => void;
+}
+
+/** Runs a job's script: its last line on failure says what is wrong, and the exit code is 1. */
+export function runJob(script: (job: Job) => Promise<void>): void {
+  const say = (line: string): void => void process.stdout.write(`${mask(line)}\n`);
+  for (const name of ["VAULT_ID_TOKEN", "HARBOR_PASSWORD", "GITLAB_TOKEN"]) conceal(process.env[name]);
+  script({ env: process.env, argv: process.argv.slice(2), say }).catch((error: unknown) => {
+    const text = error instanceof Failure ? oneLine(error.message) : unexpected(error);
+    process.stderr.write(`error: ${mask(text)}\n`);
+    process.exitCode = 1;
+  });
+}
+
+/** A text of several lines as one. */
+export const oneLine = (text: string): string => text.trim().replace(/\s*\n\s*/g, "; ");
+
+/** Why a request or a command failed, in one line. */
+export function reason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  // fetch() says "fetch failed" and keeps what happened in the cause; several addresses make an AggregateError.
+  const cause: unknown = error.cause instanceof AggregateError ? error.cause.errors[0] : error.cause;
+  return oneLine(cause instanceof Error ? cause.message : error.message);
+}
+
+/** A mistake of ours, not of the user: the stack is wanted. */
+const unexpected = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : `unexpected: ${String(error)}`;
+
+/** The value of a variable; GitLab also hands on variables that are empty, which count as not set. */
+export function optional(env: Job["env"], name: string): string | undefined {
+  const value = env[name];
+  return value === "" ? undefined : value;
+}
+
+/** The value of a variable. @throws Failure naming the variable and what it is for */
+export function required(env: Job["env"], name: string, purpose: string): string {
+  const value = optional(env, name);
+  if (value === undefined) throw new Failure(`${name} is not set; ${purpose}`);
+  return value;
+}

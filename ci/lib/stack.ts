@@ -1,0 +1,172 @@
+import { hostname } from "node:os";
+import { demand, obtainCredentials, type Credentials, type Purpose } from "./credentials";
+import type { Exec, ExecResult } from "./exec";
+import { Failure, optional, type Job } from "./failure";
+import { openSsh } from "./ssh";
+
+/** What the program leaves behind; see index.ts. */
+export interface StackOutputs {
+  serviceUrl?: string;
+  dashboardUrl?: string;
+  nginxDashboardUrl?: string;
+  image?: string;
+  release?: string;
+  releases?: { active: "blue" | "green"; slots: Partial<Record<"blue" | "green", { release: string; image: string }>> };
+}
+
+/** Who holds the state's lock, as the CLI says it. */
+export interface LockOwner {
+  readonly text: string;
+  readonly host: string;
+  readonly pid: number;
+}
+
+/** The Pulumi CLI on the stack of AUDIT_STACK (default vm2), with the job's credentials in its environment. */
+export class Stack {
+  readonly name: string;
+  readonly credentials: Credentials;
+  readonly #env: Record<string, string | undefined>;
+  readonly #close: () => Promise<void>;
+
+  private constructor(
+    private readonly job: Job,
+    private readonly exec: Exec,
+    credentials: Credentials,
+    ssh: { env: Readonly<Record<string, string>>; close(): void },
+  ) {
+    this.name = optional(job.env, "AUDIT_STACK") ?? "vm2";
+    this.credentials = credentials;
+    const { vault, values } = credentials;
+    this.#env = {
+      ...job.env,
+      ...ssh.env,
+      PULUMI_BACKEND_URL: values.PULUMI_BACKEND_URL,
+      PULUMI_SKIP_UPDATE_CHECK: "true",
+      PGPASSWORD: values.PGPASSWORD,
+      GRAFANA_AUTH: values.GRAFANA_AUTH,
+      AUDIT_REGISTRY_PASSWORD: values.AUDIT_REGISTRY_PASSWORD,
+      VAULT_ADDR: vault.address,
+      VAULT_TOKEN: vault.token,
+      VAULT_SERVER_URL: vault.address,
+      VAULT_SERVER_TOKEN: vault.token,
+      // What the program has no use for, its plugins and scripts shall not have either.
+      VAULT_ID_TOKEN: undefined,
+      HARBOR_PASSWORD: undefined,
+      GITLAB_TOKEN: undefined,
+      CI_JOB_TOKEN: undefined,
+      SSH_PRIVATE_KEY: undefined,
+    };
+    this.#close = async () => {
+      ssh.close();
+      await vault.close();
+    };
+  }
+
+  /** Logs in, does the work, and logs out again, whatever happened. A preview needs no way to the VM. */
+  static async with(job: Job, purpose: Purpose, exec: Exec, work: (stack: Stack) => Promise<void>): Promise<void> {
+    const credentials = await obtainCredentials(job, purpose);
+    let stack: Stack;
+    try {
+      demand(credentials, "PULUMI_BACKEND_URL", "PGPASSWORD", "GRAFANA_AUTH");
+      const ssh = purpose === "preview" ? { env: {}, close: () => undefined } : await openSsh(job, credentials, exec);
+      stack = new Stack(job, exec, credentials, ssh);
+    } catch (error) {
+      await credentials.vault.close();
+      throw error;
+    }
+    try {
+      await work(stack);
+    } finally {
+      await stack.#close();
+    }
+  }
+
+  /** Runs the CLI; its output goes to the log unless `quiet`. */
+  run(args: readonly string[], options: { quiet?: boolean } = {}): Promise<ExecResult> {
+    const all = [...args, "--stack", this.name, "--non-interactive", "--color", "never"];
+    return this.exec("pulumi", all, { env: this.#env, echo: options.quiet ? undefined : this.job.say });
+  }
+
+  /** Outputs of the last deploy; empty before the first. @throws Failure also when the stack was never made */
+  async outputs(): Promise<StackOutputs> {
+    const result = await this.run(["stack", "output", "--json"], { quiet: true });
+    if (result.code !== 0) throw failed(`read stack ${this.name}`, result.all);
+    return JSON.parse(result.stdout) as StackOutputs;
+  }
+
+  /** A value of the stack's configuration; undefined when it is left to its default. */
+  async config(key: string): Promise<string | undefined> {
+    const result = await this.run(["config", "get", key], { quiet: true });
+    return result.code === 0 ? result.stdout.trim() : undefined;
+  }
+
+  /**
+   * Deploys an image. A lock that a process of this very machine left behind is released; another's only when LOCK_OWNER
+   * repeats who holds it, so that nobody breaks a lock without having looked.
+   *
+   * @throws Failure in one line; what was shown before it is the CLI's own report
+   */
+  async up(image: string, message: string): Promise<void> {
+    const args = [
+      "up",
+      "--yes",
+      "--skip-preview",
+      "--suppress-progress",
+      "--message",
+      message,
+      "--config",
+      `audit:image=${image}`,
+    ];
+    let result = await this.run(args);
+    const owner = result.code === 0 ? undefined : lockOwner(result.all);
+    if (owner !== undefined) {
+      const gone = owner.host === hostname() && !isAlive(owner.pid);
+      if (!gone && this.job.env.LOCK_OWNER !== owner.text) {
+        throw new Failure(
+          `stack ${this.name} is locked by ${owner.text}; if that run is over, run this job again with LOCK_OWNER set to "${owner.text}"`,
+        );
+      }
+      this.job.say(`the lock of ${owner.text} is released: ${gone ? "its process is gone" : "LOCK_OWNER names it"}`);
+      await this.run(["cancel", "--yes"]);
+      result = await this.run(args);
+    }
+    if (result.code !== 0) throw failed(`deploy ${image}`, result.all);
+  }
+}
+
+/** The holder of the lock, when that is why the CLI failed. */
+export function lockOwner(output: string): LockOwner | undefined {
+  if (!output.includes("currently locked by")) return undefined;
+  const found = /created by (\S+@(\S+) \(pid (\d+)\))/.exec(output);
+  if (found === null) return undefined;
+  return { text: found[1] ?? "", host: found[2] ?? "", pid: Number(found[3]) };
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** The CLI's failure in one line: its first error, which the lines that follow only explain. */
+export function failed(what: string, output: string): Failure {
+  const lines = output.split("\n").map((line) => line.trim());
+  const at = lines.findIndex(
+    (line) => line.startsWith("error: ") && !/^error: (update failed|preview failed|Running program)/.test(line),
+  );
+  const any = at >= 0 ? at : lines.findIndex((line) => line.startsWith("error: "));
+  const words =
+    any < 0 ? lines.filter((line) => line !== "").slice(-1) : lines.slice(any, any + 2).filter((line) => line !== "");
+  return new Failure(`Pulumi could not ${what}: ${words.join(" ").replace(/^error: /, "") || "it said nothing"}`);
+}
+
+/** Image by digest, the only form in which one is deployed. */
+export function checkImage(image: string): string {
+  if (/^[^\s@]+@sha256:[0-9a-f]{64}$/.test(image)) return image;
+  throw new Failure(
+    `IMAGE ${image} is not by digest; it must be host/project/name@sha256:…, as the image job writes it`,
+  );
+}

@@ -1,0 +1,119 @@
+import { Failure, optional, reason, required, type Job } from "./failure";
+import { conceal } from "./secrets";
+
+/** A login in Vault with the job's ID token. */
+export interface VaultSession {
+  readonly address: string;
+  readonly token: string;
+  /** Data of a KV version 2 secret; undefined when there is none. */
+  readSecret(mount: string, path: string): Promise<Record<string, unknown> | undefined>;
+  write(path: string, body: object): Promise<Record<string, unknown>>;
+  /** Revokes the token, and with it whatever was issued to it. Never throws: a token also ends by itself. */
+  close(): Promise<void>;
+}
+
+interface Answer {
+  auth?: { client_token?: string };
+  data?: Record<string, unknown>;
+  errors?: string[];
+}
+
+/**
+ * Logs in with the ID token that GitLab gave the job (`id_tokens` in the job's definition).
+ *
+ * Variables: `VAULT_ADDR`, `VAULT_ID_TOKEN`, `VAULT_AUTH_PATH` (default `jwt`), `VAULT_NAMESPACE` (default none).
+ *
+ * @param role role at that mount
+ * @throws Failure telling which of role, audience, claims or address is wrong
+ */
+export async function logIn(env: Job["env"], role: string): Promise<VaultSession> {
+  const address = required(env, "VAULT_ADDR", "set it to Vault's address in Settings > CI/CD > Variables").replace(/\/+$/, ""); // prettier-ignore
+  const jwt = required(
+    env,
+    "VAULT_ID_TOKEN",
+    "the job needs `id_tokens: VAULT_ID_TOKEN`, which GitLab 15.7 and newer give",
+  );
+  const mount = optional(env, "VAULT_AUTH_PATH") ?? "jwt";
+  conceal(jwt);
+  const namespace: Record<string, string> = env.VAULT_NAMESPACE ? { "x-vault-namespace": env.VAULT_NAMESPACE } : {};
+
+  const call = async (method: string, path: string, token?: string, body?: object): Promise<[number, Answer]> => {
+    let response: Response;
+    try {
+      response = await fetch(`${address}/v1/${path}`, {
+        method,
+        headers: { ...namespace, ...(token === undefined ? {} : { "x-vault-token": token }) },
+        body: body === undefined ? undefined : JSON.stringify(body),
+        signal: AbortSignal.timeout(20_000),
+      });
+    } catch (error) {
+      throw new Failure(`Vault at ${address} (VAULT_ADDR) does not answer: ${reason(error)}`);
+    }
+    const text = await response.text();
+    try {
+      return [response.status, (text === "" ? {} : JSON.parse(text)) as Answer];
+    } catch {
+      throw new Failure(`VAULT_ADDR ${address} answered ${response.status} with something that is not Vault's JSON`);
+    }
+  };
+
+  const [status, answer] = await call("POST", `auth/${mount}/login`, undefined, { role, jwt });
+  const token = answer.auth?.client_token;
+  if (status !== 200 || token === undefined) throw refused(status, answer.errors ?? [], role, mount, jwt);
+  conceal(token);
+
+  return {
+    address,
+    token,
+    readSecret: async (secrets, path) => {
+      const [code, found] = await call("GET", `${secrets}/data/${path}`, token);
+      if (code === 404) return undefined;
+      if (code !== 200) throw new Failure(`Vault role ${role} may not read ${secrets}/${path}: ${said(code, found)}`);
+      return (found.data?.data ?? undefined) as Record<string, unknown> | undefined;
+    },
+    write: async (path, body) => {
+      const [code, made] = await call("PUT", path, token, body);
+      if (code >= 300) throw new Failure(`Vault refused ${path} to role ${role}: ${said(code, made)}`);
+      return made.data ?? {};
+    },
+    close: () => call("POST", "auth/token/revoke-self", token).then(
+      () => undefined,
+      () => undefined,
+    ), // prettier-ignore
+  };
+}
+
+const said = (status: number, answer: Answer): string => [...(answer.errors ?? []), `status ${status}`].join(", ");
+
+function refused(status: number, errors: readonly string[], role: string, mount: string, jwt: string): Failure {
+  const text = errors.join(", ");
+  if (/role .*could not be found/.test(text)) {
+    return new Failure(
+      `Vault has no role ${role} at auth/${mount}; make it as docs/guide.md says, or name another in VAULT_ROLE`,
+    );
+  }
+  if (text.includes("audience")) {
+    return new Failure(
+      `Vault role ${role} is not for the audience of the job's token, ${audience(jwt)}; make bound_audiences of the role and VAULT_ADDR the same`,
+    );
+  }
+  if (/claim .*does not match/.test(text)) {
+    return new Failure(`Vault role ${role} is not for this pipeline: ${text}; see bound_claims of the role`);
+  }
+  if (status === 403 || status === 404) {
+    return new Failure(
+      `Vault does not know auth/${mount} (${text || status}); enable it as docs/guide.md says, or set VAULT_AUTH_PATH`,
+    );
+  }
+  return new Failure(`Vault refused the login as ${role}: ${text || `status ${status}`}`);
+}
+
+/** The token's `aud`, for the message; it is no secret. */
+function audience(jwt: string): string {
+  try {
+    const claims = JSON.parse(Buffer.from(jwt.split(".")[1] ?? "", "base64url").toString()) as { aud?: unknown };
+    return JSON.stringify(claims.aud);
+  } catch {
+    return "which cannot be read";
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * After a deploy, through the edge as a client sees it: /reload is 404, an event goes in and comes out, and Prometheus has
+ * every target up. Variables: SERVICE_URL and RELEASE from deploy.env; see lib/stack.ts.
+ */
+import { randomUUID } from "node:crypto";
+import { request as plain } from "node:http";
+import { request as encrypted } from "node:https";
+import { exec as realExec, type Exec } from "./lib/exec";
+import { Failure, reason, required, runJob, type Job } from "./lib/failure";
+import { conceal } from "./lib/secrets";
+import { Stack } from "./lib/stack";
+
+/** Spellings of /reload that got past one or the other web framework behind nginx; none may be answered but by 404. */
+const RELOADS = [
+  "/reload",
+  "/reload/",
+  "/RELOAD",
+  "/reload;",
+  "/rel%6fad",
+  "/%2e/reload",
+  "//reload",
+  "/reload%0a",
+  "/v1/../reload",
+];
+
+export async function smoke(job: Job, exec: Exec): Promise<void> {
+  const service = required(job.env, "SERVICE_URL", "deploy.env of the deploy job sets it").replace(/\/+$/, "");
+  const release = required(job.env, "RELEASE", "deploy.env of the deploy job sets it");
+  await Stack.with(job, "deploy", exec, async (stack) => {
+    const { vault } = stack.credentials;
+    const setting = async (key: string, or: string): Promise<string> => (await stack.config(`audit:${key}`)) ?? or;
+    const mount = await setting("vaultMount", "secret");
+    const path = `${await setting("vaultPath", "audit-svc/vm2")}-tokens`;
+    const tokens = await vault.readSecret(mount, path);
+    const [writer, token] = Object.entries(tokens ?? {}).find(([name]) => name.startsWith("writer-")) ?? [];
+    const reader = tokens?.reader;
+    if (writer === undefined || typeof token !== "string" || typeof reader !== "string") {
+      throw new Failure(
+        `Vault has no access tokens at ${mount}/${path}; was the stack deployed with this audit:vaultPath?`,
+      );
+    }
+    conceal(token);
+    conceal(reader);
+    await reloadIsHidden(service);
+    job.say(`ok: /reload is 404 in ${RELOADS.length} spellings`);
+    await eventGoesRound(service, writer.slice("writer-".length), token, reader);
+    job.say("ok: an event went in and came out");
+    const count = await targetsAreUp(await setting("prometheusUrl", ""), await setting("environment", "vm2"), release);
+    job.say(`ok: Prometheus has ${count} targets of release ${release} up`);
+  });
+}
+
+/** @throws Failure naming the spelling that was answered otherwise */
+export async function reloadIsHidden(service: string): Promise<void> {
+  for (const path of RELOADS) {
+    const status = await rawStatus(service, path).catch((error: unknown) => {
+      throw new Failure(`the service at ${service} does not answer: ${reason(error)}`);
+    });
+    // 400: nginx itself does not take the spelling for a path at all.
+    if (status !== 404 && status !== 400)
+      throw new Failure(`POST ${path} through the edge was answered ${status} instead of 404`);
+  }
+}
+
+/** fetch() tidies a path before it sends it; an attacker does not. */
+function rawStatus(service: string, path: string): Promise<number> {
+  const { protocol, hostname, port } = new URL(service);
+  const send = protocol === "https:" ? encrypted : plain;
+  return new Promise((done, fail) => {
+    const call = send({ method: "POST", protocol, hostname, port, path, timeout: 10_000 }, (response) => {
+      response.resume();
+      done(response.statusCode ?? 0);
+    });
+    call.on("timeout", () => call.destroy(new Error("no answer within 10 s")));
+    call.on("error", fail);
+    call.end();
+  });
+}
+
+async function eventGoesRound(service: string, application: string, token: string, reader: string): Promise<void> {
+  const id = randomUUID();
+  const actor = `smoke-${id}`;
+  const event = { id, application, actor, action: "pipeline.smoke", resource: "service", outcome: "success" };
+  await ask(`${service}/v1/events`, 201, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    body: JSON.stringify(event),
+  });
+  const text = await ask(`${service}/v1/events?actor=${actor}&limit=1`, 200, {
+    headers: { authorization: `Bearer ${reader}` },
+  });
+  const { events } = JSON.parse(text) as { events: { id: string }[] };
+  if (events[0]?.id !== id) throw new Failure(`the event that ${service} accepted cannot be read back`);
+}
+
+interface Sample {
+  metric: Record<string, string>;
+  value: [number, string];
+}
+
+/** @returns how many targets there are @throws Failure naming those that are not up */
+export async function targetsAreUp(
+  prometheus: string,
+  environment: string,
+  release: string,
+  seconds = 60,
+): Promise<number> {
+  const query = encodeURIComponent(`up{environment="${environment}"}`);
+  const end = Date.now() + seconds * 1000;
+  for (;;) {
+    const text = await ask(`${prometheus}/api/v1/query?query=${query}`, 200);
+    const samples = (JSON.parse(text) as { data: { result: Sample[] } }).data.result;
+    const down = samples.filter((sample) => sample.value[1] !== "1");
+    const wanted = (name: string): boolean =>
+      samples.some(({ metric }) => metric.job === name && (name !== "audit-svc" || metric.release === release));
+    const absent = ["audit-svc", "nginx"].filter((name) => !wanted(name));
+    if (down.length === 0 && absent.length === 0) return samples.length;
+    if (Date.now() >= end) {
+      const names = down.map(({ metric }) => `${metric.job ?? ""} ${metric.instance ?? ""} is down`);
+      throw new Failure(
+        `Prometheus at ${prometheus}: ${[...names, ...absent.map((name) => `no ${name} target of release ${release}`)].join(", ")}`,
+      );
+    }
+    await new Promise((wake) => setTimeout(wake, 1000));
+  }
+}
+
+async function ask(url: string, status: number, init: RequestInit = {}): Promise<string> {
+  let response: Response;
+  try {
+    response = await fetch(url, { ...init, signal: AbortSignal.timeout(10_000) });
+  } catch (error) {
+    throw new Failure(`${url} does not answer: ${reason(error)}`);
+  }
+  const text = await response.text();
+  if (response.status !== status) {
+    throw new Failure(
+      `${init.method ?? "GET"} ${url} was answered ${response.status} instead of ${status}: ${text.slice(0, 200)}`,
+    );
+  }
+  return text;
+}
+
+if (require.main === module) runJob((job) => smoke(job, realExec));
