@@ -15,10 +15,15 @@ describe("journey: releases, while clients go on sending", function () {
   let load: Load | undefined;
   let original: { image: string; memory: string };
 
-  const up = (...settings: string[]) =>
-    sandbox().pulumi(["up", "--yes", "--skip-preview", ...settings.flatMap((s) => ["--config", `audit:${s}`])]);
-  const mustUp = async (...settings: string[]) => {
-    const { code, output } = await up(...settings);
+  /** Deploys what was there at first, changed as given; never what an earlier test left in the settings. */
+  const upArgs = (change: Partial<typeof original>) => [
+    ...["up", "--yes", "--skip-preview"],
+    ...Object.entries({ ...original, ...change }).flatMap(([key, value]) => ["--config", `audit:${key}=${value}`]),
+  ];
+  const up = (change: Partial<typeof original> = {}, ...options: string[]) =>
+    sandbox().pulumi([...upArgs(change), ...options]);
+  const mustUp = async (change: Partial<typeof original> = {}) => {
+    const { code, output } = await up(change);
     assert.equal(code, 0, output);
     return output;
   };
@@ -60,12 +65,12 @@ describe("journey: releases, while clients go on sending", function () {
   });
   after(async () => {
     // The journeys that follow find what they would have found without this one.
-    await up(`image=${original.image}`, `memory=${original.memory}`);
+    await up();
   });
 
   it("puts a new release in charge without losing a request, and keeps the old one stopped", async () => {
     const before = await state();
-    await mustUp("memory=224");
+    await mustUp({ memory: "224" });
     await nothingLost();
     const after = await state();
     assert.notEqual(after.active, before.active);
@@ -77,7 +82,7 @@ describe("journey: releases, while clients go on sending", function () {
   it("goes back by deploying the former release: a start and a flip, no new container", async () => {
     const before = await state();
     const containers = await ids();
-    await mustUp(`memory=${original.memory}`);
+    await mustUp();
     await nothingLost();
     const after = await state();
     assert.notEqual(after.active, before.active);
@@ -97,14 +102,14 @@ describe("journey: releases, while clients go on sending", function () {
       'ENTRYPOINT ["/bin/sh", "-c", "echo migration 042 cannot be applied: column is missing >&2; exit 3"]',
     ]);
     for (const attempt of ["first", "second"]) {
-      const { code, output } = await up(`image=${image}`);
+      const { code, output } = await up({ image });
       assert.notEqual(code, 0, `${attempt} up`);
       assert.match(output, /migration 042 cannot be applied/, `${attempt} up`);
     }
     await nothingLost();
     assert.deepEqual(await state(), before);
     await serves(before.active);
-    await mustUp(`image=${original.image}`);
+    await mustUp();
   });
 
   it("leaves the old release serving when the new one never becomes ready, also under a second up", async () => {
@@ -112,42 +117,36 @@ describe("journey: releases, while clients go on sending", function () {
     const image = await pushVariant(sandbox(), "never-ready", [
       'ENTRYPOINT ["/bin/sh", "-c", "[ \\"$0\\" = migrate ] && exit 0; echo listening to nobody >&2; exec sleep 3600", "serve"]',
     ]);
-    for (const extra of [[], ["--refresh"]]) {
-      const { code, output } = await sandbox().pulumi([
-        "up",
-        "--yes",
-        "--skip-preview",
-        "--config",
-        `audit:image=${image}`,
-        ...extra,
-      ]);
+    for (const options of [[], ["--refresh"]]) {
+      const { code, output } = await up({ image }, ...options);
       assert.notEqual(code, 0, output);
       assert.match(output, new RegExp(`is not ready within \\d+ s .*slot ${before.active} serves on`), output);
       assert.match(output, /listening to nobody/, "the last lines of the failing container's log");
     }
     await nothingLost();
     assert.deepEqual(await state(), before);
-    await mustUp(`image=${original.image}`);
+    await mustUp();
     await serves(before.active);
   }).timeout(600_000);
 
   it("refuses an image that is not in the registry", async () => {
     const before = await state();
-    const { code, output } = await up(`image=${original.image.replace(/@.*/, `@sha256:${"0".repeat(64)}`)}`);
+    const { code, output } = await up({ image: original.image.replace(/@.*/, `@sha256:${"0".repeat(64)}`) });
     assert.notEqual(code, 0);
     assert.match(output, /manifest unknown|not found|unknown/i);
     await nothingLost();
     assert.deepEqual(await state(), before);
-    await mustUp(`image=${original.image}`);
+    await mustUp();
   });
 
   it("survives a deploy that is killed on its way, at any moment", async () => {
     for (const seconds of [2, 4, 6, 8, 10]) {
-      const child = spawn(
-        "pulumi",
-        ["up", "--yes", "--skip-preview", "--non-interactive", "--config", `audit:memory=${300 + seconds}`],
-        { cwd: root, env: sandbox().env, stdio: "ignore", detached: true },
-      );
+      const child = spawn("pulumi", [...upArgs({ memory: String(300 + seconds) }), "--non-interactive"], {
+        cwd: root,
+        env: sandbox().env,
+        stdio: "ignore",
+        detached: true,
+      });
       const gone = new Promise((done) => child.on("exit", done));
       await sleep(seconds * 1000);
       if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, "SIGKILL");
@@ -155,7 +154,7 @@ describe("journey: releases, while clients go on sending", function () {
       await sandbox().pulumi(["cancel", "--yes"]);
     }
     await until("the next good deploy", 240, async () => {
-      await mustUp(`memory=${original.memory}`);
+      await mustUp();
       return true;
     });
     await nothingLost();

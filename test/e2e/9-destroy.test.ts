@@ -63,7 +63,7 @@ describe("journey: destroy leaves nothing, and `make up` begins anew", () => {
     const folders = await fetch(`${sandbox().get("GRAFANA_URL")}/api/folders`, {
       headers: { authorization: `Basic ${Buffer.from(sandbox().get("GRAFANA_AUTH")).toString("base64")}` },
     });
-    assert.deepEqual((await folders.json()), []);
+    assert.deepEqual(await folders.json(), []);
   });
 
   it("deploys again from nothing, one event in and out", async () => {

@@ -1,0 +1,192 @@
+import assert from "node:assert/strict";
+import { attached, run } from "./support/sandbox";
+
+/** Where the agent's token must not get, with what it tries there. The service's own secret is the only thing it may read. */
+const forbidden: readonly [method: "GET" | "LIST" | "POST" | "DELETE", path: string][] = [
+  ["GET", "secret/data/audit-svc/sandbox-tokens"],
+  ["GET", "secret/data/audit-svc"],
+  ["GET", "secret/data/audit-svc/sandbox/below"],
+  ["GET", "secret/data/other"],
+  ["GET", "secret/metadata/audit-svc/sandbox"],
+  ["GET", "secret/config"],
+  ["GET", "secret/subkeys/audit-svc/sandbox"],
+  ["LIST", "secret/metadata"],
+  ["LIST", "secret/metadata/audit-svc"],
+  ["POST", "secret/data/audit-svc/sandbox"],
+  ["DELETE", "secret/data/audit-svc/sandbox"],
+  ["POST", "secret/destroy/audit-svc/sandbox"],
+  ["POST", "secret/undelete/audit-svc/sandbox"],
+  ["GET", "auth/approle/role/audit-svc"],
+  ["GET", "auth/approle/role/audit-svc/role-id"],
+  ["POST", "auth/approle/role/audit-svc/secret-id"],
+  ["LIST", "auth/approle/role"],
+  ["LIST", "auth/approle/role/audit-svc/secret-id"],
+  ["POST", "auth/token/create"],
+  ["POST", "auth/token/create-orphan"],
+  ["GET", "auth/token/lookup-self"],
+  ["LIST", "auth/token/accessors"],
+  ["GET", "cubbyhole/x"],
+  ["POST", "cubbyhole/x"],
+  ["GET", "sys/auth"],
+  ["GET", "sys/mounts"],
+  ["GET", "sys/policy"],
+  ["GET", "sys/policies/acl/audit-svc"],
+  ["POST", "sys/policies/acl/audit-svc"],
+  ["GET", "sys/audit"],
+  ["GET", "sys/config/state/sanitized"],
+  ["POST", "sys/seal"],
+  ["POST", "sys/capabilities-self"],
+  ["LIST", "sys/leases/lookup"],
+  ["LIST", "identity/entity/id"],
+  ["POST", "transit/encrypt/pulumi"],
+  ["POST", "transit/decrypt/pulumi"],
+  ["LIST", "transit/keys"],
+  ["GET", "database/config/audit"],
+];
+
+describe("journey: secrets stay where they belong", function () {
+  const sandbox = attached();
+
+  /** Every value that must not be seen anywhere, by what it is. */
+  async function secrets(): Promise<Map<string, string>> {
+    interface Config {
+      database: { password: string };
+    }
+    const read = async <T>(path: string) => {
+      const answer = await sandbox().vault<{ data: { data: T } }>("GET", `secret/data/${path}`);
+      assert.ok(answer, `Vault has no ${path}`);
+      return answer.data.data;
+    };
+    const config = await read<Config>("audit-svc/sandbox");
+    const tokens = await read<Record<string, string>>("audit-svc/sandbox-tokens");
+    const owner = JSON.parse(await sandbox().mustPulumi("stack", "export", "--show-secrets")) as {
+      deployment: { resources: { urn: string; outputs?: { result?: { plaintext?: string } } }[] };
+    };
+    const ownerPassword = owner.deployment.resources.find((r) => r.urn.endsWith("::audit-owner-password"))?.outputs
+      ?.result;
+    assert.ok(ownerPassword?.plaintext, "the state has no password of the owner");
+    const secretId = await onVolume("cat /credentials/secret_id");
+    return new Map([
+      ["password of the service", config.database.password],
+      ["password of the owner", JSON.parse(ownerPassword.plaintext) as string],
+      ["secret_id", secretId],
+      ...Object.entries(tokens).map(([name, token]): [string, string] => [`token ${name}`, token]),
+      ["password of the registry", sandbox().get("AUDIT_REGISTRY_PASSWORD")],
+      ["Vault token of the program", sandbox().get("VAULT_TOKEN")],
+      ["login of Grafana", sandbox().get("GRAFANA_AUTH").split(":").slice(1).join(":")],
+    ]);
+  }
+
+  /** Runs a line as root on VM2 in the agent's image, with the agent's credentials and its way out. */
+  async function onVolume(line: string): Promise<string> {
+    const image = await sandbox().docker("inspect", "--format", "{{.Image}}", "audit-svc-agent");
+    const agent = `--rm --network audit-egress --env VAULT_ADDR=http://vault.sandbox.test:8200 --entrypoint sh`.split(
+      " ",
+    );
+    return sandbox().docker("run", ...agent, "--volume", "audit-svc-credentials:/credentials:ro", image, "-c", line);
+  }
+
+  async function nowhereIn(what: string, text: string): Promise<void> {
+    for (const [name, value] of await secrets()) {
+      assert.ok(value.length >= 20, `${name} is too short to be searched for`);
+      for (const form of [value, Buffer.from(value).toString("base64").replace(/=+$/, "").slice(0, -2)]) {
+        assert.ok(!text.includes(form), `${name} stands in ${what}`);
+      }
+    }
+  }
+
+  it("not in the state, nor in its history", async () => {
+    await nowhereIn("the exported state", await sandbox().mustPulumi("stack", "export"));
+    await nowhereIn("the history", await sandbox().mustPulumi("stack", "history", "--json"));
+  });
+
+  it("not in `docker inspect` of any container, image, volume or network on VM2", async () => {
+    for (const kind of ["container", "image", "volume", "network"]) {
+      const list = { container: ["ps", "--all", "--quiet"], image: ["image", "ls", "--quiet"] }[kind] ?? [
+        kind,
+        "ls",
+        "--quiet",
+      ];
+      const names = (await sandbox().docker(...list)).split("\n").filter(Boolean);
+      assert.notEqual(names.length, 0, kind);
+      await nowhereIn(`docker ${kind} inspect`, await sandbox().docker(kind, "inspect", ...new Set(names)));
+    }
+  });
+
+  it("not in the logs of any container on VM2", async () => {
+    for (const name of (await sandbox().docker("ps", "--all", "--format", "{{.Names}}")).split("\n")) {
+      await nowhereIn(`the log of ${name}`, (await run(["docker", "logs", name], sandbox().env)).output);
+    }
+  });
+
+  it("not in any layer of the deployed images", async () => {
+    const names = (await sandbox().docker("ps", "--all", "--format", "{{.Image}}")).split("\n");
+    for (const image of new Set(names)) {
+      await nowhereIn(`the history of ${image}`, await sandbox().docker("history", "--no-trunc", image));
+    }
+  });
+
+  it("not in the arguments or the environment of any process on VM2, while a deploy runs", async () => {
+    const look = ["run", "--rm", "--pid", "host", "--user", "0", "--cap-add", "SYS_PTRACE", "--entrypoint", "sh"];
+    const image = await sandbox().docker("inspect", "--format", "{{.Image}}", "audit-svc-agent");
+    const line =
+      "for p in /proc/[0-9]*; do tr '\\0' '\\n' < $p/cmdline; tr '\\0' '\\n' < $p/environ; done 2>/dev/null; true";
+    let running = true;
+    const deploy = sandbox()
+      .pulumi(["up", "--yes", "--skip-preview", "--target-replace", await urnOf("audit-svc-secret-id")])
+      .finally(() => (running = false));
+    let looks = 0;
+    while (running) {
+      await nowhereIn("the list of processes", await sandbox().docker(...look, image, "-c", line));
+      looks += 1;
+    }
+    const { code, output } = await deploy;
+    assert.equal(code, 0, output);
+    await nowhereIn("the deploy's own output", output);
+    assert.ok(looks > 0);
+  });
+
+  async function urnOf(name: string): Promise<string> {
+    const state = JSON.parse(await sandbox().mustPulumi("stack", "export")) as {
+      deployment: { resources: { urn: string }[] };
+    };
+    const found = state.deployment.resources.find((r) => r.urn.endsWith(`::${name}`));
+    assert.ok(found, `the state has no ${name}`);
+    return found.urn;
+  }
+
+  it("lets the agent's token read its one secret and nothing else", async () => {
+    const login =
+      "vault write -field=token auth/approle/login role_id=@/credentials/role_id secret_id=@/credentials/secret_id";
+    const cases = forbidden.map(([method, path]) => {
+      const verb = { GET: "read", LIST: "list", POST: "write -force", DELETE: "delete" }[method];
+      return `vault ${verb} ${path} > /tmp/out 2>&1 && echo 'ALLOWED ${method} ${path}' || { grep -q -e 'Code: 403' -e 'permission denied' /tmp/out || { echo 'OTHER ${method} ${path}'; cat /tmp/out; }; }`;
+    });
+    const said = await onVolume(
+      [
+        `export VAULT_TOKEN=$(${login})`,
+        "vault read secret/data/audit-svc/sandbox > /dev/null && echo OWN",
+        ...cases,
+      ].join("\n"),
+    );
+    assert.equal(said, "OWN");
+  });
+
+  it("does not accept the agent's credentials from elsewhere than the VM", async () => {
+    const [role_id, secret_id] = await Promise.all(
+      ["role_id", "secret_id"].map((f) => onVolume(`cat /credentials/${f}`)),
+    );
+    await assert.rejects(sandbox().vault("POST", "auth/approle/login", { role_id, secret_id }), /400|403/);
+  });
+
+  it("keeps the credentials from everybody but the agent's user", async () => {
+    assert.match(
+      await onVolume("stat -c '%a %u %n' /credentials /credentials/*"),
+      /^500 100 .*\n400 100 .*role_id\n400 100 .*secret_id$/,
+    );
+    assert.match(
+      await sandbox().docker("exec", "audit-svc-agent", "stat", "-c", "%a %g %n", "/run/audit/config.json"),
+      /^440 10001 /,
+    );
+  });
+});
