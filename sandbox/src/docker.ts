@@ -3,11 +3,13 @@ import { text } from "node:stream/consumers";
 import Docker from "dockerode";
 import { pack } from "tar-stream";
 import type { Settings } from "./settings.js";
-import { networkName } from "./settings.js";
+import { networkName, sandboxName } from "./settings.js";
 import { UserError } from "./user-error.js";
 
 /** Everything of the sandbox on the engine carries this label; its value names the checkout it belongs to. */
 export const ownerLabel = "audit-sandbox.checkout";
+/** Which sandbox of the machine: SANDBOX_NAME. */
+const nameLabel = "audit-sandbox.name";
 const configLabel = "audit-sandbox.config";
 const dataLabel = "audit-sandbox.data";
 
@@ -68,13 +70,13 @@ export class Engine {
   }
 
   private get labels(): Record<string, string> {
-    return { [ownerLabel]: this.settings.checkout };
+    return { [ownerLabel]: this.settings.checkout, [nameLabel]: sandboxName };
   }
 
   async containers(): Promise<Map<string, Docker.ContainerInfo>> {
     if (!this.known) {
       const list = await this.docker.listContainers({ all: true, filters: { label: [ownerLabel] } });
-      this.known = new Map(list.map((info) => [(info.Names[0] ?? "").replace(/^\//, ""), info]));
+      this.known = new Map(list.filter(isMine).map((info) => [(info.Names[0] ?? "").replace(/^\//, ""), info]));
     }
     return this.known;
   }
@@ -85,7 +87,8 @@ export class Engine {
       if (info.Labels[ownerLabel] !== this.settings.checkout) {
         throw new UserError(
           `The sandbox of another checkout of this project is on this Docker Engine (container ${name}, ` +
-            `from ${info.Labels["audit-sandbox.root"] ?? "an unknown directory"}). Run \`make down\` there first.`,
+            `from ${info.Labels["audit-sandbox.root"] ?? "an unknown directory"}). Run \`make down\` there first, ` +
+            `or give this one SANDBOX_NAME, SANDBOX_PORT_BASE and SANDBOX_SUBNET of its own.`,
         );
       }
     }
@@ -128,7 +131,7 @@ export class Engine {
    */
   async ensureVolumes(names: readonly string[], dataId: string): Promise<boolean> {
     const { Volumes } = await this.docker.listVolumes({ filters: { label: [ownerLabel] } });
-    const found = new Map(Volumes.map((volume) => [volume.Name, volume]));
+    const found = new Map(Volumes.filter(isMine).map((volume) => [volume.Name, volume]));
     let cached = true;
     for (const name of names) {
       const volume = found.get(name);
@@ -247,6 +250,10 @@ export class Engine {
     }
   }
 }
+
+/** Of the sandbox of this name; another one may be beside it. */
+const isMine = ({ Labels }: { Labels?: Record<string, string> | null }): boolean =>
+  (Labels?.[nameLabel] ?? "audit-sandbox") === sandboxName;
 
 export const busyPort = (port: number): string =>
   `Port ${port} of 127.0.0.1 is in use by another program. Stop that program, ` +

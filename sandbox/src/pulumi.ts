@@ -107,7 +107,8 @@ export class Pulumi {
     child.all.pipe(log);
     for await (const line of child.iterable({ from: "all" })) {
       const shown = line.trim();
-      if (shown) this.progress(shown);
+      // "@ updating....": the CLI's own sign of life.
+      if (shown && !shown.startsWith("@")) this.progress(shown);
     }
     const result = await child;
     return { failed: result.failed, output: result.all };

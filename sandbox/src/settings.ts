@@ -33,11 +33,17 @@ const portOffsets: Record<PortName, number> = {
 export const addresses = { postgres: 10, vault: 11, registry: 12, prometheus: 13, grafana: 14, vm2: 20 } as const;
 export type PlatformPart = keyof typeof addresses;
 
-export const networkName = "audit-sandbox";
+/**
+ * Names everything of this sandbox on the Docker Engine. `SANDBOX_NAME`, default `audit-sandbox`: a second work tree can have
+ * a sandbox of its own beside the first, with a SANDBOX_PORT_BASE and a SANDBOX_SUBNET of its own.
+ */
+export const sandboxName = process.env.SANDBOX_NAME ?? "audit-sandbox";
+
+export const networkName = sandboxName;
 
 /** The name by which the parts find each other; dotted, because a nested Docker does not forward single labels. */
 export const hostName = (part: PlatformPart): string => `${part}.sandbox.test`;
-export const containerName = (part: PlatformPart): string => `audit-sandbox-${part}`;
+export const containerName = (part: PlatformPart): string => `${sandboxName}-${part}`;
 
 /**
  * Reads the settings from the environment.
@@ -51,6 +57,11 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
   if (!/^\d+$/.test(base) || Number(base) < 1024 || Number(base) > 65000) {
     throw new UserError(
       `SANDBOX_PORT_BASE=${base} is not a usable port base. Give a whole number from 1024 to 65000, for example 28000.`,
+    );
+  }
+  if (!/^[a-z][a-z0-9-]{0,30}$/.test(sandboxName)) {
+    throw new UserError(
+      `SANDBOX_NAME=${sandboxName} cannot be a name. Give 1 to 31 small letters, digits and hyphens, a letter first.`,
     );
   }
   const subnetPrefix = env.SANDBOX_SUBNET ?? "10.213.18";

@@ -13,12 +13,13 @@ import { ensurePostgres, postgresVolume } from "./platform/postgres.js";
 import { ensurePrometheus, prometheusVolumes } from "./platform/prometheus.js";
 import { ensureRegistry, registryVolume } from "./platform/registry.js";
 import { ensureVault, vaultVolumes } from "./platform/vault.js";
-import { ensureVm2, vm2Volume } from "./platform/vm2.js";
+import { ensureVm2, onVm2, vm2Volume } from "./platform/vm2.js";
 import { Pulumi } from "./pulumi.js";
 import { type RunInfo, saveRunInfo } from "./run-info.js";
 import type { Settings } from "./settings.js";
 import { machineSettings, stackName, writeStackConfig } from "./stack-config.js";
 import type { State } from "./state.js";
+import { UserError } from "./user-error.js";
 
 export const volumes = [
   postgresVolume,
@@ -124,9 +125,20 @@ class UpRun {
       },
       {
         name: "One event in and out",
-        run: async () => ({ detail: `event ${await sendFirstEvent(this.settings, this.state)} stored and read back` }),
+        run: async () => ({ detail: `event ${await this.firstEvent()} stored and read back` }),
       },
     ];
+  }
+
+  private async firstEvent(): Promise<string> {
+    try {
+      return await sendFirstEvent(this.settings, this.state);
+    } catch (error) {
+      throw new UserError(
+        `The program is deployed, but an event does not go through it. ${(error as Error).message}\n` +
+          `What runs on VM2, and its last lines:\n${await onVm2(this.state, "docker ps --all --format '{{.Names}} {{.Status}}'; for name in $(docker ps --format '{{.Names}}'); do echo \"--- $name\"; docker logs --tail 10 $name 2>&1; done")}`, // prettier-ignore
+      );
+    }
   }
 
   private async ensureEngine(progress: Progress): Promise<StepResult> {

@@ -1,8 +1,8 @@
-import { addressOf, containerName, hostName } from "../settings.js";
+import { addressOf, containerName, hostName, sandboxName } from "../settings.js";
 import { until } from "../wait.js";
 import type { Context } from "./context.js";
 
-export const grafanaVolume = "audit-sandbox-grafana";
+export const grafanaVolume = `${sandboxName}-grafana`;
 export const grafanaAdmin = "admin";
 
 /** Grafana (or, where its image cannot be had, the preview that stands in for it). @returns true when there was nothing to do. */

@@ -1,9 +1,9 @@
 import pg from "pg";
-import { addressOf, containerName, hostName } from "../settings.js";
+import { addressOf, containerName, hostName, sandboxName } from "../settings.js";
 import { until } from "../wait.js";
 import type { Context } from "./context.js";
 
-export const postgresVolume = "audit-sandbox-postgres";
+export const postgresVolume = `${sandboxName}-postgres`;
 /** Database that keeps the stack's state, and its owner's name. */
 export const stateDatabase = "pulumi_state";
 /** The role that the program logs in as: it makes roles and databases and is no superuser. */

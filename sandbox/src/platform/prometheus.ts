@@ -1,13 +1,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { addressOf, containerName, hostName } from "../settings.js";
+import { addressOf, containerName, hostName, sandboxName } from "../settings.js";
 import { until } from "../wait.js";
 import type { Context } from "./context.js";
 
 export const prometheusVolumes = {
-  data: "audit-sandbox-prometheus-data",
-  targets: "audit-sandbox-prometheus-targets",
-  rules: "audit-sandbox-prometheus-rules",
+  data: `${sandboxName}-prometheus-data`,
+  targets: `${sandboxName}-prometheus-targets`,
+  rules: `${sandboxName}-prometheus-rules`,
 } as const;
 
 /** Prometheus that reads targets and rules from two volumes. @returns true when there was nothing to do. */

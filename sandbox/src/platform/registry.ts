@@ -2,11 +2,11 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hash } from "bcryptjs";
 import { join } from "node:path";
-import { addressOf, containerName, hostName } from "../settings.js";
+import { addressOf, containerName, hostName, sandboxName } from "../settings.js";
 import { until } from "../wait.js";
 import type { Context } from "./context.js";
 
-export const registryVolume = "audit-sandbox-registry";
+export const registryVolume = `${sandboxName}-registry`;
 /** The registry as VM2 knows it. Plain HTTP: VM2's engine lists it as insecure. */
 export const registryAddress = `${hostName("registry")}:5000`;
 export const registryUsers = { pusher: "pusher", puller: "vm2-puller" } as const;

@@ -1,13 +1,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ignoreMissing } from "../docker.js";
-import { addressOf, containerName, hostName } from "../settings.js";
+import { addressOf, containerName, hostName, sandboxName } from "../settings.js";
 import { UserError } from "../user-error.js";
 import { until } from "../wait.js";
 import type { Context } from "./context.js";
 import { VaultApi } from "./vault-api.js";
 
-export const vaultVolumes = { data: "audit-sandbox-vault", logs: "audit-sandbox-vault-logs" } as const;
+export const vaultVolumes = { data: `${sandboxName}-vault`, logs: `${sandboxName}-vault-logs` } as const;
 /** Transit key that encrypts the secrets in the stack's state. */
 export const stateKey = "pulumi-sandbox";
 export const deployerPolicy = "deployer";

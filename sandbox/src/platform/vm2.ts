@@ -3,14 +3,14 @@ import { chmodSync, existsSync, mkdirSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { addressOf, containerName, hostName, type Settings } from "../settings.js";
+import { addressOf, containerName, hostName, sandboxName, type Settings } from "../settings.js";
 import type { State } from "../state.js";
 import { UserError } from "../user-error.js";
 import { until } from "../wait.js";
 import type { Context } from "./context.js";
 import { registryAddress } from "./registry.js";
 
-export const vm2Volume = "audit-sandbox-vm2-docker";
+export const vm2Volume = `${sandboxName}-vm2-docker`;
 export const vm2User = "deploy";
 
 /** VM2's Docker Engine, as the program and the docker CLI name it. */
@@ -142,6 +142,16 @@ const controlDir = (settings: Settings): string =>
   );
 
 export const sshArguments = (state: State): string[] => ["-F", state.path("ssh/config")];
+
+/** What a shell line on VM2 prints; what went wrong, when it cannot run. For messages. */
+export async function onVm2(state: State, script: string): Promise<string> {
+  const { stdout, failed, shortMessage } = await execa("ssh", [...sshArguments(state), "vm2", script], {
+    stderr: "ignore",
+    timeout: 30_000,
+    reject: false,
+  });
+  return failed && !stdout ? (shortMessage ?? "") : stdout;
+}
 
 async function waitForEngine(context: Context): Promise<void> {
   const { engine, settings, state } = context;
