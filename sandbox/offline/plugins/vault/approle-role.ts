@@ -1,7 +1,8 @@
 import type * as vault from "@pulumi/vault";
+import { asPlanned } from "../docker/planned.js";
 import { defineResource, type Call, type InputsOf, type StateOf } from "../framework/index.js";
 import type { VaultClient } from "./client.js";
-import { changedFields, doing, givenFields, keeping, readFields, trimSlashes, type Zeros } from "./fields.js";
+import { changedFields, doing, givenFields, keeping, readFields, trimSlashes, type Zeros, textOf } from "./fields.js";
 import { VaultError } from "./http.js";
 import { checkCidrs, readTokenFields, tokenSpecs, tokenZeros } from "./token-fields.js";
 
@@ -46,7 +47,7 @@ async function read(client: VaultClient, id: string, known: State, call: Call): 
   const roleId = await doing(`error reading AppRole auth backend role ${JSON.stringify(id)} RoleID`, () =>
     client.read(`${id}/role-id`),
   );
-  if (roleId !== undefined) state.roleId = String(roleId.data?.role_id ?? "");
+  if (roleId !== undefined) state.roleId = textOf(roleId.data?.role_id);
   checkCidrs(call, state.tokenBoundCidrs);
   return state;
 }
@@ -62,7 +63,7 @@ const withoutTokens: Zeros<Inputs> = {
 async function present(client: VaultClient, id: string, inputs: Inputs, call: Call): Promise<State> {
   const state = await read(client, id, inputs, call);
   if (state === undefined) throw new Error(`AppRole auth backend role ${id} was gone when it was read back`);
-  return state;
+  return asPlanned(state, inputs, ["tokenBoundCidrs", "tokenPolicies", "secretIdBoundCidrs"]);
 }
 
 async function writeRoleId(client: VaultClient, id: string, roleId: string): Promise<void> {
@@ -83,7 +84,7 @@ export const appRole = defineResource<Role, VaultClient>({
     secretIdBoundCidrs: { unordered: true },
     secretIdNumUses: {},
     secretIdTtl: {},
-    localSecretIds: { default: false },
+    localSecretIds: {},
   },
   async create(client, inputs, call) {
     const id = rolePath(inputs.backend ?? "approle", inputs.roleName);

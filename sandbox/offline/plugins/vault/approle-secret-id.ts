@@ -1,8 +1,9 @@
 import type * as vault from "@pulumi/vault";
+import { asPlanned } from "../docker/planned.js";
 import { defineResource, type StateOf } from "../framework/index.js";
 import { rolePath } from "./approle-role.js";
 import type { VaultClient } from "./client.js";
-import { doing, jsonObject, keeping, normalizeJson, trimSlashes } from "./fields.js";
+import { doing, jsonObject, keeping, normalizeJson, trimSlashes, textOf } from "./fields.js";
 import { VaultError } from "./http.js";
 
 type SecretId = typeof vault.approle.AuthBackendRoleSecretId;
@@ -110,14 +111,17 @@ export const appRoleSecretId = defineResource<SecretId, VaultClient>({
       accessor = inputs.withWrappedAccessor === true ? (info.wrapped_accessor ?? "") : info.accessor;
       Object.assign(state, { wrappingToken: info.token, wrappingAccessor: accessor });
     } else {
-      accessor = String(answer?.data?.secret_id_accessor ?? "");
-      Object.assign(state, { secretId: String(answer?.data?.secret_id ?? ""), accessor });
+      accessor = textOf(answer?.data?.secret_id_accessor);
+      Object.assign(state, { secretId: textOf(answer?.data?.secret_id), accessor });
     }
     const mark = wrapping !== "" && inputs.withWrappedAccessor !== true ? "wrapped-" : "";
     const id = `backend=${trimSlashes(backend)}::role=${trimSlashes(inputs.roleName)}::accessor=${mark}${accessor}`;
     return keeping(id, async () => ({
       id,
-      state: { ...state, ...(await read(client, id, inputs.withWrappedAccessor === true)) },
+      state: asPlanned({ ...state, ...(await read(client, id, inputs.withWrappedAccessor === true)) }, inputs, [
+        "cidrLists",
+        "tokenBoundCidrs",
+      ]),
     }));
   },
   async read(client, id, state) {

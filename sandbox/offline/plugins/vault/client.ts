@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
+import { textOf } from "./fields.js";
 
 import { VaultHttp, type Answer, type HttpSettings, type VaultRequest } from "./http.js";
 
@@ -73,7 +74,7 @@ export class VaultClient {
       .catch((error: unknown) => {
         throw new Error(`failed to lookup token, err=${(error as Error).message}`, { cause: error });
       });
-    const own = String(self?.data?.namespace_path ?? "").replace(/^\/+|\/+$/g, "");
+    const own = textOf(self?.data?.namespace_path).replace(/^\/+|\/+$/g, "");
     const tokenNamespace = own === "" ? undefined : own;
     const namespace = settings.namespace ?? tokenNamespace;
     if (settings.skipChildToken) return { token, namespace };

@@ -2,7 +2,7 @@ import type * as vault from "@pulumi/vault";
 import { parseDuration } from "../docker/durations.js";
 import { defineResource, type InputsOf, type StateOf } from "../framework/index.js";
 import type { VaultClient } from "./client.js";
-import { doing, keeping, trimSlashes } from "./fields.js";
+import { doing, keeping, trimSlashes, withComputed, textOf } from "./fields.js";
 
 type Connection = typeof vault.database.SecretBackendConnection;
 type Inputs = InputsOf<Connection>;
@@ -43,23 +43,23 @@ function body(inputs: Inputs, sendPassword: boolean): Record<string, unknown> {
 }
 
 function readPostgresql(details: Record<string, unknown>, known: Postgresql): Postgresql {
-  const lifetime = parseDuration(String(details.max_connection_lifetime ?? "0s")) ?? 0;
+  const lifetime = parseDuration(textOf(details.max_connection_lifetime ?? "0s")) ?? 0;
   const result: Postgresql = {
     // The address as the program wrote it; Vault may tell it otherwise.
-    connectionUrl: known.connectionUrl ?? String(details.connection_url ?? ""),
+    connectionUrl: known.connectionUrl ?? textOf(details.connection_url),
     maxOpenConnections: Number(details.max_open_connections ?? 0),
     maxIdleConnections: Number(details.max_idle_connections ?? 0),
     maxConnectionLifetime: Math.trunc(lifetime / 1e9),
-    usernameTemplate: String(details.username_template ?? ""),
-    username: String(details.username ?? known.username ?? ""),
+    usernameTemplate: textOf(details.username_template),
+    username: textOf(details.username ?? known.username),
     disableEscaping: details.disable_escaping === true,
-    passwordAuthentication: String(details.password_authentication ?? known.passwordAuthentication ?? "password"),
+    passwordAuthentication: textOf(details.password_authentication ?? known.passwordAuthentication ?? "password"),
   };
   // Vault tells neither of these: assumed to be what was written last.
   if (known.password !== undefined) result.password = known.password;
   if (known.privateKey !== undefined) result.privateKey = known.privateKey;
-  if (details.tls_ca !== undefined) result.tlsCa = String(details.tls_ca);
-  if (details.tls_certificate !== undefined) result.tlsCertificate = String(details.tls_certificate);
+  if (details.tls_ca !== undefined) result.tlsCa = textOf(details.tls_ca);
+  if (details.tls_certificate !== undefined) result.tlsCertificate = textOf(details.tls_certificate);
   return result;
 }
 
@@ -70,8 +70,8 @@ async function read(client: VaultClient, id: string, known: State): Promise<Stat
   const details = (data.connection_details ?? {}) as Record<string, unknown>;
   return {
     ...parts(id),
-    pluginName: String(data.plugin_name ?? ""),
-    passwordPolicy: String(data.password_policy ?? ""),
+    pluginName: textOf(data.plugin_name),
+    passwordPolicy: textOf(data.password_policy),
     allowedRoles: (data.allowed_roles as string[] | null) ?? [],
     rootRotationStatements: (data.root_credentials_rotate_statements as string[] | null) ?? [],
     postgresql: readPostgresql(details, known.postgresql ?? {}),
@@ -139,7 +139,7 @@ export const databaseConnection = defineResource<Connection, VaultClient>({
     const changed = old.postgresql?.password !== inputs.postgresql?.password;
     // A new name writes a second connection; the first one stays in Vault, as with the genuine plugin.
     const path = `${trimSlashes(inputs.backend)}/config/${trimSlashes(inputs.name ?? "")}`;
-    return keeping(id, () => write(client, path, inputs, changed));
+    return keeping(id, () => write(client, path, withComputed(inputs, old, ["pluginName"]), changed));
   },
   async delete(client, id) {
     await doing(`error removing database connection config ${JSON.stringify(id)}`, () => client.delete(id));

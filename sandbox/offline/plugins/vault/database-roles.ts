@@ -1,7 +1,16 @@
 import type * as vault from "@pulumi/vault";
 import { defineResource, type InputsOf, type StateOf } from "../framework/index.js";
 import type { VaultClient } from "./client.js";
-import { changedFields, doing, givenFields, keeping, readFields, trimSlashes, type Zeros } from "./fields.js";
+import {
+  changedFields,
+  doing,
+  givenFields,
+  keeping,
+  readFields,
+  trimSlashes,
+  type Zeros,
+  withComputed,
+} from "./fields.js";
 
 type Role = typeof vault.database.SecretBackendRole;
 type RoleInputs = InputsOf<Role>;
@@ -130,8 +139,16 @@ export const databaseStaticRole = defineResource<StaticRole, VaultClient>({
     const state = await readRole<StateOf<StaticRole>>(client, id, "static-roles", staticZeros);
     return state === undefined ? undefined : { id, state };
   },
-  update: (client, id, _old, inputs) =>
-    keeping(id, () => writeRole<StateOf<StaticRole>>(client, id, "static-roles", staticZeros, staticBody(inputs))),
+  update: (client, id, old, inputs) =>
+    keeping(id, () =>
+      writeRole<StateOf<StaticRole>>(
+        client,
+        id,
+        "static-roles",
+        staticZeros,
+        staticBody(withComputed(inputs, old, ["credentialType"])),
+      ),
+    ),
   async delete(client, id) {
     await doing(`error deleting static role ${JSON.stringify(id)}`, () => client.delete(id));
   },

@@ -113,3 +113,19 @@ export function jsonObject(text: string): string | undefined {
   }
   return "it must be a JSON object, e.g. the result of JSON.stringify({ user: … })";
 }
+
+/**
+ * The inputs of an update as Terraform hands them to a provider: what is computed and not set by the program has the value of the state, and is sent
+ * again with the rest.
+ */
+export function withComputed<I extends object>(inputs: I, old: object, computed: readonly (keyof I & string)[]): I {
+  const result = { ...inputs } as Record<string, unknown>;
+  for (const name of computed) result[name] ??= (old as Record<string, unknown>)[name] ?? undefined;
+  return result as I;
+}
+
+/** The text of a scalar in an answer; empty for what is missing or none. */
+export function textOf(value: unknown): string {
+  if (typeof value === "string") return value;
+  return typeof value === "number" || typeof value === "boolean" ? String(value) : "";
+}

@@ -40,7 +40,8 @@ async function read(client: VaultClient, path: string, known: State): Promise<St
   const answer = await doing("error reading from Vault", () => client.read(`auth/${path}/config`));
   if (answer === undefined) return undefined;
   // Vault never tells the client's secret, so the state keeps the one that was written.
-  const { oidcClientSecret: _, ...readable } = config;
+  const readable: Zeros<Inputs> = { ...config };
+  Reflect.deleteProperty(readable, "oidcClientSecret");
   return {
     path,
     type: mount.type,
@@ -82,8 +83,8 @@ export const jwtBackend = defineResource<Backend, VaultClient>({
     },
     type: { forceNew: true, default: "jwt", validate: oneOf("jwt", "oidc") },
     description: {},
-    local: { forceNew: true, default: false },
-    disableRemount: { default: false },
+    local: { forceNew: true },
+    disableRemount: {},
     oidcDiscoveryUrl: { conflictsWith: ["jwksUrl", "jwtValidationPubkeys"] },
     oidcDiscoveryCaPem: {},
     oidcClientId: {},

@@ -1,8 +1,18 @@
 import type * as vault from "@pulumi/vault";
+import { asPlanned } from "../docker/planned.js";
 import { defineResource, type Call, type InputsOf, type StateOf } from "../framework/index.js";
 import { deleteRole, rolePath, rolePathParts } from "./approle-role.js";
 import type { VaultClient } from "./client.js";
-import { changedFields, doing, givenFields, keeping, readFields, trimSlashes, type Zeros } from "./fields.js";
+import {
+  changedFields,
+  doing,
+  givenFields,
+  keeping,
+  readFields,
+  trimSlashes,
+  type Zeros,
+  withComputed,
+} from "./fields.js";
 import { checkCidrs, readTokenFields, tokenSpecs, tokenZeros } from "./token-fields.js";
 
 type Role = typeof vault.jwt.AuthBackendRole;
@@ -79,10 +89,13 @@ async function read(client: VaultClient, id: string, known: State, call: Call): 
   return state;
 }
 
+/** Terraform's sets among the inputs. */
+const SETS = ["tokenBoundCidrs", "tokenPolicies", "boundAudiences", "oidcScopes", "allowedRedirectUris"] as const;
+
 async function present(client: VaultClient, id: string, inputs: Inputs, call: Call): Promise<State> {
   const state = await read(client, id, inputs, call);
   if (state === undefined) throw new Error(`JWT auth backend role ${id} was gone when it was read back`);
-  return state;
+  return asPlanned(state, inputs, SETS);
 }
 
 /** A role of a JWT auth method. */
@@ -95,19 +108,19 @@ export const jwtRole = defineResource<Role, VaultClient>({
     roleType: { forceNew: true, computed: true },
     boundAudiences: { unordered: true },
     userClaim: { required: true },
-    userClaimJsonPointer: { default: false },
+    userClaimJsonPointer: {},
     boundSubject: {},
     boundClaims: {},
     boundClaimsType: { computed: true },
-    disableBoundClaimsParsing: { default: false },
+    disableBoundClaimsParsing: {},
     claimMappings: {},
     groupsClaim: {},
     oidcScopes: { unordered: true },
     allowedRedirectUris: { unordered: true },
-    clockSkewLeeway: { default: 0 },
-    expirationLeeway: { default: 0 },
-    notBeforeLeeway: { default: 0 },
-    verboseOidcLogging: { default: false },
+    clockSkewLeeway: {},
+    expirationLeeway: {},
+    notBeforeLeeway: {},
+    verboseOidcLogging: {},
     maxAge: {},
   },
   async create(client, inputs, call) {
@@ -121,10 +134,16 @@ export const jwtRole = defineResource<Role, VaultClient>({
     const found = await read(client, id, state, call);
     return found === undefined ? undefined : { id, state: found };
   },
-  update: (client, id, _old, inputs, diff, call) =>
+  update: (client, id, old, inputs, diff, call) =>
     keeping(id, async () => {
       await doing(`error updating JWT auth backend role ${JSON.stringify(id)}`, () =>
-        client.write(id, roleBody(inputs, changedFields(inputs, tokenZeros, diff.changed))),
+        client.write(
+          id,
+          roleBody(
+            withComputed(inputs, old, ["roleType", "boundClaimsType"]),
+            changedFields(inputs, tokenZeros, diff.changed),
+          ),
+        ),
       );
       return { state: await present(client, id, inputs, call) };
     }),

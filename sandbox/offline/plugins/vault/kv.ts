@@ -4,7 +4,7 @@ import type * as vault from "@pulumi/vault";
 import { defineResource, type InputsOf, type StateOf } from "../framework/index.js";
 import { parseDuration } from "../docker/durations.js";
 import type { VaultClient } from "./client.js";
-import { doing, jsonObject, keeping, normalizeJson } from "./fields.js";
+import { doing, jsonObject, keeping, normalizeJson, textOf } from "./fields.js";
 import { VaultError } from "./http.js";
 
 type Secret = typeof vault.kv.SecretV2;
@@ -34,7 +34,7 @@ async function readCustom(client: VaultClient, mount: string, name: string): Pro
   return {
     maxVersions: Number(data.max_versions ?? 0),
     casRequired: data.cas_required === true,
-    deleteVersionAfter: Math.trunc((parseDuration(String(data.delete_version_after ?? "0s")) ?? 0) / 1e9),
+    deleteVersionAfter: Math.trunc((parseDuration(textOf(data.delete_version_after ?? "0s")) ?? 0) / 1e9),
     data: (data.custom_metadata as Record<string, string> | null) ?? {},
   };
 }
@@ -111,8 +111,8 @@ export const secretV2 = defineResource<Secret, VaultClient>({
     dataJson: { required: true, secret: true, stateOf: normalizeJson, validate: jsonObject },
     cas: {},
     options: {},
-    disableRead: { default: false },
-    deleteAllVersions: { default: false },
+    disableRead: {},
+    deleteAllVersions: {},
     customMetadata: { computed: true, fields: { maxVersions: {}, casRequired: {}, deleteVersionAfter: {}, data: {} } },
   },
   outputs: { path: {}, data: { secret: true }, metadata: {} },

@@ -11,6 +11,9 @@ import { jwtBackend } from "./jwt-backend.js";
 import { jwtRole } from "./jwt-role.js";
 import { secretV2 } from "./kv.js";
 import { mount } from "./mount.js";
+import { pkiRole } from "./pki-role.js";
+import { pkiRootCert } from "./pki-root.js";
+import { pkiUrls } from "./pki-urls.js";
 import { policy } from "./policy.js";
 import { transitKey } from "./transit-key.js";
 
@@ -97,5 +100,8 @@ serveProvider<typeof vault.Provider, VaultClient>({
     databaseRole,
     databaseStaticRole,
     transitKey,
+    pkiRootCert,
+    pkiRole,
+    pkiUrls,
   ],
 });

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { textOf } from "./fields.js";
 
 import type { VaultClient } from "./client.js";
 import { VaultError } from "./http.js";
@@ -12,7 +13,14 @@ export interface MountInfo {
   seal_wrap: boolean;
   external_entropy_access: boolean;
   options: Record<string, string> | null;
-  config: { default_lease_ttl: number; max_lease_ttl: number; force_no_cache: boolean; listing_visibility?: string };
+  config: {
+    default_lease_ttl: number;
+    max_lease_ttl: number;
+    force_no_cache: boolean;
+    listing_visibility?: string;
+    audit_non_hmac_request_keys?: string[];
+    audit_non_hmac_response_keys?: string[];
+  };
 }
 
 /** @param kind `mounts` for secrets engines, `auth` for auth methods */
@@ -33,7 +41,7 @@ export async function findMount(
 /** Moves a mount with its data, and waits until it has arrived. Paths of auth methods begin with `auth/`. */
 export async function remount(client: VaultClient, from: string, to: string, signal: AbortSignal): Promise<void> {
   const started = await client.write("sys/remount", { from, to });
-  const id = String(started?.data?.migration_id ?? "");
+  const id = textOf(started?.data?.migration_id);
   for (;;) {
     const info = (await client.read(`sys/remount/status/${id}`))?.data?.migration_info as
       { status?: string } | undefined;

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type * as vault from "@pulumi/vault";
 import { defineResource, type InputsOf, type StateOf } from "../framework/index.js";
 import type { VaultClient } from "./client.js";
-import { doing, keeping, trimSlashes } from "./fields.js";
+import { doing, keeping, trimSlashes, withComputed } from "./fields.js";
 import { findMount, remount } from "./mount-paths.js";
 
 type Inputs = InputsOf<typeof vault.Mount>;
@@ -31,6 +31,8 @@ async function read(client: VaultClient, path: string, known: State): Promise<St
     defaultLeaseTtlSeconds: found.config.default_lease_ttl,
     maxLeaseTtlSeconds: found.config.max_lease_ttl,
     forceNoCache: found.config.force_no_cache,
+    auditNonHmacRequestKeys: found.config.audit_non_hmac_request_keys ?? [],
+    auditNonHmacResponseKeys: found.config.audit_non_hmac_response_keys ?? [],
     listingVisibility: found.config.listing_visibility ?? "",
     accessor: found.accessor,
     local: found.local,
@@ -46,6 +48,8 @@ async function present(client: VaultClient, path: string, known: State): Promise
   return state;
 }
 
+const COMPUTED = ["defaultLeaseTtlSeconds", "maxLeaseTtlSeconds"] as const;
+
 /** A secrets engine at a path. Deleting it destroys everything in it. */
 export const mount = defineResource<typeof vault.Mount, VaultClient>({
   token: "vault:index/mount:Mount",
@@ -56,11 +60,13 @@ export const mount = defineResource<typeof vault.Mount, VaultClient>({
     defaultLeaseTtlSeconds: { computed: true },
     maxLeaseTtlSeconds: { computed: true },
     forceNoCache: { computed: true },
+    auditNonHmacRequestKeys: { computed: true },
+    auditNonHmacResponseKeys: { computed: true },
     listingVisibility: {},
     options: {},
     local: { forceNew: true },
     sealWrap: { forceNew: true, computed: true },
-    externalEntropyAccess: { forceNew: true, default: false },
+    externalEntropyAccess: { forceNew: true },
   },
   outputs: { accessor: {} },
   async create(client, inputs) {
@@ -74,6 +80,8 @@ export const mount = defineResource<typeof vault.Mount, VaultClient>({
           max_lease_ttl: seconds(inputs.maxLeaseTtlSeconds),
           force_no_cache: inputs.forceNoCache ?? false,
           listing_visibility: inputs.listingVisibility ?? "",
+          audit_non_hmac_request_keys: inputs.auditNonHmacRequestKeys,
+          audit_non_hmac_response_keys: inputs.auditNonHmacResponseKeys,
         },
         local: inputs.local ?? false,
         options: inputs.options ?? {},
@@ -87,8 +95,8 @@ export const mount = defineResource<typeof vault.Mount, VaultClient>({
     const found = await read(client, id, state);
     return found === undefined ? undefined : { id, state: found };
   },
-  update: (client, id, _old, inputs, diff, call) =>
-    keeping(id, () => change(client, id, inputs, diff.changed, call.signal)),
+  update: (client, id, old, inputs, diff, call) =>
+    keeping(id, () => change(client, id, withComputed(inputs, old, COMPUTED), diff.changed, call.signal)),
   async delete(client, id) {
     await doing("error deleting from Vault", () => client.delete(`sys/mounts/${id}`));
   },
@@ -112,6 +120,9 @@ async function change(
     options: inputs.options ?? {},
   };
   if (changed.has("description")) tune.description = inputs.description ?? "";
+  if (changed.has("auditNonHmacRequestKeys")) tune.audit_non_hmac_request_keys = inputs.auditNonHmacRequestKeys ?? [];
+  if (changed.has("auditNonHmacResponseKeys"))
+    tune.audit_non_hmac_response_keys = inputs.auditNonHmacResponseKeys ?? [];
   if (changed.has("listingVisibility")) tune.listing_visibility = inputs.listingVisibility ?? "";
   for (let attempt = 1; ; attempt++) {
     try {

@@ -1,12 +1,12 @@
 import type * as vault from "@pulumi/vault";
 import { defineResource } from "../framework/index.js";
 import type { VaultClient } from "./client.js";
-import { doing, keeping } from "./fields.js";
+import { doing, keeping, textOf } from "./fields.js";
 
 async function read(client: VaultClient, name: string): Promise<{ name: string; policy: string }> {
   const answer = await doing("error reading from Vault", () => client.read(`sys/policies/acl/${name}`));
   // A missing policy reads as an empty one: the next run puts it there again.
-  return { name, policy: String(answer?.data?.policy ?? "") };
+  return { name, policy: textOf(answer?.data?.policy) };
 }
 
 /** An ACL policy. Writing one whose name is taken overwrites it. */

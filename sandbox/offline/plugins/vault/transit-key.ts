@@ -1,7 +1,7 @@
 import type * as vault from "@pulumi/vault";
-import { defineResource, type InputsOf, type StateOf } from "../framework/index.js";
+import { defineResource, isUnknown, type InputsOf, type StateOf } from "../framework/index.js";
 import type { VaultClient } from "./client.js";
-import { doing, keeping, readFields, trimSlashes, type Zeros } from "./fields.js";
+import { doing, keeping, readFields, trimSlashes, type Zeros, withComputed } from "./fields.js";
 
 type Key = typeof vault.transit.SecretBackendKey;
 type Inputs = InputsOf<Key>;
@@ -76,18 +76,18 @@ export const transitKey = defineResource<Key, VaultClient>({
     backend: { required: true, forceNew: true },
     name: { required: true, forceNew: true, autoname: true },
     type: { forceNew: true, default: "aes256-gcm96" },
-    derived: { forceNew: true, default: false },
-    convergentEncryption: { forceNew: true, default: false },
-    deletionAllowed: { default: false },
-    exportable: { default: false },
-    allowPlaintextBackup: { default: false },
+    derived: { forceNew: true },
+    convergentEncryption: { forceNew: true },
+    deletionAllowed: {},
+    exportable: {},
+    allowPlaintextBackup: {},
     autoRotatePeriod: { computed: true },
-    keySize: { default: 0 },
+    keySize: {},
     minDecryptionVersion: {
       default: 1,
       validate: (value) => (value < 1 ? `must be equal to or greater than 1, got: ${value}` : undefined),
     },
-    minEncryptionVersion: { default: 0 },
+    minEncryptionVersion: {},
   },
   outputs: {
     keys: {},
@@ -100,7 +100,7 @@ export const transitKey = defineResource<Key, VaultClient>({
   },
   customizeDiff(state, inputs) {
     for (const name of ONE_WAY) {
-      if (state[name] === true && inputs[name] === false)
+      if (state[name] === true && inputs[name] !== true && !isUnknown(inputs[name]))
         throw new Error(`'${name}' cannot be disabled on a key that already has it enabled`);
     }
     return {};
@@ -129,10 +129,13 @@ export const transitKey = defineResource<Key, VaultClient>({
     const found = await read(client, id);
     return found === undefined ? undefined : { id, state: found };
   },
-  update: (client, id, _old, inputs) =>
+  update: (client, id, old, inputs) =>
     keeping(id, async () => {
       await doing(`error updating transit secret backend key ${JSON.stringify(id)}`, () =>
-        client.write(`${id}/config`, { ...settings(inputs), min_encryption_version: inputs.minEncryptionVersion ?? 0 }),
+        client.write(`${id}/config`, {
+          ...settings(withComputed(inputs, old, ["autoRotatePeriod"])),
+          min_encryption_version: inputs.minEncryptionVersion ?? 0,
+        }),
       );
       return { state: await present(client, id) };
     }),

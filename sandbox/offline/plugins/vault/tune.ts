@@ -2,7 +2,7 @@ import type * as vault from "@pulumi/vault";
 import { formatDuration } from "../docker/durations.js";
 import type { FieldSpecs, InputsOf } from "../framework/index.js";
 import type { VaultClient } from "./client.js";
-import { apiName } from "./fields.js";
+import { apiName, textOf } from "./fields.js";
 
 export type Tune = NonNullable<InputsOf<typeof vault.AuthBackend>["tune"]>;
 
@@ -41,7 +41,7 @@ export function tuneBody(tune: Tune): Record<string, unknown> {
 }
 
 /** Seconds as the genuine plugin writes them: `768h`, without the parts that are zero. */
-function shortDuration(seconds: number): string {
+export function shortDuration(seconds: number): string {
   return formatDuration(seconds * 1e9)
     .replace(/m0s$/, "m")
     .replace(/h0m$/, "h");
@@ -53,8 +53,8 @@ export async function readTune(client: VaultClient, path: string, known: Tune | 
   const result: Tune = {
     defaultLeaseTtl: shortDuration(Number(data.default_lease_ttl ?? 0)),
     maxLeaseTtl: shortDuration(Number(data.max_lease_ttl ?? 0)),
-    listingVisibility: String(data.listing_visibility ?? ""),
-    tokenType: String(data.token_type ?? ""),
+    listingVisibility: textOf(data.listing_visibility),
+    tokenType: textOf(data.token_type),
   };
   for (const name of LISTS) {
     const list = data[apiName(name)];
