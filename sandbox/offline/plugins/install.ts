@@ -3,8 +3,6 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
-import { build } from "esbuild";
-import { launcher, prepareCodeCache } from "./launcher.js";
 
 /** What `installPlugins` has put under PULUMI_HOME. */
 export interface InstalledPlugins {
@@ -141,6 +139,8 @@ async function readManifest(path: string): Promise<Manifest | undefined> {
 
 /** Builds beside the place and moves the result there at once, so that an interruption leaves no half plugin. */
 async function install(pulumiHome: string, program: Program): Promise<void> {
+  // Only here: most runs find everything installed, and these take longer to load than all the rest.
+  const [{ build }, { launcher, prepareCodeCache }] = await Promise.all([import("esbuild"), import("./launcher.js")]);
   const target = directoryOf(pulumiHome, program);
   const scratch = join(dirname(target), `.${program.kind}-${program.name}.${process.pid}`);
   await rm(scratch, { recursive: true, force: true });
