@@ -105,5 +105,25 @@ export function auditHistory(): History[] {
     series.push({ name: "process_cpu_seconds_total", type: "counter", labels, at: counted(0.21) });
     gauge("nodejs_eventloop_lag_p99_seconds", {}, (minute) => 0.011 * load(minute));
   }
+  const edge = { job: "nginx", environment: "sandbox", instance: "edge:9145", replica: "nginx" };
+  const nginx = (name: string, type: History["type"], at: (minute: number) => number) =>
+    series.push({ name, type, labels: edge, at });
+  nginx("nginx_up", "gauge", () => 1);
+  // The exporter's counters do not all end in _total; promtool takes them as what they are to a query: numbers.
+  for (const [name, rate] of [
+    ["accepted", 3],
+    ["handled", 3],
+  ] as const) {
+    nginx(`nginx_connections_${name}`, "gauge", (minute) => Math.round(rate * loadSince(0, minute)));
+  }
+  nginx("nginx_http_requests_total", "counter", (minute) => Math.round(70 * loadSince(0, minute)));
+  for (const [name, size] of [
+    ["active", 9],
+    ["reading", 0],
+    ["waiting", 6],
+    ["writing", 3],
+  ] as const) {
+    nginx(`nginx_connections_${name}`, "gauge", (minute) => Math.round(size * load(minute)));
+  }
   return series;
 }

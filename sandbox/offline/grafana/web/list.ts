@@ -55,7 +55,7 @@ export async function showList(root: HTMLElement): Promise<void> {
     ),
     h(
       "main",
-      { class: "list" },
+      { class: "catalog" },
       ...(body.length > 0
         ? body
         : [h("p", { class: "empty" }, "There are no dashboards yet. `pulumi up` brings them.")]),

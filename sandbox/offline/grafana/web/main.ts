@@ -18,7 +18,7 @@ async function show(root: HTMLElement): Promise<void> {
       banner(),
       h(
         "main",
-        { class: "list" },
+        { class: "catalog" },
         h("p", { class: "empty" }, "There is no such dashboard."),
         h("a", { href: `${boot.base}/` }, "All dashboards"),
       ),
@@ -32,6 +32,6 @@ show(root).catch((error: unknown) => {
   fill(
     root,
     banner(),
-    h("main", { class: "list" }, h("p", { class: "error" }, `The page could not be shown: ${message}`)),
+    h("main", { class: "catalog" }, h("p", { class: "error" }, `The page could not be shown: ${message}`)),
   );
 });

@@ -47,11 +47,43 @@ export function classicColor(index: number): string {
   return CLASSIC[index % CLASSIC.length] ?? "#73BF69";
 }
 
-/** The same name always gets the same colour, whatever other series there are. */
-export function colorByName(name: string): string {
-  let hash = 0;
-  for (const character of name) hash = (hash * 31 + (character.codePointAt(0) ?? 0)) | 0;
-  return classicColor(Math.abs(hash));
+/** Colours that can be told apart, and from either page, for series that are coloured by their names. */
+const BY_NAME = [
+  "#73BF69",
+  "#F2CC0C",
+  "#5794F2",
+  "#FF780A",
+  "#F2495C",
+  "#B877D9",
+  "#8AB8FF",
+  "#56A64B",
+  "#FFB357",
+  "#3274D9",
+  "#FF7383",
+  "#A352CC",
+  "#E0B400",
+  "#96D98D",
+  "#E02F44",
+  "#CA95E5",
+];
+
+/**
+ * A colour for each name: the same one wherever the name is alone with it. Where two names of one panel would share a
+ * colour, the later one gets the next that is free.
+ */
+export function colorsByName(names: readonly string[]): Map<string, string> {
+  const taken = new Set<number>();
+  const colors = new Map<string, string>();
+  for (const name of names) {
+    if (colors.has(name)) continue;
+    let hash = 2166136261;
+    for (const character of name) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 16777619);
+    let place = (hash >>> 0) % BY_NAME.length;
+    while (taken.has(place) && taken.size < BY_NAME.length) place = (place + 1) % BY_NAME.length;
+    taken.add(place);
+    colors.set(name, BY_NAME[place] ?? "#73BF69");
+  }
+  return colors;
 }
 
 /** Red, green and blue from 0 to 255, and alpha; undefined for what is neither hex nor rgb(). */
@@ -88,7 +120,7 @@ export function readableOn(background: string): string {
   const parts = channels(background);
   if (parts === undefined) return "#ffffff";
   const luminance = (0.299 * parts[0] + 0.587 * parts[1] + 0.114 * parts[2]) / 255;
-  return luminance > 0.66 ? "#1b1e23" : "#ffffff";
+  return luminance > 0.55 ? "#1b1e23" : "#ffffff";
 }
 
 /** Lighter and darker versions of a colour, told apart by a series' number. */

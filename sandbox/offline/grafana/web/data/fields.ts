@@ -1,5 +1,5 @@
 import type { FieldConfig, Mapping, MappingResult, Override, Panel, Threshold } from "../model.js";
-import { classicColor, colorByName, cssColor, schemeColor, shade } from "../palette.js";
+import { classicColor, colorsByName, cssColor, schemeColor, shade } from "../palette.js";
 import { formatValue, type Formatted } from "../units.js";
 import { type Field, type Frame, numbers, type Value } from "./frames.js";
 
@@ -51,7 +51,7 @@ export function configure(frames: readonly Frame[], panel: Panel): Frame[] {
   const defaults = panel.fieldConfig?.defaults ?? {};
   const overrides = panel.fieldConfig?.overrides ?? [];
   let index = 0;
-  return frames.map((frame) => ({
+  const configured = frames.map((frame) => ({
     ...frame,
     fields: frame.fields.map((field) => {
       let config: Writable = { ...field.config, ...defaults, custom: { ...defaults.custom } };
@@ -66,6 +66,14 @@ export function configure(frames: readonly Frame[], panel: Panel): Frame[] {
           : withLabels(merged.displayName, field);
       return { ...field, config: merged, title, index: field.type === "number" ? index++ : -1 };
     }),
+  }));
+  const names = configured.flatMap(({ fields }) =>
+    fields.filter(({ type }) => type === "number").map(({ title }) => title),
+  );
+  const colors = colorsByName(names);
+  return configured.map((frame) => ({
+    ...frame,
+    fields: frame.fields.map((field) => ({ ...field, nameColor: colors.get(field.title) ?? "#73BF69" })),
   }));
 }
 
@@ -107,7 +115,7 @@ export function seriesColor(field: Field): string {
   const { mode = "palette-classic", fixedColor = "green" } = field.config.color ?? {};
   if (mode === "fixed") return cssColor(fixedColor);
   if (mode === "shades") return shade(cssColor(fixedColor), Math.max(field.index, 0));
-  if (mode === "palette-classic-by-name") return colorByName(field.title);
+  if (mode === "palette-classic-by-name") return field.nameColor ?? classicColor(0);
   if (mode === "thresholds" || mode.startsWith("continuous-")) {
     const present = numbers(field).filter((value): value is number => value !== null);
     return valueColor(present[present.length - 1] ?? 0, field);

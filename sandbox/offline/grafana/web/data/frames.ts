@@ -14,6 +14,8 @@ export interface Field {
   readonly title: string;
   /** Its number among all number fields of the panel, which decides its colour in the classic palette. */
   readonly index: number;
+  /** Its colour by its name, where fields are coloured so. */
+  readonly nameColor?: string;
 }
 
 export interface Frame {

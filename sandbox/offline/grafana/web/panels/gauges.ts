@@ -57,7 +57,7 @@ function gauge(figure: Figure, withMarkers: boolean, withName: boolean): HTMLEle
   const isPercentage = field.config.thresholds?.mode === "percentage";
   const at = ({ value: limit }: Threshold) => (limit === null ? 0 : isPercentage ? limit / 100 : share(limit, range));
   const list = steps(field.config);
-  const size = Math.max(14, Math.min(40, 190 / Math.max(text.length + suffix.length, 3)));
+  const size = Math.max(14, Math.min(34, 160 / Math.max(text.length + suffix.length, 3)));
   const label = svg(
     "text",
     { x: 100, y: 108, "text-anchor": "middle", class: "value", style: `fill:${color};font-size:${size}px` },
@@ -121,7 +121,7 @@ function bar({ field, title, value }: Figure, displayMode: string, isUpright: bo
         : `linear-gradient(${isUpright ? "0deg" : "90deg"}, ${withAlpha(color, 0.35)}, ${color})`;
   return h(
     "div",
-    { class: "row", title },
+    { class: "bar-row", title },
     h("span", { class: "name" }, title),
     h(
       "span",

@@ -26,7 +26,7 @@ export class Stat implements Drawing {
     element.classList.add("stat");
   }
 
-  draw({ panel, data, isDark }: View): void {
+  draw({ panel, data }: View): void {
     this.close();
     const found = figures(panel, data);
     const list = found.length > 0 ? found : [nothing(panel)];
@@ -42,7 +42,10 @@ export class Stat implements Drawing {
     const rows = Math.ceil(list.length / columns);
     this.element.style.gridTemplateColumns = `repeat(${columns}, 1fr)`;
     this.element.style.gridTemplateRows = `repeat(${rows}, 1fr)`;
-    const box = { width: clientWidth / columns - 4, height: clientHeight / rows - 4 };
+    const tile = { width: clientWidth / columns - 4, height: clientHeight / rows - 4 };
+    const isSparked = graphMode === "area" && tile.height > 60 && list.some(({ series }) => series.length > 2);
+    // The spark line has the lower third to itself.
+    const box = isSparked ? { ...tile, height: tile.height * 0.68 } : tile;
     const withName = textMode === "name" || textMode === "value_and_name" || (textMode === "auto" && list.length > 1);
     const shown = list.map((figure) => show(figure.value, figure.field));
     // All figures of a panel in one size: the longest one decides.
@@ -66,11 +69,10 @@ export class Stat implements Drawing {
       ...list.map((figure, index) =>
         this.tile(figure, shown[index] ?? show(null, figure.field), {
           colorMode,
-          graphMode,
           textMode,
           withName,
-          isDark,
-          box,
+          isSparked,
+          tile,
           ...sizes,
         }),
       ),
@@ -86,17 +88,16 @@ export class Stat implements Drawing {
     { prefix, text, suffix, color }: Shown,
     how: {
       colorMode: string;
-      graphMode: string;
       textMode: string;
       withName: boolean;
-      isDark: boolean;
-      box: { width: number; height: number };
+      isSparked: boolean;
+      tile: { width: number; height: number };
       valueSize: number;
       nameSize: number;
       isCentered: boolean;
     },
   ): HTMLElement {
-    const { colorMode, graphMode, textMode, withName, box, isDark } = how;
+    const { colorMode, textMode, withName, isSparked } = how;
     const isBackground = colorMode.startsWith("background") && figure.value !== null;
     const ink = isBackground
       ? readableOn(color)
@@ -111,7 +112,7 @@ export class Stat implements Drawing {
     const tile = h(
       "div",
       {
-        class: `tile${how.isCentered ? " centered" : ""}${isBackground ? " filled" : ""}`,
+        class: `tile${how.isCentered ? " centered" : ""}${isBackground ? " filled" : ""}${isSparked ? " sparked" : ""}`,
         style: `${background}color:${ink}`,
         title: figure.title,
       },
@@ -128,16 +129,10 @@ export class Stat implements Drawing {
           suffix !== "" && h("small", {}, suffix),
         ),
     );
-    if (graphMode === "area" && figure.series.length > 2 && box.height > 60) {
+    if (isSparked && figure.series.length > 2) {
       const spark = h("div", { class: "spark" });
       tile.append(spark);
-      this.spark(
-        spark,
-        figure,
-        isBackground ? (isDark ? "#ffffff" : "#ffffff") : color,
-        box.width,
-        Math.min(box.height * 0.42, 90),
-      );
+      this.spark(spark, figure, isBackground ? ink : color, how.tile.width, how.tile.height * 0.32);
     }
     return tile;
   }

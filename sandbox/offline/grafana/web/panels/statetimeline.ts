@@ -90,11 +90,8 @@ export class StateTimeline implements Drawing {
         title: `${mark.title}\n${dateTime(mark.time)}`,
       }),
     );
-    fill(
-      this.element,
-      h("div", { class: "lanes" }, ...rows),
-      h("div", { class: "axis" }, h("span", {}, ...axis, ...lines)),
-    );
+    this.element.style.gridTemplateRows = `repeat(${rows.length}, minmax(18px, 1fr)) 20px`;
+    fill(this.element, ...rows, h("div", { class: "axis" }, ...axis, ...lines));
   }
 
   close(): void {

@@ -161,6 +161,14 @@ export class Timeseries implements Drawing {
     fill(this.legendBox, table);
     if (table !== undefined) table.scrollTop = scrolled;
     this.element.classList.toggle("legend-right", options.placement === "right" && table !== undefined);
+    if (this.lines.length === 0) {
+      this.chart?.destroy();
+      this.chart = undefined;
+      this.signature = "";
+      fill(this.plot, h("p", { class: "empty" }, panel.fieldConfig?.defaults?.noValue ?? "No data"));
+      return;
+    }
+    if (this.chart === undefined) fill(this.plot);
     this.drawPlot(view);
   }
 
@@ -215,7 +223,11 @@ export class Timeseries implements Drawing {
         const isPercent = scale.endsWith("%stack");
         const isRight = scale.startsWith("right:") || (index > 0 && scales.length > 1);
         const format = (values: number[]) => axisLabels(values, field, isPercent);
-        return valueAxis(colors, scale, isRight, format, field === undefined ? "" : (custom(field).axisLabel ?? ""));
+        const label = field === undefined ? "" : (custom(field).axisLabel ?? "");
+        return {
+          ...valueAxis(colors, scale, isRight, format, label),
+          ...(isBinary(field) ? { incrs: BINARY_STEPS } : {}),
+        };
       });
     return {
       width,
@@ -307,6 +319,13 @@ export class Timeseries implements Drawing {
     this.tooltip.hidden = false;
     placeTooltip(this.tooltip, chart);
   }
+}
+
+/** Steps of an axis that read as round figures in KiB and MiB. */
+const BINARY_STEPS = Array.from({ length: 60 }, (_, power) => 2 ** power);
+
+function isBinary(field: Field | undefined): boolean {
+  return ["bytes", "bits", "kbytes", "mbytes", "binBps"].includes(field?.config.unit ?? "");
 }
 
 /** In a stack of 100 %, a value's share of it, beside the value. */
