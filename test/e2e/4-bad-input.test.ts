@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
-import { attached, root, run, sandbox as cli, until, type Ran } from "./support/sandbox";
+import { attached, platform, root, run, sandbox as cli, until, type Ran } from "./support/sandbox";
 
 /** Each of these ends with a non-zero exit and one message that names the cause and the cure. */
 describe("journey: bad input", () => {
@@ -68,8 +68,8 @@ describe("journey: bad input", () => {
   });
 
   it("reports a VM that cannot be reached, and `make up` starts it again", async () => {
-    const platform = { ...process.env, DOCKER_HOST: undefined };
-    assert.equal((await run(["docker", "stop", "audit-sandbox-vm2"], platform)).code, 0);
+    const onHere = { ...process.env, DOCKER_HOST: undefined };
+    assert.equal((await run(["docker", "stop", platform("vm2")], onHere)).code, 0);
     const { code, output } = await sandbox().pulumi(["preview", "--refresh"]);
     const mended = await cli(["up", "--platform"]);
     assert.notEqual(code, 0);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { attached, root, run, sandbox as cli } from "./support/sandbox";
+import { attached, platform, root, run, sandbox as cli } from "./support/sandbox";
 
 /**
  * The last journey: it removes what the program deployed, the events included, and deploys it anew. A copy of the
@@ -9,12 +9,12 @@ import { attached, root, run, sandbox as cli } from "./support/sandbox";
  */
 describe("journey: destroy leaves nothing, and `make up` begins anew", () => {
   const sandbox = attached();
-  const platform = { ...process.env, DOCKER_HOST: undefined };
+  const onHere = { ...process.env, DOCKER_HOST: undefined };
 
   before("keep a copy of the database", async () => {
     const dump = await run(
-      ["docker", "exec", "audit-sandbox-postgres", "pg_dump", "-U", "postgres", "--inserts", "audit"],
-      platform,
+      ["docker", "exec", platform("postgres"), "pg_dump", "-U", "postgres", "--inserts", "audit"],
+      onHere,
     );
     assert.equal(dump.code, 0, dump.output);
     const dir = join(root, ".sandbox/backup");
@@ -55,8 +55,8 @@ describe("journey: destroy leaves nothing, and `make up` begins anew", () => {
     }
 
     const files = await run(
-      ["docker", "exec", "audit-sandbox-prometheus", "sh", "-c", "ls /etc/prometheus/targets /etc/prometheus/rules"],
-      platform,
+      ["docker", "exec", platform("prometheus"), "sh", "-c", "ls /etc/prometheus/targets /etc/prometheus/rules"],
+      onHere,
     );
     assert.doesNotMatch(files.stdout, /audit/);
 

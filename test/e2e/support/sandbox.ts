@@ -3,6 +3,8 @@ import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 export const root = resolve(__dirname, "../../..");
+/** A container of the platform on this machine's engine. */
+export const platform = (part: string): string => `${process.env.SANDBOX_NAME ?? "audit-sandbox"}-${part}`;
 const cli = ["--import", "tsx", "sandbox/src/cli.ts"];
 
 export interface Ran {
