@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../user-error.js";
 import { explain, failure, lastLine } from "./failures.js";
 import { asRoot, installPackages, which } from "./packages.js";
-import { stateDir } from "./paths.js";
+import { checkOwnDirs, stateDir } from "./paths.js";
 import { attempt } from "./run.js";
 import { dockerCli } from "./tools.js";
 import type { Part, Progress } from "./types.js";
@@ -91,7 +91,8 @@ async function engineHost(): Promise<string> {
  */
 export async function ensureEngine(progress: Progress): Promise<EnginePart> {
   const name = "docker-engine";
-  await dockerCli(progress);
+  checkOwnDirs();
+  const client = await dockerCli(progress);
   const host = await engineHost();
   let answer = await askEngine();
   if (answer.up) {
@@ -110,7 +111,8 @@ export async function ensureEngine(progress: Progress): Promise<EnginePart> {
         "Start it, or unset DOCKER_HOST (or `docker context use default`) to use this machine's own.",
     );
   }
-  let way: Part["way"] = "present";
+  // Debian's engine may just have come along with its client.
+  let { way } = client;
   if ((await which("dockerd")) === undefined) {
     await installPackages(["docker.io", "iptables"], "the Docker Engine", progress);
     way = "offline";

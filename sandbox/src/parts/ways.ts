@@ -1,8 +1,8 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../user-error.js";
 import { which } from "./packages.js";
-import { stateDir } from "./paths.js";
+import { checkOwnDirs, stateDir } from "./paths.js";
 import { readMirror, readOverrides } from "./refs.js";
 import { attempt } from "./run.js";
 import type { Progress, Ways } from "./types.js";
@@ -142,7 +142,7 @@ export async function decideWays(progress: Progress, env: NodeJS.ProcessEnv = pr
     ...(mirrorAnswer !== undefined && { mirror: mirrorAnswer }),
     ...(pulumi !== undefined && { pulumi }),
   });
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  checkOwnDirs();
   writeFileSync(join(stateDir, "ways.json"), JSON.stringify(ways, undefined, 2) + "\n", { mode: 0o600 });
   for (const reason of ways.reasons) progress(reason);
   return ways;
