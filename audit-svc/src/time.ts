@@ -15,14 +15,12 @@ export interface Moment {
 export function parseTime(text: string): Moment | undefined {
   const m = RFC3339.exec(text);
   if (m === null) return undefined;
-  const [year, month, day, hour, minute, second] = [m[1], m[2], m[3], m[4], m[5], m[6]].map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  const year = Number(m[1]);
+  const month = Number(m[2]);
+  const day = Number(m[3]);
+  const hour = Number(m[4]);
+  const minute = Number(m[5]);
+  const second = Number(m[6]);
   if (month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 59) return undefined;
   const offsetHour = Number(m[9] ?? 0);
   const offsetMinute = Number(m[10] ?? 0);
@@ -32,11 +30,14 @@ export function parseTime(text: string): Moment | undefined {
   const check = new Date(local);
   if (check.getUTCFullYear() !== year || check.getUTCDate() !== day) return undefined;
   const offset = (offsetHour * 60 + offsetMinute) * 60_000 * (m[8] === "-" ? -1 : 1);
+  const fraction = (m[7] ?? "").padEnd(6, "0").slice(0, 6);
+  const ms = local - offset + Number(fraction.slice(0, 3));
+  // Nearly every event comes in UTC already: its own digits will do.
+  if (offset === 0) return { ms, iso: `${text.slice(0, 10)}T${text.slice(11, 19)}.${fraction}Z` };
   const utc = new Date(local - offset);
   const full = utc.getUTCFullYear();
   if (full < 0 || full > 9999) return undefined;
-  const fraction = (m[7] ?? "").padEnd(6, "0").slice(0, 6);
-  return { ms: utc.getTime() + Number(fraction.slice(0, 3)), iso: `${utc.toISOString().slice(0, 19)}.${fraction}Z` };
+  return { ms, iso: `${utc.toISOString().slice(0, 19)}.${fraction}Z` };
 }
 
 /** PostgreSQL's `2026-11-23 12:00:00.5+00` (session in UTC, DateStyle ISO) as `2026-11-23T12:00:00.500000Z`. */

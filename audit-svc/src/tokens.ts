@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { hash as digest, timingSafeEqual } from "node:crypto";
 import type { TokenConfig } from "./config.js";
 
 /** Who a request comes from. */
@@ -24,9 +24,7 @@ export class Tokens {
   authenticate(header: string | undefined): Principal | undefined {
     const match = header === undefined ? null : /^[Bb]earer +([\x21-\x7e]+) *$/.exec(header);
     if (match === null) return undefined;
-    const hash = createHash("sha256")
-      .update(match[1] ?? "")
-      .digest();
+    const hash = digest("sha256", match[1] ?? "", "buffer");
     let found: Principal | undefined;
     for (const entry of this.#entries) {
       if (timingSafeEqual(entry.hash, hash)) found = entry.principal;

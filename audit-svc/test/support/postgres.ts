@@ -36,10 +36,11 @@ export function sharedServer(): Promise<PostgresServer> {
 }
 
 /**
- * Starts a server that a test may kill: by Docker where its image is there, else from the binaries on this machine.
+ * Starts a server that a test or a benchmark may kill: by Docker where its image is there, else from the binaries on this machine.
+ * @param hostNetwork without Docker's port forwarding in between, which would cost one side of a benchmark only
  * @throws when neither is there, naming both ways
  */
-export async function startServer(): Promise<PostgresServer> {
+export async function startServer({ hostNetwork = false } = {}): Promise<PostgresServer> {
   const image = process.env.AUDIT_TEST_POSTGRES_IMAGE ?? findImage();
   const binaries = findBinaries();
   if (image === undefined && binaries === undefined) {
@@ -48,7 +49,7 @@ export async function startServer(): Promise<PostgresServer> {
     );
   }
   const port = await freePort();
-  const server = image !== undefined ? inDocker(image, port) : asProcess(binaries ?? "", port);
+  const server = image !== undefined ? inDocker(image, port, hostNetwork) : asProcess(binaries ?? "", port);
   started.add(server);
   await server.start();
   return server;
@@ -91,7 +92,8 @@ function givenServer(url: string): PostgresServer {
   };
 }
 
-function inDocker(image: string, port: number): PostgresServer {
+function inDocker(image: string, port: number, hostNetwork: boolean): PostgresServer {
+  const network = hostNetwork ? ["--network", "host", "-e", `PGPORT=${port}`] : ["-p", `127.0.0.1:${port}:5432`];
   const name = `audit-svc-test-${process.pid}-${port}`;
   const docker = (...args: string[]): string =>
     execFileSync("docker", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
@@ -112,8 +114,7 @@ function inDocker(image: string, port: number): PostgresServer {
           "-d",
           "--name",
           name,
-          "-p",
-          `127.0.0.1:${port}:5432`,
+          ...network,
           "-e",
           `POSTGRES_PASSWORD=${PASSWORD}`,
           "--shm-size",
