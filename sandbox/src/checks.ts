@@ -10,8 +10,12 @@ const gigabyte = 1024 ** 3;
 const wanted = { cold: 8, warm: 1 };
 
 /** What can be known to be missing before anything is begun. @throws UserError naming the first thing and its cure. */
-export async function checkMachine(settings: Settings, cold: boolean): Promise<void> {
-  const { bavail, bsize } = await statfs(settings.root);
+export async function checkMachine(
+  settings: Settings,
+  cold: boolean,
+  room: (path: string) => Promise<{ bavail: number; bsize: number }> = statfs,
+): Promise<void> {
+  const { bavail, bsize } = await room(settings.root);
   const free = (bavail * bsize) / gigabyte;
   const need = cold ? wanted.cold : wanted.warm;
   if (free < need) {

@@ -54,9 +54,9 @@ export const containerName = (part: PlatformPart): string => `${sandboxName}-${p
 export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
   const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
   const base = env.SANDBOX_PORT_BASE ?? "18000";
-  if (!/^\d+$/.test(base) || Number(base) < 1024 || Number(base) > 65000) {
+  if (!/^\d+$/.test(base) || Number(base) < 1024 || Number(base) > 65400) {
     throw new UserError(
-      `SANDBOX_PORT_BASE=${base} is not a usable port base. Give a whole number from 1024 to 65000, for example 28000.`,
+      `SANDBOX_PORT_BASE=${base} is not a usable port base. Give a whole number from 1024 to 65400, for example 28000.`,
     );
   }
   if (!/^[a-z][a-z0-9-]{0,30}$/.test(sandboxName)) {

@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { readSettings } from "../../src/settings.js";
+import { configFile, machineSettings, writeStackConfig } from "../../src/stack-config.js";
+import { State } from "../../src/state.js";
+
+describe("the stack's generated settings", () => {
+  let root: string;
+  let state: State;
+  const settings = () => ({ ...readSettings({}), root, stateDir: join(root, ".sandbox") });
+  const read = () => parse(readFileSync(state.path(configFile), "utf8")) as { config: Record<string, unknown> };
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), "stack-"));
+    state = new State(settings());
+  });
+  afterEach(() => rmSync(root, { recursive: true }));
+
+  it("are the machine's, over those of the tracked file", () => {
+    writeFileSync(join(root, "Pulumi.sandbox.yaml"), "config:\n  audit:replicas: 3\n  audit:edgePort: 81\n");
+    writeStackConfig(settings(), state, { "audit:edgePort": 80 });
+    assert.deepEqual(read().config, { "audit:replicas": 3, "audit:edgePort": 80 });
+  });
+
+  it("keep what the developer has set, and the stack's key, and follow the machine in all else", () => {
+    writeStackConfig(settings(), state, {
+      "audit:image": "one",
+      "audit:memory": 256,
+      "audit:databaseAdminPort": 18032,
+    });
+    // As `pulumi config set audit:memory 512` leaves the file: numbers have become text.
+    writeFileSync(
+      state.path(configFile),
+      'secretsprovider: hashivault://k\nencryptedkey: abc\nconfig:\n  audit:image: one\n  audit:memory: "512"\n  audit:databaseAdminPort: "18032"\n',
+    );
+    const own = writeStackConfig(settings(), state, {
+      "audit:image": "two",
+      "audit:memory": 256,
+      "audit:databaseAdminPort": 28032,
+    });
+    assert.deepEqual(own, ["audit:memory"]);
+    assert.deepEqual(read(), {
+      secretsprovider: "hashivault://k",
+      encryptedkey: "abc",
+      config: { "audit:image": "two", "audit:memory": "512", "audit:databaseAdminPort": 28032 },
+    });
+  });
+
+  it("name ports and addresses by the sandbox's settings", () => {
+    const machine = machineSettings(
+      readSettings({ SANDBOX_PORT_BASE: "28000", SANDBOX_SUBNET: "10.9.8" }),
+      "unix:///x",
+      {
+        service: "s",
+        nginx: "n",
+        exporter: "e",
+        vault: "v",
+        prometheusTools: "p",
+      },
+    );
+    assert.equal(machine["audit:hostAddress"], "ssh://deploy@127.0.0.1:28022");
+    assert.equal(machine["audit:hostCidr"], "10.9.8.20/32");
+    assert.equal(machine["audit:databaseAdminPort"], 28032);
+    assert.deepEqual(machine["audit:edgeMetricsAllow"], ["10.9.8.13"]);
+  });
+
+  it("are readable by their owner alone", () => {
+    writeStackConfig(settings(), state, {});
+    assert.equal(statSync(state.path(configFile)).mode & 0o777, 0o600);
+    assert.equal(statSync(state.dir).mode & 0o777, 0o700);
+  });
+});
