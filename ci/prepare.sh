@@ -21,7 +21,7 @@ debian() { # program package...
 
 pulumi() {
   want=$(node -p 'require("./versions.json").tools.pulumi')
-  have=$( (PATH="$PWD/$tools:$PATH" command pulumi version || true) 2> /dev/null)
+  have=$(env PATH="$PWD/$tools:$PATH" pulumi version 2> /dev/null || true)
   if [ "${have#v}" = "$want" ]; then return; fi
   case $(uname -m) in x86_64) arch=x64 ;; aarch64) arch=arm64 ;; *) fail "Pulumi is not published for $(uname -m)" ;; esac
   debian curl curl ca-certificates

@@ -1,0 +1,277 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, it } from "mocha";
+import { buildArguments, image, tagOf } from "../../../ci/image";
+import { commands, failsWith, jobWith, scratch, tokenFor, vaultWith } from "./support/job";
+import { closeAll, double, type Answer, type Asked, type Double } from "./support/servers";
+
+const KIND = "application/vnd.oci.image.manifest.v1+json";
+const COMMIT = "c0ffee".repeat(6) + "abcd";
+const sha = (text: string): string => `sha256:${createHash("sha256").update(text).digest("hex")}`;
+
+/** A registry in Harbor's manner: a challenge, a token service, tags in a map. */
+async function harborWith(
+  tags: Record<string, string>,
+  refuse: (asked: Asked) => [number, string] | undefined = () => undefined,
+): Promise<Double> {
+  const harbor: Double = await double((asked): Answer => {
+    const { method, path, headers, body } = asked;
+    if (path.startsWith("/service/token")) {
+      const basic = `Basic ${Buffer.from("robot$ci:of-the-robot").toString("base64")}`;
+      return headers.authorization === basic ? { body: { token: "bearer-of-harbor" } } : { status: 401, body: {} };
+    }
+    if (headers.authorization !== "Bearer bearer-of-harbor") {
+      const challenge = `Bearer realm="${harbor.url}/service/token",service="harbor-registry"`;
+      return { status: 401, headers: { "www-authenticate": challenge }, body: {} };
+    }
+    const [status, message] = refuse(asked) ?? [];
+    if (status !== undefined) return { status, body: { errors: [{ code: "DENIED", message }] } };
+    const tag = /^\/v2\/audit\/audit-svc\/manifests\/(.+)$/.exec(path)?.[1] ?? "";
+    if (method === "PUT") {
+      tags[tag] = body;
+      return { status: 201, body: "" };
+    }
+    const found = tags[tag];
+    return found === undefined ? { status: 404, body: {} } : { headers: { "content-type": KIND }, body: found };
+  });
+  return harbor;
+}
+
+const settings = (harbor: Double) => ({
+  HARBOR_URL: harbor.url,
+  HARBOR_HOST: new URL(harbor.url).host,
+  HARBOR_PROJECT: "audit",
+  HARBOR_USERNAME: "robot$ci",
+  HARBOR_PASSWORD: "of-the-robot",
+  CI_COMMIT_SHA: COMMIT,
+});
+const onTag = { CI_COMMIT_TAG: "v1.2.0", CI_COMMIT_REF_PROTECTED: "true" };
+
+describe("ci: image", () => {
+  let dir: ReturnType<typeof scratch>;
+  beforeEach(() => (dir = scratch()));
+  afterEach(() => {
+    closeAll();
+    dir.remove();
+  });
+  const handedOn = (): string => readFileSync(join(dir.path, "image.env"), "utf8");
+  /** A builder that pushes `manifest` under the commit. */
+  const builder = (tags: Record<string, string>, manifest: string) =>
+    commands({
+      "buildah login": () => ({}),
+      "buildah build": () => ({}),
+      "buildah push": ({ line }) => {
+        tags[COMMIT] = manifest;
+        writeFileSync(/--digestfile (\S+)/.exec(line)?.[1] ?? "", `${sha(manifest)}\n`);
+        return {};
+      },
+      "npm sbom": () => ({ stdout: '{"spdxVersion":"SPDX-2.3"}' }),
+    });
+  const none = commands({});
+
+  describe("promote", () => {
+    it("names what the default branch built, without a build", async () => {
+      const tags: Record<string, string> = { [COMMIT]: '{"manifest":1}' };
+      const harbor = await harborWith(tags);
+      const { job } = jobWith({ ...settings(harbor), ...onTag }, "promote");
+      await image(job, none.exec, dir.path);
+      assert.equal(tags["v1.2.0"], '{"manifest":1}');
+      assert.equal(harbor.asked.find(({ method }) => method === "PUT")?.headers["content-type"], KIND);
+      assert.equal(handedOn(), `IMAGE=${new URL(harbor.url).host}/audit/audit-svc@${sha('{"manifest":1}')}\n`);
+      // Again, as when the job is retried: nothing more is written.
+      const before = harbor.asked.filter(({ method }) => method === "PUT").length;
+      await image(job, none.exec, dir.path);
+      assert.equal(harbor.asked.filter(({ method }) => method === "PUT").length, before);
+    });
+
+    it("builds when the commit has no image", async () => {
+      const tags: Record<string, string> = {};
+      const harbor = await harborWith(tags);
+      const built = builder(tags, '{"manifest":2}');
+      await image(jobWith({ ...settings(harbor), ...onTag }, "promote").job, built.exec, dir.path);
+      assert.equal(tags["v1.2.0"], '{"manifest":2}');
+      assert.match(readFileSync(join(dir.path, "build/sbom.spdx.json"), "utf8"), /SPDX/);
+    });
+
+    it("fails when the commit has no image and none shall be built", async () => {
+      const harbor = await harborWith({});
+      const host = new URL(harbor.url).host;
+      await failsWith(
+        image(jobWith({ ...settings(harbor), ...onTag, PROMOTE_ONLY: "true" }, "promote").job, none.exec, dir.path),
+        `there is no image of commit ${COMMIT} at ${host}/audit/audit-svc; run the default branch's pipeline for that commit first`,
+      );
+    });
+
+    it("does not give a release's name to another image", async () => {
+      const harbor = await harborWith({ [COMMIT]: "{}", "v1.2.0": '{"other":1}' });
+      await failsWith(
+        image(jobWith({ ...settings(harbor), ...onTag }, "promote").job, none.exec, dir.path),
+        `audit/audit-svc:v1.2.0 is ${sha('{"other":1}')} already, but commit ${COMMIT} has ${sha("{}")}; tag a new version instead`,
+      );
+    });
+
+    it("refuses a tag that is not protected", async () => {
+      const harbor = await harborWith({ [COMMIT]: "{}" });
+      await failsWith(
+        image(jobWith({ ...settings(harbor), CI_COMMIT_TAG: "v1" }, "promote").job, none.exec, dir.path),
+        "tag v1 is not protected; protect it in Settings > Repository > Protected tags, then run the pipeline again",
+      );
+      assert.equal(harbor.asked.length, 0);
+    });
+
+    it("refuses a tag that an image cannot have", async () => {
+      const env = { ...settings(await harborWith({})), ...onTag, CI_COMMIT_TAG: "release/1" };
+      await failsWith(
+        image(jobWith(env, "promote").job, none.exec),
+        'tag release/1 cannot be an image\'s tag; use letters, digits, ".", "_" and "-" only',
+      );
+    });
+  });
+
+  describe("Harbor refusing", () => {
+    it("the login", async () => {
+      const env = { ...settings(await harborWith({})), ...onTag, HARBOR_PASSWORD: "wrong-password" };
+      await failsWith(
+        image(jobWith(env, "promote").job, none.exec, dir.path),
+        `Harbor ${env.HARBOR_HOST} refused the login of robot$ci; check HARBOR_USERNAME and HARBOR_PASSWORD (a robot's name contains $: its variable must not be expanded)`,
+      );
+    });
+
+    it("a push, in its own words", async () => {
+      const harbor = await harborWith({ [COMMIT]: "{}" }, ({ method }) =>
+        method === "PUT" ? [412, "tag v1.2.0 is immutable"] : undefined,
+      );
+      const env = { ...settings(harbor), ...onTag };
+      await failsWith(
+        image(jobWith(env, "promote").job, none.exec, dir.path),
+        `Harbor ${env.HARBOR_HOST} refused tagging audit/audit-svc:v1.2.0 to robot$ci: 412 tag v1.2.0 is immutable`,
+      );
+    });
+
+    it("to answer at all", async () => {
+      const env = { ...settings(await harborWith({})), ...onTag, HARBOR_HOST: "127.0.0.1:1" };
+      await failsWith(
+        image(jobWith(env, "promote").job, none.exec, dir.path),
+        /^Harbor at http:\/\/127\.0\.0\.1:1\/v2\/ \(HARBOR_HOST\) does not answer: /,
+      );
+    });
+
+    it("the builder's push", async () => {
+      const tags = {};
+      const env = { ...settings(await harborWith(tags)), CI_COMMIT_BRANCH: "main" };
+      const { exec } = commands({
+        "buildah login": () => ({}),
+        "buildah build": () => ({}),
+        "buildah push": () => ({
+          code: 125,
+          all: "Getting image source signatures\nError: writing manifest: denied: quota exceeded\n",
+        }),
+      });
+      await failsWith(
+        image(jobWith(env, "publish").job, exec, dir.path),
+        "buildah push failed: writing manifest: denied: quota exceeded",
+      );
+    });
+  });
+
+  describe("publish", () => {
+    it("tags commit and branch, and hands the digest on", async () => {
+      const tags: Record<string, string> = {};
+      const harbor = await harborWith(tags);
+      const env = {
+        ...settings(harbor),
+        CI_COMMIT_BRANCH: "feature/x",
+        CI_PROJECT_URL: "https://gitlab.example.com/team/audit",
+      };
+      const built = builder(tags, '{"manifest":3}');
+      await image(jobWith(env, "publish").job, built.exec, dir.path);
+      assert.deepEqual(Object.keys(tags).sort(), [COMMIT, "feature-x"]);
+      assert.equal(handedOn(), `IMAGE=${env.HARBOR_HOST}/audit/audit-svc@${sha('{"manifest":3}')}\n`);
+      const build = built.calls.find(({ line }) => line.startsWith("buildah build"))?.line ?? "";
+      assert.match(build, / --cache-from \S+\/audit\/audit-svc\/cache --cache-to \S+\/audit\/audit-svc\/cache /);
+      assert.match(build, / --label org\.opencontainers\.image\.source=https:\/\/gitlab\.example\.com\/team\/audit /);
+    });
+
+    it("keeps the password out of arguments and environment", async () => {
+      const tags = {};
+      const env = { ...settings(await harborWith(tags)), CI_COMMIT_BRANCH: "main" };
+      const built = builder(tags, "{}");
+      await image(jobWith(env, "publish").job, built.exec, dir.path);
+      const login = built.calls.find(({ line }) => line.startsWith("buildah login"));
+      assert.equal(login?.options.input, "of-the-robot");
+      for (const { line, options } of built.calls) {
+        assert.equal(line.includes("of-the-robot"), false, line);
+        assert.equal(options.env?.HARBOR_PASSWORD, undefined);
+      }
+    });
+
+    it("fails when Harbor has something else than was pushed", async () => {
+      const tags: Record<string, string> = {};
+      const env = { ...settings(await harborWith(tags)), CI_COMMIT_BRANCH: "main" };
+      const { exec } = commands({
+        "buildah push": ({ line }) => {
+          writeFileSync(/--digestfile (\S+)/.exec(line)?.[1] ?? "", sha("mine"));
+          tags[COMMIT] = "somebody's";
+          return {};
+        },
+        "npm sbom": () => ({ stdout: "{}" }),
+        buildah: () => ({}),
+      });
+      await failsWith(
+        image(jobWith(env, "publish").job, exec, dir.path),
+        /^Harbor has sha256:\w+ at audit\/audit-svc:\w+ instead of sha256:\w+, which was just pushed$/,
+      );
+    });
+
+    it("rebuilds without caches on the newest base", async () => {
+      const tags: Record<string, string> = {};
+      const env = { ...settings(await harborWith(tags)), CI_COMMIT_BRANCH: "main" };
+      const built = builder(tags, "{}");
+      await image(jobWith(env, "rebuild").job, built.exec, dir.path);
+      const build = built.calls.find(({ line }) => line.startsWith("buildah build"))?.line ?? "";
+      assert.match(build, / --no-cache --pull-always /);
+      assert.equal(build.includes("--cache-from"), false);
+    });
+  });
+
+  it("takes Harbor's settings from Vault when GitLab has none", async () => {
+    const tags: Record<string, string> = { [COMMIT]: "{}" };
+    const harbor = await harborWith(tags);
+    const { CI_COMMIT_SHA, ...harbors } = settings(harbor);
+    const vault = await vaultWith({ "secret/ci/audit/publish": harbors });
+    const env = { ...onTag, CI_COMMIT_SHA, VAULT_ADDR: vault.url, VAULT_ID_TOKEN: tokenFor({}) };
+    await image(jobWith(env, "promote").job, none.exec, dir.path);
+    assert.equal(tags["v1.2.0"], "{}");
+    assert.equal(vault.asked.at(-1)?.path, "/v1/auth/token/revoke-self");
+  });
+
+  it("says all three places when there are no settings", async () => {
+    const vault = await vaultWith({});
+    const env = { ...onTag, CI_COMMIT_SHA: COMMIT, VAULT_ADDR: vault.url, VAULT_ID_TOKEN: tokenFor({}) };
+    await failsWith(
+      image(jobWith(env, "promote").job, none.exec, dir.path),
+      "HARBOR_HOST, HARBOR_PROJECT, HARBOR_USERNAME, HARBOR_PASSWORD: not set by GitLab's Harbor integration, nor as CI variables, nor in Vault at secret/ci/audit/publish",
+    );
+  });
+
+  it("checks a merge request's image without secrets and without a push", async () => {
+    const { exec, calls } = commands({ "buildah build": () => ({}) });
+    await image(
+      jobWith({ CI_COMMIT_SHA: COMMIT, NODE_IMAGE: "harbor.example.com/hub/node:24" }, "check").job,
+      exec,
+      dir.path,
+    );
+    assert.deepEqual(calls.map(({ line }) => line.split(" ").slice(0, 2).join(" ")), ["buildah build"]); // prettier-ignore
+    assert.match(calls[0]?.line ?? "", / --build-arg NODE_IMAGE=harbor\.example\.com\/hub\/node:24 /);
+  });
+
+  it("says how it is called", () =>
+    failsWith(image(jobWith({}, "pusj").job, none.exec), "usage: ci/image.ts check|publish|rebuild|promote"));
+
+  it("makes a tag of any branch name", () => {
+    assert.equal(tagOf("feature/Ünicode#1"), "feature--nicode-1");
+    assert.equal(buildArguments({ CI_COMMIT_TAG: "v1" }, false).includes("VERSION=v1"), true);
+  });
+});

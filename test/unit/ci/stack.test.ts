@@ -1,0 +1,346 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, it } from "mocha";
+import { deploy, dotenv } from "../../../ci/deploy";
+import { drift } from "../../../ci/drift";
+import { preview, summary } from "../../../ci/preview";
+import { lockOwner } from "../../../ci/lib/stack";
+import { commands, failsWith, jobWith, scratch, tokenFor, vaultWith, type Call } from "./support/job";
+import { closeAll, double } from "./support/servers";
+
+const digest = (letter: string): string => `harbor.example.com/audit/audit-svc@sha256:${letter.repeat(64)}`;
+const SECRETS = {
+  PULUMI_BACKEND_URL: "postgres://state:of-the-state@db/state",
+  PGPASSWORD: "of-the-deployer",
+  GRAFANA_AUTH: "admin:of-grafana",
+  AUDIT_REGISTRY_PASSWORD: "of-the-puller",
+};
+const OUTPUTS = {
+  serviceUrl: "http://vm2.example.com",
+  dashboardUrl: "https://grafana.example.com/d/audit",
+  nginxDashboardUrl: "https://grafana.example.com/d/nginx",
+  image: digest("a"),
+  release: "aaaaaaaaaaaa",
+  releases: {
+    active: "blue",
+    slots: {
+      blue: { release: "aaaaaaaaaaaa", image: digest("a") },
+      green: { release: "bbbbbbbbbbbb", image: digest("b") },
+    },
+  },
+};
+const LOCKED = (
+  host: string,
+  pid: number,
+): string => `error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the lock file with \`pulumi cancel\`.
+  postgres://****:****@db/state/.pulumi/locks/organization/audit/vm2/cfa0ba57.json: created by root@${host} (pid ${pid}) at 2026-11-23T13:53:14Z`;
+
+describe("ci: the stack's jobs", () => {
+  let dir: ReturnType<typeof scratch>;
+  beforeEach(() => (dir = scratch()));
+  afterEach(() => {
+    closeAll();
+    dir.remove();
+  });
+
+  const login = async (purpose: string) => {
+    const vault = await vaultWith({ [`secret/ci/audit/${purpose}`]: SECRETS });
+    return { VAULT_ADDR: vault.url, VAULT_ID_TOKEN: tokenFor({}) };
+  };
+  const output = (value: object) => () => ({ stdout: JSON.stringify(value) });
+  const ups = (calls: readonly Call[]): string[] =>
+    calls.map(({ line }) => line).filter((line) => line.startsWith("pulumi up"));
+
+  describe("deploy", () => {
+    const onTag = {
+      CI_COMMIT_TAG: "v1.2.0",
+      CI_COMMIT_REF_PROTECTED: "true",
+      GITLAB_USER_LOGIN: "alice",
+      CI_PIPELINE_URL: "https://gitlab.example.com/p/1",
+      IMAGE: digest("c"),
+    };
+    const after = { ...OUTPUTS, image: digest("c"), release: "cccccccccccc" };
+
+    it("deploys the image, keeps a record, and hands the links on", async () => {
+      let deployed = false;
+      const { exec, calls } = commands({
+        "stack output": () => ({ stdout: JSON.stringify(deployed ? after : OUTPUTS) }),
+        "pulumi up": () => {
+          deployed = true;
+          return {};
+        },
+      });
+      const { job, log } = jobWith({ ...(await login("deploy")), ...onTag });
+      await deploy(job, exec, dir.path);
+      assert.deepEqual(ups(calls), [
+        `pulumi up --yes --skip-preview --suppress-progress --message deploy v1.2.0 by alice: release aaaaaaaaaaaa -> image sha256:cccccccccccc; https://gitlab.example.com/p/1 --config audit:image=${digest("c")} --stack vm2 --non-interactive --color never`,
+      ]);
+      assert.equal(
+        readFileSync(join(dir.path, "deploy.env"), "utf8"),
+        `SERVICE_URL=http://vm2.example.com\nDASHBOARD_URL=https://grafana.example.com/d/audit\nNGINX_DASHBOARD_URL=https://grafana.example.com/d/nginx\nIMAGE=${digest("c")}\nRELEASE=cccccccccccc\n`,
+      );
+      assert.ok(log.includes("release aaaaaaaaaaaa -> cccccccccccc"));
+    });
+
+    it("gives the program its logins by environment, and nothing that it has no use for", async () => {
+      const { exec, calls } = commands({ "stack output": output(OUTPUTS), "pulumi up": () => ({}) });
+      const extra = { HARBOR_PASSWORD: "of-the-robot", GITLAB_TOKEN: "glpat-x", CI_JOB_TOKEN: "job-token" };
+      await deploy(jobWith({ ...(await login("deploy")), ...onTag, ...extra }).job, exec, dir.path);
+      const { env = {} } = calls.find(({ line }) => line.startsWith("pulumi up"))?.options ?? {};
+      assert.equal(env.PGPASSWORD, "of-the-deployer");
+      assert.equal(env.VAULT_TOKEN, "hvs.the-token-of-the-job");
+      assert.equal(env.VAULT_SERVER_TOKEN, "hvs.the-token-of-the-job");
+      for (const name of ["VAULT_ID_TOKEN", "HARBOR_PASSWORD", "GITLAB_TOKEN", "CI_JOB_TOKEN", "SSH_PRIVATE_KEY"])
+        assert.equal(env[name], undefined, name);
+      for (const { line } of calls)
+        for (const secret of Object.values(SECRETS)) assert.equal(line.includes(secret), false);
+    });
+
+    it("refuses a ref that is not protected, before it logs in anywhere", async () => {
+      const { exec, calls } = commands({});
+      await failsWith(
+        deploy(jobWith({ ...onTag, CI_COMMIT_REF_PROTECTED: "false" }).job, exec, dir.path),
+        "v1.2.0 is not protected, and only protected tags are deployed; see Settings > Repository > Protected tags",
+      );
+      assert.equal(calls.length, 0);
+    });
+
+    it("refuses without an image, or with one that is not by digest", async () => {
+      const { exec } = commands({});
+      await failsWith(
+        deploy(jobWith({ ...onTag, IMAGE: "" }).job, exec, dir.path),
+        "IMAGE is not set; the image job hands it on; is there an image for this tag?",
+      );
+      await failsWith(
+        deploy(jobWith({ ...onTag, IMAGE: "harbor.example.com/audit/audit-svc:v1" }).job, exec, dir.path),
+        "IMAGE harbor.example.com/audit/audit-svc:v1 is not by digest; it must be host/project/name@sha256:…, as the image job writes it",
+      );
+    });
+
+    it("ends with the CLI's own first error, and writes no links", async () => {
+      const all = `Updating (vm2):\n\nDiagnostics:\n  command:local:Command (audit-svc-migrate):\n    error: exit status 1: running "ssh": migration 7 failed\n\n  pulumi:pulumi:Stack (audit-vm2):\n    error: update failed\n`;
+      const { exec } = commands({ "stack output": output(OUTPUTS), "pulumi up": () => ({ code: 255, all }) });
+      await failsWith(
+        deploy(jobWith({ ...(await login("deploy")), ...onTag }).job, exec, dir.path),
+        `Pulumi could not deploy ${digest("c")}: exit status 1: running "ssh": migration 7 failed`,
+      );
+      assert.throws(() => readFileSync(join(dir.path, "deploy.env")), /ENOENT/);
+    });
+
+    it("goes back to what the other slot holds", async () => {
+      const { exec, calls } = commands({ "stack output": output(OUTPUTS), "pulumi up": () => ({}) });
+      await deploy(jobWith({ ...(await login("deploy")), ...onTag, IMAGE: undefined }, "rollback").job, exec, dir.path);
+      assert.ok(ups(calls)[0]?.includes(`--config audit:image=${digest("b")}`));
+      assert.ok(
+        ups(calls)[0]?.includes(
+          "--message rollback from v1.2.0 by alice: release aaaaaaaaaaaa -> image sha256:bbbbbbbbbbbb;",
+        ),
+      );
+    });
+
+    it("says when there is nothing to go back to", async () => {
+      const first = { ...OUTPUTS, releases: { active: "blue", slots: { blue: OUTPUTS.releases.slots.blue } } };
+      const { exec } = commands({ "stack output": output(first) });
+      await failsWith(
+        deploy(jobWith({ ...(await login("deploy")), ...onTag }, "rollback").job, exec, dir.path),
+        "there is no former release to go back to: the other slot is empty",
+      );
+    });
+
+    it("names the logins that are missing", async () => {
+      const vault = await vaultWith({ "secret/ci/audit/deploy": { PGPASSWORD: "of-the-deployer" } });
+      const env = { VAULT_ADDR: vault.url, VAULT_ID_TOKEN: tokenFor({}), ...onTag };
+      await failsWith(
+        deploy(jobWith(env).job, commands({}).exec, dir.path),
+        "PULUMI_BACKEND_URL, GRAFANA_AUTH: neither a CI variable nor in Vault at secret/ci/audit/deploy",
+      );
+    });
+
+    describe("when the state is locked", () => {
+      const lockedBy = (host: string, pid: number) => {
+        let free = false;
+        return commands({
+          "stack output": output(OUTPUTS),
+          "pulumi cancel": () => {
+            free = true;
+            return {};
+          },
+          "pulumi up": () => (free ? {} : { code: 255, all: LOCKED(host, pid) }),
+        });
+      };
+      const cancelled = (calls: readonly Call[]): boolean => calls.some(({ line }) => line.startsWith("pulumi cancel"));
+
+      it("by another machine: says by whom, and how to go on", async () => {
+        const { exec, calls } = lockedBy("runner-7", 33);
+        await failsWith(
+          deploy(jobWith({ ...(await login("deploy")), ...onTag }).job, exec, dir.path),
+          'stack vm2 is locked by root@runner-7 (pid 33); if that run is over, run this job again with LOCK_OWNER set to "root@runner-7 (pid 33)"',
+        );
+        assert.equal(cancelled(calls), false);
+      });
+
+      it("by the one that LOCK_OWNER names: releases it", async () => {
+        const { exec, calls } = lockedBy("runner-7", 33);
+        await deploy(
+          jobWith({ ...(await login("deploy")), ...onTag, LOCK_OWNER: "root@runner-7 (pid 33)" }).job,
+          exec,
+          dir.path,
+        );
+        assert.ok(cancelled(calls));
+        assert.equal(ups(calls).length, 2);
+      });
+
+      it("by another than LOCK_OWNER names: leaves it", async () => {
+        const { exec, calls } = lockedBy("runner-8", 33);
+        await failsWith(
+          deploy(
+            jobWith({ ...(await login("deploy")), ...onTag, LOCK_OWNER: "root@runner-7 (pid 33)" }).job,
+            exec,
+            dir.path,
+          ),
+          /^stack vm2 is locked by root@runner-8 /,
+        );
+        assert.equal(cancelled(calls), false);
+      });
+
+      it("by a process of this machine that is gone: releases it; that lives: leaves it", async () => {
+        const gone = lockedBy(hostname(), 2 ** 22 + 1);
+        await deploy(jobWith({ ...(await login("deploy")), ...onTag }).job, gone.exec, dir.path);
+        assert.ok(cancelled(gone.calls));
+        const alive = lockedBy(hostname(), process.pid);
+        await failsWith(
+          deploy(jobWith({ ...(await login("deploy")), ...onTag }).job, alive.exec, dir.path),
+          /^stack vm2 is locked by /,
+        );
+        assert.equal(cancelled(alive.calls), false);
+      });
+
+      it("reads the owner as the CLI writes it", () => {
+        assert.deepEqual(lockOwner(LOCKED("vm", 18848)), { text: "root@vm (pid 18848)", host: "vm", pid: 18848 });
+        assert.equal(lockOwner("error: something else"), undefined);
+      });
+    });
+
+    it("hands on no output that is missing or would be two lines", () => {
+      assert.throws(() => dotenv({ serviceUrl: "http://x" }), {
+        message: "the stack has no usable output for DASHBOARD_URL",
+      });
+      assert.throws(() => dotenv({ serviceUrl: "http://x\nIMAGE=evil" }), {
+        message: "the stack has no usable output for SERVICE_URL",
+      });
+    });
+  });
+
+  describe("preview", () => {
+    const DIFF =
+      "Previewing update (vm2):\n  ~ nginx:conf: update\n\nResources:\n    ~ 1 to update\n    +-2 to replace\n    71 unchanged\n";
+    const request = {
+      CI_MERGE_REQUEST_IID: "5",
+      CI_PROJECT_ID: "42",
+      CI_JOB_URL: "https://gitlab.example.com/j/9",
+      CI_COMMIT_SHORT_SHA: "c0ffee12",
+      GITLAB_TOKEN: "glpat-test",
+    };
+    const gitlab = () =>
+      double(({ path, method }) => ({ body: path.endsWith("/user") ? { id: 7 } : method === "GET" ? [] : { id: 1 } }));
+
+    it("shows what would change for the image that is deployed, as log, artifact and comment", async () => {
+      const api = await gitlab();
+      const { exec, calls } = commands({ "stack output": output(OUTPUTS), "pulumi preview": () => ({ stdout: DIFF }) });
+      const { job, log } = jobWith({ ...(await login("preview")), ...request, CI_API_V4_URL: api.url });
+      await preview(job, exec, dir.path);
+      assert.ok(
+        calls
+          .at(-1)
+          ?.line.includes(`pulumi preview --diff --suppress-progress --config audit:image=${digest("a")} --stack vm2`),
+      );
+      assert.equal(readFileSync(join(dir.path, "build/preview.txt"), "utf8"), DIFF);
+      const { body } = JSON.parse(api.asked.at(-1)?.body ?? "") as { body: string };
+      assert.match(
+        body,
+        /^<!-- pulumi-preview:vm2 -->\n### Pulumi preview of `vm2`\n\nWould change: ~ 1 to update, \+-2 to replace\.\n/,
+      );
+      assert.ok(log.includes("comment: made"));
+    });
+
+    it("never puts a secret into the comment or the artifact", async () => {
+      const api = await gitlab();
+      const { exec } = commands({
+        "stack output": output(OUTPUTS),
+        "pulumi preview": () => ({ stdout: `+ password: of-the-deployer\n${DIFF}` }),
+      });
+      await preview(jobWith({ ...(await login("preview")), ...request, CI_API_V4_URL: api.url }).job, exec, dir.path);
+      assert.match(readFileSync(join(dir.path, "build/preview.txt"), "utf8"), /password: \[MASKED\]/);
+      assert.equal(api.asked.at(-1)?.body.includes("of-the-deployer"), false);
+    });
+
+    it("that fails is red, says so in the comment, and is not hidden by the comment's own failure", async () => {
+      const broken = {
+        "stack output": output(OUTPUTS),
+        "pulumi preview": () => ({
+          code: 255,
+          all: "Diagnostics:\n    error: audit:replicas must be a whole number from 1 to 16\n",
+        }),
+      };
+      const message = "Pulumi could not preview: audit:replicas must be a whole number from 1 to 16";
+      const api = await gitlab();
+      await failsWith(
+        preview(
+          jobWith({ ...(await login("preview")), ...request, CI_API_V4_URL: api.url }).job,
+          commands(broken).exec,
+          dir.path,
+        ),
+        message,
+      );
+      assert.ok(api.asked.at(-1)?.body.includes("**The preview failed.** Pulumi could not preview"));
+      const away = { ...(await login("preview")), ...request, CI_API_V4_URL: "http://127.0.0.1:1" };
+      await failsWith(preview(jobWith(away).job, commands(broken).exec, dir.path), message);
+    });
+
+    it("says why there is no comment", async () => {
+      const { exec } = commands({ "stack output": output({}), "pulumi preview": () => ({ stdout: DIFF }) });
+      const { job, log } = jobWith({ ...(await login("preview")), ...request, GITLAB_TOKEN: "" });
+      await preview(job, exec, dir.path);
+      assert.equal(log.at(-1), "comment: none, GITLAB_TOKEN is not set; the diff is in the artifact build/preview.txt");
+    });
+
+    it("sums up", () => {
+      assert.equal(summary("Resources:\n    73 unchanged\n"), "Nothing would change.");
+      assert.equal(summary(DIFF), "Would change: ~ 1 to update, +-2 to replace.");
+    });
+  });
+
+  describe("drift", () => {
+    it("is green without differences", async () => {
+      const { exec, calls } = commands({ "stack output": output(OUTPUTS), "pulumi preview": () => ({}) });
+      const { job, log } = jobWith(await login("drift"));
+      await drift(job, exec, dir.path);
+      assert.ok(calls.at(-1)?.line.includes("preview --refresh --diff --expect-no-changes"));
+      assert.equal(log.at(-1), "no drift");
+    });
+
+    it("is red with differences, and with what kept it from comparing", async () => {
+      const changed = "Resources:\n    ~ 1 to update\nerror: no changes were expected but changes were proposed\n";
+      const one = commands({ "stack output": output(OUTPUTS), "pulumi preview": () => ({ code: 255, all: changed }) });
+      await failsWith(
+        drift(jobWith(await login("drift")).job, one.exec, dir.path),
+        "the installation differs from the program (Would change: ~ 1 to update.); see above or build/drift.txt, then deploy again or change the program",
+      );
+      const away = commands({
+        "stack output": output(OUTPUTS),
+        "pulumi preview": () => ({ code: 255, all: "error: ssh: connect to host vm2: Connection refused\n" }),
+      });
+      await failsWith(
+        drift(jobWith(await login("drift")).job, away.exec, dir.path),
+        "Pulumi could not compare: ssh: connect to host vm2: Connection refused",
+      );
+      const never = commands({ "stack output": output({}) });
+      await failsWith(
+        drift(jobWith(await login("drift")).job, never.exec, dir.path),
+        "stack vm2 was never deployed, so there is nothing to compare",
+      );
+    });
+  });
+});
