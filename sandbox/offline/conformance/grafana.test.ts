@@ -272,7 +272,6 @@ describe("grafana: provider, Folder, Dashboard, DataSource", () => {
         type: "prometheus",
         url: base.url,
         access: "proxy",
-        isDefault: false,
         jsonData: { httpMethod: "POST", timeInterval: "15s" },
       });
       await assertStable(source, base);
@@ -288,7 +287,6 @@ describe("grafana: provider, Folder, Dashboard, DataSource", () => {
         [{ jsonDataEncoded: '{"httpMethod":"GET"}' }, "update"],
         [{ secureJsonDataEncoded: secret('{"a":"b"}') }, "update"],
         [{ httpHeaders: secret({ "X-A": "b" }) }, "update"],
-        [{ isDefault: true }, "update"],
         [{ basicAuthEnabled: true }, "update"],
       ]);
       await source.update({ ...base, url: "http://other.invalid" });

@@ -57,7 +57,10 @@ function checkObject(
       continue;
     }
     result[key] = spec.fields ? checkNested(spec.fields, value, olds?.[key], context, path(key), failures) : value;
-    if (spec.validate && !hasUnknown(value)) {
+    const mistyped = wrongType(spec.default, withoutSecrets(value));
+    if (mistyped !== undefined) {
+      failures.push({ property: path(key), reason: `${path(key)}: ${mistyped}` });
+    } else if (spec.validate && !hasUnknown(value)) {
       const reason = spec.validate(withoutSecrets(value));
       if (reason !== undefined) failures.push({ property: path(key), reason: `${path(key)}: ${reason}` });
     }
@@ -81,6 +84,18 @@ function checkObject(
   }
   result[defaultsKey] = defaults.sort();
   return result;
+}
+
+/** Terraform takes "true" for true and "1" for 1. Only inputs with a default tell which type they have. */
+function wrongType(standard: unknown, value: unknown): string | undefined {
+  if (typeof value !== "string" || hasUnknown(value)) return undefined;
+  if (typeof standard === "boolean" && !["true", "false", "1", "0", ""].includes(value)) {
+    return `cannot parse ${JSON.stringify(value)} as a boolean`;
+  }
+  if (typeof standard === "number" && value !== "" && !Number.isFinite(Number(value))) {
+    return `cannot parse ${JSON.stringify(value)} as a number`;
+  }
+  return undefined;
 }
 
 function checkNested(

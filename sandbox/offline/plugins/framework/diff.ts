@@ -1,4 +1,4 @@
-import { defaultsKey, defaultsOf, type Spec, type Specs } from "./schema.js";
+import { defaultsKey, defaultsOf, isZeroDefault, type Spec, type Specs } from "./schema.js";
 import { deepEqual, isObject, isZero, Unknown, type Properties } from "./values.js";
 
 export type Change = "add" | "delete" | "update";
@@ -110,6 +110,8 @@ function compare(spec: Spec, state: unknown, input: unknown, path: string, repla
     return;
   }
   if (input === undefined || input === null) {
+    // Check does not write such a default, yet it is what the program wants.
+    if (hasState && isZeroDefault(spec.default) && spec.equal?.(state, spec.default)) return;
     if (!spec.computed && !isZero(state)) noteAll(spec, state, path, "delete", replace, note);
     return;
   }

@@ -61,7 +61,7 @@ async function readPrivileges(server: Server, subject: Subject): Promise<{ id: s
   });
   if (granted.length === 0 && privileges.length > 0) return undefined;
   const same = await fulfils(server, objectType, granted, privileges);
-  return { id: idOf(subject), state: same ? {} : { privileges: granted } };
+  return { id: idOf(subject), state: { privileges: [...(same ? privileges : granted)].sort() } };
 }
 
 async function put(server: Server, inputs: Inputs): Promise<{ id: string; state: State }> {
