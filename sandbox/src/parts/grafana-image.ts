@@ -1,11 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { UserError } from "../user-error.js";
 import { buildImage } from "./docker.js";
 import { keyOf, keyOfDir } from "./keys.js";
-import { offlineDir, rootDir } from "./paths.js";
+import { cacheDir, offlineDir, rootDir } from "./paths.js";
 
 const dir = join(offlineDir, "grafana");
 
@@ -13,21 +13,35 @@ interface GrafanaBuild {
   readonly buildContext: (directory: string) => Promise<void>;
 }
 
-/** The sources of Grafana's stand-in, and the npm packages that its bundle takes in. */
-export const grafanaKey = (): string =>
-  keyOf(
+/**
+ * The content of the stand-in's bundle as one key. Bundling takes a second, so the result is kept for the same sources and
+ * the same npm packages; other packages that do not go into the bundle make no other image.
+ */
+export async function grafanaKey(): Promise<string> {
+  const sources = keyOf(
     keyOfDir(dir, (path) => path.includes(".test.")),
     readFileSync(join(rootDir, "package-lock.json"), "utf8"),
   );
+  const remembered = join(cacheDir(), "keys", `grafana-${sources}`);
+  if (existsSync(remembered)) return readFileSync(remembered, "utf8").trim();
+  const key = await withContext((context) => Promise.resolve(keyOfDir(context)));
+  mkdirSync(dirname(remembered), { recursive: true });
+  writeFileSync(`${remembered}.${process.pid}.tmp`, `${key}\n`);
+  renameSync(`${remembered}.${process.pid}.tmp`, remembered);
+  return key;
+}
 
 /** Bundles Grafana's stand-in and builds its image on Node. */
-export async function buildGrafana(ref: string, node: string): Promise<void> {
+export const buildGrafana = (ref: string, node: string): Promise<void> =>
+  withContext((context) => buildImage("grafana", ref, context, { NODE_IMAGE: node }));
+
+async function withContext<T>(use: (context: string) => Promise<T>): Promise<T> {
   const context = mkdtempSync(join(tmpdir(), "audit-sandbox-grafana-"));
   try {
     // By name at run time: where the genuine image is pulled, the bundler is never loaded.
     const { buildContext } = (await import(pathToFileURL(join(dir, "build.ts")).href)) as GrafanaBuild;
     await buildContext(context);
-    await buildImage("grafana", ref, context, { NODE_IMAGE: node });
+    return await use(context);
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND") {
       throw new UserError(`Could not bundle Grafana's stand-in: ${error.message}. Run \`npm ci\` and try again.`);

@@ -187,7 +187,7 @@ async function built(name: ImageName, make: Maker): Promise<ImagePart> {
   }
   if (name === "grafana") {
     const node = await image("node-plain", make);
-    const ref = localRef(name, version, keyOf(node.ref, grafanaKey()));
+    const ref = localRef(name, version, keyOf(node.ref, await grafanaKey()));
     return present(name, ref, "a stand-in that previews the dashboards", make, () => {
       make.progress("building Grafana's stand-in");
       return buildGrafana(ref, node.ref);
