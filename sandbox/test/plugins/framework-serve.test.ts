@@ -304,6 +304,13 @@ describe("a bridged stand-in over the wire", () => {
         assert.equal(decode(failure.getProperties(), keep).size, 2);
         return true;
       });
+      world.failure = "late";
+      await assert.rejects(update(olds, news), (error) => {
+        const failure = initFailed(error);
+        assert.deepEqual(failure.getReasonsList(), [`updating ${urn}: half done`]);
+        assert.equal(decode(failure.getProperties(), keep).address, "half");
+        return true;
+      });
     });
 
     it("refuses a change that would replace", async () => {

@@ -110,6 +110,7 @@ export function thing(extra: { deleteBeforeReplace?: boolean } = {}) {
     },
     async update(world, id, old, inputs, { changed }, call) {
       world.calls.push(`update ${id} [${[...changed].sort().join(" ")}]`);
+      if (world.failure === "late") throw new PartialFailure(id, { address: "half" }, ["half done"]);
       if (world.failure) throw new Error("refused");
       world.things.set(id, { ...inputs });
       call.log.warn("changed");
