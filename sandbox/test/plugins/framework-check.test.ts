@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { checkInputs, type CheckContext } from "../../offline/plugins/framework/check.js";
-import type { Specs } from "../../offline/plugins/framework/schema.js";
+import { stateOfInputs, type Specs } from "../../offline/plugins/framework/schema.js";
 import { Unknown, type Properties } from "../../offline/plugins/framework/values.js";
 import { thing, THING } from "./framework-thing.js";
 
@@ -79,6 +79,23 @@ describe("the framework's check", () => {
     assert.deepEqual(inputs.parts, [
       { id: "x", size: 1, __defaults: ["size"] },
       { id: "y", size: 5, __defaults: [] },
+    ]);
+  });
+
+  it("leaves defaults out that Terraform cannot tell from unset; the state has them, and that is no difference", () => {
+    const own: Specs = { off: { default: false }, none: { default: "" }, some: { default: 3 } };
+    assert.deepEqual(checkInputs(own, {}, undefined, context).inputs, { some: 3, __defaults: ["some"] });
+    assert.deepEqual(stateOfInputs(own, { some: 3 }), { off: false, none: "", some: 3 });
+  });
+
+  it("refuses text that is no value of the default's type", () => {
+    const own: Specs = { off: { default: false }, some: { default: 3 } };
+    const reasons = (news: Properties) =>
+      checkInputs(own, news, undefined, context).failures.map(({ reason }) => reason);
+    assert.deepEqual(reasons({ off: "true", some: "4" }), []);
+    assert.deepEqual(reasons({ off: "yes", some: "four" }), [
+      'off: cannot parse "yes" as a boolean',
+      'some: cannot parse "four" as a number',
     ]);
   });
 
