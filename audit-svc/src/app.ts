@@ -3,6 +3,7 @@ import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import Fastify, { LogController, type FastifyError, type FastifyInstance } from "fastify";
 import Type from "typebox";
 import { ApiError, ErrorBody } from "./api-error.js";
+import { Budget } from "./budget.js";
 import { Configurator } from "./configurator.js";
 import { UserError } from "./errors.js";
 import { eventsRoutes } from "./events-routes.js";
@@ -27,6 +28,7 @@ export interface App {
   readonly admin: FastifyInstance;
   readonly configurator: Configurator;
   readonly ingest: Ingest;
+  readonly budget: Budget;
   readonly metrics: Metrics;
   /** Not ready from now on; what is under way is finished, then everything is closed. */
   close(): Promise<void>;
@@ -55,6 +57,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const admin = newFastify(options.logLevel ?? "info");
   const configurator = new Configurator(options.configFile, metrics, main.log);
   const ingest = new Ingest(() => configurator.active?.storage, metrics);
+  const budget = new Budget();
   let stopping = false;
 
   handleErrors(main);
@@ -75,7 +78,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
       components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
     },
   });
-  await main.register(eventsRoutes({ configurator, ingest }));
+  await main.register(eventsRoutes({ configurator, ingest, budget }));
 
   main.get(
     "/healthz",
@@ -129,6 +132,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     admin,
     configurator,
     ingest,
+    budget,
     metrics,
     async close() {
       stopping = true;

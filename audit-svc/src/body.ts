@@ -1,24 +1,38 @@
 import type { IncomingMessage } from "node:http";
 import type { FastifyRequest } from "fastify";
 import { ApiError } from "./api-error.js";
+import type { BudgetShare } from "./budget.js";
 import type { LimitsConfig } from "./config.js";
 import { type EventRow, type FieldError, checkEvent } from "./event.js";
 import { sameContent } from "./ingest.js";
 
-/** Collects a request's body, at most `max` bytes of it. */
-export function collect(request: FastifyRequest, payload: IncomingMessage, max: number): Promise<Buffer> {
-  const tooLarge = (): ApiError => new ApiError(413, "too_large", `The body is larger than ${max} bytes.`);
-  if (Number(request.headers["content-length"] ?? 0) > max) return Promise.reject(tooLarge());
+/**
+ * Collects a request's body.
+ * @throws {ApiError} 413 when it is too large, 503 when all bodies together are
+ */
+export function collect(
+  request: FastifyRequest,
+  payload: IncomingMessage,
+  limits: LimitsConfig,
+  share: BudgetShare,
+): Promise<Buffer> {
+  const tooLarge = (): ApiError => new ApiError(413, "too_large", `The body is larger than ${limits.bodyBytes} bytes.`);
+  if (Number(request.headers["content-length"] ?? 0) > limits.bodyBytes) return Promise.reject(tooLarge());
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
+    const refuse = (error: ApiError): void => {
+      payload.removeAllListeners("data");
+      chunks.length = 0;
+      share.release();
+      reject(error);
+    };
     payload.on("data", (chunk: Buffer) => {
       size += chunk.length;
-      if (size <= max) chunks.push(chunk);
-      else {
-        payload.removeAllListeners("data");
-        reject(tooLarge());
-      }
+      if (size > limits.bodyBytes) refuse(tooLarge());
+      else if (!share.take(chunk.length, limits.queueBytes)) {
+        refuse(ApiError.unavailable("overloaded", "Too much is waiting to be stored; try again."));
+      } else chunks.push(chunk);
     });
     payload.on("end", () => {
       resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));

@@ -4,6 +4,7 @@ import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
 import { ApiError, ErrorBody } from "./api-error.js";
+import type { Budget, BudgetShare } from "./budget.js";
 import { checkEvents, collect, parseBody } from "./body.js";
 import type { Active, Configurator } from "./configurator.js";
 import { type Position, decodeCursor, encodeCursor } from "./cursor.js";
@@ -18,6 +19,7 @@ import type { Principal } from "./tokens.js";
 export interface Parts {
   readonly configurator: Configurator;
   readonly ingest: Ingest;
+  readonly budget: Budget;
 }
 
 const Filter = {
@@ -48,13 +50,14 @@ const refusals = {
 const EXPORT_PAGE = 1000;
 
 /** `POST /v1/events`, `GET /v1/events` and `GET /v1/events/export`. */
-export function eventsRoutes({ configurator, ingest }: Parts): FastifyPluginAsyncTypebox {
+export function eventsRoutes({ configurator, ingest, budget }: Parts): FastifyPluginAsyncTypebox {
   const active = (): Active => {
     const now = configurator.active;
     if (now === undefined) throw ApiError.unavailable("not_configured", "The service has no configuration yet.");
     return now;
   };
   const principals = new WeakMap<FastifyRequest, Principal>();
+  const shares = new WeakMap<FastifyRequest, BudgetShare>();
   const authenticate =
     (role: Principal["role"]) => (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
       const principal = active().tokens.authenticate(request.headers.authorization);
@@ -64,6 +67,12 @@ export function eventsRoutes({ configurator, ingest }: Parts): FastifyPluginAsyn
       }
       if (principal.role !== role) throw new ApiError(403, "wrong_role", `This needs a token of the role ${role}.`);
       principals.set(request, principal);
+      if (role === "writer") {
+        const share = budget.open();
+        shares.set(request, share);
+        // A request that is broken off is never answered, so onResponse alone would not do.
+        reply.raw.once("close", share.release);
+      }
       done();
     };
   const bodyParser = (request: FastifyRequest, payload: IncomingMessage): Promise<Buffer> => {
@@ -72,11 +81,15 @@ export function eventsRoutes({ configurator, ingest }: Parts): FastifyPluginAsyn
       throw new ApiError(415, "unsupported_encoding", "Send the body without Content-Encoding.");
     const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(request.headers["content-type"] ?? "")?.[1] ?? "utf-8";
     if (!/^utf-?8$/i.test(charset)) throw new ApiError(415, "unsupported_charset", "Send the body in UTF-8.");
-    return collect(request, payload, active().config.limits.bodyBytes);
+    return collect(request, payload, active().config.limits, shares.get(request) ?? budget.open());
   };
 
   // eslint-disable-next-line @typescript-eslint/require-await -- Fastify's plugin contract
   return async (app) => {
+    app.addHook("onResponse", (request, _reply, done) => {
+      shares.get(request)?.release();
+      done();
+    });
     app.removeAllContentTypeParsers();
     app.addContentTypeParser(["application/json", "application/x-ndjson"], bodyParser);
     // The body is validated by hand: the schema is the documentation of it, and the same schemas do the validation.

@@ -13,15 +13,17 @@ interface Job {
   readonly reject: (error: Error) => void;
 }
 
+/** Bytes of bodies that one statement takes: its parameters are copies of what they hold. */
+const GROUP_BYTES = 1_048_576;
+
 /**
  * Groups concurrent requests into one statement and settles each after its commit. While every writer is busy requests
- * gather, so the group grows with the load and the cost of a commit is shared. The queue is bounded in events and bytes.
+ * gather, so the group grows with the load and the cost of a commit is shared. The queue is bounded in events; {@link Budget} bounds it in bytes.
  */
 export class Ingest {
   readonly #queue: Job[] = [];
   #head = 0;
   #events = 0;
-  #bytes = 0;
   #running = 0;
   #scheduled = false;
   #idle: (() => void)[] = [];
@@ -40,7 +42,7 @@ export class Ingest {
 
   /**
    * Resolves once all the rows are committed.
-   * @param bytes what the rows hold in memory, roughly
+   * @param bytes of the body they came in
    * @throws {ApiError} 503 when the queue is full or the database stays away, 409 when an id has other content
    */
   store(rows: readonly EventRow[], bytes: number): Promise<void> {
@@ -48,14 +50,12 @@ export class Ingest {
     if (limits === undefined)
       return Promise.reject(ApiError.unavailable("not_configured", "The service has no configuration yet."));
     // A request that alone exceeds the queue could never be stored: it is let in when nothing else waits.
-    const full = this.#events + rows.length > limits.queueEvents || this.#bytes + bytes > limits.queueBytes;
-    if (full && this.#events > 0) {
+    if (this.#events > 0 && this.#events + rows.length > limits.queueEvents) {
       return Promise.reject(ApiError.unavailable("overloaded", "Too many events are waiting to be stored; try again."));
     }
     return new Promise((resolve, reject) => {
       this.#queue.push({ rows, bytes, deadline: performance.now() + limits.storeSeconds * 1000, resolve, reject });
       this.#events += rows.length;
-      this.#bytes += bytes;
       this.metrics.queueDepth.set(this.#events);
       this.#schedule();
     });
@@ -98,12 +98,15 @@ export class Ingest {
     const max = this.current()?.config.limits.groupEvents ?? 1000;
     const group: Job[] = [];
     let events = 0;
+    let bytes = 0;
     while (this.#head < this.#queue.length) {
       const job = this.#queue[this.#head];
-      if (job === undefined || (events > 0 && events + job.rows.length > max)) break;
+      if (job === undefined || (events > 0 && (events + job.rows.length > max || bytes + job.bytes > GROUP_BYTES)))
+        break;
       this.#head += 1;
       group.push(job);
       events += job.rows.length;
+      bytes += job.bytes;
     }
     if (this.#head > 1024 || this.#head === this.#queue.length) {
       this.#queue.splice(0, this.#head);
@@ -182,7 +185,6 @@ export class Ingest {
 
   #settle(job: Job, error?: Error): void {
     this.#events -= job.rows.length;
-    this.#bytes -= job.bytes;
     this.metrics.queueDepth.set(this.#events);
     if (error === undefined) job.resolve();
     else job.reject(error);

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
+import { connect } from "node:net";
 import pg from "pg";
 import type { App } from "../src/app.js";
 import type { LimitsConfig } from "../src/config.js";
 import { type TestDatabase, createDatabase } from "./support/database.js";
 import { event, post } from "./support/events.js";
 import { pause, until, withDatabase } from "./support/postgres.js";
-import { startApp } from "./support/service.js";
+import { startApp, tokens } from "./support/service.js";
 
 describe("ingestion", function () {
   this.timeout(60_000);
@@ -99,6 +100,22 @@ describe("ingestion", function () {
     assert.equal((await post(app.main, event())).statusCode, 503);
     await unblock();
     assert.equal((await first).statusCode, 201);
+    assert.equal(app.budget.held, 0);
+  });
+
+  it("gives back what broken-off and refused bodies held", async () => {
+    await start({ bodyBytes: 2000, queueBytes: 50_000 });
+    await app.main.listen({ host: "127.0.0.1", port: 0 });
+    const { port } = app.main.server.address() as { port: number };
+    const head = `POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${tokens.anyWriter}\r\nContent-Type: application/json\r\n`;
+    const sockets = Array.from({ length: 10 }, () => connect(port, "127.0.0.1").on("error", () => undefined));
+    for (const socket of sockets) socket.write(`${head}Content-Length: 1900\r\n\r\n${" ".repeat(1000)}`);
+    await until(() => app.budget.held === 10_000, 5000, "ten halves of bodies");
+    for (const socket of sockets) socket.destroy();
+    await until(() => app.budget.held === 0, 5000, "an empty budget");
+    assert.equal((await post(app.main, " ".repeat(1999))).statusCode, 400);
+    assert.equal((await post(app.main, " ".repeat(3000))).statusCode, 413);
+    await until(() => app.budget.held === 0, 5000, "an empty budget again");
   });
 
   it("answers 503 after storeSeconds when the database does not answer, also to those behind", async () => {
