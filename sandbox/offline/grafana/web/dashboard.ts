@@ -139,9 +139,8 @@ export class DashboardPage {
             );
       const key = section.key;
       const element =
-        (this.grid.querySelector(`[data-key="${key}"]`) as HTMLElement | null) ??
-        h("div", { class: "section", "data-key": key });
-      const box = (element.querySelector(":scope > .panels") as HTMLElement | null) ?? h("div", { class: "panels" });
+        this.grid.querySelector<HTMLElement>(`[data-key="${key}"]`) ?? h("div", { class: "section", "data-key": key });
+      const box = element.querySelector<HTMLElement>(":scope > .panels") ?? h("div", { class: "panels" });
       box.style.setProperty("--rows", String(rows));
       const isSame =
         panels.length === box.children.length && panels.every((panel, index) => box.children[index] === panel);

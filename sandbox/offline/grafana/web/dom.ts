@@ -1,5 +1,7 @@
 type Child = Node | string | undefined | false;
-type Attributes = Readonly<Record<string, unknown>>;
+/** A listener takes whatever event its name stands for. */
+type Attribute = string | number | boolean | undefined | ((event: never) => void);
+type Attributes = Readonly<Record<string, Attribute>>;
 
 /** Makes an element. `on…` attributes are listeners, `class` and others are set as written, undefined ones are left out. */
 export function h<K extends keyof HTMLElementTagNameMap>(
@@ -25,7 +27,7 @@ const SVG = "http://www.w3.org/2000/svg";
 export function svg(tag: string, attributes: Attributes = {}, ...children: readonly Child[]): SVGElement {
   const element = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes))
-    if (value !== undefined) element.setAttribute(name, String(value));
+    if (value !== undefined && typeof value !== "function") element.setAttribute(name, String(value));
   for (const child of children) if (child !== undefined && child !== false) element.append(child);
   return element;
 }

@@ -144,8 +144,8 @@ function filtered(frames: readonly Frame[], options: Options): Frame[] {
 }
 
 function renamed(frames: readonly Frame[], options: Options): Frame[] {
-  const pattern = regExp(String(options.regex ?? ""));
-  const by = String(options.renamePattern ?? "");
+  const pattern = regExp(typeof options.regex === "string" ? options.regex : "");
+  const by = typeof options.renamePattern === "string" ? options.renamePattern : "";
   if (pattern === undefined) return [...frames];
   return frames.map((frame) => ({
     ...frame,

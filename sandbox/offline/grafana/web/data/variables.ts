@@ -24,7 +24,9 @@ export const ALL = "$__all";
 
 function list(value: unknown): string[] {
   if (Array.isArray(value)) return value.map(String);
-  return value === undefined || value === null || value === "" ? [] : [String(value as string | number)];
+  return value === undefined || value === null || value === ""
+    ? []
+    : [typeof value === "string" ? value : JSON.stringify(value)];
 }
 
 const SORTS: Readonly<Record<number, (left: string, right: string) => number>> = {
