@@ -115,6 +115,18 @@ describe("docker stand-in: Container", function () {
     await one.delete();
   });
 
+  it("forgets a limit that Docker refused: the state holds it, and the next run is content", async () => {
+    const one = container();
+    await one.up(named({ memory: 64, memorySwap: 64 }));
+    const tooMuch = named({ memory: 128, memorySwap: 64 });
+    await assert.rejects(one.up(tooMuch), InitFailed);
+    assert.equal(await one.up(tooMuch), "updated");
+    assert.equal(inspect(one.id, "{{.HostConfig.Memory}}"), String(64 * 1024 * 1024));
+    await one.refresh();
+    assert.deepEqual((await one.diff(tooMuch)).diffs, ["memory"]);
+    await one.delete();
+  });
+
   it("says it changed init, rm and tmpfs, and changes nothing", async () => {
     const one = container();
     await one.up(named());
@@ -136,7 +148,7 @@ describe("docker stand-in: Container", function () {
     await one.delete();
   });
 
-  it("replaces at every run for a capability, cpus and durations that Docker and Go write otherwise", async () => {
+  it("replaces at every run for cpus and durations that Go writes otherwise, and for capabilities after a refresh", async () => {
     const one = container();
     const written = {
       capabilities: { adds: ["net_admin"], drops: ["MKNOD"] },
@@ -144,15 +156,12 @@ describe("docker stand-in: Container", function () {
       healthcheck: { tests: ["CMD", "true"], interval: "90s" },
     };
     await one.up(named(written));
-    // Engines differ in whether they rewrite capabilities; what they report is what counts.
-    const rewritten = inspect(one.id, "{{.HostConfig.CapAdd}}") !== "[net_admin]";
-    assert.deepEqual((await one.diff(named(written))).replaces, [
-      ...(rewritten ? ["capabilities"] : []),
-      "cpus",
-      "healthcheck",
-    ]);
+    // Right after Create, sets stand in the state as they were planned.
+    assert.deepEqual((await one.diff(named(written))).replaces, ["cpus", "healthcheck"]);
+    await one.refresh();
+    assert.deepEqual((await one.diff(named(written))).replaces, ["capabilities", "cpus", "healthcheck"]);
     const canonical = {
-      capabilities: rewritten ? { adds: ["CAP_NET_ADMIN"], drops: ["CAP_MKNOD"] } : written.capabilities,
+      capabilities: { adds: ["CAP_NET_ADMIN"], drops: ["CAP_MKNOD"] },
       cpus: "1.0",
       healthcheck: { tests: ["CMD", "true"], interval: "1m30s" },
     };
@@ -175,15 +184,27 @@ describe("docker stand-in: Container", function () {
       await one.delete();
     });
 
+    const failing = (error: Error) =>
+      error instanceof InitFailed && error.message.includes("failed to be in healthy state");
+
     it("keeps an unhealthy container running and in the state, and the next run calls it good", async () => {
       const one = container();
-      await assert.rejects(
-        one.up(named(unhealthy)),
-        (error: Error) => error instanceof InitFailed && error.message.includes("failed to be in healthy state"),
-      );
+      // With both of these given nothing is left that a half-way Create would have had to read.
+      const inputs = named({ ...unhealthy, entrypoints: ["/usr/bin/env"] });
+      await assert.rejects(one.up(inputs), failing);
       assert.equal(inspect(one.id, "{{.State.Running}}"), "true");
-      assert.equal(await one.up(named(unhealthy)), "updated");
+      assert.equal(await one.up(inputs), "updated");
       assert.equal(one.hasInitErrors, false);
+      assert.notEqual(inspect(one.id, "{{.State.Health.Status}}"), "healthy");
+      await one.delete();
+    });
+
+    it("replaces a container that failed half-way where command or entrypoints are left to the image", async () => {
+      const one = container();
+      await assert.rejects(one.up(named(unhealthy)), failing);
+      assert.deepEqual((await one.diff(named(unhealthy))).replaces, ["entrypoints"]);
+      await one.refresh();
+      assert.deepEqual((await one.diff(named(unhealthy))).diffs, []);
       await one.delete();
     });
 

@@ -16,6 +16,8 @@ export interface SshServer {
   commands: string[];
   /** TCP connections so far; fewer than commands when ControlMaster shares them. */
   connections(): number;
+  /** Ends every connection, as a restart of the machine would. */
+  disconnect(): void;
   close(): Promise<void>;
 }
 
@@ -90,6 +92,9 @@ export async function startSshServer(socket: string): Promise<SshServer> {
     ],
     commands,
     connections: () => connections,
+    disconnect() {
+      for (const client of clients) client.end();
+    },
     async close() {
       for (const client of clients) client.end();
       await new Promise<void>((resolve) => server.close(() => resolve()));

@@ -50,7 +50,7 @@ export const authBackend = defineResource<typeof vault.AuthBackend, VaultClient>
     path: { computed: true, equal: samePath, validate: noOuterSlashes },
     description: {},
     local: { forceNew: true },
-    disableRemount: {},
+    disableRemount: { default: false },
     tune: { computed: true, fields: tuneFields },
   },
   outputs: { accessor: {} },

@@ -88,8 +88,8 @@ export class VaultHttp {
   }
 
   /**
-   * @returns the answer, or undefined when there is none: status 204, or 404 without data. A deleted KV version is a 404 with data
-   * @throws VaultError for a status of 400 and above but 404; Error when Vault cannot be reached
+   * @returns the answer, or undefined when there is none: status 204, or 404 to a read, without data. A deleted KV version is a 404 with data
+   * @throws VaultError for a status of 400 and above, but for a 404 to a read; Error when Vault cannot be reached
    */
   async send(request: VaultRequest): Promise<Answer | undefined> {
     for (let attempt = 0; ; attempt++) {
@@ -108,11 +108,12 @@ export class VaultHttp {
 
   private interpret(request: VaultRequest, status: number, text: string): Answer | undefined {
     const answer = parse(text);
-    if (status === 404) {
+    const reading = request.method === "GET" || request.method === "LIST";
+    if (status === 404 && reading) {
       const hasData = Object.keys(answer?.data ?? {}).length > 0 || (answer?.warnings ?? []).length > 0;
-      if (hasData) return answer;
-      if (request.method === "GET" || request.method === "LIST") return undefined;
+      return hasData ? answer : undefined;
     }
+    if (status === 404 && text === "") return undefined;
     if (status < 400) return answer;
     const errors = (answer as { errors?: string[] } | undefined)?.errors ?? [];
     throw new VaultError(status, errors.length > 0 ? errors : [text.trim()], request.method, this.url(request).href);

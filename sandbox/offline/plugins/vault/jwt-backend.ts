@@ -84,7 +84,7 @@ export const jwtBackend = defineResource<Backend, VaultClient>({
     type: { forceNew: true, default: "jwt", validate: oneOf("jwt", "oidc") },
     description: {},
     local: { forceNew: true },
-    disableRemount: {},
+    disableRemount: { default: false },
     oidcDiscoveryUrl: { conflictsWith: ["jwksUrl", "jwtValidationPubkeys"] },
     oidcDiscoveryCaPem: {},
     oidcClientId: {},

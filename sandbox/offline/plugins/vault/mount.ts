@@ -66,7 +66,7 @@ export const mount = defineResource<typeof vault.Mount, VaultClient>({
     options: {},
     local: { forceNew: true },
     sealWrap: { forceNew: true, computed: true },
-    externalEntropyAccess: { forceNew: true },
+    externalEntropyAccess: { forceNew: true, default: false },
   },
   outputs: { accessor: {} },
   async create(client, inputs) {
