@@ -123,6 +123,14 @@ function withoutEncodedSecrets(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, element]) => [key, withoutEncodedSecrets(element)]));
 }
 
+/**
+ * The id in the state comes before the one that the engine sends, as in the bridge: an update may have changed it (a
+ * Vault mount that was moved), and the answer to Update has no place to tell the engine.
+ */
+function idOf(id: string, state: Properties): string {
+  return typeof state.id === "string" && state.id !== "" ? state.id : id;
+}
+
 /** What is common to the resources of the bridged providers, around one `ResourceSpec`. */
 class BridgedResource<Ctx> {
   readonly #spec: AnyResourceSpec<Ctx>;
@@ -170,7 +178,7 @@ class BridgedResource<Ctx> {
     if (!this.#spec.read) return { id, state: this.#marked(state), inputs };
     let found;
     try {
-      found = await this.#spec.read(ctx, id, state, withoutDefaults(inputs), call(op));
+      found = await this.#spec.read(ctx, idOf(id, state), state, withoutDefaults(inputs), call(op));
     } catch (error) {
       throw new Error(`refreshing ${op.urn}: ${messageOf(error)}`, { cause: error });
     }
@@ -200,8 +208,8 @@ class BridgedResource<Ctx> {
     if (!this.#spec.update) return this.#marked(planned);
     try {
       const changed = { changed: changedNames(diff) };
-      const updated = await this.#spec.update(ctx, id, state, withoutDefaults(news), changed, call(op));
-      return this.#marked({ ...overlay(planned, updated.state as Properties), id: updated.id ?? id });
+      const updated = await this.#spec.update(ctx, idOf(id, state), state, withoutDefaults(news), changed, call(op));
+      return this.#marked({ ...overlay(planned, updated.state as Properties), id: updated.id ?? idOf(id, state) });
     } catch (error) {
       // Terraform keeps what was wanted in the state, whatever came of it: the next `up` sees no difference any more.
       const failure = error instanceof PartialFailure ? error : new PartialFailure(id, {}, [messageOf(error)]);
@@ -211,7 +219,7 @@ class BridgedResource<Ctx> {
 
   async delete(ctx: Ctx, id: string, state: Properties, op: Operation): Promise<void> {
     try {
-      await this.#spec.delete(ctx, id, state, call(op));
+      await this.#spec.delete(ctx, idOf(id, state), state, call(op));
     } catch (error) {
       throw new Error(`deleting ${op.urn}: ${messageOf(error)}`, { cause: error });
     }

@@ -84,7 +84,7 @@ export const appRole = defineResource<Role, VaultClient>({
     secretIdBoundCidrs: { unordered: true },
     secretIdNumUses: {},
     secretIdTtl: {},
-    localSecretIds: {},
+    localSecretIds: { default: false },
   },
   async create(client, inputs, call) {
     const id = rolePath(inputs.backend ?? "approle", inputs.roleName);
