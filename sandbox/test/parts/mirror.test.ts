@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { ensureImage } from "../../src/parts/images.js";
+import { ask, choose } from "../../src/parts/ways.js";
+import type { Ways } from "../../src/parts/types.js";
+import { versions } from "../../src/parts/versions.js";
+import { UserError } from "../../src/user-error.js";
+import { platformImage, ScratchContainer } from "../support/scratch-container.js";
+
+/** A registry of the sandbox's own kind plays the user's mirror; it serves one image and does not have the others. */
+describe("an image mirror", function () {
+  this.timeout(120_000);
+  const official = versions().images["nginx-exporter"]?.official ?? "";
+  const lines: string[] = [];
+  const progress = (line: string): void => void lines.push(line);
+  const made: string[] = [];
+  let registry: ScratchContainer;
+  let address = "";
+  let cache = "";
+  const userCache = process.env.SANDBOX_CACHE;
+
+  const ways = async (env: NodeJS.ProcessEnv): Promise<Ways> =>
+    choose(env, { mirror: await ask(`http://${address}/v2/`), pulumi: { reason: "not asked in this test" } });
+
+  before(async () => {
+    const image = await platformImage("nginx-exporter");
+    registry = await ScratchContainer.start(await platformImage("registry"), { ports: [5000] });
+    address = `127.0.0.1:${registry.port(5000)}`;
+    const pushed = `${address}/hub/${official}`;
+    made.push(pushed);
+    await execa("docker", ["tag", image, pushed]);
+    for (let attempt = 0; (await ask(`http://${address}/v2/`)).status !== 200 && attempt < 50; attempt += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    await execa("docker", ["push", "--quiet", pushed]);
+    // What this mirror serves is no real image: it must not get into the user's cache.
+    cache = mkdtempSync(join(tmpdir(), "mirror-cache-"));
+    process.env.SANDBOX_CACHE = cache;
+  });
+
+  after(async () => {
+    if (userCache === undefined) delete process.env.SANDBOX_CACHE;
+    else process.env.SANDBOX_CACHE = userCache;
+    if (cache !== "") rmSync(cache, { recursive: true });
+    await execa("docker", ["image", "rm", ...made], { reject: false });
+    await registry.remove();
+  });
+
+  it("serves an image under its official name within the project", async () => {
+    const part = await ensureImage("nginx-exporter", await ways({ REGISTRY_MIRROR: `${address}/hub` }), progress);
+    made.push(part.ref);
+    assert.deepEqual([part.way, part.cached, part.detail], ["mirror", false, `${address}/hub/${official}`]);
+    const { all } = await execa("docker", ["run", "--rm", part.ref, "--version"], { all: true });
+    assert.match(all, /version.* 1\.\d+/);
+  });
+
+  it("is not asked again for what was pulled from it", async () => {
+    const part = await ensureImage(
+      "nginx-exporter",
+      { ...(await ways({ REGISTRY_MIRROR: `${address}/hub` })), decidedAt: "later" },
+      progress,
+    );
+    assert.equal(part.way, "mirror");
+    assert.equal(lines.filter((line) => line.startsWith("pulling")).length, 1);
+  });
+
+  it("ends with a message when it must serve and does not", async () => {
+    const env = { SANDBOX_WAY: "official", REGISTRY_MIRROR: `${address}/elsewhere` };
+    await assert.rejects(ensureImage("nginx-exporter", await ways(env), progress), (error) => {
+      assert.ok(UserError.is(error));
+      assert.equal(
+        error.message,
+        `Could not pull ${address}/elsewhere/${official}: the image registry does not have this image. ` +
+          "Check the reference (REGISTRY_MIRROR, IMAGE_<NAME>, versions.json).",
+      );
+      return true;
+    });
+  });
+
+  it("names the variable of an image that is set and cannot be pulled", async () => {
+    const env = { IMAGE_NGINX_EXPORTER: `${address}/none:1` };
+    await assert.rejects(
+      ensureImage("nginx-exporter", await ways(env), progress),
+      /Could not pull .*\/none:1 \(set by IMAGE_NGINX_EXPORTER\): the image registry does not have this image/,
+    );
+  });
+});
