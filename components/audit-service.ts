@@ -19,6 +19,8 @@ export interface AuditServiceArgs {
    * written nowhere. A migration that fails stops the deploy with its output.
    */
   migrate: pulumi.Input<Record<string, unknown>>;
+  /** Seconds after which a migration that has not ended is stopped and the deploy fails; default 900. */
+  migrateDeadline?: number;
 }
 
 /** Properties of an idle container the engine shall leave alone: all of them. */
@@ -108,20 +110,37 @@ export class AuditService extends pulumi.ComponentResource {
 
   #migrate(name: string, args: AuditServiceArgs, image: docker.RemoteImage): pulumi.Resource {
     const { spec } = args.slots;
+    const container = `${name}-migrate`;
     return args.host.script(
       `${name}-migrate`,
       {
-        script: dockerRun({
-          image: spec.image,
-          command: ["migrate"],
-          network: args.networks.names.egress,
-          interactive: true,
-          user: spec.user,
-          environment: { AUDIT_CONFIG_FILE: "/dev/stdin" },
-        }),
+        script: migrateScript(
+          container,
+          args.migrateDeadline ?? 900,
+          dockerRun({
+            name: container,
+            image: spec.image,
+            command: ["migrate"],
+            network: args.networks.names.egress,
+            interactive: true,
+            user: spec.user,
+            environment: { AUDIT_CONFIG_FILE: "/dev/stdin" },
+          }),
+        ),
         stdin: pulumi.secret(pulumi.output(args.migrate).apply((config) => JSON.stringify(config))),
       },
       { parent: this, dependsOn: [image, args.networks] },
     );
   }
+}
+
+/** Runs a migration for so long at the most. What a killed deploy left running under this name is stopped first. */
+function migrateScript(container: string, deadline: number, run: string): string {
+  return [
+    `docker rm --force ${container} > /dev/null 2>&1 || true`,
+    "code=0",
+    `timeout ${deadline} ${run} || code=$?`,
+    `if [ "$code" = 124 ]; then docker rm --force ${container} > /dev/null 2>&1; echo "the migration did not end within ${deadline} s and was stopped" >&2; fi`,
+    'exit "$code"',
+  ].join("\n");
 }

@@ -127,5 +127,8 @@ export function remoteShell(address: string, sshOptions: readonly string[]): str
   }
   const url = new URL(address);
   const port = url.port === "" ? [] : ["-p", url.port];
-  return commandLine(["ssh", ...strictSsh, ...sshOptions, ...port, "--", `${url.username}@${url.hostname}`]);
+  // An existing shared connection may be used, a new one not be left behind: it would keep the script's output open, and
+  // whoever waits for the end of that output would wait for the connection's end.
+  const options = [...strictSsh, "-o", "ControlMaster=no", ...sshOptions, ...port];
+  return commandLine(["ssh", ...options, "--", `${url.username}@${url.hostname}`]);
 }

@@ -15,6 +15,8 @@ export function commandLine(words: readonly string[]): string {
 
 export interface DockerRun {
   image: string;
+  /** Name of the container; default one that Docker makes up. */
+  name?: string;
   /** Program to run instead of the image's entry point. */
   entrypoint?: string;
   command: readonly string[];
@@ -37,6 +39,7 @@ export interface DockerRun {
  */
 export function dockerRun(run: DockerRun): string {
   const words = ["docker", "run", "--rm", "--pull", "never", "--network", run.network ?? "none"];
+  if (run.name !== undefined) words.push("--name", run.name);
   if (run.interactive) words.push("--interactive");
   words.push("--read-only", "--tmpfs", "/tmp:rw,noexec,nosuid,size=16m", "--cap-drop", "ALL");
   for (const capability of run.capabilities ?? []) words.push("--cap-add", capability);

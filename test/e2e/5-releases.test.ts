@@ -115,7 +115,7 @@ describe("journey: releases, while clients go on sending", function () {
   it("leaves the old release serving when the new one never becomes ready, also under a second up", async () => {
     const before = await state();
     const image = await pushVariant(sandbox(), "never-ready", [
-      'ENTRYPOINT ["/bin/sh", "-c", "[ \\"$0\\" = migrate ] && exit 0; echo listening to nobody >&2; exec sleep 3600", "serve"]',
+      'ENTRYPOINT ["/bin/sh", "-c", "[ \\"$0\\" = migrate ] && exit 0; echo listening to nobody >&2; exec sleep 3600"]',
     ]);
     for (const options of [[], ["--refresh"]]) {
       const { code, output } = await up({ image }, ...options);

@@ -47,7 +47,7 @@ describe("DockerHost", () => {
     const loud = find(resources, "Command", "loud");
     assert.equal(
       loud.inputs.create,
-      "ssh -o StrictHostKeyChecking=yes -o BatchMode=yes -o ConnectTimeout=10 -F ssh/config -p 2222 -- " +
+      "ssh -o StrictHostKeyChecking=yes -o BatchMode=yes -o ConnectTimeout=10 -o ControlMaster=no -F ssh/config -p 2222 -- " +
         'deploy@vm.example.test "$AUDIT_SCRIPT"',
     );
     assert.equal(scriptOf(loud.inputs), "echo 'a b'");
