@@ -99,15 +99,21 @@ export class GrafanaClient {
   }
 
   async call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
-    const response = await fetch(this.url + path, {
-      method,
-      redirect: "manual",
-      headers: {
-        ...(this.authorization === undefined ? {} : { authorization: this.authorization }),
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
-        ...headers,
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    const send = () =>
+      fetch(this.url + path, {
+        method,
+        redirect: "manual",
+        headers: {
+          ...(this.authorization === undefined ? {} : { authorization: this.authorization }),
+          ...(body === undefined ? {} : { "content-type": "application/json" }),
+          ...headers,
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+    // A connection that was kept open may be to a server that has restarted since; a new one is made for the second try.
+    const response = await send().catch((error: unknown) => {
+      if (method !== "GET") throw error;
+      return send();
     });
     const text = await response.text();
     const isJson = response.headers.get("content-type")?.includes("json") === true;
