@@ -22,17 +22,29 @@ describe("journey: bad input", () => {
   });
 
   it("reports every mistake of the configuration at once", async () => {
-    await sandbox().mustPulumi("config", "set", "audit:replicas", "many");
+    await sandbox().mustPulumi("config", "set", "audit:replicas", "99");
     await sandbox().mustPulumi("config", "set", "audit:serviceUrl", "nowhere");
     try {
       const { code, output } = await sandbox().pulumi(["preview"]);
       assert.notEqual(code, 0);
-      assert.match(output, /audit:replicas must be a whole number from 1 to 16/);
+      assert.match(output, /audit:replicas must be from 1 to 16/);
       assert.match(output, /audit:serviceUrl must be http:\/\/ or https:\/\//);
       noTrace(output);
     } finally {
       // Not `config rm`: these keys are needed, and `make up` would write them only the next time.
       await sandbox().mustPulumi("config", "set", "audit:serviceUrl", sandbox().get("AUDIT_URL"));
+      await sandbox().mustPulumi("config", "rm", "audit:replicas");
+    }
+  });
+
+  it("reports a value of the wrong type", async () => {
+    await sandbox().mustPulumi("config", "set", "audit:replicas", "many");
+    try {
+      const { code, output } = await sandbox().pulumi(["preview"]);
+      assert.notEqual(code, 0);
+      assert.match(output, /replicas' must be of type 'integer'/);
+      noTrace(output);
+    } finally {
       await sandbox().mustPulumi("config", "rm", "audit:replicas");
     }
   });
