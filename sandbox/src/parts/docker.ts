@@ -117,6 +117,11 @@ function dropOldArchives(current: string): void {
     const age = Date.now() - statSync(path).mtimeMs;
     if (path !== current && age > keepDays * 24 * 3600_000) rmSync(path, { force: true });
   }
+  // Of runs that were killed while writing: ours end in .tmp, docker's begin with .docker_temp_.
+  for (const file of readdirSync(dir).filter((name) => /\.tmp$|^\.docker_temp_/.test(name))) {
+    const path = join(dir, file);
+    if (Date.now() - statSync(path).mtimeMs > 3600_000) rmSync(path, { force: true });
+  }
 }
 
 /** Imports a root file system as an image. */
