@@ -156,14 +156,15 @@ describe("vault stand-in", function () {
       );
     });
 
-    it("moves a mount with its secrets, under the id of the first path: a refresh then takes it for gone", async () => {
+    it("moves a mount with its secrets, and follows it by the id in the state", async () => {
       const moved = await resource(MOUNT, "moved").create({ path: "from", type: "kv-v2" });
       await resource(SECRET, "inside").create({ mount: "from", name: "a", dataJson: '{"b":"c"}' });
       assert.equal(await moved.up({ path: "to", type: "kv-v2" }), "updated");
       assert.deepEqual((await data("to/data/a")).data, { b: "c" });
-      assert.equal(moved.id, "from");
-      assert.equal(await moved.refresh(), false);
-      await vault.api("DELETE", "sys/mounts/to");
+      assert.equal(await moved.refresh(), true);
+      assert.equal(await moved.up({ path: "to", type: "kv-v2" }), "same");
+      await moved.delete();
+      assert.equal((await vault.api("GET", "sys/mounts/to"))?.data, undefined);
     });
 
     it("writes a version per change, marks the data secret, and minds no spaces in it", async () => {
