@@ -63,8 +63,8 @@ async function slowestPage(url: string, log: (line: string) => void): Promise<nu
     "action=action-7",
     "outcome=success",
     "outcome=error",
-    "application=application-3&outcome=error",
-    "action=action-7&outcome=failure",
+    "application=application-19&outcome=error",
+    "application=application-12&outcome=failure",
   ];
   let worst = 0;
   for (const filter of filters) {

@@ -32,6 +32,6 @@ export class Budget {
 /** One request's part of the budget. */
 export interface BudgetShare {
   /** Takes more bytes; false when all bodies together would exceed `max`. */
-  take(bytes: number, max: number): boolean;
-  release(): void;
+  readonly take: (bytes: number, max: number) => boolean;
+  readonly release: () => void;
 }

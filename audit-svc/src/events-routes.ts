@@ -203,7 +203,8 @@ export function eventsRoutes({ configurator, ingest, budget }: Parts): FastifyPl
         } catch (error) {
           storage.count(error);
           const kind = kindOf(error);
-          if (kind === "query") throw error;
+          // Its message may quote what was asked for.
+          if (kind === "query") throw new Error("reading failed", { cause: error });
           if (tries >= 1 || kind === "timeout")
             throw ApiError.unavailable("storage_unavailable", "The database is away; try again.");
         }

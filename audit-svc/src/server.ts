@@ -1,10 +1,15 @@
+import type { FastifyInstance } from "fastify";
 import { buildApp } from "./app.js";
-import { readEnv } from "./env.js";
-import { reasonOf } from "./errors.js";
+import { type Listen, readEnv } from "./env.js";
+import { UserError, reasonOf } from "./errors.js";
 
 /** Runs the service until SIGTERM or SIGINT. Resolves to the exit code: 0 after a clean stop, 1 when the grace period ran out. */
 export async function serve(): Promise<number> {
   const env = readEnv();
+  // First of all: as a container's first process it would otherwise ignore a stop that comes early.
+  const stop = new Promise<NodeJS.Signals>((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, resolve);
+  });
   const app = await buildApp({
     configFile: env.configFile,
     release: env.release,
@@ -12,14 +17,11 @@ export async function serve(): Promise<number> {
     logLevel: env.logLevel,
   });
   const { log } = app.main;
-  const stop = new Promise<NodeJS.Signals>((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, resolve);
-  });
-  await app.main.listen(env.listen);
-  if (env.adminListen !== "off") await app.admin.listen(env.adminListen);
+  await listen(app.main, "AUDIT_LISTEN", env.listen);
+  if (env.adminListen !== "off") await listen(app.admin, "AUDIT_ADMIN_LISTEN", env.adminListen);
   // Without a configuration the service waits: health answers, readiness says what is missing, the watch goes on looking.
   void app.configurator.reload();
-  app.configurator.watch(env.watchSeconds > 0 ? env.watchSeconds : 0);
+  app.configurator.watch(env.watchSeconds);
 
   const signal = await stop;
   log.info({ signal }, "stopping");
@@ -30,4 +32,13 @@ export async function serve(): Promise<number> {
   });
   log.info({ result }, "stopped");
   return result === "done" ? 0 : 1;
+}
+
+async function listen(server: FastifyInstance, setting: string, address: Listen): Promise<void> {
+  try {
+    await server.listen(address);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UserError(`${setting}: cannot listen on ${address.host}:${address.port}: ${code ?? reasonOf(error)}.`);
+  }
 }

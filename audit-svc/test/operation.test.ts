@@ -179,6 +179,11 @@ describe("operation", function () {
         { AUDIT_LISTEN: "x" },
         'audit-svc: AUDIT_LISTEN: "x" is not an address; write it as host:port, for example 0.0.0.0:8080 or [::]:8080.\n',
       ],
+      [
+        ["serve"],
+        { AUDIT_LISTEN: "203.0.113.1:1" },
+        "audit-svc: AUDIT_LISTEN: cannot listen on 203.0.113.1:1: EADDRNOTAVAIL.\n",
+      ],
       [["generate"], {}, "audit-svc: generate: --token-file is needed: a file with a writer's token.\n"],
       [["generate", "--token-file", "/nowhere"], {}, "audit-svc: generate: cannot read /nowhere: ENOENT.\n"],
       [
@@ -188,7 +193,9 @@ describe("operation", function () {
       ],
       [["health", "--dead"], {}, 'audit-svc: health: unknown argument "--dead"; only --live is known.\n'],
     ];
-    for (const [args, env, err] of cases) assert.deepEqual(await run(args, env), { code: 2, out: "", err });
+    for (const [args, env, err] of cases) {
+      assert.deepEqual(await run(args, { AUDIT_LOG_LEVEL: "silent", ...env }), { code: 2, out: "", err });
+    }
     const unknown = await run(["sevre"]);
     assert.deepEqual([unknown.code, unknown.err.split("\n")[0]], [2, 'audit-svc: unknown command "sevre".']);
     assert.equal((await run(["health"], { AUDIT_LISTEN: `127.0.0.1:${port}` })).code, 1);
