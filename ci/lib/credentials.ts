@@ -85,6 +85,8 @@ export interface Harbor {
   readonly project: string;
   readonly username: string;
   readonly password: string;
+  /** Where its API is: HARBOR_URL, which GitLab's integration sets, or https on the host. */
+  readonly url: string;
   /** Plain HTTP, only when HARBOR_URL says so. */
   readonly insecure: boolean;
 }
@@ -104,11 +106,13 @@ export function harborOf(env: Job["env"], credentials?: Pick<Credentials, "value
     throw new Failure(`${missing.join(", ")} missing in ${place}; the four HARBOR_ settings go together`);
   }
   conceal(source.HARBOR_PASSWORD);
+  const url = optional(source, "HARBOR_URL") ?? `https://${source.HARBOR_HOST ?? ""}`;
   return {
     host: source.HARBOR_HOST ?? "",
     project: source.HARBOR_PROJECT ?? "",
     username: source.HARBOR_USERNAME ?? "",
     password: source.HARBOR_PASSWORD ?? "",
-    insecure: source.HARBOR_URL?.startsWith("http://") ?? false,
+    url: url.replace(/\/+$/, ""),
+    insecure: url.startsWith("http://"),
   };
 }

@@ -22,7 +22,7 @@ export class Registry {
   #authorization: string | undefined;
 
   constructor(private readonly harbor: Harbor) {
-    this.#base = `${harbor.insecure ? "http" : "https"}://${harbor.host}/v2/`;
+    this.#base = `${harbor.url}/v2/`;
   }
 
   /** Manifest of a tag or digest; undefined when there is none. */
@@ -67,7 +67,7 @@ export class Registry {
           signal: AbortSignal.timeout(30_000),
         });
       } catch (error) {
-        throw new Failure(`Harbor at ${this.#base} (HARBOR_HOST) does not answer: ${reason(error)}`);
+        throw new Failure(`Harbor at ${this.#base} (HARBOR_URL, HARBOR_HOST) does not answer: ${reason(error)}`);
       }
     };
     const response = await send();

@@ -151,10 +151,10 @@ describe("ci: image", () => {
     });
 
     it("to answer at all", async () => {
-      const env = { ...settings(await harborWith({})), ...onTag, HARBOR_HOST: "127.0.0.1:1" };
+      const env = { ...settings(await harborWith({})), ...onTag, HARBOR_URL: "http://127.0.0.1:1" };
       await failsWith(
         image(jobWith(env, "promote").job, none.exec, dir.path),
-        /^Harbor at http:\/\/127\.0\.0\.1:1\/v2\/ \(HARBOR_HOST\) does not answer: /,
+        /^Harbor at http:\/\/127\.0\.0\.1:1\/v2\/ \(HARBOR_URL, HARBOR_HOST\) does not answer: /,
       );
     });
 

@@ -154,6 +154,7 @@ describe("ci: Harbor's settings", () => {
 
   it("come from GitLab's variables first", () => {
     assert.equal(harborOf(four, inVault)?.password, "of-gitlab");
+    assert.equal(harborOf(four)?.url, "https://harbor.example.com");
     assert.equal(harborOf({ ...four, HARBOR_URL: "https://harbor.example.com" })?.insecure, false);
     assert.equal(harborOf({ ...four, HARBOR_URL: "http://harbor.example.com" })?.insecure, true);
   });

@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join, relative, resolve } from "node:path";
+import { promisify } from "node:util";
+import { after, before, describe, it } from "mocha";
+import { parse } from "yaml";
+import { scratch } from "./support/job";
+
+const root = resolve(__dirname, "../../..");
+const call = promisify(execFile);
+
+/**
+ * gitlab-ci-local reads the file as GitLab does, checks it against GitLab's published schema, which it carries, and applies
+ * the rules. It wants a newer Node than the project; the one that versions.json pins is fetched by npm once.
+ */
+describe("ci: .gitlab-ci.yml", function () {
+  this.timeout(240_000);
+  let dir: ReturnType<typeof scratch>;
+  let node: string;
+
+  before(async () => {
+    dir = scratch();
+    cpSync(join(root, ".gitlab-ci.yml"), join(dir.path, ".gitlab-ci.yml"));
+    mkdirSync(join(dir.path, "ci"));
+    for (const file of readdirSync(join(root, "ci")).filter((name) => name.endsWith(".yml")))
+      cpSync(join(root, "ci", file), join(dir.path, "ci", file));
+    for (const file of ["package-lock.json", "versions.json"]) cpSync(join(root, file), join(dir.path, file));
+    const git = (...args: string[]) =>
+      call("git", ["-C", dir.path, "-c", "user.name=t", "-c", "user.email=t@example.com", ...args]);
+    await git("init", "-q", "-b", "main");
+    await git("add", "-A");
+    await git("commit", "-q", "-m", "Pipeline");
+    await git("remote", "add", "origin", "git@gitlab.example.com:team/audit.git");
+    await git("update-ref", "refs/remotes/origin/main", "HEAD");
+    await git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main");
+    const newEnough = Number(process.versions.node.split(".")[0]) >= 22;
+    const { npmPackage } = await import("../../../sandbox/src/parts/npm-packages.js");
+    node = newEnough ? process.execPath : join(await npmPackage("node"), "bin/node");
+  });
+  after(() => dir.remove());
+
+  const local = async (variables: Record<string, string>, ...options: string[]): Promise<string> => {
+    const names = Object.keys(variables).join(",");
+    const given = Object.entries(variables).flatMap(([name, value]) => ["--variable", `${name}=${value}`]);
+    const noBranch = variables.CI_COMMIT_TAG === undefined ? [] : ["--unset-variable", "CI_COMMIT_BRANCH"];
+    const program = join(root, "node_modules/gitlab-ci-local/dist/index.js");
+    const args = [program, "--cwd", relative(root, dir.path), "--ignore-predefined-vars", names, ...given, ...noBranch];
+    const { stdout } = await call(node, [...args, ...options], {
+      cwd: root,
+      env: { PATH: process.env.PATH, HOME: dir.path },
+    });
+    return stdout;
+  };
+  /** Names of the jobs of a pipeline, those by hand in brackets. */
+  const jobs = async (variables: Record<string, string>): Promise<string[]> => {
+    const [, ...lines] = (await local(variables, "--list-csv")).trim().split("\n");
+    return lines.map((line) => line.split(";")).map(([name = "", , when]) => (when === "manual" ? `(${name})` : name)).sort(); // prettier-ignore
+  };
+
+  const CHECKS = ["lint", "migrations", "typecheck", "unit"];
+  const cases: [string, Record<string, string>, string[]][] = [
+    ["a merge request", { CI_PIPELINE_SOURCE: "merge_request_event" }, ["image-check", ...CHECKS, "preview"]],
+    ["the default branch", { CI_PIPELINE_SOURCE: "push" }, [...CHECKS, "publish"]],
+    [
+      "a protected tag",
+      { CI_PIPELINE_SOURCE: "push", CI_COMMIT_TAG: "v1", CI_COMMIT_REF_PROTECTED: "true" },
+      ["(rollback)", "deploy", "promote", "smoke"],
+    ],
+    [
+      "a tag that is not protected",
+      { CI_PIPELINE_SOURCE: "push", CI_COMMIT_TAG: "v1", CI_COMMIT_REF_PROTECTED: "false" },
+      ["tag-is-not-protected"],
+    ],
+    ["the schedule drift", { CI_PIPELINE_SOURCE: "schedule", SCHEDULE: "drift" }, ["drift"]],
+    ["the schedule rebuild", { CI_PIPELINE_SOURCE: "schedule", SCHEDULE: "rebuild" }, ["rebuild"]],
+    ["a deployment repository", { CI_PIPELINE_SOURCE: "pipeline", IMAGE: "h/p/n@sha256:0" }, ["deploy", "smoke"]],
+  ];
+  for (const [what, variables, wanted] of cases) {
+    it(`${what}: ${wanted.join(", ")}`, async () => assert.deepEqual(await jobs(variables), [...wanted].sort()));
+  }
+
+  it("is refused by GitLab's schema when it is wrong", async () => {
+    const file = join(dir.path, ".gitlab-ci.yml");
+    const right = readFileSync(file, "utf8");
+    try {
+      writeFileSync(file, right.replace("interruptible: true", "interruptible: perhaps"));
+      await assert.rejects(
+        jobs({ CI_PIPELINE_SOURCE: "push" }),
+        (error: Error & { stdout?: string; stderr?: string }) => {
+          assert.match(
+            `${error.message}${error.stdout ?? ""}${error.stderr ?? ""}`,
+            /'interruptible' property type must be boolean/,
+          );
+          return true;
+        },
+      );
+    } finally {
+      writeFileSync(file, right);
+    }
+  });
+
+  it("names scripts that are there, and that can be run", () => {
+    const files = readdirSync(join(root, "ci")).filter((name) => name.endsWith(".yml"));
+    const texts = files
+      .map((name) => readFileSync(join(root, "ci", name), "utf8"))
+      .concat(readFileSync(join(root, ".gitlab-ci.yml"), "utf8"));
+    const named = new Set(
+      texts.flatMap((text) => [...text.matchAll(/(?<=^\s+- .*)\bci\/[\w.-]+\.(?:ts|sh)\b/gm)].map(([path]) => path)),
+    );
+    assert.ok(named.size >= 7, [...named].join(" "));
+    for (const path of named) {
+      const { mode } = statSync(join(root, path));
+      if (path.endsWith(".sh")) assert.notEqual(mode & 0o111, 0, `${path} is not executable`);
+    }
+  });
+
+  it("never cancels a deploy, and never runs two at once", () => {
+    const deploy = (
+      parse(readFileSync(join(root, "ci/deploy.yml"), "utf8")) as Record<string, Record<string, unknown>>
+    )[".deploy"];
+    assert.equal(deploy?.interruptible, false);
+    assert.equal(deploy.resource_group, "$AUDIT_STACK");
+    assert.deepEqual(deploy.environment, { name: "$AUDIT_STACK", url: "$SERVICE_URL", deployment_tier: "production" });
+  });
+});

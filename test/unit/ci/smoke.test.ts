@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { afterEach, describe, it } from "mocha";
+import { reloadIsHidden, smoke, targetsAreUp } from "../../../ci/smoke";
+import { commands, failsWith, jobWith, tokenFor, vaultWith } from "./support/job";
+import { closeAll, double, type Answer, type Asked } from "./support/servers";
+
+const RELEASE = "aaaaaaaaaaaa";
+const sample = (job: string, release: string | undefined, value: string) => ({
+  metric: { job, instance: `${job}-1`, ...(release === undefined ? {} : { release }) },
+  value: [0, value],
+});
+const prometheus = (...result: object[]) => double(() => ({ body: { data: { result } } }));
+
+describe("ci: smoke test", () => {
+  afterEach(closeAll);
+
+  /** The edge with a service behind it: keeps what is posted, answers 404 to whatever it does not route. */
+  const edge = (more: (asked: Asked) => Answer | undefined = () => undefined) => {
+    const events: object[] = [];
+    return double((asked) => {
+      const other = more(asked);
+      if (other !== undefined) return other;
+      const { pathname } = new URL(asked.path, "http://x");
+      if (pathname !== "/v1/events" || asked.path.includes("..")) return { status: 404 };
+      if (asked.method === "GET")
+        return asked.headers.authorization === "Bearer token-of-reader" ? { body: { events } } : { status: 401 };
+      if (asked.headers.authorization !== "Bearer token-of-billing") return { status: 401 };
+      events.unshift(JSON.parse(asked.body) as object);
+      return { status: 201 };
+    });
+  };
+  const run = async (
+    service: string,
+    metrics: string,
+    tokens: object = { reader: "token-of-reader", "writer-billing": "token-of-billing" },
+  ) => {
+    const secrets = { PULUMI_BACKEND_URL: "postgres://x", PGPASSWORD: "p-of-deployer", GRAFANA_AUTH: "g-of-grafana" };
+    const vault = await vaultWith({ "secret/ci/audit/deploy": secrets, "kv/svc/vm2-tokens": { ...tokens } });
+    const { exec } = commands({
+      "config get audit:vaultMount": () => ({ stdout: "kv\n" }),
+      "config get audit:vaultPath": () => ({ stdout: "svc/vm2\n" }),
+      "config get audit:prometheusUrl": () => ({ stdout: `${metrics}\n` }),
+      "config get audit:environment": () => ({ code: 255 }),
+    });
+    const { job, log } = jobWith({
+      VAULT_ADDR: vault.url,
+      VAULT_ID_TOKEN: tokenFor({}),
+      SERVICE_URL: `${service}/`,
+      RELEASE,
+    });
+    return smoke(job, exec).then(() => log);
+  };
+  const allUp = () => prometheus(sample("audit-svc", RELEASE, "1"), sample("nginx", undefined, "1"));
+
+  it("sends an event of an application that has a token, reads it back, and asks Prometheus", async () => {
+    const metrics = await allUp();
+    const service = await edge();
+    const log = await run(service.url, metrics.url);
+    assert.deepEqual(log.slice(-3), [
+      "ok: /reload is 404 in 9 spellings",
+      "ok: an event went in and came out",
+      `ok: Prometheus has 2 targets of release ${RELEASE} up`,
+    ]);
+    const sent = JSON.parse(service.asked.find(({ body }) => body !== "")?.body ?? "") as { application: string };
+    assert.equal(sent.application, "billing");
+    assert.equal(metrics.asked[0]?.path, `/api/v1/query?query=${encodeURIComponent('up{environment="vm2"}')}`);
+  });
+
+  it("finds one spelling of /reload that gets through, sent as it is spelt", async () => {
+    const { url } = await edge(({ path }) => (path === "/rel%6fad" ? { status: 200 } : undefined));
+    await failsWith(reloadIsHidden(url), "POST /rel%6fad through the edge was answered 200 instead of 404");
+    const dots = await edge(({ path }) => (path === "/v1/../reload" ? { status: 202 } : undefined));
+    await failsWith(reloadIsHidden(dots.url), "POST /v1/../reload through the edge was answered 202 instead of 404");
+  });
+
+  it("says that the service is away", () =>
+    failsWith(reloadIsHidden("http://127.0.0.1:1"), /^the service at http:\/\/127\.0\.0\.1:1 does not answer: /));
+
+  it("says that an event was refused, or accepted and lost", async () => {
+    const metrics = await allUp();
+    const refusing = await edge(({ method, path }) =>
+      method === "POST" && path === "/v1/events" ? { status: 503, body: "no database" } : undefined,
+    );
+    await failsWith(
+      run(refusing.url, metrics.url),
+      `POST ${refusing.url}/v1/events was answered 503 instead of 201: no database`,
+    );
+    const losing = await edge(({ method }) => (method === "GET" ? { body: { events: [] } } : undefined));
+    await failsWith(run(losing.url, metrics.url), `the event that ${losing.url} accepted cannot be read back`);
+  });
+
+  it("names the targets that are down or missing", async () => {
+    const { url } = await prometheus(sample("audit-svc", "bbbbbbbbbbbb", "1"), sample("nginx", undefined, "0"));
+    await failsWith(
+      targetsAreUp(url, "vm2", RELEASE, 0),
+      `Prometheus at ${url}: nginx nginx-1 is down, no audit-svc target of release ${RELEASE}`,
+    );
+  });
+
+  it("says where it looked for tokens", async () => {
+    const metrics = await allUp();
+    const service = await edge();
+    await failsWith(
+      run(service.url, metrics.url, { reader: "x" }),
+      "Vault has no access tokens at kv/svc/vm2-tokens; was the stack deployed with this audit:vaultPath?",
+    );
+  });
+});
