@@ -230,7 +230,7 @@ describe("docker Container: inputs, preview and differences", () => {
     await assertRefused(web, { image: IMAGE, memory: -2 }, "memory");
     await assertRefused(web, { image: IMAGE, ports: [{ external: 80 }] }, "internal");
     await assertRefused(web, { image: IMAGE, healthcheck: { tests: ["CMD", "true"], interval: "often" } }, "interval");
-    await assertRefused(web, { image: IMAGE, mounts: [{ type: "other", target: "/x" }] }, "type");
+    await assertRefused(web, { image: IMAGE, mounts: [{ type: "other", target: "/x" }] }, "mounts");
     await assertRefused(web, { image: IMAGE, logs: true, attach: "x" }, "attach");
   });
 });
