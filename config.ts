@@ -1,11 +1,12 @@
-import { runtime, RunError, secret, type Output } from "@pulumi/pulumi";
+import { runtime, secret, type Output } from "@pulumi/pulumi";
 import { z } from "zod";
+import { UserError } from "./components/user-error";
 
 /** Namespace of the stack's configuration: the project's name in Pulumi.yaml. */
 export const NAMESPACE = "audit";
 
-/** A mistake in the stack's configuration. Pulumi prints a RunError without a stack trace. */
-export class ConfigError extends RunError {
+/** Every mistake in the stack's configuration. */
+export class ConfigError extends UserError {
   constructor(readonly problems: readonly string[]) {
     const count = problems.length === 1 ? "1 mistake" : `${problems.length} mistakes`;
     super(

@@ -9,4 +9,5 @@ export { Networks, type NetworksArgs } from "./networks";
 export { Observability, type ObservabilityArgs } from "./observability";
 export { planRelease, releaseId, type ReleaseState, type Replica, type ReplicaSpec, type Slot } from "./release";
 export { SecretsBinding, type SecretsBindingArgs } from "./secrets-binding";
+export { UserError } from "./user-error";
 export { Cutover, Slots, type CutoverArgs, type SlotsArgs } from "./slots";

@@ -5,7 +5,7 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-import { RunError } from "@pulumi/pulumi/errors";
+import { UserError } from "../components/user-error";
 
 /** Where the exporter's dashboard is published, and the only content that is accepted from there. */
 export interface PublishedFile {
@@ -24,8 +24,8 @@ export const PUBLISHED_DASHBOARD: PublishedFile = {
   sha256: "320b818e67fdefb30ff5a3e278bba51ccd55c29d3a62858962d55f7ec7d25828",
 };
 
-/** The published dashboard could not be had. A RunError: Pulumi prints it without a stack trace. */
-export class PublishedDashboardError extends RunError {}
+/** The published dashboard could not be had. */
+export class PublishedDashboardError extends UserError {}
 
 /** One way to get the file's bytes. */
 export interface Source {

@@ -158,6 +158,7 @@ describe("configuration", () => {
       (error: unknown) => {
         assert.ok(error instanceof ConfigError);
         assert.equal(error.problems.length, 3);
+        assert.doesNotMatch(String(error.stack), /\n {4}at /);
         assert.match(error.message, /^The stack's configuration has 3 mistakes; nothing was changed\.\n {2}- audit:/);
         return true;
       },
