@@ -49,7 +49,7 @@ for part in "$@"; do
   case $part in
     --npm) packages ;;
     pulumi) pulumi ;;
-    buildah) debian buildah buildah ca-certificates ;;
+    buildah) debian buildah buildah netavark ca-certificates ;;
     ssh) debian ssh openssh-client ;;
     git) debian git git ;;
     *) fail "ci/prepare.sh does not know $part" ;;
