@@ -115,7 +115,7 @@ describe("journey: bad input", () => {
 
   it("lets one command at a time work on the sandbox", async () => {
     const first = cli(["up", "--platform"]);
-    await until("the first has begun", 30, async () => {
+    await until("the first has begun", 120, async () => {
       const lock = readFileSync(join(root, ".sandbox/lock"), "utf8");
       return Promise.resolve(lock === "" ? undefined : true);
     });
