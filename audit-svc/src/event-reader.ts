@@ -24,7 +24,13 @@ interface Row {
   outcome: string;
   occurred_at: string;
   recorded_at: string;
-  data: Record<string, unknown>;
+  data: string;
+}
+
+/** Events and what their data takes as JSON. */
+export interface Page {
+  readonly events: EventOutput[];
+  readonly bytes: number;
 }
 
 /**
@@ -36,7 +42,7 @@ export async function readEvents(
   filter: EventFilter,
   after: Position | undefined,
   limit: number,
-): Promise<EventOutput[]> {
+): Promise<Page> {
   const values: unknown[] = [];
   const where: string[] = [];
   const add = (condition: (parameter: string) => string, value: unknown): void => {
@@ -56,15 +62,21 @@ export async function readEvents(
   }
   values.push(limit);
   const result = await db.query<Row>(
-    `SELECT id, application, actor, action, resource, outcome, occurred_at, recorded_at, data FROM audit.events
+    `SELECT id, application, actor, action, resource, outcome, occurred_at, recorded_at, data::text AS data FROM audit.events
      ${where.length > 0 ? `WHERE ${where.join(" AND ")}` : ""}
      ORDER BY occurred_at DESC, id DESC LIMIT $${values.length}`,
     values,
   );
-  return result.rows.map(({ occurred_at, recorded_at, ...row }) => ({
-    ...row,
-    outcome: row.outcome as EventOutput["outcome"],
-    occurredAt: fromPostgres(occurred_at),
-    recordedAt: fromPostgres(recorded_at),
-  }));
+  let bytes = 0;
+  const events = result.rows.map(({ occurred_at, recorded_at, data, ...row }) => {
+    bytes += data.length;
+    return {
+      ...row,
+      outcome: row.outcome as EventOutput["outcome"],
+      occurredAt: fromPostgres(occurred_at),
+      recordedAt: fromPostgres(recorded_at),
+      data: JSON.parse(data) as Record<string, unknown>,
+    };
+  });
+  return { events, bytes };
 }

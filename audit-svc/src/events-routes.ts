@@ -9,7 +9,7 @@ import { checkEvents, collect, parseBody } from "./body.js";
 import type { Active, Configurator } from "./configurator.js";
 import { type Position, decodeCursor, encodeCursor } from "./cursor.js";
 import { EventInput, EventOutput, OUTCOMES } from "./event.js";
-import { type EventFilter, readEvents } from "./event-reader.js";
+import { type EventFilter, type Page, readEvents } from "./event-reader.js";
 import type { Ingest } from "./ingest.js";
 import { kindOf } from "./storage.js";
 import { parseTime } from "./time.js";
@@ -33,7 +33,9 @@ const Filter = {
 const ListQuery = Type.Object(
   {
     ...Filter,
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100 })),
+    limit: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 1000, default: 100, description: "A page of large events may have fewer" }),
+    ),
     cursor: Type.Optional(Type.String({ maxLength: 128, description: "`next` of the page before" })),
   },
   { additionalProperties: false },
@@ -47,7 +49,10 @@ const refusals = {
   500: ErrorBody,
   503: ErrorBody,
 };
-const EXPORT_PAGE = 1000;
+/** Events read at once: with the largest data that is allowed by default, 1.6 MB. */
+const CHUNK = 100;
+/** A page of `GET /v1/events` ends early beyond this much data. */
+const PAGE_BYTES = 1_048_576;
 
 /** `POST /v1/events`, `GET /v1/events` and `GET /v1/events/export`. */
 export function eventsRoutes({ configurator, ingest, budget }: Parts): FastifyPluginAsyncTypebox {
@@ -153,9 +158,7 @@ export function eventsRoutes({ configurator, ingest, budget }: Parts): FastifyPl
         const after = cursor === undefined ? undefined : decodeCursor(cursor);
         if (cursor !== undefined && after === undefined)
           throw new ApiError(400, "invalid_cursor", "This cursor was not made by this service.");
-        const events = filter === undefined ? [] : await page(filter, after, limit + 1);
-        const more = events.length > limit;
-        if (more) events.pop();
+        const { events, more } = filter === undefined ? { events: [], more: false } : await page(filter, after, limit);
         const last = events.at(-1);
         return { events, next: more && last !== undefined ? encodeCursor(last) : null };
       },
@@ -177,7 +180,7 @@ export function eventsRoutes({ configurator, ingest, budget }: Parts): FastifyPl
       async (request, reply) => {
         const filter = filterOf(request.query, principals.get(request));
         // The first page is read before the answer starts, so that a database that is away is still a 503.
-        const first = filter === undefined ? [] : await page(filter, undefined, EXPORT_PAGE);
+        const first = filter === undefined ? [] : (await chunk(filter, undefined, CHUNK)).events;
         void reply.type("application/x-ndjson");
         return reply.send(
           Readable.from(lines(filter ?? {}, first), { objectMode: false, highWaterMark: 1 }) as unknown as string,
@@ -189,13 +192,32 @@ export function eventsRoutes({ configurator, ingest, budget }: Parts): FastifyPl
       for (let events = first; events.length > 0;) {
         yield events.map((event) => `${JSON.stringify(event)}\n`).join("");
         const last = events.at(-1);
-        if (events.length < EXPORT_PAGE || last === undefined) return;
-        events = await page(filter, last, EXPORT_PAGE);
+        if (events.length < CHUNK || last === undefined) return;
+        ({ events } = await chunk(filter, last, CHUNK));
+      }
+    }
+
+    /** At most `limit` events, fewer when their data is large, and whether there are more. */
+    async function page(
+      filter: EventFilter,
+      after: Position | undefined,
+      limit: number,
+    ): Promise<{ events: EventOutput[]; more: boolean }> {
+      const all: EventOutput[] = [];
+      for (let bytes = 0; ;) {
+        const wanted = Math.min(CHUNK, limit + 1 - all.length);
+        const next = await chunk(filter, all.at(-1) ?? after, wanted);
+        all.push(...next.events);
+        bytes += next.bytes;
+        if (next.events.length < wanted) return { events: all, more: false };
+        if (all.length > limit) return { events: all.slice(0, limit), more: true };
+        // The last one goes to the next page, which shows that there is one.
+        if (bytes > PAGE_BYTES && all.length > 1) return { events: all.slice(0, -1), more: true };
       }
     }
 
     // One more try: a reload or a restart of the database may have closed the connection just now.
-    async function page(filter: EventFilter, after: Position | undefined, limit: number): Promise<EventOutput[]> {
+    async function chunk(filter: EventFilter, after: Position | undefined, limit: number): Promise<Page> {
       for (let tries = 0; ; tries++) {
         const { storage } = active();
         try {

@@ -153,6 +153,18 @@ describe("GET /v1/events", function () {
     );
   });
 
+  it("ends a page early when its events are large, and loses none", async () => {
+    const large = Array.from({ length: 250 }, () => event({ application: "large", data: { a: "x".repeat(16_000) } }));
+    for (let i = 0; i < 250; i += 50) assert.equal((await post(app.main, large.slice(i, i + 50))).statusCode, 201);
+    const first = await page("application=large&limit=1000");
+    assert.ok(first.events.length < 150, `${first.events.length} events`);
+    assert.deepEqual(
+      await walk("limit=1000&application=large"),
+      sorted(large.map((e) => ({ ...e, occurredAt: e.occurredAt.replace("Z", "000Z") }))),
+    );
+    await database.query("DELETE FROM audit.events WHERE application = 'large'");
+  });
+
   it("exports everything that matches as NDJSON, more than a page of it", async () => {
     for (let i = 0; i < 5; i++)
       assert.equal(

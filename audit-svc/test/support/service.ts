@@ -109,7 +109,7 @@ export class ServiceProcess {
     const child = spawn(process.execPath, [program(), "serve"], {
       env: {
         // As in the Dockerfile.
-        NODE_OPTIONS: "--enable-source-maps --max-semi-space-size=4 --max-old-space-size=96",
+        NODE_OPTIONS: "--max-semi-space-size=4 --max-old-space-size=112",
         PATH: process.env.PATH ?? "",
         AUDIT_CONFIG_FILE: this.file.path,
         AUDIT_LISTEN: `127.0.0.1:${this.port}`,
