@@ -67,7 +67,8 @@ export function machineSettings(settings: Settings, engineHost: string, images: 
 
 /**
  * Writes the stack's settings: the machine's own over those of the tracked Pulumi.sandbox.yaml (if there is one), and over
- * both what the developer changed in the generated file since it was last written.
+ * both what the developer changed in the generated file since it was last written. Images are not kept: `make up` deploys
+ * the working tree, also after a rollback by `pulumi up --config audit:image=…`, which the CLI writes into the file.
  * @returns the keys that the developer has set.
  */
 export function writeStackConfig(settings: Settings, state: State, machine: Values): string[] {
@@ -75,7 +76,9 @@ export function writeStackConfig(settings: Settings, state: State, machine: Valu
   const current = readYaml(state.path(configFile));
   const before = state.readJson<Values>("stack-generated.json") ?? {};
   const generated = { ...tracked.config, ...machine };
-  const own = Object.entries(current.config ?? {}).filter(([key, value]) => !same(before[key], value));
+  const own = Object.entries(current.config ?? {}).filter(
+    ([key, value]) => !same(before[key], value) && !(key in machine && /[iI]mage$/.test(key)),
+  );
   const next: StackFile = { ...current, config: { ...generated, ...Object.fromEntries(own) } };
   state.writeJson("stack-generated.json", generated);
   state.write(configFile, stringify(next));

@@ -48,6 +48,13 @@ describe("the stack's generated settings", () => {
     });
   });
 
+  it("deploy the working tree's image again after another one was set", () => {
+    writeStackConfig(settings(), state, { "audit:image": "one", "audit:edgeImage": "nginx" });
+    writeFileSync(state.path(configFile), "config:\n  audit:image: rolled-back\n  audit:edgeImage: other\n");
+    assert.deepEqual(writeStackConfig(settings(), state, { "audit:image": "two", "audit:edgeImage": "nginx" }), []);
+    assert.deepEqual(read().config, { "audit:image": "two", "audit:edgeImage": "nginx" });
+  });
+
   it("name ports and addresses by the sandbox's settings", () => {
     const machine = machineSettings(
       readSettings({ SANDBOX_PORT_BASE: "28000", SANDBOX_SUBNET: "10.9.8" }),
