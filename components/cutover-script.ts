@@ -92,6 +92,8 @@ export function cutoverScript(
     `docker update --pids-limit ${pids} ${names(target)} > /dev/null`,
     `late=$(ready ${urls(target, context)}) || {`,
     `  report ${names(target)}`,
+    // It serves nobody, and nothing else would stop it when the next deploy goes back to what serves.
+    `  if [ "$(serving)" != ${target.slot} ]; then docker stop --time 5 ${names(target)} > /dev/null; fi`,
     `  echo "the new release in slot ${target.slot} is not ready within ${context.readyDeadline} s ($late); slot $(serving) serves on" >&2`,
     "  exit 1",
     "}",

@@ -52,7 +52,12 @@ export class Slots extends pulumi.ComponentResource {
     this.guard = args.host.script(
       `${name}-guard`,
       {
-        script: guardScript(this.plan.target, this.other, this.context),
+        // Only a run that replaces what is idle has anything to guard: when the target serves already, nothing is replaced.
+        script: guardScript(
+          this.plan.target,
+          args.previous?.active === this.plan.target ? undefined : this.other,
+          this.context,
+        ),
         triggers: [this.plan.target, this.plan.wanted.release],
         verbose: true,
       },

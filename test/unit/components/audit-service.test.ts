@@ -87,6 +87,19 @@ describe("AuditService", () => {
     assert.ok(deps("Command", "audit-svc-cutover").includes(urn("Container", "audit-svc-blue-2")));
   });
 
+  it("guards only a slot that it fills, not one that serves already", async () => {
+    const guard = async (image: string) => {
+      const { resources } = await run(() => {
+        const first = served(IMAGE);
+        const idle = { release: "older0000000", image: "x", replicas: 1 };
+        return build({ image, previous: { active: "blue", slots: { ...first.slots, green: idle } } });
+      });
+      return scriptOf(find(resources, "Command", "audit-svc-guard").inputs);
+    };
+    assert.equal(await guard(IMAGE), "true");
+    assert.match(await guard(OTHER_IMAGE), /start audit-svc-blue-1 audit-svc-blue-2/);
+  });
+
   it("hands the owner's password to migrate by standard input alone, as a secret", async () => {
     const { resources } = await run(build);
     const { inputs } = find(resources, "Command", "audit-svc-migrate");

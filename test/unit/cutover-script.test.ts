@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { cutoverScript, guardScript, type CutoverContext, type SlotReplicas } from "../../components/cutover-script";
+
+const context: CutoverContext = {
+  tools: "tools@sha256:0",
+  frontNetwork: "audit-front",
+  flagVolume: "audit-svc-release",
+  readyDeadline: 60,
+  readyPath: "/readyz",
+};
+const slot = (name: "blue" | "green"): SlotReplicas => ({
+  slot: name,
+  replicas: [1, 2].map((n) => ({
+    name: `audit-svc-${name}-${n}`,
+    address: `172.29.96.${n}`,
+    port: 8080,
+    adminAddress: `172.29.97.${n}`,
+    adminPort: 8081,
+  })),
+});
+
+/** Runs a script under a `docker` that writes down what it was asked and plays a VM. */
+function execute(script: string, vm: { serving: "blue" | "green"; ready: boolean }) {
+  const directory = mkdtempSync(join(tmpdir(), "cutover-"));
+  const log = join(directory, "log");
+  writeFileSync(join(directory, "serving"), vm.serving);
+  writeFileSync(
+    join(directory, "docker"),
+    `#!/bin/sh
+case "$*" in
+  run*"echo green; else echo blue"*) cat ${directory}/serving; exit 0 ;;
+  run*": > /flag/green"*) printf green > ${directory}/serving; echo "flip green" >> ${log}; exit 0 ;;
+  run*"rm -f /flag/green"*) printf blue > ${directory}/serving; echo "flip blue" >> ${log}; exit 0 ;;
+  run*audit-front*) echo ready >> ${log}; ${vm.ready ? "exit 0" : 'echo "http://172.29.96.1:8080/readyz"; exit 1'} ;;
+  logs*) echo "last words"; exit 0 ;;
+  inspect*) echo "running"; exit 0 ;;
+  *) echo "$*" >> ${log} ;;
+esac
+`,
+  );
+  chmodSync(join(directory, "docker"), 0o755);
+  const ran = spawnSync("sh", ["-c", script.replace(/^sleep \d+$|^ {2}sleep \d+$/gm, "true")], {
+    env: { ...process.env, PATH: `${directory}:${process.env.PATH ?? ""}` },
+    encoding: "utf8",
+  });
+  const steps = spawnSync("cat", [log], { encoding: "utf8" }).stdout.split("\n").filter(Boolean);
+  const serving = readFileSync(join(directory, "serving"), "utf8");
+  rmSync(directory, { recursive: true });
+  return { code: ran.status, stderr: ran.stderr, stdout: ran.stdout, steps, serving };
+}
+
+describe("the cutover's script", () => {
+  it("starts, waits until ready, flips, then stops the other slot, in this order", () => {
+    const { code, steps, serving, stderr } = execute(cutoverScript(slot("green"), slot("blue"), 256, 2, context), {
+      serving: "blue",
+      ready: true,
+    });
+    assert.equal(code, 0, stderr);
+    assert.equal(serving, "green");
+    assert.deepEqual(steps, [
+      "start audit-svc-green-1",
+      "start audit-svc-green-2",
+      "update --pids-limit 256 audit-svc-green-1 audit-svc-green-2",
+      "ready",
+      "flip green",
+      "stop --time 30 audit-svc-blue-1 audit-svc-blue-2",
+    ]);
+  });
+
+  it("does not flip to what is not ready: says why, stops it, and leaves the other serving", () => {
+    const { code, steps, serving, stderr } = execute(cutoverScript(slot("green"), slot("blue"), 256, 2, context), {
+      serving: "blue",
+      ready: false,
+    });
+    assert.notEqual(code, 0);
+    assert.equal(serving, "blue");
+    assert.deepEqual(steps.slice(-2), ["ready", "stop --time 5 audit-svc-green-1 audit-svc-green-2"]);
+    assert.match(stderr, /--- audit-svc-green-1: running; its last lines:\nlast words/);
+    assert.match(
+      stderr,
+      /slot green is not ready within 60 s \(http:\/\/172.29.96.1:8080\/readyz\); slot blue serves on/,
+    );
+  });
+
+  it("never stops what serves, also when it is what is not ready", () => {
+    const { code, steps } = execute(cutoverScript(slot("blue"), undefined, 256, 2, context), {
+      serving: "blue",
+      ready: false,
+    });
+    assert.notEqual(code, 0);
+    assert.ok(!steps.some((step) => step.startsWith("stop")));
+  });
+});
+
+describe("the guard's script", () => {
+  it("does nothing when the slot to be filled does not serve", () => {
+    const { code, steps } = execute(guardScript("green", slot("blue"), context), { serving: "blue", ready: true });
+    assert.equal(code, 0);
+    assert.deepEqual(steps, []);
+  });
+
+  it("puts the recorded slot back in charge when a killed run had flipped already", () => {
+    const { code, steps, serving } = execute(guardScript("green", slot("blue"), context), {
+      serving: "green",
+      ready: true,
+    });
+    assert.equal(code, 0);
+    assert.equal(serving, "blue");
+    assert.deepEqual(steps, ["start audit-svc-blue-1", "start audit-svc-blue-2", "ready", "flip blue"]);
+  });
+
+  it("stops the deploy when the recorded slot does not become ready", () => {
+    const { code, serving, stderr } = execute(guardScript("green", slot("blue"), context), {
+      serving: "green",
+      ready: false,
+    });
+    assert.notEqual(code, 0);
+    assert.equal(serving, "green");
+    assert.match(stderr, /blue does not become ready; nothing was changed/);
+  });
+
+  it("is empty when there is nothing to protect", () => {
+    assert.equal(guardScript("blue", undefined, context), "true");
+  });
+});
