@@ -78,8 +78,8 @@ export async function mochaGlobalTeardown(): Promise<void> {
   await Promise.all(started.map((container) => container.remove({ force: true, v: true })));
   const left = await sweep();
   if (left.length > 0) {
-    console.error(`The tests left something behind, now removed: ${left.join(", ")}`);
-    process.exitCode = 1;
+    // Thrown, because Mocha sets the exit code itself, from the failed tests alone.
+    throw new Error(`the tests left something behind, now removed: ${left.join(", ")}`);
   }
 }
 
