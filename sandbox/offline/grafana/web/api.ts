@@ -22,14 +22,33 @@ export class AnswerError extends Error {
   }
 }
 
+const RETRY_AFTER_MS = 400;
+
+/**
+ * Sends a request that changes nothing a second and third time when it gets no answer at all. Chromium drops every request
+ * under way when a network interface comes or goes, and with Docker on the same machine they come and go all the time.
+ */
+async function send(path: string, init: RequestInit, isReading: boolean): Promise<Response> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await fetch(boot.base + path, init);
+    } catch (error) {
+      if (init.signal?.aborted === true) throw error;
+      if (!isReading || attempt >= 3) throw new Error("The server does not answer.", { cause: error });
+      await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER_MS * attempt));
+    }
+  }
+}
+
 /** Asks the server. Someone whose session has ended is sent to log in again. */
 export async function ask<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
-  const response = await fetch(boot.base + path, {
+  const init: RequestInit = {
     method,
     headers: body === undefined ? {} : { "content-type": "application/json" },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     ...(signal === undefined ? {} : { signal }),
-  });
+  };
+  const response = await send(path, init, method === "GET" || path === "/api/ds/query");
   const text = await response.text();
   let answer: unknown = text;
   try {

@@ -1,5 +1,7 @@
 import "uplot/dist/uPlot.min.css";
 import "./style.css";
+import "./drawings.css";
+import "./panels.css";
 import { boot } from "./api.js";
 import { banner } from "./controls.js";
 import { DashboardPage } from "./dashboard.js";

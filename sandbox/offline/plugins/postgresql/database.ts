@@ -99,7 +99,7 @@ async function reassignObjects(server: Server, name: string, newOwner: string): 
   });
 }
 
-/** postgresql_database. Template, encoding and locale replace it, the rest is changed in place, the name too (see Role). */
+/** postgresql_database. Template, encoding and locale replace it, the rest is changed in place, the name too. */
 export const database = defineResource<typeof postgresql.Database, Server>({
   token: "postgresql:index/database:Database",
   inputs: {

@@ -125,10 +125,7 @@ async function stateAfter(server: Server, id: string, inputs: RoleInputs): Promi
   }
 }
 
-/**
- * postgresql_role: a role of the whole server. Everything is changed in place, the name too; but the engine goes on calling
- * it by its first id, so that a refresh after a renaming finds nothing and the next `up` makes it a second time.
- */
+/** postgresql_role: a role of the whole server. Everything is changed in place, the name too. */
 export const role = defineResource<typeof postgresql.Role, Server>({
   token: "postgresql:index/role:Role",
   inputs: {

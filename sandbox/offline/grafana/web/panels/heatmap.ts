@@ -109,7 +109,7 @@ export class Heatmap implements Drawing {
     const options: uPlot.Options = {
       width,
       height,
-      padding: [8, 8, 0, 0],
+      padding: [8, 18, 0, 0],
       legend: { show: false },
       cursor: {
         points: { show: false },

@@ -1,12 +1,13 @@
 import uPlot from "uplot";
-import { seriesColor, showText, steps } from "../data/fields.js";
+import { seriesColor, showText } from "../data/fields.js";
 import { custom, type Field, type Frame, numberFields, numbers, timeField } from "../data/frames.js";
 import { fill, h } from "../dom.js";
-import { cssColor, withAlpha } from "../palette.js";
-import { dateTime, fixed, formatText } from "../units.js";
+import { withAlpha } from "../palette.js";
+import { dateTime, fixed } from "../units.js";
 import { chartColors, marksPlugin, placeTooltip, timeAxis, timeScale, valueAxis } from "./chart.js";
 import { afterClick, legend } from "./legend.js";
 import type { Drawing, View } from "./panel.js";
+import { axisLabels, BINARY_STEPS, isBinary, rangeOf, thresholdsPlugin } from "./scales.js";
 import { type Column, type Layer, stack } from "./stacking.js";
 
 interface Line {
@@ -89,9 +90,7 @@ function seriesOf(line: Line, isStacked: boolean, pointCount: number, width: num
     stroke: line.color,
     width: drawStyle === "points" ? 0 : lineWidth,
     spanGaps: spanNulls === true,
-    ...(opacity > 0 && drawStyle !== "points"
-      ? { fill: withAlpha(line.color, isStacked && drawStyle === "line" ? opacity : opacity) }
-      : {}),
+    ...(opacity > 0 && drawStyle !== "points" ? { fill: withAlpha(line.color, opacity) } : {}),
     ...(lineStyle?.fill === "dash" ? { dash: [...(lineStyle.dash ?? [10, 6])] } : {}),
     ...(builder === undefined ? {} : { paths: builder }),
     points: {
@@ -104,23 +103,6 @@ function seriesOf(line: Line, isStacked: boolean, pointCount: number, width: num
           ? { show: true }
           : {}),
     },
-  };
-}
-
-/** The range of a value axis: what the fields set, else what is drawn with a little room; from 0 where nothing is below it. */
-function rangeOf(fields: readonly Field[], isPercent: boolean): uPlot.Range.Function {
-  const set = (pick: (field: Field) => number | null | undefined) =>
-    fields.map(pick).find((value) => typeof value === "number");
-  const [min, max] = [set(({ config }) => config.min), set(({ config }) => config.max)];
-  const [softMin, softMax] = [set((field) => custom(field).axisSoftMin), set((field) => custom(field).axisSoftMax)];
-  return (_chart, low, high) => {
-    if (isPercent) return [0, 100];
-    let from = Math.min(low ?? 0, softMin ?? Infinity);
-    let to = Math.max(high ?? 1, softMax ?? -Infinity);
-    if (from >= 0 && from < to / 2) from = 0;
-    if (to - from < 1e-12) [from, to] = to === 0 ? [0, 1] : [Math.min(from, 0), to + Math.abs(to) * 0.1];
-    const room = (to - from) * 0.06;
-    return [min ?? (from === 0 ? 0 : from - room), max ?? to + room];
   };
 }
 
@@ -232,7 +214,8 @@ export class Timeseries implements Drawing {
     return {
       width,
       height,
-      padding: [8, 8, 0, axes.length === 0 ? 8 : 0],
+      // Room for the last label of the time axis, which is centred on its moment.
+      padding: [8, axes.length > 1 ? 0 : 18, 0, axes.length === 0 ? 8 : 0],
       legend: { show: false },
       cursor: {
         points: { size: 7, width: 2 },
@@ -321,13 +304,6 @@ export class Timeseries implements Drawing {
   }
 }
 
-/** Steps of an axis that read as round figures in KiB and MiB. */
-const BINARY_STEPS = Array.from({ length: 60 }, (_, power) => 2 ** power);
-
-function isBinary(field: Field | undefined): boolean {
-  return ["bytes", "bits", "kbytes", "mbytes", "binBps"].includes(field?.config.unit ?? "");
-}
-
 /** In a stack of 100 %, a value's share of it, beside the value. */
 function share(line: Line, index: number, shown: readonly Line[]): string {
   if (custom(line.field).stacking?.mode !== "percent") return "";
@@ -336,53 +312,4 @@ function share(line: Line, index: number, shown: readonly Line[]): string {
     .filter((other) => layerOf(other).group === group)
     .reduce((sum, { values }) => sum + Math.abs(values[index] ?? 0), 0);
   return total === 0 ? "" : ` (${fixed((Math.abs(line.values[index] ?? 0) / total) * 100, 1)}%)`;
-}
-
-/** Labels of one axis share their number of digits, so that no two of them read the same. */
-function axisLabels(values: readonly number[], field: Field | undefined, isPercent: boolean): string[] {
-  const unit = isPercent ? "percent" : field?.config.unit;
-  const decimals = isPercent ? 0 : (field?.config.decimals ?? undefined);
-  const first = values.map((value) => formatText(value, unit, decimals));
-  if (decimals !== undefined || new Set(first).size === first.length) return first;
-  return values.map((value) => formatText(value, unit, 2));
-}
-
-/** Limits as lines or coloured areas, where a field asks for them. */
-function thresholdsPlugin(shown: readonly Line[]): uPlot.Plugin {
-  return {
-    hooks: {
-      drawAxes: (chart) => {
-        for (const { field, scale } of shown.slice(0, 1)) {
-          const mode = custom(field).thresholdsStyle?.mode ?? "off";
-          if (mode === "off") continue;
-          const { ctx, bbox } = chart;
-          ctx.save();
-          ctx.beginPath();
-          ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
-          ctx.clip();
-          const list = steps(field.config);
-          list.forEach((step, index) => {
-            if (step.value === null) return;
-            const y = chart.valToPos(step.value, scale, true);
-            const next = list[index + 1]?.value;
-            if (mode.includes("area")) {
-              const top = next === null || next === undefined ? bbox.top : chart.valToPos(next, scale, true);
-              ctx.fillStyle = withAlpha(cssColor(step.color), 0.12);
-              ctx.fillRect(bbox.left, top, bbox.width, y - top);
-            }
-            if (mode.includes("line") || mode.includes("dash")) {
-              ctx.strokeStyle = withAlpha(cssColor(step.color), 0.8);
-              ctx.lineWidth = devicePixelRatio;
-              if (mode.includes("dash")) ctx.setLineDash([8 * devicePixelRatio, 6 * devicePixelRatio]);
-              ctx.beginPath();
-              ctx.moveTo(bbox.left, y);
-              ctx.lineTo(bbox.left + bbox.width, y);
-              ctx.stroke();
-            }
-          });
-          ctx.restore();
-        }
-      },
-    },
-  };
 }
