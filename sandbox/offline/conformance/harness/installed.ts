@@ -63,9 +63,13 @@ export function cleanEnv(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
 
 /** Opens the plugins that a test file uses, and closes them with all that was left behind. */
 export class Bench {
-  /** A directory of the test file's own; the plugins' working directory. */
-  readonly dir = mkdtempSync(path.join(tmpdir(), "conformance-"));
+  private made: string | undefined;
   private readonly plugins: Plugin[] = [];
+
+  /** A directory of the test file's own; the plugins' working directory. Made when first asked for: a file whose tests are filtered out makes none. */
+  get dir(): string {
+    return (this.made ??= mkdtempSync(path.join(tmpdir(), "conformance-")));
+  }
 
   async open(name: string, env: NodeJS.ProcessEnv = {}): Promise<Plugin> {
     const plugin = await Plugin.start(name, pluginBinary(name), cleanEnv(env), this.dir);
@@ -90,7 +94,9 @@ export class Bench {
   async close(): Promise<void> {
     await this.cleanUp().finally(async () => {
       await Promise.all(this.plugins.map((p) => p.stop()));
-      rmSync(this.dir, { recursive: true, force: true });
+      if (this.made !== undefined) {
+        rmSync(this.made, { recursive: true, force: true });
+      }
     });
   }
 }
