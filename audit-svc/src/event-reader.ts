@@ -55,10 +55,10 @@ export async function readEvents(
   if (filter.from !== undefined) add((p) => `occurred_at >= ${p}::timestamptz`, filter.from);
   if (filter.to !== undefined) add((p) => `occurred_at < ${p}::timestamptz`, filter.to);
   if (after !== undefined) {
-    // The first condition is implied by the second; partitions are pruned by it alone.
-    add((p) => `occurred_at <= ${p}::timestamptz`, after.occurredAt);
-    const time = `$${values.length}`;
-    add((p) => `(occurred_at, id) < (${time}::timestamptz, ${p}::uuid)`, after.id);
+    // This condition alone. With "occurred_at <= …" beside it PostgreSQL would start its scan there and step over every
+    // event of that very moment, page after page; partitions that it would prune cost one probe each.
+    values.push(after.occurredAt, after.id);
+    where.push(`(occurred_at, id) < ($${values.length - 1}::timestamptz, $${values.length}::uuid)`);
   }
   values.push(limit);
   const result = await db.query<Row>(
