@@ -19,7 +19,7 @@ export async function down(settings: Settings, state: State, options: DownOption
     {
       name: "Containers, network" + (keepData ? "" : ", volumes"),
       run: async (progress) => {
-        await closeSsh(state);
+        await closeSsh(settings, state);
         const host =
           state.readJson<RunInfo>("run.json")?.engineHost ?? process.env.DOCKER_HOST ?? "unix:///var/run/docker.sock";
         const engine = Engine.connect(host, settings);

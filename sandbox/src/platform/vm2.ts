@@ -1,5 +1,5 @@
 import { execa } from "execa";
-import { chmodSync, existsSync, mkdirSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -175,7 +175,17 @@ async function waitForEngine(context: Context): Promise<void> {
 }
 
 /** Ends the shared ssh connection, which would otherwise live on for two minutes. */
-export async function closeSsh(state: State): Promise<void> {
+export async function closeSsh(settings: Settings, state: State): Promise<void> {
   if (!state.has("ssh/config")) return;
   await execa("ssh", [...sshArguments(state), "-O", "exit", "vm2"], { reject: false, stdio: "ignore" });
+  // One that was cut off when VM2 restarted no longer owns the socket, and is not told. Its title names our directory.
+  const title = `ssh: ${controlDir(settings)}/`;
+  for (const pid of existsSync("/proc/self") ? readdirSync("/proc").filter((name) => /^\d+$/.test(name)) : []) {
+    try {
+      if (readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith(title)) process.kill(Number(pid));
+    } catch {
+      // ended in the meantime, or another user's
+    }
+  }
+  rmSync(controlDir(settings), { recursive: true, force: true });
 }
