@@ -39,6 +39,22 @@ function errorBody(statusCode: number, error: string): string {
   return `return ${statusCode} '${JSON.stringify({ statusCode, error })}\\n';`;
 }
 
+/** What nginx itself may answer, and how it is said. */
+const ERRORS: readonly { codes: readonly number[]; status: number; error: string; header?: string }[] = [
+  { codes: [400], status: 400, error: "Bad Request" },
+  { codes: [404], status: 404, error: "Not Found" },
+  { codes: [413], status: 413, error: "Payload Too Large" },
+  { codes: [414], status: 414, error: "URI Too Long" },
+  { codes: [502, 503, 504], status: 503, error: "Service Unavailable", header: "add_header Retry-After 1 always;" },
+];
+
+function errorPage({ codes, status, error, header }: (typeof ERRORS)[number]): string[] {
+  return [
+    `error_page ${codes.join(" ")} = /.error/${status};`,
+    `location = /.error/${status} { internal; ${header === undefined ? "" : `${header} `}${errorBody(status, error)} }`,
+  ];
+}
+
 function indent(lines: readonly string[], by: number): string {
   return lines.map((line) => (line === "" ? "" : " ".repeat(by) + line)).join("\n");
 }
@@ -124,12 +140,8 @@ ${indent([...upstream(first), "", ...upstream(second)], 4)}
 ${indent(config.routes.flatMap(location), 8)}
         location / { ${errorBody(404, "Not Found")} }
 
-        error_page 400 = @400;
-        error_page 413 = @413;
-        error_page 502 503 504 = @503;
-        location @400 { ${errorBody(400, "Bad Request")} }
-        location @413 { ${errorBody(413, "Payload Too Large")} }
-        location @503 { add_header Retry-After 1 always; ${errorBody(503, "Service Unavailable")} }
+        # To paths, not to named locations: those cannot take a request whose URI could not be read.
+${indent(ERRORS.flatMap(errorPage), 8)}
     }
 
     # For Prometheus: every replica by name, and nginx itself by its exporter.
