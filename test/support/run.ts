@@ -30,7 +30,11 @@ const suites: Record<string, Suite> = {
   lint: { command: [bin("eslint"), "."], single: true },
   formatting: { command: [bin("prettier"), "--check", "--log-level", "warn", "."], single: true },
   types: {
-    command: ["sh", "-c", ["", "-p audit-svc", "-p sandbox", "-p ci"].map((of) => `${bin("tsc")} --noEmit ${of}`).join(" && ")],
+    command: [
+      "sh",
+      "-c",
+      ["", "-p audit-svc", "-p sandbox", "-p ci"].map((of) => `${bin("tsc")} --noEmit ${of}`).join(" && "),
+    ],
     single: true,
   },
   unit: { command: mocha(...byRoot, "test/unit/**/*.test.ts") },

@@ -17,7 +17,10 @@ const DATABASE_ROLE = "vault:database/secretBackendRole:SecretBackendRole";
 const STATIC_ROLE = "vault:database/secretBackendStaticRole:SecretBackendStaticRole";
 
 const pem = (): string =>
-  generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey.export({ type: "spki", format: "pem" }).toString().trim();
+  generateKeyPairSync("ec", { namedCurve: "P-256" })
+    .publicKey.export({ type: "spki", format: "pem" })
+    .toString()
+    .trim();
 
 describe("vault: jwt, transit, database", () => {
   const bench = new Bench();
@@ -37,7 +40,10 @@ describe("vault: jwt, transit, database", () => {
       await auth.create(base);
       assert.equal(auth.id, path);
       const config = await vaultApi<{ data: Props }>("GET", `auth/${path}/config`);
-      assertHas(config?.data ?? {}, { bound_issuer: "https://issuer.invalid", jwt_validation_pubkeys: base.jwtValidationPubkeys });
+      assertHas(config?.data ?? {}, {
+        bound_issuer: "https://issuer.invalid",
+        jwt_validation_pubkeys: base.jwtValidationPubkeys,
+      });
       await assertStable(auth, base);
       await auth.refresh();
       await assertStable(auth, base);
@@ -115,7 +121,12 @@ describe("vault: jwt, transit, database", () => {
       const base = { backend: path, name: "state", deletionAllowed: true };
       await key.create(base);
       assert.equal(key.id, `${path}/keys/state`);
-      assertHas(key.outputs, { type: "aes256-gcm96", latestVersion: 1, minDecryptionVersion: 1, deletionAllowed: true });
+      assertHas(key.outputs, {
+        type: "aes256-gcm96",
+        latestVersion: 1,
+        minDecryptionVersion: 1,
+        deletionAllowed: true,
+      });
       await assertStable(key, base);
       await key.refresh();
       await assertStable(key, base);
@@ -128,7 +139,9 @@ describe("vault: jwt, transit, database", () => {
         [{ deletionAllowed: undefined }, "update"],
       ]);
       await key.update({ ...base, autoRotatePeriod: 3600 });
-      assertHas((await vaultApi<{ data: Props }>("GET", `${path}/keys/state`))?.data ?? {}, { auto_rotate_period: 3600 });
+      assertHas((await vaultApi<{ data: Props }>("GET", `${path}/keys/state`))?.data ?? {}, {
+        auto_rotate_period: 3600,
+      });
     });
 
     it("cannot be deleted unless deletionAllowed was set before", async () => {
@@ -148,7 +161,11 @@ describe("vault: jwt, transit, database", () => {
 
   /** What Vault itself does with them needs its database plugin, which a minimal Vault has not got. */
   describe("database", () => {
-    const postgresql = { connectionUrl: "postgresql://{{username}}:{{password}}@db:5432/app", username: "u", password: "p" };
+    const postgresql = {
+      connectionUrl: "postgresql://{{username}}:{{password}}@db:5432/app",
+      username: "u",
+      password: "p",
+    };
 
     it("verifies a connection unless it is told not to; the password is not unknown in a preview", async () => {
       const connection = plugin.resource(CONNECTION, "c");
@@ -162,13 +179,20 @@ describe("vault: jwt, transit, database", () => {
     it("saves nothing when Vault refuses the connection", async () => {
       const connection = plugin.resource(CONNECTION, "c");
       const path = unique("db");
-      await assert.rejects(connection.create({ backend: path, name: "pg", postgresql }), /404|400|no handler|unsupported path/);
+      await assert.rejects(
+        connection.create({ backend: path, name: "pg", postgresql }),
+        /404|400|no handler|unsupported path/,
+      );
       assert.equal(connection.state, undefined);
     });
 
     it("refuses by name what is missing or unknown", async () => {
       await assertRefused(plugin.resource(CONNECTION, "c"), { name: "pg", postgresql }, "backend");
-      await assertRefused(plugin.resource(CONNECTION, "c"), { backend: "db", name: "pg", postgresql, bogus: 1 }, "bogus");
+      await assertRefused(
+        plugin.resource(CONNECTION, "c"),
+        { backend: "db", name: "pg", postgresql, bogus: 1 },
+        "bogus",
+      );
       await assertRefused(plugin.resource(DATABASE_ROLE, "r"), { backend: "db", dbName: "pg" }, "creationStatements");
       await assertRefused(plugin.resource(STATIC_ROLE, "s"), { backend: "db", dbName: "pg", name: "s" }, "username");
     });
