@@ -31,6 +31,8 @@ export interface ScriptOptions {
   parent: pulumi.Resource;
   /** What must be done before. */
   dependsOn?: readonly pulumi.Resource[];
+  /** As of any resource: properties whose changes are left alone. */
+  ignoreChanges?: string[];
 }
 
 /**

@@ -49,19 +49,17 @@ export class Slots extends pulumi.ComponentResource {
     };
     const made = new docker.Volume(volume, { name: volume }, { parent: this, provider: args.host.provider });
     this.flag = { volume: made.name, directory: FLAG_DIRECTORY, file: `${FLAG_DIRECTORY}/${FLAG}` };
+    // Only a run that replaces what is idle has anything to guard. When the target serves already, nothing is replaced, and
+    // the guard stays as the last deploy left it: that a deploy is over is no change.
+    const serves = args.previous?.active === this.plan.target;
     this.guard = args.host.script(
       `${name}-guard`,
       {
-        // Only a run that replaces what is idle has anything to guard: when the target serves already, nothing is replaced.
-        script: guardScript(
-          this.plan.target,
-          args.previous?.active === this.plan.target ? undefined : this.other,
-          this.context,
-        ),
+        script: guardScript(this.plan.target, serves ? undefined : this.other, this.context),
         triggers: [this.plan.target, this.plan.wanted.release],
         verbose: true,
       },
-      { parent: this, dependsOn: [made, args.networks] },
+      { parent: this, dependsOn: [made, args.networks], ignoreChanges: serves ? ["*"] : [] },
     );
     this.registerOutputs({});
   }

@@ -17,7 +17,7 @@ export interface VaultServer {
   stop(): Promise<void>;
 }
 
-const progress = { log: () => undefined, status: () => undefined } as never;
+const progress = (): void => undefined;
 
 async function tool(name: "vault" | "vault-postgres-plugin", given: string | undefined): Promise<string> {
   if (given !== undefined && given !== "") return given;

@@ -94,10 +94,13 @@ describe("AuditService", () => {
         const idle = { release: "older0000000", image: "x", replicas: 1 };
         return build({ image, previous: { active: "blue", slots: { ...first.slots, green: idle } } });
       });
-      return scriptOf(find(resources, "Command", "audit-svc-guard").inputs);
+      const { inputs, ignoreChanges } = find(resources, "Command", "audit-svc-guard");
+      return { script: scriptOf(inputs), ignoreChanges };
     };
-    assert.equal(await guard(IMAGE), "true");
-    assert.match(await guard(OTHER_IMAGE), /start audit-svc-blue-1 audit-svc-blue-2/);
+    assert.deepEqual(await guard(IMAGE), { script: "true", ignoreChanges: ["*"] });
+    const filling = await guard(OTHER_IMAGE);
+    assert.match(filling.script, /start audit-svc-blue-1 audit-svc-blue-2/);
+    assert.deepEqual(filling.ignoreChanges, []);
   });
 
   it("hands the owner's password to migrate by standard input alone, as a secret", async () => {
