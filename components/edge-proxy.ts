@@ -78,7 +78,8 @@ export class EdgeProxy extends pulumi.ComponentResource {
         check:
           `{ echo "user root;"; sed 's/listen ${addresses.front.edge}:/listen 127.0.0.1:/' nginx.conf; } > test.conf` +
           ` && nginx -t -q -c /tmp/new/test.conf`,
-        then: `if docker container inspect ${quote(`${name}-nginx`)} > /dev/null 2>&1; then docker kill --signal HUP ${quote(`${name}-nginx`)} > /dev/null; fi`,
+        // Not `docker kill --signal HUP`: the engine takes any kill for a stop by hand, and would leave nginx down after a reboot.
+        then: `if docker container inspect ${quote(`${name}-nginx`)} > /dev/null 2>&1; then docker exec ${quote(`${name}-nginx`)} nginx -c /etc/audit-edge/nginx.conf -s reload; fi`,
         after: [volume, nginxImage],
       },
       { parent: this },

@@ -61,7 +61,12 @@ describe("EdgeProxy", () => {
     assert.ok(
       create.indexOf("nginx -t") > 0 && create.indexOf("nginx -t") < create.indexOf("mv /files/.nginx.conf.new"),
     );
-    assert.match(create, /docker kill --signal HUP audit-edge-nginx/);
+    assert.match(create, /docker exec audit-edge-nginx nginx -c \/etc\/audit-edge\/nginx\.conf -s reload/);
+    assert.doesNotMatch(
+      create,
+      /docker kill/,
+      "a kill counts as a stop by hand, and nginx would stay down after a reboot",
+    );
     assert.match(files.inputs.stdin as string, /^-----next-file-----nginx\.conf\n# Written by/);
     assert.ok(find(resources, "Container", "audit-edge-nginx").dependsOn.includes(files.urn));
   });
