@@ -1,7 +1,7 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { DockerHost } from "./docker-host";
-import { hardened, LOG_OPTIONS } from "./hardening";
+import { hardened, LOG_OPTIONS, scratch } from "./hardening";
 import type { Networks } from "./networks";
 import type { Replica } from "./release";
 import { dockerRun } from "./shell";
@@ -99,7 +99,7 @@ export class AuditService extends pulumi.ComponentResource {
         ],
         mounts: [
           { type: "volume", source: args.config.volume, target: "/run/audit", readOnly: true },
-          { type: "tmpfs", target: "/tmp", tmpfsOptions: { sizeBytes: 16 * 1024 * 1024, mode: 0o1777 } },
+          scratch("/tmp", 16),
         ],
         logOpts: LOG_OPTIONS,
       },

@@ -2,7 +2,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { renderNginxConfig, type Route } from "../nginx/render";
 import type { DockerHost } from "./docker-host";
-import { hardened, LOG_OPTIONS, pidsLimit } from "./hardening";
+import { hardened, LOG_OPTIONS, pidsLimit, scratch } from "./hardening";
 import { HostFiles } from "./host-files";
 import type { Networks } from "./networks";
 import type { Replica } from "./release";
@@ -101,7 +101,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
         mounts: [
           { type: "volume", source: volume.name, target: "/etc/audit-edge", readOnly: true },
           { type: "volume", source: args.flag.volume, target: args.flag.directory, readOnly: true },
-          { type: "tmpfs", target: "/tmp", tmpfsOptions: { sizeBytes: 64 * 1024 * 1024, mode: 0o1777 } },
+          scratch("/tmp", 64),
         ],
         // SIGQUIT lets nginx finish the requests it has; SIGTERM does not.
         stopSignal: "SIGQUIT",

@@ -42,6 +42,11 @@ export function hardened(
   };
 }
 
+/** A directory in memory, writable by every user of the container, of so many MiB at the most. */
+export function scratch(target: string, mebibytes: number): docker.types.input.ContainerMount {
+  return { type: "tmpfs", target, tmpfsOptions: { sizeBytes: mebibytes * 1024 * 1024, mode: 0o1777 } };
+}
+
 /** Logs are bounded: two files of 10 MB a container. */
 export const LOG_OPTIONS = { "max-size": "10m", "max-file": "2" };
 

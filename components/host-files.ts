@@ -15,8 +15,7 @@ export interface HostFilesArgs {
   mode?: string;
   /**
    * Shell text run inside the image before the new files take their places, with the candidates in the current
-   * directory; when it fails,
-   * the old files stay. Default: nothing is checked.
+   * directory; when it fails, the old files stay. Default: nothing is checked.
    */
   check?: string;
   /** What must be done before, for example the volume. */

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { renderAgentConfig, renderReloadScript, renderTemplate } from "../vault-agent/render";
 import type { DockerHost } from "./docker-host";
 import { HostFiles } from "./host-files";
-import { hardened, LOG_OPTIONS, pidsLimit } from "./hardening";
+import { hardened, LOG_OPTIONS, pidsLimit, scratch } from "./hardening";
 import type { Networks } from "./networks";
 import type { Replica } from "./release";
 import { dockerRun } from "./shell";
@@ -178,7 +178,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
           { type: "volume", source: credentials.name, target: "/credentials", readOnly: true },
           { type: "volume", source: rendered.name, target: "/run/audit" },
           { type: "volume", source: slots.flag.volume, target: slots.flag.directory, readOnly: true },
-          { type: "tmpfs", target: "/tmp", tmpfsOptions: { sizeBytes: 16 * 1024 * 1024, mode: 0o1777 } },
+          scratch("/tmp", 16),
         ],
         healthcheck: {
           // A reload that was not confirmed in time is tried again here: Vault Agent itself would not, until the next change.
