@@ -2,7 +2,7 @@
 #   make up                 everything from nothing to a running system in the sandbox
 #   make env                eval "$(make -s env)": pulumi, docker, vault and psql act on the sandbox
 #   make down [KEEP=data]   removes it all; KEEP=data keeps volumes and keys
-#   make test [ONLY=suite]  everything that CI runs, or one suite of it
+#   make test [ONLY=suite] [THOROUGH=1]  everything that CI runs, or one suite of it; THOROUGH=1 repeats journeys more often
 #   make lint               style, formatting, types
 #   make conformance [PLUGINS=dir]  the stand-in plugins' suite, against the plugins of any PULUMI_HOME
 #   make e2e                the journeys in the sandbox
@@ -31,7 +31,7 @@ down: install
 	@$(CLI) down $(if $(filter data,$(KEEP)),--keep-data,$(if $(KEEP),$(error KEEP=$(KEEP) is not known; KEEP=data keeps volumes and keys)))
 
 test: install
-	@$(SUITES) $(ONLY)
+	@THOROUGH="$(THOROUGH)" $(SUITES) $(ONLY)
 
 lint: install
 	@$(SUITES) lint formatting types
