@@ -6,6 +6,8 @@ import Mocha from "mocha";
 export interface Totals {
   passed: number;
   failed: number;
+  /** Titles of what failed, each with its message's first line. */
+  failures: string[];
   /** Titles of tests that did not run: they count as nothing, and are named at the end. */
   skipped: string[];
 }
@@ -15,18 +17,25 @@ class TotalsReporter extends Mocha.reporters.Spec {
   constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
     super(runner, options);
     const skipped: string[] = [];
-    let failed = 0;
+    const failures: string[] = [];
     // Not runner.stats.failures alone: a failing hook is one failure, whatever it kept from running.
-    runner.on(Mocha.Runner.constants.EVENT_TEST_FAIL, () => failed++);
+    runner.on(Mocha.Runner.constants.EVENT_TEST_FAIL, (test: Mocha.Test, error: unknown) =>
+      failures.push(`${test.fullTitle()}: ${firstLine(error)}`),
+    );
     runner.on(Mocha.Runner.constants.EVENT_TEST_PENDING, (test: Mocha.Test) => skipped.push(test.fullTitle()));
     runner.once(Mocha.Runner.constants.EVENT_RUN_END, () => {
       const path = process.env.TEST_TOTALS;
       if (path === undefined) return;
-      const totals: Totals = { passed: runner.stats?.passes ?? 0, failed, skipped };
+      const totals: Totals = { passed: runner.stats?.passes ?? 0, failed: failures.length, failures, skipped };
       mkdirSync(dirname(path), { recursive: true });
       writeFileSync(path, JSON.stringify(totals));
     });
   }
+}
+
+function firstLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return (text.split("\n")[0] ?? "").slice(0, 200);
 }
 
 module.exports = TotalsReporter;

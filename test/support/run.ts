@@ -57,8 +57,10 @@ const suites: Record<string, Suite> = {
   e2e: { command: mocha(...byRoot, "--timeout", "300000", "--sort", "test/e2e/*.test.ts"), sandbox: true },
 };
 
-const sum: Totals = { passed: 0, failed: 0, skipped: [] };
+const sum: Totals = { passed: 0, failed: 0, failures: [], skipped: [] };
 const table: string[] = [];
+/** What a suite counts that could not say for itself. */
+const failure: Totals = { passed: 0, failed: 1, failures: [], skipped: [] };
 
 async function main(): Promise<void> {
   const wanted = process.argv.slice(2);
@@ -72,12 +74,14 @@ async function main(): Promise<void> {
   for (const [name, suite] of chosen) {
     if (suite.sandbox && standing === undefined) standing = await bringUp();
     if (suite.sandbox && standing === false) {
-      count(name, { passed: 0, failed: 1, skipped: [] }, 0, "not run: the sandbox did not come up");
+      count(name, failure, 0, "not run: the sandbox did not come up");
       continue;
     }
     await runSuite(name, suite);
   }
   console.log(`\n${table.join("\n")}`);
+  // Once more at the end, where the last screen of a long log shows them.
+  if (sum.failures.length > 0) console.log(`Failed:\n${sum.failures.map((title) => `  - ${title}`).join("\n")}`);
   if (sum.skipped.length > 0) console.log(`Skipped:\n${sum.skipped.map((title) => `  - ${title}`).join("\n")}`);
   console.log(`${sum.passed} passed, ${sum.failed} failed`);
   process.exit(sum.failed === 0 && sum.passed > 0 ? 0 : 1);
@@ -102,12 +106,11 @@ async function runSuite(name: string, suite: Suite): Promise<void> {
   });
   const seconds = (Date.now() - started) / 1000;
   if (suite.single) {
-    count(name, { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: [] }, seconds);
+    count(name, code === 0 ? { ...failure, passed: 1, failed: 0 } : failure, seconds);
     return;
   }
   const totals = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Totals) : undefined;
-  if (totals === undefined)
-    count(name, { passed: 0, failed: 1, skipped: [] }, seconds, `ended with ${shown} before its end`);
+  if (totals === undefined) count(name, failure, seconds, `ended with ${shown} before its end`);
   else if (totals.passed + totals.failed === 0) count(name, { ...totals, failed: 1 }, seconds, "ran nothing");
   else if (code !== 0 && totals.failed === 0) count(name, { ...totals, failed: 1 }, seconds, `ended with ${shown}`);
   else count(name, totals, seconds);
@@ -116,6 +119,7 @@ async function runSuite(name: string, suite: Suite): Promise<void> {
 function count(name: string, totals: Totals, seconds: number, remark = ""): void {
   sum.passed += totals.passed;
   sum.failed += totals.failed;
+  sum.failures.push(...totals.failures.map((title) => `${name}: ${title}`));
   sum.skipped.push(...totals.skipped.map((title) => `${name}: ${title}`));
   const cells = [name.padEnd(12), `${totals.passed} passed`.padStart(12), `${totals.failed} failed`.padStart(12)];
   table.push(`${cells.join("")}${`${seconds.toFixed(1)} s`.padStart(10)}${remark && `  ${remark}`}`);

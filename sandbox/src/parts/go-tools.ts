@@ -81,6 +81,8 @@ const hasGo = async (): Promise<boolean> => {
 
 // One compilation at a time: two would only fight for the same cores and memory.
 let queue: Promise<unknown> = Promise.resolve();
+/** Compilations that are under way or wait, in their order. */
+const queued: GoToolName[] = [];
 
 /**
  * Builds a program from Go modules, with the machine's own Go or, where there is none, with Debian's in a container.
@@ -93,7 +95,12 @@ export function buildGoTool(
 ): Promise<{ path: string; cached: boolean }> {
   const path = goToolPath(name);
   if (existsSync(path)) return Promise.resolve({ path, cached: true });
-  const turn = queue.then(() => build(name, path, builderImage, progress));
+  const before = queued.at(-1);
+  if (before !== undefined && before !== name) progress(`waiting for the build of ${before}, to have the cores alone`);
+  queued.push(name);
+  const turn = queue
+    .then(() => build(name, path, builderImage, progress))
+    .finally(() => void queued.splice(queued.indexOf(name), 1));
   queue = turn.catch(() => undefined);
   return turn;
 }
