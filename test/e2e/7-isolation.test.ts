@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { attached, root, run } from "./support/sandbox";
+import { attached, platform, platformNetwork, root, run } from "./support/sandbox";
 
 /**
  * A neighbour on the subnet: a container on the platform's network, beside VM2. It does what a curious one would do: it
@@ -9,7 +9,7 @@ import { attached, root, run } from "./support/sandbox";
  */
 describe("journey: from a neighbour, only the edge's ports answer", function () {
   const sandbox = attached();
-  const name = "audit-sandbox-test-neighbour";
+  const name = platform("test-neighbour");
   const ports = [22, 80, 443, 2375, 2376, 5432, 8080, 8081, 8082, 8200, 9090, 9113, 9145];
   let engine: NodeJS.ProcessEnv;
 
@@ -22,7 +22,7 @@ describe("journey: from a neighbour, only the edge's ports answer", function () 
   before(async () => {
     const { engineHost } = JSON.parse(readFileSync(join(root, ".sandbox/run.json"), "utf8")) as { engineHost: string };
     engine = { ...process.env, DOCKER_HOST: engineHost };
-    const vm2 = await docker("inspect", "--format", "{{.Config.Image}}", "audit-sandbox-vm2");
+    const vm2 = await docker("inspect", "--format", "{{.Config.Image}}", platform("vm2"));
     await docker("rm", "--force", name).catch(() => undefined);
     // VM2's own image has ip and bash; nothing of VM2 runs in it here.
     await docker(
@@ -31,7 +31,7 @@ describe("journey: from a neighbour, only the edge's ports answer", function () 
       "--name",
       name,
       "--network",
-      "audit-sandbox",
+      platformNetwork,
       "--cap-add",
       "NET_ADMIN",
       "--entrypoint",

@@ -3,8 +3,10 @@ import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 export const root = resolve(__dirname, "../../..");
+/** The platform's network on this machine's engine. */
+export const platformNetwork = process.env.SANDBOX_NAME ?? "audit-sandbox";
 /** A container of the platform on this machine's engine. */
-export const platform = (part: string): string => `${process.env.SANDBOX_NAME ?? "audit-sandbox"}-${part}`;
+export const platform = (part: string): string => `${platformNetwork}-${part}`;
 const cli = ["--import", "tsx", "sandbox/src/cli.ts"];
 
 export interface Ran {
