@@ -1,15 +1,14 @@
-import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
-import { createHash } from "node:crypto";
 import { renderAgentConfig, renderReloadScript, renderTemplate } from "../vault-agent/render";
+import { appRoleLogin } from "./app-role";
+import { digestOf } from "./digest";
 import type { DockerHost } from "./docker-host";
 import { HostFiles } from "./host-files";
 import { hardened, LOG_OPTIONS, pidsLimit, scratch } from "./hardening";
 import type { Networks } from "./networks";
 import type { Replica } from "./release";
-import { dockerRun } from "./shell";
 import type { Slots } from "./slots";
 
 /** Uid of Vault in the official image. */
@@ -71,7 +70,6 @@ export class SecretsBinding extends pulumi.ComponentResource {
     super("audit:index:SecretsBinding", name, {}, opts);
     const inVault = { parent: this, provider: args.vault.provider };
     const onHost = { parent: this, provider: args.host.provider };
-    const appRoleMount = args.vault.appRoleMount ?? "approle";
     const deadline = args.reloadDeadline ?? 30;
     const configPath = `/run/audit/${this.configFile}`;
 
@@ -85,26 +83,19 @@ export class SecretsBinding extends pulumi.ComponentResource {
       },
       inVault,
     );
-    const policy = new vault.Policy(
-      `${name}-policy`,
-      { name, policy: readOnlyPolicy(args.vault.mount, args.vault.path) },
-      inVault,
-    );
-    const cidrs = args.boundCidrs === undefined ? undefined : [...args.boundCidrs];
-    const role = new vault.approle.AuthBackendRole(
-      `${name}-role`,
+    const login = appRoleLogin(
+      name,
       {
-        backend: appRoleMount,
-        roleName: name,
-        tokenPolicies: [policy.name],
-        tokenNoDefaultPolicy: true,
-        // Periodic: renewed for ever while the agent runs, gone within the hour once it does not.
-        tokenPeriod: 3600,
-        secretIdTtl: args.secretIdTtl ?? 90 * 24 * 3600,
-        secretIdBoundCidrs: cidrs,
-        tokenBoundCidrs: cidrs,
+        vault: args.vault,
+        policy: readOnlyPolicy(args.vault.mount, args.vault.path),
+        host: args.host,
+        image: args.image,
+        networks: args.networks,
+        uid: VAULT_UID,
+        boundCidrs: args.boundCidrs,
+        secretIdTtl: args.secretIdTtl,
       },
-      inVault,
+      { parent: this },
     );
 
     const rendered = new docker.Volume(
@@ -120,10 +111,8 @@ export class SecretsBinding extends pulumi.ComponentResource {
       },
       onHost,
     );
-    const credentials = new docker.Volume(`${name}-credentials`, { name: `${name}-credentials` }, onHost);
     const configuration = new docker.Volume(`${name}-agent-config`, { name: `${name}-agent-config` }, onHost);
 
-    const image = args.host.image(`${name}-agent-image`, args.image, { parent: this });
     const { slots } = args;
     const reloadUrl = (replica: Replica) => ({
       name: replica.name,
@@ -156,14 +145,12 @@ export class SecretsBinding extends pulumi.ComponentResource {
       { parent: this },
     );
 
-    const delivered = this.#deliverSecretId(name, args, appRoleMount, role, [credentials, image, args.networks]);
-
     const agent = new docker.Container(
       `${name}-agent`,
       {
         ...hardened({ memory: 128, user: `${VAULT_UID}:${args.serviceGid ?? 10001}` }),
         name: `${name}-agent`,
-        image: image.imageId,
+        image: login.image.imageId,
         entrypoints: ["vault"],
         command: ["agent", "-config=/agent/agent.hcl"],
         // A container reads its files at start only, so a change of them must make a new one.
@@ -175,7 +162,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
         ],
         mounts: [
           { type: "volume", source: configuration.name, target: "/agent", readOnly: true },
-          { type: "volume", source: credentials.name, target: "/credentials", readOnly: true },
+          { type: "volume", source: login.credentials.name, target: "/credentials", readOnly: true },
           { type: "volume", source: rendered.name, target: "/run/audit" },
           { type: "volume", source: slots.flag.volume, target: slots.flag.directory, readOnly: true },
           scratch("/tmp", 16),
@@ -193,13 +180,13 @@ export class SecretsBinding extends pulumi.ComponentResource {
         },
         logOpts: LOG_OPTIONS,
       },
-      { ...onHost, dependsOn: [secret, written, delivered], deleteBeforeReplace: true },
+      { ...onHost, dependsOn: [secret, written, login.delivered], deleteBeforeReplace: true },
     );
     const limited = pidsLimit(`${name}-agent-pids`, args.host, agent, 64, { parent: this });
 
     this.configVolume = rendered.name;
-    this.roleName = role.roleName;
-    this.policyName = policy.name;
+    this.roleName = login.role.roleName;
+    this.policyName = login.policy.name;
     this.agent = pulumi.all([agent.name, limited.id]).apply(([container]) => container);
     this.registerOutputs({
       configVolume: this.configVolume,
@@ -209,77 +196,9 @@ export class SecretsBinding extends pulumi.ComponentResource {
       agent: this.agent,
     });
   }
-
-  /** Issues a wrapped secret_id and has it unwrapped on the VM, whenever the role changes. */
-  #deliverSecretId(
-    name: string,
-    args: SecretsBindingArgs,
-    appRoleMount: string,
-    role: vault.approle.AuthBackendRole,
-    dependsOn: pulumi.Resource[],
-  ): command.local.Command {
-    return new command.local.Command(
-      `${name}-secret-id`,
-      {
-        create: "node --import tsx vault-agent/deliver-secret-id.ts",
-        environment: {
-          VAULT_ADDR: args.vault.address,
-          AUDIT_APPROLE: pulumi.interpolate`auth/${appRoleMount}/role/${role.roleName}`,
-          AUDIT_ON_HOST: args.host.commandFor(
-            dockerRun({
-              image: args.image,
-              entrypoint: "sh",
-              interactive: true,
-              network: args.networks.names.egress,
-              volumes: [`${name}-credentials:/credentials`],
-              // The files become the agent's own; without these rights root could not give them away or replace them.
-              capabilities: ["CHOWN", "DAC_OVERRIDE", "FOWNER"],
-              environment: { VAULT_ADDR: args.vault.agentAddress, HOME: "/tmp" },
-              command: ["-c", unwrapScript(`auth/${appRoleMount}/role/${name}/secret-id`, VAULT_UID)],
-            }),
-          ),
-        },
-        triggers: [role.roleId, digestOf({ ttl: args.secretIdTtl, cidrs: args.boundCidrs })],
-        logging: command.types.enums.local.Logging.Stderr,
-      },
-      { parent: this, dependsOn },
-    );
-  }
 }
 
 /** The right to read one secret's data and nothing else; not its metadata, not its versions' list. */
 export function readOnlyPolicy(mount: string, path: string): string {
   return `path "${mount}/data/${path}" {\n  capabilities = ["read"]\n}\n`;
-}
-
-/**
- * Shell text for the one-shot on the VM. Standard input: the role_id on the first line, the wrapping token on the second.
- * The token goes through a file in memory, because arguments and environment can be read by others on the machine. A
- * wrapper made by anything but this role's secret-id endpoint, or already used, is a sign of somebody in between.
- */
-export function unwrapScript(creationPath: string, uid: number): string {
-  return [
-    "set -eu",
-    "umask 077",
-    "read -r role_id",
-    "read -r token",
-    `alarm() { echo "ALARM: $1 The secret_id may be known to somebody else: find out who held the wrapping token, then deploy again." >&2; exit 1; }`,
-    `made=$(printf %s "$token" | vault write -field=creation_path sys/wrapping/lookup token=- 2>/tmp/error) || alarm "the wrapping token was already used or has expired."`,
-    `test "$made" = "${creationPath}" || alarm "the wrapping token was made by $made and not by ${creationPath}."`,
-    `printf %s "$token" > "$HOME/.vault-token"`,
-    `vault unwrap -field=secret_id > /tmp/secret_id 2>/tmp/error || alarm "the wrapping token was used between look-up and unwrapping."`,
-    `printf %s "$role_id" > /tmp/role_id`,
-    ...["role_id", "secret_id"].flatMap((file) => [
-      `cp /tmp/${file} /credentials/.${file}`,
-      `chmod 0400 /credentials/.${file}`,
-      `chown ${uid} /credentials/.${file}`,
-      `mv -f /credentials/.${file} /credentials/${file}`,
-    ]),
-    `chown ${uid} /credentials`,
-    "chmod 0500 /credentials",
-  ].join("; ");
-}
-
-function digestOf(value: unknown): string {
-  return createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 16);
 }

@@ -1,0 +1,131 @@
+import * as command from "@pulumi/command";
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import * as vault from "@pulumi/vault";
+import { digestOf } from "./digest";
+import type { DockerHost } from "./docker-host";
+import type { Networks } from "./networks";
+import { dockerRun } from "./shell";
+
+export interface AppRoleLoginArgs {
+  /** Vault as this program reaches it, and as the VM does. */
+  vault: {
+    provider: vault.Provider;
+    address: string;
+    agentAddress: string;
+    /** AppRole mount; default "approle". */
+    appRoleMount?: string;
+  };
+  /** The one policy of whoever logs in, as HCL. */
+  policy: string;
+  host: DockerHost;
+  /** Vault image by digest, for the one-shot that unwraps. */
+  image: string;
+  /** The one-shot reaches Vault by `egress`. */
+  networks: Networks;
+  /** Numeric user who may read the credentials. */
+  uid: number;
+  /** Address ranges that may log in with the AppRole and use its token; default any. */
+  boundCidrs?: readonly string[];
+  /** Life of the secret_id; seconds, default 90 days. It is needed at log-in only: a running agent renews its token. */
+  secretIdTtl?: number;
+}
+
+export interface AppRoleLogin {
+  policy: vault.Policy;
+  role: vault.approle.AuthBackendRole;
+  /** The Vault image on the host. */
+  image: docker.RemoteImage;
+  /** Volume with the files `role_id` and `secret_id`. */
+  credentials: docker.Volume;
+  /** What must be done before somebody logs in. */
+  delivered: pulumi.Resource;
+}
+
+/**
+ * An AppRole with one policy, and its credentials in a volume on the VM that one user reads. The secret_id is not a
+ * resource (docs/decisions/0005). All resources are named from `name`, also in Vault.
+ */
+export function appRoleLogin(name: string, args: AppRoleLoginArgs, opts: { parent: pulumi.Resource }): AppRoleLogin {
+  const { parent } = opts;
+  const inVault = { parent, provider: args.vault.provider };
+  const appRoleMount = args.vault.appRoleMount ?? "approle";
+  const policy = new vault.Policy(`${name}-policy`, { name, policy: args.policy }, inVault);
+  const cidrs = args.boundCidrs === undefined ? undefined : [...args.boundCidrs];
+  const role = new vault.approle.AuthBackendRole(
+    `${name}-role`,
+    {
+      backend: appRoleMount,
+      roleName: name,
+      tokenPolicies: [policy.name],
+      tokenNoDefaultPolicy: true,
+      // Periodic: renewed for ever while the agent runs, gone within the hour once it does not.
+      tokenPeriod: 3600,
+      secretIdTtl: args.secretIdTtl ?? 90 * 24 * 3600,
+      secretIdBoundCidrs: cidrs,
+      tokenBoundCidrs: cidrs,
+    },
+    inVault,
+  );
+  const image = args.host.image(`${name}-agent-image`, args.image, { parent });
+  const credentials = new docker.Volume(
+    `${name}-credentials`,
+    { name: `${name}-credentials` },
+    { parent, provider: args.host.provider },
+  );
+  const delivered = new command.local.Command(
+    `${name}-secret-id`,
+    {
+      create: "node --import tsx vault-agent/deliver-secret-id.ts",
+      environment: {
+        VAULT_ADDR: args.vault.address,
+        AUDIT_APPROLE: pulumi.interpolate`auth/${appRoleMount}/role/${role.roleName}`,
+        AUDIT_ON_HOST: args.host.commandFor(
+          dockerRun({
+            image: args.image,
+            entrypoint: "sh",
+            interactive: true,
+            network: args.networks.names.egress,
+            volumes: [`${name}-credentials:/credentials`],
+            // The files become the agent's own; without these rights root could not give them away or replace them.
+            capabilities: ["CHOWN", "DAC_OVERRIDE", "FOWNER"],
+            environment: { VAULT_ADDR: args.vault.agentAddress, HOME: "/tmp" },
+            command: ["-c", unwrapScript(`auth/${appRoleMount}/role/${name}/secret-id`, args.uid)],
+          }),
+        ),
+      },
+      triggers: [role.roleId, digestOf({ ttl: args.secretIdTtl, cidrs: args.boundCidrs })],
+      logging: command.types.enums.local.Logging.Stderr,
+    },
+    { parent, dependsOn: [credentials, image, args.networks] },
+  );
+  return { policy, role, image, credentials, delivered };
+}
+
+/**
+ * Shell text for the one-shot on the VM. Standard input: the role_id on the first line, the wrapping token on the second.
+ * The token goes through a file in memory, because arguments and environment can be read by others on the machine. A
+ * wrapper made by anything but this role's secret-id endpoint, or already used, is a sign of somebody in between.
+ */
+export function unwrapScript(creationPath: string, uid: number): string {
+  return [
+    "set -eu",
+    "umask 077",
+    "read -r role_id",
+    "read -r token",
+    `alarm() { echo "ALARM: $1 The secret_id may be known to somebody else: find out who held the wrapping token, then deploy again." >&2; exit 1; }`,
+    `made=$(printf %s "$token" | vault write -field=creation_path sys/wrapping/lookup token=- 2>/tmp/error) || alarm "the wrapping token was already used or has expired."`,
+    `test "$made" = "${creationPath}" || alarm "the wrapping token was made by $made and not by ${creationPath}."`,
+    `printf %s "$token" > "$HOME/.vault-token"`,
+    `vault unwrap -field=secret_id > /tmp/secret_id 2>/tmp/error || alarm "the wrapping token was used between look-up and unwrapping."`,
+    `printf %s "$role_id" > /tmp/role_id`,
+    ...["role_id", "secret_id"].flatMap((file) => [
+      `cp /tmp/${file} /credentials/.${file}`,
+      `chmod 0400 /credentials/.${file}`,
+      `chown ${uid} /credentials/.${file}`,
+      `mv -f /credentials/.${file} /credentials/${file}`,
+    ]),
+    `chown ${uid} /credentials`,
+    "chmod 0500 /credentials",
+  ].join("; ");
+}
