@@ -1,5 +1,9 @@
 import { readFileSync } from "node:fs";
+import { generateKeyPairSync } from "node:crypto";
 import { join } from "node:path";
+import { applyVaultPlan } from "../../../bootstrap/apply.js";
+import { DEPLOYER, planVault } from "../../../bootstrap/plan.js";
+import { parseVaultSettings } from "../../../bootstrap/settings.js";
 import { ignoreMissing } from "../docker.js";
 import { addressOf, containerName, hostName, sandboxName } from "../settings.js";
 import { UserError } from "../user-error.js";
@@ -10,7 +14,8 @@ import { VaultApi } from "./vault-api.js";
 export const vaultVolumes = { data: `${sandboxName}-vault`, logs: `${sandboxName}-vault-logs` } as const;
 /** Transit key that encrypts the secrets in the stack's state. */
 export const stateKey = "pulumi-sandbox";
-export const deployerPolicy = "deployer";
+/** GitLab that signs the pipeline's ID tokens: nobody but the key in `.sandbox/gitlab/`, see test/e2e/support/id-token.ts. */
+export const gitlab = { url: "https://gitlab.sandbox.test", project: "team/audit" } as const;
 
 interface Keys {
   unsealKey: string;
@@ -110,39 +115,54 @@ async function initialiseAndUnseal(context: Context, api: VaultApi): Promise<boo
   return !status.initialized;
 }
 
-/** @returns true when everything was as it should be. */
+/**
+ * What an administrator of Vault does for a real installation, by the same plan, and what belongs to the server: an audit log,
+ * and a token for whoever plays the operator.
+ * @returns true when everything was as it should be.
+ */
 async function configure(context: Context, api: VaultApi): Promise<boolean> {
-  const { settings, state } = context;
-  const policy = readFileSync(join(settings.root, "sandbox/platform/vault-deployer.hcl"), "utf8");
-  const [mounts, auths, audits, present, token] = await Promise.all([
-    api.read<Record<string, unknown>>("sys/mounts"),
-    api.read<Record<string, unknown>>("sys/auth"),
+  const { state } = context;
+  const plan = planVault(
+    parseVaultSettings(
+      {
+        gitlab: { ...gitlab, publicKeys: [signingKey(context)] },
+        audience: vaultAddress(context),
+        transitKey: stateKey,
+      },
+      "the sandbox's settings for Vault",
+    ),
+  );
+  const [audits, token] = await Promise.all([
     api.read<Record<string, unknown>>("sys/audit"),
-    api.find<{ policy: string }>(`sys/policies/acl/${deployerPolicy}`),
     deployerTokenWorks(context),
   ]);
-  let same = true;
-  const ensure = async (there: boolean, path: string, body: object): Promise<void> => {
-    if (there) return;
-    same = false;
-    await api.write(path, body);
-  };
-  await ensure("file/" in audits, "sys/audit/file", { type: "file", options: { file_path: "/vault/logs/audit.log" } });
-  await ensure("secret/" in mounts, "sys/mounts/secret", { type: "kv", options: { version: "2" } });
-  await ensure("transit/" in mounts, "sys/mounts/transit", { type: "transit" });
-  await ensure("approle/" in auths, "sys/auth/approle", { type: "approle" });
-  await ensure(present?.policy === policy, `sys/policies/acl/${deployerPolicy}`, { policy });
-  await ensure((await api.find(`transit/keys/${stateKey}`)) !== undefined, `transit/keys/${stateKey}`, {});
+  if (!("file/" in audits)) {
+    await api.write("sys/audit/file", { type: "file", options: { file_path: "/vault/logs/audit.log" } });
+  }
+  const changes = await applyVaultPlan((method, path, body) => api.ask(method, path, body), plan);
   if (!token) {
-    same = false;
     const made = await api.write<{ auth: { client_token: string } }>("auth/token/create-orphan", {
-      policies: [deployerPolicy],
+      policies: [DEPLOYER],
       period: "768h",
       display_name: "deployer",
     });
     state.write("vault-deployer-token", made.auth.client_token + "\n");
   }
-  return same;
+  return token && changes.length === 0;
+}
+
+/** The public half of the key that signs ID tokens, PEM. */
+function signingKey({ state }: Context): string {
+  const known = state.readText("gitlab/public.pem");
+  if (known !== undefined) return known.trim();
+  const { publicKey, privateKey } = generateKeyPairSync("rsa", {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: "spki", format: "pem" },
+    privateKeyEncoding: { type: "pkcs8", format: "pem" },
+  });
+  state.write("gitlab/private.pem", privateKey);
+  state.write("gitlab/public.pem", publicKey);
+  return publicKey.trim();
 }
 
 async function deployerTokenWorks(context: Context): Promise<boolean> {

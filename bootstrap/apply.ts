@@ -1,0 +1,83 @@
+import { isDeepStrictEqual } from "node:util";
+import type { VaultPlan } from "./plan";
+import { SetupError } from "./settings";
+
+/** A request to Vault's HTTP API; undefined when there is nothing at the path. @throws Error for every other failure */
+export type VaultRequest = (method: string, path: string, body?: object) => Promise<Answer | undefined>;
+type Answer = Record<string, unknown>;
+interface Mount {
+  type: string;
+  options?: Record<string, string>;
+}
+
+/**
+ * Brings Vault to the plan. What is as planned is left alone; what the plan does not name is not looked at.
+ *
+ * @param check only say what would be done
+ * @returns one line a change; empty when there was nothing to do
+ * @throws SetupError when a path is taken by something of another type
+ */
+export async function applyVaultPlan(request: VaultRequest, plan: VaultPlan, check = false): Promise<string[]> {
+  const changes: string[] = [];
+  const change = async (what: string, path: string, body: object): Promise<void> => {
+    changes.push(what);
+    if (!check) await request("POST", path, body);
+  };
+  const dataAt = async (path: string): Promise<Answer | undefined> =>
+    (await request("GET", path))?.data as Answer | undefined;
+
+  const kinds: [string, Record<string, Mount>, string][] = [
+    ["secrets engine", plan.engines, "sys/mounts"],
+    ["auth method", plan.methods, "sys/auth"],
+  ];
+  for (const [kind, mounts, list] of kinds) {
+    const present = (await dataAt(list)) ?? {};
+    for (const [path, wanted] of Object.entries(mounts)) {
+      const found = present[`${path}/`] as Mount | undefined;
+      if (found === undefined) {
+        await change(`${kind} ${path}: enabled as ${wanted.type}`, `${list}/${path}`, wanted);
+      } else if (found.type !== wanted.type) {
+        throw new SetupError(
+          `Vault has a ${kind} of type ${found.type} at ${path}, and ${wanted.type} is needed; set another path for it.`,
+        );
+      } else if (wanted.options !== undefined && found.options?.version !== wanted.options.version) {
+        throw new SetupError(
+          `Vault's ${kind} at ${path} is version ${found.options?.version ?? "1"}, and version ${wanted.options.version ?? "?"} is needed.`,
+        );
+      }
+    }
+  }
+  for (const [name, policy] of Object.entries(plan.policies)) {
+    const path = `sys/policies/acl/${name}`;
+    if ((await dataAt(path))?.policy !== policy) await change(`policy ${name}: written`, path, { policy });
+  }
+  for (const { path, body } of plan.once) {
+    if ((await absent(dataAt(path))) === undefined) await change(`${path}: made`, path, body);
+  }
+  for (const { path, body } of plan.kept) {
+    const found = (await absent(dataAt(path))) ?? {};
+    const differs = Object.keys(body).filter((key) => !same(found[key], body[key]));
+    if (differs.length > 0) await change(`${path}: ${differs.join(", ")} set`, path, body);
+  }
+  return changes;
+}
+
+/** The SSH engine answers 400 instead of 404 while it has no key; an engine that a check only would enable answers 404 or 400. */
+async function absent<T>(answer: Promise<T | undefined>): Promise<T | undefined> {
+  return answer.catch((error: unknown) => {
+    if ((error as { status?: number }).status === 400) return undefined;
+    throw error;
+  });
+}
+
+function same(found: unknown, wanted: unknown): boolean {
+  const plain = (value: unknown): unknown => (Array.isArray(value) ? [...(value as unknown[])].sort() : value);
+  // The SSH engine keeps a duration as text in some versions.
+  if (typeof wanted === "number") return Number(found) === wanted;
+  if (Array.isArray(wanted)) return isDeepStrictEqual(plain(found), plain(wanted));
+  if (typeof wanted === "object" && wanted !== null && typeof found === "object" && found !== null) {
+    const flat = (value: object) => Object.entries(value).map(([key, inner]) => `${key}=${String(inner)}`);
+    return isDeepStrictEqual(flat(found).sort(), flat(wanted).sort());
+  }
+  return found === wanted;
+}

@@ -1,0 +1,57 @@
+import { z } from "zod";
+
+/** A mistake of the command's user. Not the program's UserError: that loads all of Pulumi. */
+export class SetupError extends Error {}
+
+const path = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_/-]*$/, "must be a path without slashes at its ends");
+const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]*$/, "must be a name of letters, digits, hyphens, underscores");
+const address = z
+  .string()
+  .regex(/^https?:\/\/[^\s]+[^\s/]$/, "must be http:// or https://, without a slash at its end");
+
+/** What differs from one Vault to another. Descriptions of the keys are in docs/guide.md, section Vault. */
+const schema = z.strictObject({
+  /** GitLab as its ID tokens name it (`iss`), and the project whose pipelines deploy. */
+  gitlab: z.strictObject({
+    url: address,
+    project: z.string().regex(/^[\w.-]+(\/[\w.-]+)+$/, "must be the project's whole path, for example team/audit"),
+    /** The project's number: a path can be taken by another project later, the number cannot. */
+    projectId: z.int().positive().optional(),
+    defaultBranch: z.string().min(1).default("main"),
+    /** PEM keys that sign the ID tokens. Default: asked of GitLab itself, by OIDC discovery. */
+    publicKeys: z.array(z.string().startsWith("-----BEGIN PUBLIC KEY-----", "must be a PEM public key")).optional(),
+  }),
+  /** `aud` of the ID tokens: VAULT_ADDR of the pipeline. */
+  audience: address,
+  /** What is deployed: protected tags, or the protected default branch of a repository for deployments. */
+  deployFrom: z.enum(["tag", "branch"]).default("tag"),
+  kvMount: path.default("secret"),
+  /** First part of `audit:vaultPath`. */
+  servicePath: path.default("audit-svc"),
+  ciPath: path.default("ci/audit"),
+  transitMount: path.default("transit"),
+  /** Key that encrypts the secrets in the stack's state. */
+  transitKey: name.default("pulumi"),
+  appRoleMount: path.default("approle"),
+  jwtMount: path.default("jwt"),
+  databaseMount: path.default("database"),
+  /** Vault as a certificate authority for logins to VM2; null: the pipeline has a key of its own. */
+  ssh: z
+    .strictObject({ mount: path.default("ssh"), role: name.default("vm2"), user: name.default("deploy") })
+    .nullable()
+    .prefault({}),
+});
+
+export type VaultSettings = z.output<typeof schema>;
+
+/** @throws SetupError naming every mistake: the key, what is wrong */
+export function parseVaultSettings(value: unknown, source: string): VaultSettings {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map((issue) =>
+    issue.code === "unrecognized_keys"
+      ? `${issue.keys.join(", ")}: there is no such setting; docs/guide.md lists them`
+      : `${issue.path.join(".") || "the file"}: ${issue.message}`,
+  );
+  throw new SetupError(`${source} cannot be used; nothing was changed.\n${problems.map((p) => `  - ${p}`).join("\n")}`);
+}

@@ -1,0 +1,38 @@
+/**
+ * For the administrator of Vault, once and after each change of it: makes what the program and its pipeline need in Vault
+ * (secrets engines, auth methods, policies, JWT roles for GitLab's ID tokens), and says what it changed. It may be repeated.
+ *
+ *   VAULT_ADDR=… VAULT_TOKEN=… node --import tsx bootstrap/vault.ts settings.json [--check]
+ *
+ * With --check nothing is changed, and the exit code is 3 when something differs. Settings: docs/guide.md.
+ */
+import { readFileSync } from "node:fs";
+import { vaultRequest } from "../vault-agent/request";
+import { applyVaultPlan } from "./apply";
+import { planVault } from "./plan";
+import { parseVaultSettings, SetupError } from "./settings";
+
+async function main(): Promise<void> {
+  const check = process.argv.includes("--check");
+  const [file, ...more] = process.argv.slice(2).filter((argument) => argument !== "--check");
+  if (file === undefined || more.length > 0) {
+    throw new SetupError(
+      "usage: node --import tsx bootstrap/vault.ts settings.json [--check]; docs/guide.md has an example",
+    );
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    throw new SetupError(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const changes = await applyVaultPlan(vaultRequest, planVault(parseVaultSettings(value, file)), check);
+  for (const line of changes) console.log(`${check ? "differs: " : ""}${line}`);
+  if (changes.length === 0) console.log("nothing to change");
+  if (check && changes.length > 0) process.exitCode = 3;
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+});

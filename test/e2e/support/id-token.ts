@@ -1,0 +1,35 @@
+import { createSign } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { root, type Sandbox } from "./sandbox";
+
+/** What a pipeline is, as GitLab says it in a job's ID token. Default: a protected tag of the sandbox's project. */
+export interface Pipeline {
+  project_path?: string;
+  ref?: string;
+  ref_type?: "tag" | "branch";
+  ref_protected?: "true" | "false";
+  aud?: string;
+  iss?: string;
+  /** Seconds from now until the token ends; default 300. */
+  life?: number;
+}
+
+/** An ID token as GitLab would give a job, signed by the key that the sandbox's Vault takes for GitLab's. */
+export function idToken(sandbox: Sandbox, { life = 300, ...pipeline }: Pipeline = {}): string {
+  const now = Math.floor(Date.now() / 1000);
+  const claims = {
+    iss: "https://gitlab.sandbox.test",
+    aud: sandbox.get("VAULT_ADDR"),
+    project_path: "team/audit",
+    ref: "v1.0.0",
+    ref_type: "tag",
+    ref_protected: "true",
+    ...pipeline,
+  };
+  const sub = `project_path:${claims.project_path}:ref_type:${claims.ref_type}:ref:${claims.ref}`;
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const signed = `${part({ alg: "RS256", typ: "JWT" })}.${part({ ...claims, sub, iat: now, nbf: now - 5, exp: now + life })}`;
+  const key = readFileSync(join(root, ".sandbox/gitlab/private.pem"), "utf8");
+  return `${signed}.${createSign("RSA-SHA256").update(signed).sign(key, "base64url")}`;
+}

@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { applyVaultPlan, type VaultRequest } from "../../../bootstrap/apply";
+import { planVault } from "../../../bootstrap/plan";
+import { parseVaultSettings } from "../../../bootstrap/settings";
+
+const given = {
+  gitlab: { url: "https://gitlab.example.test", project: "team/audit", projectId: 42 },
+  audience: "https://vault.example.test:8200",
+};
+const settings = (change: object = {}) => parseVaultSettings({ ...given, ...change }, "settings.json");
+
+/** A Vault of a few paths: what was written is what is read. */
+function vault(present: Record<string, Record<string, unknown>> = {}) {
+  const data: Record<string, Record<string, unknown>> = { "sys/mounts": {}, "sys/auth": {}, ...present };
+  const written: string[] = [];
+  const request: VaultRequest = async (method, path, body) => {
+    if (method === "GET") return data[path] === undefined ? undefined : { data: data[path] };
+    written.push(path);
+    const mount = /^(sys\/(?:mounts|auth))\/(.+)$/.exec(path);
+    if (mount?.[1] !== undefined) data[mount[1]] = { ...data[mount[1]], [`${mount[2]}/`]: body };
+    else data[path] = { ...body };
+    return {};
+  };
+  return { request, written, data };
+}
+
+describe("Vault's set-up for the program and its pipeline", () => {
+  it("gives each purpose a role for this project and audience alone, and a token that ends", () => {
+    const { kept } = planVault(settings());
+    const role = (purpose: string) => kept.find((one) => one.path === `auth/jwt/role/audit-ci-${purpose}`)?.body;
+    assert.deepEqual(role("deploy"), {
+      role_type: "jwt",
+      user_claim: "sub",
+      bound_audiences: ["https://vault.example.test:8200"],
+      bound_claims: { project_path: "team/audit", project_id: "42", ref_protected: "true", ref_type: "tag" },
+      token_policies: ["audit-ci-deploy", "audit-ci-ssh", "audit-deployer"],
+      token_ttl: 3600,
+      token_explicit_max_ttl: 3600,
+    });
+    assert.deepEqual(role("preview")?.token_policies, ["audit-ci-preview", "audit-ci-state"]);
+    for (const purpose of ["preview", "publish", "deploy", "drift"]) {
+      assert.deepEqual(role(purpose)?.bound_audiences, [given.audience], purpose);
+      assert.ok(Number(role(purpose)?.token_explicit_max_ttl) <= 3600, purpose);
+    }
+  });
+
+  it("lets a repository for deployments deploy from its default branch instead of tags", () => {
+    const { kept } = planVault(settings({ deployFrom: "branch" }));
+    assert.deepEqual(kept.find((one) => one.path.endsWith("/audit-ci-deploy"))?.body.bound_claims, {
+      project_path: "team/audit",
+      project_id: "42",
+      ref_protected: "true",
+      ref_type: "branch",
+      ref: "main",
+    });
+  });
+
+  it("gives a preview nothing to write with", () => {
+    const { policies } = planVault(settings());
+    assert.equal(policies["audit-ci-preview"], 'path "secret/data/ci/audit/preview" {\n  capabilities = ["read"]\n}\n');
+    assert.equal(policies["audit-ci-state"], 'path "transit/decrypt/pulumi" {\n  capabilities = ["update"]\n}\n');
+  });
+
+  it("keeps the pipeline's own policies out of the program's reach", () => {
+    const deployer = planVault(settings()).policies["audit-deployer"] ?? "";
+    const mayWrite = [...deployer.matchAll(/path "sys\/policies\/acl\/([^"]+)"/g)].map(([, glob]) => glob);
+    assert.deepEqual(mayWrite, ["audit-svc*", "audit-edge*"]);
+  });
+
+  it("makes what is missing, and nothing the second time", async () => {
+    const plan = planVault(settings());
+    const { request, written } = vault();
+    const first = await applyVaultPlan(request, plan);
+    assert.equal(first.length, written.length);
+    assert.ok(first.includes("secrets engine database: enabled as database"), first.join("\n"));
+    assert.deepEqual(await applyVaultPlan(request, plan), []);
+  });
+
+  it("only says what differs when it is to check", async () => {
+    const plan = planVault(settings());
+    const { request, written, data } = vault();
+    await applyVaultPlan(request, plan);
+    written.length = 0;
+    data["sys/policies/acl/audit-ci-preview"] = { policy: 'path "*" { capabilities = ["sudo"] }' };
+    data["auth/jwt/role/audit-ci-deploy"] = { ...data["auth/jwt/role/audit-ci-deploy"], token_ttl: 99999 };
+    assert.deepEqual(await applyVaultPlan(request, plan, true), [
+      "policy audit-ci-preview: written",
+      "auth/jwt/role/audit-ci-deploy: token_ttl set",
+    ]);
+    assert.deepEqual(written, []);
+  });
+
+  it("refuses a path that is taken by another engine", async () => {
+    const { request } = vault({ "sys/mounts": { "database/": { type: "kv" } } });
+    await assert.rejects(applyVaultPlan(request, planVault(settings())), {
+      message: "Vault has a secrets engine of type kv at database, and database is needed; set another path for it.",
+    });
+  });
+
+  it("names every mistake in the settings", () => {
+    assert.throws(
+      () =>
+        parseVaultSettings(
+          { gitlab: { url: "gitlab", project: "audit" }, audience: "https://v:1", mounts: 1 },
+          "s.json",
+        ),
+      {
+        message:
+          "s.json cannot be used; nothing was changed.\n" +
+          "  - gitlab.url: must be http:// or https://, without a slash at its end\n" +
+          "  - gitlab.project: must be the project's whole path, for example team/audit\n" +
+          "  - mounts: there is no such setting; docs/guide.md lists them",
+      },
+    );
+  });
+});

@@ -1,0 +1,68 @@
+/** Vault refused, or does not answer. */
+export class VaultFailure extends Error {
+  constructor(
+    message: string,
+    /** HTTP status; undefined when there was no answer. */
+    readonly status?: number,
+  ) {
+    super(message);
+  }
+}
+
+function setting(name: string, cure: string): string {
+  const value = process.env[name];
+  if (value === undefined || value === "") throw new VaultFailure(`${name} is not set; ${cure}`);
+  return value;
+}
+
+/**
+ * One request to Vault's HTTP API, by VAULT_ADDR, VAULT_TOKEN and VAULT_NAMESPACE as for the vault CLI.
+ *
+ * @returns the whole answer, an empty object when it has no body; undefined when there is nothing at the path (404)
+ * @throws VaultFailure in one line, without the body that was sent
+ */
+export async function vaultRequest(
+  method: string,
+  path: string,
+  body?: object,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Record<string, unknown> | undefined> {
+  const address = setting("VAULT_ADDR", "set it to Vault's address, for example https://vault.example.com:8200");
+  const token = setting("VAULT_TOKEN", "log in to Vault, for example with `vault login`, and export the token");
+  const namespace = process.env.VAULT_NAMESPACE;
+  let response: Response;
+  try {
+    response = await fetch(`${address.replace(/\/+$/, "")}/v1/${path}`, {
+      method,
+      headers: {
+        "X-Vault-Token": token,
+        "X-Vault-Request": "true",
+        ...(namespace ? { "X-Vault-Namespace": namespace } : {}),
+        ...headers,
+      },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: AbortSignal.timeout(30_000),
+    });
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    throw new VaultFailure(
+      `Vault at ${address} does not answer: ${cause instanceof Error ? cause.message : String(cause)}`,
+    );
+  }
+  const text = await response.text();
+  const answer = parse(text) as { errors?: string[] };
+  if (response.status === 404) return undefined;
+  if (!response.ok) {
+    const reason = answer.errors?.join("; ") ?? response.statusText;
+    throw new VaultFailure(`Vault answered ${response.status} to ${method} ${path}: ${reason}`, response.status);
+  }
+  return answer;
+}
+
+function parse(text: string): object {
+  try {
+    return (text === "" ? {} : JSON.parse(text)) as object;
+  } catch {
+    return {};
+  }
+}
