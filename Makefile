@@ -6,7 +6,7 @@
 #   make lint               style, formatting, types
 #   make conformance [PLUGINS=dir]  the stand-in plugins' suite, against the plugins of any PULUMI_HOME
 #   make e2e                the journeys in the sandbox
-#   make bench [ONLY=name]  the benchmarks
+#   make bench [ONLY=name] [QUICK=1]  the benchmarks; QUICK=1 a short look at them
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := up
 .PHONY: up env down test lint conformance e2e bench install
@@ -43,4 +43,4 @@ e2e: install
 	@$(SUITES) e2e
 
 bench: install
-	@ONLY="$(ONLY)" $(NODE) --import tsx test/bench/main.ts
+	@ONLY="$(ONLY)" QUICK="$(QUICK)" $(NODE) --import tsx test/bench/main.ts

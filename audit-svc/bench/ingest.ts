@@ -1,11 +1,18 @@
+import { type Row, boundRow, median, ratioRow } from "../../test/bench/row.js";
 import type { TestDatabase } from "../test/support/database.js";
-import { type Row, boundRow, median, ratioRow } from "./rows.js";
-import type { Target, World } from "./world.js";
+import { type Target, type World, various } from "./world.js";
 
-/** A row as a client of PostgreSQL would insert it, into the same table with the same indexes, without the register of ids. */
-export const ONE_ROW =
-  "(gen_random_uuid(), now(), 'billing', 'anna@example.com', 'payment.create', 'payment/1', 'success', '{\"amount\": 12.5, \"tags\": [\"web\"]}')";
-export const INSERT = "INSERT INTO audit.events (id, occurred_at, application, actor, action, resource, outcome, data)";
+const area = "audit-svc";
+
+/** Rows as a client of PostgreSQL would insert them, into the same table with the same indexes, without the register of ids. */
+function insertOf(rows: number): string {
+  const row = (i: number): string => {
+    const fields = Object.values(various(i)).map((text) => `'${String(text)}'`);
+    return `(gen_random_uuid(), now(), ${fields.join(", ")}, '{"amount": 12.5, "tags": ["web"]}')`;
+  };
+  const columns = `id, occurred_at, ${Object.keys(various(0)).join(", ")}, data`;
+  return `INSERT INTO audit.events (${columns}) VALUES ${Array.from({ length: rows }, (_, i) => row(i)).join(",\n")};\n`;
+}
 
 /**
  * One event per request against each peer. Every contender gets a turn in each round, so that a slow spell of the machine
@@ -13,24 +20,19 @@ export const INSERT = "INSERT INTO audit.events (id, occurred_at, application, a
  */
 export async function single(world: World): Promise<Row[]> {
   const rounds = world.options.quick ? 1 : 3;
-  const rates: Record<"ours" | "plain" | "fastapi1" | "fastapi2" | "pgbench", number[]> = {
-    ours: [],
-    plain: [],
-    fastapi1: [],
-    fastapi2: [],
-    pgbench: [],
-  };
+  const rates = { ours: [], plain: [], fastapi1: [], fastapi2: [], pgbench: [] } as Record<string, number[]>;
   const p99: number[] = [];
-  const turn = async (name: keyof typeof rates, start: (database: TestDatabase) => Promise<Target>): Promise<void> => {
+  const turn = async (name: string, start: (database: TestDatabase) => Promise<Target>): Promise<void> => {
     const database = await world.database();
     const target = await start(database);
     try {
       const result = await world.load(target);
-      rates[name].push(result.rate);
+      rates[name]?.push(result.rate);
       if (name === "ours") p99.push(result.p99);
-      world.options.log(`${name}: ${result.rate.toFixed(0)} events/s, p99 ${result.p99.toFixed(1)} ms`);
+      const { highest } = target.memory();
+      world.options.log(`${name}: ${result.rate.toFixed(0)} events/s, p99 ${result.p99.toFixed(1)} ms, ${highest.toFixed(0)} MB`); // prettier-ignore
     } finally {
-      await target.stop();
+      target.stop();
       await database.drop();
     }
   };
@@ -40,21 +42,24 @@ export async function single(world: World): Promise<Row[]> {
     await turn("fastapi1", (database) => world.fastapi(database, 1));
     await turn("fastapi2", (database) => world.fastapi(database, 2));
     const database = await world.database();
-    rates.pgbench.push(world.pgbench(database, 32, `${INSERT} VALUES ${ONE_ROW};\n`));
-    world.options.log(`pgbench: ${rates.pgbench.at(-1)?.toFixed(0)} commits/s`);
+    const commits = world.pgbench(database, 32, insertOf(1));
+    rates.pgbench?.push(commits);
+    world.options.log(`pgbench: ${commits.toFixed(0)} commits/s`);
     await database.drop();
   }
-  const ours = median(rates.ours);
+  const middle = (name: string): number => median(rates[name] ?? []);
+  const row = (name: string, peer: string, value: number, atLeast: number): Row =>
+    ratioRow({ area, name: `single-${name}`, unit: "events/s", ours: middle("ours") }, peer, value, atLeast);
   return [
-    ratioRow("single", "events/s", ours, "same service, one INSERT per request", median(rates.plain), 2.5),
-    ratioRow("single", "events/s", ours, "FastAPI + asyncpg, 1 worker", median(rates.fastapi1), 7),
-    ratioRow("single", "events/s", ours, "FastAPI + asyncpg, 2 workers", median(rates.fastapi2), 2),
-    ratioRow("single", "events/s", ours, "pgbench, one-row commits, 32 clients", median(rates.pgbench), 1.5),
-    boundRow("single-p99", "ms", median(p99), 15),
+    row("grouping", "same service, one INSERT per request", middle("plain"), 2.5),
+    row("fastapi-1", "FastAPI + asyncpg, 1 worker", middle("fastapi1"), 7),
+    row("fastapi-2", "FastAPI + asyncpg, 2 workers", middle("fastapi2"), 2),
+    row("pgbench", "pgbench, one-row commits, 32 clients", middle("pgbench"), 1.5),
+    boundRow({ area, name: "single-p99", unit: "ms", ours: median(p99) }, 15),
   ];
 }
 
-/** Batches of 100 against PostgreSQL's own multi-row INSERT into the same table. */
+/** Batches of 100 over 64 connections against PostgreSQL's own multi-row INSERT into the same table. */
 export async function batches(world: World): Promise<Row[]> {
   const rounds = world.options.quick ? 1 : 3;
   const ours: number[] = [];
@@ -63,15 +68,15 @@ export async function batches(world: World): Promise<Row[]> {
     const database = await world.database();
     const target = await world.service(database);
     try {
-      ours.push((await world.load(target, 100, 16)).rate * 100);
+      const { rate, p99 } = await world.load(target, 100);
+      ours.push(rate * 100);
+      peer.push(world.pgbench(database, 8, insertOf(100)) * 100);
+      world.options.log(`batches: ${ours.at(-1)?.toFixed(0)} events/s, p99 ${p99.toFixed(0)} ms, ${target.memory().highest.toFixed(0)} MB; pgbench ${peer.at(-1)?.toFixed(0)}`); // prettier-ignore
     } finally {
-      await target.stop();
+      target.stop();
+      await database.drop();
     }
-    peer.push(
-      world.pgbench(database, 8, `${INSERT} VALUES ${Array.from({ length: 100 }, () => ONE_ROW).join(",\n")};\n`) * 100,
-    );
-    world.options.log(`batches: ${ours.at(-1)?.toFixed(0)} events/s, pgbench ${peer.at(-1)?.toFixed(0)}`);
-    await database.drop();
   }
-  return [ratioRow("batch-100", "events/s", median(ours), "pgbench, INSERT of 100 rows, 8 clients", median(peer), 0.5)];
+  const measured = { area, name: "batch-100", unit: "events/s", ours: median(ours) };
+  return [ratioRow(measured, "pgbench, INSERT of 100 rows, 8 clients", median(peer), 0.5)];
 }

@@ -1,24 +1,44 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
+import type { Row } from "../../test/bench/row.js";
 import { growth } from "./growth.js";
 import { batches, single } from "./ingest.js";
-import { generator } from "./load.js";
 import { memory } from "./memory.js";
-import type { Row } from "./rows.js";
-import { type Options, World } from "./world.js";
-
-const USAGE = `npm run bench -w audit-svc -- [--json FILE] [--quick] [--only ${"single|batches|growth|memory"}] [--rows N]
-Exit code 1 when a goal is not met; with --quick goals are shown but do not count: its figures are too short to judge by.
-`;
+import { World } from "./world.js";
 
 const benches: Record<string, (world: World) => Promise<Row[]>> = { single, batches, growth, memory };
 
-/** Runs the service's benchmarks. @param only names of benchmarks; empty: all */
-export async function runBenches(options: Options, only: readonly string[] = []): Promise<Row[]> {
+const USAGE = `npm run bench -w audit-svc -- [--json FILE] [--quick] [--only NAME]… [--rows N] [--memory-seconds N]
+Names: ${Object.keys(benches).join(", ")}. --quick: 200,000 rows instead of 20,000,000, 20 s of memory instead of 600, one
+round instead of three; its figures are too short to judge by. Needs Docker.
+`;
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      json: { type: "string" },
+      quick: { type: "boolean", default: false },
+      only: { type: "string", multiple: true, default: [] },
+      rows: { type: "string" },
+      "memory-seconds": { type: "string" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return void process.stdout.write(USAGE);
+  const unknown = values.only.find((name) => !(name in benches));
+  if (unknown !== undefined)
+    throw new Error(`there is no benchmark "${unknown}"; names: ${Object.keys(benches).join(", ")}`);
+  const { quick } = values;
+  const options = {
+    quick,
+    rows: Number(values.rows ?? (quick ? 200_000 : 20_000_000)),
+    memorySeconds: Number(values["memory-seconds"] ?? (quick ? 20 : 600)),
+    log: (line: string): void => void process.stderr.write(`${line}\n`),
+  };
   const rows: Row[] = [];
   for (const [name, bench] of Object.entries(benches)) {
-    if (only.length > 0 && !only.includes(name)) continue;
+    if (values.only.length > 0 && !values.only.includes(name)) continue;
     const world = await World.create(options);
     try {
       rows.push(...(await bench(world)));
@@ -26,41 +46,15 @@ export async function runBenches(options: Options, only: readonly string[] = [])
       world.close();
     }
   }
-  return rows;
-}
-
-async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      json: { type: "string" },
-      quick: { type: "boolean", default: false },
-      only: { type: "string", multiple: true, default: [] },
-      rows: { type: "string" },
-      help: { type: "boolean", default: false },
-    },
-  });
-  if (values.help) {
-    process.stdout.write(USAGE);
-    return 0;
-  }
-  const log = (line: string): void => void process.stderr.write(`${line}\n`);
-  // No failure: the name may be that of another area's benchmark, and the front door asks every area.
-  for (const name of values.only) if (!(name in benches)) log(`audit-svc has no benchmark "${name}"`);
-  log(`load generator: ${generator}`);
-  const rows = await runBenches(
-    { quick: values.quick, rows: Number(values.rows ?? (values.quick ? 200_000 : 20_000_000)), log },
-    values.only,
-  );
   if (values.json !== undefined) {
     mkdirSync(dirname(values.json), { recursive: true });
     writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`);
   }
   console.table(rows.map(({ area: _, ...row }) => row));
-  return values.quick || rows.every((row) => row.met) ? 0 : 1;
 }
 
 main().then(
-  (code) => process.exit(code),
+  () => process.exit(0),
   (error: unknown) => {
     console.error(error);
     process.exit(1);

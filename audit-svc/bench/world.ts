@@ -1,23 +1,28 @@
-import { execFileSync } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { readFileSync } from "node:fs";
+import { dirname } from "node:path";
 import type { LimitsConfig } from "../src/config.js";
 import { type TestDatabase, createDatabase } from "../test/support/database.js";
 import { event } from "../test/support/events.js";
 import { type PostgresServer, freePort, startServer, until } from "../test/support/postgres.js";
-import { ConfigFile, ServiceProcess, configContent, tokens } from "../test/support/service.js";
+import { ConfigFile, configContent, nodeOptions, program, tokens } from "../test/support/service.js";
+import { docker, nodeImage, onePortImage, run, stop } from "./containers.js";
 import { type LoadResult, runLoad } from "./load.js";
 
 export interface Options {
   readonly quick: boolean;
   /** Rows for the benchmarks of growth. */
   readonly rows: number;
+  /** Seconds of the benchmark of memory. */
+  readonly memorySeconds: number;
   readonly log: (line: string) => void;
 }
 
 /** Something that takes POSTs of events. */
 export interface Target {
   readonly url: string;
-  stop(): Promise<void>;
+  /** Megabytes (10^6) resident: now, and the most there ever were. */
+  memory(): { now: number; highest: number };
+  stop(): void;
 }
 
 /** A PostgreSQL server of the benchmark's own, with everything that runs against it. */
@@ -38,85 +43,75 @@ export class World {
     return createDatabase({ server: this.server });
   }
 
-  /** The service as a process of its own. */
-  async service(
-    database: TestDatabase,
-    limits: Partial<LimitsConfig> = {},
-  ): Promise<Target & { process: ServiceProcess }> {
-    const file = new ConfigFile();
-    file.write(configContent(database.runtime, { storeSeconds: 20, ...limits }));
-    const process = await ServiceProcess.create(file, { AUDIT_LOG_LEVEL: "warn", NODE_ENV: "production" });
-    await process.start();
-    return {
-      url: process.url,
-      process,
-      async stop() {
-        await process.end("SIGTERM");
-        file.remove();
-      },
-    };
+  /** The service as it is deployed: its bundle, Node and Node's options are those of its image. */
+  async service(database: TestDatabase, limits: Partial<LimitsConfig> = {}): Promise<Target> {
+    const settings = ["AUDIT_LOG_LEVEL=warn", "NODE_ENV=production", "AUDIT_ADMIN_LISTEN=off", nodeOptions()];
+    const mounts = ["-v", `${dirname(program())}:/app:ro`, "--entrypoint", "node"];
+    const content = configContent(database.runtime, { storeSeconds: 20, ...limits });
+    return this.#start("the service", content, settings, [...mounts, nodeImage(), "/app/main.js", "serve"]);
   }
 
-  /** FastAPI and asyncpg, one INSERT per request, in a container on this host's network as the service is. */
+  /** FastAPI and asyncpg, one INSERT per request. */
   async fastapi(database: TestDatabase, workers: number): Promise<Target> {
-    const docker = (args: string[], input?: string): string =>
-      execFileSync("docker", args, { encoding: "utf8", input, stdio: ["pipe", "pipe", "pipe"] });
-    const base = process.env.AUDIT_BENCH_BASE_IMAGE;
-    const image = "audit-svc-bench-one-port";
-    docker([
-      "build",
-      "-q",
-      "-t",
-      image,
-      ...(base === undefined ? [] : ["--build-arg", `BASE_IMAGE=${base}`]),
-      fileURLToPath(new URL("../../test/one-port-image", import.meta.url)),
-    ]);
-    const stdin = ["-e", "AUDIT_CONFIG_FILE=/dev/stdin"];
+    const image = onePortImage();
     docker(
-      ["run", "--rm", "-i", "--network", "host", ...stdin, image, "migrate"],
+      ["run", "--rm", "-i", "--network", "host", "-e", "AUDIT_CONFIG_FILE=/dev/stdin", image, "migrate"],
       JSON.stringify({ database: database.owner, runtimeRole: database.runtimeRole }),
     );
+    return this.#start("the FastAPI peer", configContent(database.runtime), [`WORKERS=${workers}`], [image]);
+  }
+
+  async #start(what: string, config: object, env: readonly string[], command: readonly string[]): Promise<Target> {
     const port = await freePort();
     const file = new ConfigFile();
-    file.write(configContent(database.runtime));
-    const id = docker([
-      "run", "-d", "--network", "host", "-v", `${file.directory}:/run/audit:ro`, "--user", "0:0",
-      "-e", `AUDIT_LISTEN=127.0.0.1:${port}`, "-e", `WORKERS=${workers}`, image,
-    ]).trim(); // prettier-ignore
+    file.write(config);
+    const settings = [`AUDIT_LISTEN=127.0.0.1:${port}`, ...env].flatMap((pair) => ["-e", pair]);
+    const name = run(["-v", `${file.directory}:/run/audit:ro`, ...settings, ...command]);
     const url = `http://127.0.0.1:${port}`;
-    try {
-      // Each answer may come from another worker: ready is when none of many says no.
-      let ready = 0;
-      await until(
-        async () => {
-          const answer = await fetch(`${url}/readyz`, { headers: { connection: "close" } }).catch(() => undefined);
-          ready = answer?.ok === true ? ready + 1 : 0;
-          return ready >= 10;
-        },
-        60_000,
-        "the FastAPI peer",
-      );
-    } catch (error) {
-      docker(["rm", "-f", id]);
-      throw error;
-    }
+    // Each answer may come from another worker: ready is when none of many says no.
+    let ready = 0;
+    await until(
+      async () => {
+        const answer = await fetch(`${url}/readyz`, { headers: { connection: "close" } }).catch(() => undefined);
+        ready = answer?.ok === true ? ready + 1 : 0;
+        return ready >= 10;
+      },
+      60_000,
+      what,
+    ).catch((error: unknown) => {
+      throw new Error(`${what}: ${docker(["logs", "--tail", "20", name])}`, { cause: error });
+    });
+    const pid = docker(["inspect", "-f", "{{.State.Pid}}", name]);
     return {
       url,
-      stop: () => {
-        docker(["rm", "-f", id]);
+      memory() {
+        const status = readFileSync(`/proc/${pid}/status`, "utf8");
+        const megabytes = (field: string): number =>
+          (Number(new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(status)?.[1]) * 1024) / 1e6;
+        return { now: megabytes("VmRSS"), highest: megabytes("VmHWM") };
+      },
+      stop() {
+        stop(name);
         file.remove();
-        return Promise.resolve();
       },
     };
   }
 
   /** Sends one event a request (or a batch) over 64 connections; warms up first. */
-  async load(target: Target, batch = 1, connections = 64): Promise<LoadResult> {
-    const events = Array.from({ length: batch }, () => event({ id: undefined }));
-    const body = JSON.stringify(batch === 1 ? events[0] : events);
-    const load = { url: target.url, token: tokens.anyWriter, body, connections, directory: this.directory.directory };
-    await runLoad({ ...load, seconds: this.options.quick ? 2 : 4 });
-    return runLoad({ ...load, seconds: this.options.quick ? 3 : 10 });
+  async load(target: Target, batch = 1): Promise<LoadResult> {
+    await this.press(target, batch, this.options.quick ? 2 : 4);
+    return this.press(target, batch, this.options.quick ? 3 : 10);
+  }
+
+  /** The same for so many seconds, without a warm-up. */
+  press(target: Target, batch: number, seconds: number): Promise<LoadResult> {
+    // Without ids, so that each is new each time; otherwise as many different ones as fit the caches of a real service.
+    const events = Array.from({ length: 1000 }, (_, i) => event({ ...various(i), id: undefined }));
+    const bodies = Array.from({ length: 1000 / batch }, (_, i) =>
+      JSON.stringify(batch === 1 ? events[i] : events.slice(i * batch, (i + 1) * batch)),
+    );
+    const { directory } = this.directory;
+    return runLoad({ url: target.url, token: tokens.anyWriter, bodies, connections: 64, seconds, directory });
   }
 
   /** pgbench's committed transactions per second. */
@@ -136,4 +131,16 @@ export class World {
     this.server.remove();
     this.directory.remove();
   }
+}
+
+/** Values as the benchmark's rows have them (see growth.ts): independent of each other, as uneven as in life. */
+export function various(i: number): Record<string, unknown> {
+  const rest = i % 101;
+  return {
+    application: `application-${i % 23}`,
+    actor: `actor-${(i * 7) % 10_007}`,
+    action: `action-${i % 53}`,
+    resource: `resource/${i}`,
+    outcome: rest < 91 ? "success" : rest < 96 ? "failure" : rest < 100 ? "denied" : "error",
+  };
 }

@@ -8,6 +8,7 @@ import { Configurator } from "./configurator.js";
 import { UserError } from "./errors.js";
 import { eventsRoutes } from "./events-routes.js";
 import { Ingest } from "./ingest.js";
+import { LogLimit } from "./log-limit.js";
 import { Metrics } from "./metrics.js";
 import { VERSION } from "./version.js";
 
@@ -62,6 +63,10 @@ export async function buildApp(options: AppOptions): Promise<App> {
 
   handleErrors(main);
   handleErrors(admin);
+  main.addHook("onRequest", (_request, reply, done) => {
+    if (stopping) void reply.header("connection", "close");
+    done();
+  });
   main.addHook("onResponse", (request, reply, done) => {
     metrics.observe(request.method, request.routeOptions.url, reply.statusCode, reply.elapsedTime / 1000);
     done();
@@ -78,7 +83,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
       components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
     },
   });
-  await main.register(eventsRoutes({ configurator, ingest, budget }));
+  await main.register(eventsRoutes({ configurator, ingest, budget, stopping: () => stopping }));
 
   main.get(
     "/healthz",
@@ -170,6 +175,8 @@ function newFastify(level: string): FastifyInstance {
     keepAliveTimeout: 75_000,
     requestTimeout: 60_000,
     forceCloseConnections: "idle",
+    // The routes refuse by themselves while stopping, in the shape of every other refusal and with Retry-After.
+    return503OnClosing: false,
     routerOptions: { maxParamLength: 100 },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: true, allErrors: false } },
     schemaErrorFormatter: (errors, part) => {
@@ -194,11 +201,17 @@ function requestId(given: string | string[] | undefined): string {
 }
 
 function handleErrors(app: FastifyInstance): void {
+  const limit = new LogLimit();
   app.setErrorHandler((error: FastifyError | ApiError | Error, request, reply) => {
     const known = toApiError(error);
-    if (known.status >= 500)
-      request.log.error({ err: error, cause: describeCause(error), code: known.code }, "request failed");
-    else request.log.debug({ code: known.code, status: known.status }, "request refused");
+    if (known.status >= 500) {
+      const pass = limit.pass(known.code);
+      // A 503 says all there is to say by its code; anything else is a bug, and its stack is needed.
+      if (pass !== undefined && error instanceof ApiError)
+        request.log.warn({ code: known.code, status: known.status, ...pass }, "request refused");
+      else if (pass !== undefined)
+        request.log.error({ err: error, cause: describeCause(error), code: known.code, ...pass }, "request failed");
+    } else request.log.debug({ code: known.code, status: known.status }, "request refused");
     if (known.extra.retryAfter !== undefined) void reply.header("retry-after", String(known.extra.retryAfter));
     return reply
       .code(known.status)

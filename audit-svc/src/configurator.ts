@@ -115,7 +115,7 @@ export class Configurator {
     } catch (error) {
       return this.#refuse("invalid", reasonOf(error), digest);
     }
-    const storage = new Storage(config, this.metrics);
+    const storage = new Storage(config, this.metrics, this.log);
     try {
       await storage.probe();
       await storage.ensurePartitions();

@@ -20,6 +20,8 @@ export interface Parts {
   readonly configurator: Configurator;
   readonly ingest: Ingest;
   readonly budget: Budget;
+  /** Whether the process is on its way out: nothing new is taken in. */
+  readonly stopping: () => boolean;
 }
 
 const Filter = {
@@ -55,7 +57,7 @@ const CHUNK = 100;
 const PAGE_BYTES = 1_048_576;
 
 /** `POST /v1/events`, `GET /v1/events` and `GET /v1/events/export`. */
-export function eventsRoutes({ configurator, ingest, budget }: Parts): FastifyPluginAsyncTypebox {
+export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts): FastifyPluginAsyncTypebox {
   const active = (): Active => {
     const now = configurator.active;
     if (now === undefined) throw ApiError.unavailable("not_configured", "The service has no configuration yet.");
@@ -65,6 +67,7 @@ export function eventsRoutes({ configurator, ingest, budget }: Parts): FastifyPl
   const shares = new WeakMap<FastifyRequest, BudgetShare>();
   const authenticate =
     (role: Principal["role"]) => (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
+      if (stopping()) throw ApiError.unavailable("stopping", "This process is stopping; send the request again.");
       const principal = active().tokens.authenticate(request.headers.authorization);
       if (principal === undefined) {
         void reply.header("www-authenticate", 'Bearer realm="audit"');

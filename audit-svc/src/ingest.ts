@@ -166,7 +166,7 @@ export class Ingest {
       return jobs.filter((job) => !refused.has(job));
     }
     this.metrics.batchSize.observe(rows.length);
-    for (const row of rows) this.metrics.events.inc({ application: this.metrics.applicationLabel(row.application) });
+    this.metrics.countEvents(rows);
     for (const job of jobs) if (!later.has(job)) this.#settle(job);
     return [...later];
   }

@@ -66,6 +66,13 @@ export class Metrics {
     return name;
   }
 
+  /** Counts stored events. */
+  countEvents(rows: readonly { readonly application: string }[]): void {
+    const counts = new Map<string, number>();
+    for (const { application } of rows) counts.set(application, (counts.get(application) ?? 0) + 1);
+    for (const [name, count] of counts) this.events.inc({ application: this.applicationLabel(name) }, count);
+  }
+
   /** Counts one answered request. */
   observe(method: string, route: string | undefined, code: number, seconds: number): void {
     const labels = { method: METHODS.has(method) ? method : "other", route: route ?? "unmatched" };

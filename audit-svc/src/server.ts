@@ -17,6 +17,12 @@ export async function serve(): Promise<number> {
     logLevel: env.logLevel,
   });
   const { log } = app.main;
+  // What nobody caught is a bug, and what it left half done is unknown: say it in the log's own form and start afresh.
+  for (const event of ["uncaughtException", "unhandledRejection"] as const)
+    process.on(event, (error: unknown) => {
+      log.fatal({ err: error }, event);
+      process.exit(1);
+    });
   await listen(app.main, "AUDIT_LISTEN", env.listen);
   if (env.adminListen !== "off") await listen(app.admin, "AUDIT_ADMIN_LISTEN", env.adminListen);
   // Without a configuration the service waits: health answers, readiness says what is missing, the watch goes on looking.

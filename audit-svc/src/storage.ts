@@ -1,6 +1,8 @@
 import pg from "pg";
+import type { FastifyBaseLogger } from "fastify";
 import type { Config, DatabaseConfig } from "./config.js";
 import { UserError, reasonOf } from "./errors.js";
+import { LogLimit } from "./log-limit.js";
 import type { Metrics } from "./metrics.js";
 
 /** The schema version that this program needs: the number of the newest file in migrations/. */
@@ -56,10 +58,14 @@ export class Storage {
   schemaVersion = 0;
   #users = 0;
   #unused: (() => void) | undefined;
+  /** When statements began to fail for want of the database; `undefined` while it answers. */
+  #awaySince: number | undefined;
+  readonly #limit = new LogLimit();
 
   constructor(
     readonly config: Config,
     readonly metrics: Metrics,
+    readonly log: FastifyBaseLogger,
   ) {
     const base = clientConfig(config.database, "audit-svc");
     const seconds = config.limits.storeSeconds;
@@ -82,10 +88,18 @@ export class Storage {
     for (const pool of [this.#writers, this.#readers]) pool.on("error", (error) => this.count(error));
   }
 
-  /** Counts an error in the metrics and answers its kind. */
+  /** Counts an error in the metrics, logs it, and answers its kind. */
   count(error: unknown): ErrorKind {
     const kind = kindOf(error);
-    if (kind !== "conflict") this.metrics.dbErrors.inc({ kind: kind === "partition" ? "query" : kind });
+    if (kind === "conflict") return kind;
+    this.metrics.dbErrors.inc({ kind: kind === "partition" ? "query" : kind });
+    const away = kind === "connection" || kind === "timeout";
+    if (away) this.#awaySince ??= performance.now();
+    const pass = this.#limit.pass(kind);
+    const { code } = error as { code?: string };
+    // Only what is said about a connection is shown in full: a statement's message may quote a value.
+    if (pass !== undefined)
+      this.log.warn({ kind, code, reason: away ? reasonOf(error) : undefined, ...pass }, "database error");
     return kind;
   }
 
@@ -166,10 +180,19 @@ export class Storage {
   async #use<T>(pool: pg.Pool, statement: (db: pg.Pool) => Promise<T>): Promise<T> {
     this.#users += 1;
     try {
-      return await statement(pool);
+      const result = await statement(pool);
+      if (this.#awaySince !== undefined) this.#answersAgain(this.#awaySince);
+      return result;
     } finally {
       this.#users -= 1;
       if (this.#users === 0) this.#unused?.();
     }
+  }
+
+  #answersAgain(since: number): void {
+    this.#awaySince = undefined;
+    const pass = this.#limit.pass("answers");
+    if (pass !== undefined)
+      this.log.info({ seconds: Math.round((performance.now() - since) / 100) / 10, ...pass }, "the database answers");
   }
 }

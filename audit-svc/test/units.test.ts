@@ -3,6 +3,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { decodeCursor, encodeCursor } from "../src/cursor.js";
 import { readEnv } from "../src/env.js";
 import { bucketOf, normalizeUuid, uuidTime, uuidv7 } from "../src/ids.js";
+import { LogLimit } from "../src/log-limit.js";
 import { SCHEMA_VERSION } from "../src/storage.js";
 import { fromPostgres, parseTime } from "../src/time.js";
 import { Tokens } from "../src/tokens.js";
@@ -126,6 +127,15 @@ describe("tokens", () => {
     ]) {
       assert.equal(all.authenticate(header), undefined, header);
     }
+  });
+});
+
+describe("log limit", () => {
+  it("lets one line of a kind through in a second, and says how many it kept back", () => {
+    const limit = new LogLimit();
+    const passes = [0, 1, 999, 1000, 1001, 2500].map((now) => limit.pass("away", now));
+    assert.deepEqual(passes, [{}, undefined, undefined, { keptBack: 2 }, undefined, { keptBack: 1 }]);
+    assert.deepEqual(limit.pass("other", 1), {});
   });
 });
 

@@ -1,66 +1,59 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import type { Row } from "./main";
+import { join, resolve } from "node:path";
+import { type Area, type Row, boundRow, median } from "./row";
 
-const repeats = 3;
+const root = resolve(__dirname, "../..");
 
 /**
  * What an operator waits for in a sandbox that is up. The peer is the same Pulumi CLI with a program that makes nothing
  * and a file for its state: what is above it is ours (language host, SDKs, plugins, state in PostgreSQL, Vault).
- * @throws Error when the sandbox is not up, or one of the commands fails
  */
-export function frontDoor(root: string, only: readonly string[]): Promise<Row[]> {
-  const wanted = (name: string): boolean => only.length === 0 || only.includes(name);
+export const frontDoor: Area = {
+  name: "front-door",
+  benches: ["up", "no-op", "preview"],
+  run: (benches, quick) => Promise.resolve(measure(benches, quick ? 1 : 3)),
+};
+
+function measure(benches: readonly string[], repeats: number): Row[] {
   const rows: Row[] = [];
-  if (!["up", "no-op", "preview"].some(wanted)) return Promise.resolve(rows);
-  console.error("=== front door");
-  const env = environment(root);
-  const empty = emptyProject(root, env);
+  const env = environment();
+  const empty = emptyProject(env);
   try {
     const flags = ["--stack", "empty", "--non-interactive"];
-    const floor = {
-      up: median(() => timed(["pulumi", "up", "--yes", "--skip-preview", ...flags], empty.env, empty.dir)),
-      preview: median(() => timed(["pulumi", "preview", ...flags], empty.env, empty.dir)),
-    };
-    const row = (name: string, ours: number, peer: string, peerValue: number, limit: number): Row => ({
-      area: "front door",
-      name,
-      unit: "s",
-      ours: round(ours),
-      peer,
-      peerValue: round(peerValue),
-      ratio: round(ours / peerValue),
-      goal: `<= ${limit} s`,
-      met: ours <= limit,
-    });
-    if (wanted("up")) {
-      const ours = median(() => timed(["make", "up"], process.env, root));
-      rows.push(row("up", ours, "pulumi up of an empty program", floor.up, 10));
-    }
-    if (wanted("no-op")) {
+    const seconds = (command: readonly string[], of: NodeJS.ProcessEnv, cwd: string): number =>
+      median(Array.from({ length: repeats }, () => timed(command, of, cwd)));
+    const row = (name: string, ours: number, command: string, peer: number, limit: number): Row =>
+      boundRow({ area: "front-door", name, unit: "s", ours }, limit, {
+        name: `pulumi ${command} of an empty program`,
+        value: peer,
+      });
+    const emptyUp = (): number => seconds(["pulumi", "up", "--yes", "--skip-preview", ...flags], empty.env, empty.dir);
+    if (benches.includes("up")) rows.push(row("up", seconds(["make", "up"], process.env, root), "up", emptyUp(), 10));
+    if (benches.includes("no-op")) {
       const command = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--expect-no-changes"];
-      rows.push(row("no-op", median(() => timed(command, env, root)), "pulumi up of an empty program", floor.up, 4)); // prettier-ignore
+      rows.push(row("no-op", seconds(command, env, root), "up", emptyUp(), 4));
     }
-    if (wanted("preview")) {
+    if (benches.includes("preview")) {
       const command = ["pulumi", "preview", "--non-interactive", "--expect-no-changes"];
-      rows.push(row("preview", median(() => timed(command, env, root)), "pulumi preview of an empty program", floor.preview, 4)); // prettier-ignore
+      const floor = seconds(["pulumi", "preview", ...flags], empty.env, empty.dir);
+      rows.push(row("preview", seconds(command, env, root), "preview", floor, 4));
     }
   } finally {
     rmSync(empty.dir, { recursive: true });
   }
-  return Promise.resolve(rows);
+  return rows;
 }
 
-function environment(root: string): NodeJS.ProcessEnv {
+function environment(): NodeJS.ProcessEnv {
   const printed = spawnSync("make", ["-s", "env"], { cwd: root, encoding: "utf8" });
   if (printed.status !== 0) throw new Error(`the front door's benchmarks need the sandbox up: ${printed.stderr}`);
   const pairs = [...printed.stdout.matchAll(/^export ([A-Z_]+)='(.*)'$/gm)].map(([, name, value]) => [name, value]);
   return { ...process.env, ...(Object.fromEntries(pairs) as Record<string, string>) };
 }
 
-function emptyProject(root: string, env: NodeJS.ProcessEnv): { dir: string; env: NodeJS.ProcessEnv } {
+function emptyProject(env: NodeJS.ProcessEnv): { dir: string; env: NodeJS.ProcessEnv } {
   const dir = mkdtempSync(join(tmpdir(), "bench-"));
   mkdirSync(join(dir, "state"));
   symlinkSync(join(root, "node_modules"), join(dir, "node_modules"));
@@ -87,10 +80,3 @@ function timed(command: readonly string[], env: NodeJS.ProcessEnv, cwd: string):
   if (status !== 0) throw new Error(`${command.join(" ")} ended with ${String(status)}:\n${stdout}`);
   return (performance.now() - started) / 1000;
 }
-
-function median(measure: () => number): number {
-  const values = Array.from({ length: repeats }, measure).sort((a, b) => a - b);
-  return values[Math.floor(repeats / 2)] ?? Number.NaN;
-}
-
-const round = (value: number): number => Math.round(value * 100) / 100;

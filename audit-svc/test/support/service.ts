@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -83,6 +83,14 @@ export function program(): string {
   return bundle;
 }
 
+/** `NODE_OPTIONS=…` as the image sets it. */
+export function nodeOptions(): string {
+  const dockerfile = readFileSync(new URL("../../Dockerfile", import.meta.url), "utf8");
+  const found = /NODE_OPTIONS="(.*)"/.exec(dockerfile)?.[1];
+  if (found === undefined) throw new Error("the Dockerfile sets no NODE_OPTIONS");
+  return `NODE_OPTIONS=${found}`;
+}
+
 /** The service as a process of its own. */
 export class ServiceProcess {
   readonly url: string;
@@ -108,8 +116,7 @@ export class ServiceProcess {
   async start(options: { ready?: boolean } = {}): Promise<void> {
     const child = spawn(process.execPath, [program(), "serve"], {
       env: {
-        // As in the Dockerfile.
-        NODE_OPTIONS: "--max-semi-space-size=4 --max-old-space-size=112",
+        NODE_OPTIONS: nodeOptions().slice("NODE_OPTIONS=".length),
         PATH: process.env.PATH ?? "",
         AUDIT_CONFIG_FILE: this.file.path,
         AUDIT_LISTEN: `127.0.0.1:${this.port}`,

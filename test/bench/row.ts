@@ -1,0 +1,75 @@
+/** One benchmark's result, in the shape that every area writes. */
+export interface Row {
+  readonly area: string;
+  readonly name: string;
+  readonly unit: string;
+  readonly ours: number;
+  /** What it is compared with; `bound` when it is a limit and nothing that was measured. */
+  readonly peer: string;
+  readonly peerValue: number;
+  /** ours / peerValue. */
+  readonly ratio: number;
+  /** What `ratio` or `ours` has to be. */
+  readonly goal: string;
+  readonly met: boolean;
+}
+
+/** What there is to measure in one part of the project: a file of its own in this directory. */
+export interface Area {
+  readonly name: string;
+  /** Names that `make bench ONLY=name` takes, beside the area's own. */
+  readonly benches: readonly string[];
+  /**
+   * Runs the benches that are named.
+   * @param quick a short look: the figures are shown, and too rough to judge by
+   * @throws Error when a bench could not be run at all
+   */
+  run(benches: readonly string[], quick: boolean): Promise<Row[]>;
+}
+
+/** A result before it is a row. */
+export interface Measured {
+  readonly area: string;
+  readonly name: string;
+  readonly unit: string;
+  readonly ours: number;
+}
+
+/** A row whose goal is a ratio to a peer that was measured in the same run. */
+export function ratioRow(measured: Measured, peer: string, peerValue: number, atLeast: number): Row {
+  const ratio = measured.ours / peerValue;
+  return {
+    ...measured,
+    ours: rounded(measured.ours),
+    peer,
+    peerValue: rounded(peerValue),
+    ratio: rounded(ratio),
+    goal: `ratio >= ${atLeast}`,
+    met: ratio >= atLeast,
+  };
+}
+
+/** A row whose goal is a bound that must not be exceeded. `peer` is shown beside it when something was measured. */
+export function boundRow(measured: Measured, bound: number, peer?: { name: string; value: number }): Row {
+  const peerValue = peer?.value ?? bound;
+  return {
+    ...measured,
+    ours: rounded(measured.ours),
+    peer: peer?.name ?? "bound",
+    peerValue: rounded(peerValue),
+    ratio: rounded(measured.ours / peerValue),
+    goal: `<= ${bound} ${measured.unit}`,
+    met: measured.ours <= bound,
+  };
+}
+
+/** The middle value. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1
+    ? (sorted[middle] ?? NaN)
+    : ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
+}
+
+const rounded = (value: number): number => Number(value.toPrecision(4));
