@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Agent } from "node:http";
+import { times } from "../../test/support/depth.js";
 import { type TestDatabase, createDatabase } from "./support/database.js";
 import { event, send } from "./support/events.js";
 import { type PostgresServer, pause, startServer, until } from "./support/postgres.js";
@@ -68,6 +69,8 @@ async function assertNothingLost(database: TestDatabase, load: Load): Promise<vo
   assert.equal(Number(ids[0]?.n), stored.size, "the register of ids and the events differ");
 }
 
+const kills = times(2, 10);
+
 describe("crashes", function () {
   this.timeout(240_000);
   let server: PostgresServer;
@@ -90,9 +93,9 @@ describe("crashes", function () {
   });
   after(() => server.remove());
 
-  it("of the service, ten times in mid-load, lose and double nothing", async () => {
+  it(`of the service, ${kills} times in mid-load, lose and double nothing`, async () => {
     const load = new Load(service.url);
-    for (let i = 0; i < 10; i++) {
+    for (let i = 0; i < kills; i++) {
       await load.more(100);
       await service.end("SIGKILL");
       await service.start();
@@ -103,10 +106,10 @@ describe("crashes", function () {
     await assertNothingLost(database, load);
   });
 
-  it("of PostgreSQL, ten times in mid-load, lose and double nothing, and need no restart of the service", async () => {
+  it(`of PostgreSQL, ${kills} times in mid-load, lose and double nothing, and need no restart of the service`, async () => {
     const load = new Load(service.url);
     const pid = service.child?.pid;
-    for (let i = 0; i < 10; i++) {
+    for (let i = 0; i < kills; i++) {
       await load.more(100);
       await server.kill();
       await server.start();
@@ -122,7 +125,7 @@ describe("crashes", function () {
     await assertNothingLost(database, load);
   });
 
-  const seconds = Number(process.env.AUDIT_TEST_OUTAGE_SECONDS ?? "10");
+  const seconds = times(10, 60);
   it(`of PostgreSQL for ${seconds} s: 503s with Retry-After, health stays, then recovery by itself`, async () => {
     const load = new Load(service.url);
     await load.more(100);
