@@ -5,8 +5,10 @@
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { completeSpec, releaseId, type SlotRelease } from "../components/release";
 import { exec as realExec, ROOT, type Exec } from "./lib/exec";
 import { Failure, required, runJob, type Job } from "./lib/failure";
+import { rollbackTo, settingsOf } from "./lib/rollback";
 import { checkImage, Stack, type StackOutputs } from "./lib/stack";
 
 export async function deploy(job: Job, exec: Exec, root = ROOT): Promise<void> {
@@ -21,8 +23,9 @@ export async function deploy(job: Job, exec: Exec, root = ROOT): Promise<void> {
   if (!rollback) checkImage(required(env, "IMAGE", "the image job hands it on; is there an image for this tag?"));
   await Stack.with(job, "deploy", exec, async (stack) => {
     const before = await stack.outputs();
-    const image = rollback ? former(before) : checkImage(env.IMAGE ?? "");
-    await stack.up(image, record(env, rollback, before, image));
+    const wanted = rollback ? rollbackTo(before.releases) : await released(stack, checkImage(env.IMAGE ?? ""));
+    await stack.checkHost();
+    await stack.up(settingsOf(wanted), record(env, rollback, before.release, wanted));
     const after = await stack.outputs();
     writeFileSync(join(root, "deploy.env"), dotenv(after));
     say(
@@ -35,20 +38,31 @@ export async function deploy(job: Job, exec: Exec, root = ROOT): Promise<void> {
   });
 }
 
-/** Image of the slot that does not serve. */
-function former(outputs: StackOutputs): string {
-  const { releases } = outputs;
-  const slot = releases?.active === "blue" ? "green" : "blue";
-  const image = releases?.slots[slot]?.image;
-  if (image === undefined) throw new Failure("there is no former release to go back to: the other slot is empty");
-  return checkImage(image);
+/** An image as the release that the program makes of it. */
+async function released(stack: Stack, image: string): Promise<SlotRelease> {
+  const number = async (key: string): Promise<number | undefined> => {
+    const value = await stack.config(key);
+    return value === undefined ? undefined : Number(value);
+  };
+  const { replicas, memory } = completeSpec({
+    image,
+    ...given("replicas", await number("audit:replicas")),
+    ...given("memory", await number("audit:memory")),
+  });
+  return { release: releaseId({ image, replicas, memory }), image, replicas, memory };
 }
 
-/** One line for `pulumi stack history`: what, who, from which release, and where it ran. */
-function record(env: Job["env"], rollback: boolean, before: StackOutputs, image: string): string {
+const given = (name: string, value: number | undefined): Record<string, number> =>
+  value === undefined ? {} : { [name]: value };
+
+/**
+ * The record of a deploy, kept with the stack and shown by `pulumi stack history`, which adds when and whether it succeeded:
+ * what, by whom, from which release to which, and where it ran.
+ */
+function record(env: Job["env"], rollback: boolean, from: string | undefined, to: SlotRelease): string {
   const what = `${rollback ? "rollback from" : "deploy"} ${env.CI_COMMIT_TAG ?? env.CI_COMMIT_SHORT_SHA ?? "?"}`;
-  const digest = image.slice(image.indexOf("@") + 1).slice(0, 19);
-  return `${what} by ${env.GITLAB_USER_LOGIN ?? "?"}: release ${before.release ?? "none"} -> image ${digest}; ${env.CI_PIPELINE_URL ?? "no pipeline"}`;
+  const digest = to.image.slice(to.image.indexOf("@") + 1).slice(0, 19);
+  return `${what} by ${env.GITLAB_USER_LOGIN ?? "?"}: release ${from ?? "none"} -> ${to.release} (${digest}); ${env.CI_PIPELINE_URL ?? "no pipeline"}`;
 }
 
 /** @throws Failure when an output is missing or would not be one line */

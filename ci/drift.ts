@@ -3,23 +3,20 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { exec as realExec, ROOT, type Exec } from "./lib/exec";
 import { Failure, runJob, type Job } from "./lib/failure";
+import { settingsOf } from "./lib/rollback";
 import { mask } from "./lib/secrets";
-import { failed, Stack } from "./lib/stack";
+import { configFlags, failed, Stack } from "./lib/stack";
 import { summary } from "./preview";
 
 export async function drift(job: Job, exec: Exec, root = ROOT): Promise<void> {
   await Stack.with(job, "drift", exec, async (stack) => {
-    const { image } = await stack.outputs();
-    if (image === undefined)
+    const { releases } = await stack.outputs();
+    const serving = releases?.slots[releases.active];
+    if (serving === undefined)
       throw new Failure(`stack ${stack.name} was never deployed, so there is nothing to compare`);
     const args = [
-      "preview",
-      "--refresh",
-      "--diff",
-      "--expect-no-changes",
-      "--suppress-progress",
-      "--config",
-      `audit:image=${image}`,
+      ...["preview", "--refresh", "--diff", "--expect-no-changes", "--suppress-progress"],
+      ...configFlags(settingsOf(serving)),
     ];
     const result = await stack.run(args);
     mkdirSync(join(root, "build"), { recursive: true });

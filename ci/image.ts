@@ -6,7 +6,7 @@
  *   promote   gives the image of this commit the tag's name, without a second build; builds when there is none (tags)
  * The last three write image.env with IMAGE, by digest, and build/sbom.spdx.json when they built.
  *
- * Variables: HARBOR_* (lib/credentials.ts), HARBOR_IMAGE (default audit-svc), NODE_IMAGE (base, default the Dockerfile's),
+ * Variables: HARBOR_* (lib/credentials.ts), HARBOR_IMAGE (default audit-svc), NODE_IMAGE, RUNTIME_IMAGE (bases, default the Dockerfile's),
  * PROMOTE_ONLY=true: a tag whose commit has no image fails instead of building one.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -123,13 +123,16 @@ export function buildArguments(env: Job["env"], fresh: boolean): string[] {
     "org.opencontainers.image.url": optional(env, "CI_PIPELINE_URL"),
     "org.opencontainers.image.ref.name": optional(env, "CI_COMMIT_REF_NAME"),
   };
-  const base = optional(env, "NODE_IMAGE");
+  const bases = (["NODE_IMAGE", "RUNTIME_IMAGE"] as const).flatMap((name) => {
+    const value = optional(env, name);
+    return value === undefined ? [] : ["--build-arg", `${name}=${value}`];
+  });
   return [
     "build",
     ...["--file", "audit-svc/Dockerfile", "--tag", LOCAL, "--layers"],
     ...(fresh ? ["--no-cache", "--pull-always"] : []),
     ...["--build-arg", `VERSION=${version}`, "--build-arg", `REVISION=${env.CI_COMMIT_SHA ?? ""}`],
-    ...(base === undefined ? [] : ["--build-arg", `NODE_IMAGE=${base}`]),
+    ...bases,
     ...Object.entries(labels).flatMap(([key, value]) => (value === undefined ? [] : ["--label", `${key}=${value}`])),
     ".",
   ];

@@ -31,12 +31,19 @@ export interface SlotRelease {
   /** Image by digest. */
   image: string;
   replicas: number;
+  /** MiB, of one replica. */
+  memory: number;
 }
 
 /** The state of both slots, kept as a stack output and read back by the next run. */
 export interface ReleaseState {
   active: Slot;
   slots: Partial<Record<Slot, SlotRelease>>;
+}
+
+/** What served before and is kept stopped; undefined before the second release. */
+export function formerRelease(state: ReleaseState | undefined): SlotRelease | undefined {
+  return state?.slots[otherSlot(state.active)];
 }
 
 /** A place where a replica runs or will run. */
@@ -101,8 +108,8 @@ export function planRelease(
   previous: ReleaseState | undefined,
   addresses: AddressPlan,
 ): ReleasePlan {
-  const { image, replicas } = completeSpec(spec);
-  const wanted: SlotRelease = { release: releaseId(spec), image, replicas };
+  const { image, replicas, memory } = completeSpec(spec);
+  const wanted: SlotRelease = { release: releaseId(spec), image, replicas, memory };
   const serving = previous?.slots[previous.active];
   let target: Slot = "blue";
   if (previous !== undefined && serving !== undefined) {

@@ -1,55 +1,39 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
-import { join } from "node:path";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
 import type { Credentials } from "./credentials";
 import type { Exec } from "./exec";
 import { Failure, oneLine, optional, type Job } from "./failure";
 
 export interface SshSession {
-  /** To be added to the environment of what runs ssh; empty when ssh is left to its own configuration. */
+  /** To be added to the environment of what runs ssh. */
   readonly env: Readonly<Record<string, string>>;
-  close(): void;
+  close(): Promise<void>;
 }
 
 /**
- * A login to VM2 for the time of the job, held by an ssh-agent, so that nothing depends on paths of keys:
- * a certificate from Vault's SSH engine when VAULT_SSH_ROLE is set; else SSH_PRIVATE_KEY; else ssh's own configuration.
- * SSH_KNOWN_HOSTS (lines as `ssh-keyscan` prints them) is added to the user's known_hosts.
+ * A login to VM2 for the time of the job: a certificate from Vault's SSH engine when VAULT_SSH_ROLE is set; else
+ * SSH_PRIVATE_KEY; else what the runner's own configuration of ssh has. SSH_KNOWN_HOSTS are lines as `ssh-keyscan` prints them.
+ *
+ * Pulumi's docker plugin, the docker CLI and the program's scripts all call plain `ssh`. So the session is a directory with an
+ * `ssh` of that name, first in PATH, which knows key, hosts and one shared connection; nothing of it outlives the job.
  *
  * Variables: VAULT_SSH_ROLE, VAULT_SSH_PATH (default `ssh`), VAULT_SSH_PRINCIPAL (default `deploy`).
  */
-export async function openSsh(
-  job: Job,
-  { vault, values }: Credentials,
-  exec: Exec,
-  home = homedir(),
-): Promise<SshSession> {
+export async function openSsh(job: Job, { vault, values }: Credentials, exec: Exec): Promise<SshSession> {
   const { env } = job;
-  if (values.SSH_KNOWN_HOSTS !== undefined) trustHosts(home, values.SSH_KNOWN_HOSTS);
   const role = optional(env, "VAULT_SSH_ROLE");
   const principal = optional(env, "VAULT_SSH_PRINCIPAL") ?? "deploy";
-  if (role === undefined && values.SSH_PRIVATE_KEY === undefined) {
-    job.say("ssh: neither VAULT_SSH_ROLE nor SSH_PRIVATE_KEY is set; ssh uses the runner's own configuration");
-    return { env: {}, close: () => undefined };
-  }
-  const dir = mkdtempSync(join(tmpdir(), "ci-ssh-"));
-  let agent: ChildProcess | undefined;
-  const close = (): void => {
-    agent?.kill();
-    rmSync(dir, { recursive: true, force: true });
+  // Short: the path of a control socket has at most 108 characters.
+  const dir = mkdtempSync(join(tmpdir(), "ssh-"));
+  const key = join(dir, "key");
+  const tool = async (what: string, file: string, args: readonly string[]): Promise<string> => {
+    const result = await exec(file, args, { env });
+    if (result.code !== 0) throw new Failure(`ssh: ${what} failed: ${oneLine(result.all)}`);
+    return result.stdout.trim();
   };
   try {
-    const key = join(dir, "key");
-    const tool = async (
-      what: string,
-      file: string,
-      args: readonly string[],
-      extra?: Record<string, string>,
-    ): Promise<void> => {
-      const result = await exec(file, args, { env: { ...env, ...extra } });
-      if (result.code !== 0) throw new Failure(`ssh: ${what} failed: ${oneLine(result.all)}`);
-    };
+    const real = await tool("looking for ssh", "sh", ["-c", "command -v ssh"]);
     if (role !== undefined) {
       await tool("making a key", "ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "ci", "-f", key]);
       const signed = await vault.write(`${optional(env, "VAULT_SSH_PATH") ?? "ssh"}/sign/${role}`, {
@@ -58,34 +42,53 @@ export async function openSsh(
       });
       writeFileSync(`${key}-cert.pub`, String(signed.signed_key));
       job.say(`ssh: Vault signed a key for ${principal}`);
-    } else {
+    } else if (values.SSH_PRIVATE_KEY !== undefined) {
       // Without its last line break OpenSSH calls the key invalid; GitLab's form drops it.
-      writeFileSync(key, `${(values.SSH_PRIVATE_KEY ?? "").replaceAll("\r", "").trim()}\n`, { mode: 0o600 });
+      writeFileSync(key, `${values.SSH_PRIVATE_KEY.replaceAll("\r", "").trim()}\n`, { mode: 0o600 });
+    } else {
+      job.say("ssh: neither VAULT_SSH_ROLE nor SSH_PRIVATE_KEY is set; ssh uses the runner's own keys");
     }
-    const socket = join(dir, "agent");
-    agent = spawn("ssh-agent", ["-D", "-a", socket], { stdio: "ignore" });
-    agent.on("error", () => undefined);
-    for (let tries = 0; !existsSync(socket); tries++) {
-      if (tries === 100) throw new Failure("ssh: ssh-agent does not start; is openssh-client in the job's image?");
-      await new Promise((wake) => setTimeout(wake, 50));
-    }
-    await tool("loading the key", "ssh-add", ["-q", key], { SSH_AUTH_SOCK: socket });
-    rmSync(key);
-    return { env: { SSH_AUTH_SOCK: socket }, close };
+    const hosts = values.SSH_KNOWN_HOSTS?.replaceAll("\r", "").trim();
+    if (hosts !== undefined) writeFileSync(join(dir, "known_hosts"), `${hosts}\n`);
+    const config = join(dir, "config");
+    const hasKey = role !== undefined || values.SSH_PRIVATE_KEY !== undefined;
+    writeFileSync(config, sshConfig(dir, { hasKey, hasHosts: hosts !== undefined }));
+    const bin = join(dir, "bin");
+    mkdirSync(bin);
+    writeFileSync(join(bin, "ssh"), `#!/bin/sh\nexec '${real}' -F '${config}' "$@"\n`);
+    chmodSync(join(bin, "ssh"), 0o700);
+    return {
+      env: { PATH: [bin, env.PATH ?? ""].join(delimiter) },
+      close: async () => {
+        // The shared connection would keep a process, and with it the login, for a minute.
+        const sockets = join(dir, "control-*");
+        await exec("sh", ["-c", `for s in ${sockets}; do [ ! -S "$s" ] || ssh -o ControlPath="$s" -O exit vm; done`], {
+          env,
+        }).catch(() => undefined);
+        rmSync(dir, { recursive: true, force: true });
+      },
+    };
   } catch (error) {
-    close();
+    rmSync(dir, { recursive: true, force: true });
     throw error;
   }
 }
 
-function trustHosts(home: string, lines: string): void {
-  const dir = join(home, ".ssh");
-  const file = join(dir, "known_hosts");
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
-  const present = existsSync(file) ? readFileSync(file, "utf8") : "";
-  const known = new Set(present.split("\n"));
-  const added = lines.split("\n").map((line) => line.trim()).filter((line) => line !== "" && !known.has(line)); // prettier-ignore
-  if (added.length === 0) return;
-  const gap = present === "" || present.endsWith("\n") ? "" : "\n";
-  appendFileSync(file, `${gap}${added.join("\n")}\n`, { mode: 0o600 });
+/** The session's configuration of ssh; after it comes the runner's own, of which only what is not set here counts. */
+export function sshConfig(dir: string, { hasKey, hasHosts }: { hasKey: boolean; hasHosts: boolean }): string {
+  return [
+    "Host *",
+    ...(hasKey ? [`  IdentityFile "${dir}/key"`, "  IdentitiesOnly yes", "  IdentityAgent none"] : []),
+    ...(hasHosts ? [`  UserKnownHostsFile "${dir}/known_hosts"`, "  GlobalKnownHostsFile /dev/null"] : []),
+    "  StrictHostKeyChecking yes",
+    "  BatchMode yes",
+    "  ConnectTimeout 10",
+    "  ServerAliveInterval 15",
+    // A new connection for each request of the Docker API costs time and meets sshd's MaxStartups.
+    "  ControlMaster auto",
+    `  ControlPath "${dir}/control-%C"`,
+    "  ControlPersist 60",
+    "Include ~/.ssh/config",
+    "",
+  ].join("\n");
 }

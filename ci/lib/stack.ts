@@ -1,8 +1,10 @@
 import { hostname } from "node:os";
 import { demand, obtainCredentials, type Credentials, type Purpose } from "./credentials";
 import type { Exec, ExecResult } from "./exec";
-import { Failure, optional, type Job } from "./failure";
-import { openSsh } from "./ssh";
+import type { ReleaseState } from "../../components/release";
+import { Failure, oneLine, optional, type Job } from "./failure";
+import type { ReleaseSettings } from "./rollback";
+import { openSsh, type SshSession } from "./ssh";
 
 /** What the program leaves behind; see index.ts. */
 export interface StackOutputs {
@@ -11,7 +13,7 @@ export interface StackOutputs {
   nginxDashboardUrl?: string;
   image?: string;
   release?: string;
-  releases?: { active: "blue" | "green"; slots: Partial<Record<"blue" | "green", { release: string; image: string }>> };
+  releases?: ReleaseState;
 }
 
 /** Who holds the state's lock, as the CLI says it. */
@@ -21,18 +23,24 @@ export interface LockOwner {
   readonly pid: number;
 }
 
+/** As `pulumi config --json` prints it. */
+type Settings = Readonly<Record<string, { value?: string } | undefined>>;
+
+const noSsh: SshSession = { env: {}, close: () => Promise.resolve() };
+
 /** The Pulumi CLI on the stack of AUDIT_STACK (default vm2), with the job's credentials in its environment. */
 export class Stack {
   readonly name: string;
   readonly credentials: Credentials;
   readonly #env: Record<string, string | undefined>;
   readonly #close: () => Promise<void>;
+  #settings: Promise<Settings> | undefined;
 
   private constructor(
     private readonly job: Job,
     private readonly exec: Exec,
     credentials: Credentials,
-    ssh: { env: Readonly<Record<string, string>>; close(): void },
+    ssh: SshSession,
   ) {
     this.name = optional(job.env, "AUDIT_STACK") ?? "vm2";
     this.credentials = credentials;
@@ -57,7 +65,7 @@ export class Stack {
       SSH_PRIVATE_KEY: undefined,
     };
     this.#close = async () => {
-      ssh.close();
+      await ssh.close();
       await vault.close();
     };
   }
@@ -68,7 +76,7 @@ export class Stack {
     let stack: Stack;
     try {
       demand(credentials, "PULUMI_BACKEND_URL", "PGPASSWORD", "GRAFANA_AUTH");
-      const ssh = purpose === "preview" ? { env: {}, close: () => undefined } : await openSsh(job, credentials, exec);
+      const ssh = purpose === "preview" ? noSsh : await openSsh(job, credentials, exec);
       stack = new Stack(job, exec, credentials, ssh);
     } catch (error) {
       await credentials.vault.close();
@@ -94,28 +102,47 @@ export class Stack {
     return JSON.parse(result.stdout) as StackOutputs;
   }
 
-  /** A value of the stack's configuration; undefined when it is left to its default. */
+  /** A value of the stack's configuration, lists as JSON; undefined when it is left to its default, or is a secret. */
   async config(key: string): Promise<string | undefined> {
-    const result = await this.run(["config", "get", key], { quiet: true });
-    return result.code === 0 ? result.stdout.trim() : undefined;
+    this.#settings ??= this.#readSettings();
+    return (await this.#settings)[key]?.value;
+  }
+
+  async #readSettings(): Promise<Settings> {
+    const result = await this.run(["config", "--json"], { quiet: true });
+    if (result.code !== 0) throw failed(`read the settings of stack ${this.name}`, result.all);
+    return JSON.parse(result.stdout) as Settings;
   }
 
   /**
-   * Deploys an image. A lock that a process of this very machine left behind is released; another's only when LOCK_OWNER
+   * Asks the VM's Docker Engine for its version: a deploy that cannot reach the VM shall not begin, or it would leave
+   * Vault and PostgreSQL changed and the VM not.
+   *
+   * @throws Failure naming the address and what ssh said
+   */
+  async checkHost(): Promise<void> {
+    const address = (await this.config("audit:hostAddress")) ?? "";
+    const target = /^ssh:\/\/([^:]+)(?::(\d+))?$/.exec(address);
+    if (target === null) return;
+    const options = JSON.parse((await this.config("audit:hostSshOptions")) ?? "[]") as string[];
+    const [, login = "", port = "22"] = target;
+    const args = [...options, "-p", port, login, "docker version --format '{{.Server.Version}}'"];
+    const result = await this.exec("ssh", args, { env: this.#env });
+    if (result.code === 0) return;
+    const said = oneLine(result.all) || `ssh ended with ${result.code}`;
+    throw new Failure(`the VM at ${address} (audit:hostAddress) cannot be reached, so nothing was changed: ${said}`);
+  }
+
+  /**
+   * Deploys a release. A lock that a process of this very machine left behind is released; another's only when LOCK_OWNER
    * repeats who holds it, so that nobody breaks a lock without having looked.
    *
    * @throws Failure in one line; what was shown before it is the CLI's own report
    */
-  async up(image: string, message: string): Promise<void> {
+  async up(settings: ReleaseSettings, message: string): Promise<void> {
     const args = [
-      "up",
-      "--yes",
-      "--skip-preview",
-      "--suppress-progress",
-      "--message",
-      message,
-      "--config",
-      `audit:image=${image}`,
+      ...["up", "--yes", "--skip-preview", "--suppress-progress", "--message", message],
+      ...configFlags(settings),
     ];
     let result = await this.run(args);
     const owner = result.code === 0 ? undefined : lockOwner(result.all);
@@ -130,9 +157,13 @@ export class Stack {
       await this.run(["cancel", "--yes"]);
       result = await this.run(args);
     }
-    if (result.code !== 0) throw failed(`deploy ${image}`, result.all);
+    if (result.code !== 0) throw failed(`deploy ${settings["audit:image"]}`, result.all);
   }
 }
+
+/** Settings for one run of the CLI, over what the stack's file says. */
+export const configFlags = (settings: Readonly<Record<string, string>>): string[] =>
+  Object.entries(settings).flatMap(([key, value]) => ["--config", `${key}=${value}`]);
 
 /** The holder of the lock, when that is why the CLI failed. */
 export function lockOwner(output: string): LockOwner | undefined {

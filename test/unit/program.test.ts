@@ -116,7 +116,7 @@ describe("the program", () => {
     assert.equal(state.active, "blue");
     const other: ReleaseState = {
       active: "blue",
-      slots: { blue: { release: "another00000", image: "x", replicas: 2 } },
+      slots: { blue: { release: "another00000", image: "x", replicas: 2, memory: 256 } },
     };
     const second = await deploy(other);
     const next = await valueOf(second.result.releases);

@@ -33,7 +33,7 @@ export async function ensureVm2(context: Context, image: string): Promise<boolea
       { path: "/etc/vm2/authorized_keys", content: keys.user.publicKey },
       { path: "/etc/vm2/ssh/ssh_host_ed25519_key", content: keys.host.privateKey, mode: 0o600 },
       { path: "/etc/vm2/ssh/ssh_host_ed25519_key.pub", content: keys.host.publicKey },
-      { path: "/etc/docker/daemon.json", content: daemonConfiguration() },
+      { path: "/etc/docker/daemon.json", content: daemonConfiguration(settings) },
     ],
     volumes: { [vm2Volume]: "/var/lib/docker" },
     ports: { 22: settings.ports.ssh, 80: settings.ports.edge },
@@ -51,10 +51,11 @@ export async function ensureVm2(context: Context, image: string): Promise<boolea
 }
 
 /** Docker's own networks on VM2 keep clear of the platform network and of the host's default pools. */
-function daemonConfiguration(): string {
+function daemonConfiguration(settings: Settings): string {
   return JSON.stringify(
     {
-      "insecure-registries": [registryAddress],
+      // By its address too: this machine, on which the pipeline runs, does not know the registry's name.
+      "insecure-registries": [registryAddress, `${addressOf(settings, "registry")}:5000`],
       "default-address-pools": [{ base: "172.30.0.0/16", size: 24 }],
       "log-driver": "json-file",
       "log-opts": { "max-size": "10m", "max-file": "3" },

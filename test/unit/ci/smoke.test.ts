@@ -37,10 +37,13 @@ describe("ci: smoke test", () => {
     const secrets = { PULUMI_BACKEND_URL: "postgres://x", PGPASSWORD: "p-of-deployer", GRAFANA_AUTH: "g-of-grafana" };
     const vault = await vaultWith({ "secret/ci/audit/deploy": secrets, "kv/svc/vm2-tokens": { ...tokens } });
     const { exec } = commands({
-      "config get audit:vaultMount": () => ({ stdout: "kv\n" }),
-      "config get audit:vaultPath": () => ({ stdout: "svc/vm2\n" }),
-      "config get audit:prometheusUrl": () => ({ stdout: `${metrics}\n` }),
-      "config get audit:environment": () => ({ code: 255 }),
+      "pulumi config --json": () => ({
+        stdout: JSON.stringify({
+          "audit:vaultMount": { value: "kv" },
+          "audit:vaultPath": { value: "svc/vm2" },
+          "audit:prometheusUrl": { value: metrics },
+        }),
+      }),
     });
     const { job, log } = jobWith({
       VAULT_ADDR: vault.url,

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
+import { releaseId } from "../../../components/release";
 import { deploy, dotenv } from "../../../ci/deploy";
 import { drift } from "../../../ci/drift";
 import { preview, summary } from "../../../ci/preview";
@@ -26,8 +27,8 @@ const OUTPUTS = {
   releases: {
     active: "blue",
     slots: {
-      blue: { release: "aaaaaaaaaaaa", image: digest("a") },
-      green: { release: "bbbbbbbbbbbb", image: digest("b") },
+      blue: { release: "aaaaaaaaaaaa", image: digest("a"), replicas: 2, memory: 256 },
+      green: { release: "bbbbbbbbbbbb", image: digest("b"), replicas: 3, memory: 512 },
     },
   },
 };
@@ -50,6 +51,9 @@ describe("ci: the stack's jobs", () => {
     return { VAULT_ADDR: vault.url, VAULT_ID_TOKEN: tokenFor({}) };
   };
   const output = (value: object) => () => ({ stdout: JSON.stringify(value) });
+  const settings = () => ({
+    stdout: JSON.stringify({ "audit:hostAddress": { value: "ssh://deploy@vm2.example.com" } }),
+  });
   const ups = (calls: readonly Call[]): string[] =>
     calls.map(({ line }) => line).filter((line) => line.startsWith("pulumi up"));
 
@@ -66,6 +70,7 @@ describe("ci: the stack's jobs", () => {
     it("deploys the image, keeps a record, and hands the links on", async () => {
       let deployed = false;
       const { exec, calls } = commands({
+        "pulumi config": settings,
         "stack output": () => ({ stdout: JSON.stringify(deployed ? after : OUTPUTS) }),
         "pulumi up": () => {
           deployed = true;
@@ -75,7 +80,7 @@ describe("ci: the stack's jobs", () => {
       const { job, log } = jobWith({ ...(await login("deploy")), ...onTag });
       await deploy(job, exec, dir.path);
       assert.deepEqual(ups(calls), [
-        `pulumi up --yes --skip-preview --suppress-progress --message deploy v1.2.0 by alice: release aaaaaaaaaaaa -> image sha256:cccccccccccc; https://gitlab.example.com/p/1 --config audit:image=${digest("c")} --stack vm2 --non-interactive --color never`,
+        `pulumi up --yes --skip-preview --suppress-progress --message deploy v1.2.0 by alice: release aaaaaaaaaaaa -> ${releaseId({ image: digest("c") })} (sha256:cccccccccccc); https://gitlab.example.com/p/1 --config audit:image=${digest("c")} --config audit:replicas=2 --config audit:memory=256 --stack vm2 --non-interactive --color never`,
       ]);
       assert.equal(
         readFileSync(join(dir.path, "deploy.env"), "utf8"),
@@ -85,7 +90,11 @@ describe("ci: the stack's jobs", () => {
     });
 
     it("gives the program its logins by environment, and nothing that it has no use for", async () => {
-      const { exec, calls } = commands({ "stack output": output(OUTPUTS), "pulumi up": () => ({}) });
+      const { exec, calls } = commands({
+        "pulumi config": settings,
+        "stack output": output(OUTPUTS),
+        "pulumi up": () => ({}),
+      });
       const extra = { HARBOR_PASSWORD: "of-the-robot", GITLAB_TOKEN: "glpat-x", CI_JOB_TOKEN: "job-token" };
       await deploy(jobWith({ ...(await login("deploy")), ...onTag, ...extra }).job, exec, dir.path);
       const { env = {} } = calls.find(({ line }) => line.startsWith("pulumi up"))?.options ?? {};
@@ -121,7 +130,11 @@ describe("ci: the stack's jobs", () => {
 
     it("ends with the CLI's own first error, and writes no links", async () => {
       const all = `Updating (vm2):\n\nDiagnostics:\n  command:local:Command (audit-svc-migrate):\n    error: exit status 1: running "ssh": migration 7 failed\n\n  pulumi:pulumi:Stack (audit-vm2):\n    error: update failed\n`;
-      const { exec } = commands({ "stack output": output(OUTPUTS), "pulumi up": () => ({ code: 255, all }) });
+      const { exec } = commands({
+        "pulumi config": settings,
+        "stack output": output(OUTPUTS),
+        "pulumi up": () => ({ code: 255, all }),
+      });
       await failsWith(
         deploy(jobWith({ ...(await login("deploy")), ...onTag }).job, exec, dir.path),
         `Pulumi could not deploy ${digest("c")}: exit status 1: running "ssh": migration 7 failed`,
@@ -129,20 +142,42 @@ describe("ci: the stack's jobs", () => {
       assert.throws(() => readFileSync(join(dir.path, "deploy.env")), /ENOENT/);
     });
 
+    it("does not begin when the VM cannot be reached", async () => {
+      const away = { code: 255, all: "ssh: connect to host vm2.example.com port 22: Connection refused\n" };
+      const { exec, calls } = commands({
+        "docker version": () => away,
+        "pulumi config": settings,
+        "stack output": output(OUTPUTS),
+      });
+      await failsWith(
+        deploy(jobWith({ ...(await login("deploy")), ...onTag }).job, exec, dir.path),
+        "the VM at ssh://deploy@vm2.example.com (audit:hostAddress) cannot be reached, so nothing was changed: ssh: connect to host vm2.example.com port 22: Connection refused",
+      );
+      assert.deepEqual(ups(calls), []);
+    });
+
     it("goes back to what the other slot holds", async () => {
-      const { exec, calls } = commands({ "stack output": output(OUTPUTS), "pulumi up": () => ({}) });
+      const { exec, calls } = commands({
+        "pulumi config": settings,
+        "stack output": output(OUTPUTS),
+        "pulumi up": () => ({}),
+      });
       await deploy(jobWith({ ...(await login("deploy")), ...onTag, IMAGE: undefined }, "rollback").job, exec, dir.path);
-      assert.ok(ups(calls)[0]?.includes(`--config audit:image=${digest("b")}`));
       assert.ok(
         ups(calls)[0]?.includes(
-          "--message rollback from v1.2.0 by alice: release aaaaaaaaaaaa -> image sha256:bbbbbbbbbbbb;",
+          `--config audit:image=${digest("b")} --config audit:replicas=3 --config audit:memory=512 `,
+        ),
+      );
+      assert.ok(
+        ups(calls)[0]?.includes(
+          "--message rollback from v1.2.0 by alice: release aaaaaaaaaaaa -> bbbbbbbbbbbb (sha256:bbbbbbbbbbbb);",
         ),
       );
     });
 
     it("says when there is nothing to go back to", async () => {
       const first = { ...OUTPUTS, releases: { active: "blue", slots: { blue: OUTPUTS.releases.slots.blue } } };
-      const { exec } = commands({ "stack output": output(first) });
+      const { exec } = commands({ "pulumi config": settings, "stack output": output(first) });
       await failsWith(
         deploy(jobWith({ ...(await login("deploy")), ...onTag }, "rollback").job, exec, dir.path),
         "there is no former release to go back to: the other slot is empty",
@@ -162,6 +197,7 @@ describe("ci: the stack's jobs", () => {
       const lockedBy = (host: string, pid: number) => {
         let free = false;
         return commands({
+          "pulumi config": settings,
           "stack output": output(OUTPUTS),
           "pulumi cancel": () => {
             free = true;
@@ -248,7 +284,11 @@ describe("ci: the stack's jobs", () => {
 
     it("shows what would change for the image that is deployed, as log, artifact and comment", async () => {
       const api = await gitlab();
-      const { exec, calls } = commands({ "stack output": output(OUTPUTS), "pulumi preview": () => ({ stdout: DIFF }) });
+      const { exec, calls } = commands({
+        "pulumi config": settings,
+        "stack output": output(OUTPUTS),
+        "pulumi preview": () => ({ stdout: DIFF }),
+      });
       const { job, log } = jobWith({ ...(await login("preview")), ...request, CI_API_V4_URL: api.url });
       await preview(job, exec, dir.path);
       assert.ok(
@@ -268,6 +308,7 @@ describe("ci: the stack's jobs", () => {
     it("never puts a secret into the comment or the artifact", async () => {
       const api = await gitlab();
       const { exec } = commands({
+        "pulumi config": settings,
         "stack output": output(OUTPUTS),
         "pulumi preview": () => ({ stdout: `+ password: of-the-deployer\n${DIFF}` }),
       });
@@ -300,7 +341,11 @@ describe("ci: the stack's jobs", () => {
     });
 
     it("says why there is no comment", async () => {
-      const { exec } = commands({ "stack output": output({}), "pulumi preview": () => ({ stdout: DIFF }) });
+      const { exec } = commands({
+        "pulumi config": settings,
+        "stack output": output({}),
+        "pulumi preview": () => ({ stdout: DIFF }),
+      });
       const { job, log } = jobWith({ ...(await login("preview")), ...request, GITLAB_TOKEN: "" });
       await preview(job, exec, dir.path);
       assert.equal(log.at(-1), "comment: none, GITLAB_TOKEN is not set; the diff is in the artifact build/preview.txt");
@@ -314,21 +359,31 @@ describe("ci: the stack's jobs", () => {
 
   describe("drift", () => {
     it("is green without differences", async () => {
-      const { exec, calls } = commands({ "stack output": output(OUTPUTS), "pulumi preview": () => ({}) });
+      const { exec, calls } = commands({
+        "pulumi config": settings,
+        "stack output": output(OUTPUTS),
+        "pulumi preview": () => ({}),
+      });
       const { job, log } = jobWith(await login("drift"));
       await drift(job, exec, dir.path);
-      assert.ok(calls.at(-1)?.line.includes("preview --refresh --diff --expect-no-changes"));
+      const compared = calls.find(({ line }) => line.includes("preview --refresh --diff --expect-no-changes"));
+      assert.ok(compared?.line.includes("--config audit:replicas=2 --config audit:memory=256 "));
       assert.equal(log.at(-1), "no drift");
     });
 
     it("is red with differences, and with what kept it from comparing", async () => {
       const changed = "Resources:\n    ~ 1 to update\nerror: no changes were expected but changes were proposed\n";
-      const one = commands({ "stack output": output(OUTPUTS), "pulumi preview": () => ({ code: 255, all: changed }) });
+      const one = commands({
+        "pulumi config": settings,
+        "stack output": output(OUTPUTS),
+        "pulumi preview": () => ({ code: 255, all: changed }),
+      });
       await failsWith(
         drift(jobWith(await login("drift")).job, one.exec, dir.path),
         "the installation differs from the program (Would change: ~ 1 to update.); see above or build/drift.txt, then deploy again or change the program",
       );
       const away = commands({
+        "pulumi config": settings,
         "stack output": output(OUTPUTS),
         "pulumi preview": () => ({ code: 255, all: "error: ssh: connect to host vm2: Connection refused\n" }),
       });
@@ -336,7 +391,7 @@ describe("ci: the stack's jobs", () => {
         drift(jobWith(await login("drift")).job, away.exec, dir.path),
         "Pulumi could not compare: ssh: connect to host vm2: Connection refused",
       );
-      const never = commands({ "stack output": output({}) });
+      const never = commands({ "pulumi config": settings, "stack output": output({}) });
       await failsWith(
         drift(jobWith(await login("drift")).job, never.exec, dir.path),
         "stack vm2 was never deployed, so there is nothing to compare",

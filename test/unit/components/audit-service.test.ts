@@ -91,7 +91,7 @@ describe("AuditService", () => {
     const guard = async (image: string) => {
       const { resources } = await run(() => {
         const first = served(IMAGE);
-        const idle = { release: "older0000000", image: "x", replicas: 1 };
+        const idle = { release: "older0000000", image: "x", replicas: 1, memory: 256 };
         return build({ image, previous: { active: "blue", slots: { ...first.slots, green: idle } } });
       });
       const { inputs, ignoreChanges } = find(resources, "Command", "audit-svc-guard");
