@@ -1,5 +1,6 @@
 import { runtime, secret, type Output } from "@pulumi/pulumi";
 import { z } from "zod";
+import type { CertificateSource } from "./components/edge-certificate";
 import { UserError } from "./components/user-error";
 
 /** Namespace of the stack's configuration: the project's name in Pulumi.yaml. */
@@ -137,6 +138,22 @@ const schema = z.strictObject({
     .default(["demo"]),
   edgePort: wholeNumber(1, 65535).default(80),
   edgeMetricsPort: wholeNumber(1, 65535).default(9145),
+  edgeTlsPort: wholeNumber(1, 65535).default(443),
+  tls: z.enum(["off", "files", "vault"], hint("must be off, files or vault")).default("off"),
+  tlsCertificateFile: optional(z.string()),
+  tlsKeyFile: optional(z.string()),
+  tlsPkiMount: z.string().min(1).default("pki"),
+  tlsPkiRole: optional(z.string()),
+  tlsPkiTtl: z
+    .string()
+    .regex(/^[1-9]\d*[smh]$/, hint("must be a time such as 72h"))
+    .default("72h"),
+  edgeClientRate: wholeNumber(0, 100_000).default(0),
+  edgeClientConnections: wholeNumber(0, 100_000).default(0),
+  edgeTrustedProxies: list(
+    z.string().regex(/^[0-9a-f.:]+(\/\d{1,3})?$/, hint("must be an address or a range such as 10.0.0.0/24")),
+    '["10.0.0.5"]',
+  ).default([]),
   edgeMetricsAllow: list(
     z.string().regex(/^[0-9a-f.:]+(\/\d{1,3})?$/, hint("must be an address or a range such as 10.0.0.0/24")),
     '["10.0.0.9"]',
@@ -208,6 +225,7 @@ function contradictions(settings: Settings): string[] {
   if (settings.edgePort === settings.edgeMetricsPort) {
     problems.push(`${NAMESPACE}:edgeMetricsPort must differ from ${NAMESPACE}:edgePort (${settings.edgePort})`);
   }
+  problems.push(...tlsContradictions(settings));
   if ((settings.grafanaPrometheusUrl === undefined) === (settings.grafanaDataSource === undefined)) {
     problems.push(
       `${NAMESPACE}:grafanaDataSource and ${NAMESPACE}:grafanaPrometheusUrl: set one of them; the first names a data source that exists, the second has one made`,
@@ -219,6 +237,31 @@ function contradictions(settings: Settings): string[] {
     );
   }
   return problems;
+}
+
+function tlsContradictions(settings: Settings): string[] {
+  const { tls } = settings;
+  if (tls === "off") return [];
+  const needed = ({ files: ["tlsCertificateFile", "tlsKeyFile"], vault: ["tlsPkiRole"] } as const)[tls];
+  const ports = [settings.edgePort, settings.edgeMetricsPort];
+  return [
+    ...needed
+      .filter((key) => settings[key] === undefined)
+      .map((key) => `${NAMESPACE}:${key} is missing; it is needed with ${NAMESPACE}:tls ${tls}`),
+    ...(settings.serviceUrl.startsWith("https://")
+      ? []
+      : [`${NAMESPACE}:serviceUrl must begin with https:// when ${NAMESPACE}:tls is ${tls}`]),
+    ...(ports.includes(settings.edgeTlsPort)
+      ? [`${NAMESPACE}:edgeTlsPort must differ from ${NAMESPACE}:edgePort and ${NAMESPACE}:edgeMetricsPort`]
+      : []),
+  ];
+}
+
+/** Where the edge's certificate comes from; undefined = no TLS. */
+export function certificateSource(settings: Settings): CertificateSource | undefined {
+  const { tls, tlsCertificateFile, tlsKeyFile, tlsPkiMount, tlsPkiRole, tlsPkiTtl } = settings;
+  if (tls === "files") return { by: "files", certificateFile: tlsCertificateFile ?? "", keyFile: tlsKeyFile ?? "" };
+  return tls === "vault" ? { by: "vault", mount: tlsPkiMount, role: tlsPkiRole ?? "", ttl: tlsPkiTtl } : undefined;
 }
 
 /**

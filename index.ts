@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import * as grafana from "@pulumiverse/grafana";
 import * as c from "./components";
-import { registryLogin, settingsOfStack } from "./config";
+import { certificateSource, registryLogin, settingsOfStack } from "./config";
 import { publishedDashboard } from "./dashboards";
 import { ROUTES } from "./nginx/routes";
 
@@ -55,20 +55,22 @@ export = async () => {
     spec: { image: s.image, replicas: s.replicas, memory: s.memory },
     previous,
   });
-  const secrets = new c.SecretsBinding("audit-svc", {
-    vault: {
-      provider: inVault,
-      address: s.vaultAddress,
-      agentAddress: s.vaultAgentAddress ?? s.vaultAddress,
-      mount: s.vaultMount,
-      path: s.vaultPath,
-    },
-    data: { database: database.connection, tokens: tokens.hashes },
+  const agents = {
     host: vm,
     image: s.vaultImage,
     networks,
-    slots,
     boundCidrs: s.hostCidr === undefined ? undefined : [s.hostCidr],
+  };
+  const vaultForAgents = {
+    provider: inVault,
+    address: s.vaultAddress,
+    agentAddress: s.vaultAgentAddress ?? s.vaultAddress,
+  };
+  const secrets = new c.SecretsBinding("audit-svc", {
+    ...agents,
+    vault: { ...vaultForAgents, mount: s.vaultMount, path: s.vaultPath },
+    data: { database: database.connection, tokens: tokens.hashes },
+    slots,
   });
   const service = new c.AuditService("audit-svc", {
     host: vm,
@@ -77,6 +79,15 @@ export = async () => {
     config: { volume: secrets.configVolume, file: secrets.configFile },
     migrate: { database: database.ownerConnection, runtimeRole: database.runtimeRole, tokens: [] },
   });
+  const source = certificateSource(s);
+  const certificate =
+    source &&
+    new c.EdgeCertificate("audit-edge-certificate", {
+      ...agents,
+      vault: vaultForAgents,
+      source,
+      serverName: new URL(s.serviceUrl).hostname,
+    });
   const edge = new c.EdgeProxy("audit-edge", {
     host: vm,
     networks,
@@ -84,7 +95,10 @@ export = async () => {
     upstreams: service.upstreams,
     flag: slots.flag,
     routes: ROUTES,
-    listen: { port: s.edgePort, metricsPort: s.edgeMetricsPort },
+    listen: { port: s.edgePort, tlsPort: s.edgeTlsPort, metricsPort: s.edgeMetricsPort },
+    certificate,
+    limits: { clientRate: s.edgeClientRate, clientConnections: s.edgeClientConnections },
+    trustedProxies: s.edgeTrustedProxies,
     metricsAllow: s.edgeMetricsAllow,
     publicUrl: s.serviceUrl,
   });

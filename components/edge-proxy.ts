@@ -2,6 +2,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { renderNginxConfig, type Route } from "../nginx/render";
 import type { DockerHost } from "./docker-host";
+import type { EdgeCertificate } from "./edge-certificate";
 import { hardened, LOG_OPTIONS, pidsLimit, scratch } from "./hardening";
 import { HostFiles } from "./host-files";
 import type { Networks } from "./networks";
@@ -11,6 +12,9 @@ import { quote } from "./shell";
 /** Nginx of the official image; the number matters, because the files it writes are in memory and belong to it. */
 const NGINX_USER = "101:101";
 const LISTEN_PORT = 8080;
+const TLS_PORT = 8443;
+/** A year: what browsers ask for. */
+const HSTS_SECONDS = 31_536_000;
 const METRICS_PORT = 9145;
 const STATUS_PORT = 8082;
 const EXPORTER_PORT = 9113;
@@ -26,8 +30,14 @@ export interface EdgeProxyArgs {
   flag: { volume: pulumi.Input<string>; directory: string; file: string };
   /** What is let through; everything else is answered 404. */
   routes: readonly Route[];
-  /** Ports of the VM. */
-  listen: { port: number; metricsPort: number };
+  /** Ports of the VM; the one for TLS is used with a certificate only. */
+  listen: { port: number; tlsPort: number; metricsPort: number };
+  /** With it the edge speaks TLS and HTTP/2, and plain HTTP only redirects. Default: plain HTTP. */
+  certificate?: EdgeCertificate;
+  /** Requests a second and connections of one client; more is answered 429. 0, the default, is no limit. */
+  limits?: { clientRate?: number; clientConnections?: number };
+  /** Balancers whose word about the client is believed: addresses or ranges; default none. */
+  trustedProxies?: readonly string[];
   /** Addresses or ranges that may collect metrics. */
   metricsAllow: readonly string[];
   /** The service's address for its users, for outputs. */
@@ -49,6 +59,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
     super("audit:index:EdgeProxy", name, {}, opts);
     const onHost = { parent: this, provider: args.host.provider };
     const { addresses, front, edge } = args.networks;
+    const { certificate } = args;
     const nginxImage = args.host.image(`${name}-nginx-image`, args.images.nginx, { parent: this });
     const exporterImage = args.host.image(`${name}-exporter-image`, args.images.exporter, { parent: this });
 
@@ -69,8 +80,20 @@ export class EdgeProxy extends pulumi.ComponentResource {
             upstreams: [upstream("blue"), upstream("green")],
             flagFile: args.flag.file,
             routes: args.routes,
-            bodySize: args.bodySize ?? "2m",
+            limits: {
+              bodySize: args.bodySize ?? "2m",
+              clientRate: args.limits?.clientRate ?? 0,
+              clientConnections: args.limits?.clientConnections ?? 0,
+            },
+            trustedProxies: args.trustedProxies ?? [],
             metricsAllow: args.metricsAllow,
+            tls: certificate && {
+              port: TLS_PORT,
+              certificate: certificate.certificate,
+              metrics: certificate.metrics,
+              authority: new URL(args.publicUrl).host,
+              hstsSeconds: HSTS_SECONDS,
+            },
           }),
         },
         // `nginx -t` binds the listeners, and the address on the front network is nobody's inside the one-shot; and it gives
@@ -96,11 +119,15 @@ export class EdgeProxy extends pulumi.ComponentResource {
         networksAdvanced: [{ name: edge.name }, { name: front.name, ipv4Address: addresses.front.edge }],
         ports: [
           { internal: LISTEN_PORT, external: args.listen.port },
+          ...(certificate ? [{ internal: TLS_PORT, external: args.listen.tlsPort }] : []),
           { internal: METRICS_PORT, external: args.listen.metricsPort },
         ],
         mounts: [
           { type: "volume", source: volume.name, target: "/etc/audit-edge", readOnly: true },
           { type: "volume", source: args.flag.volume, target: args.flag.directory, readOnly: true },
+          ...(certificate
+            ? [{ type: "volume", source: certificate.volume, target: certificate.directory, readOnly: true }]
+            : []),
           scratch("/tmp", 64),
         ],
         // SIGQUIT lets nginx finish the requests it has; SIGTERM does not.

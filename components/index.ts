@@ -3,6 +3,7 @@ export { addressPlan, type AddressPlan } from "./addresses";
 export { AuditService, type AuditServiceArgs } from "./audit-service";
 export { Database, type Connection, type DatabaseArgs, type DatabaseServer } from "./database";
 export { DockerHost, type DockerHostArgs } from "./docker-host";
+export { EdgeCertificate } from "./edge-certificate";
 export { EdgeProxy, type EdgeProxyArgs } from "./edge-proxy";
 export { HostFiles, type HostFilesArgs } from "./host-files";
 export { Networks, type NetworksArgs } from "./networks";

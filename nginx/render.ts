@@ -1,4 +1,5 @@
 /** Renders nginx.conf. Pure: the exact output is what test/unit/nginx.test.ts asserts. */
+import { errorPages, errorReturn, NOT_ALLOWED, NOT_FOUND } from "./errors";
 
 export interface Route {
   /** Path without query, for example "/v1/events". */
@@ -15,9 +16,33 @@ export interface UpstreamGroup {
   servers: readonly { address: string; port: number; name: string }[];
 }
 
+export interface TlsConfig {
+  /** Port of the TLS listener inside the container; the plain one then only redirects. */
+  port: number;
+  /** PEM file with the certificate, its chain and its key. Read at each handshake: a new one needs no reload. */
+  certificate: string;
+  /** File in Prometheus' format that tells the certificate's end, or undefined. */
+  metrics: string;
+  /** Host, and port if it is not 443, to which plain requests are redirected. */
+  authority: string;
+  /** How long browsers are to keep to HTTPS, in seconds; 0 = no such header. */
+  hstsSeconds: number;
+}
+
+export interface EdgeLimits {
+  /** Largest request body, for example "2m". */
+  bodySize: string;
+  /** Requests a second of one client, with a burst of as many; 0 = no limit. */
+  clientRate: number;
+  /** Connections (in HTTP/2: requests under way) of one client; 0 = no limit. */
+  clientConnections: number;
+}
+
 export interface EdgeConfig {
   /** Port of the public listener inside the container. */
   port: number;
+  /** Undefined: plain HTTP, for use behind a balancer that ends TLS. */
+  tls?: TlsConfig;
   /** Port of the metrics listener inside the container. */
   metricsPort: number;
   /** Address and port of stub_status, and the one address that may read it. */
@@ -28,32 +53,20 @@ export interface EdgeConfig {
   /** File whose presence sends requests to the second upstream group; absent, they go to the first. */
   flagFile: string;
   routes: readonly Route[];
-  /** Largest request body, for example "2m". */
-  bodySize: string;
+  limits: EdgeLimits;
+  /** Balancers whose X-Forwarded-For, X-Forwarded-Proto and X-Request-Id are believed: addresses or ranges. */
+  trustedProxies: readonly string[];
   /** Addresses or ranges that may collect metrics; everybody else gets 403. */
   metricsAllow: readonly string[];
 }
 
-/** An error body like the service's own. */
-function errorBody(statusCode: number, error: string): string {
-  return `return ${statusCode} '${JSON.stringify({ statusCode, error })}\\n';`;
+/** Header lines that a server gives to each of its answers. */
+function commonHeaders({ tls }: EdgeConfig): string[] {
+  const hsts = tls === undefined || tls.hstsSeconds === 0 ? [] : [hstsHeader(tls.hstsSeconds)];
+  return ["add_header X-Request-Id $id always;", ...hsts];
 }
 
-/** What nginx itself may answer, and how it is said. */
-const ERRORS: readonly { codes: readonly number[]; status: number; error: string; header?: string }[] = [
-  { codes: [400], status: 400, error: "Bad Request" },
-  { codes: [404], status: 404, error: "Not Found" },
-  { codes: [413], status: 413, error: "Payload Too Large" },
-  { codes: [414], status: 414, error: "URI Too Long" },
-  { codes: [502, 503, 504], status: 503, error: "Service Unavailable", header: "add_header Retry-After 1 always;" },
-];
-
-function errorPage({ codes, status, error, header }: (typeof ERRORS)[number]): string[] {
-  return [
-    `error_page ${codes.join(" ")} = /.error/${status};`,
-    `location = /.error/${status} { internal; ${header === undefined ? "" : `${header} `}${errorBody(status, error)} }`,
-  ];
-}
+const hstsHeader = (seconds: number): string => `add_header Strict-Transport-Security "max-age=${seconds}" always;`;
 
 function indent(lines: readonly string[], by: number): string {
   return lines.map((line) => (line === "" ? "" : " ".repeat(by) + line)).join("\n");
@@ -68,21 +81,116 @@ function upstream(group: UpstreamGroup): string[] {
   ];
 }
 
-function location(route: Route): string[] {
-  const modifier = route.match === "prefix" ? "^~" : "=";
+const match = (route: Route): string => `${route.match === "prefix" ? "^~" : "="} ${route.path}`;
+
+function location(route: Route, headers: readonly string[]): string[] {
   const allowed = route.methods.includes("GET") ? [...route.methods, "HEAD"] : [...route.methods];
+  const refusal = [`add_header Allow "${allowed.join(", ")}" always;`, ...headers, errorReturn(NOT_ALLOWED)];
   return [
-    `location ${modifier} ${route.path} {`,
-    `    if ($request_method !~ ^(${allowed.join("|")})$) { ${errorBody(405, "Method Not Allowed")} }`,
+    `location ${match(route)} {`,
+    `    if ($request_method !~ ^(${allowed.join("|")})$) { ${refusal.join(" ")} }`,
     "    proxy_pass http://$release;",
     "}",
   ];
 }
 
-function replicaMetrics(config: EdgeConfig): string[] {
-  return config.upstreams.flatMap((group) =>
-    group.servers.map((s) => `location = /metrics/${s.name} { proxy_pass http://${s.address}:${s.port}/metrics; }`),
-  );
+/** A client is known by its address; what a trusted balancer says about it is believed, of everybody else nothing is. */
+function clients({ trustedProxies, limits }: EdgeConfig): string[] {
+  const known = trustedProxies.length > 0;
+  return [
+    ...trustedProxies.map((range) => `set_real_ip_from ${range};`),
+    ...(known ? ["real_ip_header X-Forwarded-For;", "real_ip_recursive on;"] : []),
+    "geo $realip_remote_addr $balancer {",
+    "    default 0;",
+    ...trustedProxies.map((range) => `    ${range} 1;`),
+    "}",
+    'map "$balancer $http_x_request_id" $id {',
+    "    default $request_id;",
+    '    "~^1 (?<given>[A-Za-z0-9_.:-]{8,64})$" $given;',
+    "}",
+    'map "$balancer $http_x_forwarded_proto" $client_scheme {',
+    "    default $scheme;",
+    '    "1 http" http;',
+    '    "1 https" https;',
+    "}",
+    ...(limits.clientRate === 0
+      ? []
+      : [`limit_req_zone $binary_remote_addr zone=rate:10m rate=${limits.clientRate}r/s;`, "limit_req_status 429;"]),
+    ...(limits.clientConnections === 0
+      ? []
+      : ["limit_conn_zone $binary_remote_addr zone=connections:10m;", "limit_conn_status 429;"]),
+  ];
+}
+
+/** Mozilla's "intermediate" profile: every client of the last years, and no cipher without forward secrecy. */
+function encryption(): string[] {
+  return [
+    "ssl_protocols TLSv1.2 TLSv1.3;",
+    "ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305;",
+    "ssl_prefer_server_ciphers off;",
+    "ssl_session_cache shared:tls:10m;",
+    "ssl_session_timeout 1h;",
+    "ssl_session_tickets off;",
+    // With a variable in its name the file is read at each handshake; with a plain name, at start and reload only.
+    "ssl_certificate $certificate;",
+    "ssl_certificate_key $certificate;",
+  ];
+}
+
+/** The listener of the service itself, and with TLS the plain one beside it, which sends every known path over there. */
+function servers(config: EdgeConfig): string[] {
+  const { tls, limits, routes } = config;
+  const [first, second] = config.upstreams;
+  const headers = commonHeaders(config);
+  const errors = errorPages(headers);
+  const main = [
+    "# The only way in: what is not listed here does not exist.",
+    "server {",
+    ...(tls === undefined ? [`    listen ${config.port};`] : [`    listen ${tls.port} ssl;`, "    http2 on;"]),
+    "    server_name _;",
+    ...(tls === undefined ? [] : encryption().map((line) => `    ${line}`)),
+    ...headers.map((line) => `    ${line}`),
+    ...(limits.clientRate === 0 ? [] : [`    limit_req zone=rate burst=${limits.clientRate} nodelay;`]),
+    ...(limits.clientConnections === 0 ? [] : [`    limit_conn connections ${limits.clientConnections};`]),
+    "",
+    "    # A release is put in charge by a file, not by a reload: a reload resets keep-alive connections under load.",
+    `    set $release ${first.name};`,
+    `    if (-f ${config.flagFile}) { set $release ${second.name}; }`,
+    "",
+    ...routes.flatMap((route) => location(route, headers)).map((line) => `    ${line}`),
+    `    location / { ${errorReturn(NOT_FOUND)} }`,
+    "",
+    ...errors.map((line) => `    ${line}`),
+    "}",
+  ];
+  if (tls === undefined) return main;
+  return [
+    ...main,
+    "",
+    "# Plain HTTP: what there is, is over there.",
+    "server {",
+    `    listen ${config.port};`,
+    "    server_name _;",
+    "    add_header X-Request-Id $id always;",
+    "    set $release redirect;",
+    ...routes.map((route) => `    location ${match(route)} { return 308 https://${tls.authority}$request_uri; }`),
+    `    location / { ${errorReturn(NOT_FOUND)} }`,
+    "",
+    ...errorPages(["add_header X-Request-Id $id always;"]).map((line) => `    ${line}`),
+    "}",
+  ];
+}
+
+function metricsLocations(config: EdgeConfig): string[] {
+  return [
+    `location = /metrics/nginx { proxy_pass http://${config.exporter}/metrics; }`,
+    ...(config.tls === undefined
+      ? []
+      : [`location = /metrics/certificate { default_type text/plain; alias ${config.tls.metrics}; }`]),
+    ...config.upstreams.flatMap((group) =>
+      group.servers.map((s) => `location = /metrics/${s.name} { proxy_pass http://${s.address}:${s.port}/metrics; }`),
+    ),
+  ];
 }
 
 export function renderNginxConfig(config: EdgeConfig): string {
@@ -106,43 +214,36 @@ http {
     uwsgi_temp_path /tmp/uwsgi;
     scgi_temp_path /tmp/scgi;
 
-    log_format json escape=json '{"time":"$time_iso8601","id":"$request_id","client":"$remote_addr","method":"$request_method",'
+    log_format json escape=json '{"time":"$time_iso8601","id":"$id","client":"$remote_addr","method":"$request_method",'
         '"path":"$uri","status":$status,"bytes":$body_bytes_sent,"seconds":$request_time,"release":"$release",'
         '"upstream":"$upstream_addr","upstreamSeconds":"$upstream_response_time"}';
     access_log /dev/stdout json;
 
-    client_max_body_size ${config.bodySize};
+    client_max_body_size ${config.limits.bodySize};
+    # A slow client is waited for this long, for its headers in all and for its body between two reads.
     client_header_timeout 10s;
     client_body_timeout 10s;
     send_timeout 10s;
     keepalive_timeout 65s;
+    # The default, 1000, would close a busy client's connection every few seconds.
+    keepalive_requests 100000;
+    reset_timedout_connection on;
 
+${indent(clients(config), 4)}
+${config.tls === undefined ? "" : `    map "" $certificate { default ${config.tls.certificate}; }\n`}
     proxy_http_version 1.1;
     proxy_set_header Connection "";
     proxy_set_header Host $host;
-    proxy_set_header X-Request-Id $request_id;
+    proxy_set_header X-Request-Id $id;
     proxy_set_header X-Forwarded-For $remote_addr;
-    proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_set_header X-Forwarded-Proto $client_scheme;
+    proxy_hide_header X-Request-Id;
     proxy_connect_timeout 2s;
     proxy_read_timeout 35s;
 
 ${indent([...upstream(first), "", ...upstream(second)], 4)}
 
-    # The only way in: what is not listed here does not exist.
-    server {
-        listen ${config.port};
-        server_name _;
-
-        # A release is put in charge by a file, not by a reload: a reload resets keep-alive connections under load.
-        set $release ${first.name};
-        if (-f ${config.flagFile}) { set $release ${second.name}; }
-
-${indent(config.routes.flatMap(location), 8)}
-        location / { ${errorBody(404, "Not Found")} }
-
-        # To paths, not to named locations: those cannot take a request whose URI could not be read.
-${indent(ERRORS.flatMap(errorPage), 8)}
-    }
+${indent(servers(config), 4)}
 
     # For Prometheus: every replica by name, and nginx itself by its exporter.
     server {
@@ -156,9 +257,9 @@ ${indent(
 )}
         deny all;
 
-        location = /metrics/nginx { proxy_pass http://${config.exporter}/metrics; }
-${indent(replicaMetrics(config), 8)}
-        location / { ${errorBody(404, "Not Found")} }
+${indent(metricsLocations(config), 8)}
+        location / { ${errorReturn(NOT_FOUND)} }
+${indent(errorPages([]), 8)}
     }
 
     # For the exporter beside nginx alone.
@@ -170,7 +271,7 @@ ${indent(replicaMetrics(config), 8)}
         allow ${config.status.reader};
         deny all;
         location = /stub_status { stub_status; }
-        location / { ${errorBody(404, "Not Found")} }
+        location / { ${errorReturn(NOT_FOUND)} }
     }
 }
 `;

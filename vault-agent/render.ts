@@ -16,10 +16,11 @@ export interface AgentConfig {
   reloadDeadline: number;
 }
 
-const hcl = (text: string): string => JSON.stringify(text);
+export const hcl = (text: string): string => JSON.stringify(text);
 
-export function renderAgentConfig(config: AgentConfig): string {
-  return `# Written by the SecretsBinding component; changes made here are overwritten by the next deploy.
+/** The part of an agent's configuration that says where Vault is and how to log in. */
+export function agentBase(config: { vaultAddress: string; roleIdFile: string; secretIdFile: string }): string {
+  return `# Written by the program; changes made here are overwritten by the next deploy.
 vault {
   address = ${hcl(config.vaultAddress)}
   retry {
@@ -37,7 +38,11 @@ auto_auth {
     }
   }
 }
+`;
+}
 
+export function renderAgentConfig(config: AgentConfig): string {
+  return `${agentBase(config)}
 template_config {
   # KV secrets have no lease; this is how often they are read again (default 5 minutes).
   static_secret_render_interval = "${config.renderInterval}s"

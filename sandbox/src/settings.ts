@@ -17,10 +17,11 @@ export interface Settings {
   readonly subnetPrefix: string;
 }
 
-export type PortName = "edge" | "ssh" | "postgres" | "vault" | "registry" | "prometheus" | "grafana";
+export type PortName = "edge" | "edgeTls" | "ssh" | "postgres" | "vault" | "registry" | "prometheus" | "grafana";
 
 const portOffsets: Record<PortName, number> = {
   edge: 80,
+  edgeTls: 43,
   ssh: 22,
   postgres: 32,
   vault: 20,
@@ -47,7 +48,7 @@ export const containerName = (part: PlatformPart): string => `${sandboxName}-${p
 
 /**
  * Reads the settings from the environment.
- * `SANDBOX_PORT_BASE` (default 18000): the ports are that plus 80, 22, 32, 20, 50, 90, 30.
+ * `SANDBOX_PORT_BASE` (default 18000): the ports are that plus 80, 43, 22, 32, 20, 50, 90, 30.
  * `SANDBOX_SUBNET` (default `10.213.18`): first three octets of the platform network.
  * @throws UserError naming the variable when a value cannot be used.
  */

@@ -128,6 +128,26 @@ describe("configuration", () => {
       "audit:hostCidr must be an address range such as 10.0.0.7/32",
     ],
     [
+      "TLS from files that are not named",
+      { "audit:tls": "files", "audit:tlsKeyFile": "edge.key" },
+      "audit:tlsCertificateFile is missing; it is needed with audit:tls files",
+    ],
+    [
+      "TLS from Vault without a role",
+      { "audit:tls": "vault" },
+      "audit:tlsPkiRole is missing; it is needed with audit:tls vault",
+    ],
+    [
+      "TLS with a plain address",
+      { "audit:tls": "vault", "audit:tlsPkiRole": "edge", "audit:serviceUrl": "http://audit.example.test" },
+      "audit:serviceUrl must begin with https:// when audit:tls is vault",
+    ],
+    [
+      "TLS on another listener's port",
+      { "audit:tls": "vault", "audit:tlsPkiRole": "edge", "audit:edgeTlsPort": "80" },
+      "audit:edgeTlsPort must differ from audit:edgePort and audit:edgeMetricsPort",
+    ],
+    [
       "one port for two listeners",
       { "audit:edgeMetricsPort": "80" },
       "audit:edgeMetricsPort must differ from audit:edgePort (80)",

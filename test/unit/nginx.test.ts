@@ -20,13 +20,30 @@ const config: EdgeConfig = {
   ],
   flagFile: "/run/release/green",
   routes: ROUTES,
-  bodySize: "2m",
+  limits: { bodySize: "2m", clientRate: 0, clientConnections: 0 },
+  trustedProxies: [],
   metricsAllow: ["10.0.0.9", "10.1.0.0/16"],
 };
 
 describe("nginx.conf", () => {
   it("is rendered exactly so", () => {
     assert.equal(renderNginxConfig(config), readFileSync("test/unit/expected/nginx.conf", "utf8"));
+  });
+
+  it("with TLS, limits and a balancer in front, is rendered exactly so", () => {
+    const full: EdgeConfig = {
+      ...config,
+      tls: {
+        port: 8443,
+        certificate: "/run/tls/edge.pem",
+        metrics: "/run/tls/certificate.prom",
+        authority: "audit.example.test",
+        hstsSeconds: 31_536_000,
+      },
+      limits: { bodySize: "2m", clientRate: 100, clientConnections: 50 },
+      trustedProxies: ["10.0.0.5"],
+    };
+    assert.equal(renderNginxConfig(full), readFileSync("test/unit/expected/nginx-tls.conf", "utf8"));
   });
 
   it("passes nothing on but the routes, the replicas' metrics and the exporter's", () => {

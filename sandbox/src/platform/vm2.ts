@@ -36,7 +36,7 @@ export async function ensureVm2(context: Context, image: string): Promise<boolea
       { path: "/etc/docker/daemon.json", content: daemonConfiguration(settings) },
     ],
     volumes: { [vm2Volume]: "/var/lib/docker" },
-    ports: { 22: settings.ports.ssh, 80: settings.ports.edge },
+    ports: { 22: settings.ports.ssh, 80: settings.ports.edge, 443: settings.ports.edgeTls },
     capabilities: ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "DAC_READ_SEARCH"],
     securityOptions: ["seccomp=unconfined", "apparmor=unconfined"],
     unmaskedPaths: true,

@@ -1,4 +1,5 @@
-import { Agent, request } from "node:http";
+import * as http from "node:http";
+import * as https from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 
 export interface LoadResult {
@@ -23,6 +24,8 @@ export interface LoadOptions {
   clients?: number;
   /** Requests a second in all; default 200. */
   rate?: number;
+  /** For an https URL: who signs, and which name to ask for. */
+  tls?: { ca: string; servername: string };
   /** Seconds after which it ends by itself, whoever forgot it; default 300. */
   limit?: number;
 }
@@ -32,13 +35,14 @@ export interface LoadOptions {
  * again: what is lost counts.
  */
 export function startLoad(options: LoadOptions): Load {
-  const { url, token, application, clients = 20, rate = 200, limit = 300 } = options;
+  const { url, token, application, clients = 20, rate = 200, limit = 300, tls } = options;
   const result: LoadResult = { stored: 0, lost: {}, times: [] };
   const end = Date.now() + limit * 1000;
   let stopped = false;
 
   const client = async (): Promise<void> => {
-    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const keep = { keepAlive: true, maxSockets: 1 };
+    const agent = tls === undefined ? new http.Agent(keep) : new https.Agent({ ...keep, ...tls });
     const pause = (clients / rate) * 1000;
     let next = Date.now() + Math.random() * pause;
     while (!stopped && Date.now() < end) {
@@ -56,7 +60,7 @@ export function startLoad(options: LoadOptions): Load {
     agent.destroy();
   };
 
-  const send = (agent: Agent): Promise<number | string> =>
+  const send = (agent: http.Agent): Promise<number | string> =>
     new Promise((done) => {
       const body = JSON.stringify({
         application,
@@ -66,7 +70,7 @@ export function startLoad(options: LoadOptions): Load {
         outcome: "success",
         occurredAt: new Date().toISOString(),
       });
-      const sent = request(
+      const sent = (tls === undefined ? http : https).request(
         `${url}/v1/events`,
         {
           method: "POST",

@@ -16,7 +16,7 @@ const build = () => {
     upstreams: slots.plan.replicas,
     flag: slots.flag,
     routes: ROUTES,
-    listen: { port: 80, metricsPort: 9145 },
+    listen: { port: 80, tlsPort: 443, metricsPort: 9145 },
     metricsAllow: ["10.0.0.9"],
     publicUrl: "https://audit.example.test",
   });

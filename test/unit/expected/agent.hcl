@@ -1,4 +1,4 @@
-# Written by the SecretsBinding component; changes made here are overwritten by the next deploy.
+# Written by the program; changes made here are overwritten by the next deploy.
 vault {
   address = "https://vault.example.test:8200"
   retry {

@@ -1,0 +1,254 @@
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import {
+  CERTIFICATE_FILE,
+  CERTIFICATE_METRICS,
+  renderCertificateAgent,
+  renderCertificateMetrics,
+} from "../vault-agent/certificate";
+import { appRoleLogin, type AppRoleLoginArgs } from "./app-role";
+import { digestOf } from "./digest";
+import type { DockerHost } from "./docker-host";
+import { hardened, LOG_OPTIONS, pidsLimit, scratch } from "./hardening";
+import { HostFiles } from "./host-files";
+import type { Networks } from "./networks";
+import { dockerRun } from "./shell";
+import { UserError } from "./user-error";
+
+/** Uid of Vault and gid of nginx in their official images. */
+const VAULT_UID = 100;
+const NGINX_GID = 101;
+/** Where the volume is mounted, in nginx and in the agent. */
+const DIRECTORY = "/run/tls";
+
+/** Where the certificate comes from. */
+export type CertificateSource =
+  | {
+      by: "files";
+      /** PEM files on the machine that deploys: the certificate with its chain, and its key. */
+      certificateFile: string;
+      keyFile: string;
+    }
+  | {
+      by: "vault";
+      /** Mount of Vault's PKI and its role, which must exist. */
+      mount: string;
+      role: string;
+      /** Life of a certificate, for example "72h"; the agent fetches the next one well before its end. */
+      ttl: string;
+    };
+
+export interface EdgeCertificateArgs {
+  host: DockerHost;
+  networks: Networks;
+  source: CertificateSource;
+  /** Host name in the service's address. */
+  serverName: string;
+  vault: AppRoleLoginArgs["vault"];
+  /** Vault image by digest, for the agent. */
+  image: string;
+  /** Address ranges that may log in with the agent's AppRole; default any. */
+  boundCidrs?: readonly string[];
+}
+
+/**
+ * The edge's certificate, in a volume that nginx reads at each handshake: a new one is in force at once, without a reload
+ * (docs/decisions/0081). From files it is copied at each deploy; from Vault an agent of its own keeps it, whose token may
+ * have certificates issued for one role and nothing else.
+ */
+export class EdgeCertificate extends pulumi.ComponentResource {
+  /** Docker volume with the certificate, and where it is to be mounted. */
+  readonly volume: pulumi.Output<string>;
+  readonly directory = DIRECTORY;
+  readonly certificate = `${DIRECTORY}/${CERTIFICATE_FILE}`;
+  readonly metrics = `${DIRECTORY}/${CERTIFICATE_METRICS}`;
+
+  constructor(name: string, args: EdgeCertificateArgs, opts?: pulumi.ComponentResourceOptions) {
+    const { source } = args;
+    const files = source.by === "files" ? readCertificate(source, args.serverName) : undefined;
+    super("audit:index:EdgeCertificate", name, {}, opts);
+    const memory = files === undefined;
+    const volume = new docker.Volume(
+      name,
+      memory
+        ? {
+            name: `${name}-memory`,
+            driver: "local",
+            driverOpts: { type: "tmpfs", device: "tmpfs", o: `size=1m,mode=0750,uid=${VAULT_UID},gid=${NGINX_GID}` },
+          }
+        : { name },
+      { parent: this, provider: args.host.provider, deleteBeforeReplace: true },
+    );
+    const there = files === undefined ? this.#agent(name, args, volume) : this.#copy(name, args.host, volume, files);
+    this.volume = pulumi.all([volume.name, there]).apply(([v]) => v);
+    this.registerOutputs({ volume: this.volume });
+  }
+
+  #copy(name: string, host: DockerHost, volume: docker.Volume, files: CertificateFiles): pulumi.Output<string> {
+    const write = dockerRun({
+      image: host.tools,
+      entrypoint: "sh",
+      interactive: true,
+      volumes: [`${name}:/files`],
+      capabilities: ["CHOWN"],
+      command: ["-c", COPY],
+    });
+    return host.script(
+      `${name}-files`,
+      {
+        script: write,
+        stdin: pulumi.secret(`${files.metrics}${SEPARATOR}\n${files.pem}`),
+        triggers: [volume.id],
+      },
+      { parent: this, dependsOn: [volume] },
+    ).id;
+  }
+
+  #agent(name: string, args: EdgeCertificateArgs, volume: docker.Volume): pulumi.Output<string> {
+    const { source, host, networks } = args;
+    if (source.by !== "vault") throw new Error("only Vault needs an agent");
+    const onHost = { parent: this, provider: host.provider };
+    const login = appRoleLogin(
+      name,
+      {
+        ...args,
+        uid: VAULT_UID,
+        policy: `path "${source.mount}/issue/${source.role}" {\n  capabilities = ["create", "update"]\n}\n`,
+      },
+      { parent: this },
+    );
+    const files = renderCertificateAgent({
+      ...source,
+      vaultAddress: args.vault.agentAddress,
+      serverName: args.serverName,
+      roleIdFile: "/credentials/role_id",
+      secretIdFile: "/credentials/secret_id",
+      templates: "/agent",
+      directory: DIRECTORY,
+    });
+    const configuration = new docker.Volume(`${name}-agent-config`, { name: `${name}-agent-config` }, onHost);
+    const written = new HostFiles(
+      `${name}-agent`,
+      { host, target: `${name}-agent-config`, files, after: [configuration] },
+      { parent: this },
+    );
+    const agent = new docker.Container(
+      `${name}-agent`,
+      {
+        ...hardened({ memory: 128, user: `${VAULT_UID}:${NGINX_GID}` }),
+        name: `${name}-agent`,
+        image: login.image.imageId,
+        entrypoints: ["vault"],
+        command: ["agent", "-config=/agent/agent.hcl"],
+        // A container reads its files at start only, so a change of them must make a new one.
+        labels: [{ label: "audit.configuration", value: digestOf(files) }],
+        envs: ["HOME=/tmp", "SKIP_SETCAP=true"],
+        networksAdvanced: [{ name: networks.egress.name }],
+        mounts: [
+          { type: "volume", source: configuration.name, target: "/agent", readOnly: true },
+          { type: "volume", source: login.credentials.name, target: "/credentials", readOnly: true },
+          { type: "volume", source: volume.name, target: DIRECTORY },
+          scratch("/tmp", 16),
+        ],
+        logOpts: LOG_OPTIONS,
+      },
+      { ...onHost, dependsOn: [written, login.delivered], deleteBeforeReplace: true },
+    );
+    const limited = pidsLimit(`${name}-agent-pids`, host, agent, 64, { parent: this });
+    return host.script(
+      `${name}-issued`,
+      { script: waitScript(`${name}-agent`), triggers: [agent.id] },
+      { parent: this, dependsOn: [limited] },
+    ).id;
+  }
+}
+
+const SEPARATOR = "-----certificate-----";
+
+/** Takes metrics and certificate from standard input apart and moves both to their places, readable by nginx alone. */
+const COPY = [
+  "set -eu",
+  "umask 077",
+  `out=/tmp/metrics; : > "$out"`,
+  `while IFS= read -r line; do if [ "$line" = ${SEPARATOR} ]; then out=/tmp/pem; : > "$out"; else printf '%s\\n' "$line" >> "$out"; fi; done`,
+  ...[
+    ["/tmp/pem", CERTIFICATE_FILE],
+    ["/tmp/metrics", CERTIFICATE_METRICS],
+  ].flatMap(([from, to]) => [
+    `cp ${from} /files/.${to}`,
+    `chmod 0440 /files/.${to}`,
+    `chown 0:${NGINX_GID} /files/.${to}`,
+    `mv -f /files/.${to} /files/${to}`,
+  ]),
+].join("; ");
+
+/** Nginx would start without a certificate, and answer no handshake; so its first one is waited for. */
+function waitScript(agent: string): string {
+  return [
+    "end=$(( $(date +%s) + 60 ))",
+    `until docker exec ${agent} test -s ${DIRECTORY}/${CERTIFICATE_FILE} 2> /dev/null; do`,
+    '  if [ "$(date +%s)" -ge "$end" ]; then',
+    `    docker logs --tail 20 ${agent} >&2`,
+    `    echo "Vault has issued no certificate within 60 s; the last lines of ${agent} are above" >&2`,
+    "    exit 1",
+    "  fi",
+    "  sleep 0.5",
+    "done",
+  ].join("\n");
+}
+
+interface CertificateFiles {
+  pem: string;
+  metrics: string;
+}
+
+/** Reads and judges the files before anything is changed. @throws UserError naming the setting and the cure */
+export function readCertificate(
+  { certificateFile, keyFile }: { certificateFile: string; keyFile: string },
+  serverName: string,
+  now = new Date(),
+): CertificateFiles {
+  const read = (setting: string, file: string): string => {
+    try {
+      return readFileSync(file, "utf8");
+    } catch (error) {
+      throw new UserError(`audit:${setting} ${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? "?"})`);
+    }
+  };
+  const parse = <T>(setting: string, file: string, what: string, parser: (text: string) => T): [string, T] => {
+    const text = read(setting, file);
+    try {
+      return [text, parser(text)];
+    } catch {
+      throw new UserError(`audit:${setting} ${file} is not ${what} in PEM format`);
+    }
+  };
+  const [chain, certificate] = parse(
+    "tlsCertificateFile",
+    certificateFile,
+    "a certificate",
+    (t) => new X509Certificate(t),
+  );
+  const [key, parsedKey] = parse("tlsKeyFile", keyFile, "a private key without a passphrase", (t) =>
+    createPrivateKey(t),
+  );
+  const end = new Date(certificate.validTo);
+  if (!certificate.checkPrivateKey(parsedKey)) {
+    throw new UserError(`audit:tlsKeyFile ${keyFile} is not the key of the certificate in ${certificateFile}`);
+  }
+  if (end <= now)
+    throw new UserError(`audit:tlsCertificateFile ${certificateFile} has expired on ${end.toISOString()}`);
+  const matches = /^[\d.]+$|:/.test(serverName) ? certificate.checkIP(serverName) : certificate.checkHost(serverName);
+  if (matches === undefined) {
+    throw new UserError(
+      `audit:tlsCertificateFile ${certificateFile} is for ${certificate.subjectAltName ?? certificate.subject}, not for ${serverName}, the host of audit:serviceUrl`,
+    );
+  }
+  const ended = (text: string) => (text.endsWith("\n") ? text : `${text}\n`);
+  return {
+    pem: ended(chain) + ended(key),
+    metrics: renderCertificateMetrics("files", Math.floor(end.getTime() / 1000)),
+  };
+}

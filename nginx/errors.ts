@@ -1,0 +1,74 @@
+/** What nginx itself answers, said as the service says it: `{"error": code, "message": text, "requestId": id}`. */
+
+export interface EdgeError {
+  status: number;
+  error: string;
+  message: string;
+  /** nginx's own codes that are answered so; default the status alone. */
+  codes?: readonly number[];
+  /** Ask clients to wait a second before they try again. */
+  retry?: boolean;
+}
+
+export const NOT_FOUND: EdgeError = { status: 404, error: "not_found", message: "There is nothing here." };
+export const NOT_ALLOWED: EdgeError = {
+  status: 405,
+  error: "method_not_allowed",
+  message: "This path does not take this method.",
+};
+
+/**
+ * 494 headers too large, 497 plain HTTP on the TLS port, 501 unknown transfer coding, 505 unknown version of HTTP: to the
+ * client all of them are a request that cannot be read.
+ */
+export const ERRORS: readonly EdgeError[] = [
+  {
+    status: 400,
+    error: "bad_request",
+    message: "The request cannot be read.",
+    codes: [400, 494, 495, 496, 497, 501, 505],
+  },
+  { status: 403, error: "forbidden", message: "This is not for you." },
+  NOT_FOUND,
+  NOT_ALLOWED,
+  { status: 408, error: "timeout", message: "The request took too long to arrive." },
+  { status: 411, error: "length_required", message: "Send a Content-Length." },
+  { status: 413, error: "too_large", message: "The body is larger than this address takes." },
+  { status: 414, error: "uri_too_long", message: "The address is too long." },
+  {
+    status: 429,
+    error: "too_many_requests",
+    message: "You send more than is let through; slow down and try again.",
+    retry: true,
+  },
+  { status: 500, error: "internal", message: "Something went wrong; the log has more under this request id." },
+  {
+    status: 503,
+    error: "unavailable",
+    message: "The service does not answer; try again.",
+    codes: [502, 503, 504],
+    retry: true,
+  },
+];
+
+/** The `return` of an error. The id is made of safe characters only (render.ts), so it cannot end the text. */
+export function errorReturn({ status, error, message }: EdgeError): string {
+  const body = JSON.stringify({ error, message, requestId: "$id" });
+  return `return ${status} '${body}\\n';`;
+}
+
+/**
+ * Directives that answer nginx's own errors in this way.
+ *
+ * @param headers `add_header` directives of the server: a location with one of its own inherits none of them
+ */
+export function errorPages(headers: readonly string[]): string[] {
+  // To paths, not to named locations: those cannot take a request whose URI could not be read.
+  return ERRORS.flatMap((e) => {
+    const extra = e.retry === true ? ["add_header Retry-After 1 always;", ...headers] : [];
+    return [
+      `error_page ${(e.codes ?? [e.status]).join(" ")} = /.error/${e.status};`,
+      `location = /.error/${e.status} { ${["internal;", ...extra, errorReturn(e)].join(" ")} }`,
+    ];
+  });
+}

@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { exchange, statuses } from "./support/raw";
+import { reloadCorpus } from "./support/reload-corpus";
+import { reloadsOf } from "./support/replicas";
+import { attached } from "./support/sandbox";
+
+describe("journey: /reload does not exist for those outside, however it is spelt", function () {
+  const sandbox = attached();
+
+  it("answers each of hundreds of raw requests with 404 or 400, and no replica reloads", async () => {
+    const url = sandbox().get("AUDIT_URL");
+    const corpus = reloadCorpus(new URL(url).host);
+    assert.ok(corpus.length >= 300, `only ${corpus.length} requests`);
+    const before = await reloadsOf(sandbox());
+    const wrong: string[] = [];
+    const waiting = [...corpus];
+    const sender = async (): Promise<void> => {
+      for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+        const { name, bytes, also = [] } = next;
+        const answers = statuses(await exchange(url, bytes));
+        // No answer is one as well: the connection was closed, and nothing was passed on.
+        const odd = answers.filter((status) => ![400, 404, ...also].includes(status));
+        if (odd.length > 0) wrong.push(`${name}: ${answers.join(", ")}`);
+      }
+    };
+    await Promise.all(Array.from({ length: 16 }, sender));
+    assert.deepEqual(wrong, []);
+    assert.deepEqual(await reloadsOf(sandbox()), before);
+  });
+
+  it("says nginx's own refusals as the service says its own", async () => {
+    const url = sandbox().get("AUDIT_URL");
+    const cases: [string, number, string][] = [
+      ["GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 404, "not_found"],
+      ["DELETE /v1/events HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 405, "method_not_allowed"],
+      ["GET /% HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request"],
+      [`GET /${"a".repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 414, "uri_too_long"],
+      ["POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n", 413, "too_large"],
+    ];
+    for (const [bytes, status, error] of cases) {
+      const answer = await exchange(url, Buffer.from(bytes));
+      const [head = "", body = ""] = answer.split("\r\n\r\n");
+      assert.deepEqual(statuses(answer), [status], bytes.slice(0, 40));
+      const { requestId, ...said } = JSON.parse(body) as { error: string; message: string; requestId: string };
+      assert.equal(said.error, error);
+      assert.match(requestId, /^[0-9a-f]{32}$/);
+      assert.match(head, /\r\nServer: nginx(\r\n|$)/, "the version is hidden");
+      assert.match(head, /content-type: application\/json/i);
+    }
+  });
+});
