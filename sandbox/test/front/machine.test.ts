@@ -36,6 +36,7 @@ describe("settings", () => {
   it("put every port above the base", () => {
     assert.deepEqual(readSettings({ SANDBOX_PORT_BASE: "20000" }).ports, {
       edge: 20080,
+      edgeTls: 20043,
       ssh: 20022,
       postgres: 20032,
       vault: 20020,
