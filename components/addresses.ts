@@ -9,9 +9,9 @@ export const MAX_REPLICAS = 16;
 
 export interface AddressPlan {
   /** Nginx, the exporter and the service's main port. */
-  front: { subnet: string; edge: string; exporter: string };
+  front: { subnet: string; gateway: string; edge: string; exporter: string };
   /** The agent and the service's admin port. */
-  admin: { subnet: string; agent: string };
+  admin: { subnet: string; gateway: string; agent: string };
   /** Addresses of a replica on both networks; `index` counts from 0. */
   replica(slot: Slot, index: number): { front: string; admin: string };
 }
@@ -26,8 +26,8 @@ export function addressPlan(prefix: string): AddressPlan {
   const front = `${prefix}.96`;
   const admin = `${prefix}.97`;
   return {
-    front: { subnet: `${front}.0/24`, edge: `${front}.2`, exporter: `${front}.3` },
-    admin: { subnet: `${admin}.0/24`, agent: `${admin}.2` },
+    front: { subnet: `${front}.0/24`, gateway: `${front}.1`, edge: `${front}.2`, exporter: `${front}.3` },
+    admin: { subnet: `${admin}.0/24`, gateway: `${admin}.1`, agent: `${admin}.2` },
     replica: (slot, index) => {
       const last = (slot === "blue" ? 16 : 48) + index;
       return { front: `${front}.${last}`, admin: `${admin}.${last}` };

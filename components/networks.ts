@@ -31,20 +31,22 @@ export class Networks extends pulumi.ComponentResource {
     super("audit:index:Networks", name, {}, opts);
     this.addresses = addressPlan(args.prefix);
     this.names = { front: `${name}-front`, admin: `${name}-admin`, egress: `${name}-egress`, edge: `${name}-edge` };
-    const network = (role: keyof typeof this.names, internal: boolean, subnet?: string) =>
+    const network = (role: keyof typeof this.names, internal: boolean, plan?: { subnet: string; gateway: string }) =>
       new docker.Network(
         `${name}-${role}`,
         {
           name: this.names[role],
           driver: "bridge",
           internal,
-          ...(subnet === undefined ? {} : { ipamConfigs: [{ subnet }] }),
+          // The gateway is named although it would be this one anyway: Docker reports it only after its next start, and a refresh
+          // would then replace the network, and every container on it (seen on 26.1).
+          ...(plan === undefined ? {} : { ipamConfigs: [{ subnet: plan.subnet, gateway: plan.gateway }] }),
         },
         // A fixed name or subnet collides with itself when the new network is made before the old one is gone.
         { parent: this, provider: args.host.provider, deleteBeforeReplace: true },
       );
-    this.front = network("front", true, this.addresses.front.subnet);
-    this.admin = network("admin", true, this.addresses.admin.subnet);
+    this.front = network("front", true, this.addresses.front);
+    this.admin = network("admin", true, this.addresses.admin);
     this.egress = network("egress", false);
     this.edge = network("edge", false);
     this.registerOutputs({});

@@ -92,6 +92,9 @@ describe("journey: bad input", () => {
       (await sandbox().edge("/healthz")).status === 200 ? true : undefined,
     );
     await unharmed();
+    // Docker shows some things only after a restart; a deploy with --refresh must not take them for a change.
+    const refreshed = await sandbox().pulumi(["preview", "--refresh", "--expect-no-changes"]);
+    assert.equal(refreshed.code, 0, refreshed.output);
   });
 
   it("refuses a port that another program has", async () => {
