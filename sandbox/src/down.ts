@@ -12,9 +12,10 @@ export interface DownOptions {
   keepData: boolean;
 }
 
-/** Removes the sandbox: containers, network, volumes, keys, and the Docker Engine if the sandbox started it. */
+/** Removes the sandbox: containers, network, volumes, keys, and the Docker Engine if the sandbox started it and nobody else uses it. */
 export async function down(settings: Settings, state: State, options: DownOptions): Promise<void> {
   const { keepData } = options;
+  let others = 0;
   await runSteps([
     {
       name: "Containers, network" + (keepData ? "" : ", volumes"),
@@ -25,17 +26,28 @@ export async function down(settings: Settings, state: State, options: DownOption
         const engine = Engine.connect(host, settings);
         const reached = await engine.docker.ping().then(() => true, () => false); // prettier-ignore
         if (!reached) return { cached: true, detail: `no Docker Engine answers at ${host}, so nothing runs` };
-        return removeFromEngine(engine, settings, keepData, progress);
+        const removed = await removeFromEngine(engine, settings, keepData, progress);
+        others = (await engine.docker.listContainers()).length;
+        return removed;
       },
     },
-    { name: "Docker Engine", run: async () => parts.stopEngine().then(() => undefined) },
+    {
+      name: "Docker Engine",
+      run: async () => {
+        // Another work tree's sandbox may have found it running, and works with it.
+        if (others > 0)
+          return { cached: true, detail: `left running for ${others} containers that are not this sandbox's` };
+        return parts.stopEngine().then(() => undefined);
+      },
+    },
     {
       name: "State",
       run: async () => {
         if (keepData) return Promise.resolve({ cached: true, detail: "volumes and keys are kept" });
         for (const entry of readdirSync(state.dir)) {
-          // The lock is ours until the end of this process.
-          if (entry !== "lock") rmSync(state.path(entry), { recursive: true, force: true });
+          // The lock is ours until the end of this process; the engine's record says who may stop it once nobody needs it.
+          if (entry !== "lock" && !(entry === "engine" && others > 0))
+            rmSync(state.path(entry), { recursive: true, force: true });
         }
         return Promise.resolve(undefined);
       },
