@@ -163,15 +163,18 @@ const schema = z.strictObject({
     .string(hint("is missing; set host:port"))
     .regex(/^[A-Za-z0-9._-]+:\d+$/, hint("must be host:port, as Prometheus reaches the edge's metrics listener")),
   prometheusUrl: httpUrl,
-  prometheusHost: engineAddress,
+  prometheusDiscovery: z.enum(["file", "http"], hint("must be file or http")).default("file"),
+  prometheusHost: optional(engineAddress),
   prometheusSshOptions: list(z.string(), '["-F", "ssh/config"]').default([]),
-  prometheusTargets: z.string(hint("is missing; set a directory or a Docker volume on prometheusHost")).min(1),
+  prometheusImage: optional(z.string()),
+  prometheusTargets: optional(z.string()),
+  alerts: z.enum(["prometheus", "none"], hint("must be prometheus or none")).default("prometheus"),
   prometheusRules: optional(z.string()),
+  prometheusReload: optional(z.string()),
   runbookUrl: z
     .string()
     .regex(/^\S+$/, hint("must be the address of docs/runbook.md as people open it"))
     .default("docs/runbook.md"),
-  prometheusImage: z.string(hint("is missing; set an image on prometheusHost that has a shell")).min(1),
   grafanaUrl: httpUrl,
   grafanaPublicUrl: optional(httpUrl),
   grafanaPrometheusUrl: optional(httpUrl),
@@ -231,6 +234,7 @@ function contradictions(settings: Settings): string[] {
       `${NAMESPACE}:grafanaDataSource and ${NAMESPACE}:grafanaPrometheusUrl: set one of them; the first names a data source that exists, the second has one made`,
     );
   }
+  problems.push(...missingForPrometheus(settings));
   if (settings.registryUsername !== undefined && settings.registryPassword === undefined) {
     problems.push(
       `${NAMESPACE}:registryPassword is missing; set it with \`pulumi config set --secret ${NAMESPACE}:registryPassword\` or AUDIT_REGISTRY_PASSWORD`,
@@ -262,6 +266,21 @@ export function certificateSource(settings: Settings): CertificateSource | undef
   const { tls, tlsCertificateFile, tlsKeyFile, tlsPkiMount, tlsPkiRole, tlsPkiTtl } = settings;
   if (tls === "files") return { by: "files", certificateFile: tlsCertificateFile ?? "", keyFile: tlsKeyFile ?? "" };
   return tls === "vault" ? { by: "vault", mount: tlsPkiMount, role: tlsPkiRole ?? "", ttl: tlsPkiTtl } : undefined;
+}
+
+/** Where Prometheus reads its files must be known when there are files for it. */
+function missingForPrometheus(settings: Settings): string[] {
+  const needs = [
+    ...(settings.prometheusDiscovery === "file" ? [["prometheusDiscovery", "file", "prometheusTargets"] as const] : []),
+    ...(settings.alerts === "prometheus" ? [["alerts", "prometheus", "prometheusRules"] as const] : []),
+  ];
+  return needs.flatMap(([key, value, directory]) => {
+    const missing = (["prometheusHost", directory] as const).filter((name) => settings[name] === undefined);
+    const others = { prometheusDiscovery: "http", alerts: "none" }[key];
+    return missing.map(
+      (name) => `${NAMESPACE}:${name} is missing; set it, or set ${NAMESPACE}:${key} to ${others} instead of ${value}`,
+    );
+  });
 }
 
 /**

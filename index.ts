@@ -29,11 +29,7 @@ export = async () => {
     tools: s.vaultImage,
     registry: registryLogin(s),
   });
-  const monitoring = new c.DockerHost("monitoring", {
-    address: s.prometheusHost,
-    sshOptions: s.prometheusSshOptions,
-    tools: s.prometheusImage,
-  });
+  const monitoring = c.filesHost("monitoring", s.prometheusHost, s.prometheusSshOptions, s.prometheusImage);
 
   const database = new c.Database("audit", {
     server: { host: s.databaseHost, port: s.databasePort, sslMode: s.databaseSslMode },
@@ -110,7 +106,17 @@ export = async () => {
   });
   const observability = new c.Observability("audit", {
     environment: s.environment,
-    prometheus: { url: s.prometheusUrl, host: monitoring, targets: s.prometheusTargets, rules: s.prometheusRules },
+    prometheus: {
+      url: s.prometheusUrl,
+      targets:
+        s.prometheusDiscovery === "http"
+          ? { by: "http", host: vm, published: edge.targets }
+          : { by: "file", host: monitoring, directory: s.prometheusTargets },
+    },
+    alerts:
+      s.alerts === "prometheus"
+        ? { in: "prometheus", host: monitoring, directory: s.prometheusRules, reload: s.prometheusReload }
+        : { in: s.alerts },
     grafana: {
       provider: inGrafana,
       publicUrl: s.grafanaPublicUrl ?? s.grafanaUrl,

@@ -46,6 +46,15 @@ export interface EdgeProxyArgs {
   bodySize?: string;
 }
 
+/** A file that the edge's metrics listener serves. */
+export interface PublishedFiles {
+  /** Docker volume of the edge's host, and the file's name in it. */
+  volume: string;
+  file: string;
+  /** Path at which it is served. */
+  path: string;
+}
+
 /**
  * Nginx as the only way in, and the exporter that reports it. Routes are an allow-list; nginx is not on the network of
  * the service's admin port, so that no mistake in its configuration can reach `/reload`.
@@ -54,6 +63,8 @@ export interface EdgeProxyArgs {
  */
 export class EdgeProxy extends pulumi.ComponentResource {
   readonly url: pulumi.Output<string>;
+  /** What the metrics listener shows to Prometheus besides metrics, once it is there. */
+  readonly targets: PublishedFiles;
 
   constructor(name: string, args: EdgeProxyArgs, opts?: pulumi.ComponentResourceOptions) {
     super("audit:index:EdgeProxy", name, {}, opts);
@@ -63,6 +74,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
     const nginxImage = args.host.image(`${name}-nginx-image`, args.images.nginx, { parent: this });
     const exporterImage = args.host.image(`${name}-exporter-image`, args.images.exporter, { parent: this });
 
+    this.targets = { volume: `${name}-config`, file: "targets.json", path: "/targets" };
     const upstream = (slot: "blue" | "green") => ({ name: slot, servers: args.upstreams[slot] });
     const volume = new docker.Volume(`${name}-config`, { name: `${name}-config` }, onHost);
     const configuration = new HostFiles(
@@ -94,6 +106,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
               authority: new URL(args.publicUrl).host,
               hstsSeconds: HSTS_SECONDS,
             },
+            targets: { path: this.targets.path, file: `/etc/audit-edge/${this.targets.file}` },
           }),
         },
         // `nginx -t` binds the listeners, and the address on the front network is nobody's inside the one-shot; and it gives

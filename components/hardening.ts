@@ -1,6 +1,7 @@
 import type * as command from "@pulumi/command";
 import type * as docker from "@pulumi/docker";
-import type { DockerHost, ScriptOptions } from "./docker-host";
+import type { DockerHost } from "./docker-host";
+import type { ScriptOptions } from "./host-script";
 import { quote } from "./shell";
 
 export interface HardenedArgs {

@@ -1,23 +1,45 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import * as grafana from "@pulumiverse/grafana";
-import { alertRules, nginxDashboard, serviceDashboard, targets, type Link, type ReplicaTarget } from "../dashboards";
+import {
+  type AlertOptions,
+  alertRules,
+  nginxDashboard,
+  serviceDashboard,
+  targets,
+  type Link,
+  type ReplicaTarget,
+} from "../dashboards";
 import type { DockerHost } from "./docker-host";
+import type { PublishedFiles } from "./edge-proxy";
 import { HostFiles } from "./host-files";
+import type { SshHost } from "./ssh-host";
+
+/** A directory or Docker volume on the machine where Prometheus reads its files. */
+export interface FilesPlace {
+  host: DockerHost | SshHost | undefined;
+  directory: string | undefined;
+}
+
+/** How Prometheus learns of the targets: it reads files, or it asks the edge's metrics listener. */
+export type TargetsDelivery =
+  ({ by: "file" } & FilesPlace) | { by: "http"; host: DockerHost; published: PublishedFiles };
+
+/** Where the alerts are evaluated. */
+export type AlertsDelivery =
+  | ({
+      in: "prometheus";
+      /** Shell text on that host that makes Prometheus read its rules again. Default: its own lifecycle API is asked. */
+      reload?: string;
+    } & FilesPlace)
+  | { in: "none" };
 
 export interface ObservabilityArgs {
   /** Name of this installation in labels. */
   environment: string;
-  /** The existing Prometheus: its API, and where it reads files. */
-  prometheus: {
-    url: string;
-    /** The machine on which it reads its files. */
-    host: DockerHost;
-    /** Directory or Docker volume there that it reads as file_sd. */
-    targets: string;
-    /** The same for rule_files; undefined = write no rules. */
-    rules?: string;
-  };
+  /** The existing Prometheus. */
+  prometheus: { url: string; targets: TargetsDelivery };
+  alerts: AlertsDelivery;
   /** The existing Grafana. */
   grafana: {
     provider: grafana.Provider;
@@ -39,8 +61,8 @@ export interface ObservabilityArgs {
 }
 
 /**
- * The service in an existing Prometheus and an existing Grafana: scrape targets by file_sd, alert rules, and two
- * dashboards in a folder of their own. It fails when a target does not come up.
+ * The service in an existing Prometheus and an existing Grafana: scrape targets, alerts, and two dashboards in a folder of
+ * their own. It fails when a target does not come up, or when Prometheus does not take the rules.
  */
 export class Observability extends pulumi.ComponentResource {
   readonly dashboardUrl: pulumi.Output<string>;
@@ -48,7 +70,10 @@ export class Observability extends pulumi.ComponentResource {
 
   constructor(name: string, args: ObservabilityArgs, opts?: pulumi.ComponentResourceOptions) {
     super("audit:index:Observability", name, {}, opts);
-    this.#prometheus(name, args);
+    if (args.prometheus.targets.by === "file") known("targets", args.prometheus.targets);
+    if (args.alerts.in === "prometheus") known("alerts", args.alerts);
+    this.#targets(name, args);
+    this.#rules(name, args);
     const { service, nginx } = this.#grafana(name, args);
     const url = (dashboard: grafana.oss.Dashboard) => pulumi.interpolate`${args.grafana.publicUrl}/d/${dashboard.uid}`;
     this.dashboardUrl = url(service);
@@ -56,42 +81,52 @@ export class Observability extends pulumi.ComponentResource {
     this.registerOutputs({ dashboardUrl: this.dashboardUrl, nginxDashboardUrl: this.nginxDashboardUrl });
   }
 
-  #prometheus(name: string, args: ObservabilityArgs): void {
-    const { prometheus, environment } = args;
-    if (prometheus.rules !== undefined) {
-      new HostFiles(
-        `${name}-rules`,
-        {
-          host: prometheus.host,
-          target: prometheus.rules,
-          files: {
-            [`audit-${environment}.yml`]: alertRules({
-              environment,
-              runbookUrl: args.runbookUrl,
-              dashboardUrl: `${args.grafana.publicUrl}/d/${serviceUid(environment)}`,
-            }),
-          },
-        },
-        { parent: this },
-      );
-    }
-    const list = targets({ environment, ...args.scrape });
+  /** Writes the targets, and checks that Prometheus scrapes them and no others of ours. */
+  #targets(name: string, args: ObservabilityArgs): void {
+    const { prometheus, environment, scrape } = args;
+    const list = targets({ environment, ...scrape });
+    const { host, directory, file, place } = whereTargetsGo(args);
     const written = new HostFiles(
       `${name}-targets`,
-      {
-        host: prometheus.host,
-        target: prometheus.targets,
-        files: { [`audit-${environment}.json`]: list },
-        after: args.after,
-      },
+      { host, target: directory, movable: true, files: { [file]: list }, after: args.after },
       { parent: this },
     );
     new command.local.Command(
       `${name}-targets-up`,
       {
         create: "node --import tsx tools/check-targets.ts",
-        environment: { PROMETHEUS_URL: prometheus.url, AUDIT_TARGETS: list },
-        triggers: [list],
+        environment: { PROMETHEUS_URL: prometheus.url, AUDIT_TARGETS: list, AUDIT_TARGETS_PLACE: place },
+        triggers: [list, place],
+        logging: command.types.enums.local.Logging.Stderr,
+      },
+      { parent: this, dependsOn: [written] },
+    );
+  }
+
+  /** Writes the rules file and has Prometheus read it, which it does not do by itself. */
+  /** Writes the rules file and has Prometheus read it, which it does not do by itself. */
+  #rules(name: string, args: ObservabilityArgs): void {
+    if (args.alerts.in !== "prometheus") return;
+    const { host, directory } = known("alerts", args.alerts);
+    const { reload } = args.alerts;
+    const rules = alertRules(alertOptions(args));
+    const files = { [`audit-${args.environment}.yml`]: rules };
+    const written = new HostFiles(
+      `${name}-rules`,
+      { host, target: directory, movable: true, files, then: reload },
+      { parent: this },
+    );
+    new command.local.Command(
+      `${name}-rules-loaded`,
+      {
+        create: "node --import tsx tools/load-rules.ts",
+        environment: {
+          PROMETHEUS_URL: args.prometheus.url,
+          AUDIT_RULES: rules,
+          AUDIT_RULES_PLACE: directory,
+          AUDIT_RULES_RELOADED: reload === undefined ? "" : "yes",
+        },
+        triggers: [rules, directory],
         logging: command.types.enums.local.Logging.Stderr,
       },
       { parent: this, dependsOn: [written] },
@@ -143,6 +178,29 @@ export class Observability extends pulumi.ComponentResource {
       ),
     };
   }
+}
+
+/** @throws Error where files are wanted and it is not said where they go */
+function known(what: string, { host, directory }: FilesPlace): { host: DockerHost | SshHost; directory: string } {
+  if (host === undefined || directory === undefined)
+    throw new Error(
+      `Observability: the ${what} go into files of Prometheus, and their host or directory is not given.`,
+    );
+  return { host, directory };
+}
+
+/** The host, directory and file that receive the targets, and the place as a message names it. */
+function whereTargetsGo({ prometheus: { targets }, scrape, environment }: ObservabilityArgs) {
+  if (targets.by === "http") {
+    const { volume, file, path } = targets.published;
+    return { host: targets.host, directory: volume, file, place: `http://${scrape.address}${path}` };
+  }
+  const { host, directory } = known("targets", targets);
+  return { host, directory, file: `audit-${environment}.json`, place: directory };
+}
+
+function alertOptions({ environment, runbookUrl, grafana: { publicUrl } }: ObservabilityArgs): AlertOptions {
+  return { environment, runbookUrl, dashboardUrl: `${publicUrl}/d/${serviceUid(environment)}` };
 }
 
 /** Of its own for each environment, so that several share one Grafana. */

@@ -58,6 +58,8 @@ export interface EdgeConfig {
   trustedProxies: readonly string[];
   /** Addresses or ranges that may collect metrics; everybody else gets 403. */
   metricsAllow: readonly string[];
+  /** The scrape targets for http_sd_configs: the path at which they are served, and the file; 404 while it is not there. */
+  targets: { path: string; file: string };
 }
 
 /** Header lines that a server gives to each of its answers. */
@@ -183,6 +185,7 @@ function servers(config: EdgeConfig): string[] {
 
 function metricsLocations(config: EdgeConfig): string[] {
   return [
+    `location = ${config.targets.path} { alias ${config.targets.file}; }`,
     `location = /metrics/nginx { proxy_pass http://${config.exporter}/metrics; }`,
     ...(config.tls === undefined
       ? []

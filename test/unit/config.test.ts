@@ -20,6 +20,7 @@ const good: Record<string, string> = {
   "audit:prometheusUrl": "http://prometheus.example.test:9090",
   "audit:prometheusHost": "ssh://deploy@prometheus.example.test:2222",
   "audit:prometheusTargets": "/etc/prometheus/targets",
+  "audit:prometheusRules": "/etc/prometheus/rules",
   "audit:prometheusImage": "prom/prometheus:v2.53.0",
   "audit:grafanaUrl": "https://grafana.example.test",
   "audit:grafanaDataSource": "prometheus",
@@ -163,6 +164,16 @@ describe("configuration", () => {
       "audit:grafanaDataSource and audit:grafanaPrometheusUrl: set one of them; the first names a data source that exists, the second has one made",
     ],
     [
+      "targets in files without a host for them",
+      { "audit:prometheusHost": undefined, "audit:alerts": "none" },
+      "audit:prometheusHost is missing; set it, or set audit:prometheusDiscovery to http instead of file",
+    ],
+    [
+      "alerts without a place for them",
+      { "audit:prometheusRules": undefined },
+      "audit:prometheusRules is missing; set it, or set audit:alerts to none instead of prometheus",
+    ],
+    [
       "a metrics address with scheme",
       { "audit:metricsAddress": "http://vm2:9145" },
       "audit:metricsAddress must be host:port, as Prometheus reaches the edge's metrics listener",
@@ -171,6 +182,12 @@ describe("configuration", () => {
   for (const [what, change, message] of rules) {
     it(`refuses ${what}`, () => assert.deepEqual(problems(change), [message]));
   }
+
+  it("asks for no place of files where Prometheus gets none", () => {
+    const none = ["Host", "Targets", "Rules", "Image"].map((key) => [`audit:prometheus${key}`, undefined]);
+    const settings = { "audit:prometheusDiscovery": "http", "audit:alerts": "none" };
+    assert.deepEqual(problems({ ...(Object.fromEntries(none) as Record<string, undefined>), ...settings }), []);
+  });
 
   it("reports every mistake at once, without a stack trace", () => {
     assert.throws(
@@ -189,6 +206,8 @@ describe("configuration", () => {
     const project = parse(readFileSync("Pulumi.yaml", "utf8")) as {
       config: Record<string, { type: string; description: string; default?: unknown }>;
     };
+    // Not needed by themselves, but with what other keys say.
+    const together = ["grafanaDataSource", "prometheusHost", "prometheusTargets", "prometheusRules"];
     for (const [key, entry] of Object.entries(project.config)) {
       assert.ok(entry.description.length > 20, `${key} needs a description`);
       const [message = ""] = problems({ [`audit:${key}`]: "\u0000" });
@@ -196,7 +215,7 @@ describe("configuration", () => {
       if (entry.default !== undefined) {
         const text = typeof entry.default === "string" ? entry.default : JSON.stringify(entry.default);
         const left = problems({ [`audit:${key}`]: text });
-        assert.deepEqual(left, key === "grafanaDataSource" ? left : [], `the default of ${key} must be accepted`);
+        assert.deepEqual(left, together.includes(key) ? left : [], `the default of ${key} must be accepted`);
       }
     }
     for (const key of Object.keys(parseSettings(good))) assert.ok(key in project.config, `Pulumi.yaml lacks ${key}`);

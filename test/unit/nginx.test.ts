@@ -23,6 +23,7 @@ const config: EdgeConfig = {
   limits: { bodySize: "2m", clientRate: 0, clientConnections: 0 },
   trustedProxies: [],
   metricsAllow: ["10.0.0.9", "10.1.0.0/16"],
+  targets: { path: "/targets", file: "/etc/audit-edge/targets.json" },
 };
 
 describe("nginx.conf", () => {

@@ -24,6 +24,7 @@ const settings: Record<string, string> = {
   "audit:prometheusUrl": "http://prometheus.example.test:9090",
   "audit:prometheusHost": "ssh://deploy@prometheus.example.test",
   "audit:prometheusTargets": "/etc/prometheus/targets",
+  "audit:prometheusRules": "/etc/prometheus/rules",
   "audit:prometheusImage": "prom/prometheus:v2.53.0",
   "audit:grafanaUrl": "https://grafana.example.test",
   "audit:grafanaDataSource": "prometheus",

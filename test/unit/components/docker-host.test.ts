@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { DockerHost, remoteShell } from "../../../components/docker-host";
+import { DockerHost } from "../../../components/docker-host";
+import { remoteShell } from "../../../components/host-script";
 import { find, run, scriptOf, Secret } from "../support/program";
 import { TOOLS } from "../support/world";
 

@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HostFiles, joinFiles, writeScript } from "../../../components/host-files";
+import { SshHost } from "../../../components/ssh-host";
 import { find, run, scriptOf } from "../support/program";
 import { world } from "../support/world";
 
@@ -32,6 +33,45 @@ describe("HostFiles", () => {
     );
   });
 
+  it("takes them away from the old place first when it may change", async () => {
+    const { resources } = await run(
+      () => new HostFiles("conf", { host: world().host, target: "a-volume", files: { a: "" }, movable: true }),
+    );
+    assert.deepEqual(find(resources, "Command", "conf-files").inputs.triggers, ["a-volume"]);
+  });
+
+  it("writes into a directory by ssh alone, where there is no Docker", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "host-files-"));
+    try {
+      const host = new SshHost({ address: "unix:///nowhere" });
+      const { resources } = await run(
+        () => new HostFiles("conf", { host, target: directory, files: { "a.txt": "one" } }),
+      );
+      const { inputs } = find(resources, "Command", "conf-files");
+      const execute = (command: unknown) =>
+        spawnSync("sh", ["-c", command as string], {
+          input: inputs.stdin as string,
+          env: { ...process.env, ...(inputs.environment as Record<string, string>) },
+          encoding: "utf8",
+        });
+      const written = execute(inputs.create);
+      assert.equal(written.status, 0, written.stderr);
+      assert.equal(readFileSync(join(directory, "a.txt"), "utf8"), "one\n");
+      assert.equal(execute(inputs.delete).status, 0);
+      assert.deepEqual(readdirSync(directory), []);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  it("refuses a volume where there is no Docker", async () => {
+    const host = new SshHost({ address: "ssh://deploy@prometheus.example.test" });
+    await assert.rejects(
+      run(() => new HostFiles("conf", { host, target: "a-volume", files: { a: "" } })),
+      { message: "HostFiles: without Docker the target must be an absolute directory, not a-volume" },
+    );
+  });
+
   describe("the script", () => {
     let directory: string;
     beforeEach(() => (directory = mkdtempSync(join(tmpdir(), "host-files-"))));
@@ -39,9 +79,7 @@ describe("HostFiles", () => {
 
     const execute = (files: Record<string, string>, check?: string) => {
       const names = Object.keys(files).sort();
-      const script = writeScript(names, "0444", check)
-        .replaceAll("/files", join(directory, "files"))
-        .replaceAll("/tmp/new", join(directory, "new"));
+      const script = writeScript(names, { target: join(directory, "files"), scratch: join(directory, "new"), check });
       return spawnSync("sh", ["-c", `mkdir -p ${join(directory, "files")}; ${script}`], {
         input: joinFiles(
           names,
@@ -60,6 +98,7 @@ describe("HostFiles", () => {
       assert.equal(written("two.conf"), "last line without end\n");
       assert.equal(statSync(join(directory, "files", "one.conf")).mode & 0o777, 0o444);
       assert.deepEqual(readdirSync(join(directory, "files")).sort(), ["one.conf", "two.conf"]);
+      assert.deepEqual(readdirSync(directory), ["files"], "the candidates are left");
     });
 
     it("keeps the old files when the check refuses the new ones", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as grafana from "@pulumiverse/grafana";
-import { Observability, type ObservabilityArgs } from "../../../components/observability";
+import { Observability, type ObservabilityArgs, type TargetsDelivery } from "../../../components/observability";
 import { find, ofType, run, valueOf, scriptOf } from "../support/program";
 import { world } from "../support/world";
 
@@ -11,11 +11,19 @@ const PUBLISHED = JSON.stringify({
   templating: { list: [{ name: "DS_PROMETHEUS", type: "datasource", query: "prometheus" }] },
 });
 
-const build = (change: Partial<ObservabilityArgs["grafana"]> = {}, rules: string | undefined = "rules-volume") => {
+const build = (
+  change: Partial<ObservabilityArgs["grafana"]> = {},
+  rules?: { directory: string; reload?: string },
+  delivery?: TargetsDelivery,
+) => {
   const { host } = world();
   return new Observability("audit", {
     environment: "vm2",
-    prometheus: { url: "http://prometheus.example.test:9090", host, targets: "targets-volume", rules },
+    prometheus: {
+      url: "http://prometheus.example.test:9090",
+      targets: delivery ?? { by: "file", host, directory: "targets-volume" },
+    },
+    alerts: rules === undefined ? { in: "none" } : { in: "prometheus", host, ...rules },
     grafana: {
       provider: new grafana.Provider("grafana", { url: "https://grafana.example.test" }),
       publicUrl: "https://grafana.example.test",
@@ -49,29 +57,49 @@ describe("Observability", () => {
     );
   });
 
-  it("writes alert rules where it is told to, and none otherwise", async () => {
-    const withRules = await run(() => build());
-    assert.match(find(withRules.resources, "Command", "audit-rules-files").inputs.stdin as string, /alert: /);
-    const without = await run(() => {
+  it("writes alert rules where it is told to and has Prometheus read them, and none otherwise", async () => {
+    const { resources } = await run(() => build({}, { directory: "rules-volume" }));
+    const written = find(resources, "Command", "audit-rules-files");
+    assert.match(written.inputs.stdin as string, /alert: /);
+    const loaded = find(resources, "Command", "audit-rules-loaded");
+    assert.ok(loaded.dependsOn.includes(written.urn));
+    assert.equal((loaded.inputs.environment as Record<string, string>).AUDIT_RULES_RELOADED, "");
+    const without = await run(() => build());
+    assert.deepEqual(
+      ofType(without.resources, "Command").filter(({ name }) => name.includes("rules")),
+      [],
+    );
+  });
+
+  it("reloads Prometheus as it is told to", async () => {
+    const { resources } = await run(() => build({}, { directory: "rules", reload: "systemctl reload prometheus" }));
+    assert.match(scriptOf(find(resources, "Command", "audit-rules-files").inputs), /; systemctl reload prometheus$/);
+    const loaded = find(resources, "Command", "audit-rules-loaded");
+    assert.equal((loaded.inputs.environment as Record<string, string>).AUDIT_RULES_RELOADED, "yes");
+  });
+
+  it("gives the targets to the edge where Prometheus asks for them by HTTP", async () => {
+    const { resources } = await run(() => {
       const { host } = world();
-      return new Observability("audit", {
-        environment: "vm2",
-        prometheus: { url: "http://p.example.test", host, targets: "t" },
-        grafana: {
-          provider: new grafana.Provider("grafana", {}),
-          publicUrl: "https://g.example.test",
-          dataSource: { uid: "existing" },
-          nginxDashboard: PUBLISHED,
-        },
-        scrape: { address: "vm2:9145", replicas: [], release: "abc" },
-        runbookUrl: "r",
+      return build({}, undefined, {
+        by: "http",
+        host,
+        published: { volume: "edge-config", file: "targets.json", path: "/targets" },
       });
     });
-    assert.deepEqual(
-      ofType(without.resources, "Command")
-        .map((c) => c.name)
-        .filter((name) => name.includes("rules")),
-      [],
+    const written = find(resources, "Command", "audit-targets-files");
+    assert.match(scriptOf(written.inputs), /--volume edge-config:\/files/);
+    assert.match(written.inputs.stdin as string, /-----targets\.json\n/);
+    const check = find(resources, "Command", "audit-targets-up").inputs.environment as Record<string, string>;
+    assert.equal(check.AUDIT_TARGETS_PLACE, "http://vm2.example.test:9145/targets");
+  });
+
+  it("refuses files of Prometheus without a place for them, before it makes anything", async () => {
+    await assert.rejects(
+      run(() => build({}, undefined, { by: "file", host: undefined, directory: "targets" })),
+      {
+        message: "Observability: the targets go into files of Prometheus, and their host or directory is not given.",
+      },
     );
   });
 

@@ -1,0 +1,40 @@
+import type * as command from "@pulumi/command";
+import { DockerHost } from "./docker-host";
+import { hostScript, remoteShell, type ScriptArgs, type ScriptOptions } from "./host-script";
+
+export interface SshHostArgs {
+  /** `ssh://user@host[:port]`; `unix://…` for this machine. */
+  address: string;
+  /** Extra options for `ssh`; default none. Host keys are always checked. */
+  sshOptions?: readonly string[];
+}
+
+/** A machine of which nothing is wanted but a login with a shell: no Docker, no resource of its own. */
+export class SshHost {
+  readonly #shell: string;
+
+  constructor(args: SshHostArgs) {
+    this.#shell = remoteShell(args.address, args.sshOptions ?? []);
+  }
+
+  /** A script that runs on this host and is part of the stack: again when it changes, not otherwise. */
+  script(name: string, args: ScriptArgs, opts: ScriptOptions): command.local.Command {
+    return hostScript(name, this.#shell, args, opts);
+  }
+}
+
+/**
+ * A machine that files are written to: by its Docker Engine where an image with a shell is named, else by its shell.
+ * @returns undefined without an address
+ */
+export function filesHost(
+  name: string,
+  address: string | undefined,
+  sshOptions: readonly string[],
+  tools: string | undefined,
+): DockerHost | SshHost | undefined {
+  if (address === undefined) return undefined;
+  return tools === undefined
+    ? new SshHost({ address, sshOptions })
+    : new DockerHost(name, { address, sshOptions, tools });
+}

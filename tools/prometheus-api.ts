@@ -1,0 +1,83 @@
+/** The parts of Prometheus's HTTP API that the program's checks ask: https://prometheus.io/docs/prometheus/latest/querying/api/ */
+
+export interface ActiveTarget {
+  labels: Record<string, string>;
+  scrapeUrl: string;
+  health: string;
+  lastError: string;
+  /** When it was scraped last; the year 1 before the first time. */
+  lastScrape: string;
+  /** A duration as Prometheus writes it, `15s`. */
+  scrapeInterval: string;
+}
+
+export interface Rule {
+  type: string;
+  name: string;
+  query: string;
+  /** Seconds. */
+  duration?: number;
+  labels?: Record<string, string>;
+  annotations?: Record<string, string>;
+}
+
+export interface RuleGroup {
+  name: string;
+  rules: Rule[];
+}
+
+export class PrometheusApi {
+  constructor(private readonly url: string) {}
+
+  /** The targets that are scraped, and Prometheus's own time, in ms: this machine's clock may be another. */
+  async activeTargets(): Promise<{ targets: ActiveTarget[]; now: number }> {
+    const { data, now } = await this.get<{ activeTargets: ActiveTarget[] }>("/api/v1/targets?state=active");
+    return { targets: data.activeTargets, now };
+  }
+
+  async ruleGroups(): Promise<RuleGroup[]> {
+    return (await this.get<{ groups: RuleGroup[] }>("/api/v1/rules?type=alert")).data.groups;
+  }
+
+  /** prometheus.yml as it is in force, defaults filled in. */
+  async config(): Promise<string> {
+    return (await this.get<{ yaml: string }>("/api/v1/status/config")).data.yaml;
+  }
+
+  /** Has it read its configuration and its rules again. @returns false where its lifecycle API is switched off */
+  async reload(): Promise<boolean> {
+    const response = await fetch(`${this.url}/-/reload`, { method: "POST", signal: AbortSignal.timeout(30_000) });
+    // 403: started without --web.enable-lifecycle; 404, 405: a proxy before it, or something compatible, that has no such path.
+    if ([403, 404, 405].includes(response.status)) return false;
+    if (!response.ok)
+      throw new Error(`it refuses its configuration or the rules: ${(await response.text()).trim().slice(0, 2000)}`);
+    return true;
+  }
+
+  private async get<T>(path: string): Promise<{ data: T; now: number }> {
+    const response = await fetch(this.url + path, { signal: AbortSignal.timeout(10_000) });
+    if (!response.ok) throw new Error(`${path} answers ${response.status}`);
+    const date = Date.parse(response.headers.get("date") ?? "");
+    return { data: ((await response.json()) as { data: T }).data, now: Number.isNaN(date) ? Date.now() : date };
+  }
+}
+
+/** A failed fetch says only "fetch failed"; its cause says why. */
+export function reason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
+}
+
+/**
+ * Asks again until nothing is wrong, or the time is over.
+ * @param attempt what is wrong, a line each
+ * @returns what was wrong at last
+ */
+export async function untilRight(seconds: number, attempt: () => Promise<string[]>): Promise<string[]> {
+  const end = Date.now() + seconds * 1000;
+  for (;;) {
+    const wrong = await attempt();
+    if (wrong.length === 0 || Date.now() >= end) return wrong;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+}
