@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { dashboardQueries, withVariables } from "../../dashboards";
+import { SENDER_LABEL } from "../../dashboards/metrics";
+import { parsePromql } from "../unit/dashboards/promql";
+import { attached, run, until, type Ran } from "./support/sandbox";
+
+const path = "secret/data/audit-svc/sandbox";
+
+/** What `generate` sends, events per second. */
+const RATES = { billing: 20, crm: 10, orders: 5 };
+/** Requests per second with a token that nobody has: each is answered 401. */
+const REFUSED = 5;
+const ALL = Object.values(RATES).reduce((sum, rate) => sum + rate, REFUSED);
+
+/** Over which time rates are taken, and for how long the mix is sent: a window, some scrapes, and time to ask. */
+const WINDOW = "30s";
+const STEADY_SECONDS = 45;
+const SENDING_SECONDS = 90;
+
+interface Sample {
+  metric: Record<string, string>;
+  value: [number, string];
+}
+
+describe("journey: dashboards tell the truth", function () {
+  this.timeout(300_000);
+  const sandbox = attached();
+  const directory = mkdtempSync(join(tmpdir(), "dashboards-"));
+  let original: object | undefined;
+  let sending: Promise<Ran>[] = [];
+  /** The dashboards as Grafana has them. */
+  let service = "";
+  let nginx = "";
+
+  before("sends a known mix of events", async () => {
+    const found = await sandbox().vault<{ data: { data: { tokens: object[] } } }>("GET", path);
+    assert.ok(found, "the program wrote no secret");
+    original = found.data.data;
+    const token = randomBytes(24).toString("hex");
+    const sha256 = createHash("sha256").update(token).digest("hex");
+    const tokens = [...found.data.data.tokens, { name: "e2e-mix", sha256, role: "writer" }];
+    await sandbox().vault("POST", path, { data: { ...original, tokens } });
+    await until("each replica knows the token", 60, async () => {
+      for (let i = 0; i < 10; i++) {
+        // Refused for its content, not for its token.
+        const { status } = await sandbox().edge("/v1/events", { method: "POST", token, body: "{}" });
+        if (status !== 400) return undefined;
+      }
+      return true;
+    });
+    sending = [
+      ...Object.entries(RATES).map(([application, rate]) => generate(application, token, rate)),
+      generate("stranger", "nobodys", REFUSED),
+    ];
+    [service, nginx] = await Promise.all([dashboard("audit-svc-sandbox"), dashboard("audit-nginx-sandbox")]);
+    await sleep(STEADY_SECONDS * 1000);
+  });
+
+  after(async () => {
+    await Promise.allSettled(sending);
+    rmSync(directory, { recursive: true });
+    if (original) await sandbox().vault("POST", path, { data: original });
+  });
+
+  /** The service's own `generate`, for one application. */
+  function generate(application: string, token: string, rate: number): Promise<Ran> {
+    const file = join(directory, application);
+    writeFileSync(file, `${application} ${token}\n`, { mode: 0o600 });
+    const options = ["--url", sandbox().get("AUDIT_URL"), "--token-file", file, "--rate", String(rate)];
+    return run([
+      ...[process.execPath, "--import", "tsx", "audit-svc/src/main.ts", "generate"],
+      ...[...options, "--duration", String(SENDING_SECONDS), "--quiet"],
+    ]);
+  }
+
+  async function dashboard(uid: string): Promise<string> {
+    const response = await fetch(`${sandbox().get("GRAFANA_URL")}/api/dashboards/uid/${uid}`, {
+      headers: { authorization: `Basic ${Buffer.from(sandbox().get("GRAFANA_AUTH")).toString("base64")}` },
+    });
+    assert.equal(response.status, 200, uid);
+    return JSON.stringify(((await response.json()) as { dashboard: object }).dashboard);
+  }
+
+  async function ask<T>(api: string): Promise<T> {
+    const response = await fetch(`${sandbox().get("PROMETHEUS_URL")}/api/v1/${api}`, {
+      signal: AbortSignal.timeout(20_000),
+    });
+    const text = await response.text();
+    assert.equal(response.status, 200, `${api}: ${text}`);
+    return (JSON.parse(text) as { data: T }).data;
+  }
+
+  const query = async (expr: string): Promise<Sample[]> => {
+    const sent = withVariables(expr, WINDOW, { environment: "sandbox" });
+    return (await ask<{ result: Sample[] }>(`query?query=${encodeURIComponent(sent)}`)).result;
+  };
+
+  const panel = (title: string): string => {
+    const found = dashboardQueries(service).find(({ place }) => place === title);
+    assert.ok(found, `the dashboard in Grafana has no panel ${title}`);
+    return found.expr;
+  };
+
+  /** Asserts that each label has the value that is expected, to 5 %. */
+  async function close(title: string, label: string, expected: Record<string, number>): Promise<void> {
+    await until(`${title} is true`, 20, async () => {
+      const values = new Map((await query(panel(title))).map(({ metric, value }) => [metric[label], Number(value[1])]));
+      for (const [name, wanted] of Object.entries(expected)) {
+        const shown = values.get(name) ?? 0;
+        if (Math.abs(shown - wanted) > wanted * 0.05)
+          throw new Error(`${label} ${name}: ${shown} is shown, ${wanted} is true`);
+      }
+      return true;
+    });
+  }
+
+  it("shows the events per second of each application", async () => {
+    await close("Events per second by application", SENDER_LABEL, RATES);
+  });
+
+  it("shows the share of each response code, and all of them are 100 %", async () => {
+    await close("Share of response codes", "code", {
+      "201": (100 * (ALL - REFUSED)) / ALL,
+      "401": (100 * REFUSED) / ALL,
+    });
+    const all = (await query(panel("Share of response codes"))).reduce((sum, { value }) => sum + Number(value[1]), 0);
+    assert.ok(Math.abs(all - 100) < 0.01, `they add up to ${all} %`);
+  });
+
+  it("shows each replica as up", async () => {
+    const shown = await query(panel("Status"));
+    assert.ok(shown.length > 0);
+    for (const { metric, value } of shown) assert.equal(value[1], "1", metric.replica);
+  });
+
+  it("gets data for every query of every panel, annotation and variable", async () => {
+    const empty: string[] = [];
+    for (const { place, kind, expr } of [...dashboardQueries(service), ...dashboardQueries(nginx)])
+      if ((await query(expr)).length === 0) empty.push(`${kind} ${place}: ${expr}`);
+    assert.deepEqual(empty, []);
+  });
+
+  it("names only metrics that are exposed, in dashboards and alerts", async () => {
+    const exposed = new Set(await ask<string[]>("label/__name__/values"));
+    const { groups } = await ask<{ groups: { rules: { query: string }[] }[] }>("rules?type=alert");
+    const alerts = groups.flatMap(({ rules }) => rules.map((rule) => rule.query));
+    assert.ok(alerts.length > 0, "Prometheus has no alerts");
+    const queries = [...dashboardQueries(service), ...dashboardQueries(nginx)].map(({ expr }) => withVariables(expr));
+    const named = new Set([...queries, ...alerts].flatMap((expr) => parsePromql(expr).series));
+    assert.deepEqual(
+      [...named].filter((name) => !exposed.has(name)),
+      [],
+    );
+  });
+
+  it("was sent as it should: every event was taken, and every stranger refused", async () => {
+    const [stranger, ...known] = (await Promise.all(sending)).reverse();
+    for (const { code, output } of known) assert.equal(code, 0, output);
+    assert.equal(stranger?.code, 1, stranger?.output);
+    assert.match(stranger.output, /"acked":0,/);
+  });
+});
