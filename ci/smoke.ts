@@ -80,7 +80,10 @@ function rawStatus(service: string, path: string): Promise<number> {
 async function eventGoesRound(service: string, application: string, token: string, reader: string): Promise<void> {
   const id = randomUUID();
   const actor = `smoke-${id}`;
-  const event = { id, application, actor, action: "pipeline.smoke", resource: "service", outcome: "success" };
+  const event = {
+    ...{ id, application, actor, action: "pipeline.smoke", resource: "service", outcome: "success" },
+    occurredAt: new Date().toISOString(),
+  };
   await ask(`${service}/v1/events`, 201, {
     method: "POST",
     headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },

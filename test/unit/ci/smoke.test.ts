@@ -25,7 +25,11 @@ describe("ci: smoke test", () => {
       if (asked.method === "GET")
         return asked.headers.authorization === "Bearer token-of-reader" ? { body: { events } } : { status: 401 };
       if (asked.headers.authorization !== "Bearer token-of-billing") return { status: 401 };
-      events.unshift(JSON.parse(asked.body) as object);
+      const event = JSON.parse(asked.body) as Record<string, unknown>;
+      // Of what CONTRACT.md wants, the service refuses an event without any of these.
+      const wanted = ["application", "actor", "action", "resource", "outcome", "occurredAt"];
+      if (wanted.some((field) => event[field] === undefined)) return { status: 400 };
+      events.unshift(event);
       return { status: 201 };
     });
   };
