@@ -6,10 +6,11 @@
 #   make lint               style, formatting, types
 #   make conformance [PLUGINS=dir]  the stand-in plugins' suite, against the plugins of any PULUMI_HOME
 #   make e2e                the journeys in the sandbox
+#   make dashboards         pictures of the dashboards, with data, into docs/pictures
 #   make bench [ONLY=name] [QUICK=1]  the benchmarks; QUICK=1 a short look at them
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := up
-.PHONY: up env down test lint conformance e2e bench install
+.PHONY: up env down test lint conformance e2e dashboards bench install
 
 # Bringing things up and testing them share the sandbox, so nothing runs beside anything else.
 .NOTPARALLEL:
@@ -41,6 +42,9 @@ conformance: install
 
 e2e: install
 	@$(SUITES) e2e
+
+dashboards: up
+	@AUDIT_TEST_PICTURES=docs/pictures node_modules/.bin/mocha --config .mocharc.json --timeout 300000 test/e2e/80-dashboards.test.ts
 
 bench: install
 	@ONLY="$(ONLY)" QUICK="$(QUICK)" $(NODE) --import tsx test/bench/main.ts

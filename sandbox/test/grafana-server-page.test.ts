@@ -122,6 +122,11 @@ describe("Dashboard pages", function () {
     assert.match(page.url(), /\/d\/service\/service$/);
   });
 
+  it("opens an address without the dashboard's name, and keeps its query", async () => {
+    await open("/d/service?from=now-1h&theme=light");
+    assert.match(page.url(), /\/d\/service\/service\?from=now-1h&theme=light/);
+  });
+
   it("draws the three panels that were asked for with data from Prometheus", async () => {
     await open("/d/service/service");
     const events = await panel("Events per second").locator(".legend tbody tr").allTextContents();

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Browser, Page } from "playwright-core";
 import { dashboardQueries, withVariables } from "../../dashboards";
 import { SENDER_LABEL } from "../../dashboards/metrics";
 import { parsePromql } from "../unit/dashboards/promql";
@@ -156,6 +157,66 @@ describe("journey: dashboards tell the truth", function () {
       [...named].filter((name) => !exposed.has(name)),
       [],
     );
+  });
+
+  describe("in a browser", () => {
+    let browser: Browser;
+    let page: Page;
+    before(async function () {
+      // It may have to be installed first.
+      this.timeout(180_000);
+      const { launchChromium } = await import("../../sandbox/test/support/chromium.js");
+      browser = await launchChromium();
+    });
+    after(() => browser.close());
+
+    /** The dashboard as a visitor finds it, the last five minutes of it. `make dashboards` keeps the pictures. */
+    async function open(output: string, theme: "dark" | "light"): Promise<void> {
+      const { url } = await fetch((await sandbox().mustPulumi("stack", "output", output)).trim());
+      page = await browser.newPage({ viewport: { width: 1400, height: 900 } });
+      const address = `${url}?kiosk&theme=${theme}&from=now-5m&to=now`;
+      // Containers that start meanwhile change the machine's networks, at which Chromium gives up what it is loading.
+      await page.goto(address).catch(() => page.goto(address));
+      await page.locator("body[data-drawn]").waitFor();
+      const pictures = process.env.AUDIT_TEST_PICTURES ?? "";
+      if (pictures === "") return;
+      mkdirSync(pictures, { recursive: true });
+      const name = output.replace(/Url$/, "").replace("dashboard", "service");
+      await page.screenshot({ path: join(pictures, `${name}-${theme}.png`), fullPage: output !== "dashboardUrl" });
+    }
+    const panelOf = (title: string) => page.locator(".panel", { has: page.locator("h3", { hasText: title }) });
+
+    it("shows the three panels that were asked for, with the data of this sandbox", async () => {
+      await open("dashboardUrl", "dark");
+      const senders = await panelOf("Events per second by application").locator(".legend tbody tr").allTextContents();
+      for (const name of Object.keys(RATES))
+        assert.ok(
+          senders.some((row) => row.startsWith(name) && /\d evt\/s/.test(row)),
+          `no line for ${name}: ${senders.join(" | ")}`,
+        );
+      const codes = await panelOf("Share of response codes").locator(".legend tbody tr").allTextContents();
+      assert.deepEqual(
+        codes.map((row) => row.slice(0, 3)).filter((code) => code === "201" || code === "401"),
+        ["201", "401"],
+      );
+      const tiles = await page
+        .locator(".panel", { has: page.locator("h3", { hasText: /^Status$/ }) })
+        .locator(".tile")
+        .allTextContents();
+      assert.ok(tiles.length > 0 && tiles.every((tile) => tile.endsWith("UP")), tiles.join(" | "));
+      assert.deepEqual(await page.locator(".panel .error").allTextContents(), []);
+    });
+
+    it("draws every panel of both dashboards, dark and light", async () => {
+      const troubles = async () =>
+        (await page.locator(".panel .error, .panel .trouble").allTextContents()).filter((text) => text !== "");
+      await open("dashboardUrl", "light");
+      assert.deepEqual(await troubles(), []);
+      for (const theme of ["dark", "light"] as const) {
+        await open("nginxDashboardUrl", theme);
+        assert.deepEqual(await troubles(), []);
+      }
+    });
   });
 
   it("was sent as it should: every event was taken, and every stranger refused", async () => {

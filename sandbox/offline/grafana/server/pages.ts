@@ -106,7 +106,9 @@ export function pageRoutes(app: FastifyInstance, context: Context, assets: Asset
       reply.code(404);
       return page(reply, "Not found", { view: "missing", role, login });
     }
-    if (params.slug === undefined) return reply.redirect(dashboardUrl(settings, found));
+    // With the query: it holds the time range, the theme and the values of variables.
+    if (params.slug === undefined)
+      return reply.redirect(dashboardUrl(settings, found) + new URL(reply.request.url, "http://localhost").search);
     return page(reply, text(found.model, "title"), { view: "dashboard", uid: found.uid, role, login });
   };
   guarded("/d/:uid", dashboard);
