@@ -22,6 +22,8 @@ export interface SlotReplicas {
 
 /** Name of the file whose presence in the flag volume puts green in charge. */
 export const FLAG = "green";
+/** Name of the file there that says which run of a script was the last to begin. */
+const OWNER = "owner";
 
 const flagRun = (context: CutoverContext, script: string) =>
   dockerRun({
@@ -29,7 +31,7 @@ const flagRun = (context: CutoverContext, script: string) =>
     entrypoint: "sh",
     volumes: [`${context.flagVolume}:/flag`],
     command: ["-c", script],
-  });
+  }) + ' "$me"';
 
 /** Shell functions common to both scripts. */
 function library(context: CutoverContext): string[] {
@@ -42,8 +44,15 @@ function library(context: CutoverContext): string[] {
   });
   return [
     "set -eu",
+    // A deploy that was killed can leave its script running on the VM. Whoever comes later writes its name into the flag volume, and
+    // a script that finds another's name there has nothing to decide any more.
+    "me=$(cat /proc/sys/kernel/random/uuid)",
+    "take_over() { " + flagRun(context, `printf %s "$0" > /flag/${OWNER}`) + "; }",
+    "still_mine() { " +
+      flagRun(context, `test "$(cat /flag/${OWNER})" = "$0"`) +
+      ' || { echo "another deploy has begun in the meantime; this one decides nothing more" >&2; exit 1; }; }',
     "serving() { " + flagRun(context, `if [ -e /flag/${FLAG} ]; then echo green; else echo blue; fi`) + "; }",
-    'put_in_charge() { if [ "$1" = green ]; then ' +
+    'put_in_charge() { still_mine; if [ "$1" = green ]; then ' +
       flagRun(context, `: > /flag/${FLAG}; chmod 0444 /flag/${FLAG}`) +
       "; else " +
       flagRun(context, `rm -f /flag/${FLAG}`) +
@@ -68,6 +77,7 @@ export function guardScript(target: Slot, other: SlotReplicas | undefined, conte
   if (other === undefined) return "true";
   return [
     ...library(context),
+    "take_over",
     `if [ "$(serving)" = ${target} ]; then`,
     `  echo "${target} serves although the last completed deploy says ${other.slot}: putting ${other.slot} back in charge first"`,
     `  start ${names(other)}`,
@@ -88,11 +98,13 @@ export function cutoverScript(
 ): string {
   return [
     ...library(context),
+    "take_over",
     `start ${names(target)} || { report ${names(target)}; exit 1; }`,
     `docker update --pids-limit ${pids} ${names(target)} > /dev/null`,
     `late=$(ready ${urls(target, context)}) || {`,
     `  report ${names(target)}`,
     // It serves nobody, and nothing else would stop it when the next deploy goes back to what serves.
+    "  still_mine",
     `  if [ "$(serving)" != ${target.slot} ]; then docker stop --time 5 ${names(target)} > /dev/null; fi`,
     `  echo "the new release in slot ${target.slot} is not ready within ${context.readyDeadline} s ($late); slot $(serving) serves on" >&2`,
     "  exit 1",
@@ -104,6 +116,7 @@ export function cutoverScript(
       : [
           // Requests that nginx had passed on before the flip are still being answered; then SIGTERM lets the rest finish.
           `sleep ${drainSeconds}`,
+          "still_mine",
           `docker stop --time 30 ${names(other)} > /dev/null`,
           `echo "slot ${other.slot} is drained and kept for a rollback"`,
         ]),

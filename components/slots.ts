@@ -31,7 +31,7 @@ export class Slots extends pulumi.ComponentResource {
   /** Volume of the flag file, where it is to be mounted, and the file there. */
   readonly flag: { volume: pulumi.Output<string>; directory: string; file: string };
   /** Resources that must be done before the target slot's containers are replaced. */
-  readonly guard: pulumi.Resource;
+  readonly guard: pulumi.CustomResource;
   /** Names and limits for the scripts on the VM. */
   readonly context: CutoverContext;
 
@@ -50,7 +50,8 @@ export class Slots extends pulumi.ComponentResource {
     const made = new docker.Volume(volume, { name: volume }, { parent: this, provider: args.host.provider });
     this.flag = { volume: made.name, directory: FLAG_DIRECTORY, file: `${FLAG_DIRECTORY}/${FLAG}` };
     // Only a run that replaces what is idle has anything to guard. When the target serves already, nothing is replaced, and
-    // the guard stays as the last deploy left it: that a deploy is over is no change.
+    // the guard's script stays as the last deploy left it: that a deploy is over is no change. But if that deploy was another
+    // release's and did not get to its end, it may have flipped, or may still: then the guard, and with it the cutover, runs.
     const serves = args.previous?.active === this.plan.target;
     this.guard = args.host.script(
       `${name}-guard`,
@@ -59,7 +60,7 @@ export class Slots extends pulumi.ComponentResource {
         triggers: [this.plan.target, this.plan.wanted.release],
         verbose: true,
       },
-      { parent: this, dependsOn: [made, args.networks], ignoreChanges: serves ? ["*"] : [] },
+      { parent: this, dependsOn: [made, args.networks], ignoreChanges: serves ? ["environment"] : [] },
     );
     this.registerOutputs({});
   }
@@ -108,7 +109,7 @@ export class Cutover extends pulumi.ComponentResource {
       `${name}-cutover`,
       {
         script: cutoverScript(slots.target, slots.other, slots.spec.pids, args.drainSeconds ?? 2, slots.context),
-        triggers: args.containers.map((container) => container.id),
+        triggers: [slots.guard.id, ...args.containers.map((container) => container.id)],
         verbose: true,
       },
       { parent: this, dependsOn: [...args.containers, ...(args.after ?? [])] },

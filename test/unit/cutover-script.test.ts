@@ -24,7 +24,7 @@ const slot = (name: "blue" | "green"): SlotReplicas => ({
 });
 
 /** Runs a script under a `docker` that writes down what it was asked and plays a VM. */
-function execute(script: string, vm: { serving: "blue" | "green"; ready: boolean }) {
+function execute(script: string, vm: { serving: "blue" | "green"; ready: boolean; overtaken?: boolean }) {
   const directory = mkdtempSync(join(tmpdir(), "cutover-"));
   const log = join(directory, "log");
   writeFileSync(join(directory, "serving"), vm.serving);
@@ -34,6 +34,8 @@ function execute(script: string, vm: { serving: "blue" | "green"; ready: boolean
 case "$*" in
   run*"echo green; else echo blue"*) cat ${directory}/serving; exit 0 ;;
   run*": > /flag/green"*) printf green > ${directory}/serving; echo "flip green" >> ${log}; exit 0 ;;
+  run*"> /flag/owner"*) echo "take over" >> ${log}; exit 0 ;;
+  run*"cat /flag/owner"*) exit ${vm.overtaken ? 1 : 0} ;;
   run*"rm -f /flag/green"*) printf blue > ${directory}/serving; echo "flip blue" >> ${log}; exit 0 ;;
   run*audit-front*) echo ready >> ${log}; ${vm.ready ? "exit 0" : 'echo "http://172.29.96.1:8080/readyz"; exit 1'} ;;
   logs*) echo "last words"; exit 0 ;;
@@ -62,6 +64,7 @@ describe("the cutover's script", () => {
     assert.equal(code, 0, stderr);
     assert.equal(serving, "green");
     assert.deepEqual(steps, [
+      "take over",
       "start audit-svc-green-1",
       "start audit-svc-green-2",
       "update --pids-limit 256 audit-svc-green-1 audit-svc-green-2",
@@ -86,6 +89,20 @@ describe("the cutover's script", () => {
     );
   });
 
+  it("neither flips nor stops anything once a later deploy has begun", () => {
+    for (const ready of [true, false]) {
+      const { code, steps, serving, stderr } = execute(cutoverScript(slot("green"), slot("blue"), 256, 2, context), {
+        serving: "blue",
+        ready,
+        overtaken: true,
+      });
+      assert.notEqual(code, 0);
+      assert.equal(serving, "blue");
+      assert.ok(!steps.some((step) => /^(flip|stop)/.test(step)), steps.join("; "));
+      assert.match(stderr, /another deploy has begun in the meantime/);
+    }
+  });
+
   it("never stops what serves, also when it is what is not ready", () => {
     const { code, steps } = execute(cutoverScript(slot("blue"), undefined, 256, 2, context), {
       serving: "blue",
@@ -100,7 +117,7 @@ describe("the guard's script", () => {
   it("does nothing when the slot to be filled does not serve", () => {
     const { code, steps } = execute(guardScript("green", slot("blue"), context), { serving: "blue", ready: true });
     assert.equal(code, 0);
-    assert.deepEqual(steps, []);
+    assert.deepEqual(steps, ["take over"]);
   });
 
   it("puts the recorded slot back in charge when a killed run had flipped already", () => {
@@ -110,7 +127,7 @@ describe("the guard's script", () => {
     });
     assert.equal(code, 0);
     assert.equal(serving, "blue");
-    assert.deepEqual(steps, ["start audit-svc-blue-1", "start audit-svc-blue-2", "ready", "flip blue"]);
+    assert.deepEqual(steps, ["take over", "start audit-svc-blue-1", "start audit-svc-blue-2", "ready", "flip blue"]);
   });
 
   it("stops the deploy when the recorded slot does not become ready", () => {

@@ -1,12 +1,16 @@
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { UserError } from "../user-error.js";
+import { stateDir } from "./paths.js";
 import { attempt, runLogged } from "./run.js";
 import type { Progress } from "./types.js";
 
 /** The full path of a program, or undefined. */
 export async function which(program: string): Promise<string | undefined> {
   const path = `${process.env.PATH ?? ""}:/usr/local/sbin:/usr/sbin:/sbin`;
-  for (const dir of path.split(":").filter((part) => part !== "")) {
+  // After `eval "$(make -s env)"` the sandbox's own links come first; a link made from one would point to itself.
+  const links = join(stateDir, "bin");
+  for (const dir of path.split(":").filter((part) => part !== "" && part !== links)) {
     const candidate = `${dir}/${program}`;
     if (existsSync(candidate) && (await attempt("test", ["-x", candidate])).ok) return candidate;
   }
