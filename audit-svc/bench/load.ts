@@ -1,7 +1,18 @@
 import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { wrkImage } from "./containers.js";
+import { baseImage, docker } from "../test/support/containers.js";
+
+let wrk: string | undefined;
+
+/** An image with wrk: it takes far less of the machine that is measured than a load generator in JavaScript. */
+function wrkImage(): string {
+  const dockerfile = `FROM ${baseImage()}
+RUN apt-get update && apt-get install -y --no-install-recommends wrk && rm -rf /var/lib/apt/lists/*
+`;
+  wrk ??= docker(["build", "-q", "-t", "audit-bench/wrk", "-"], dockerfile);
+  return wrk;
+}
 
 /** What a load did. */
 export interface LoadResult {

@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { LimitsConfig } from "../src/config.js";
+import { docker, nodeImage, onePortImage, run, stop } from "../test/support/containers.js";
 import { type TestDatabase, createDatabase } from "../test/support/database.js";
 import { event } from "../test/support/events.js";
 import { type PostgresServer, freePort, startServer, until } from "../test/support/postgres.js";
 import { ConfigFile, configContent, nodeOptions, program, tokens } from "../test/support/service.js";
-import { docker, nodeImage, onePortImage, run, stop } from "./containers.js";
 import { type LoadResult, runLoad } from "./load.js";
 
 export interface Options {
@@ -66,7 +66,8 @@ export class World {
     const file = new ConfigFile();
     file.write(config);
     const settings = [`AUDIT_LISTEN=127.0.0.1:${port}`, ...env].flatMap((pair) => ["-e", pair]);
-    const name = run(["-v", `${file.directory}:/run/audit:ro`, ...settings, ...command]);
+    // Root reads a test's directory, which is nobody else's.
+    const name = run(["--user", "0:0", "-v", `${file.directory}:/run/audit:ro`, ...settings, ...command]);
     const url = `http://127.0.0.1:${port}`;
     // Each answer may come from another worker: ready is when none of many says no.
     let ready = 0;

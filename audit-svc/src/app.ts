@@ -63,7 +63,8 @@ export async function buildApp(options: AppOptions): Promise<App> {
 
   handleErrors(main);
   handleErrors(admin);
-  main.addHook("onRequest", (_request, reply, done) => {
+  // At the answer, not at the request: what was under way when the stop began must not keep its connection either.
+  main.addHook("onSend", (_request, reply, _payload, done) => {
     if (stopping) void reply.header("connection", "close");
     done();
   });
@@ -141,6 +142,8 @@ export async function buildApp(options: AppOptions): Promise<App> {
     metrics,
     async close() {
       stopping = true;
+      // An export that began before has sent its headers already: its connection must not idle until the client ends it.
+      main.server.keepAliveTimeout = 1;
       await main.close();
       await ingest.drain();
       ingest.stop();

@@ -69,9 +69,27 @@ async function assertNothingLost(database: TestDatabase, load: Load): Promise<vo
   assert.equal(Number(ids[0]?.n), stored.size, "the register of ids and the events differ");
 }
 
+/** However many requests failed, the log has a line of each kind a second at most, and says what it kept back and when it was over. */
+function assertToldOnceASecond(log: string, seconds: number): void {
+  const lines = log.split("\n").flatMap((line) => {
+    // The beginning of a long log is cut off, in the middle of a line.
+    if (!line.startsWith("{") || !line.endsWith("}")) return [];
+    return [JSON.parse(line) as { msg: string; kind?: string; code?: string; keptBack?: number }];
+  });
+  const counts = new Map<string, number>();
+  for (const { msg, kind, code } of lines) {
+    const what = `${msg}: ${kind ?? code ?? ""}`;
+    counts.set(what, (counts.get(what) ?? 0) + 1);
+  }
+  for (const what of ["database error: connection", "request refused: storage_unavailable", "the database answers: "])
+    assert.ok((counts.get(what) ?? 0) > 0, `no "${what}" in ${log}`);
+  for (const [what, count] of counts) assert.ok(count <= seconds + 2, `${count} lines "${what}" in ${seconds} s`);
+  assert.ok(lines.some((line) => (line.keptBack ?? 0) > 0), `nothing was kept back in ${log}`); // prettier-ignore
+}
+
 const kills = times(2, 10);
 
-describe("crashes", function () {
+describe("crashes and stops", function () {
   this.timeout(240_000);
   let server: PostgresServer;
   let database: TestDatabase;
@@ -93,7 +111,7 @@ describe("crashes", function () {
   });
   after(() => server.remove());
 
-  it(`of the service, ${kills} times in mid-load, lose and double nothing`, async () => {
+  it(`a crash of the service, ${kills} times in mid-load, loses and doubles nothing`, async () => {
     const load = new Load(service.url);
     for (let i = 0; i < kills; i++) {
       await load.more(100);
@@ -106,7 +124,7 @@ describe("crashes", function () {
     await assertNothingLost(database, load);
   });
 
-  it(`of PostgreSQL, ${kills} times in mid-load, lose and double nothing, and need no restart of the service`, async () => {
+  it(`a crash of PostgreSQL, ${kills} times in mid-load, loses and doubles nothing, and needs no restart of the service`, async () => {
     const load = new Load(service.url);
     const pid = service.child?.pid;
     for (let i = 0; i < kills; i++) {
@@ -126,9 +144,10 @@ describe("crashes", function () {
   });
 
   const seconds = times(10, 60);
-  it(`of PostgreSQL for ${seconds} s: 503s with Retry-After, health stays, then recovery by itself`, async () => {
+  it(`PostgreSQL away for ${seconds} s: 503s with Retry-After, health stays, few lines in the log, then recovery by itself`, async () => {
     const load = new Load(service.url);
     await load.more(100);
+    const killed = Date.now();
     await server.kill();
     await until(() => (load.codes.get(503) ?? 0) > 0, 10_000, "the first 503");
     const before = load.acked.length;
@@ -144,6 +163,7 @@ describe("crashes", function () {
     assert.ok(Date.now() - back < 10_000, `recovery took ${Date.now() - back} ms`);
     await until(() => service.answers("/readyz"), 5000, "ready again");
     await load.stop();
+    assertToldOnceASecond(service.log, (Date.now() - killed) / 1000);
     assert.equal(load.retryAfterMissing, 0);
     assert.deepEqual(
       [...load.codes.keys()].filter((code) => ![201, 503].includes(code)),
@@ -152,7 +172,43 @@ describe("crashes", function () {
     await assertNothingLost(database, load);
   });
 
-  it("or a PostgreSQL that hangs, its connections open: 503s in time, then recovery by itself", async () => {
+  it(`SIGTERM, ${kills} times in mid-load, ends within the grace period and loses and doubles nothing`, async () => {
+    const load = new Load(service.url);
+    for (let i = 0; i < kills; i++) {
+      await load.more(100);
+      assert.equal(await service.end("SIGTERM"), 0, service.log);
+      await service.start();
+    }
+    await load.more(100);
+    await load.stop();
+    assert.equal(load.retryAfterMissing, 0);
+    assert.deepEqual(
+      [...load.codes.keys()].filter((code) => ![0, 201, 503].includes(code)),
+      [],
+    );
+    await assertNothingLost(database, load);
+  });
+
+  it("SIGTERM with PostgreSQL hanging ends when the grace period does, with exit code 1", async () => {
+    await service.end("SIGTERM");
+    service = await ServiceProcess.create(file, { AUDIT_GRACE_SECONDS: "1" });
+    // What is under way would need longer than the grace period.
+    file.write(configContent(database.runtime, { storeSeconds: 20 }));
+    await service.start();
+    const load = new Load(service.url);
+    await load.more(100);
+    server.pause();
+    try {
+      await until(() => service.busy(16), 10_000, "every client waiting");
+      assert.equal(await service.end("SIGTERM"), 1, service.log);
+    } finally {
+      server.cont();
+    }
+    await load.stop();
+    await assertNothingLost(database, load);
+  });
+
+  it("a PostgreSQL that hangs, its connections open: 503s in time, then recovery by itself", async () => {
     const load = new Load(service.url);
     await load.more(100);
     server.pause();

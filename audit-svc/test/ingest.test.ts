@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { connect } from "node:net";
+import { type Socket, connect } from "node:net";
 import pg from "pg";
 import type { App } from "../src/app.js";
 import type { LimitsConfig } from "../src/config.js";
@@ -101,6 +101,84 @@ describe("ingestion", function () {
     await unblock();
     assert.equal((await first).statusCode, 201);
     assert.equal(app.budget.held, 0);
+  });
+
+  it("finishes what is under way when it stops, an export too, and does not wait for clients to close their connections", async () => {
+    await start();
+    await database.query(
+      `INSERT INTO audit.events (id, occurred_at, application, actor, action, resource, outcome, data)
+       SELECT gen_random_uuid(), now(), 'billing', 'a', 'b', 'c', 'success', jsonb_build_object('x', repeat('x', 16000))
+       FROM generate_series(1, 2000)`,
+    );
+    const { main } = app;
+    await main.listen({ host: "127.0.0.1", port: 0 });
+    const { port } = main.server.address() as { port: number };
+    const client = (request: string): { socket: Socket; answer: Promise<string> } => {
+      const socket = connect(port, "127.0.0.1");
+      const chunks: Buffer[] = [];
+      socket.on("data", (chunk) => chunks.push(chunk));
+      const answer = new Promise<string>((resolve) =>
+        socket.on("close", () => resolve(Buffer.concat(chunks).toString())),
+      );
+      socket.write(request);
+      return { socket, answer };
+    };
+    const head = (method: string, token: string): string => `${method} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n`; // prettier-ignore
+    const exporting = client(`${head("GET /v1/events/export", tokens.reader)}\r\n`);
+    await new Promise((resolve) => exporting.socket.once("data", resolve));
+    // The client reads no further, so that the export is still going on when the stop begins.
+    exporting.socket.pause();
+    await block();
+    const body = JSON.stringify(event());
+    const storing = client(`${head("POST /v1/events", tokens.anyWriter)}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`); // prettier-ignore
+    await until(() => app.ingest.depth === 1, 5000, "the event waiting");
+    const closed = stop?.();
+    stop = undefined;
+    await unblock();
+    assert.match(await storing.answer, /^HTTP\/1\.1 201 [^]*\r\nconnection: close\r\n/i);
+    exporting.socket.resume();
+    const lines = (await exporting.answer).match(/^\{"id".*\}$/gm);
+    assert.ok((lines?.length ?? 0) >= 2000, `${lines?.length} lines of the export`);
+    await closed;
+  });
+
+  it("refuses what comes while it stops: 503 with Retry-After, not ready, and the connection is closed", async () => {
+    await start();
+    const { main } = app;
+    const received: { bytesRead: number }[] = [];
+    main.server.on("connection", (socket) => received.push(socket));
+    await main.listen({ host: "127.0.0.1", port: 0 });
+    const { port } = main.server.address() as { port: number };
+    // Begun before the stop, so that their connections are not idle; without an end, so that they are answered after it.
+    const heads = [
+      `POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${tokens.anyWriter}\r\n`,
+      `GET /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${tokens.reader}\r\n`,
+      "GET /readyz HTTP/1.1\r\nHost: x\r\n",
+    ];
+    const clients = heads.map((head) => {
+      const socket = connect(port, "127.0.0.1");
+      let text = "";
+      socket.on("data", (chunk) => (text += chunk.toString()));
+      const answer = new Promise<string>((resolve) => socket.on("close", () => resolve(text)));
+      socket.write(head);
+      return { socket, answer };
+    });
+    const sent = heads.reduce((sum, head) => sum + head.length, 0);
+    await until(() => received.reduce((sum, { bytesRead }) => sum + bytesRead, 0) === sent, 5000, "the three heads");
+    const closed = stop?.();
+    stop = undefined;
+    for (const { socket } of clients) socket.write("Content-Length: 0\r\nContent-Type: application/json\r\n\r\n");
+    const answers = await Promise.all(clients.map(({ answer }) => answer));
+    for (const text of answers) {
+      assert.match(text, /^HTTP\/1\.1 503 /);
+      assert.match(text, /\r\nconnection: close\r\n/i);
+    }
+    for (const text of answers.slice(0, 2)) {
+      assert.match(text, /\r\nretry-after: 1\r\n/i);
+      assert.match(text, /"error":"stopping"/);
+    }
+    assert.match(answers[2] ?? "", /"reason":"stopping"/);
+    await closed;
   });
 
   it("gives back what broken-off and refused bodies held", async () => {

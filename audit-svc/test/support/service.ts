@@ -145,6 +145,12 @@ export class ServiceProcess {
     }
   }
 
+  /** Whether at least this many events wait to be stored. */
+  async busy(events: number): Promise<boolean> {
+    const text = await (await fetch(`${this.url}/metrics`)).text();
+    return Number(/^audit_ingest_queue_depth (.*)$/m.exec(text)?.[1]) >= events;
+  }
+
   /** Sends a signal and resolves to the exit code, null when the signal ended it. */
   async end(signal: NodeJS.Signals): Promise<number | null> {
     const { child } = this;

@@ -11,6 +11,11 @@ export function docker(args: readonly string[], input?: string): string {
   return execFileSync("docker", args, { encoding: "utf8", input, stdio: ["pipe", "pipe", "pipe"] }).trim();
 }
 
+/** Whether there is a Docker Engine to run containers on. */
+export function hasDocker(): boolean {
+  return spawnSync("docker", ["version"], { stdio: "ignore" }).status === 0;
+}
+
 /** The newest image of this name that the sandbox has made, else the official one, which Docker then pulls. */
 function image(sandbox: string, official: string): string {
   const found = docker(["images", "--format", "{{.Repository}}:{{.Tag}}", `audit-sandbox/${sandbox}`]);
@@ -22,22 +27,11 @@ export const nodeImage = (): string => image("node-plain", "node:24-trixie-slim"
 /** With what this machine needs to reach Debian's packages. */
 export const baseImage = (): string => image("base", "debian:trixie-slim");
 
-let wrk: string | undefined;
-
-/** An image with wrk: it takes far less of the machine that is measured than a load generator in JavaScript. */
-export function wrkImage(): string {
-  const dockerfile = `FROM ${baseImage()}
-RUN apt-get update && apt-get install -y --no-install-recommends wrk && rm -rf /var/lib/apt/lists/*
-`;
-  wrk ??= docker(["build", "-q", "-t", "audit-bench/wrk", "-"], dockerfile);
-  return wrk;
-}
-
 let onePort: string | undefined;
 
 /** The service of another make, test/one-port-image. */
 export function onePortImage(): string {
-  const context = fileURLToPath(new URL("../../test/one-port-image", import.meta.url));
+  const context = fileURLToPath(new URL("../../../test/one-port-image", import.meta.url));
   onePort ??= docker([
     "build",
     "-q",
@@ -50,18 +44,28 @@ export function onePortImage(): string {
   return onePort;
 }
 
+let count = 0;
+
 /** Starts a container on this host's network, so that no contender pays for Docker's port forwarding. Answers its name. */
 export function run(args: readonly string[]): string {
-  const name = `audit-bench-${process.pid}-${started.size}`;
+  count += 1;
+  const name = `audit-svc-test-${process.pid}-c${count}`;
   started.add(name);
-  // Root reads a test's directory, which is nobody else's.
-  docker(["run", "-d", "--name", name, "--network", "host", "--user", "0:0", ...args]);
+  docker(["run", "-d", "--name", name, "--network", "host", ...args]);
   return name;
 }
 
-/** Stops a container as Docker does at a deploy, and removes it. */
-export function stop(name: string): void {
+/** Stops a container as Docker does at a deploy, and removes it. Answers its exit code. */
+export function stop(name: string): number {
   docker(["stop", "-t", "30", name]);
+  const code = Number(docker(["inspect", "-f", "{{.State.ExitCode}}", name]));
   docker(["rm", "-v", name]);
   started.delete(name);
+  return code;
+}
+
+/** The last lines that a container wrote. */
+export function logs(name: string): string {
+  const { stdout, stderr } = spawnSync("docker", ["logs", "--tail", "20", name], { encoding: "utf8" });
+  return stdout + stderr;
 }
