@@ -52,8 +52,9 @@ function library(context: CutoverContext): string[] {
       flagRun(context, `test "$(cat /flag/${OWNER})" = "$0"`) +
       ' || { echo "another deploy has begun in the meantime; this one decides nothing more" >&2; exit 1; }; }',
     "serving() { " + flagRun(context, `if [ -e /flag/${FLAG} ]; then echo green; else echo blue; fi`) + "; }",
+    // A flag that is there is left alone: it is read-only, and root without capabilities may not write to it either.
     'put_in_charge() { still_mine; if [ "$1" = green ]; then ' +
-      flagRun(context, `: > /flag/${FLAG}; chmod 0444 /flag/${FLAG}`) +
+      flagRun(context, `[ -e /flag/${FLAG} ] || { : > /flag/${FLAG}; chmod 0444 /flag/${FLAG}; }`) +
       "; else " +
       flagRun(context, `rm -f /flag/${FLAG}`) +
       "; fi; }",
