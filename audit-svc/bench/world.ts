@@ -5,7 +5,7 @@ import { docker, nodeImage, onePortImage, run, stop } from "../test/support/cont
 import { type TestDatabase, createDatabase } from "../test/support/database.js";
 import { event } from "../test/support/events.js";
 import { type PostgresServer, freePort, startServer, until } from "../test/support/postgres.js";
-import { ConfigFile, configContent, nodeOptions, program, tokens } from "../test/support/service.js";
+import { ConfigFile, configContent, imageEnv, program, tokens } from "../test/support/service.js";
 import { type LoadResult, runLoad } from "./load.js";
 
 export interface Options {
@@ -45,7 +45,8 @@ export class World {
 
   /** The service as it is deployed: its bundle, Node and Node's options are those of its image. */
   async service(database: TestDatabase, limits: Partial<LimitsConfig> = {}): Promise<Target> {
-    const settings = ["AUDIT_LOG_LEVEL=warn", "NODE_ENV=production", "AUDIT_ADMIN_LISTEN=off", nodeOptions()];
+    const settings = ["AUDIT_LOG_LEVEL=warn", "NODE_ENV=production", "AUDIT_ADMIN_LISTEN=off"];
+    for (const [name, value] of Object.entries(imageEnv())) settings.push(`${name}=${value}`);
     const mounts = ["-v", `${dirname(program())}:/app:ro`, "--entrypoint", "node"];
     const content = configContent(database.runtime, { storeSeconds: 20, ...limits });
     return this.#start("the service", content, settings, [...mounts, nodeImage(), "/app/main.js", "serve"]);

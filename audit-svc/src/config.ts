@@ -47,7 +47,7 @@ const Limits = Type.Object(
     dataBytes: limit(16_384, 2, 1_048_576, "Bytes of one event's data as JSON"),
     clockSkewSeconds: limit(300, 0, 86_400, "How far occurredAt may lie in the future"),
     queueEvents: limit(10_000, 1, 1_000_000, "Events that wait to be stored; beyond it requests get 503"),
-    queueBytes: limit(16_777_216, 1024, 1_073_741_824, "Bytes of bodies that wait to be stored"),
+    queueBytes: limit(4_194_304, 1024, 1_073_741_824, "Bytes of bodies that wait to be stored"),
     groupEvents: limit(1000, 1, 10_000, "Events stored by one statement"),
     writers: limit(2, 1, 32, "Connections that store"),
     readers: limit(4, 1, 64, "Connections that read"),

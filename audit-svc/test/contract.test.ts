@@ -7,7 +7,7 @@ import { docker, hasDocker, logs, nodeImage, onePortImage, run, stop } from "./s
 import { type TestDatabase, createDatabase } from "./support/database.js";
 import { event, send } from "./support/events.js";
 import { freePort, pause, until } from "./support/postgres.js";
-import { ConfigFile, configContent, nodeOptions, program, tokens } from "./support/service.js";
+import { ConfigFile, configContent, imageEnv, program, tokens } from "./support/service.js";
 
 /** An image that keeps the rows of CONTRACT.md marked "all". */
 interface Make {
@@ -25,7 +25,8 @@ const makes: Make[] = [
     // As its Dockerfile does it, without the build of an image.
     image: () => {
       chmodSync(dirname(program()), 0o755);
-      const mount = ["-v", `${dirname(program())}:/app:ro`, "-e", nodeOptions(), "--user", "10001:10001"];
+      const mount = ["-v", `${dirname(program())}:/app:ro`, "--user", "10001:10001"];
+      for (const [name, value] of Object.entries(imageEnv())) mount.push("-e", `${name}=${value}`);
       return [...mount, "--entrypoint", "/usr/bin/env", nodeImage(), "node", "/app/main.js"];
     },
   },

@@ -208,6 +208,49 @@ describe("crashes and stops", function () {
     await assertNothingLost(database, load);
   });
 
+  it("large batches beyond what may wait: 503s, and the heap that the image allows is enough", async () => {
+    // One character beyond Latin-1 makes a text of two bytes a character: the worst that a byte of a body can become.
+    const data = { a: `語${"x".repeat(15_900)}` };
+    const batch = (): object => Array.from({ length: 62 }, () => event({ data }));
+    const agent = new Agent({ keepAlive: true });
+    const codes = new Map<number, number>();
+    let running = true;
+    const load = Promise.all(
+      Array.from({ length: 32 }, async () => {
+        while (running) {
+          const { status } = await send(service.url, agent, batch());
+          codes.set(status, (codes.get(status) ?? 0) + 1);
+          await pause(50);
+        }
+      }),
+    );
+    const more = async (code: number, count: number): Promise<void> => {
+      const goal = (codes.get(code) ?? 0) + count;
+      await until(
+        () => (codes.get(code) ?? 0) >= goal || service.child?.signalCode !== null,
+        60_000,
+        `${count} more ${code}`,
+      );
+    };
+    await more(201, 5);
+    server.pause();
+    try {
+      await more(503, 100);
+    } finally {
+      server.cont();
+    }
+    await more(201, 5);
+    running = false;
+    await load;
+    agent.destroy();
+    assert.equal(service.child?.signalCode, null, service.log);
+    // 0: refused before the body's end, a connection may be reset while the client still writes.
+    assert.deepEqual(
+      [...codes.keys()].filter((code) => ![0, 201, 503].includes(code)),
+      [],
+    );
+  });
+
   it("a PostgreSQL that hangs, its connections open: 503s in time, then recovery by itself", async () => {
     const load = new Load(service.url);
     await load.more(100);

@@ -83,12 +83,13 @@ export function program(): string {
   return bundle;
 }
 
-/** `NODE_OPTIONS=…` as the image sets it. */
-export function nodeOptions(): string {
+/** What the image sets in the environment, so that memory is bounded as it is there. */
+export function imageEnv(): Record<string, string> {
   const dockerfile = readFileSync(new URL("../../Dockerfile", import.meta.url), "utf8");
-  const found = /NODE_OPTIONS="(.*)"/.exec(dockerfile)?.[1];
-  if (found === undefined) throw new Error("the Dockerfile sets no NODE_OPTIONS");
-  return `NODE_OPTIONS=${found}`;
+  const [, options] = /NODE_OPTIONS="(.*)"/.exec(dockerfile) ?? [];
+  const [, arenas] = /MALLOC_ARENA_MAX=(\d+)/.exec(dockerfile) ?? [];
+  if (options === undefined || arenas === undefined) throw new Error("the Dockerfile bounds no memory");
+  return { NODE_OPTIONS: options, MALLOC_ARENA_MAX: arenas };
 }
 
 /** The service as a process of its own. */
@@ -116,7 +117,7 @@ export class ServiceProcess {
   async start(options: { ready?: boolean } = {}): Promise<void> {
     const child = spawn(process.execPath, [program(), "serve"], {
       env: {
-        NODE_OPTIONS: nodeOptions().slice("NODE_OPTIONS=".length),
+        ...imageEnv(),
         PATH: process.env.PATH ?? "",
         AUDIT_CONFIG_FILE: this.file.path,
         AUDIT_LISTEN: `127.0.0.1:${this.port}`,
