@@ -17,10 +17,15 @@ export interface Ran {
 }
 
 /** Runs a program to its end; never throws for its exit code. */
-export function run(command: readonly string[], env: NodeJS.ProcessEnv = process.env, input?: string): Promise<Ran> {
+export function run(
+  command: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+  input?: string,
+  cwd = root,
+): Promise<Ran> {
   const [file = "", ...args] = command;
   return new Promise((done, fail) => {
-    const child = spawn(file, args, { cwd: root, env, stdio: ["pipe", "pipe", "pipe"] });
+    const child = spawn(file, args, { cwd, env, stdio: ["pipe", "pipe", "pipe"] });
     let output = "";
     let stdout = "";
     child.stdout.on("data", (chunk: Buffer) => {

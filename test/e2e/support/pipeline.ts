@@ -1,0 +1,226 @@
+import { execFile } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { createHash } from "node:crypto";
+import { stringify } from "yaml";
+import { idToken, type Pipeline as Claims } from "./id-token";
+import { platform, root, run, type Sandbox } from "./sandbox";
+
+const call = promisify(execFile);
+const state = (file: string): string => readFileSync(join(root, ".sandbox", file), "utf8");
+const onHere = { ...process.env, DOCKER_HOST: undefined };
+
+/** What a pipeline is, as GitLab would say it to its jobs. */
+export interface Kind {
+  source: "merge_request_event" | "push" | "schedule" | "pipeline";
+  tag?: string;
+  protected: boolean;
+  variables?: Record<string, string>;
+  /** What its ID token says otherwise. */
+  claims?: Claims;
+}
+
+export const mergeRequest: Kind = { source: "merge_request_event", protected: false };
+export const defaultBranch: Kind = { source: "push", protected: true };
+export const tagged = (tag: string, variables: Record<string, string> = {}): Kind => ({
+  source: "push",
+  tag,
+  protected: true,
+  variables,
+});
+export const schedule = (name: "drift" | "rebuild"): Kind => ({
+  source: "schedule",
+  protected: true,
+  variables: { SCHEDULE: name },
+});
+
+export interface Result {
+  code: number;
+  /** All that the jobs printed. */
+  log: string;
+  /** The last line of each red job, by which it says why; it begins with `error:`. */
+  errors: string[];
+  seconds: number;
+}
+
+/**
+ * The real .gitlab-ci.yml, run by gitlab-ci-local with its shell executor against the sandbox: a repository made of the working
+ * tree, with the stack's settings committed as Pulumi.sandbox.yaml. Vault's logins are the ones that the pipeline has in a real
+ * installation; the sandbox plays Harbor, VM2, PostgreSQL and the rest.
+ */
+export class Pipelines {
+  readonly logs: string[] = [];
+  readonly harbor: string;
+
+  private constructor(
+    private readonly sandbox: Sandbox,
+    readonly dir: string,
+    private readonly node: string,
+    private readonly path: string,
+  ) {
+    this.harbor = `${addressOf("registry")}:5000`;
+  }
+
+  static async open(sandbox: Sandbox): Promise<Pipelines> {
+    mkdirSync(join(root, "build"), { recursive: true });
+    const dir = mkdtempSync(join(root, "build/pipeline-"));
+    for (const file of await trackedFiles()) {
+      mkdirSync(dirname(join(dir, file)), { recursive: true });
+      cpSync(join(root, file), join(dir, file));
+    }
+    writeFileSync(join(dir, "Pulumi.sandbox.yaml"), state("Pulumi.sandbox.yaml"));
+    // As after `npm ci`, which ci/prepare.sh then leaves out; hard links, because the jobs write nothing there.
+    await call("cp", ["-al", join(root, "node_modules"), join(dir, "node_modules")]);
+    const lock = createHash("sha256")
+      .update(readFileSync(join(dir, "package-lock.json")))
+      .digest("hex");
+    writeFileSync(join(dir, "node_modules/.ci-lock"), `${lock}  package-lock.json\n`);
+    const git = (...args: string[]) =>
+      call("git", ["-C", dir, "-c", "user.name=alice", "-c", "user.email=alice@example.com", ...args]);
+    await git("init", "-q", "-b", "main");
+    await git("config", "user.name", "alice");
+    await git("config", "user.email", "alice@example.com");
+    await git("add", "-A");
+    await git("commit", "-q", "-m", "Pipeline");
+    await git("remote", "add", "origin", "git@gitlab.sandbox.test:team/audit.git");
+    await git("update-ref", "refs/remotes/origin/main", "HEAD");
+    await git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main");
+
+    const { npmPackage } = await import("../../../sandbox/src/parts/npm-packages.js");
+    const newEnough = Number(process.versions.node.split(".")[0]) >= 22;
+    const bin = newEnough ? dirname(process.execPath) : join(await npmPackage("node"), "bin");
+    // Of the sandbox's programs only those that a job's image brings along: its ssh knows VM2's key, and a job must not.
+    const tools = join(dir, ".gitlab-ci-local/tools");
+    mkdirSync(tools, { recursive: true });
+    const { path } = JSON.parse(state("run.json")) as { path: string[] };
+    const own = join(root, ".sandbox/bin");
+    for (const tool of ["pulumi", "docker"])
+      if (existsSync(join(own, tool))) symlinkSync(join(own, tool), join(tools, tool));
+    const rest = path.filter((entry) => entry !== own);
+    return new Pipelines(
+      sandbox,
+      dir,
+      join(bin, "node"),
+      [bin, tools, ...rest, ...(process.env.PATH ?? "").split(":").filter((entry) => entry !== own)].join(":"),
+    );
+  }
+
+  close(): void {
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  /** Runs the pipeline's jobs, or those that are named, in their order. */
+  async run(kind: Kind, ...jobs: string[]): Promise<Result> {
+    const ref = kind.tag ?? (kind.source === "merge_request_event" ? "feature" : "main");
+    const claims: Claims = {
+      ref,
+      ref_type: kind.tag === undefined ? "branch" : "tag",
+      ref_protected: kind.protected ? "true" : "false",
+      ...kind.claims,
+    };
+    const variables: Record<string, string> = {
+      CI_PIPELINE_SOURCE: kind.source,
+      CI_COMMIT_REF_PROTECTED: String(kind.protected),
+      CI_COMMIT_REF_NAME: ref,
+      ...(kind.tag === undefined ? {} : { CI_COMMIT_TAG: kind.tag }),
+      GITLAB_USER_LOGIN: "alice",
+      AUDIT_STACK: "sandbox",
+      VAULT_ADDR: this.sandbox.get("VAULT_ADDR"),
+      VAULT_ID_TOKEN: idToken(this.sandbox, { life: 1200, ...claims }),
+      VAULT_SSH_ROLE: "vm2",
+      PULUMI_HOME: this.sandbox.get("PULUMI_HOME"),
+      NODE_IMAGE: `${this.harbor}/hub/node:24`,
+      RUNTIME_IMAGE: `${this.harbor}/hub/node-plain:24`,
+      ...kind.variables,
+    };
+    // A file, as GitLab's project variables are one: arguments are for everybody to see.
+    // Written out, because gitlab-ci-local takes a value that begins with a slash for a file to be copied.
+    const written = Object.entries(variables).map(([name, value]) => [
+      name,
+      { type: "variable", values: { "*": value } },
+    ]);
+    const file = join(this.dir, ".gitlab-ci-local-variables.yml");
+    writeFileSync(file, stringify(Object.fromEntries(written), { lineWidth: 0 }), { mode: 0o600 });
+    const unset = kind.tag === undefined && kind.source !== "merge_request_event" ? [] : ["CI_COMMIT_BRANCH"];
+    const args = [
+      join(root, "node_modules/gitlab-ci-local/dist/index.js"),
+      ...["--force-shell-executor", "--concurrency", "1", "--no-artifacts-to-source"],
+      ...["--ignore-predefined-vars", Object.keys(variables).join(",")],
+      ...unset.flatMap((name) => ["--unset-variable", name]),
+      ...jobs,
+    ];
+    const started = Date.now();
+    const { code, output } = await run([this.node, ...args], this.#environment(), undefined, this.dir);
+    // eslint-disable-next-line no-control-regex
+    const log = output.replaceAll(/\u001b\[[0-9;]*m/g, "");
+    this.logs.push(log);
+    const last = new Map([...log.matchAll(/^(\S+)\s+> (error: .*)$/gm)].map(([, job = "", line = ""]) => [job, line]));
+    return { code, log, errors: [...last.values()], seconds: (Date.now() - started) / 1000 };
+  }
+
+  #environment(): NodeJS.ProcessEnv {
+    // Buildah's layers of its own, so that nothing of the machine's is used, and nothing is left there.
+    const work = join(this.dir, ".gitlab-ci-local");
+    const storage = join(work, "storage.conf");
+    writeFileSync(storage, `[storage]\ndriver = "vfs"\ngraphroot = "${work}/layers"\nrunroot = "${work}/run"\n`);
+    return { PATH: this.path, HOME: join(work, "home"), LANG: "C.UTF-8", CONTAINERS_STORAGE_CONF: storage };
+  }
+}
+
+export const addressOf = (part: "registry" | "vm2"): string =>
+  `${process.env.SANDBOX_SUBNET ?? "10.213.18"}.${{ registry: 12, vm2: 20 }[part]}`;
+
+async function trackedFiles(): Promise<string[]> {
+  const { stdout } = await call("git", ["-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
+  return stdout.split("\0").filter((file) => file !== "" && existsSync(join(root, file)));
+}
+
+export const secretsOf = (): Record<string, string> => JSON.parse(state("secrets.json")) as Record<string, string>;
+
+/** What an administrator puts into Vault for the pipeline, and VM2's sshd told to trust Vault's certificates. */
+export async function setUpLogins(sandbox: Sandbox, harbor: string): Promise<void> {
+  const secrets = secretsOf();
+  const shared = {
+    PULUMI_BACKEND_URL: sandbox.get("PULUMI_BACKEND_URL"),
+    AUDIT_REGISTRY_PASSWORD: sandbox.get("AUDIT_REGISTRY_PASSWORD"),
+  };
+  const deploy = {
+    ...shared,
+    PGPASSWORD: sandbox.get("PGPASSWORD"),
+    GRAFANA_AUTH: sandbox.get("GRAFANA_AUTH"),
+    SSH_KNOWN_HOSTS: state("ssh/known_hosts"),
+  };
+  const publish = {
+    HARBOR_HOST: harbor,
+    HARBOR_URL: `http://${harbor}`,
+    HARBOR_PROJECT: "audit",
+    HARBOR_USERNAME: "pusher",
+    HARBOR_PASSWORD: secrets["registry-pusher"],
+  };
+  const preview = { ...shared, PGPASSWORD: "no-login-of-a-preview", GRAFANA_AUTH: "no-login:of-a-preview", GITLAB_TOKEN: "glpat-of-the-sandbox" }; // prettier-ignore
+  const { rootToken } = JSON.parse(state("vault.json")) as { rootToken: string };
+  for (const [purpose, data] of Object.entries({ deploy, drift: deploy, publish, preview }))
+    await sandbox.vault("POST", `secret/data/ci/audit/${purpose}`, { data }, rootToken);
+  const ca = await sandbox.vault<{ data: { public_key: string } }>("GET", "ssh/config/ca", undefined, rootToken);
+  await onVm2(
+    `echo '${ca?.data.public_key.trim() ?? ""}' > /etc/ssh/vault-ca.pub; ` +
+      "grep -q vault-ca /etc/ssh/sshd_config || echo 'TrustedUserCAKeys /etc/ssh/vault-ca.pub' >> /etc/ssh/sshd_config; " +
+      "kill -HUP $(pgrep -o -x sshd)",
+  );
+}
+
+/** Takes back what {@link setUpLogins} did. */
+export async function removeLogins(sandbox: Sandbox): Promise<void> {
+  const { rootToken } = JSON.parse(state("vault.json")) as { rootToken: string };
+  for (const purpose of ["deploy", "drift", "publish", "preview"])
+    await sandbox.vault("DELETE", `secret/metadata/ci/audit/${purpose}`, undefined, rootToken);
+  await onVm2("sed -i '/vault-ca/d' /etc/ssh/sshd_config; rm -f /etc/ssh/vault-ca.pub; kill -HUP $(pgrep -o -x sshd)");
+}
+
+/** A shell line on VM2 as its administrator, past sshd. */
+export async function onVm2(script: string): Promise<string> {
+  const { code, output, stdout } = await run(["docker", "exec", platform("vm2"), "sh", "-c", script], onHere);
+  if (code !== 0) throw new Error(`on VM2: ${script} ended with ${code}:\n${output}`);
+  return stdout;
+}
