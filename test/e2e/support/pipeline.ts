@@ -87,6 +87,9 @@ export class Pipelines {
     await git("update-ref", "refs/remotes/origin/main", "HEAD");
     await git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main");
 
+    const { installPackages, which } = await import("../../../sandbox/src/parts/packages.js");
+    // gitlab-ci-local copies the working tree by it.
+    if ((await which("rsync")) === undefined) await installPackages(["rsync"], "rsync", console.error);
     const { npmPackage } = await import("../../../sandbox/src/parts/npm-packages.js");
     const newEnough = Number(process.versions.node.split(".")[0]) >= 22;
     const bin = newEnough ? dirname(process.execPath) : join(await npmPackage("node"), "bin");
