@@ -12,6 +12,7 @@ export = async () => {
   const s = settingsOfStack();
   const self = new pulumi.StackReference(`${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`);
   const previous = (await self.getOutputDetails("releases")).value as c.ReleaseState | undefined;
+  const previousVersion = (await self.getOutputDetails("databasePasswordVersion")).value as number | undefined;
 
   // Tokens come from the environment (VAULT_TOKEN, PGPASSWORD, GRAFANA_AUTH): as inputs they would stand in the state.
   const inVault = new vault.Provider("vault", { address: s.vaultAddress, skipChildToken: true });
@@ -36,6 +37,8 @@ export = async () => {
     database: s.databaseName,
     provider: inPostgres,
     protect: s.protectData,
+    passwordVersion: s.databasePasswordVersion,
+    previousVersion,
   });
   const tokens = new c.AccessTokens("audit", {
     applications: s.applications,
@@ -104,6 +107,8 @@ export = async () => {
     containers: service.containers,
     after: [edge, secrets],
   });
+  // The service's former login works until every replica has confirmed the new one.
+  const locked = database.lockFormerLogin([secrets.confirmed([cutover])]);
   const observability = new c.Observability("audit", {
     environment: s.environment,
     prometheus: {
@@ -142,5 +147,6 @@ export = async () => {
     image: cutover.image,
     release: cutover.release,
     releases: cutover.state,
+    databasePasswordVersion: locked.id.apply(() => s.databasePasswordVersion),
   };
 };

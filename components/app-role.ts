@@ -16,7 +16,7 @@ export interface AppRoleLoginArgs {
     /** AppRole mount; default "approle". */
     appRoleMount?: string;
   };
-  /** The one policy of whoever logs in, as HCL. */
+  /** The one policy of whoever logs in, as HCL; the right to renew its own token is added. */
   policy: string;
   host: DockerHost;
   /** Vault image by digest, for the one-shot that unwraps. */
@@ -42,6 +42,9 @@ export interface AppRoleLogin {
   delivered: pulumi.Resource;
 }
 
+/** Usually the default policy's. Without it a periodic token ends after its period, and the agent needs its secret_id again. */
+const RENEW_SELF = 'path "auth/token/renew-self" {\n  capabilities = ["update"]\n}\n';
+
 /**
  * An AppRole with one policy, and its credentials in a volume on the VM that one user reads. The secret_id is not a
  * resource (docs/decisions/0005). All resources are named from `name`, also in Vault.
@@ -50,7 +53,7 @@ export function appRoleLogin(name: string, args: AppRoleLoginArgs, opts: { paren
   const { parent } = opts;
   const inVault = { parent, provider: args.vault.provider };
   const appRoleMount = args.vault.appRoleMount ?? "approle";
-  const policy = new vault.Policy(`${name}-policy`, { name, policy: args.policy }, inVault);
+  const policy = new vault.Policy(`${name}-policy`, { name, policy: args.policy + RENEW_SELF }, inVault);
   const cidrs = args.boundCidrs === undefined ? undefined : [...args.boundCidrs];
   const role = new vault.approle.AuthBackendRole(
     `${name}-role`,

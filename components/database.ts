@@ -1,6 +1,7 @@
 import * as postgresql from "@pulumi/postgresql";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
+import { UserError } from "./user-error";
 
 export interface DatabaseServer {
   /** Server as the service reaches it. */
@@ -12,12 +13,19 @@ export interface DatabaseServer {
 
 export interface DatabaseArgs {
   server: DatabaseServer;
-  /** Name of the database; its roles are `<name>_owner`, `<name>_runtime`, `<name>_app`. */
+  /** Name of the database; its roles are `<name>_owner`, `<name>_runtime`, `<name>_app` and `<name>_app_alt`. */
   database: string;
   /** Provider for the server; it needs CREATEROLE and CREATEDB, not superuser. */
   provider: postgresql.Provider;
   /** Refuse to delete the database and its roles, also when the stack is destroyed; default true. */
   protect?: boolean;
+  /**
+   * Raising it by one gives the service another login with a new password; default 1. Odd versions log in as `<name>_app`, even
+   * ones as `<name>_app_alt` (docs/decisions/0071).
+   */
+  passwordVersion?: number;
+  /** Version of the last run; undefined at the first. */
+  previousVersion?: number;
 }
 
 /** How to connect, in the shape of the service's configuration file. */
@@ -31,9 +39,9 @@ export interface Connection {
 }
 
 /**
- * A database of one's own on an existing PostgreSQL server, with three roles: the owner, who migrates; a group that may
- * be granted what the service needs at run time; and the login that the service uses, a member of that group and of
- * nothing else. Nobody else may connect.
+ * A database of one's own on an existing PostgreSQL server, with four roles: the owner, who migrates; a group that may
+ * be granted what the service needs at run time; and two logins, of which the service uses one, members of that group and of
+ * nothing else. The other is locked by {@link lockFormerLogin}. Nobody else may connect.
  *
  * @example
  * const database = new Database("audit", {
@@ -49,15 +57,20 @@ export class Database extends pulumi.ComponentResource {
   readonly ownerConnection: pulumi.Output<Connection>;
   /** Group role without login that migrations grant the run-time rights to. */
   readonly runtimeRole: pulumi.Output<string>;
+  readonly #former: { name: string; args: postgresql.RoleArgs; opts: pulumi.CustomResourceOptions };
 
   constructor(name: string, args: DatabaseArgs, opts?: pulumi.ComponentResourceOptions) {
     super("audit:index:Database", name, {}, opts);
+    const version = checkVersion(args.passwordVersion ?? 1, args.previousVersion);
+    const [current, former] = version % 2 === 1 ? (["app", "app-alt"] as const) : (["app-alt", "app"] as const);
+    const loginName = (login: "app" | "app-alt") => `${args.database}_${login.replace("-", "_")}`;
     const inherited = { parent: this, provider: args.provider, protect: args.protect ?? true };
 
     const password = (role: string) =>
       new random.RandomPassword(`${name}-${role}-password`, { length: 32, special: false }, { parent: this }).result;
     const ownerPassword = password("owner");
-    const appPassword = password("app");
+    // A resource of the login's own, gone when the other login is used: so the password is new each time the login is used again.
+    const appPassword = password(current);
 
     const owner = new postgresql.Role(
       `${name}-owner`,
@@ -70,10 +83,15 @@ export class Database extends pulumi.ComponentResource {
       inherited,
     );
     const app = new postgresql.Role(
-      `${name}-app`,
-      { name: `${args.database}_app`, login: true, password: appPassword, roles: [runtime.name] },
+      `${name}-${current}`,
+      { name: loginName(current), login: true, password: appPassword, roles: [runtime.name] },
       inherited,
     );
+    this.#former = {
+      name: `${name}-${former}`,
+      args: { name: loginName(former), login: false, roles: [runtime.name] },
+      opts: inherited,
+    };
 
     const database = new postgresql.Database(
       `${name}-database`,
@@ -120,4 +138,20 @@ export class Database extends pulumi.ComponentResource {
       runtimeRole: this.runtimeRole,
     });
   }
+
+  /** Locks the login that the service used before, once everything in `after` is done: until then both work. */
+  lockFormerLogin(after: readonly pulumi.Resource[]): postgresql.Role {
+    const { name, args, opts } = this.#former;
+    return new postgresql.Role(name, args, { ...opts, dependsOn: [...after] });
+  }
+}
+
+/** One step at a time: two steps lead back to the same login, whose password would change under the running service. */
+function checkVersion(version: number, previous: number | undefined): number {
+  if (previous !== undefined && version !== previous && version !== previous + 1) {
+    throw new UserError(
+      `audit:databasePasswordVersion is ${version}, and the last deploy had ${previous}: set it to ${previous + 1} to rotate the password, or leave it at ${previous}. Nothing was changed.`,
+    );
+  }
+  return version;
 }

@@ -1,7 +1,14 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
-import { renderAgentConfig, renderReloadScript, renderTemplate } from "../vault-agent/render";
+import { createHash } from "node:crypto";
+import {
+  confirmScript,
+  renderAgentConfig,
+  renderedSecret,
+  renderReloadScript,
+  renderTemplate,
+} from "../vault-agent/render";
 import { appRoleLogin } from "./app-role";
 import { digestOf } from "./digest";
 import type { DockerHost } from "./docker-host";
@@ -9,6 +16,7 @@ import { HostFiles } from "./host-files";
 import { hardened, LOG_OPTIONS, pidsLimit, scratch } from "./hardening";
 import type { Networks } from "./networks";
 import type { Replica } from "./release";
+import { quote } from "./shell";
 import type { Slots } from "./slots";
 
 /** Uid of Vault in the official image. */
@@ -65,6 +73,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
   readonly policyName: pulumi.Output<string>;
   /** Name of the agent's container. */
   readonly agent: pulumi.Output<string>;
+  readonly #confirm: (after: readonly pulumi.Resource[]) => pulumi.Resource;
 
   constructor(name: string, args: SecretsBindingArgs, opts?: pulumi.ComponentResourceOptions) {
     super("audit:index:SecretsBinding", name, {}, opts);
@@ -184,6 +193,23 @@ export class SecretsBinding extends pulumi.ComponentResource {
     );
     const limited = pidsLimit(`${name}-agent-pids`, args.host, agent, 64, { parent: this });
 
+    // No secret: the service shows the same digest in its metrics.
+    const digest = pulumi.unsecret(
+      pulumi.output(args.data).apply((data) => createHash("sha256").update(renderedSecret(data)).digest("hex")),
+    );
+    this.#confirm = (after) =>
+      args.host.script(
+        `${name}-confirmed`,
+        {
+          script: digest.apply(
+            (wanted) =>
+              `docker exec ${name}-agent sh -c ${quote(confirmScript(configPath, "/agent/reload.sh", wanted, 60))}`,
+          ),
+        },
+        // Not a child of this one: what waits for the binding, as the change of releases does, would wait for this, too.
+        { parent: args.host, dependsOn: [agent, limited, ...after] },
+      );
+
     this.configVolume = rendered.name;
     this.roleName = login.role.roleName;
     this.policyName = login.policy.name;
@@ -195,6 +221,15 @@ export class SecretsBinding extends pulumi.ComponentResource {
       policyName: this.policyName,
       agent: this.agent,
     });
+  }
+
+  /**
+   * Done once every serving replica has confirmed that it works with the secret as this run wrote it.
+   *
+   * @param after what must be done before: the change of releases, when there is one
+   */
+  confirmed(after: readonly pulumi.Resource[]): pulumi.Resource {
+    return this.#confirm(after);
   }
 }
 

@@ -69,6 +69,40 @@ export function renderTemplate(secretPath: string): string {
   return `{{ with secret ${hcl(secretPath)} }}{{ .Data.data | toJSONPretty }}{{ end }}\n`;
 }
 
+/** The file that {@link renderTemplate} makes of a secret: Go's JSON, with sorted keys and its escapes. */
+export function renderedSecret(data: unknown): string {
+  const sorted = (value: unknown): unknown =>
+    Array.isArray(value)
+      ? value.map(sorted)
+      : typeof value === "object" && value !== null
+        ? Object.fromEntries(
+            Object.entries(value)
+              .sort(([a], [b]) => (a < b ? -1 : 1))
+              .map(([key, inner]) => [key, sorted(inner)]),
+          )
+        : value;
+  const text = JSON.stringify(sorted(JSON.parse(JSON.stringify(data))), null, 2);
+  const escape = (c: string) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return `${text.replace(/[<>&\u2028\u2029]/g, escape)}\n`;
+}
+
+/**
+ * Waits in the agent's container until the file is the one wanted, and every serving replica has confirmed it.
+ *
+ * @param digest sha256 of the file, in hex
+ * @param deadline seconds for the file to be rendered
+ */
+export function confirmScript(configFile: string, reloadCommand: string, digest: string, deadline: number): string {
+  return [
+    `end=$(( $(date +%s) + ${deadline} ))`,
+    `until [ "$(sha256sum ${configFile} 2> /dev/null | cut -d " " -f 1)" = ${digest} ]; do`,
+    `  if [ "$(date +%s)" -ge "$end" ]; then echo "the agent has not rendered the secret of this deploy within ${deadline} s; see its log" >&2; exit 1; fi`,
+    "  sleep 0.2",
+    "done",
+    `exec sh ${reloadCommand}`,
+  ].join("\n");
+}
+
 export interface ReloadTarget {
   /** Name in messages. */
   name: string;

@@ -50,7 +50,10 @@ describe("journey: a changed secret reaches every replica", () => {
     const paths = [...(policy?.data.policy ?? "").matchAll(/path\s+"([^"]+)"\s*\{\s*capabilities\s*=\s*\[([^\]]*)\]/g)];
     assert.deepEqual(
       paths.map(([, where, what]) => [where, what]),
-      [[path, `"read"`]],
+      [
+        [path, `"read"`],
+        ["auth/token/renew-self", `"update"`],
+      ],
     );
   });
 });

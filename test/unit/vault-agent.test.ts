@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { readOnlyPolicy } from "../../components/secrets-binding";
-import { renderAgentConfig, renderReloadScript, renderTemplate } from "../../vault-agent/render";
+import { renderAgentConfig, renderedSecret, renderReloadScript, renderTemplate } from "../../vault-agent/render";
 
 const expected = (file: string) => readFileSync(`test/unit/expected/${file}`, "utf8");
 
@@ -24,6 +24,13 @@ describe("Vault Agent's files", () => {
     assert.equal(
       renderTemplate("secret/data/audit-svc/vm2"),
       '{{ with secret "secret/data/audit-svc/vm2" }}{{ .Data.data | toJSONPretty }}{{ end }}\n',
+    );
+  });
+
+  it("knows the file that Go makes of a secret", () => {
+    assert.equal(
+      renderedSecret({ tokens: [], database: { user: "b", password: "<a&b>", port: 5432, absent: undefined } }),
+      '{\n  "database": {\n    "password": "\\u003ca\\u0026b\\u003e",\n    "port": 5432,\n    "user": "b"\n  },\n  "tokens": []\n}\n',
     );
   });
 

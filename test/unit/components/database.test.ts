@@ -4,16 +4,20 @@ import * as pulumi from "@pulumi/pulumi";
 import { Database } from "../../../components/database";
 import { find, ofType, run, Secret, valueOf } from "../support/program";
 
-const build = () =>
-  new Database("audit", {
+const build = (versions: { passwordVersion?: number; previousVersion?: number } = {}) => {
+  const database = new Database("audit", {
     server: { host: "db.example.test", port: 5433, sslMode: "verify-full" },
     database: "events",
     provider: new postgresql.Provider("server", { host: "db.example.test" }),
+    ...versions,
   });
+  database.lockFormerLogin([]);
+  return database;
+};
 
 describe("Database", () => {
   it("makes an owner and a login that has nothing but the run-time group", async () => {
-    const { resources } = await run(build);
+    const { resources } = await run(() => build());
     const owner = find(resources, "Role", "audit-owner");
     assert.deepEqual(owner.inputs, {
       name: "events_owner",
@@ -33,7 +37,7 @@ describe("Database", () => {
   });
 
   it("gives the database to the owner and lets nobody but the run-time group connect", async () => {
-    const { resources } = await run(build);
+    const { resources } = await run(() => build());
     assert.equal(find(resources, "Database", "audit-database").inputs.owner, "events_owner");
     const nobody = find(resources, "Grant", "audit-public");
     assert.deepEqual(nobody.inputs, { database: "events", objectType: "database", role: "public", privileges: [] });
@@ -43,9 +47,9 @@ describe("Database", () => {
   });
 
   it("protects what holds data, unless told otherwise", async () => {
-    const { resources } = await run(build);
+    const { resources } = await run(() => build());
     const held = resources.filter((r) => r.type.startsWith("postgresql:"));
-    assert.equal(held.length, 6);
+    assert.equal(held.length, 7);
     for (const r of held) assert.equal(r.protect, true, r.name);
     const open = await run(
       () =>
@@ -60,7 +64,7 @@ describe("Database", () => {
   });
 
   it("hands out connections as secrets", async () => {
-    const { result } = await run(build);
+    const { result } = await run(() => build());
     assert.equal(await pulumi.isSecret(result.connection), true);
     assert.equal(await pulumi.isSecret(result.ownerConnection), true);
     assert.deepEqual(await valueOf(result.connection), {
@@ -74,8 +78,36 @@ describe("Database", () => {
     assert.equal((await valueOf(result.ownerConnection)).user, "events_owner");
   });
 
+  it("gives the other login a new password at a raised version, and locks the former one afterwards", async () => {
+    const { resources, result } = await run(() => build({ passwordVersion: 2, previousVersion: 1 }));
+    assert.deepEqual(find(resources, "Role", "audit-app-alt").inputs, {
+      name: "events_app_alt",
+      login: true,
+      password: new Secret("password-of-audit-app-alt-password"),
+      roles: ["events_runtime"],
+    });
+    assert.deepEqual(find(resources, "Role", "audit-app").inputs, {
+      name: "events_app",
+      login: false,
+      roles: ["events_runtime"],
+    });
+    assert.ok(!resources.some((r) => r.name === "audit-app-password"), "the former password is still in the state");
+    assert.equal((await valueOf(result.connection)).user, "events_app_alt");
+  });
+
+  it("refuses to skip a version, which would change the password under the running service", async () => {
+    for (const passwordVersion of [1, 4]) {
+      await assert.rejects(
+        run(() => build({ passwordVersion, previousVersion: 2 })),
+        {
+          message: `audit:databasePasswordVersion is ${passwordVersion}, and the last deploy had 2: set it to 3 to rotate the password, or leave it at 2. Nothing was changed.`,
+        },
+      );
+    }
+  });
+
   it("is the parent of all it makes and uses the given provider", async () => {
-    const { resources } = await run(build);
+    const { resources } = await run(() => build());
     const component = find(resources, "Database", "audit");
     for (const r of resources.filter((x) => x.type.startsWith("postgresql:") && !x.type.includes("providers"))) {
       assert.equal(r.parent, component.urn, r.name);

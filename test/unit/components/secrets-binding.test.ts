@@ -36,7 +36,8 @@ describe("SecretsBinding", () => {
     const { resources } = await run(() => build(["10.0.0.7/32"]));
     assert.equal(
       find(resources, "Policy", "audit-svc-policy").inputs.policy,
-      'path "secret/data/audit-svc/vm2" {\n  capabilities = ["read"]\n}\n',
+      'path "secret/data/audit-svc/vm2" {\n  capabilities = ["read"]\n}\n' +
+        'path "auth/token/renew-self" {\n  capabilities = ["update"]\n}\n',
     );
     const { inputs } = find(resources, "AuthBackendRole", "audit-svc-role");
     assert.deepEqual(inputs.tokenPolicies, ["audit-svc"]);
