@@ -61,7 +61,8 @@ describe("EdgeCertificate", () => {
     const { resources } = await run(build({ by: "vault", mount: "pki", role: "edge", ttl: "72h" }));
     assert.equal(
       find(resources, "Policy", "audit-edge-certificate-policy").inputs.policy,
-      'path "pki/issue/edge" {\n  capabilities = ["create", "update"]\n}\n',
+      'path "pki/issue/edge" {\n  capabilities = ["create", "update"]\n}\n' +
+        'path "auth/token/renew-self" {\n  capabilities = ["update"]\n}\n',
     );
     const { inputs } = find(resources, "Container", "audit-edge-certificate-agent");
     assert.deepEqual(inputs.networksAdvanced, [{ name: "audit-egress" }]);
