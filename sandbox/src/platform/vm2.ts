@@ -126,7 +126,8 @@ function configureSsh(settings: Settings, state: State, hostKey: string): void {
     [
       "#!/bin/sh",
       "# ssh for the sandbox: knows VM2's key and where to find it. Everything else is the ssh that follows in PATH.",
-      "PATH=${PATH#" + `"${state.path("bin")}"` + ":}",
+      // Wherever it stands in PATH: npx, for one, puts directories of its own before it, and this would call itself without end.
+      `PATH=$(printf %s ":$PATH:" | sed -e ':again' -e 's|:${state.path("bin")}:|:|' -e 'tagain' -e 's|^:||' -e 's|:$||')`,
       `exec ssh -F '${config}' "$@"`,
       "",
     ].join("\n"),
