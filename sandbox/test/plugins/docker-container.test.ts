@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 
+import { baseImage } from "../../offline/conformance/harness/base-image.js";
 import { InitFailed, Plugin, Resource } from "./provider-client.js";
 import type { Properties } from "../../offline/plugins/framework/values.js";
 
-const IMAGE = "debian:trixie-slim";
+const IMAGE = baseImage();
 const TYPE = "docker:index/container:Container";
 const PREFIX = `dtest-${process.pid}`;
 

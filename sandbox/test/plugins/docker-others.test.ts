@@ -5,6 +5,7 @@ import { cpusOf } from "../../offline/plugins/docker/container-state.js";
 import { sshCommand } from "../../offline/plugins/docker/connection.js";
 import { Engine } from "../../offline/plugins/docker/engine.js";
 import { authHeader, registryAuths, registryOf } from "../../offline/plugins/docker/registry.js";
+import { baseImage } from "../../offline/conformance/harness/base-image.js";
 import { startRegistry } from "./docker-registry-server.js";
 import { startSshServer, type SshServer } from "./docker-sshd.js";
 import { Plugin, Resource } from "./provider-client.js";
@@ -83,7 +84,7 @@ describe("docker stand-in: connections", function () {
     try {
       await plugin.configure({ host: server.host, sshOpts: server.sshOpts });
       const one = await new Resource(plugin, "docker:index/container:Container", `${PREFIX}-ssh`).create({
-        image: "debian:trixie-slim",
+        image: baseImage(),
         command: ["echo", "there"],
         attach: true,
         logs: true,
@@ -138,7 +139,7 @@ describe("docker stand-in: networks, volumes, images", function () {
   it("gives a network up only when its last container has left", async () => {
     const network = await resource("network:Network", "busy").create({});
     const name = String(network.state.name);
-    const id = docker("run", "-d", "--network", name, "debian:trixie-slim", "sleep", "60");
+    const id = docker("run", "-d", "--network", name, baseImage(), "sleep", "60");
     const gone = network.delete();
     setTimeout(() => docker("rm", "-f", id), 1500);
     await gone;

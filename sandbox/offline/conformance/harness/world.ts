@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
 import Docker from "dockerode";
+import { baseImage } from "./base-image.js";
 
 /** Everything this run makes in Docker starts with this, so that it can be told from others' and swept. */
 export const PREFIX = (process.env.CONFORMANCE_PREFIX ??= `conformance-${randomBytes(3).toString("hex")}`);
 
 /** An image that is there already; it needs `sh`, `sleep` and `touch`. */
-export const IMAGE = process.env.CONFORMANCE_IMAGE ?? "debian:trixie-slim";
+export const IMAGE = process.env.CONFORMANCE_IMAGE ?? baseImage();
 
 export const docker = new Docker({ socketPath: "/var/run/docker.sock" });
 
