@@ -106,6 +106,7 @@ const schema = z.strictObject({
     .default("require"),
   databaseAdminHost: optional(host),
   databaseAdminPort: wholeNumber(0, 65535).default(0),
+  databaseLimit: wholeNumber(0, 1_000_000).default(0),
   databasePasswordVersion: wholeNumber(1, 1_000_000).default(1),
   databaseAdminUser: z.string().min(1).default("deployer"),
   protectData: z

@@ -131,12 +131,14 @@ export = async () => {
           : { uid: s.grafanaDataSource },
       nginxDashboard: await publishedDashboard(),
     },
-    scrape: { address: s.metricsAddress, replicas: slots.serving, release: service.release },
+    scrape: { address: s.metricsAddress, replicas: slots.serving, release: service.release, others: edge.otherMetrics },
     links: [
       { title: "Service", url: s.serviceUrl },
       { title: "Targets", url: `${s.prometheusUrl}/targets` },
     ],
     runbookUrl: s.runbookUrl,
+    certificate: source,
+    databaseLimit: s.databaseLimit || undefined,
     after: [cutover],
   });
 

@@ -65,6 +65,8 @@ export class EdgeProxy extends pulumi.ComponentResource {
   readonly url: pulumi.Output<string>;
   /** What the metrics listener shows to Prometheus besides metrics, once it is there. */
   readonly targets: PublishedFiles;
+  /** Names of what the metrics listener serves at `/metrics/<name>` besides the replicas and the exporter. */
+  readonly otherMetrics: readonly string[];
 
   constructor(name: string, args: EdgeProxyArgs, opts?: pulumi.ComponentResourceOptions) {
     super("audit:index:EdgeProxy", name, {}, opts);
@@ -75,6 +77,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
     const exporterImage = args.host.image(`${name}-exporter-image`, args.images.exporter, { parent: this });
 
     this.targets = { volume: `${name}-config`, file: "targets.json", path: "/targets" };
+    this.otherMetrics = certificate === undefined ? [] : ["certificate"];
     const upstream = (slot: "blue" | "green") => ({ name: slot, servers: args.upstreams[slot] });
     const volume = new docker.Volume(`${name}-config`, { name: `${name}-config` }, onHost);
     const configuration = new HostFiles(

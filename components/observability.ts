@@ -9,8 +9,10 @@ import {
   targets,
   type Link,
   type ReplicaTarget,
+  type TimeLeft,
 } from "../dashboards";
 import type { DockerHost } from "./docker-host";
+import type { CertificateSource } from "./edge-certificate";
 import type { PublishedFiles } from "./edge-proxy";
 import { HostFiles } from "./host-files";
 import type { SshHost } from "./ssh-host";
@@ -50,12 +52,16 @@ export interface ObservabilityArgs {
     /** Text of the published dashboard of nginx-prometheus-exporter. */
     nginxDashboard: string;
   };
-  /** What is scraped: the edge's metrics listener as Prometheus reaches it, and the replicas behind it. */
-  scrape: { address: string; replicas: readonly ReplicaTarget[]; release: string };
+  /** What is scraped: the edge's metrics listener as Prometheus reaches it, the replicas behind it, and what else it serves. */
+  scrape: { address: string; replicas: readonly ReplicaTarget[]; release: string; others?: readonly string[] };
   /** Links in the head of the service's dashboard. */
   links?: readonly Link[];
   /** Address of docs/runbook.md as people open it. */
   runbookUrl: string;
+  /** Where the edge's certificate comes from: its end is watched. Default: it has none. */
+  certificate?: CertificateSource;
+  /** GiB that the database may take up; an alert comes days ahead. Default: not known, no alert. */
+  databaseLimit?: number;
   /** What must be done before Prometheus is told of the targets: what serves them. */
   after?: readonly pulumi.Resource[];
 }
@@ -103,7 +109,6 @@ export class Observability extends pulumi.ComponentResource {
     );
   }
 
-  /** Writes the rules file and has Prometheus read it, which it does not do by itself. */
   /** Writes the rules file and has Prometheus read it, which it does not do by itself. */
   #rules(name: string, args: ObservabilityArgs): void {
     if (args.alerts.in !== "prometheus") return;
@@ -170,6 +175,7 @@ export class Observability extends pulumi.ComponentResource {
           uid: serviceUid(args.environment),
           environment: args.environment,
           links: args.links,
+          certificate: certificateLimits(args.certificate),
         }),
       ),
       nginx: dashboard(
@@ -199,8 +205,26 @@ function whereTargetsGo({ prometheus: { targets }, scrape, environment }: Observ
   return { host, directory, file: `audit-${environment}.json`, place: directory };
 }
 
-function alertOptions({ environment, runbookUrl, grafana: { publicUrl } }: ObservabilityArgs): AlertOptions {
-  return { environment, runbookUrl, dashboardUrl: `${publicUrl}/d/${serviceUid(environment)}` };
+function alertOptions(args: ObservabilityArgs): AlertOptions {
+  const { environment, runbookUrl, databaseLimit, grafana } = args;
+  return {
+    environment,
+    runbookUrl,
+    dashboardUrl: `${grafana.publicUrl}/d/${serviceUid(environment)}`,
+    databaseLimit: databaseLimit === undefined ? undefined : databaseLimit * 1024 ** 3,
+    certificate: certificateLimits(args.certificate),
+  };
+}
+
+/**
+ * When somebody has to look after the certificate. From Vault it is renewed when 5 to 15 % of its life are left (the
+ * agent's lease_renewal_threshold, with its jitter), so less than that is a renewal that failed.
+ */
+export function certificateLimits(source: CertificateSource | undefined): TimeLeft | undefined {
+  if (source === undefined) return undefined;
+  if (source.by === "files") return { warning: 14 * 86_400, critical: 2 * 86_400 };
+  const life = Number.parseInt(source.ttl) * { s: 1, m: 60, h: 3600 }[source.ttl.slice(-1) as "s" | "m" | "h"];
+  return { warning: life / 25, critical: life / 50 };
 }
 
 /** Of its own for each environment, so that several share one Grafana. */

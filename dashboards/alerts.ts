@@ -1,7 +1,9 @@
 import { stringify } from "yaml";
 
-import { EDGE_JOB, SERVICE_JOB } from "./metrics";
-import { CLIENT_ROUTES, INGEST_ROUTE, equals, select } from "./promql";
+import { certificateAlerts, storageAlerts } from "./expiry-alerts";
+import { SERVICE_JOB } from "./metrics";
+import type { TimeLeft } from "./panels";
+import { configurationAlerts, databaseAlerts, edgeAlerts, serviceAlerts } from "./service-alerts";
 
 export interface AlertOptions {
   /** Environment whose series the rules watch: part of each rule's matchers and of the group's name, so one Prometheus can hold several. */
@@ -14,12 +16,16 @@ export interface AlertOptions {
   readonly errorShare?: number;
   /** 99th percentile of storing events that raises an alert, in seconds. Default 0.5. */
   readonly latencySeconds?: number;
+  /** Bytes that the database may take up; its alert comes days ahead. Default: not known, no alert. */
+  readonly databaseLimit?: number;
+  /** When the edge's certificate has to be looked after. Default: it has none, no alert. */
+  readonly certificate?: TimeLeft;
 }
 
 export type Severity = "critical" | "warning";
 
 /** One alert before it is written as YAML. */
-interface Alert {
+export interface Alert {
   readonly name: string;
   readonly expr: string;
   /** How long the expression must hold, as Prometheus writes durations. */
@@ -34,16 +40,11 @@ interface Alert {
  * Alert rules as a Prometheus rules file. They are written for a scrape and evaluation interval of at most 15 s; a service that is
  * gone shows within 30 s at 10 s or less.
  *
- * Not here because nothing exposes it yet: the nearness of a certificate's or a secret's end, the agent's failing log-in, partitions and disk.
- *
  * @throws Error if a threshold is out of range
  */
 export function alertRules(options: AlertOptions): string {
-  const { environment, runbookUrl, dashboardUrl, errorShare = 0.05, latencySeconds = 0.5 } = options;
-  if (!(errorShare > 0 && errorShare < 1))
-    throw new Error(`errorShare must be above 0 and below 1, not ${errorShare}.`);
-  if (!(latencySeconds > 0)) throw new Error(`latencySeconds must be above 0, not ${latencySeconds}.`);
-  const rules = alerts(environment, errorShare, latencySeconds).map((alert) => ({
+  const { environment, runbookUrl, dashboardUrl } = options;
+  const rules = alerts(options).map((alert) => ({
     alert: alert.name,
     expr: alert.expr,
     for: alert.for,
@@ -58,142 +59,13 @@ export function alertRules(options: AlertOptions): string {
   return stringify({ groups: [{ name: `audit-svc-${environment}`, rules }] }, { lineWidth: 0 });
 }
 
-function alerts(environment: string, errorShare: number, latencySeconds: number): Alert[] {
-  const here = equals("environment", environment);
-  const service = (series: string, ...more: readonly string[]) =>
-    select(series, equals("job", SERVICE_JOB), here, ...more);
-  const edge = (series: string) => select(series, equals("job", EDGE_JOB), here);
-  const sum = (series: string, ...more: readonly string[]) =>
-    `sum by (environment) (rate(${service(series, ...more)}[5m]))`;
+function alerts(options: AlertOptions): Alert[] {
   return [
-    {
-      name: "AuditServiceDown",
-      expr: `sum by (environment) (${service("up")}) == 0`,
-      for: "10s",
-      severity: "critical",
-      summary: "No replica of the audit service answers in {{ $labels.environment }}",
-      description:
-        "Prometheus reaches none of the replicas through the edge's metrics listener. Events are probably not being taken.",
-    },
-    {
-      name: "AuditServiceNotScraped",
-      expr: `absent(${service("up")})`,
-      for: "2m",
-      severity: "critical",
-      summary: `Prometheus has no target of the audit service in ${environment}`,
-      description:
-        "The targets file is missing, empty, or not read by any scrape job. Every other alert of the service is blind.",
-    },
-    {
-      name: "AuditReplicaDown",
-      expr: `${service("up")} == 0 unless on (environment) (sum by (environment) (${service("up")}) == 0)`,
-      for: "1m",
-      severity: "warning",
-      summary: "Replica {{ $labels.replica }} of the audit service is down in {{ $labels.environment }}",
-      description: "The others carry its load. Release {{ $labels.release }}.",
-    },
-    {
-      name: "AuditReplicaRestarting",
-      expr: `changes(${service("process_start_time_seconds")}[15m]) > 2`,
-      for: "0s",
-      severity: "warning",
-      summary: "Replica {{ $labels.replica }} of the audit service keeps restarting in {{ $labels.environment }}",
-      description: "Its process started {{ $value }} times anew within 15 minutes.",
-    },
-    {
-      name: "AuditErrorShare",
-      expr: `${sum("http_requests_total", CLIENT_ROUTES, 'code=~"5.."')}\n  / ${sum("http_requests_total", CLIENT_ROUTES)} > ${errorShare}`,
-      for: "2m",
-      severity: "critical",
-      summary:
-        "{{ $value | humanizePercentage }} of the audit service's answers are errors in {{ $labels.environment }}",
-      description: `More than ${errorShare * 100} % of the answers to clients within 5 minutes had a 5xx code.`,
-    },
-    {
-      name: "AuditLatency",
-      expr: `histogram_quantile(0.99, sum by (environment, le) (rate(${service("http_request_duration_seconds_bucket", ...INGEST_ROUTE)}[5m]))) > ${latencySeconds}`,
-      for: "5m",
-      severity: "warning",
-      summary: "Storing audit events is slow in {{ $labels.environment }}: p99 {{ $value | humanizeDuration }}",
-      description: `One request of a hundred took longer than ${latencySeconds} s over the last 5 minutes.`,
-    },
-    {
-      name: "AuditEventsRefused",
-      expr: `${sum("http_requests_total", ...INGEST_ROUTE, 'code=~"429|503"')} > 0`,
-      for: "1m",
-      severity: "warning",
-      summary: "The audit service refuses events in {{ $labels.environment }}",
-      description:
-        "{{ $value | humanize }} requests per second are answered 429 or 503: the queue is full, a limit is reached, or the database is away. Senders must send again.",
-    },
-    {
-      name: "AuditEventsRejected",
-      expr: `${sum("http_requests_total", ...INGEST_ROUTE, 'code=~"4..",code!="429"')}\n  / ${sum("http_requests_total", ...INGEST_ROUTE)} > 0.1`,
-      for: "10m",
-      severity: "warning",
-      summary:
-        "{{ $value | humanizePercentage }} of the requests with audit events are faulty in {{ $labels.environment }}",
-      description:
-        "A sender uses a wrong token or a wrong format. Its events are not stored, and sending them again unchanged does not help.",
-    },
-    {
-      name: "AuditDatabaseAway",
-      expr: [
-        `sum by (environment, replica) (rate(${service("audit_db_errors_total", 'kind=~"connection|timeout"')}[2m])) > 0`,
-        // Without traffic nothing is stored and no error is counted; the container's health check still asks.
-        `  or sum by (environment, replica) (rate(${service("http_requests_total", 'route="/readyz"', 'code="503"')}[2m])) > 0`,
-      ].join("\n"),
-      for: "1m",
-      severity: "critical",
-      summary:
-        "Replica {{ $labels.replica }} of the audit service does not reach its database in {{ $labels.environment }}",
-      description:
-        "Connections to PostgreSQL fail or time out, or the replica says that it is not ready. Events wait in the queue and are then refused.",
-    },
-    {
-      name: "AuditDatabaseRefuses",
-      expr: `sum by (environment) (rate(${service("audit_db_errors_total", 'kind="query"')}[5m])) > 0`,
-      for: "2m",
-      severity: "critical",
-      summary: "PostgreSQL refuses what the audit service asks in {{ $labels.environment }}",
-      description:
-        "{{ $value | humanize }} statements per second fail for a reason that trying again does not mend: a missing partition, a missing right, another schema, a full disk.",
-    },
-    {
-      name: "AuditConfigNotEverywhere",
-      expr: `count by (environment) (count by (environment, digest) (${service("audit_config_digest_info")} == 1)) > 1`,
-      for: "2m",
-      severity: "critical",
-      summary:
-        "The audit service's replicas run with {{ $value }} different configurations in {{ $labels.environment }}",
-      description:
-        "A changed secret did not reach every replica. Those with the old one fail as soon as the old credentials are withdrawn.",
-    },
-    {
-      name: "AuditReloadFailing",
-      expr: `sum by (environment, replica) (increase(${service("audit_config_reloads_total", 'result!~"applied|unchanged"')}[10m])) > 0`,
-      for: "0s",
-      severity: "warning",
-      summary:
-        "Replica {{ $labels.replica }} of the audit service refused a new configuration in {{ $labels.environment }}",
-      description: "The last good configuration stays in force on it.",
-    },
-    {
-      name: "AuditEdgeDown",
-      expr: `${edge("nginx_up")} == 0`,
-      for: "30s",
-      severity: "critical",
-      summary: "The exporter cannot read nginx's status in {{ $labels.environment }}",
-      description:
-        "nginx is gone or does not answer on its status page. If the service's replicas are up, they are reached no more by clients.",
-    },
-    {
-      name: "AuditEdgeNotScraped",
-      expr: `${edge("up")} == 0 or absent(${edge("up")})`,
-      for: "1m",
-      severity: "warning",
-      summary: `Prometheus does not reach the nginx exporter in ${environment}`,
-      description: "The exporter or the edge's metrics listener is away, or the targets file does not list it.",
-    },
+    ...serviceAlerts(options),
+    ...databaseAlerts(options),
+    ...storageAlerts(options),
+    ...configurationAlerts(options),
+    ...edgeAlerts(options),
+    ...certificateAlerts(options),
   ];
 }

@@ -35,6 +35,8 @@ export const SERVICE_SERIES: readonly string[] = [
   "audit_config_last_reload_timestamp_seconds",
   "audit_config_reloads_total",
   "audit_schema_version",
+  "audit_database_size_bytes",
+  "audit_partitions_end_timestamp_seconds",
   "audit_build_info",
   "process_start_time_seconds",
   "process_cpu_seconds_total",
@@ -54,8 +56,16 @@ export const EDGE_SERIES: readonly string[] = [
   "nginx_http_requests_total",
 ];
 
+/** Series that the edge's metrics listener serves at /metrics/certificate, where the edge has one. */
+export const CERTIFICATE_SERIES: readonly string[] = ["audit_edge_certificate_expiry_timestamp_seconds"];
+
 /** Series that Prometheus itself writes for every target. */
 export const SCRAPE_SERIES: readonly string[] = ["up"];
 
 /** Every name that a panel, an annotation, a variable or an alert may use. */
-export const ALLOWED_SERIES: ReadonlySet<string> = new Set([...SERVICE_SERIES, ...EDGE_SERIES, ...SCRAPE_SERIES]);
+export const ALLOWED_SERIES: ReadonlySet<string> = new Set([
+  ...SERVICE_SERIES,
+  ...EDGE_SERIES,
+  ...CERTIFICATE_SERIES,
+  ...SCRAPE_SERIES,
+]);

@@ -142,6 +142,21 @@ export function thresholds(...steps: readonly [from: number, color: string][]): 
     .steps([{ value: null, color: "green" }, ...steps.map(([value, color]) => ({ value, color }))]);
 }
 
+/** Colours by what is left of something: red at the bottom, orange from `critical` on, green from `warning` on. */
+export function leftThresholds({ warning, critical }: TimeLeft): dashboard.ThresholdsConfigBuilder {
+  return new dashboard.ThresholdsConfigBuilder().mode(dashboard.ThresholdsMode.Absolute).steps([
+    { value: null, color: "red" },
+    { value: critical, color: "orange" },
+    { value: warning, color: "green" },
+  ]);
+}
+
+/** Seconds that are left of something when somebody has to look: during the day, and at once. */
+export interface TimeLeft {
+  readonly warning: number;
+  readonly critical: number;
+}
+
 /** Colours and words of `up`. */
 export const UP_OR_DOWN: dashboard.ValueMapping[] = [
   {

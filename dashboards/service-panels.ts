@@ -4,7 +4,19 @@ import * as common from "@grafana/grafana-foundation-sdk/common";
 import * as units from "@grafana/grafana-foundation-sdk/units";
 
 import { SENDER_LABEL, SERVICE_JOB } from "./metrics";
-import { UP_OR_DOWN, bars, buckets, lines, stack, states, thresholds, tiles, upThresholds } from "./panels";
+import {
+  type TimeLeft,
+  UP_OR_DOWN,
+  bars,
+  buckets,
+  leftThresholds,
+  lines,
+  stack,
+  states,
+  thresholds,
+  tiles,
+  upThresholds,
+} from "./panels";
 import { CLIENT_ROUTES, equals, select } from "./promql";
 
 export type Panel = cog.Builder<dashboard.Panel>;
@@ -235,6 +247,53 @@ export function configurationPanels(): Panel[] {
     ],
   });
   return [digests, lastReload, generation, reloads, releases];
+}
+
+/** When the partitions have to be looked after; AuditPartitionsEnding fires at the former. */
+const PARTITIONS: TimeLeft = { warning: 30 * 86_400, critical: 7 * 86_400 };
+
+/** @param certificate when the edge's certificate has to be looked after; undefined where it has none */
+export function storagePanels(certificate?: TimeLeft): Panel[] {
+  const size = lines({
+    title: "Database size",
+    description: "All of the database on PostgreSQL's disk: events, their indexes, the register of ids.",
+    unit: units.BytesIEC,
+    width: 10,
+    height: 6,
+    queries: [{ expr: `max by (environment) (${of("audit_database_size_bytes")})`, legend: "{{environment}}" }],
+  });
+  const partitions = tiles({
+    title: "Partitions left",
+    description:
+      "For how long there are partitions for events to come. The service makes them for three months ahead, at the latest when 60 days are left.",
+    unit: units.Seconds,
+    width: 5,
+    height: 6,
+    queries: [
+      {
+        expr: `min by (environment) (${of("audit_partitions_end_timestamp_seconds")}) - time()`,
+        legend: "{{environment}}",
+      },
+    ],
+  })
+    .thresholds(leftThresholds(PARTITIONS))
+    .colorMode(common.BigValueColorMode.Value);
+  return [size, partitions, ...(certificate === undefined ? [] : [certificatePanel(certificate)])];
+}
+
+function certificatePanel(limits: TimeLeft): Panel {
+  const end = select("audit_edge_certificate_expiry_timestamp_seconds", SCOPE[1]);
+  return tiles({
+    title: "Certificate left",
+    description:
+      "How long the edge's certificate is still valid, and where it comes from: files (another deploy renews it) or vault (its agent renews it).",
+    unit: units.Seconds,
+    width: 5,
+    height: 6,
+    queries: [{ expr: `${end} - time()`, legend: "{{environment}}, from {{source}}" }],
+  })
+    .thresholds(leftThresholds(limits))
+    .colorMode(common.BigValueColorMode.Value);
 }
 
 export function processPanels(): Panel[] {

@@ -1,7 +1,7 @@
 import * as dashboard from "@grafana/grafana-foundation-sdk/dashboard";
 
 import { canonicalDashboard } from "./canonical";
-import { DATA_SOURCE } from "./panels";
+import { DATA_SOURCE, type TimeLeft } from "./panels";
 import { select } from "./promql";
 import {
   SCOPE,
@@ -10,6 +10,7 @@ import {
   ingestionPanels,
   latencyPanels,
   processPanels,
+  storagePanels,
 } from "./service-panels";
 
 /** A Prometheus data source of Grafana. */
@@ -35,6 +36,8 @@ export interface ServiceDashboardOptions {
   readonly environment?: string;
   /** Links in the head, for example to the service, to Prometheus's targets, to the runbook. Default: none. */
   readonly links?: readonly Link[];
+  /** When the edge's certificate has to be looked after. Default: it has none, and no panel. */
+  readonly certificate?: TimeLeft;
 }
 
 /** Tag of all dashboards of this project; each links to the others by it. */
@@ -49,7 +52,14 @@ export const SERVICE_DASHBOARD_UID = "audit-svc";
  * neither a negative nor a huge figure.
  */
 export function serviceDashboard(options: ServiceDashboardOptions): string {
-  const { datasource, uid = SERVICE_DASHBOARD_UID, title = "Audit service", environment, links = [] } = options;
+  const {
+    datasource,
+    uid = SERVICE_DASHBOARD_UID,
+    title = "Audit service",
+    environment,
+    links = [],
+    certificate,
+  } = options;
   const builder = new dashboard.DashboardBuilder(title)
     .uid(uid)
     .description(
@@ -78,6 +88,7 @@ export function serviceDashboard(options: ServiceDashboardOptions): string {
     ["Latency", latencyPanels],
     ["Ingestion and database", ingestionPanels],
     ["Configuration and releases", configurationPanels],
+    ["Storage and certificate", () => storagePanels(certificate)],
     ["Process", processPanels],
   ] as const;
   for (const [name, panels] of rows) {

@@ -16,6 +16,11 @@ export interface TargetsOptions {
   readonly replicas: readonly ReplicaTarget[];
   /** Release that the edge serves, a label of the exporter's target. Default: none. */
   readonly release?: string;
+  /**
+   * What else the metrics listener serves at `/metrics/<name>`, each a target of its own with the job `audit-<name>`. Example
+   * `certificate`. Default: nothing.
+   */
+  readonly others?: readonly string[];
   /** Label `application` of every target. Default `audit-svc`. */
   readonly application?: string;
 }
@@ -36,15 +41,16 @@ interface TargetGroup {
  * @throws Error if the address or a name cannot be used, or a name is given twice
  */
 export function targets(options: TargetsOptions): string {
-  const { address, environment, replicas, release, application = "audit-svc" } = options;
+  const { address, environment, replicas, release, others = [], application = "audit-svc" } = options;
   if (!/^[A-Za-z0-9._-]+:\d+$/.test(address)) {
     throw new Error(`The metrics address ${JSON.stringify(address)} must be host:port without a scheme.`);
   }
   const seen = new Set<string>();
+  const taken = ["nginx", ...others];
   for (const { name } of replicas) {
-    if (!/^[A-Za-z0-9._-]+$/.test(name) || name === "nginx") {
+    if (!/^[A-Za-z0-9._-]+$/.test(name) || taken.includes(name)) {
       throw new Error(
-        `The replica name ${JSON.stringify(name)} must be letters, digits, hyphens, dots or underscores, and not "nginx".`,
+        `The replica name ${JSON.stringify(name)} must be letters, digits, hyphens, dots or underscores, and not ${taken.map((other) => `"${other}"`).join(" or ")}.`,
       );
     }
     if (seen.has(name)) throw new Error(`The replica name ${JSON.stringify(name)} is given twice.`);
@@ -75,5 +81,16 @@ export function targets(options: TargetsOptions): string {
       replica: "nginx",
     },
   });
+  for (const name of others) {
+    groups.push({
+      targets: [address],
+      labels: {
+        __metrics_path__: `/metrics/${name}`,
+        ...common,
+        instance: `${address}/${name}`,
+        job: `audit-${name}`,
+      },
+    });
+  }
   return `${JSON.stringify(groups, null, 2)}\n`;
 }

@@ -10,6 +10,7 @@ import { eventsRoutes } from "./events-routes.js";
 import { Ingest } from "./ingest.js";
 import { LogLimit } from "./log-limit.js";
 import { Metrics } from "./metrics.js";
+import { Room } from "./room.js";
 import { VERSION } from "./version.js";
 
 /** How an application is made. */
@@ -118,12 +119,14 @@ export async function buildApp(options: AppOptions): Promise<App> {
     },
   );
 
+  const room = new Room(metrics, () => configurator.active?.storage);
   main.get(
     "/metrics",
     { schema: { summary: "Prometheus metrics", tags: ["operation"], response: { 200: Type.String() } } },
     async (_request, reply) => {
       const connections = configurator.active?.storage.connections ?? { idle: 0, busy: 0, waiting: 0 };
       for (const [state, count] of Object.entries(connections)) metrics.pool.set({ state }, count);
+      void room.refresh();
       void reply.type(metrics.registry.contentType);
       return metrics.registry.metrics();
     },

@@ -39,6 +39,11 @@ export class Metrics {
     "result",
   ]);
   readonly schemaVersion = this.gauge("audit_schema_version", "Version of the database's schema");
+  readonly databaseSize = this.gauge("audit_database_size_bytes", "Size of the database, at most some minutes old");
+  readonly partitionsEnd = this.gauge(
+    "audit_partitions_end_timestamp_seconds",
+    "Moment up to which the events have partitions",
+  );
 
   constructor(build: { version: string; release: string }) {
     collectDefaultMetrics({ register: this.registry });
@@ -46,6 +51,8 @@ export class Metrics {
       build,
       1,
     );
+    // Not known yet: a 0 would read as an empty database, and as partitions that ended long ago.
+    for (const figure of [this.databaseSize, this.partitionsEnd]) figure.remove();
     for (const kind of ["connection", "timeout", "query"]) this.dbErrors.inc({ kind }, 0);
     for (const result of ["applied", "unchanged", "unreadable", "invalid", "unreachable"])
       this.reloads.inc({ result }, 0);

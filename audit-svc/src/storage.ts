@@ -150,6 +150,19 @@ export class Storage {
     await this.write((db) => db.query("SELECT audit.ensure_partitions()"));
   }
 
+  /** Size of the database, in bytes, and the moment up to which events have partitions, in ms since 1970. */
+  async room(): Promise<{ bytes: number; partitionsEnd: number }> {
+    const result = await this.write((db) =>
+      db.query<{ bytes: string; end: string }>(
+        `SELECT pg_database_size(current_database()) AS bytes,
+                extract(epoch FROM max(substring(pg_get_expr(relpartbound, oid) FROM 'TO \\(''([^'']+)''')::timestamptz)) AS "end"
+           FROM pg_class JOIN pg_inherits ON inhrelid = oid WHERE inhparent = 'audit.events'::regclass`,
+      ),
+    );
+    const [row] = result.rows;
+    return { bytes: Number(row?.bytes), partitionsEnd: Number(row?.end) * 1000 };
+  }
+
   /** Runs a statement that stores. */
   write<T>(statement: (db: pg.Pool) => Promise<T>): Promise<T> {
     return this.#use(this.#writers, statement);

@@ -2,6 +2,10 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseConfig } from "../src/config.js";
+import { Metrics } from "../src/metrics.js";
+import { Room } from "../src/room.js";
+import { Storage } from "../src/storage.js";
 import { type TestDatabase, createDatabase } from "./support/database.js";
 import { event, get, post } from "./support/events.js";
 import { freePort, until } from "./support/postgres.js";
@@ -103,6 +107,34 @@ describe("operation", function () {
     for (const line of text.split("\n").filter((l) => l.startsWith("# HELP")))
       assert.ok(line.split(" ").length > 4, line);
     await stop();
+  });
+
+  it("knows how large the database is and how far its partitions reach, and makes those that are due", async () => {
+    const { app, stop } = await startApp(database.runtime);
+    const figure = async (name: string): Promise<number | undefined> => {
+      const line = new RegExp(`^${name} (.+)$`, "m").exec((await app.main.inject("/metrics")).body);
+      return line === null ? undefined : Number(line[1]);
+    };
+    const month = (ahead: number): number => {
+      const now = new Date();
+      return Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + ahead) / 1000;
+    };
+    assert.equal(await figure("audit_partitions_end_timestamp_seconds"), undefined, "before it was asked");
+    await until(async () => (await figure("audit_database_size_bytes")) !== undefined, 10_000, "the size");
+    assert.ok(((await figure("audit_database_size_bytes")) ?? 0) > 1_000_000);
+    assert.equal(await figure("audit_partitions_end_timestamp_seconds"), month(4));
+    await stop();
+
+    const suffix = (ahead: number): string => new Date(month(ahead) * 1000).toISOString().slice(0, 7).replace("-", "_");
+    const tables = [1, 2, 3].flatMap((n) => [`audit.events_${suffix(n)}`, `audit.event_ids_${suffix(n)}`]);
+    await database.query(`DROP TABLE ${tables.join(", ")}`);
+    const metrics = new Metrics({ version: "1", release: "r" });
+    const config = parseConfig(Buffer.from(JSON.stringify(configContent(database.runtime))));
+    const storage = new Storage(config, metrics, app.main.log);
+    assert.equal((await storage.room()).partitionsEnd / 1000, month(1));
+    await new Room(metrics, () => storage).refresh();
+    assert.equal((await metrics.partitionsEnd.get()).values[0]?.value, month(4));
+    await storage.close();
   });
 
   it("logs JSON lines with the request's id, and neither content nor secrets", async () => {

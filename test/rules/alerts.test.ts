@@ -4,13 +4,19 @@ import { parse } from "yaml";
 
 import { alertRules } from "../../dashboards";
 import { promtool } from "./promtool";
-import { type Answer, HEALTHY, type Series, edge, firing, play, replica } from "./scenario";
+import { type Answer, DAY, GIB, HEALTHY, type Series, certificate, edge, firing, play, replica } from "./scenario";
 
-const rules = alertRules({ environment: "vm2", runbookUrl: "runbook.md" });
+const rules = alertRules({
+  environment: "vm2",
+  runbookUrl: "runbook.md",
+  databaseLimit: 100 * GIB,
+  certificate: { warning: 14 * DAY, critical: 2 * DAY },
+});
 
 const first = replica("blue-1");
 const second = replica("blue-2");
 const store = 'method="POST",route="/v1/events"';
+const expiry = `audit_edge_certificate_expiry_timestamp_seconds{${certificate}}`;
 const bucket = (le: string) => `http_request_duration_seconds_bucket{${first},${store},le="${le}"}`;
 
 /** What happens, told by the series that differ from two healthy replicas; the healthy minute before is part of it where it matters. */
@@ -144,6 +150,41 @@ const scenarios: Scenario[] = [
     then: [firing("50s"), firing("1m5s", "AuditEdgeNotScraped")],
   },
   {
+    name: "a replica found partitions for three weeks only",
+    series: { [`audit_partitions_end_timestamp_seconds{${first}}`]: `${21 * DAY}x360` },
+    then: [firing("14m"), firing("15m10s", "AuditPartitionsEnding")],
+  },
+  {
+    name: "the database takes up more than nine tenths of its room",
+    series: { [`audit_database_size_bytes{${first}}`]: `${91 * GIB}x360` },
+    then: [firing("14m"), firing("15m10s", "AuditDatabaseFull")],
+  },
+  {
+    name: "the database has been growing fast for less than six hours: too early to judge",
+    series: { [`audit_database_size_bytes{${first}}`]: `${10 * GIB}+${GIB / 100}x360` },
+    then: [firing("10m"), firing("30m")],
+  },
+  {
+    name: "the certificate ends within a fortnight",
+    series: { [expiry]: `${13 * DAY}x360` },
+    then: [firing("4m"), firing("5m10s", "AuditCertificateEndsSoon")],
+  },
+  {
+    name: "the certificate ends tomorrow",
+    series: { [expiry]: `${DAY}x360` },
+    then: [firing("1m", "AuditCertificateEnds"), firing("20m", "AuditCertificateEnds")],
+  },
+  {
+    name: "the certificate has ended",
+    series: { [expiry]: "60x360" },
+    then: [firing("10m", "AuditCertificateEnds")],
+  },
+  {
+    name: "nobody says when the certificate ends",
+    without: [expiry],
+    then: [firing("4m"), firing("5m10s", "AuditCertificateNotScraped")],
+  },
+  {
     name: "another environment is down",
     series: { [`up{${first}}`.replace("vm2", "test")]: "0x360", [`nginx_up{${edge}}`.replace("vm2", "test")]: "0x360" },
     then: [firing("10m")],
@@ -168,6 +209,26 @@ describe("the alert rules in Prometheus", function () {
       await play(rules, seriesOf(scenario), scenario.then);
     });
   }
+
+  it("know days ahead that the database will be full", async () => {
+    const limit = alertRules({ environment: "vm2", runbookUrl: "runbook.md", databaseLimit: 100 * GIB });
+    // At the pace of a gibibyte an hour over seven hours, across a release in between whose replicas have other labels.
+    const grows = {
+      [`audit_database_size_bytes{${first}}`]: `${10 * GIB}+${GIB / 60}x210 stale`,
+      [`audit_database_size_bytes{${second.replace('release="v1"', 'release="v2"')}}`]: `_x211 ${13.5 * GIB}+${GIB / 60}x210`,
+    };
+    await play(
+      limit,
+      grows,
+      ["5h", "6h30m"].map((at) => ({
+        expr: 'group by (alertname) (ALERTS{alertstate="firing",alertname="AuditDatabaseFull"})',
+        at,
+        samples: at === "5h" ? [] : [{ labels: '{alertname="AuditDatabaseFull"}', value: 1 }],
+      })),
+      [],
+      "1m",
+    );
+  });
 
   it("have a scenario in which they fire, each of them", () => {
     const { groups } = parse(rules) as { groups: { rules: { alert: string }[] }[] };

@@ -14,6 +14,13 @@ export const replica = (name: string) =>
 
 export const edge = 'job="nginx",application="audit-svc",environment="vm2",instance="vm2:9145",replica="nginx"';
 
+export const certificate =
+  'job="audit-certificate",application="audit-svc",environment="vm2",instance="vm2:9145/certificate",source="files"';
+
+/** Seconds: the series begin at second 0, so that a moment is also what is left until then. */
+export const DAY = 86_400;
+export const GIB = 1024 ** 3;
+
 /** Half an hour of samples. */
 const ALWAYS = 360;
 
@@ -33,6 +40,8 @@ function healthyReplica(name: string): Series {
     [`audit_db_errors_total{${of},kind="timeout"}`]: `0x${ALWAYS}`,
     [`audit_db_errors_total{${of},kind="query"}`]: `0x${ALWAYS}`,
     [`audit_config_digest_info{${of},digest="aaa"}`]: `1x${ALWAYS}`,
+    [`audit_partitions_end_timestamp_seconds{${of}}`]: `${100 * DAY}x${ALWAYS}`,
+    [`audit_database_size_bytes{${of}}`]: `${10 * GIB}x${ALWAYS}`,
     [`audit_config_reloads_total{${of},result="applied"}`]: `1x${ALWAYS}`,
     [`audit_config_reloads_total{${of},result="unchanged"}`]: `0+1x${ALWAYS}`,
     [`audit_config_reloads_total{${of},result="invalid"}`]: `0x${ALWAYS}`,
@@ -45,6 +54,7 @@ export const HEALTHY: Series = {
   ...healthyReplica("blue-2"),
   [`up{${edge}}`]: `1x${ALWAYS}`,
   [`nginx_up{${edge}}`]: `1x${ALWAYS}`,
+  [`audit_edge_certificate_expiry_timestamp_seconds{${certificate}}`]: `${60 * DAY}x${ALWAYS}`,
 };
 
 export interface Sample {
@@ -71,6 +81,7 @@ export interface FiringAlert {
  * Lets promtool play the series and compare the answers of queries, exactly.
  *
  * @param rules rules file that is evaluated along the way; empty for none
+ * @param interval between two samples, and between two evaluations
  * @throws Error with promtool's account of what differs
  */
 export async function play(
@@ -78,13 +89,14 @@ export async function play(
   series: Series,
   answers: readonly Answer[],
   alerts: readonly FiringAlert[] = [],
+  interval = INTERVAL,
 ) {
   const test = {
     rule_files: rules === "" ? [] : ["rules.yml"],
-    evaluation_interval: INTERVAL,
+    evaluation_interval: interval,
     tests: [
       {
-        interval: INTERVAL,
+        interval,
         input_series: Object.entries(series).map(([name, values]) => ({ series: name, values })),
         promql_expr_test: answers.map(({ expr, at, samples }) => ({ expr, eval_time: at, exp_samples: samples })),
         alert_rule_test: alerts.map(({ alert, at, labels, annotations }) => ({

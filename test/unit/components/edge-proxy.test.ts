@@ -81,5 +81,6 @@ describe("EdgeProxy", () => {
   it("gives its address once it stands", async () => {
     const { result } = await run(build);
     assert.equal(await valueOf(result.url), "https://audit.example.test");
+    assert.deepEqual(result.otherMetrics, [], "without a certificate there is none to be watched");
   });
 });

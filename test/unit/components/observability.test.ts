@@ -15,6 +15,7 @@ const build = (
   change: Partial<ObservabilityArgs["grafana"]> = {},
   rules?: { directory: string; reload?: string },
   delivery?: TargetsDelivery,
+  more: Partial<ObservabilityArgs> = {},
 ) => {
   const { host } = world();
   return new Observability("audit", {
@@ -37,6 +38,7 @@ const build = (
       release: "abc",
     },
     runbookUrl: "https://git.example.test/runbook.md",
+    ...more,
   });
 };
 
@@ -92,6 +94,26 @@ describe("Observability", () => {
     assert.match(written.inputs.stdin as string, /-----targets\.json\n/);
     const check = find(resources, "Command", "audit-targets-up").inputs.environment as Record<string, string>;
     assert.equal(check.AUDIT_TARGETS_PLACE, "http://vm2.example.test:9145/targets");
+  });
+
+  it("watches the certificate's end by where it comes from, and the database's size where its limit is known", async () => {
+    const rulesWith = async (more: Partial<ObservabilityArgs>) => {
+      const { resources } = await run(() => build({}, { directory: "rules-volume" }, undefined, more));
+      const panels = find(resources, "Dashboard", "audit-service-dashboard").inputs.configJson as string;
+      return { rules: find(resources, "Command", "audit-rules-files").inputs.stdin as string, panels };
+    };
+    const none = await rulesWith({});
+    assert.doesNotMatch(none.rules + none.panels, /certificate_expiry|AuditDatabaseFull/);
+    const files = await rulesWith({
+      certificate: { by: "files", certificateFile: "c", keyFile: "k" },
+      databaseLimit: 1,
+    });
+    assert.match(files.rules, /certificate_expiry.* - time\(\) < 172800\n/);
+    assert.match(files.rules, /certificate_expiry.* - time\(\) < 1209600 >= 172800\n/);
+    assert.match(files.rules, /predict_linear\(.* > 1073741824 and/);
+    assert.match(files.panels, /certificate_expiry/);
+    const vault = await rulesWith({ certificate: { by: "vault", mount: "pki", role: "edge", ttl: "72h" } });
+    assert.match(vault.rules, /certificate_expiry.* - time\(\) < 10368 >= 5184\n/);
   });
 
   it("refuses files of Prometheus without a place for them, before it makes anything", async () => {

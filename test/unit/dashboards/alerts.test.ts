@@ -15,7 +15,13 @@ interface Rule {
   annotations: Record<string, string>;
 }
 
-const options = { environment: "vm2", runbookUrl: "https://docs.example/runbook.md" };
+const least = { environment: "vm2", runbookUrl: "https://docs.example/runbook.md" };
+/** With everything that can be watched. */
+const options = {
+  ...least,
+  databaseLimit: 100 * 1024 ** 3,
+  certificate: { warning: 14 * 86_400, critical: 2 * 86_400 },
+};
 const text = alertRules(options);
 const { groups } = parse(text) as { groups: { name: string; rules: Rule[] }[] };
 const rules = groups.flatMap((group) => group.rules);
@@ -58,6 +64,15 @@ describe("the alert rules", () => {
     }
   });
 
+  it("leave out what is not there to be watched", () => {
+    const names = (from: string) => [...from.matchAll(/alert: (\w+)/g)].map(([, name]) => name ?? "");
+    const left = names(alertRules(least));
+    assert.deepEqual(
+      names(text).filter((name) => !left.includes(name)),
+      ["AuditDatabaseFull", "AuditCertificateEnds", "AuditCertificateEndsSoon", "AuditCertificateNotScraped"],
+    );
+  });
+
   it("point to the dashboard if it is known", () => {
     const dashboardUrl = "https://grafana.example/d/audit-svc";
     assert.equal(
@@ -82,6 +97,12 @@ describe("the alert rules", () => {
     });
     assert.throws(() => alertRules({ ...options, latencySeconds: 0 }), {
       message: "latencySeconds must be above 0, not 0.",
+    });
+    assert.throws(() => alertRules({ ...options, databaseLimit: -1 }), {
+      message: "databaseLimit must be above 0, not -1.",
+    });
+    assert.throws(() => alertRules({ ...options, certificate: { warning: 60, critical: 60 } }), {
+      message: "certificate.warning must be above certificate.critical, and both above 0.",
     });
   });
 });

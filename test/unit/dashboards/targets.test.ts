@@ -53,6 +53,23 @@ describe("Prometheus's targets", () => {
     });
   });
 
+  it("are also what else the listener serves, under jobs of their own", () => {
+    const all = JSON.parse(targets({ ...options, replicas: [], others: ["certificate"] })) as unknown[];
+    assert.deepEqual(all, [
+      exporter,
+      {
+        targets: ["vm2.sandbox.test:9145"],
+        labels: {
+          __metrics_path__: "/metrics/certificate",
+          application: "audit-svc",
+          environment: "sandbox",
+          instance: "vm2.sandbox.test:9145/certificate",
+          job: "audit-certificate",
+        },
+      },
+    ]);
+  });
+
   const refusals: [string, Partial<Parameters<typeof targets>[0]>, string][] = [
     [
       "an address with a scheme",
@@ -68,6 +85,11 @@ describe("Prometheus's targets", () => {
       "a replica with the exporter's path",
       { replicas: [{ name: "nginx", release: "v1" }] },
       'The replica name "nginx" must be letters, digits, hyphens, dots or underscores, and not "nginx".',
+    ],
+    [
+      "a replica with the path of something else",
+      { replicas: [{ name: "certificate", release: "v1" }], others: ["certificate"] },
+      'The replica name "certificate" must be letters, digits, hyphens, dots or underscores, and not "nginx" or "certificate".',
     ],
     [
       "a replica name given twice",

@@ -1,0 +1,86 @@
+import type { Alert, AlertOptions } from "./alerts";
+import { SERVICE_JOB } from "./metrics";
+import { equals, select } from "./promql";
+
+/** How far ahead the database's size is looked, in days: over a weekend and one day more. */
+const DAYS_AHEAD = 4;
+
+/** Whether there is room for the events to come: partitions, and where it is known how much there is, disk. */
+export function storageAlerts({ environment, databaseLimit }: AlertOptions): Alert[] {
+  if (databaseLimit !== undefined && !(databaseLimit > 0))
+    throw new Error(`databaseLimit must be above 0, not ${databaseLimit}.`);
+  const known = (by: "min" | "max", series: string, modifier = "") =>
+    `${by} by (environment) (${select(series, equals("job", SERVICE_JOB), equals("environment", environment))}${modifier})`;
+  const size = known("max", "audit_database_size_bytes");
+  return [
+    {
+      name: "AuditPartitionsEnding",
+      expr: `${known("min", "audit_partitions_end_timestamp_seconds")} - time() < 30 * 86400`,
+      for: "15m",
+      severity: "warning",
+      summary: "The database has partitions for {{ $value | humanizeDuration }} only in {{ $labels.environment }}",
+      description:
+        "The service makes the partitions of the coming months when less than 60 days are left, and did not. Events of a month without one are refused.",
+    },
+    ...(databaseLimit === undefined
+      ? []
+      : [
+          {
+            name: "AuditDatabaseFull",
+            // Over all replicas, as their series begin anew with each release; and only once there are six hours to judge by.
+            expr: [
+              `${size} > ${0.9 * databaseLimit}`,
+              `  or (predict_linear((${size})[6h:5m], ${DAYS_AHEAD} * 86400) > ${databaseLimit} and ${known("max", "audit_database_size_bytes", " offset 6h")})`,
+            ].join("\n"),
+            for: "15m",
+            severity: "warning" as const,
+            summary: "The database of {{ $labels.environment }} will soon be full",
+            description: `It has reached nine tenths of ${gigabytes(databaseLimit)}, or will pass that within ${DAYS_AHEAD} days at the pace of the last six hours: {{ $value | humanize1024 }}B.`,
+          },
+        ]),
+  ];
+}
+
+function gigabytes(bytes: number): string {
+  return `${Math.round((bytes / 1024 ** 3) * 10) / 10} GiB`;
+}
+
+/** How long the edge's certificate is still valid. */
+export function certificateAlerts({ environment, certificate }: AlertOptions): Alert[] {
+  if (certificate === undefined) return [];
+  const { warning, critical } = certificate;
+  if (!(warning > critical && critical > 0))
+    throw new Error(`certificate.warning must be above certificate.critical, and both above 0.`);
+  const end = select("audit_edge_certificate_expiry_timestamp_seconds", equals("environment", environment));
+  const left = `${end} - time()`;
+  const summary = "The edge's certificate ends in {{ $value | humanizeDuration }} in {{ $labels.environment }}";
+  const renewal =
+    'From files (source="files") it is renewed by another deploy; from Vault (source="vault") its agent should have renewed it by now.';
+  return [
+    {
+      name: "AuditCertificateEnds",
+      expr: `${left} < ${critical}`,
+      for: "0s",
+      severity: "critical",
+      summary,
+      description: `After that every client refuses the connection. ${renewal}`,
+    },
+    {
+      name: "AuditCertificateEndsSoon",
+      expr: `${left} < ${warning} >= ${critical}`,
+      for: "5m",
+      severity: "warning",
+      summary,
+      description: renewal,
+    },
+    {
+      name: "AuditCertificateNotScraped",
+      expr: `absent(${end})`,
+      for: "5m",
+      severity: "warning",
+      summary: `Prometheus does not know when the edge's certificate ends in ${environment}`,
+      description:
+        "The two alerts about its end are blind. The edge's metrics listener serves it at /metrics/certificate.",
+    },
+  ];
+}
