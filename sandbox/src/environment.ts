@@ -63,9 +63,21 @@ export async function accessTokens(settings: Settings, state: State): Promise<Ac
   return writer && reader ? { AUDIT_TOKEN: writer, AUDIT_READ_TOKEN: reader } : undefined;
 }
 
+/** @throws {UserError} when Vault is away or sealed, as it is after a restart of the machine */
+export async function requireOpenVault(address: string): Promise<void> {
+  const status = await new VaultApi(address).sealStatus().catch(() => undefined);
+  if (status?.sealed === false) return;
+  const found = status ? "is sealed, as it is after every restart" : `does not answer at ${address}`;
+  throw new UserError(
+    `The sandbox's Vault ${found}. Run \`make up\`: it brings back what is missing and keeps the data.`,
+  );
+}
+
 /** The whole environment as lines for `eval "$(make -s env)"`. */
 export async function exportLines(settings: Settings, state: State): Promise<string> {
-  const environment = { ...toolEnvironment(settings, state), ...(await accessTokens(settings, state)) };
+  const tools = toolEnvironment(settings, state);
+  await requireOpenVault(vaultAddress({ settings }));
+  const environment = { ...tools, ...(await accessTokens(settings, state)) };
   return Object.entries(environment)
     .map(([name, value]) => `export ${name}='${value.replaceAll("'", `'\\''`)}'\n`)
     .join("");
