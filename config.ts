@@ -170,7 +170,7 @@ const schema = z.strictObject({
   prometheusSshOptions: list(z.string(), '["-F", "ssh/config"]').default([]),
   prometheusImage: optional(z.string()),
   prometheusTargets: optional(z.string()),
-  alerts: z.enum(["prometheus", "none"], hint("must be prometheus or none")).default("prometheus"),
+  alerts: z.enum(["prometheus", "grafana", "none"], hint("must be prometheus, grafana or none")).default("prometheus"),
   prometheusRules: optional(z.string()),
   prometheusReload: optional(z.string()),
   runbookUrl: z
@@ -278,7 +278,7 @@ function missingForPrometheus(settings: Settings): string[] {
   ];
   return needs.flatMap(([key, value, directory]) => {
     const missing = (["prometheusHost", directory] as const).filter((name) => settings[name] === undefined);
-    const others = { prometheusDiscovery: "http", alerts: "none" }[key];
+    const others = { prometheusDiscovery: "http", alerts: "grafana" }[key];
     return missing.map(
       (name) => `${NAMESPACE}:${name} is missing; set it, or set ${NAMESPACE}:${key} to ${others} instead of ${value}`,
     );

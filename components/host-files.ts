@@ -26,6 +26,8 @@ export interface HostFilesArgs {
   after?: readonly pulumi.Resource[];
   /** Shell text run on the host afterwards, for example to signal a process. */
   then?: string;
+  /** Shell text run on the host after the files have been taken away. */
+  thenOnDelete?: string;
 }
 
 const FIELD = "-----next-file-----";
@@ -52,8 +54,9 @@ export class HostFiles extends pulumi.ComponentResource {
     this.written = args.host.script(
       `${name}-files`,
       {
-        script: `set -e; ${write}${args.then === undefined ? "" : `; ${args.then}`}`,
-        onDelete: shell(names.map((file) => `rm -f ${directory.target}/${file}`).join("; "), false),
+        script: `set -e; ${write}${after(args.then)}`,
+        onDelete:
+          shell(names.map((file) => `rm -f ${directory.target}/${file}`).join("; "), false) + after(args.thenOnDelete),
         stdin: pulumi.all(names.map((file) => args.files[file] ?? "")).apply((texts) => joinFiles(names, texts)),
         triggers: args.movable === true ? [args.target] : undefined,
       },
@@ -62,6 +65,8 @@ export class HostFiles extends pulumi.ComponentResource {
     this.registerOutputs({});
   }
 }
+
+const after = (script: string | undefined): string => (script === undefined ? "" : `; ${script}`);
 
 /** Where the scripts find the files' directory, and what runs them there. */
 function place({ host, target, image }: HostFilesArgs): {

@@ -3,7 +3,10 @@ import * as pulumi from "@pulumi/pulumi";
 import * as grafana from "@pulumiverse/grafana";
 import {
   type AlertOptions,
+  GRAFANA_INTERVAL,
   alertRules,
+  grafanaRules,
+  groupName,
   nginxDashboard,
   serviceDashboard,
   targets,
@@ -34,6 +37,7 @@ export type AlertsDelivery =
       /** Shell text on that host that makes Prometheus read its rules again. Default: its own lifecycle API is asked. */
       reload?: string;
     } & FilesPlace)
+  | { in: "grafana" }
   | { in: "none" };
 
 export interface ObservabilityArgs {
@@ -80,7 +84,9 @@ export class Observability extends pulumi.ComponentResource {
     if (args.alerts.in === "prometheus") known("alerts", args.alerts);
     this.#targets(name, args);
     this.#rules(name, args);
-    const { service, nginx } = this.#grafana(name, args);
+    const place = this.#placeInGrafana(name, args);
+    const { service, nginx } = this.#dashboards(name, args, place);
+    if (args.alerts.in === "grafana") this.#ruleGroup(name, args, place);
     const url = (dashboard: grafana.oss.Dashboard) => pulumi.interpolate`${args.grafana.publicUrl}/d/${dashboard.uid}`;
     this.dashboardUrl = url(service);
     this.nginxDashboardUrl = url(nginx);
@@ -116,57 +122,62 @@ export class Observability extends pulumi.ComponentResource {
     const { reload } = args.alerts;
     const rules = alertRules(alertOptions(args));
     const files = { [`audit-${args.environment}.yml`]: rules };
+    const reloading = {
+      environment: { PROMETHEUS_URL: args.prometheus.url },
+      logging: command.types.enums.local.Logging.Stderr,
+    };
+    // Made before the file, so that it is taken away after it: only then does a reload forget the rules.
+    const forgotten =
+      reload === undefined
+        ? new command.local.Command(
+            `${name}-rules-forgotten`,
+            { ...reloading, create: ":", delete: "node --import tsx tools/load-rules.ts --forget" },
+            { parent: this },
+          )
+        : undefined;
     const written = new HostFiles(
       `${name}-rules`,
-      { host, target: directory, movable: true, files, then: reload },
+      {
+        ...{ host, target: directory, movable: true, files },
+        ...{ then: reload, thenOnDelete: reload, after: forgotten && [forgotten] },
+      },
       { parent: this },
     );
     new command.local.Command(
       `${name}-rules-loaded`,
       {
+        ...reloading,
         create: "node --import tsx tools/load-rules.ts",
         environment: {
-          PROMETHEUS_URL: args.prometheus.url,
+          ...reloading.environment,
           AUDIT_RULES: rules,
           AUDIT_RULES_PLACE: directory,
           AUDIT_RULES_RELOADED: reload === undefined ? "" : "yes",
         },
         triggers: [rules, directory],
-        logging: command.types.enums.local.Logging.Stderr,
       },
       { parent: this, dependsOn: [written] },
     );
   }
 
-  #grafana(name: string, args: ObservabilityArgs): { service: grafana.oss.Dashboard; nginx: grafana.oss.Dashboard } {
-    const inGrafana = { parent: this, provider: args.grafana.provider };
-    const uid = `audit-${args.environment}`;
-    const folder = new grafana.oss.Folder(
-      `${name}-folder`,
-      { uid, title: `Audit service, ${args.environment}` },
-      inGrafana,
+  /** The folder, and the data source that exists or is made. */
+  #placeInGrafana(name: string, { environment, grafana: { provider, dataSource } }: ObservabilityArgs): PlaceInGrafana {
+    const opts = { parent: this, provider };
+    const uid = `audit-${environment}`;
+    const folder = new grafana.oss.Folder(`${name}-folder`, { uid, title: `Audit service, ${environment}` }, opts);
+    if ("uid" in dataSource) return { folder, datasource: { uid: dataSource.uid }, opts };
+    const datasource = { uid: `${uid}-prometheus` };
+    const made = new grafana.oss.DataSource(
+      `${name}-prometheus`,
+      { uid: datasource.uid, name: `Prometheus of ${uid}`, type: "prometheus", url: dataSource.prometheusUrl },
+      opts,
     );
-    const { dataSource } = args.grafana;
-    const made =
-      "prometheusUrl" in dataSource
-        ? new grafana.oss.DataSource(
-            `${name}-prometheus`,
-            {
-              uid: `${uid}-prometheus`,
-              name: `Prometheus of ${uid}`,
-              type: "prometheus",
-              url: dataSource.prometheusUrl,
-            },
-            inGrafana,
-          )
-        : undefined;
-    const datasource = { uid: "uid" in dataSource ? dataSource.uid : `${uid}-prometheus` };
+    return { folder, datasource, opts: { ...opts, dependsOn: [made] } };
+  }
+
+  #dashboards(name: string, args: ObservabilityArgs, { folder, datasource, opts }: PlaceInGrafana) {
     const dashboard = (child: string, configJson: string) =>
-      new grafana.oss.Dashboard(
-        `${name}-${child}`,
-        { folder: folder.uid, configJson, overwrite: true },
-        { ...inGrafana, dependsOn: made === undefined ? [] : [made] },
-      );
+      new grafana.oss.Dashboard(`${name}-${child}`, { folder: folder.uid, configJson, overwrite: true }, opts);
     return {
       service: dashboard(
         "service-dashboard",
@@ -184,6 +195,28 @@ export class Observability extends pulumi.ComponentResource {
       ),
     };
   }
+
+  /** The alerts for Grafana's own alerting; who is told of them is for its notification policies. */
+  #ruleGroup(name: string, args: ObservabilityArgs, { folder, datasource, opts }: PlaceInGrafana): void {
+    const options = alertOptions(args);
+    new grafana.alerting.RuleGroup(
+      `${name}-alerts`,
+      {
+        name: groupName(options),
+        folderUid: folder.uid,
+        intervalSeconds: GRAFANA_INTERVAL,
+        rules: grafanaRules(options, datasource.uid),
+      },
+      opts,
+    );
+  }
+}
+
+/** Where dashboards and alerts go in Grafana, what they ask, and the options of resources that ask it. */
+interface PlaceInGrafana {
+  folder: grafana.oss.Folder;
+  datasource: { uid: string };
+  opts: pulumi.CustomResourceOptions;
 }
 
 /** @throws Error where files are wanted and it is not said where they go */

@@ -24,7 +24,7 @@ export interface AlertOptions {
 
 export type Severity = "critical" | "warning";
 
-/** One alert before it is written as YAML. */
+/** One alert before it is written for Prometheus or for Grafana. */
 export interface Alert {
   readonly name: string;
   readonly expr: string;
@@ -43,23 +43,39 @@ export interface Alert {
  * @throws Error if a threshold is out of range
  */
 export function alertRules(options: AlertOptions): string {
-  const { environment, runbookUrl, dashboardUrl } = options;
   const rules = alerts(options).map((alert) => ({
     alert: alert.name,
     expr: alert.expr,
     for: alert.for,
-    labels: { application: SERVICE_JOB, environment, severity: alert.severity },
-    annotations: {
-      summary: alert.summary,
-      description: alert.description,
-      runbook_url: `${runbookUrl}#${alert.name.toLowerCase()}`,
-      ...(dashboardUrl === undefined ? {} : { dashboard_url: dashboardUrl }),
-    },
+    labels: labels(alert, options),
+    annotations: annotations(alert, options),
   }));
-  return stringify({ groups: [{ name: `audit-svc-${environment}`, rules }] }, { lineWidth: 0 });
+  return stringify({ groups: [{ name: groupName(options), rules }] }, { lineWidth: 0 });
 }
 
-function alerts(options: AlertOptions): Alert[] {
+/** Name of the group that holds the rules, in Prometheus and in Grafana. */
+export function groupName({ environment }: Pick<AlertOptions, "environment">): string {
+  return `audit-svc-${environment}`;
+}
+
+export function labels({ severity }: Alert, { environment }: AlertOptions): Record<string, string> {
+  return { application: SERVICE_JOB, environment, severity };
+}
+
+export function annotations(
+  { name, summary, description }: Alert,
+  { runbookUrl, dashboardUrl }: AlertOptions,
+): Record<string, string> {
+  return {
+    summary,
+    description,
+    runbook_url: `${runbookUrl}#${name.toLowerCase()}`,
+    ...(dashboardUrl === undefined ? {} : { dashboard_url: dashboardUrl }),
+  };
+}
+
+/** All alerts of one environment. @throws Error if a threshold is out of range */
+export function alerts(options: AlertOptions): Alert[] {
   return [
     ...serviceAlerts(options),
     ...databaseAlerts(options),

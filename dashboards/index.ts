@@ -1,4 +1,5 @@
-export { type AlertOptions, alertRules } from "./alerts";
+export { type AlertOptions, alertRules, groupName } from "./alerts";
+export { GRAFANA_INTERVAL, type GrafanaRule, grafanaRules } from "./grafana-alerts";
 export type { TimeLeft } from "./panels";
 export { type DashboardQuery, dashboardQueries, withVariables } from "./queries";
 export { NGINX_DASHBOARD_UID, type NginxDashboardOptions, nginxDashboard } from "./nginx";

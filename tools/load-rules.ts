@@ -1,6 +1,7 @@
 /**
  * Run by the Observability component after it wrote the rules file: has Prometheus read its rules again, for it does so
- * only when told to, and waits until it has them. Otherwise it says what is missing.
+ * only when told to, and waits until it has them. Otherwise it says what is missing. With `--forget`, run after the file was
+ * taken away: has Prometheus read its rules again, and says so where it cannot.
  *
  * Environment: PROMETHEUS_URL; AUDIT_RULES, the file's text; AUDIT_RULES_PLACE, where it was written; AUDIT_RULES_RELOADED,
  * not empty when audit:prometheusReload was run; AUDIT_RULES_DEADLINE, seconds, default 30.
@@ -65,9 +66,19 @@ export function missingForRules(yaml: string, place: string, canReload: boolean)
   return `Its rule_files read ${files.join(", ")}; the rules were written to audit:prometheusRules (${place}). Is one of them that place, as Prometheus sees it?`;
 }
 
+/** A file that was taken away stays in force until the next reload. Never fails: Prometheus may be gone for good. */
+async function forget(api: PrometheusApi): Promise<void> {
+  const why = await api.reload().then(
+    (done) => (done ? undefined : "it cannot be told to (--web.enable-lifecycle)"),
+    (error: unknown) => reason(error),
+  );
+  if (why !== undefined) console.error(`Prometheus keeps the alert rules until it is reloaded: ${why}`);
+}
+
 async function main(): Promise<void> {
   const url = process.env.PROMETHEUS_URL ?? "";
   const api = new PrometheusApi(url);
+  if (process.argv.includes("--forget")) return forget(api);
   const { groups } = parse(process.env.AUDIT_RULES ?? "") as { groups: WantedGroup[] };
   let canReload = (process.env.AUDIT_RULES_RELOADED ?? "") !== "";
   try {

@@ -171,7 +171,7 @@ describe("configuration", () => {
     [
       "alerts without a place for them",
       { "audit:prometheusRules": undefined },
-      "audit:prometheusRules is missing; set it, or set audit:alerts to none instead of prometheus",
+      "audit:prometheusRules is missing; set it, or set audit:alerts to grafana instead of prometheus",
     ],
     [
       "a metrics address with scheme",

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { backend } from "./harness/backends.js";
 import { assertAutoname, assertEffects, assertHas, assertRefused, assertStable, effect } from "./harness/expect.js";
+import { grafanaApi as api, grafanaUid as uid } from "./harness/grafana.js";
 import { Bench } from "./harness/installed.js";
 import type { Plugin } from "./harness/plugin.js";
 import { UNKNOWN, secret, secretKeys, unknownKeys, type Props } from "./harness/values.js";
@@ -11,28 +12,6 @@ const DASHBOARD = "grafana:oss/dashboard:Dashboard";
 const DATA_SOURCE = "grafana:oss/dataSource:DataSource";
 
 const secrets = (props: Props): string[] => secretKeys(props).filter((k) => !k.startsWith("__"));
-
-/** Grafana's HTTP API as its administrator; a 404 answers undefined. */
-async function api<T = Props>(method: string, path: string, body?: unknown): Promise<T | undefined> {
-  const { url, token } = backend("grafana");
-  const response = await fetch(`${url}/api/${path}`, {
-    method,
-    headers: { Authorization: `Basic ${Buffer.from(token).toString("base64")}`, "Content-Type": "application/json" },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  if (response.status === 404) {
-    return undefined;
-  }
-  const text = await response.text();
-  if (!response.ok) {
-    throw new Error(`${method} ${path}: ${response.status} ${text}`);
-  }
-  return JSON.parse(text) as T;
-}
-
-/** The size of Grafana's own identifiers: at most 40 characters. */
-let count = 0;
-const uid = (what: string): string => `c${process.pid}-${Date.now().toString(36)}-${what}${++count}`;
 
 describe("grafana: provider, Folder, Dashboard, DataSource", () => {
   const bench = new Bench();

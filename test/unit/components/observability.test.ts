@@ -24,7 +24,7 @@ const build = (
       url: "http://prometheus.example.test:9090",
       targets: delivery ?? { by: "file", host, directory: "targets-volume" },
     },
-    alerts: rules === undefined ? { in: "none" } : { in: "prometheus", host, ...rules },
+    alerts: rules === undefined ? { in: "none" } : { in: "prometheus" as const, host, ...rules },
     grafana: {
       provider: new grafana.Provider("grafana", { url: "https://grafana.example.test" }),
       publicUrl: "https://grafana.example.test",
@@ -66,6 +66,10 @@ describe("Observability", () => {
     const loaded = find(resources, "Command", "audit-rules-loaded");
     assert.ok(loaded.dependsOn.includes(written.urn));
     assert.equal((loaded.inputs.environment as Record<string, string>).AUDIT_RULES_RELOADED, "");
+    // Taken away in the other order: the file first, then Prometheus is told.
+    const forgotten = find(resources, "Command", "audit-rules-forgotten");
+    assert.ok(written.dependsOn.includes(forgotten.urn));
+    assert.equal(forgotten.inputs.delete, "node --import tsx tools/load-rules.ts --forget");
     const without = await run(() => build());
     assert.deepEqual(
       ofType(without.resources, "Command").filter(({ name }) => name.includes("rules")),
@@ -78,6 +82,25 @@ describe("Observability", () => {
     assert.match(scriptOf(find(resources, "Command", "audit-rules-files").inputs), /; systemctl reload prometheus$/);
     const loaded = find(resources, "Command", "audit-rules-loaded");
     assert.equal((loaded.inputs.environment as Record<string, string>).AUDIT_RULES_RELOADED, "yes");
+    const written = find(resources, "Command", "audit-rules-files");
+    const { AUDIT_DELETE_SCRIPT } = written.inputs.environment as Record<string, string>;
+    assert.match(AUDIT_DELETE_SCRIPT ?? "", /; systemctl reload prometheus$/);
+    assert.ok(!resources.some(({ name }) => name === "audit-rules-forgotten"));
+  });
+
+  it("gives the alerts to Grafana as one rule group in the dashboards' folder, and writes no rules file then", async () => {
+    const { resources } = await run(() => build({}, undefined, undefined, { alerts: { in: "grafana" } }));
+    const group = find(resources, "RuleGroup", "audit-alerts");
+    assert.match(group.provider, /grafana/);
+    const { rules, ...inputs } = group.inputs;
+    assert.deepEqual(inputs, { name: "audit-svc-vm2", folderUid: "audit-vm2", intervalSeconds: 10 });
+    const names = (rules as { name: string; datas: { datasourceUid: string }[] }[]).map(({ name }) => name);
+    assert.ok(names.includes("AuditServiceDown"), names.join());
+    const sources = new Set(
+      (rules as { datas: { datasourceUid: string }[] }[]).map(({ datas }) => datas[0]?.datasourceUid),
+    );
+    assert.deepEqual([...sources], ["existing"]);
+    assert.ok(!resources.some(({ name }) => name.includes("rules")));
   });
 
   it("gives the targets to the edge where Prometheus asks for them by HTTP", async () => {

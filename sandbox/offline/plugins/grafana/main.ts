@@ -6,6 +6,7 @@ import { Api } from "./api.js";
 import { dashboard, storeOnlyHashes } from "./dashboard.js";
 import { dataSource } from "./data-source.js";
 import { folder } from "./folder.js";
+import { ruleGroup } from "./rule-group.js";
 
 /** An environment variable that is set to something. */
 function variable(name: string): string | undefined {
@@ -53,5 +54,5 @@ serveProvider<typeof grafana.Provider, Api>({
       httpHeaders: config.httpHeaders ?? headersVariable() ?? {},
     });
   },
-  resources: [annotation, dashboard, dataSource, folder],
+  resources: [annotation, dashboard, dataSource, folder, ruleGroup],
 });

@@ -15,6 +15,30 @@ export function forgetRules(store: Store, folderUid: string, title?: string): vo
   );
 }
 
+/** Grafana keeps durations as Prometheus writes them, `2m` for the `2m0s` of a Go program. */
+function prometheusDuration(text: string): string {
+  const units = { d: 86_400, h: 3600, m: 60, s: 1 };
+  let seconds = 0;
+  for (const [, count, unit] of text.matchAll(/(\d+)([dhms])/g))
+    seconds += Number(count) * units[unit as keyof typeof units];
+  const parts = Object.entries(units).map(([unit, size]) => {
+    const count = Math.floor(seconds / size);
+    seconds -= count * size;
+    return count === 0 ? "" : `${count}${unit}`;
+  });
+  return parts.join("") || "0s";
+}
+
+/** A rule with what Grafana fills in when it saves one. */
+function completed(rule: Json): Json {
+  const data = (rule.data as unknown[]).filter(isObject).map((query) => ({
+    queryType: "",
+    ...query,
+    model: { intervalMs: 1000, maxDataPoints: 43_200, ...(isObject(query.model) ? query.model : {}) },
+  }));
+  return { ...rule, data, for: prometheusDuration(text(rule, "for")) };
+}
+
 /**
  * Alert rules as the provisioning API keeps them:
  * https://grafana.com/docs/grafana/latest/developers/http_api/alerting_provisioning/
@@ -119,7 +143,7 @@ export function alertingRoutes(app: FastifyInstance, context: Context): void {
         group: title,
         provenance,
         updated: new Date().toISOString(),
-        body: rule,
+        body: completed(rule),
       };
     });
     if (new Set(rules.map(({ body: rule }) => rule.title)).size < rules.length) {
