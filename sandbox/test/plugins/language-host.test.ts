@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, readFile, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -233,6 +234,8 @@ describe("the Node language host", () => {
     const response = await call<pb.AboutResponse>("about", request);
     assert.equal(response.getExecutable(), process.execPath);
     assert.equal(response.getVersion(), process.version);
+    const npm = execFileSync("npm", ["--version"], { encoding: "utf8" }).trim();
+    assert.equal(response.getMetadataMap().get("packagemanagerVersion"), npm);
   });
 
   it("installs dependencies with npm and streams what it says, or why it failed", async () => {

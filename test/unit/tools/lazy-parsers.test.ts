@@ -1,0 +1,32 @@
+import { strict as assert } from "node:assert";
+import { execFileSync } from "node:child_process";
+import { join, resolve } from "node:path";
+
+const root = resolve(__dirname, "../../..");
+
+/** Runs a script in a Node that was started as Pulumi.yaml's `nodeargs` say, and answers what it prints as JSON. */
+function run(script: string): unknown {
+  const args = ["--require", "tsx/cjs", "--require", join(root, "tools/lazy-parsers.ts"), "-e", script];
+  return JSON.parse(execFileSync(process.execPath, args, { cwd: root, encoding: "utf8" }));
+}
+
+const loaded = `Object.keys(require.cache).filter((file) => /node_modules\\/(typescript|@npmcli\\/arborist)\\//.test(file)).length`;
+
+describe("lazy parsers", () => {
+  it("keep TypeScript and arborist out of the SDK's start", () => {
+    assert.equal(run(`require("@pulumi/pulumi"); console.log(${loaded})`), 0);
+  });
+
+  it("are loaded when a function is serialized after all", () => {
+    const script = `
+      const pulumi = require("@pulumi/pulumi");
+      const { computeCodePaths } = require("@pulumi/pulumi/runtime/closure/codePaths");
+      const two = 2;
+      (async () => {
+        const { text } = await pulumi.runtime.serializeFunction(() => two + 1);
+        const paths = await computeCodePaths({ extraIncludePackages: ["yaml"] });
+        console.log(JSON.stringify({ text: /two \\+ 1/.test(text), paths: paths.size > 0, loaded: ${loaded} > 1 }));
+      })();`;
+    assert.deepEqual(run(script), { text: true, paths: true, loaded: true });
+  });
+});
