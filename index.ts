@@ -23,7 +23,11 @@ export = async () => {
     sslmode: s.databaseSslMode,
     superuser: false,
   });
-  const inGrafana = new grafana.Provider("grafana", { url: s.grafanaUrl });
+  const inGrafana = new grafana.Provider(
+    "grafana",
+    { url: s.grafanaUrl },
+    { transformations: [c.loginFromEnvironment("auth")] },
+  );
   const vm = new c.DockerHost("vm", {
     address: s.hostAddress,
     sshOptions: s.hostSshOptions,

@@ -1,13 +1,14 @@
 /**
- * The service's image. Arguments:
+ * The images that the pipeline builds: the service's, and that of its own jobs. Arguments:
  *   check     builds and throws away (merge requests; needs no secret)
  *   publish   builds and pushes it to Harbor, tagged with commit and branch (default branch)
  *   rebuild   the same without caches, on the newest base (schedule)
  *   promote   gives the image of this commit the tag's name, without a second build; builds when there is none (tags)
- * The last three write image.env with IMAGE, by digest, and build/sbom.spdx.json when they built.
+ *   tools     builds and pushes the image of the jobs, ci/Dockerfile, on its newest base, and says what to set CI_IMAGE to
+ * Those that have an image of the service write image.env with IMAGE, by digest, and build/sbom.spdx.json when they built it.
  *
- * Variables: HARBOR_* (lib/credentials.ts), HARBOR_IMAGE (default audit-svc), NODE_IMAGE, RUNTIME_IMAGE (bases, default the Dockerfile's),
- * PROMOTE_ONLY=true: a tag whose commit has no image fails instead of building one.
+ * Variables: HARBOR_* (lib/credentials.ts), HARBOR_IMAGE (default audit-svc), HARBOR_CI_IMAGE (default audit-ci), NODE_IMAGE, RUNTIME_IMAGE,
+ * PULUMI_IMAGE (bases, default the Dockerfiles'), PROMOTE_ONLY=true: a tag whose commit has no image fails instead of building one.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,42 +18,107 @@ import { exec as realExec, ROOT, type Exec } from "./lib/exec";
 import { Failure, oneLine, optional, required, runJob, type Job } from "./lib/failure";
 import { Registry } from "./lib/registry";
 
-const LOCAL = "localhost/audit-svc:ci";
+const LOCAL = "localhost/ci:built";
+
+/** What is built: from which file, on which bases, and under which name it stands in Harbor's project. */
+interface Recipe {
+  readonly file: string;
+  readonly bases: readonly string[];
+  readonly nameFrom: "HARBOR_IMAGE" | "HARBOR_CI_IMAGE";
+  readonly name: string;
+}
+
+export const serviceImage: Recipe = {
+  file: "audit-svc/Dockerfile",
+  bases: ["NODE_IMAGE", "RUNTIME_IMAGE"],
+  nameFrom: "HARBOR_IMAGE",
+  name: "audit-svc",
+};
+export const jobsImage: Recipe = {
+  file: "ci/Dockerfile",
+  bases: ["NODE_IMAGE", "PULUMI_IMAGE"],
+  nameFrom: "HARBOR_CI_IMAGE",
+  name: "audit-ci",
+};
 
 export async function image(job: Job, exec: Exec, root = ROOT): Promise<void> {
   switch (job.argv[0]) {
     case "check":
-      return buildah(job, exec, buildArguments(job.env, false));
+      return check(job, exec);
     case "publish":
       return publish(job, exec, root, false);
     case "rebuild":
       return publish(job, exec, root, true);
     case "promote":
       return promote(job, exec, root);
+    case "tools":
+      return tools(job, exec);
     default:
-      throw new Failure("usage: ci/image.ts check|publish|rebuild|promote");
+      throw new Failure("usage: ci/image.ts check|publish|rebuild|promote|tools");
   }
 }
+
+async function check(job: Job, exec: Exec): Promise<void> {
+  const builder = await onDriver(job, exec);
+  await buildah(builder, exec, buildArguments(builder.env, serviceImage, false));
+}
+
+/**
+ * The job with Buildah's storage driver settled: the one that is given, else overlay where the runner allows it, else vfs, which works
+ * everywhere and copies the whole image for each of its layers.
+ */
+async function onDriver(job: Job, exec: Exec): Promise<Job> {
+  if (optional(job.env, "STORAGE_DRIVER") !== undefined) return job;
+  const { code } = await exec("buildah", ["info"], { env: environment(job.env, "overlay") });
+  return { ...job, env: { ...job.env, STORAGE_DRIVER: code === 0 ? "overlay" : "vfs" } };
+}
+
+/** Buildah learns the password by standard input alone. */
+const environment = (env: Job["env"], driver = env.STORAGE_DRIVER): Job["env"] => ({
+  ...env,
+  HARBOR_PASSWORD: undefined,
+  STORAGE_DRIVER: driver,
+});
 
 /** Tag that a branch's name becomes: the letters that a tag may have. */
 export const tagOf = (ref: string): string => ref.replace(/[^A-Za-z0-9_.-]/g, "-").slice(0, 120);
 
 async function publish(job: Job, exec: Exec, root: string, fresh: boolean): Promise<void> {
+  await withHarbor(job, async (harbor) => {
+    const { digest, tags } = await pushTagged(job, exec, harbor, serviceImage, fresh);
+    await writeSbom(job, exec, root);
+    announce(job, root, harbor, digest, tags);
+  });
+}
+
+async function tools(job: Job, exec: Exec): Promise<void> {
+  await withHarbor(job, async (harbor) => {
+    const { digest, tags } = await pushTagged(job, exec, harbor, jobsImage, true);
+    job.say(`CI_IMAGE=${harbor.host}/${repositoryOf(job.env, harbor, jobsImage)}@${digest} (${tags.join(", ")})`);
+  });
+}
+
+/** Builds and pushes an image under its commit, and gives it the branch's name once Harbor is seen to have it. */
+async function pushTagged(
+  job: Job,
+  exec: Exec,
+  harbor: Harbor,
+  recipe: Recipe,
+  fresh: boolean,
+): Promise<{ digest: string; tags: string[] }> {
   const commit = required(job.env, "CI_COMMIT_SHA", "GitLab sets it in every job");
   const branch = tagOf(required(job.env, "CI_COMMIT_BRANCH", "images are published from the default branch"));
-  await withHarbor(job, async (harbor) => {
-    const digest = await buildAndPush(job, exec, root, harbor, fresh);
-    const registry = new Registry(harbor);
-    const repository = repositoryOf(job.env, harbor);
-    const built = await registry.manifest(repository, commit);
-    if (built?.digest !== digest) {
-      throw new Failure(
-        `Harbor has ${built?.digest ?? "nothing"} at ${repository}:${commit} instead of ${digest}, which was just pushed`,
-      );
-    }
-    await registry.tag(repository, branch, built);
-    announce(job, root, harbor, digest, [commit, branch]);
-  });
+  const digest = await buildAndPush(job, exec, harbor, recipe, fresh);
+  const registry = new Registry(harbor);
+  const repository = repositoryOf(job.env, harbor, recipe);
+  const built = await registry.manifest(repository, commit);
+  if (built?.digest !== digest) {
+    throw new Failure(
+      `Harbor has ${built?.digest ?? "nothing"} at ${repository}:${commit} instead of ${digest}, which was just pushed`,
+    );
+  }
+  await registry.tag(repository, branch, built);
+  return { digest, tags: [commit, branch] };
 }
 
 async function promote(job: Job, exec: Exec, root: string): Promise<void> {
@@ -68,7 +134,7 @@ async function promote(job: Job, exec: Exec, root: string): Promise<void> {
     throw new Failure(`tag ${name} cannot be an image's tag; use letters, digits, ".", "_" and "-" only`);
   await withHarbor(job, async (harbor) => {
     const registry = new Registry(harbor);
-    const repository = repositoryOf(env, harbor);
+    const repository = repositoryOf(env, harbor, serviceImage);
     let found = await registry.manifest(repository, commit);
     const present = await registry.manifest(repository, name);
     if (found === undefined) {
@@ -78,7 +144,8 @@ async function promote(job: Job, exec: Exec, root: string): Promise<void> {
         );
       }
       job.say(`there is no image of commit ${commit} yet; building it`);
-      await buildAndPush(job, exec, root, harbor, false);
+      await buildAndPush(job, exec, harbor, serviceImage, false);
+      await writeSbom(job, exec, root);
       found = await registry.manifest(repository, commit);
       if (found === undefined) throw new Failure(`Harbor does not have ${repository}:${commit}, which was just pushed`);
     }
@@ -111,11 +178,11 @@ async function withHarbor(job: Job, work: (harbor: Harbor) => Promise<void>): Pr
   }
 }
 
-const repositoryOf = (env: Job["env"], harbor: Harbor): string =>
-  `${harbor.project}/${optional(env, "HARBOR_IMAGE") ?? "audit-svc"}`;
+const repositoryOf = (env: Job["env"], harbor: Harbor, { nameFrom, name }: Recipe): string =>
+  `${harbor.project}/${optional(env, nameFrom) ?? name}`;
 
 /** Labels of the OCI image specification, which tell where an image comes from, and the build's arguments. */
-export function buildArguments(env: Job["env"], fresh: boolean): string[] {
+export function buildArguments(env: Job["env"], { file, bases }: Recipe, fresh: boolean): string[] {
   const version = optional(env, "CI_COMMIT_TAG") ?? optional(env, "CI_COMMIT_SHORT_SHA") ?? "0.0.0";
   const labels = {
     "org.opencontainers.image.created": optional(env, "CI_COMMIT_TIMESTAMP"),
@@ -123,27 +190,30 @@ export function buildArguments(env: Job["env"], fresh: boolean): string[] {
     "org.opencontainers.image.url": optional(env, "CI_PIPELINE_URL"),
     "org.opencontainers.image.ref.name": optional(env, "CI_COMMIT_REF_NAME"),
   };
-  const bases = (["NODE_IMAGE", "RUNTIME_IMAGE"] as const).flatMap((name) => {
+  const given = bases.flatMap((name) => {
     const value = optional(env, name);
     return value === undefined ? [] : ["--build-arg", `${name}=${value}`];
   });
   return [
     "build",
-    ...["--file", "audit-svc/Dockerfile", "--tag", LOCAL, "--layers"],
+    ...["--file", file, "--tag", LOCAL],
+    // Without a layer for each step there is nothing to keep in a cache; with vfs making them takes longer than the cache saves.
+    ...(env.STORAGE_DRIVER === "vfs" ? [] : ["--layers"]),
     ...(fresh ? ["--no-cache", "--pull-always"] : []),
     ...["--build-arg", `VERSION=${version}`, "--build-arg", `REVISION=${env.CI_COMMIT_SHA ?? ""}`],
-    ...bases,
+    ...given,
     ...Object.entries(labels).flatMap(([key, value]) => (value === undefined ? [] : ["--label", `${key}=${value}`])),
     ".",
   ];
 }
 
-async function buildAndPush(job: Job, exec: Exec, root: string, harbor: Harbor, fresh: boolean): Promise<string> {
+async function buildAndPush(given: Job, exec: Exec, harbor: Harbor, recipe: Recipe, fresh: boolean): Promise<string> {
+  const job = await onDriver(given, exec);
   const dir = mkdtempSync(join(tmpdir(), "ci-image-"));
   const auth = join(dir, "auth.json");
   const digestFile = join(dir, "digest");
   const tls = harbor.insecure ? ["--tls-verify=false"] : [];
-  const repository = `${harbor.host}/${repositoryOf(job.env, harbor)}`;
+  const repository = `${harbor.host}/${repositoryOf(job.env, harbor, recipe)}`;
   try {
     await buildah(
       job,
@@ -151,8 +221,11 @@ async function buildAndPush(job: Job, exec: Exec, root: string, harbor: Harbor, 
       ["login", "--authfile", auth, "--username", harbor.username, "--password-stdin", ...tls, harbor.host],
       harbor.password,
     );
-    const [command, ...rest] = buildArguments(job.env, fresh);
-    const cache = fresh ? [] : ["--cache-from", `${repository}/cache`, "--cache-to", `${repository}/cache`];
+    const [command, ...rest] = buildArguments(job.env, recipe, fresh);
+    const cache =
+      fresh || job.env.STORAGE_DRIVER === "vfs"
+        ? []
+        : ["--cache-from", `${repository}/cache`, "--cache-to", `${repository}/cache`];
     await buildah(job, exec, [command ?? "", "--authfile", auth, ...tls, ...cache, ...rest]);
     const target = `docker://${repository}:${required(job.env, "CI_COMMIT_SHA", "GitLab sets it in every job")}`;
     await buildah(job, exec, [
@@ -162,12 +235,13 @@ async function buildAndPush(job: Job, exec: Exec, root: string, harbor: Harbor, 
       ...tls,
       "--format",
       "oci",
+      // Buildah's own level is a quick one; this is pushed once and pulled often.
+      ...["--compression-format", "gzip", "--compression-level", "9"],
       "--digestfile",
       digestFile,
       LOCAL,
       target,
     ]);
-    await writeSbom(job, exec, root);
     return readFileSync(digestFile, "utf8").trim();
   } finally {
     rmSync(dir, { recursive: true, force: true });
@@ -175,7 +249,7 @@ async function buildAndPush(job: Job, exec: Exec, root: string, harbor: Harbor, 
 }
 
 async function buildah(job: Job, exec: Exec, args: readonly string[], input?: string): Promise<void> {
-  const result = await exec("buildah", args, { input, echo: job.say, env: { ...job.env, HARBOR_PASSWORD: undefined } });
+  const result = await exec("buildah", args, { input, echo: job.say, env: environment(job.env) });
   if (result.code === 0) return;
   const lines = result.all.trim().split("\n");
   const said = lines.findLast((line) => /^error/i.test(line.trim())) ?? lines.at(-1) ?? "it said nothing";
@@ -205,7 +279,7 @@ async function writeSbom(job: Job, exec: Exec, root: string): Promise<void> {
 }
 
 function announce(job: Job, root: string, harbor: Harbor, digest: string, tags: readonly string[]): void {
-  const reference = `${harbor.host}/${repositoryOf(job.env, harbor)}@${digest}`;
+  const reference = `${harbor.host}/${repositoryOf(job.env, harbor, serviceImage)}@${digest}`;
   writeFileSync(join(root, "image.env"), `IMAGE=${reference}\n`);
   job.say(`IMAGE=${reference} (${tags.join(", ")})`);
 }

@@ -8,6 +8,7 @@ export { EdgeProxy, type EdgeProxyArgs, type PublishedFiles } from "./edge-proxy
 export { HostFiles, type HostFilesArgs } from "./host-files";
 export { Networks, type NetworksArgs } from "./networks";
 export { Observability, type AlertsDelivery, type ObservabilityArgs, type TargetsDelivery } from "./observability";
+export { loginFromEnvironment } from "./operator-login";
 export { planRelease, releaseId, type ReleaseState, type Replica, type ReplicaSpec, type Slot } from "./release";
 export { SecretsBinding, type SecretsBindingArgs } from "./secrets-binding";
 export { SshHost, filesHost, type SshHostArgs } from "./ssh-host";

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { demand, obtainCredentials, type Credentials, type Purpose } from "./credentials";
 import type { Exec, ExecResult } from "./exec";
@@ -176,7 +177,8 @@ export function lockOwner(output: string): LockOwner | undefined {
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
+    // Killed, but nobody asked for its exit code: in a container without an init that state lasts.
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM";
   }

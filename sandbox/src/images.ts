@@ -19,7 +19,7 @@ const leftOut = new Set(["node_modules", "dist", "test", "bench", "build"]);
 
 /**
  * Builds the service's image from the working tree, tagged by the hash of what goes into it.
- * @param nodeImage the image with Node to build on.
+ * @param buildImages `build`: the image with Node to build on; `run`: the base of what is deployed.
  */
 export async function ensureServiceImage(
   { engine, settings, progress }: Context,

@@ -214,7 +214,7 @@ class UpRun {
   private async publish(progress: Progress): Promise<StepResult> {
     const context = this.context(progress);
     const node = await parts.ensureImage("node", this.ways, progress);
-    const plain = await parts.ensureImage("node-plain", this.ways, progress);
+    const plain = await parts.ensureImage("base-plain", this.ways, progress);
     const service = await ensureServiceImage(context, { build: node.ref, run: plain.ref });
     const push = async (name: string, ref: string) => ensurePushed(context, name, ref);
     // One after the other: each writes down what it has pushed, and the layers that they share go over once.

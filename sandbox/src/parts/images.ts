@@ -115,7 +115,7 @@ function image(name: ImageName, make: Maker): Promise<ImagePart> {
  * Makes an image present on the engine and says under which name.
  *
  * `base` and `node` are for build stages: they carry this machine's certificate authorities and registry addresses. What is
- * deployed to VM2 is made from `base-plain` and `node-plain`, which do not; where a machine has none, they are the same.
+ * deployed to VM2 is made from `base-plain`, which does not; where a machine has none, they are the same.
  * @throws UserError naming cause and cure
  */
 export function ensureImage(

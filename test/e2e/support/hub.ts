@@ -1,33 +1,66 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { root, run } from "./sandbox";
+import { root, run, type Sandbox } from "./sandbox";
 import { secretsOf } from "./pipeline";
 
 /** Where the pipeline's build finds the service's base images: the sandbox's registry as a company's mirror of the hub. */
 export async function pushBaseImages(): Promise<void> {
+  await withRegistry(async (docker, hub) => {
+    const { ensureImage } = await import("../../../sandbox/src/parts/images.js");
+    const ways = JSON.parse(readFileSync(join(root, ".sandbox/ways.json"), "utf8")) as Parameters<
+      typeof ensureImage
+    >[1];
+    for (const [name, version] of [
+      ["node", "24"],
+      ["base-plain", "trixie"],
+    ] as const) {
+      const { ref } = await ensureImage(name, ways, () => undefined);
+      const tag = `${hub}/${name}:${version}`;
+      await docker(["tag", ref, tag]);
+      await docker(["push", tag]);
+      await docker(["image", "rm", "--no-prune", tag]);
+    }
+  });
+}
+
+/** Pulumi's image with the CLI, as far as ci/Dockerfile uses it: the sandbox's CLI, and the language host of its PULUMI_HOME. */
+export async function pushPulumiImage(sandbox: Sandbox): Promise<void> {
+  const context = mkdtempSync(join(tmpdir(), "pulumi-image-"));
+  try {
+    const { code, stdout, output } = await run(["sh", "-c", "readlink -f $(command -v pulumi)"], sandbox.env);
+    if (code !== 0) throw new Error(`there is no pulumi: ${output}`);
+    copyFileSync(stdout.trim(), join(context, "pulumi"));
+    const host = '#!/bin/sh\nexec "$PULUMI_HOME"/plugins/language-nodejs-v*/pulumi-language-nodejs "$@"\n';
+    writeFileSync(join(context, "pulumi-language-nodejs"), host, { mode: 0o755 });
+    writeFileSync(join(context, "Dockerfile"), "FROM scratch\nCOPY pulumi pulumi-language-nodejs /pulumi/bin/\n");
+    await withRegistry(async (docker, hub) => {
+      const tag = `${hub}/pulumi:sandbox`;
+      await docker(["build", "--quiet", "--tag", tag, context]);
+      await docker(["push", tag]);
+      await docker(["image", "rm", "--no-prune", tag]);
+    });
+  } finally {
+    rmSync(context, { recursive: true });
+  }
+}
+
+type Docker = (args: string[], input?: string) => Promise<string>;
+
+/** The docker CLI on the sandbox's engine, logged in to its registry, and the registry's place for what the hub has. */
+async function withRegistry(work: (docker: Docker, hub: string) => Promise<void>): Promise<void> {
   const { engineHost } = JSON.parse(readFileSync(join(root, ".sandbox/run.json"), "utf8")) as { engineHost: string };
   const config = mkdtempSync(join(tmpdir(), "docker-config-"));
   const local = `127.0.0.1:${Number(process.env.SANDBOX_PORT_BASE ?? 18000) + 50}`;
-  const docker = async (args: string[], input?: string): Promise<string> => {
-    const env = { ...process.env, DOCKER_HOST: engineHost };
+  const docker: Docker = async (args, input) => {
+    const env = { ...process.env, DOCKER_HOST: engineHost, DOCKER_BUILDKIT: "0" };
     const { code, output } = await run(["docker", "--config", config, ...args], env, input);
     if (code !== 0) throw new Error(`docker ${args.join(" ")} ended with ${code}:\n${output}`);
     return output;
   };
   try {
     await docker(["login", "--username", "pusher", "--password-stdin", local], secretsOf()["registry-pusher"]);
-    const { ensureImage } = await import("../../../sandbox/src/parts/images.js");
-    const ways = JSON.parse(readFileSync(join(root, ".sandbox/ways.json"), "utf8")) as Parameters<
-      typeof ensureImage
-    >[1];
-    for (const name of ["node", "node-plain"] as const) {
-      const { ref } = await ensureImage(name, ways, () => undefined);
-      const tag = `${local}/hub/${name}:24`;
-      await docker(["tag", ref, tag]);
-      await docker(["push", tag]);
-      await docker(["image", "rm", "--no-prune", tag]);
-    }
+    await work(docker, `${local}/hub`);
   } finally {
     rmSync(config, { recursive: true });
   }

@@ -6,6 +6,7 @@ import { root, type Sandbox } from "./sandbox";
 /** What a pipeline is, as GitLab says it in a job's ID token. Default: a protected tag of the sandbox's project. */
 export interface Pipeline {
   project_path?: string;
+  project_id?: string;
   ref?: string;
   ref_type?: "tag" | "branch";
   ref_protected?: "true" | "false";

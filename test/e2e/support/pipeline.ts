@@ -70,6 +70,9 @@ export class Pipelines {
       cpSync(join(root, file), join(dir, file));
     }
     writeFileSync(join(dir, "Pulumi.sandbox.yaml"), state("Pulumi.sandbox.yaml"));
+    // A job in the shell executor is not on the network of its services; the journey has a database for it instead.
+    const check = join(dir, "ci/check.yml");
+    writeFileSync(check, readFileSync(check, "utf8").replace(/^ {2}services:\n(?: {4}.*\n)+/m, ""));
     // As after `npm ci`, which ci/prepare.sh then leaves out; hard links, because the jobs write nothing there.
     await call("cp", ["-al", join(root, "node_modules"), join(dir, "node_modules")]);
     const lock = createHash("sha256")
@@ -134,7 +137,8 @@ export class Pipelines {
       VAULT_SSH_ROLE: "vm2",
       PULUMI_HOME: this.sandbox.get("PULUMI_HOME"),
       NODE_IMAGE: `${this.harbor}/hub/node:24`,
-      RUNTIME_IMAGE: `${this.harbor}/hub/node-plain:24`,
+      RUNTIME_IMAGE: `${this.harbor}/hub/base-plain:trixie`,
+      PULUMI_IMAGE: `${this.harbor}/hub/pulumi:sandbox`,
       ...kind.variables,
     };
     // A file, as GitLab's project variables are one: arguments are for everybody to see.
@@ -162,12 +166,46 @@ export class Pipelines {
     return { code, log, errors: [...last.values()], seconds: (Date.now() - started) / 1000 };
   }
 
+  /** Tags that a repository of the sandbox's Harbor has; none when it was never pushed to. */
+  async tagsOf(repository: string): Promise<string[]> {
+    const answer = await this.#registry(`${repository}/tags/list`);
+    return ((JSON.parse(answer) as { tags?: string[] }).tags ?? []).sort();
+  }
+
+  /** Bytes that somebody who has nothing of the image pulls. */
+  async sizeOf(repository: string, digest: string): Promise<number> {
+    const { config, layers } = JSON.parse(await this.#registry(`${repository}/manifests/${digest}`)) as {
+      config: { size: number };
+      layers: { size: number }[];
+    };
+    return layers.reduce((sum, { size }) => sum + size, config.size);
+  }
+
+  async #registry(path: string): Promise<string> {
+    const response = await fetch(`http://${this.harbor}/v2/audit/${path}`, {
+      headers: {
+        authorization: `Basic ${Buffer.from(`pusher:${secretsOf()["registry-pusher"] ?? ""}`).toString("base64")}`,
+        accept: "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json",
+      },
+    });
+    return response.text();
+  }
+
   #environment(): NodeJS.ProcessEnv {
     // Buildah's layers of its own, so that nothing of the machine's is used, and nothing is left there.
     const work = join(this.dir, ".gitlab-ci-local");
     const storage = join(work, "storage.conf");
-    writeFileSync(storage, `[storage]\ndriver = "vfs"\ngraphroot = "${work}/layers"\nrunroot = "${work}/run"\n`);
-    return { PATH: this.path, HOME: join(work, "home"), LANG: "C.UTF-8", CONTAINERS_STORAGE_CONF: storage };
+    writeFileSync(storage, `[storage]\ngraphroot = "${work}/layers"\nrunroot = "${work}/run"\n`);
+    // What a runner is told once: that the mirror of the hub speaks plain HTTP, and the login with which its images are pulled.
+    const registries = join(work, "registries.conf");
+    writeFileSync(registries, `[[registry]]\nlocation = "${this.harbor}"\ninsecure = true\n`);
+    const login = join(work, "auth.json");
+    const auth = Buffer.from(`vm2-puller:${this.sandbox.get("AUDIT_REGISTRY_PASSWORD")}`).toString("base64");
+    writeFileSync(login, JSON.stringify({ auths: { [this.harbor]: { auth } } }), { mode: 0o600 });
+    return {
+      ...{ PATH: this.path, HOME: join(work, "home"), LANG: "C.UTF-8" },
+      ...{ CONTAINERS_STORAGE_CONF: storage, CONTAINERS_REGISTRIES_CONF: registries, REGISTRY_AUTH_FILE: login },
+    };
   }
 }
 

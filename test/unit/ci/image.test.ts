@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
-import { buildArguments, image, tagOf } from "../../../ci/image";
+import { buildArguments, image, jobsImage, serviceImage, tagOf } from "../../../ci/image";
 import { commands, failsWith, jobWith, scratch, tokenFor, vaultWith } from "./support/job";
 import { closeAll, double, type Answer, type Asked, type Double } from "./support/servers";
 
@@ -15,6 +15,7 @@ const sha = (text: string): string => `sha256:${createHash("sha256").update(text
 async function harborWith(
   tags: Record<string, string>,
   refuse: (asked: Asked) => [number, string] | undefined = () => undefined,
+  name = "audit-svc",
 ): Promise<Double> {
   const harbor: Double = await double((asked): Answer => {
     const { method, path, headers, body } = asked;
@@ -28,7 +29,7 @@ async function harborWith(
     }
     const [status, message] = refuse(asked) ?? [];
     if (status !== undefined) return { status, body: { errors: [{ code: "DENIED", message }] } };
-    const tag = /^\/v2\/audit\/audit-svc\/manifests\/(.+)$/.exec(path)?.[1] ?? "";
+    const tag = new RegExp(`^/v2/audit/${name}/manifests/(.+)$`).exec(path)?.[1] ?? "";
     if (method === "PUT") {
       tags[tag] = body;
       return { status: 201, body: "" };
@@ -60,6 +61,7 @@ describe("ci: image", () => {
   /** A builder that pushes `manifest` under the commit. */
   const builder = (tags: Record<string, string>, manifest: string) =>
     commands({
+      "buildah info": () => ({}),
       "buildah login": () => ({}),
       "buildah build": () => ({}),
       "buildah push": ({ line }) => {
@@ -162,6 +164,7 @@ describe("ci: image", () => {
       const tags = {};
       const env = { ...settings(await harborWith(tags)), CI_COMMIT_BRANCH: "main" };
       const { exec } = commands({
+        "buildah info": () => ({}),
         "buildah login": () => ({}),
         "buildah build": () => ({}),
         "buildah push": () => ({
@@ -236,6 +239,31 @@ describe("ci: image", () => {
     });
   });
 
+  it("builds the image of the jobs on its newest base, and says what CI_IMAGE is to be", async () => {
+    const tags: Record<string, string> = {};
+    const harbor = await harborWith(tags, () => undefined, "audit-ci");
+    const env = { ...settings(harbor), CI_COMMIT_BRANCH: "main", PULUMI_IMAGE: "harbor.example.com/hub/pulumi:3" };
+    const built = builder(tags, "{}");
+    const { job, log } = jobWith(env, "tools");
+    await image(job, built.exec, dir.path);
+    const build = built.calls.find(({ line }) => line.startsWith("buildah build"))?.line ?? "";
+    assert.match(
+      build,
+      / --file ci\/Dockerfile .* --no-cache --pull-always .* --build-arg PULUMI_IMAGE=harbor\.example\.com\/hub\/pulumi:3 /,
+    );
+    assert.deepEqual(Object.keys(tags), [COMMIT, "main"]);
+    assert.equal(log.at(-1), `CI_IMAGE=${new URL(harbor.url).host}/audit/audit-ci@${sha("{}")} (${COMMIT}, main)`);
+    // Jobs that follow would take it for the service's.
+    assert.equal(existsSync(join(dir.path, "image.env")), false);
+  });
+
+  it("has the jobs' image on the Pulumi that versions.json names", () => {
+    const root = join(__dirname, "../../..");
+    const { tools } = JSON.parse(readFileSync(join(root, "versions.json"), "utf8")) as { tools: { pulumi: string } };
+    const text = readFileSync(join(root, jobsImage.file), "utf8");
+    assert.match(text, new RegExp(`^ARG PULUMI_IMAGE=\\S+:${tools.pulumi.replaceAll(".", "\\.")}$`, "m"));
+  });
+
   it("takes Harbor's settings from Vault when GitLab has none", async () => {
     const tags: Record<string, string> = { [COMMIT]: "{}" };
     const harbor = await harborWith(tags);
@@ -257,21 +285,25 @@ describe("ci: image", () => {
   });
 
   it("checks a merge request's image without secrets and without a push", async () => {
-    const { exec, calls } = commands({ "buildah build": () => ({}) });
+    // A runner that lets nobody mount.
+    const refused = { code: 1, all: "'overlay' is not supported over overlayfs" };
+    const { exec, calls } = commands({ "buildah info": () => refused, "buildah build": () => ({}) });
     await image(
       jobWith({ CI_COMMIT_SHA: COMMIT, NODE_IMAGE: "harbor.example.com/hub/node:24" }, "check").job,
       exec,
       dir.path,
     );
-    assert.deepEqual(calls.map(({ line }) => line.split(" ").slice(0, 2).join(" ")), ["buildah build"]); // prettier-ignore
-    assert.match(calls[0]?.line ?? "", / --build-arg NODE_IMAGE=harbor\.example\.com\/hub\/node:24 /);
+    assert.deepEqual(calls.map(({ line }) => line.split(" ").slice(0, 2).join(" ")), ["buildah info", "buildah build"]); // prettier-ignore
+    assert.equal(calls[1]?.options.env?.STORAGE_DRIVER, "vfs");
+    assert.equal(calls[1].line.includes("--layers"), false);
+    assert.match(calls[1].line, / --build-arg NODE_IMAGE=harbor\.example\.com\/hub\/node:24 /);
   });
 
   it("says how it is called", () =>
-    failsWith(image(jobWith({}, "pusj").job, none.exec), "usage: ci/image.ts check|publish|rebuild|promote"));
+    failsWith(image(jobWith({}, "pusj").job, none.exec), "usage: ci/image.ts check|publish|rebuild|promote|tools"));
 
   it("makes a tag of any branch name", () => {
     assert.equal(tagOf("feature/Ünicode#1"), "feature--nicode-1");
-    assert.equal(buildArguments({ CI_COMMIT_TAG: "v1" }, false).includes("VERSION=v1"), true);
+    assert.equal(buildArguments({ CI_COMMIT_TAG: "v1" }, serviceImage, false).includes("VERSION=v1"), true);
   });
 });

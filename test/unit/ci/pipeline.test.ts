@@ -54,14 +54,16 @@ describe("ci: .gitlab-ci.yml", function () {
   };
   /** Names of the jobs of a pipeline, those by hand in brackets. */
   const jobs = async (variables: Record<string, string>): Promise<string[]> => {
-    const [, ...lines] = (await local(variables, "--list-csv")).trim().split("\n");
+    const text = await local(variables, "--list-csv");
+    // Before the table may stand a warning, of jobs that only GitLab can run.
+    const [, ...lines] = text.slice(text.indexOf("name;stage;")).trim().split("\n");
     return lines.map((line) => line.split(";")).map(([name = "", , when]) => (when === "manual" ? `(${name})` : name)).sort(); // prettier-ignore
   };
 
   const CHECKS = ["lint", "migrations", "typecheck", "unit"];
   const cases: [string, Record<string, string>, string[]][] = [
     ["a merge request", { CI_PIPELINE_SOURCE: "merge_request_event" }, ["image-check", ...CHECKS, "preview"]],
-    ["the default branch", { CI_PIPELINE_SOURCE: "push" }, [...CHECKS, "publish"]],
+    ["the default branch", { CI_PIPELINE_SOURCE: "push" }, ["(tools)", ...CHECKS, "publish"]],
     [
       "a protected tag",
       { CI_PIPELINE_SOURCE: "push", CI_COMMIT_TAG: "v1", CI_COMMIT_REF_PROTECTED: "true" },
@@ -73,12 +75,28 @@ describe("ci: .gitlab-ci.yml", function () {
       ["tag-is-not-protected"],
     ],
     ["the schedule drift", { CI_PIPELINE_SOURCE: "schedule", SCHEDULE: "drift" }, ["drift"]],
-    ["the schedule rebuild", { CI_PIPELINE_SOURCE: "schedule", SCHEDULE: "rebuild" }, ["rebuild"]],
+    ["the schedule rebuild", { CI_PIPELINE_SOURCE: "schedule", SCHEDULE: "rebuild" }, ["rebuild", "tools"]],
     ["a deployment repository", { CI_PIPELINE_SOURCE: "pipeline", IMAGE: "h/p/n@sha256:0" }, ["deploy", "smoke"]],
   ];
   for (const [what, variables, wanted] of cases) {
     it(`${what}: ${wanted.join(", ")}`, async () => assert.deepEqual(await jobs(variables), [...wanted].sort()));
   }
+
+  it("takes the lines that docs/guide.md gives for the service's own project", async () => {
+    const guide = readFileSync(join(root, "docs/guide.md"), "utf8");
+    const lines = /^## Variant: a repository for deployments$[^]*?^```yaml\n([^]*?)^```$/m.exec(guide)?.[1] ?? "";
+    assert.match(lines, /trigger:/);
+    const file = join(dir.path, ".gitlab-ci.yml");
+    const right = readFileSync(file, "utf8");
+    const tag = { CI_PIPELINE_SOURCE: "push", CI_COMMIT_TAG: "v1" };
+    try {
+      writeFileSync(file, `stages: [image, deploy]\npromote: { stage: image, script: [make image] }\n${lines}`);
+      assert.deepEqual(await jobs({ ...tag, CI_COMMIT_REF_PROTECTED: "true" }), ["deploy", "promote"]);
+      assert.deepEqual(await jobs({ ...tag, CI_COMMIT_REF_PROTECTED: "false" }), ["promote"]);
+    } finally {
+      writeFileSync(file, right);
+    }
+  });
 
   it("is refused by GitLab's schema when it is wrong", async () => {
     const file = join(dir.path, ".gitlab-ci.yml");

@@ -1,0 +1,255 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse, parseDocument } from "yaml";
+import { times } from "../support/depth";
+import { blocksOf, filledIn } from "./support/guide";
+import { pushBaseImages } from "./support/hub";
+import { addressOf, onVm2, Pipelines, secretsOf, tagged } from "./support/pipeline";
+import { green } from "./support/pipeline-checks";
+import { attached, platformNetwork, root, run, sandbox as cli, until } from "./support/sandbox";
+
+/**
+ * docs/guide.md, followed word for word: its blocks are taken from the file and run, with the names of the reader's world replaced.
+ * The world is empty where the guide begins with nothing: a PostgreSQL and a Vault of their own, VM2 without the user `deploy`. Harbor,
+ * Prometheus and Grafana are the sandbox's. A block that no step here runs fails the journey.
+ *
+ * Four minutes, so in THOROUGH=1 only.
+ */
+if (times(0, 1) > 0)
+  describe("journey: the guide, from an empty project to the first tag deploy", function () {
+    this.timeout(900_000);
+    const sandbox = attached();
+    const subnet = addressOf("vm2").replace(/\.\d+$/, "");
+    const at = { postgres: `${subnet}.40`, vault: `${subnet}.41` };
+    const vaultAddress = `http://${at.vault}:8200`;
+    const rootToken = "root-token-of-the-guide";
+    const passwords = { deployer: "password-of-deployer-1", pulumi: "password-of-pulumi-1" };
+    const backend = `postgres://pulumi:${passwords.pulumi}@${at.postgres}/pulumi?sslmode=disable`;
+    const onHere = { ...process.env, DOCKER_HOST: undefined };
+    let pipelines: Pipelines;
+    /** Where the reader works: the clone, with the CLIs that the sandbox has. */
+    let desk: NodeJS.ProcessEnv;
+
+    const docker = async (...args: string[]) => {
+      const { code, output, stdout } = await run(["docker", ...args], onHere);
+      assert.equal(code, 0, output);
+      return stdout.trim();
+    };
+    const shell = async (script: string, input?: string) => {
+      const { code, output, stdout } = await run(["sh", "-euc", script], desk, input, pipelines.dir);
+      assert.equal(code, 0, `${script}\n${output}`);
+      return stdout;
+    };
+    const imageOf = (part: string) => docker("inspect", "--format", "{{.Config.Image}}", `${platformNetwork}-${part}`);
+
+    before("an empty world", async () => {
+      await sandbox().mustPulumi("destroy", "--yes", "--skip-preview");
+      await docker("rm", "--force", `${platformNetwork}-guide-postgres`, `${platformNetwork}-guide-vault`);
+      const start = async (part: "postgres" | "vault", ...args: string[]) =>
+        docker(
+          ...["run", "--detach", "--name", `${platformNetwork}-guide-${part}`, "--network", platformNetwork],
+          ...["--ip", at[part], ...args],
+        );
+      await start("postgres", "--env", "POSTGRES_HOST_AUTH_METHOD=trust", await imageOf("postgres"));
+      const dev = ["-dev", `-dev-root-token-id=${rootToken}`, "-dev-listen-address=0.0.0.0:8200"];
+      await start(
+        "vault",
+        "--env",
+        "SKIP_SETCAP=true",
+        "--entrypoint",
+        "vault",
+        await imageOf("vault"),
+        "server",
+        ...dev,
+      );
+      pipelines = await Pipelines.open(sandbox());
+      await pushBaseImages();
+      desk = {
+        PATH: sandbox().get("PATH"),
+        PULUMI_HOME: sandbox().get("PULUMI_HOME"),
+        PULUMI_SKIP_UPDATE_CHECK: "true",
+        HOME: join(pipelines.dir, ".gitlab-ci-local"),
+        VAULT_ADDR: vaultAddress,
+        VAULT_TOKEN: rootToken,
+      };
+      await onVm2(
+        "usermod --login former deploy && usermod --home /home/former --move-home former && groupmod --new-name former deploy; " +
+          // As Debian's own sshd_config begins.
+          "sed -i '1i Include /etc/ssh/sshd_config.d/*.conf' /etc/ssh/sshd_config; mkdir -p /etc/ssh/sshd_config.d",
+      );
+    });
+
+    after("and the sandbox as it was", async () => {
+      await run(["pulumi", "destroy", "--yes", "--skip-preview", "--exclude-protected", "--stack", "vm2"], {
+        ...desk,
+        ...deployLogins(),
+        PULUMI_BACKEND_URL: backend,
+        VAULT_SERVER_URL: vaultAddress,
+        VAULT_SERVER_TOKEN: rootToken,
+      }, undefined, pipelines.dir); // prettier-ignore
+      await onVm2(
+        "docker ps -aq | xargs -r docker rm -f; docker volume ls -q | xargs -r docker volume rm -f; docker network prune -f; " +
+          "sed -i '/sshd_config.d/d' /etc/ssh/sshd_config; rm -rf /etc/ssh/sshd_config.d /etc/ssh/vault-ca.pub; userdel --remove deploy; " +
+          "usermod --login deploy former && usermod --home /home/deploy --move-home deploy && groupmod --new-name deploy former; " +
+          "kill -HUP $(pgrep -o -x sshd)",
+      );
+      await docker("rm", "--force", "--volumes", `${platformNetwork}-guide-postgres`, `${platformNetwork}-guide-vault`);
+      pipelines.close();
+      const { code, output } = await cli(["up"]);
+      assert.equal(code, 0, output);
+    });
+
+    const deployLogins = () => ({
+      PULUMI_BACKEND_URL: backend,
+      PGPASSWORD: passwords.deployer,
+      GRAFANA_AUTH: sandbox().get("GRAFANA_AUTH"),
+      AUDIT_REGISTRY_PASSWORD: sandbox().get("AUDIT_REGISTRY_PASSWORD"),
+    });
+
+    it("step 3: PostgreSQL", async () => {
+      const [sql, ...more] = blocksOf(3);
+      assert.deepEqual([sql?.language, more], ["sql", []]);
+      const text = filledIn(sql?.text ?? "", {
+        "CREATEDB PASSWORD '…'": `CREATEDB PASSWORD '${passwords.deployer}'`,
+        "CREATE ROLE pulumi LOGIN PASSWORD '…'": `CREATE ROLE pulumi LOGIN PASSWORD '${passwords.pulumi}'`,
+      });
+      const psql = ["docker", "exec", "--interactive", `${platformNetwork}-guide-postgres`, "psql", "-XqU", "postgres"];
+      await until("PostgreSQL", 60, async () =>
+        (await run([...psql, "-h", "127.0.0.1", "-c", "SELECT 1"], onHere)).code === 0 ? true : undefined,
+      );
+      const { code, output } = await run([...psql, "-v", "ON_ERROR_STOP=1"], onHere, text);
+      assert.equal(code, 0, output);
+    });
+
+    let authority: string;
+    it("step 4: Vault", async () => {
+      const [file, setUp, put, read, ...more] = blocksOf(4);
+      assert.deepEqual([file?.language, setUp?.language, put?.language, read?.language, more], ["json", "sh", "sh", "sh", []]); // prettier-ignore
+      const settings = JSON.parse(
+        filledIn(file?.text ?? "", {
+          "https://gitlab.example.com": "https://gitlab.sandbox.test",
+          "https://vault.example.com:8200": vaultAddress,
+        }),
+      ) as { gitlab: object };
+      // There is no GitLab that Vault could ask for its keys.
+      const publicKeys = [readFileSync(join(root, ".sandbox/gitlab/public.pem"), "utf8")];
+      const written = { ...settings, gitlab: { ...settings.gitlab, publicKeys } };
+      writeFileSync(join(pipelines.dir, "vault.json"), JSON.stringify(written));
+      const commands = filledIn(setUp?.text ?? "", {
+        "https://vault.example.com:8200": vaultAddress,
+        "VAULT_TOKEN=…": `VAULT_TOKEN=${rootToken}`,
+        // The clone is as after it.
+        "npm ci --ignore-scripts": "true",
+      });
+      await until("Vault", 60, async () => ((await fetch(`${vaultAddress}/v1/sys/health`)).ok ? true : undefined));
+      await shell(commands);
+      assert.match(await shell(commands), /nothing to change/);
+
+      const hosts = await shell(`ssh-keyscan ${addressOf("vm2")} 2>/dev/null`);
+      const deploy = { ...deployLogins(), SSH_KNOWN_HOSTS: hosts };
+      const purposes = {
+        deploy,
+        drift: deploy,
+        preview: { ...deployLogins(), PGPASSWORD: "any", GRAFANA_AUTH: "any:any" },
+        publish: {
+          HARBOR_HOST: pipelines.harbor,
+          HARBOR_URL: `http://${pipelines.harbor}`,
+          HARBOR_PROJECT: "audit",
+          HARBOR_USERNAME: "pusher",
+          HARBOR_PASSWORD: secretsOf()["registry-pusher"],
+        },
+      };
+      for (const [purpose, secret] of Object.entries(purposes)) {
+        writeFileSync(join(pipelines.dir, `${purpose}.json`), JSON.stringify(secret));
+        await shell((put?.text ?? "").replaceAll("deploy", purpose));
+      }
+      authority = (await shell(read?.text ?? "")).trim();
+      assert.match(authority, /^ssh-rsa /);
+    });
+
+    it("step 5: VM2; and Prometheus's settings are what promtool takes", async () => {
+      const [login, byFile, byHttp, ...more] = blocksOf(5);
+      assert.deepEqual([login?.language, byFile?.language, byHttp?.language, more], ["sh", "yaml", "yaml", []]);
+      const commands = filledIn(login?.text ?? "", {
+        "ssh-rsa AAAA… (from above)": authority,
+        // There is no systemd in the sandbox's VM2.
+        "systemctl reload ssh": "kill -HUP $(pgrep -o -x sshd)",
+      });
+      await onVm2(commands);
+      const prometheus = ["exec", "--interactive", `${platformNetwork}-prometheus`, "promtool", "check", "config", "/dev/stdin"]; // prettier-ignore
+      for (const block of [byFile, byHttp]) {
+        const { code, output } = await run(["docker", ...prometheus], onHere, block?.text);
+        assert.equal(code, 0, output);
+      }
+    });
+
+    it("step 6: the stack's settings, every line that is marked, and its state", async () => {
+      const path = join(pipelines.dir, "Pulumi.vm2.yaml");
+      const settings = parseDocument(readFileSync(path, "utf8"));
+      const ours = (
+        parse(readFileSync(join(pipelines.dir, "Pulumi.sandbox.yaml"), "utf8")) as { config: Record<string, unknown> }
+      ).config;
+      const vm2 = addressOf("vm2");
+      const values: Record<string, unknown> = {
+        hostAddress: `ssh://deploy@${vm2}`,
+        hostCidr: `${vm2}/32`,
+        databaseHost: at.postgres,
+        databaseAdminUser: "deployer",
+        vaultAddress,
+        applications: ["billing", "crm"],
+        serviceUrl: `http://${vm2}`,
+        metricsAddress: `${vm2}:9145`,
+        prometheusUrl: ours["audit:prometheusUrl"],
+        ...Object.fromEntries(
+          [
+            ...["edgeImage", "exporterImage", "vaultImage", "registryUsername", "edgeMetricsAllow"],
+            ...["prometheusHost", "prometheusTargets", "prometheusRules", "prometheusImage", "grafanaUrl"],
+          ].map((key) => [key, ours[`audit:${key}`]]),
+        ),
+      };
+      const marked = [...readFileSync(path, "utf8").matchAll(/^ {2}audit:(\w+):.*# SET/gm)].map(([, key = ""]) => key);
+      for (const key of marked.filter((name) => name !== "grafanaDataSource" && name !== "image"))
+        assert.ok(key in values, `${key} is marked SET, and this journey does not set it`);
+      for (const [key, value] of Object.entries(values)) settings.setIn(["config", `audit:${key}`], value);
+      // What the sandbox has otherwise than the guide's reader: PostgreSQL without TLS, Grafana without a data source.
+      settings.setIn(["config", "audit:databaseSslMode"], "disable");
+      settings.deleteIn(["config", "audit:grafanaDataSource"]);
+      settings.setIn(["config", "audit:grafanaPrometheusUrl"], ours["audit:grafanaPrometheusUrl"]);
+      writeFileSync(path, settings.toString());
+
+      const [init, ...more] = blocksOf(6);
+      assert.deepEqual([init?.language, more], ["sh", []]);
+      await shell(
+        filledIn(init?.text ?? "", {
+          "postgres://pulumi:…@postgres.example.com/pulumi": backend,
+          "https://vault.example.com:8200": vaultAddress,
+          "VAULT_SERVER_TOKEN=…": `VAULT_SERVER_TOKEN=${rootToken}`,
+          "git push": "true",
+        }),
+      );
+      const text = readFileSync(path, "utf8");
+      assert.match(text, /^secretsprovider: hashivault:\/\/pulumi$/m);
+      assert.match(text, /# SET/, "the comments are still there");
+    });
+
+    it("step 7: the first tag is deployed, and says so", async () => {
+      const [tag, ...more] = blocksOf(7);
+      assert.deepEqual([tag?.language, more], ["sh", []]);
+      await shell(filledIn(tag?.text ?? "", { "git push origin v0.1.0": "true" }));
+      const kind = tagged("v0.1.0", {
+        AUDIT_STACK: "vm2",
+        VAULT_ADDR: vaultAddress,
+        HARBOR_IMAGE: `guide-${Date.now()}`,
+      });
+      const { log } = green(await pipelines.run({ ...kind, claims: { aud: vaultAddress, project_id: "42" } }));
+      assert.match(log, /there is no image of commit [0-9a-f]{40} yet; building it/);
+      assert.match(log, /release none -> /);
+      assert.match(log, /ok: an event went in and came out/);
+      assert.match(log, /ok: Prometheus has \d+ targets/);
+      const said = await shell(
+        `PULUMI_BACKEND_URL='${backend}' VAULT_SERVER_URL=${vaultAddress} VAULT_SERVER_TOKEN=${rootToken} pulumi stack history --stack vm2 --full-dates`,
+      );
+      assert.match(said, /deploy v0\.1\.0 by alice: release none -> /);
+    });
+  });
