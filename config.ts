@@ -107,6 +107,7 @@ const schema = z.strictObject({
   databaseAdminHost: optional(host),
   databaseAdminPort: wholeNumber(0, 65535).default(0),
   databaseLimit: wholeNumber(0, 1_000_000).default(0),
+  databaseCredentials: z.enum(["static", "dynamic"], hint("must be static or dynamic")).default("static"),
   databasePasswordVersion: wholeNumber(1, 1_000_000).default(1),
   databaseAdminUser: z.string().min(1).default("deployer"),
   protectData: z

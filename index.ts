@@ -13,6 +13,7 @@ export = async () => {
   const self = new pulumi.StackReference(`${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`);
   const previous = (await self.getOutputDetails("releases")).value as c.ReleaseState | undefined;
   const previousVersion = (await self.getOutputDetails("databasePasswordVersion")).value as number | undefined;
+  const previousIssue = (await self.getOutputDetails("secretIdsIssued")).value as string | undefined;
 
   // Tokens come from the environment (VAULT_TOKEN, PGPASSWORD, GRAFANA_AUTH): as inputs they would stand in the state.
   const inVault = new vault.Provider("vault", { address: s.vaultAddress, skipChildToken: true });
@@ -43,6 +44,7 @@ export = async () => {
     protect: s.protectData,
     passwordVersion: s.databasePasswordVersion,
     previousVersion,
+    credentials: s.databaseCredentials,
   });
   const tokens = new c.AccessTokens("audit", {
     applications: s.applications,
@@ -59,6 +61,7 @@ export = async () => {
     previous,
   });
   const agents = {
+    secretIdIssue: c.secretIdIssue(previousIssue, slots.deploys),
     host: vm,
     image: s.vaultImage,
     networks,
@@ -69,10 +72,20 @@ export = async () => {
     address: s.vaultAddress,
     agentAddress: s.vaultAgentAddress ?? s.vaultAddress,
   };
+  const credentials =
+    s.databaseCredentials === "dynamic"
+      ? new c.DatabaseCredentials("audit-svc", {
+          database,
+          server: { host: s.databaseHost, port: s.databasePort, sslMode: s.databaseSslMode },
+          postgres: inPostgres,
+          vault: { provider: inVault, address: s.vaultAddress },
+        })
+      : undefined;
   const secrets = new c.SecretsBinding("audit-svc", {
     ...agents,
     vault: { ...vaultForAgents, mount: s.vaultMount, path: s.vaultPath },
     data: { database: database.connection, tokens: tokens.hashes },
+    credentials,
     slots,
   });
   const service = new c.AuditService("audit-svc", {
@@ -100,6 +113,10 @@ export = async () => {
     routes: ROUTES,
     listen: { port: s.edgePort, tlsPort: s.edgeTlsPort, metricsPort: s.edgeMetricsPort },
     certificate,
+    agents: {
+      agent: secrets.agentMetrics,
+      ...(certificate?.agentMetrics && { "certificate-agent": certificate.agentMetrics }),
+    },
     limits: { clientRate: s.edgeClientRate, clientConnections: s.edgeClientConnections },
     trustedProxies: s.edgeTrustedProxies,
     metricsAllow: s.edgeMetricsAllow,
@@ -153,6 +170,7 @@ export = async () => {
     image: cutover.image,
     release: cutover.release,
     releases: cutover.state,
-    databasePasswordVersion: locked.id.apply(() => s.databasePasswordVersion),
+    secretIdsIssued: pulumi.all([secrets.agent, certificate?.volume]).apply(() => agents.secretIdIssue),
+    databasePasswordVersion: locked.apply(() => s.databasePasswordVersion),
   };
 };

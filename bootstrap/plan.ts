@@ -133,6 +133,8 @@ function deployerPolicy(settings: VaultSettings): string {
       rule(`${databaseMount}/${what}/audit-svc*`, "create", "read", "update", "delete"),
     ),
     rule(`${databaseMount}/rotate-root/audit-svc*`, "create", "update"),
+    "# When the program gives that up, the credentials end before what has made them is gone. Vault asks for sudo here.",
+    rule(`sys/leases/revoke-prefix/${databaseMount}/creds/audit-svc`, "update", "sudo"),
     "# Which mounts there are; the plugin looks a mount up before it writes to it.",
     ...["sys/mounts", `sys/mounts/${kvMount}`, "sys/auth"].map((path) => rule(path, "read")),
     "# Encrypts the secrets in the stack's state.",

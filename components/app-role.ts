@@ -5,6 +5,7 @@ import * as vault from "@pulumi/vault";
 import { digestOf } from "./digest";
 import type { DockerHost } from "./docker-host";
 import type { Networks } from "./networks";
+import { SECRET_ID_TTL } from "./secret-id-issue";
 import { dockerRun } from "./shell";
 
 export interface AppRoleLoginArgs {
@@ -16,19 +17,19 @@ export interface AppRoleLoginArgs {
     /** AppRole mount; default "approle". */
     appRoleMount?: string;
   };
-  /** The one policy of whoever logs in, as HCL; the right to renew its own token is added. */
+  /** The one policy of whoever logs in, as HCL; the right to renew and to look up its own token is added. */
   policy: string;
   host: DockerHost;
   /** Vault image by digest, for the one-shot that unwraps. */
   image: string;
   /** The one-shot reaches Vault by `egress`. */
   networks: Networks;
-  /** Numeric user who may read the credentials. */
-  uid: number;
   /** Address ranges that may log in with the AppRole and use its token; default any. */
   boundCidrs?: readonly string[];
-  /** Life of the secret_id; seconds, default 90 days. It is needed at log-in only: a running agent renews its token. */
+  /** Life of the secret_id; seconds, default 30 days. It is needed at log-in only: a running agent renews its token. */
   secretIdTtl?: number;
+  /** What {@link secretIdIssue} says: another one, and a new secret_id is issued. */
+  secretIdIssue: string;
 }
 
 export interface AppRoleLogin {
@@ -38,12 +39,22 @@ export interface AppRoleLogin {
   image: docker.RemoteImage;
   /** Volume with the files `role_id` and `secret_id`. */
   credentials: docker.Volume;
-  /** What must be done before somebody logs in. */
-  delivered: pulumi.Resource;
+  /** What must be done before somebody logs in; its id is another one after each new secret_id. */
+  delivered: pulumi.CustomResource;
+  /** By what the programs of vault-agent/ find Vault and the role. */
+  environment: Readonly<Record<string, pulumi.Input<string>>>;
 }
 
-/** Usually the default policy's. Without it a periodic token ends after its period, and the agent needs its secret_id again. */
-const RENEW_SELF = 'path "auth/token/renew-self" {\n  capabilities = ["update"]\n}\n';
+/** Uid of Vault in the official image. */
+export const VAULT_UID = 100;
+
+/**
+ * Usually the default policy's: about the token itself, and of no use against anything else. Without renewing a periodic token ends
+ * after its period; without looking it up nobody can tell when it ends and which secret_id it came from.
+ */
+const OWN_TOKEN =
+  'path "auth/token/renew-self" {\n  capabilities = ["update"]\n}\n' +
+  'path "auth/token/lookup-self" {\n  capabilities = ["read"]\n}\n';
 
 /**
  * An AppRole with one policy, and its credentials in a volume on the VM that one user reads. The secret_id is not a
@@ -53,7 +64,7 @@ export function appRoleLogin(name: string, args: AppRoleLoginArgs, opts: { paren
   const { parent } = opts;
   const inVault = { parent, provider: args.vault.provider };
   const appRoleMount = args.vault.appRoleMount ?? "approle";
-  const policy = new vault.Policy(`${name}-policy`, { name, policy: args.policy + RENEW_SELF }, inVault);
+  const policy = new vault.Policy(`${name}-policy`, { name, policy: args.policy + OWN_TOKEN }, inVault);
   const cidrs = args.boundCidrs === undefined ? undefined : [...args.boundCidrs];
   const role = new vault.approle.AuthBackendRole(
     `${name}-role`,
@@ -64,7 +75,7 @@ export function appRoleLogin(name: string, args: AppRoleLoginArgs, opts: { paren
       tokenNoDefaultPolicy: true,
       // Periodic: renewed for ever while the agent runs, gone within the hour once it does not.
       tokenPeriod: 3600,
-      secretIdTtl: args.secretIdTtl ?? 90 * 24 * 3600,
+      secretIdTtl: args.secretIdTtl ?? SECRET_ID_TTL,
       secretIdBoundCidrs: cidrs,
       tokenBoundCidrs: cidrs,
     },
@@ -76,13 +87,16 @@ export function appRoleLogin(name: string, args: AppRoleLoginArgs, opts: { paren
     { name: `${name}-credentials` },
     { parent, provider: args.host.provider },
   );
+  const environment = {
+    VAULT_ADDR: args.vault.address,
+    AUDIT_APPROLE: pulumi.interpolate`auth/${appRoleMount}/role/${role.roleName}`,
+  };
   const delivered = new command.local.Command(
     `${name}-secret-id`,
     {
       create: "node --import tsx vault-agent/deliver-secret-id.ts",
       environment: {
-        VAULT_ADDR: args.vault.address,
-        AUDIT_APPROLE: pulumi.interpolate`auth/${appRoleMount}/role/${role.roleName}`,
+        ...environment,
         AUDIT_ON_HOST: args.host.commandFor(
           dockerRun({
             image: args.image,
@@ -93,42 +107,49 @@ export function appRoleLogin(name: string, args: AppRoleLoginArgs, opts: { paren
             // The files become the agent's own; without these rights root could not give them away or replace them.
             capabilities: ["CHOWN", "DAC_OVERRIDE", "FOWNER"],
             environment: { VAULT_ADDR: args.vault.agentAddress, HOME: "/tmp" },
-            command: ["-c", unwrapScript(`auth/${appRoleMount}/role/${name}/secret-id`, args.uid)],
+            command: ["-c", unwrapScript(`auth/${appRoleMount}/role/${name}/secret-id`)],
           }),
         ),
       },
-      triggers: [role.roleId, digestOf({ ttl: args.secretIdTtl, cidrs: args.boundCidrs })],
+      triggers: [role.roleId, digestOf({ ttl: args.secretIdTtl, cidrs: args.boundCidrs }), args.secretIdIssue],
       logging: command.types.enums.local.Logging.Stderr,
     },
     { parent, dependsOn: [credentials, image, args.networks] },
   );
-  return { policy, role, image, credentials, delivered };
+  return { policy, role, image, credentials, delivered, environment };
 }
 
 /**
- * Shell text for the one-shot on the VM. Standard input: the role_id on the first line, the wrapping token on the second.
- * The token goes through a file in memory, because arguments and environment can be read by others on the machine. A
+ * Shell text for the one-shot on the VM. Standard input, each on a line: the role_id, the name of this issue, the wrapping token.
+ * Beside the credentials it writes down which issue they are and when they end. The token goes through a file in memory, because arguments and environment can be read by others on the machine. A
  * wrapper made by anything but this role's secret-id endpoint, or already used, is a sign of somebody in between.
  */
-export function unwrapScript(creationPath: string, uid: number): string {
+export function unwrapScript(creationPath: string): string {
   return [
     "set -eu",
     "umask 077",
     "read -r role_id",
+    "read -r issue",
     "read -r token",
     `alarm() { echo "ALARM: $1 The secret_id may be known to somebody else: find out who held the wrapping token, then deploy again." >&2; exit 1; }`,
     `made=$(printf %s "$token" | vault write -field=creation_path sys/wrapping/lookup token=- 2>/tmp/error) || alarm "the wrapping token was already used or has expired."`,
     `test "$made" = "${creationPath}" || alarm "the wrapping token was made by $made and not by ${creationPath}."`,
     `printf %s "$token" > "$HOME/.vault-token"`,
-    `vault unwrap -field=secret_id > /tmp/secret_id 2>/tmp/error || alarm "the wrapping token was used between look-up and unwrapping."`,
+    `vault unwrap -format=json > /tmp/unwrapped 2>/tmp/error || alarm "the wrapping token was used between look-up and unwrapping."`,
+    `field() { sed -n 's/.*"'"$1"'": "\\{0,1\\}\\([^",]*\\).*/\\1/p' /tmp/unwrapped; }`,
+    'printf %s "$(field secret_id)" > /tmp/secret_id',
+    "test -s /tmp/secret_id",
     `printf %s "$role_id" > /tmp/role_id`,
-    ...["role_id", "secret_id"].flatMap((file) => [
+    `printf %s "$issue" > /tmp/issue`,
+    "life=$(field secret_id_ttl)",
+    'if [ "$life" = 0 ]; then echo +Inf; else echo "$(( $(date +%s) + life ))"; fi > /tmp/expiry',
+    ...["role_id", "secret_id", "expiry", "issue"].flatMap((file) => [
       `cp /tmp/${file} /credentials/.${file}`,
       `chmod 0400 /credentials/.${file}`,
-      `chown ${uid} /credentials/.${file}`,
+      `chown ${VAULT_UID} /credentials/.${file}`,
       `mv -f /credentials/.${file} /credentials/${file}`,
     ]),
-    `chown ${uid} /credentials`,
+    `chown ${VAULT_UID} /credentials`,
     "chmod 0500 /credentials",
   ].join("; ");
 }

@@ -26,6 +26,11 @@ export interface DatabaseArgs {
   passwordVersion?: number;
   /** Version of the last run; undefined at the first. */
   previousVersion?: number;
+  /**
+   * `static`, the default: the service has a login of this component. `dynamic`: others make logins that are members of
+   * {@link Database.runtimeRole}, and those of this component are locked by {@link Database.lockFormerLogin}.
+   */
+  credentials?: "static" | "dynamic";
 }
 
 /** How to connect, in the shape of the service's configuration file. */
@@ -33,15 +38,16 @@ export interface Connection {
   host: string;
   port: number;
   name: string;
-  user: string;
-  password: string;
   sslmode: string;
+  /** Absent when others make the logins. */
+  user?: string;
+  password?: string;
 }
 
 /**
  * A database of one's own on an existing PostgreSQL server, with four roles: the owner, who migrates; a group that may
  * be granted what the service needs at run time; and two logins, of which the service uses one, members of that group and of
- * nothing else. The other is locked by {@link lockFormerLogin}. Nobody else may connect.
+ * nothing else. What is not in use is locked by {@link lockFormerLogin}. Nobody else may connect.
  *
  * @example
  * const database = new Database("audit", {
@@ -57,7 +63,9 @@ export class Database extends pulumi.ComponentResource {
   readonly ownerConnection: pulumi.Output<Connection>;
   /** Group role without login that migrations grant the run-time rights to. */
   readonly runtimeRole: pulumi.Output<string>;
-  readonly #former: { name: string; args: postgresql.RoleArgs; opts: pulumi.CustomResourceOptions };
+  /** Name of the database, which nobody may connect to but by grants. */
+  readonly name: pulumi.Output<string>;
+  readonly #unused: { name: string; args: postgresql.RoleArgs; opts: pulumi.CustomResourceOptions }[];
 
   constructor(name: string, args: DatabaseArgs, opts?: pulumi.ComponentResourceOptions) {
     super("audit:index:Database", name, {}, opts);
@@ -69,9 +77,6 @@ export class Database extends pulumi.ComponentResource {
     const password = (role: string) =>
       new random.RandomPassword(`${name}-${role}-password`, { length: 32, special: false }, { parent: this }).result;
     const ownerPassword = password("owner");
-    // A resource of the login's own, gone when the other login is used: so the password is new each time the login is used again.
-    const appPassword = password(current);
-
     const owner = new postgresql.Role(
       `${name}-owner`,
       { name: `${args.database}_owner`, login: true, password: ownerPassword },
@@ -82,16 +87,23 @@ export class Database extends pulumi.ComponentResource {
       { name: `${args.database}_runtime`, login: false },
       inherited,
     );
-    const app = new postgresql.Role(
-      `${name}-${current}`,
-      { name: loginName(current), login: true, password: appPassword, roles: [runtime.name] },
-      inherited,
-    );
-    this.#former = {
-      name: `${name}-${former}`,
-      args: { name: loginName(former), login: false, roles: [runtime.name] },
-      opts: inherited,
-    };
+    const used = args.credentials === "dynamic" ? undefined : current;
+    // The password is a resource of the login's own, gone when that is not used: so it is new each time the login is used again.
+    const app = used && { login: used, password: password(used) };
+    const role =
+      app &&
+      new postgresql.Role(
+        `${name}-${app.login}`,
+        { name: loginName(app.login), login: true, password: app.password, roles: [runtime.name] },
+        inherited,
+      );
+    this.#unused = [current, former]
+      .filter((login) => login !== used)
+      .map((login) => ({
+        name: `${name}-${login}`,
+        args: { name: loginName(login), login: false, roles: [runtime.name] },
+        opts: inherited,
+      }));
 
     const database = new postgresql.Database(
       `${name}-database`,
@@ -118,18 +130,19 @@ export class Database extends pulumi.ComponentResource {
       { ...inherited, dependsOn: [nobodyElse] },
     );
 
-    const connectionAs = (user: postgresql.Role, secret: pulumi.Output<string>) =>
+    const connectionAs = (user?: postgresql.Role, secret?: pulumi.Output<string>) =>
       pulumi.secret(
-        pulumi.all([user.name, database.name, secret, connect.id]).apply(([role, db, value]) => ({
+        pulumi.all([user?.name, database.name, secret, connect.id]).apply(([login, db, value]) => ({
           host: args.server.host,
           port: args.server.port,
           name: db,
-          user: role,
+          user: login,
           password: value,
           sslmode: args.server.sslMode,
         })),
       );
-    this.connection = connectionAs(app, appPassword);
+    this.connection = connectionAs(role, app?.password);
+    this.name = pulumi.all([database.name, connect.id]).apply(([db]) => db);
     this.ownerConnection = connectionAs(owner, ownerPassword);
     this.runtimeRole = runtime.name;
     this.registerOutputs({
@@ -139,10 +152,12 @@ export class Database extends pulumi.ComponentResource {
     });
   }
 
-  /** Locks the login that the service used before, once everything in `after` is done: until then both work. */
-  lockFormerLogin(after: readonly pulumi.Resource[]): postgresql.Role {
-    const { name, args, opts } = this.#former;
-    return new postgresql.Role(name, args, { ...opts, dependsOn: [...after] });
+  /** Locks what the service may have used before, once everything in `after` is done: until then it works beside the new login. */
+  lockFormerLogin(after: readonly pulumi.Resource[]): pulumi.Output<unknown> {
+    const locked = this.#unused.map(
+      ({ name, args, opts }) => new postgresql.Role(name, args, { ...opts, dependsOn: [...after] }),
+    );
+    return pulumi.all(locked.map((role) => role.id));
   }
 }
 

@@ -8,17 +8,14 @@ import {
   renderCertificateAgent,
   renderCertificateMetrics,
 } from "../vault-agent/certificate";
-import { appRoleLogin, type AppRoleLoginArgs } from "./app-role";
-import { digestOf } from "./digest";
+import { appRoleLogin, VAULT_UID, type AppRoleLoginArgs } from "./app-role";
 import type { DockerHost } from "./docker-host";
-import { hardened, LOG_OPTIONS, pidsLimit, scratch } from "./hardening";
-import { HostFiles } from "./host-files";
 import type { Networks } from "./networks";
 import { dockerRun } from "./shell";
 import { UserError } from "./user-error";
+import { vaultAgent, type AgentMetrics } from "./vault-agent";
 
-/** Uid of Vault and gid of nginx in their official images. */
-const VAULT_UID = 100;
+/** Gid of nginx in the official image. */
 const NGINX_GID = 101;
 /** Where the volume is mounted, in nginx and in the agent. */
 const DIRECTORY = "/run/tls";
@@ -51,6 +48,8 @@ export interface EdgeCertificateArgs {
   image: string;
   /** Address ranges that may log in with the agent's AppRole; default any. */
   boundCidrs?: readonly string[];
+  /** When the agent's secret_id was issued, as {@link secretIdIssue} says. */
+  secretIdIssue: string;
 }
 
 /**
@@ -64,6 +63,8 @@ export class EdgeCertificate extends pulumi.ComponentResource {
   readonly directory = DIRECTORY;
   readonly certificate = `${DIRECTORY}/${CERTIFICATE_FILE}`;
   readonly metrics = `${DIRECTORY}/${CERTIFICATE_METRICS}`;
+  /** How the agent that keeps it is logged in, for Prometheus; undefined when it comes from files. */
+  readonly agentMetrics: AgentMetrics | undefined;
 
   constructor(name: string, args: EdgeCertificateArgs, opts?: pulumi.ComponentResourceOptions) {
     const { source } = args;
@@ -81,8 +82,10 @@ export class EdgeCertificate extends pulumi.ComponentResource {
         : { name },
       { parent: this, provider: args.host.provider, deleteBeforeReplace: true },
     );
-    const there = files === undefined ? this.#agent(name, args, volume) : this.#copy(name, args.host, volume, files);
+    const { there, agentMetrics } =
+      files === undefined ? this.#agent(name, args, volume) : { there: this.#copy(name, args.host, volume, files) };
     this.volume = pulumi.all([volume.name, there]).apply(([v]) => v);
+    this.agentMetrics = agentMetrics;
     this.registerOutputs({ volume: this.volume });
   }
 
@@ -106,15 +109,17 @@ export class EdgeCertificate extends pulumi.ComponentResource {
     ).id;
   }
 
-  #agent(name: string, args: EdgeCertificateArgs, volume: docker.Volume): pulumi.Output<string> {
+  #agent(
+    name: string,
+    args: EdgeCertificateArgs,
+    volume: docker.Volume,
+  ): { there: pulumi.Output<string>; agentMetrics?: AgentMetrics } {
     const { source, host, networks } = args;
     if (source.by !== "vault") throw new Error("only Vault needs an agent");
-    const onHost = { parent: this, provider: host.provider };
     const login = appRoleLogin(
       name,
       {
         ...args,
-        uid: VAULT_UID,
         policy: `path "${source.mount}/issue/${source.role}" {\n  capabilities = ["create", "update"]\n}\n`,
       },
       { parent: this },
@@ -128,40 +133,25 @@ export class EdgeCertificate extends pulumi.ComponentResource {
       templates: "/agent",
       directory: DIRECTORY,
     });
-    const configuration = new docker.Volume(`${name}-agent-config`, { name: `${name}-agent-config` }, onHost);
-    const written = new HostFiles(
-      `${name}-agent`,
-      { host, target: `${name}-agent-config`, files, after: [configuration] },
+    const agent = vaultAgent(
+      name,
+      {
+        host,
+        login,
+        gid: NGINX_GID,
+        files,
+        rendered: this.certificate,
+        networks: [{ name: networks.egress.name }],
+        mounts: [{ type: "volume", source: volume.name, target: DIRECTORY }],
+      },
       { parent: this },
     );
-    const agent = new docker.Container(
-      `${name}-agent`,
-      {
-        ...hardened({ memory: 128, user: `${VAULT_UID}:${NGINX_GID}` }),
-        name: `${name}-agent`,
-        image: login.image.imageId,
-        entrypoints: ["vault"],
-        command: ["agent", "-config=/agent/agent.hcl"],
-        // A container reads its files at start only, so a change of them must make a new one.
-        labels: [{ label: "audit.configuration", value: digestOf(files) }],
-        envs: ["HOME=/tmp", "SKIP_SETCAP=true"],
-        networksAdvanced: [{ name: networks.egress.name }],
-        mounts: [
-          { type: "volume", source: configuration.name, target: "/agent", readOnly: true },
-          { type: "volume", source: login.credentials.name, target: "/credentials", readOnly: true },
-          { type: "volume", source: volume.name, target: DIRECTORY },
-          scratch("/tmp", 16),
-        ],
-        logOpts: LOG_OPTIONS,
-      },
-      { ...onHost, dependsOn: [written, login.delivered], deleteBeforeReplace: true },
-    );
-    const limited = pidsLimit(`${name}-agent-pids`, host, agent, 64, { parent: this });
-    return host.script(
+    const issued = host.script(
       `${name}-issued`,
-      { script: waitScript(`${name}-agent`), triggers: [agent.id] },
-      { parent: this, dependsOn: [limited] },
-    ).id;
+      { script: waitScript(`${name}-agent`), triggers: [agent.container.id] },
+      { parent: this, dependsOn: [agent.loggedIn] },
+    );
+    return { there: issued.id, agentMetrics: agent.metrics };
   }
 }
 

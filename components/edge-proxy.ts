@@ -8,6 +8,7 @@ import { HostFiles } from "./host-files";
 import type { Networks } from "./networks";
 import type { Replica } from "./release";
 import { quote } from "./shell";
+import type { AgentMetrics } from "./vault-agent";
 
 /** Nginx of the official image; the number matters, because the files it writes are in memory and belong to it. */
 const NGINX_USER = "101:101";
@@ -34,6 +35,8 @@ export interface EdgeProxyArgs {
   listen: { port: number; tlsPort: number; metricsPort: number };
   /** With it the edge speaks TLS and HTTP/2, and plain HTTP only redirects. Default: plain HTTP. */
   certificate?: EdgeCertificate;
+  /** The agents whose state the metrics listener serves, at `/metrics/<key>`; default none. */
+  agents?: Readonly<Record<string, AgentMetrics>>;
   /** Requests a second and connections of one client; more is answered 429. 0, the default, is no limit. */
   limits?: { clientRate?: number; clientConnections?: number };
   /** Balancers whose word about the client is believed: addresses or ranges; default none. */
@@ -73,11 +76,16 @@ export class EdgeProxy extends pulumi.ComponentResource {
     const onHost = { parent: this, provider: args.host.provider };
     const { addresses, front, edge } = args.networks;
     const { certificate } = args;
+    const agents = Object.entries(args.agents ?? {});
+    const metricsFiles = [
+      ...(certificate ? [{ name: "certificate", file: certificate.metrics }] : []),
+      ...agents.map(([agent, { file }]) => ({ name: agent, file })),
+    ];
     const nginxImage = args.host.image(`${name}-nginx-image`, args.images.nginx, { parent: this });
     const exporterImage = args.host.image(`${name}-exporter-image`, args.images.exporter, { parent: this });
 
     this.targets = { volume: `${name}-config`, file: "targets.json", path: "/targets" };
-    this.otherMetrics = certificate === undefined ? [] : ["certificate"];
+    this.otherMetrics = metricsFiles.map((served) => served.name);
     const upstream = (slot: "blue" | "green") => ({ name: slot, servers: args.upstreams[slot] });
     const volume = new docker.Volume(`${name}-config`, { name: `${name}-config` }, onHost);
     const configuration = new HostFiles(
@@ -105,10 +113,10 @@ export class EdgeProxy extends pulumi.ComponentResource {
             tls: certificate && {
               port: TLS_PORT,
               certificate: certificate.certificate,
-              metrics: certificate.metrics,
               authority: new URL(args.publicUrl).host,
               hstsSeconds: HSTS_SECONDS,
             },
+            metricsFiles,
             targets: { path: this.targets.path, file: `/etc/audit-edge/${this.targets.file}` },
           }),
         },
@@ -144,6 +152,12 @@ export class EdgeProxy extends pulumi.ComponentResource {
           ...(certificate
             ? [{ type: "volume", source: certificate.volume, target: certificate.directory, readOnly: true }]
             : []),
+          ...agents.map(([, { volume: source, directory: target }]) => ({
+            type: "volume",
+            source,
+            target,
+            readOnly: true,
+          })),
           scratch("/tmp", 64),
         ],
         // SIGQUIT lets nginx finish the requests it has; SIGTERM does not.

@@ -1,6 +1,7 @@
 export { AccessTokens, type AccessTokensArgs, type TokenHash } from "./access-tokens";
 export { addressPlan, type AddressPlan } from "./addresses";
 export { AuditService, type AuditServiceArgs } from "./audit-service";
+export { DatabaseCredentials } from "./database-credentials";
 export { Database, type Connection, type DatabaseArgs, type DatabaseServer } from "./database";
 export { DockerHost, type DockerHostArgs } from "./docker-host";
 export { EdgeCertificate } from "./edge-certificate";
@@ -11,6 +12,7 @@ export { Observability, type AlertsDelivery, type ObservabilityArgs, type Target
 export { loginFromEnvironment } from "./operator-login";
 export { planRelease, releaseId, type ReleaseState, type Replica, type ReplicaSpec, type Slot } from "./release";
 export { SecretsBinding, type SecretsBindingArgs } from "./secrets-binding";
+export { secretIdIssue } from "./secret-id-issue";
 export { SshHost, filesHost, type SshHostArgs } from "./ssh-host";
 export { UserError } from "./user-error";
 export { Cutover, Slots, type CutoverArgs, type SlotsArgs } from "./slots";

@@ -4,23 +4,20 @@ import * as vault from "@pulumi/vault";
 import { createHash } from "node:crypto";
 import {
   confirmScript,
+  MADE_BY_VAULT,
   renderAgentConfig,
   renderedSecret,
   renderReloadScript,
   renderTemplate,
 } from "../vault-agent/render";
-import { appRoleLogin } from "./app-role";
-import { digestOf } from "./digest";
+import { appRoleLogin, VAULT_UID } from "./app-role";
+import type { DatabaseCredentials } from "./database-credentials";
 import type { DockerHost } from "./docker-host";
-import { HostFiles } from "./host-files";
-import { hardened, LOG_OPTIONS, pidsLimit, scratch } from "./hardening";
 import type { Networks } from "./networks";
 import type { Replica } from "./release";
 import { quote } from "./shell";
 import type { Slots } from "./slots";
-
-/** Uid of Vault in the official image. */
-const VAULT_UID = 100;
+import { vaultAgent, type AgentMetrics } from "./vault-agent";
 
 export interface SecretsBindingArgs {
   /** Vault as the VM reaches it, as this program reaches it, and where the secret is. */
@@ -37,6 +34,8 @@ export interface SecretsBindingArgs {
   };
   /** What the service's configuration file shall hold. */
   data: pulumi.Input<Record<string, unknown>>;
+  /** Vault makes `database.user` and `database.password`; default: they are in the data. */
+  credentials?: DatabaseCredentials;
   host: DockerHost;
   /** Vault image by digest. */
   image: string;
@@ -52,8 +51,10 @@ export interface SecretsBindingArgs {
   reloadDeadline?: number;
   /** Address ranges that may log in with the AppRole and use its token; default any. */
   boundCidrs?: readonly string[];
-  /** Life of the secret_id; seconds, default 90 days. It is needed at log-in only: a running agent renews its token. */
+  /** Life of the secret_id; seconds, default 30 days. It is needed at log-in only: a running agent renews its token. */
   secretIdTtl?: number;
+  /** When it was issued, as {@link secretIdIssue} says: another time, and a new one is issued and the former revoked. */
+  secretIdIssue: string;
 }
 
 /**
@@ -62,7 +63,8 @@ export interface SecretsBindingArgs {
  * makes every replica read it again when it has changed.
  *
  * The secret_id is not a resource: it is issued at deploy, response-wrapped, unwrapped on the VM into a volume that only
- * the agent reads, and is in no state, log, argument list or environment (docs/decisions/0005).
+ * the agent reads, and is in no state, log, argument list or environment (docs/decisions/0005). Each deploy issues a new
+ * one and revokes the former (docs/decisions/0072).
  */
 export class SecretsBinding extends pulumi.ComponentResource {
   /** Docker volume (tmpfs) with the rendered file. */
@@ -71,8 +73,10 @@ export class SecretsBinding extends pulumi.ComponentResource {
   readonly configFile = "config.json";
   readonly roleName: pulumi.Output<string>;
   readonly policyName: pulumi.Output<string>;
-  /** Name of the agent's container. */
+  /** Name of the agent's container; known once it is logged in by its newest secret_id. */
   readonly agent: pulumi.Output<string>;
+  /** How the agent is logged in, for Prometheus. */
+  readonly agentMetrics: AgentMetrics;
   readonly #confirm: (after: readonly pulumi.Resource[]) => pulumi.Resource;
 
   constructor(name: string, args: SecretsBindingArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -80,29 +84,33 @@ export class SecretsBinding extends pulumi.ComponentResource {
     const inVault = { parent: this, provider: args.vault.provider };
     const onHost = { parent: this, provider: args.host.provider };
     const deadline = args.reloadDeadline ?? 30;
+    const { slots, credentials } = args;
+    const gid = args.serviceGid ?? 10001;
     const configPath = `/run/audit/${this.configFile}`;
 
-    const secret = new vault.kv.SecretV2(
-      `${name}-secret`,
-      {
-        mount: args.vault.mount,
-        name: args.vault.path,
-        dataJson: pulumi.secret(pulumi.output(args.data).apply((data) => JSON.stringify(data))),
-        deleteAllVersions: true,
-      },
-      inVault,
-    );
+    const secret = (after: readonly pulumi.Resource[]) =>
+      new vault.kv.SecretV2(
+        `${name}-secret`,
+        {
+          mount: args.vault.mount,
+          name: args.vault.path,
+          dataJson: pulumi.secret(pulumi.output(args.data).apply((data) => JSON.stringify(data))),
+          deleteAllVersions: true,
+        },
+        { ...inVault, dependsOn: [...after] },
+      );
     const login = appRoleLogin(
       name,
       {
         vault: args.vault,
-        policy: readOnlyPolicy(args.vault.mount, args.vault.path),
+        policy:
+          readOnlyPolicy(args.vault.mount, args.vault.path) + (credentials ? credentialsPolicy(credentials.path) : ""),
         host: args.host,
         image: args.image,
         networks: args.networks,
-        uid: VAULT_UID,
         boundCidrs: args.boundCidrs,
         secretIdTtl: args.secretIdTtl,
+        secretIdIssue: args.secretIdIssue,
       },
       { parent: this },
     );
@@ -115,14 +123,11 @@ export class SecretsBinding extends pulumi.ComponentResource {
         driverOpts: {
           type: "tmpfs",
           device: "tmpfs",
-          o: `size=1m,mode=0750,uid=${VAULT_UID},gid=${args.serviceGid ?? 10001}`,
+          o: `size=1m,mode=0750,uid=${VAULT_UID},gid=${gid}`,
         },
       },
       onHost,
     );
-    const configuration = new docker.Volume(`${name}-agent-config`, { name: `${name}-agent-config` }, onHost);
-
-    const { slots } = args;
     const reloadUrl = (replica: Replica) => ({
       name: replica.name,
       url: `http://${replica.adminAddress}:${replica.adminPort}/reload`,
@@ -138,7 +143,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
         renderInterval: args.renderInterval ?? 5,
         reloadDeadline: deadline,
       }),
-      "config.ctmpl": renderTemplate(`${args.vault.mount}/data/${args.vault.path}`),
+      "config.ctmpl": renderTemplate(`${args.vault.mount}/data/${args.vault.path}`, credentials?.path),
       "reload.sh": renderReloadScript({
         configFile: configPath,
         flagFile: slots.flag.file,
@@ -148,54 +153,39 @@ export class SecretsBinding extends pulumi.ComponentResource {
         resultFile: "/tmp/last-reload",
       }),
     };
-    const written = new HostFiles(
-      `${name}-agent`,
-      { host: args.host, target: `${name}-agent-config`, files, after: [configuration] },
-      { parent: this },
-    );
-
-    const agent = new docker.Container(
-      `${name}-agent`,
+    const agent = vaultAgent(
+      name,
       {
-        ...hardened({ memory: 128, user: `${VAULT_UID}:${args.serviceGid ?? 10001}` }),
-        name: `${name}-agent`,
-        image: login.image.imageId,
-        entrypoints: ["vault"],
-        command: ["agent", "-config=/agent/agent.hcl"],
-        // A container reads its files at start only, so a change of them must make a new one.
-        labels: [{ label: "audit.configuration", value: digestOf(files) }],
-        envs: ["HOME=/tmp", "SKIP_SETCAP=true"],
-        networksAdvanced: [
+        host: args.host,
+        login,
+        gid,
+        files,
+        rendered: configPath,
+        reload: { command: "/agent/reload.sh", resultFile: "/tmp/last-reload", deadline },
+        networks: [
           { name: args.networks.admin.name, ipv4Address: args.networks.addresses.admin.agent },
           { name: args.networks.egress.name },
         ],
         mounts: [
-          { type: "volume", source: configuration.name, target: "/agent", readOnly: true },
-          { type: "volume", source: login.credentials.name, target: "/credentials", readOnly: true },
           { type: "volume", source: rendered.name, target: "/run/audit" },
           { type: "volume", source: slots.flag.volume, target: slots.flag.directory, readOnly: true },
-          scratch("/tmp", 16),
         ],
-        healthcheck: {
-          // A reload that was not confirmed in time is tried again here: Vault Agent itself would not, until the next change.
-          tests: [
-            "CMD-SHELL",
-            `test -s ${configPath} && { ! grep -qs ^failed /tmp/last-reload || sh /agent/reload.sh; }`,
-          ],
-          interval: "5s",
-          timeout: `${deadline + 5}s`,
-          retries: 3,
-          startPeriod: "20s",
-        },
-        logOpts: LOG_OPTIONS,
+        // Whichever comes first, neither the former agent nor the new one may read a secret with which its template gives no login.
+        after: credentials ? [credentials.ready] : [secret([])],
       },
-      { ...onHost, dependsOn: [secret, written, login.delivered], deleteBeforeReplace: true },
+      { parent: this },
     );
-    const limited = pidsLimit(`${name}-agent-pids`, args.host, agent, 64, { parent: this });
 
-    // No secret: the service shows the same digest in its metrics.
+    if (credentials) secret([agent.container]);
+
+    // No secret: the service shows the same digest in its metrics. What Vault makes is not known here and left out.
+    const leftOut = credentials ? MADE_BY_VAULT : undefined;
     const digest = pulumi.unsecret(
-      pulumi.output(args.data).apply((data) => createHash("sha256").update(renderedSecret(data)).digest("hex")),
+      pulumi.output(args.data).apply((data) =>
+        createHash("sha256")
+          .update(renderedSecret(credentials ? withLogin(data) : data, leftOut))
+          .digest("hex"),
+      ),
     );
     this.#confirm = (after) =>
       args.host.script(
@@ -203,17 +193,18 @@ export class SecretsBinding extends pulumi.ComponentResource {
         {
           script: digest.apply(
             (wanted) =>
-              `docker exec ${name}-agent sh -c ${quote(confirmScript(configPath, "/agent/reload.sh", wanted, 60))}`,
+              `docker exec ${name}-agent sh -c ${quote(confirmScript({ file: configPath, reload: "/agent/reload.sh", digest: wanted, leftOut, deadline: 60 }))}`,
           ),
         },
         // Not a child of this one: what waits for the binding, as the change of releases does, would wait for this, too.
-        { parent: args.host, dependsOn: [agent, limited, ...after] },
+        { parent: args.host, dependsOn: [agent.loggedIn, ...after] },
       );
 
     this.configVolume = rendered.name;
     this.roleName = login.role.roleName;
     this.policyName = login.policy.name;
-    this.agent = pulumi.all([agent.name, limited.id]).apply(([container]) => container);
+    this.agent = pulumi.all([agent.container.name, agent.loggedIn.id]).apply(([container]) => container);
+    this.agentMetrics = agent.metrics;
     this.registerOutputs({
       configVolume: this.configVolume,
       configFile: this.configFile,
@@ -236,4 +227,16 @@ export class SecretsBinding extends pulumi.ComponentResource {
 /** The right to read one secret's data and nothing else; not its metadata, not its versions' list. */
 export function readOnlyPolicy(mount: string, path: string): string {
   return `path "${mount}/data/${path}" {\n  capabilities = ["read"]\n}\n`;
+}
+
+/** The right to have a login made, and to renew what it has been lent: by lease ids, which nobody else is told. */
+export function credentialsPolicy(path: string): string {
+  return (
+    `path "${path}" {\n  capabilities = ["read"]\n}\n` + `path "sys/leases/renew" {\n  capabilities = ["update"]\n}\n`
+  );
+}
+
+/** The data in the shape in which the agent renders it, with a login in it. */
+function withLogin(data: Record<string, unknown>): Record<string, unknown> {
+  return { ...data, database: { ...(data.database as object), user: "", password: "" } };
 }

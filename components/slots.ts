@@ -28,6 +28,8 @@ export interface SlotsArgs {
 export class Slots extends pulumi.ComponentResource {
   readonly plan: ReleasePlan;
   readonly spec: Required<ReplicaSpec>;
+  /** Whether this run puts another release in charge. */
+  readonly deploys: boolean;
   /** Volume of the flag file, where it is to be mounted, and the file there. */
   readonly flag: { volume: pulumi.Output<string>; directory: string; file: string };
   /** Resources that must be done before the target slot's containers are replaced. */
@@ -39,6 +41,7 @@ export class Slots extends pulumi.ComponentResource {
     super("audit:index:Slots", name, {}, opts);
     this.spec = completeSpec(args.spec);
     this.plan = planRelease(name, args.spec, args.previous, args.networks.addresses);
+    this.deploys = args.previous?.active !== this.plan.target;
     const volume = `${name}-release`;
     this.context = {
       tools: args.host.tools,
@@ -52,15 +55,14 @@ export class Slots extends pulumi.ComponentResource {
     // Only a run that replaces what is idle has anything to guard. When the target serves already, nothing is replaced, and
     // the guard's script stays as the last deploy left it: that a deploy is over is no change. But if that deploy was another
     // release's and did not get to its end, it may have flipped, or may still: then the guard, and with it the cutover, runs.
-    const serves = args.previous?.active === this.plan.target;
     this.guard = args.host.script(
       `${name}-guard`,
       {
-        script: guardScript(this.plan.target, serves ? undefined : this.other, this.context),
+        script: guardScript(this.plan.target, this.deploys ? this.other : undefined, this.context),
         triggers: [this.plan.target, this.plan.wanted.release],
         verbose: true,
       },
-      { parent: this, dependsOn: [made, args.networks], ignoreChanges: serves ? ["environment"] : [] },
+      { parent: this, dependsOn: [made, args.networks], ignoreChanges: this.deploys ? [] : ["environment"] },
     );
     this.registerOutputs({});
   }

@@ -21,8 +21,6 @@ export interface TlsConfig {
   port: number;
   /** PEM file with the certificate, its chain and its key. Read at each handshake: a new one needs no reload. */
   certificate: string;
-  /** File in Prometheus' format that tells the certificate's end, or undefined. */
-  metrics: string;
   /** Host, and port if it is not 443, to which plain requests are redirected. */
   authority: string;
   /** How long browsers are to keep to HTTPS, in seconds; 0 = no such header. */
@@ -58,6 +56,8 @@ export interface EdgeConfig {
   trustedProxies: readonly string[];
   /** Addresses or ranges that may collect metrics; everybody else gets 403. */
   metricsAllow: readonly string[];
+  /** Files in Prometheus' format that the metrics listener serves, each at `/metrics/<name>`. */
+  metricsFiles: readonly { name: string; file: string }[];
   /** The scrape targets for http_sd_configs: the path at which they are served, and the file; 404 while it is not there. */
   targets: { path: string; file: string };
 }
@@ -187,9 +187,9 @@ function metricsLocations(config: EdgeConfig): string[] {
   return [
     `location = ${config.targets.path} { alias ${config.targets.file}; }`,
     `location = /metrics/nginx { proxy_pass http://${config.exporter}/metrics; }`,
-    ...(config.tls === undefined
-      ? []
-      : [`location = /metrics/certificate { default_type text/plain; alias ${config.tls.metrics}; }`]),
+    ...config.metricsFiles.map(
+      ({ name, file }) => `location = /metrics/${name} { default_type text/plain; alias ${file}; }`,
+    ),
     ...config.upstreams.flatMap((group) =>
       group.servers.map((s) => `location = /metrics/${s.name} { proxy_pass http://${s.address}:${s.port}/metrics; }`),
     ),

@@ -1,4 +1,4 @@
-import { agentBase, hcl } from "./render";
+import { AGENT_LOG, agentBase, hcl } from "./render";
 
 /** Renders the files of the Vault Agent that keeps the edge's certificate. Pure. */
 export interface CertificateAgent {
@@ -49,7 +49,7 @@ template {
       "\ntemplate_config {\n  exit_on_retry_failure = false\n}\n" +
       template("certificate.ctmpl", CERTIFICATE_FILE) +
       template("metrics.ctmpl", CERTIFICATE_METRICS) +
-      `\nlog_format = "json"\n`,
+      `\n${AGENT_LOG}`,
     "certificate.ctmpl": `{{ ${issue} }}{{ .Data.certificate }}
 {{ range .Data.ca_chain }}{{ . }}
 {{ end }}{{ .Data.private_key }}

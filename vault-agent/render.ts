@@ -16,6 +16,14 @@ export interface AgentConfig {
   reloadDeadline: number;
 }
 
+/** Where the agent passes requests on to Vault with its own token: for its own container alone. */
+export const AGENT_LISTENER = "127.0.0.1:8100";
+
+/** Each question about the token would be three lines of a lower level; what an agent does well is in its metrics. */
+export const AGENT_LOG = `log_format = "json"
+log_level  = "warn"
+`;
+
 export const hcl = (text: string): string => JSON.stringify(text);
 
 /** The part of an agent's configuration that says where Vault is and how to log in. */
@@ -24,12 +32,15 @@ export function agentBase(config: { vaultAddress: string; roleIdFile: string; se
 vault {
   address = ${hcl(config.vaultAddress)}
   retry {
-    num_retries = -1
+    # As good as for ever. -1 would be never: then every failure starts all templates anew, after a pause that only grows.
+    num_retries = 1000000
   }
 }
 
 auto_auth {
   method "approle" {
+    # Between attempts to log in, and between those to read a secret; the default is five minutes.
+    max_backoff = "10s"
     config = {
       role_id_file_path                   = ${hcl(config.roleIdFile)}
       secret_id_file_path                 = ${hcl(config.secretIdFile)}
@@ -37,6 +48,17 @@ auto_auth {
       remove_secret_id_file_after_reading = false
     }
   }
+}
+
+# By this scripts in the container ask Vault about the agent's token, which so stands in no file and no argument.
+api_proxy {
+  use_auto_auth_token = true
+}
+
+listener "tcp" {
+  address                = ${hcl(AGENT_LISTENER)}
+  tls_disable            = true
+  require_request_header = true
 }
 `;
 }
@@ -60,17 +82,33 @@ template {
   }
 }
 
-log_format = "json"
-`;
+${AGENT_LOG}`;
 }
 
-/** The service's configuration file is the secret itself, as JSON. */
-export function renderTemplate(secretPath: string): string {
-  return `{{ with secret ${hcl(secretPath)} }}{{ .Data.data | toJSONPretty }}{{ end }}\n`;
+/**
+ * The service's configuration file is the secret itself, as JSON.
+ *
+ * @param credentialsPath where Vault makes `database.user` and `database.password`; default: they are in the secret
+ */
+export function renderTemplate(secretPath: string, credentialsPath?: string): string {
+  const secret = `{{ with secret ${hcl(secretPath)} }}`;
+  if (credentialsPath === undefined) return `${secret}{{ .Data.data | toJSONPretty }}{{ end }}\n`;
+  // What comes first in a merge wins.
+  return `${secret}{{ $config := .Data.data }}{{ with secret ${hcl(credentialsPath)} }}\
+{{ $login := sprig_dict "user" .Data.username "password" .Data.password }}\
+{{ $database := sprig_merge $login $config.database }}\
+{{ sprig_merge (sprig_dict "database" $database) $config | toJSONPretty }}{{ end }}{{ end }}\n`;
 }
 
-/** The file that {@link renderTemplate} makes of a secret: Go's JSON, with sorted keys and its escapes. */
-export function renderedSecret(data: unknown): string {
+/** Lines of the rendered file that hold what Vault has made, as an extended regular expression. */
+export const MADE_BY_VAULT = '^ {4}"(password|user)": ';
+
+/**
+ * The file that {@link renderTemplate} makes of a secret: Go's JSON, with sorted keys and its escapes.
+ *
+ * @param leftOut which lines are left out; the text is then no JSON, but good for a digest
+ */
+export function renderedSecret(data: unknown, leftOut?: string): string {
   const sorted = (value: unknown): unknown =>
     Array.isArray(value)
       ? value.map(sorted)
@@ -83,23 +121,35 @@ export function renderedSecret(data: unknown): string {
         : value;
   const text = JSON.stringify(sorted(JSON.parse(JSON.stringify(data))), null, 2);
   const escape = (c: string) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  return `${text.replace(/[<>&\u2028\u2029]/g, escape)}\n`;
+  const escaped = text.replace(/[<>&\u2028\u2029]/g, escape);
+  const lines = escaped.split("\n").filter((line) => leftOut === undefined || !new RegExp(leftOut).test(line));
+  return `${lines.join("\n")}\n`;
+}
+
+export interface Confirmation {
+  /** The rendered file, and the script by which replicas confirm it. */
+  file: string;
+  reload: string;
+  /** sha256 of the file wanted, in hex; of its lines but for those left out. */
+  digest: string;
+  /** Extended regular expression of lines that do not count; default none. */
+  leftOut?: string;
+  /** Seconds for the file to be rendered. */
+  deadline: number;
 }
 
 /**
  * Waits in the agent's container until the file is the one wanted, and every serving replica has confirmed it.
- *
- * @param digest sha256 of the file, in hex
- * @param deadline seconds for the file to be rendered
  */
-export function confirmScript(configFile: string, reloadCommand: string, digest: string, deadline: number): string {
+export function confirmScript({ file, reload, digest, leftOut, deadline }: Confirmation): string {
+  const sum = leftOut === undefined ? `sha256sum ${file}` : `grep -v -E '${leftOut}' ${file} | sha256sum`;
   return [
     `end=$(( $(date +%s) + ${deadline} ))`,
-    `until [ "$(sha256sum ${configFile} 2> /dev/null | cut -d " " -f 1)" = ${digest} ]; do`,
+    `until [ "$({ ${sum}; } 2> /dev/null | cut -d " " -f 1)" = ${digest} ]; do`,
     `  if [ "$(date +%s)" -ge "$end" ]; then echo "the agent has not rendered the secret of this deploy within ${deadline} s; see its log" >&2; exit 1; fi`,
     "  sleep 0.2",
     "done",
-    `exec sh ${reloadCommand}`,
+    `exec sh ${reload}`,
   ].join("\n");
 }
 

@@ -231,7 +231,7 @@ export class Engine {
       AttachStdin: input !== undefined,
       Tty: true, // one stream, not multiplexed
     });
-    const stream = await exec.start({ hijack: input !== undefined, stdin: input !== undefined });
+    const stream = await exec.start({ hijack: input !== undefined, stdin: input !== undefined, Tty: true });
     if (input !== undefined) stream.end(input);
     const output = await text(stream);
     const { ExitCode } = await exec.inspect();

@@ -53,6 +53,7 @@ describe("journey: a changed secret reaches every replica", () => {
       [
         [path, `"read"`],
         ["auth/token/renew-self", `"update"`],
+        ["auth/token/lookup-self", `"read"`],
       ],
     );
   });

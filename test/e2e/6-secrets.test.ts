@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
-import { attached, run } from "./support/sandbox";
+import { readdirSync, readFileSync } from "node:fs";
+import { unwrapScript } from "../../components/app-role";
+import { dockerRun } from "../../components/shell";
+import { startLoad } from "./support/load";
+import { attached, run, until } from "./support/sandbox";
 
 /** Where the agent's token must not get, with what it tries there. The service's own secret is the only thing it may read. */
 const forbidden: readonly [method: "GET" | "LIST" | "POST" | "DELETE", path: string][] = [
@@ -23,7 +27,7 @@ const forbidden: readonly [method: "GET" | "LIST" | "POST" | "DELETE", path: str
   ["LIST", "auth/approle/role/audit-svc/secret-id"],
   ["POST", "auth/token/create"],
   ["POST", "auth/token/create-orphan"],
-  ["GET", "auth/token/lookup-self"],
+  ["POST", "auth/token/lookup"],
   ["LIST", "auth/token/accessors"],
   ["GET", "cubbyhole/x"],
   ["POST", "cubbyhole/x"],
@@ -126,25 +130,156 @@ describe("journey: secrets stay where they belong", function () {
     }
   });
 
-  it("not in the arguments or the environment of any process on VM2, while a deploy runs", async () => {
+  it("not in the arguments or the environment of any process on VM2 or here, while a deploy issues a new secret_id", async () => {
+    former = await credentials();
     const look = ["run", "--rm", "--pid", "host", "--user", "0", "--cap-add", "SYS_PTRACE", "--entrypoint", "sh"];
     const image = await sandbox().docker("inspect", "--format", "{{.Image}}", "audit-svc-agent");
     const line =
       "for p in /proc/[0-9]*; do tr '\\0' '\\n' < $p/cmdline; tr '\\0' '\\n' < $p/environ; done 2>/dev/null; true";
+    const load = startLoad({
+      url: sandbox().get("AUDIT_URL"),
+      token: sandbox().get("AUDIT_TOKEN"),
+      application: "demo",
+    });
     let running = true;
     const deploy = sandbox()
-      .pulumi(["up", "--yes", "--skip-preview", "--target-replace", await urnOf("audit-svc-secret-id")])
+      .pulumi(["up", "--yes", "--skip-preview", "--replace", await urnOf("audit-svc-secret-id")])
       .finally(() => (running = false));
     let looks = 0;
     while (running) {
       await nowhereIn("the list of processes", await sandbox().docker(...look, image, "-c", line));
+      await nowhereIn("the arguments of a process here", argumentsHere());
       looks += 1;
     }
     const { code, output } = await deploy;
+    const { lost, stored } = await load.stop();
     assert.equal(code, 0, output);
     await nowhereIn("the deploy's own output", output);
     assert.ok(looks > 0);
+    assert.deepEqual(lost, {}, `of ${stored} requests`);
+    assert.ok(stored > 100, `only ${stored} requests were sent`);
   });
+
+  /** Of every process on this machine; their environment holds the program's tokens by design, as the CI job's does. */
+  function argumentsHere(): string {
+    return readdirSync("/proc")
+      .filter((pid) => /^\d+$/.test(pid))
+      .map((pid) => {
+        try {
+          return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+        } catch {
+          return "";
+        }
+      })
+      .join("\n");
+  }
+
+  it("has revoked the former secret_id by then, and the agent is logged in by the new one", async () => {
+    const now = await credentials();
+    assert.notEqual(now.secret_id, former?.secret_id);
+    assert.equal(await logIn(former), "refused");
+    assert.equal(await logIn(now), "let in");
+    assert.equal((await accessors()).length, 1);
+    assert.equal(await issueOfAgent(), await onVolume("cat /credentials/issue"));
+  });
+
+  it("revokes the former at the next run, when a deploy was killed between delivering and revoking", async () => {
+    former = await credentials();
+    await sandbox().mustPulumi("up", "--yes", "--skip-preview", "--target-replace", await urnOf("audit-svc-secret-id"));
+    assert.equal(await logIn(former), "let in", "the agent still goes on with it");
+    assert.equal((await accessors()).length, 2);
+    await sandbox().mustPulumi("up", "--yes", "--skip-preview");
+    assert.equal(await logIn(former), "refused");
+    assert.equal((await accessors()).length, 1);
+    assert.equal(await issueOfAgent(), await onVolume("cat /credentials/issue"));
+    const { code, output } = await sandbox().pulumi(["up", "--yes", "--skip-preview", "--expect-no-changes"]);
+    assert.equal(code, 0, output);
+  });
+
+  it("raises an alarm when the wrapping token was used before, or was made by somebody else", async () => {
+    const unwrap = async (token: string) => {
+      const script = unwrapScript("auth/approle/role/audit-svc/secret-id");
+      const image = await sandbox().docker("inspect", "--format", "{{.Image}}", "audit-svc-agent");
+      const line = dockerRun({
+        image,
+        entrypoint: "sh",
+        interactive: true,
+        network: "audit-egress",
+        environment: { VAULT_ADDR: "http://vault.sandbox.test:8200", HOME: "/tmp" },
+        command: ["-c", script],
+      });
+      return run(["sh", "-c", line], sandbox().env, `role\nissue\n${token}\n`);
+    };
+    const wrapped = async (path: string) => {
+      const made = await sandbox().vault<{ wrap_info: { token: string } }>("POST", path, {}, undefined, {
+        "x-vault-wrap-ttl": "60s",
+      });
+      assert.ok(made);
+      return made.wrap_info.token;
+    };
+    const spent = await wrapped("auth/approle/role/audit-svc/secret-id");
+    await sandbox().vault("POST", "sys/wrapping/unwrap", undefined, spent);
+    const used = await unwrap(spent);
+    assert.notEqual(used.code, 0);
+    assert.match(
+      used.output,
+      /^ALARM: the wrapping token was already used or has expired\. The secret_id may be known/m,
+    );
+    const foreign = await unwrap(await wrapped("sys/wrapping/wrap"));
+    assert.notEqual(foreign.code, 0);
+    assert.match(
+      foreign.output,
+      /^ALARM: the wrapping token was made by sys\/wrapping\/wrap and not by auth\/approle/m,
+    );
+  });
+
+  it("tells Prometheus how the agent is logged in, and when its secret_id ends", async () => {
+    const value = async (series: string) =>
+      until(`Prometheus has ${series}`, 60, async () => {
+        const query = encodeURIComponent(`${series}{job="audit-agent",environment="sandbox"}`);
+        const response = await fetch(`${sandbox().get("PROMETHEUS_URL")}/api/v1/query?query=${query}`);
+        const answer = (await response.json()) as { data: { result: { value: [number, string] }[] } };
+        return answer.data.result[0] && Number(answer.data.result[0].value[1]);
+      });
+    const now = Date.now() / 1000;
+    const days = ((await value("audit_agent_secret_id_expiry_timestamp_seconds")) - now) / 86_400;
+    assert.ok(days > 29.9 && days < 30.1, `the secret_id ends in ${days} days`);
+    const minutes = ((await value("audit_agent_token_expiry_timestamp_seconds")) - now) / 60;
+    assert.ok(minutes > 5 && minutes < 65, `the token ends in ${minutes} minutes`);
+    assert.equal(await value("audit_agent_logged_in"), 1);
+    assert.equal(await value("audit_agent_reload_confirmed"), 1);
+    assert.ok(now - (await value("audit_agent_last_success_timestamp_seconds")) < 120);
+  });
+
+  interface Credentials {
+    role_id: string;
+    secret_id: string;
+  }
+  let former: Credentials | undefined;
+
+  async function credentials(): Promise<Credentials> {
+    const [role_id, secret_id] = await Promise.all(
+      ["role_id", "secret_id"].map((file) => onVolume(`cat /credentials/${file}`)),
+    );
+    return { role_id: role_id ?? "", secret_id: secret_id ?? "" };
+  }
+
+  /** Logs in from VM2, as the agent does. */
+  async function logIn(as: Credentials | undefined): Promise<string> {
+    const said = await onVolume(
+      `vault write -field=token auth/approle/login role_id=${as?.role_id} secret_id=${as?.secret_id} 2>&1 > /dev/null || true`,
+    );
+    if (said === "") return "let in";
+    return /invalid role or secret ID|invalid secret id/i.test(said) ? "refused" : said;
+  }
+
+  const accessors = async () =>
+    (await sandbox().vault<{ data: { keys: string[] } }>("LIST", "auth/approle/role/audit-svc/secret-id"))?.data.keys ??
+    [];
+
+  /** Which issue of the secret_id the agent's token came from. */
+  const issueOfAgent = async () =>
+    (await sandbox().docker("exec", "audit-svc-agent", "sh", "/agent/look.sh")).split(" ")[1];
 
   async function urnOf(name: string): Promise<string> {
     const state = JSON.parse(await sandbox().mustPulumi("stack", "export")) as {
@@ -173,16 +308,13 @@ describe("journey: secrets stay where they belong", function () {
   });
 
   it("does not accept the agent's credentials from elsewhere than the VM", async () => {
-    const [role_id, secret_id] = await Promise.all(
-      ["role_id", "secret_id"].map((f) => onVolume(`cat /credentials/${f}`)),
-    );
-    await assert.rejects(sandbox().vault("POST", "auth/approle/login", { role_id, secret_id }), /400|403/);
+    await assert.rejects(sandbox().vault("POST", "auth/approle/login", await credentials()), /400|403/);
   });
 
   it("keeps the credentials from everybody but the agent's user", async () => {
     assert.match(
       await onVolume("stat -c '%a %u %n' /credentials /credentials/*"),
-      /^500 100 .*\n400 100 .*role_id\n400 100 .*secret_id$/,
+      /^500 100 .*\n400 100 .*expiry\n400 100 .*issue\n400 100 .*role_id\n400 100 .*secret_id$/,
     );
     assert.match(
       await sandbox().docker("exec", "audit-svc-agent", "stat", "-c", "%a %g %n", "/run/audit/config.json"),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { times } from "../support/depth";
+import { connectTo, medianAndWorst, takenIn } from "./support/database";
 import { startLoad } from "./support/load";
-import { metricsOf, replicas } from "./support/replicas";
 import { attached } from "./support/sandbox";
 
 const path = "secret/data/audit-svc/sandbox";
@@ -18,36 +18,16 @@ describe("journey: the database's password is rotated, while clients go on sendi
     assert.ok(found, "Vault has no secret of the service");
     return { ...found.data.data.database, written: Date.parse(found.data.metadata.created_time) };
   };
-  /** When the last of the replicas took in what it works with; milliseconds. */
-  const takenIn = async () => {
-    const each = await Promise.all(
-      (await replicas(sandbox())).map(async (replica) =>
-        Number(/^audit_config_last_reload_timestamp_seconds (\S+)/m.exec(await metricsOf(sandbox(), replica))?.[1]),
-      ),
-    );
-    return Math.max(...each) * 1000;
-  };
   const version = async () => Number(await sandbox().mustPulumi("stack", "output", "databasePasswordVersion"));
   const up = (wanted: number) =>
     sandbox().pulumi(["up", "--yes", "--skip-preview", "--config", `audit:databasePasswordVersion=${wanted}`]);
   /** Logs in to the database from beside the service. @returns what PostgreSQL said */
   const logIn = async (user: string, password: string) => {
-    const { default: pg } = await import("pg");
-    const client = new pg.Client({
-      host: sandbox().get("PGHOST"),
-      port: Number(sandbox().get("PGPORT")),
-      database: "audit",
-      user,
-      password,
-      ssl: false,
-    });
     try {
-      await client.connect();
+      await (await connectTo(sandbox(), { user, password })).end();
       return "let in";
     } catch (error) {
       return (error as Error).message;
-    } finally {
-      await client.end().catch(() => undefined);
     }
   };
 
@@ -68,7 +48,7 @@ describe("journey: the database's password is rotated, while clients go on sendi
         const after = await secret();
         assert.notEqual(after.user, before.user);
         assert.notEqual(after.password, before.password);
-        seconds.push(((await takenIn()) - after.written) / 1000);
+        seconds.push(((await takenIn(sandbox())) - after.written) / 1000);
         assert.match(
           await logIn(before.user, before.password),
           /not permitted to log in|password authentication failed/,
@@ -79,9 +59,8 @@ describe("journey: the database's password is rotated, while clients go on sendi
       const { lost, stored } = await load.stop();
       assert.deepEqual(lost, {}, `of ${stored} requests`);
       assert.ok(stored > 100, `only ${stored} requests were sent`);
-      seconds.sort((a, b) => a - b);
       console.log(
-        `      ${seconds.length} rotations, ${stored} requests; from the write in Vault to the last replica: median ${seconds[Math.floor(seconds.length / 2)]?.toFixed(1)} s, worst ${seconds.at(-1)?.toFixed(1)} s`,
+        `      ${seconds.length} rotations, ${stored} requests; from the write in Vault to the last replica: ${medianAndWorst(seconds)}`,
       );
     }
   }).timeout(900_000);

@@ -23,6 +23,7 @@ const config: EdgeConfig = {
   limits: { bodySize: "2m", clientRate: 0, clientConnections: 0 },
   trustedProxies: [],
   metricsAllow: ["10.0.0.9", "10.1.0.0/16"],
+  metricsFiles: [],
   targets: { path: "/targets", file: "/etc/audit-edge/targets.json" },
 };
 
@@ -37,12 +38,15 @@ describe("nginx.conf", () => {
       tls: {
         port: 8443,
         certificate: "/run/tls/edge.pem",
-        metrics: "/run/tls/certificate.prom",
         authority: "audit.example.test",
         hstsSeconds: 31_536_000,
       },
       limits: { bodySize: "2m", clientRate: 100, clientConnections: 50 },
       trustedProxies: ["10.0.0.5"],
+      metricsFiles: [
+        { name: "certificate", file: "/run/tls/certificate.prom" },
+        { name: "agent", file: "/run/audit-svc/agent.prom" },
+      ],
     };
     assert.equal(renderNginxConfig(full), readFileSync("test/unit/expected/nginx-tls.conf", "utf8"));
   });

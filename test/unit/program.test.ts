@@ -61,6 +61,7 @@ describe("the program", () => {
       "nginxDashboardUrl",
       "release",
       "releases",
+      "secretIdsIssued",
       "serviceUrl",
     ]);
     assert.equal(await valueOf(result.serviceUrl), "https://audit.example.test");

@@ -1,7 +1,19 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { readOnlyPolicy } from "../../components/secrets-binding";
-import { renderAgentConfig, renderedSecret, renderReloadScript, renderTemplate } from "../../vault-agent/render";
+import { renderHealthScript } from "../../vault-agent/health";
+import {
+  confirmScript,
+  MADE_BY_VAULT,
+  renderAgentConfig,
+  renderedSecret,
+  renderReloadScript,
+  renderTemplate,
+} from "../../vault-agent/render";
 
 const expected = (file: string) => readFileSync(`test/unit/expected/${file}`, "utf8");
 
@@ -27,6 +39,42 @@ describe("Vault Agent's files", () => {
     );
   });
 
+  it("config.ctmpl where Vault makes the login", () => {
+    assert.equal(
+      renderTemplate("secret/data/audit-svc/vm2", "database/creds/audit-svc"),
+      '{{ with secret "secret/data/audit-svc/vm2" }}{{ $config := .Data.data }}' +
+        '{{ with secret "database/creds/audit-svc" }}' +
+        '{{ $login := sprig_dict "user" .Data.username "password" .Data.password }}' +
+        "{{ $database := sprig_merge $login $config.database }}" +
+        '{{ sprig_merge (sprig_dict "database" $database) $config | toJSONPretty }}{{ end }}{{ end }}\n',
+    );
+  });
+
+  it("leaves out what Vault has made, and nothing else", () => {
+    const data = { database: { host: "h", password: "x", user: "y" }, tokens: [{ name: "user", password: 1 }] };
+    const kept = renderedSecret(data, MADE_BY_VAULT);
+    assert.equal(
+      kept,
+      '{\n  "database": {\n    "host": "h",\n  },\n  "tokens": [\n    {\n      "name": "user",\n      "password": 1\n    }\n  ]\n}\n',
+    );
+    const directory = mkdtempSync(join(tmpdir(), "confirm-"));
+    try {
+      const file = join(directory, "config.json");
+      const reload = join(directory, "reload.sh");
+      writeFileSync(file, renderedSecret({ ...data, database: { ...data.database, password: "other" } }));
+      writeFileSync(reload, "echo reloaded");
+      const digest = createHash("sha256").update(kept).digest("hex");
+      const confirm = (wanted: string) =>
+        spawnSync("sh", ["-c", confirmScript({ file, reload, digest: wanted, leftOut: MADE_BY_VAULT, deadline: 0 })], {
+          encoding: "utf8",
+        });
+      assert.equal(confirm(digest).stdout, "reloaded\n");
+      assert.match(confirm("0").stderr, /has not rendered the secret of this deploy within 0 s/);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
   it("knows the file that Go makes of a secret", () => {
     assert.equal(
       renderedSecret({ tokens: [], database: { user: "b", password: "<a&b>", port: 5432, absent: undefined } }),
@@ -47,6 +95,18 @@ describe("Vault Agent's files", () => {
       resultFile: "/tmp/last-reload",
     });
     assert.equal(text, expected("reload.sh"));
+  });
+
+  it("health.sh", () => {
+    const common = {
+      look: "/agent/look.sh",
+      secretIdExpiry: "/credentials/expiry",
+      metrics: "/run/audit-svc/agent.prom",
+      rendered: "/run/audit/config.json",
+    };
+    const reload = { command: "/agent/reload.sh", resultFile: "/tmp/last-reload" };
+    assert.equal(renderHealthScript({ ...common, reload }), expected("health.sh"));
+    assert.doesNotMatch(renderHealthScript(common), /reload|confirmed/);
   });
 
   it("policy: reads the one path and nothing else", () => {

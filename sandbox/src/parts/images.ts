@@ -38,11 +38,13 @@ interface Maker {
   readonly env: NodeJS.ProcessEnv;
 }
 
-const fromGo = (tool: GoToolName): Pick<Recipe, "key" | "prepare"> => ({
-  key: () => goToolPath(tool).replace(/^.*\/tools\//, ""),
+const fromGo = (...tools: GoToolName[]): Pick<Recipe, "key" | "prepare"> => ({
+  key: () => tools.map((tool) => goToolPath(tool).replace(/^.*\/tools\//, "")).join(" "),
   prepare: async (context, make) => {
-    const built = await goTool(tool, make);
-    cpSync(built.path, join(context, built.path.replace(/^.*\//, "")));
+    for (const tool of tools) {
+      const built = await goTool(tool, make);
+      cpSync(built.path, join(context, built.path.replace(/^.*\//, "")));
+    }
     return {};
   },
 });
@@ -81,7 +83,7 @@ const offline: Readonly<Partial<Record<ImageName, Recipe>>> = {
   registry: { bases: { BASE: "base" }, key: debianKey },
   prometheus: { bases: { BASE: "base" }, key: debianKey },
   nginx: { bases: { BASE: "base-plain", BUILD_BASE: "base" }, key: debianKey },
-  vault: { bases: { BASE: "base-plain", BUILD_BASE: "base" }, ...fromGo("vault") },
+  vault: { bases: { BASE: "base-plain", BUILD_BASE: "base" }, ...fromGo("vault", "vault-postgres-plugin") },
   "nginx-exporter": { bases: { BASE: "base-plain" }, ...fromGo("nginx-exporter") },
 };
 

@@ -34,7 +34,8 @@ export async function ensureVault(context: Context, image: string): Promise<bool
   const fresh = await initialiseAndUnseal(context, api);
   const { rootToken } = keysOf(context);
   api.token = rootToken;
-  const configured = await configure(context, api);
+  const registered = await registerPlugin(context, api);
+  const configured = (await configure(context, api)) && registered;
   return running && !fresh && configured;
 }
 
@@ -113,6 +114,23 @@ async function initialiseAndUnseal(context: Context, api: VaultApi): Promise<boo
     await until("Vault's leader", 60, async () => ((await api.health()) === 200 ? true : undefined));
   }
   return !status.initialized;
+}
+
+/**
+ * Vault's engine for databases needs a plugin for each kind. The official Vault has PostgreSQL's built in; the one built here has
+ * it as a program in its plugin directory, which Vault runs only if it is registered with its checksum.
+ * @returns true when there was nothing to do.
+ */
+async function registerPlugin({ engine, progress }: Context, api: VaultApi): Promise<boolean> {
+  const name = "postgresql-database-plugin";
+  const path = `sys/plugins/catalog/database/${name}`;
+  const known = await api.find<{ builtin: boolean; sha256: string }>(path);
+  if (known?.builtin) return true;
+  const [sha256] = (await engine.exec(containerName("vault"), ["sha256sum", `/vault/plugins/${name}`])).split(" ");
+  if (known !== undefined && known.sha256 === sha256) return true;
+  progress(`registering ${name}`);
+  await api.write(path, { sha256, command: name });
+  return false;
 }
 
 /**

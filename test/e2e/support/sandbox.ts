@@ -97,10 +97,16 @@ export class Sandbox {
   }
 
   /** Vault's API with the program's token, unless another is given. */
-  async vault<T>(method: string, path: string, body?: object, token = this.get("VAULT_TOKEN")): Promise<T | undefined> {
+  async vault<T>(
+    method: string,
+    path: string,
+    body?: object,
+    token = this.get("VAULT_TOKEN"),
+    headers: Record<string, string> = {},
+  ): Promise<T | undefined> {
     const response = await fetch(`${this.get("VAULT_ADDR")}/v1/${path}`, {
       method,
-      headers: { "x-vault-token": token },
+      headers: { "x-vault-token": token, ...headers },
       ...(body ? { body: JSON.stringify(body) } : {}),
     });
     const text = await response.text();

@@ -4,7 +4,9 @@ import * as pulumi from "@pulumi/pulumi";
 import { Database } from "../../../components/database";
 import { find, ofType, run, Secret, valueOf } from "../support/program";
 
-const build = (versions: { passwordVersion?: number; previousVersion?: number } = {}) => {
+const build = (
+  versions: { passwordVersion?: number; previousVersion?: number; credentials?: "static" | "dynamic" } = {},
+) => {
   const database = new Database("audit", {
     server: { host: "db.example.test", port: 5433, sslMode: "verify-full" },
     database: "events",
@@ -93,6 +95,18 @@ describe("Database", () => {
     });
     assert.ok(!resources.some((r) => r.name === "audit-app-password"), "the former password is still in the state");
     assert.equal((await valueOf(result.connection)).user, "events_app_alt");
+  });
+
+  it("makes no login where Vault makes them, and locks its own afterwards", async () => {
+    const { resources, result } = await run(() => build({ credentials: "dynamic" }));
+    for (const login of ["app", "app-alt"]) {
+      assert.equal(find(resources, "Role", `audit-${login}`).inputs.login, false);
+      assert.ok(!resources.some((r) => r.name === `audit-${login}-password`));
+    }
+    assert.equal(await pulumi.isSecret(result.connection), true);
+    const { user, password, ...server } = await valueOf(result.connection);
+    assert.deepEqual([user, password], [undefined, undefined]);
+    assert.deepEqual(server, { host: "db.example.test", port: 5433, name: "events", sslmode: "verify-full" });
   });
 
   it("refuses to skip a version, which would change the password under the running service", async () => {

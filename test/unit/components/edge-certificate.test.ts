@@ -40,6 +40,7 @@ describe("EdgeCertificate", () => {
         agentAddress: "https://vault.internal:8200",
       },
       image: TOOLS,
+      secretIdIssue: "2026-01-01T00:00:00.000Z",
     });
   };
 
@@ -62,7 +63,8 @@ describe("EdgeCertificate", () => {
     assert.equal(
       find(resources, "Policy", "audit-edge-certificate-policy").inputs.policy,
       'path "pki/issue/edge" {\n  capabilities = ["create", "update"]\n}\n' +
-        'path "auth/token/renew-self" {\n  capabilities = ["update"]\n}\n',
+        'path "auth/token/renew-self" {\n  capabilities = ["update"]\n}\n' +
+        'path "auth/token/lookup-self" {\n  capabilities = ["read"]\n}\n',
     );
     const { inputs } = find(resources, "Container", "audit-edge-certificate-agent");
     assert.deepEqual(inputs.networksAdvanced, [{ name: "audit-egress" }]);
@@ -74,6 +76,13 @@ describe("EdgeCertificate", () => {
       scriptOf(find(resources, "Command", "audit-edge-certificate-issued").inputs),
       /no certificate within 60 s/,
     );
+    assert.deepEqual(inputs.healthcheck, {
+      tests: ["CMD", "sh", "/agent/health.sh"],
+      interval: "5s",
+      timeout: "10s",
+      retries: 3,
+      startPeriod: "20s",
+    });
   });
 
   it("reads what both templates ask for from one answer of Vault", async () => {

@@ -3,7 +3,7 @@ import { SecretsBinding } from "../../../components/secrets-binding";
 import { find, run, Secret } from "../support/program";
 import { TOOLS, world } from "../support/world";
 
-const build = (boundCidrs?: string[]) => {
+const build = (boundCidrs?: string[], secretIdIssue = "2026-01-01T00:00:00.000Z") => {
   const { host, networks, slots, inVault } = world();
   return new SecretsBinding("audit-svc", {
     vault: {
@@ -19,6 +19,7 @@ const build = (boundCidrs?: string[]) => {
     networks,
     slots,
     boundCidrs,
+    secretIdIssue,
   });
 };
 
@@ -37,7 +38,8 @@ describe("SecretsBinding", () => {
     assert.equal(
       find(resources, "Policy", "audit-svc-policy").inputs.policy,
       'path "secret/data/audit-svc/vm2" {\n  capabilities = ["read"]\n}\n' +
-        'path "auth/token/renew-self" {\n  capabilities = ["update"]\n}\n',
+        'path "auth/token/renew-self" {\n  capabilities = ["update"]\n}\n' +
+        'path "auth/token/lookup-self" {\n  capabilities = ["read"]\n}\n',
     );
     const { inputs } = find(resources, "AuthBackendRole", "audit-svc-role");
     assert.deepEqual(inputs.tokenPolicies, ["audit-svc"]);
@@ -90,12 +92,30 @@ describe("SecretsBinding", () => {
           image: TOOLS,
           networks,
           slots,
+          secretIdIssue: "2026-01-01T00:00:00.000Z",
         });
       });
       return JSON.stringify(find(resources, "Container", "audit-svc-agent").inputs.labels);
     };
     assert.equal(await label("https://a.test"), await label("https://a.test"));
     assert.notEqual(await label("https://a.test"), await label("https://b.test"));
+  });
+
+  it("issues another secret_id with another issue, and then revokes the former once the agent is logged in", async () => {
+    const issued = async (issue?: string) => {
+      const { resources } = await run(() => build(undefined, issue));
+      return {
+        command: find(resources, "Command", "audit-svc-secret-id"),
+        revoke: find(resources, "Command", "audit-svc-logged-in"),
+      };
+    };
+    const { command, revoke } = await issued();
+    assert.deepEqual(command.inputs.triggers, (await issued()).command.inputs.triggers);
+    assert.notDeepEqual(command.inputs.triggers, (await issued("2026-04-01T00:00:00.000Z")).command.inputs.triggers);
+    assert.deepEqual(revoke.inputs.triggers, ["id-of-audit-svc-secret-id", "id-of-audit-svc-agent"]);
+    const environment = revoke.inputs.environment as Record<string, string>;
+    assert.equal(environment.AUDIT_APPROLE, "auth/approle/role/audit-svc");
+    assert.match(environment.AUDIT_ON_HOST ?? "", /docker restart --time 10 audit-svc-agent/);
   });
 
   it("issues the secret_id before the agent starts, and again when the role is made anew", async () => {

@@ -2,12 +2,15 @@
 vault {
   address = "https://vault.example.test:8200"
   retry {
-    num_retries = -1
+    # As good as for ever. -1 would be never: then every failure starts all templates anew, after a pause that only grows.
+    num_retries = 1000000
   }
 }
 
 auto_auth {
   method "approle" {
+    # Between attempts to log in, and between those to read a secret; the default is five minutes.
+    max_backoff = "10s"
     config = {
       role_id_file_path                   = "/credentials/role_id"
       secret_id_file_path                 = "/credentials/secret_id"
@@ -15,6 +18,17 @@ auto_auth {
       remove_secret_id_file_after_reading = false
     }
   }
+}
+
+# By this scripts in the container ask Vault about the agent's token, which so stands in no file and no argument.
+api_proxy {
+  use_auto_auth_token = true
+}
+
+listener "tcp" {
+  address                = "127.0.0.1:8100"
+  tls_disable            = true
+  require_request_header = true
 }
 
 template_config {
@@ -35,3 +49,4 @@ template {
 }
 
 log_format = "json"
+log_level  = "warn"

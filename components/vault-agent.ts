@@ -1,0 +1,124 @@
+import * as command from "@pulumi/command";
+import * as docker from "@pulumi/docker";
+import type * as pulumi from "@pulumi/pulumi";
+import { loggedInScript, renderHealthScript, renderLookScript } from "../vault-agent/health";
+import { VAULT_UID, type AppRoleLogin } from "./app-role";
+import { digestOf } from "./digest";
+import type { DockerHost } from "./docker-host";
+import { hardened, LOG_OPTIONS, pidsLimit, scratch } from "./hardening";
+import { HostFiles } from "./host-files";
+
+export interface VaultAgentArgs {
+  host: DockerHost;
+  login: AppRoleLogin;
+  /** Numeric group of those who read what the agent renders. */
+  gid: number;
+  /** The agent's files in `/agent`: `agent.hcl`, its templates and scripts. Those of its health check are added. */
+  files: Readonly<Record<string, string>>;
+  /** File that it renders, by its path in the container. */
+  rendered: string;
+  /** The template's command that has replicas reload, where it notes how that ended, and how long it may take, in seconds. */
+  reload?: { command: string; resultFile: string; deadline: number };
+  networks: docker.types.input.ContainerNetworksAdvanced[];
+  /** Further mounts, above all the volume with what is rendered. */
+  mounts: docker.types.input.ContainerMount[];
+  /** What must be done before the agent starts. */
+  after?: readonly pulumi.Resource[];
+}
+
+export interface VaultAgent {
+  container: docker.Container;
+  /** Done once the agent is logged in by the newest secret_id and the former ones are revoked. */
+  loggedIn: pulumi.CustomResource;
+  /** The agent's state for Prometheus. */
+  metrics: AgentMetrics;
+}
+
+/** A file in Prometheus' format: the Docker volume that it is in, where that is to be mounted, and the file there. */
+export interface AgentMetrics {
+  volume: pulumi.Output<string>;
+  directory: string;
+  file: string;
+}
+
+/**
+ * A Vault Agent as a container that nobody can get into: with its credentials read-only, its files, a health check that also tells
+ * Prometheus how it is logged in, and after each new secret_id the end of the former. All resources are named from `name`.
+ */
+export function vaultAgent(name: string, args: VaultAgentArgs, opts: { parent: pulumi.Resource }): VaultAgent {
+  const { parent } = opts;
+  const { host, login, reload } = args;
+  const onHost = { parent, provider: host.provider };
+  const directory = `/run/${name}`;
+  const file = `${directory}/agent.prom`;
+  const files = {
+    ...args.files,
+    "look.sh": renderLookScript(),
+    "health.sh": renderHealthScript({
+      rendered: args.rendered,
+      look: "/agent/look.sh",
+      secretIdExpiry: "/credentials/expiry",
+      metrics: file,
+      reload,
+    }),
+  };
+  const configuration = new docker.Volume(`${name}-agent-config`, { name: `${name}-agent-config` }, onHost);
+  const written = new HostFiles(
+    `${name}-agent`,
+    { host, target: `${name}-agent-config`, files, after: [configuration] },
+    { parent },
+  );
+  const metrics = new docker.Volume(
+    `${name}-agent-metrics`,
+    {
+      name: `${name}-agent-metrics`,
+      driver: "local",
+      // Nothing secret; nginx reads it as another user.
+      driverOpts: { type: "tmpfs", device: "tmpfs", o: `size=1m,mode=0755,uid=${VAULT_UID},gid=${args.gid}` },
+    },
+    onHost,
+  );
+  const container = new docker.Container(
+    `${name}-agent`,
+    {
+      ...hardened({ memory: 128, user: `${VAULT_UID}:${args.gid}` }),
+      name: `${name}-agent`,
+      image: login.image.imageId,
+      entrypoints: ["vault"],
+      command: ["agent", "-config=/agent/agent.hcl"],
+      // A container reads its files at start only, so a change of them must make a new one.
+      labels: [{ label: "audit.configuration", value: digestOf(files) }],
+      // Without the last, each of the health check's questions would be asked of a Vault that is away a million times.
+      envs: ["HOME=/tmp", "SKIP_SETCAP=true", "VAULT_MAX_RETRIES=0"],
+      networksAdvanced: args.networks,
+      mounts: [
+        { type: "volume", source: configuration.name, target: "/agent", readOnly: true },
+        { type: "volume", source: login.credentials.name, target: "/credentials", readOnly: true },
+        { type: "volume", source: metrics.name, target: directory },
+        ...args.mounts,
+        scratch("/tmp", 16),
+      ],
+      healthcheck: {
+        tests: ["CMD", "sh", "/agent/health.sh"],
+        interval: "5s",
+        timeout: `${(reload?.deadline ?? 0) + 10}s`,
+        retries: 3,
+        startPeriod: "20s",
+      },
+      logOpts: LOG_OPTIONS,
+    },
+    { ...onHost, dependsOn: [written, login.delivered, ...(args.after ?? [])], deleteBeforeReplace: true },
+  );
+  const limited = pidsLimit(`${name}-agent-pids`, host, container, 64, { parent });
+  const loggedIn = new command.local.Command(
+    `${name}-logged-in`,
+    {
+      create: "node --import tsx vault-agent/revoke-former.ts",
+      environment: { ...login.environment, AUDIT_ON_HOST: host.commandFor(loggedInScript(`${name}-agent`)) },
+      triggers: [login.delivered.id, container.id],
+      logging: command.types.enums.local.Logging.Stderr,
+    },
+    { parent, dependsOn: [limited] },
+  );
+  return { container, loggedIn, metrics: { volume: metrics.name, directory, file } };
+}
