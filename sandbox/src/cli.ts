@@ -3,6 +3,7 @@ import { exportLines, serviceUrl } from "./environment.js";
 import { takeLock } from "./lock.js";
 import { vm2Host } from "./platform/vm2.js";
 import { Pulumi } from "./pulumi.js";
+import { keepName } from "./name.js";
 import { readSettings, type Settings } from "./settings.js";
 import { State } from "./state.js";
 import { up } from "./up.js";
@@ -27,6 +28,7 @@ async function main(): Promise<void> {
   // In a shell with `make env` DOCKER_HOST names VM2; the platform itself is never meant to run there.
   if (process.env.DOCKER_HOST === vm2Host(settings)) delete process.env.DOCKER_HOST;
   const state = new State(settings);
+  keepName(state, command);
   if (command === "env") {
     process.stdout.write(await exportLines(settings, state));
     return;

@@ -1,0 +1,20 @@
+import { sandboxName } from "./settings.js";
+import type { State } from "./state.js";
+import { UserError } from "./user-error.js";
+
+/**
+ * Holds a work tree to one SANDBOX_NAME: its keys and settings belong to the containers of that name, and under another it would make
+ * a second set of them that no `make down` finds.
+ * `up` gives the name.
+ * @throws UserError when the work tree's sandbox has another name
+ */
+export function keepName(state: State, command: string, name = sandboxName): void {
+  const known = state.readText("name")?.trim();
+  if (known !== undefined && known !== name) {
+    throw new UserError(
+      `The sandbox of this work tree is called ${known}, but SANDBOX_NAME asks for ${name}. Set SANDBOX_NAME=${known}, ` +
+        `or run \`SANDBOX_NAME=${known} make down\` first.`,
+    );
+  }
+  if (command === "up") state.write("name", `${name}\n`);
+}
