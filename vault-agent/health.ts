@@ -29,13 +29,18 @@ wget -q -T 3 -O - --header "X-Vault-Request: true" http://${AGENT_LISTENER}/v1/a
  */
 export function renderHealthScript(script: HealthScript): string {
   const { reload } = script;
-  // Vault Agent runs a failed command again at the next change only.
-  const retry =
+  const confirmed =
     reload === undefined
       ? ""
       : `
 confirmed=1
-if grep -qs ^failed ${reload.resultFile} && ! sh ${reload.command}; then confirmed=0; fi
+if grep -qs ^failed ${reload.resultFile}; then confirmed=0; fi
+`;
+  const again =
+    reload === undefined
+      ? ""
+      : `# Vault Agent runs a command that failed again at the next change only.
+if [ "$confirmed" = 0 ] && ! sh ${reload.command}; then exit 1; fi
 `;
   const series = [
     ["logged_in", "Whether Vault took the agent's token at the last look", "$logged_in"],
@@ -68,15 +73,15 @@ fi
 success=0
 expiry=0
 if [ -f /tmp/last-look ]; then read -r success expiry < /tmp/last-look; fi
-${retry}
+${confirmed}
 cat > ${script.metrics}.new << END
 ${series.join("\n")}
 END
 mv ${script.metrics}.new ${script.metrics}
 
-if [ "$logged_in" = 0 ]; then echo "Vault does not answer, or does not take the agent's token"; exit 1; fi
+${again}if [ "$logged_in" = 0 ]; then echo "Vault does not answer, or does not take the agent's token"; exit 1; fi
 if [ ! -s ${script.rendered} ]; then echo "${script.rendered} is not rendered"; exit 1; fi
-${reload === undefined ? "" : 'if [ "$confirmed" = 0 ]; then echo "a replica has not confirmed the last change"; exit 1; fi\n'}`;
+`;
 }
 
 /**

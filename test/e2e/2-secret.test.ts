@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
-import { digestsOf } from "./support/replicas";
-import { attached, until } from "./support/sandbox";
+import { digestsOf, replicas } from "./support/replicas";
+import { attached, run, until } from "./support/sandbox";
 
 const path = "secret/data/audit-svc/sandbox";
 
@@ -42,6 +42,33 @@ describe("journey: a changed secret reaches every replica", () => {
       (await digestsOf(sandbox())).every((digest) => before.includes(digest)) ? true : undefined,
     );
     for (let i = 0; i < 20; i++) assert.equal(await read(), 401);
+    original = undefined;
+  });
+
+  it("shows in the agent's health and its metrics that a replica does not confirm, and that it does again", async () => {
+    const [silent = ""] = (await replicas(sandbox())).slice(-1);
+    const confirmed = async () => {
+      const text = await sandbox().docker("exec", "audit-edge-nginx", "cat", "/run/audit-svc/agent.prom");
+      return /^audit_agent_reload_confirmed (\d)$/m.exec(text)?.[1];
+    };
+    const found = await sandbox().vault<{ data: { data: Secret } }>("GET", path);
+    assert.ok(found);
+    original = found.data.data;
+    await sandbox().docker("pause", silent);
+    try {
+      const another = { name: "e2e", sha256: "0".repeat(64), role: "reader" };
+      await sandbox().vault("POST", path, { data: { ...original, tokens: [...original.tokens, another] } });
+      await until("the metric tells it", 120, async () => ((await confirmed()) === "0" ? true : undefined));
+      const said = await until("the log names the replica", 30, async () => {
+        const { output } = await run(["docker", "logs", "--tail", "50", "audit-svc-agent"], sandbox().env);
+        return /not confirmed by: \S+/.exec(output)?.[0];
+      });
+      assert.equal(said, `not confirmed by: ${silent}`);
+    } finally {
+      await sandbox().docker("unpause", silent);
+    }
+    await until("it confirms", 60, async () => ((await confirmed()) === "1" ? true : undefined));
+    await sandbox().vault("POST", path, { data: original });
     original = undefined;
   });
 

@@ -31,10 +31,10 @@ const settings: Record<string, string> = {
 };
 
 /** Runs index.ts as the engine would, with the state that a last run left. */
-async function deploy(releases?: ReleaseState) {
+async function deploy(releases?: ReleaseState, more: Record<string, string> = {}) {
   return run(
     async () => {
-      pulumi.runtime.setAllConfig(settings);
+      pulumi.runtime.setAllConfig({ ...settings, ...more });
       return program();
     },
     (args) =>
@@ -68,8 +68,14 @@ describe("the program", () => {
     assert.equal(await valueOf(result.image), settings["audit:image"]);
   });
 
-  it("keeps every password and token wrapped as a secret, wherever it goes", async () => {
-    const { resources } = await deploy();
+  for (const credentials of ["static", "dynamic"]) {
+    it(`keeps every password and token wrapped as a secret, wherever it goes (${credentials})`, async () => {
+      await nothingPlain({ "audit:databaseCredentials": credentials });
+    });
+  }
+
+  async function nothingPlain(more: Record<string, string>): Promise<void> {
+    const { resources } = await deploy(undefined, more);
     const plain = (value: unknown): unknown => {
       if (value instanceof Secret) return "[secret]";
       if (Array.isArray(value)) return value.map(plain);
@@ -79,7 +85,7 @@ describe("the program", () => {
     for (const r of resources) {
       assert.doesNotMatch(JSON.stringify(plain(r.inputs)), /password-of-|harbor-password/, `${r.type} ${r.name}`);
     }
-  });
+  }
 
   it("puts no token of the operator into a provider's inputs, which stand in the state", async () => {
     const former = process.env.GRAFANA_AUTH;
