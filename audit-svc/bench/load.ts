@@ -31,10 +31,20 @@ export interface Load {
   readonly seconds: number;
   /** For files. */
   readonly directory: string;
+  /** Docker network from which it comes; default this host's. */
+  readonly network?: string;
 }
 
 /** POSTs bodies over keep-alive connections for a time, by wrk. @throws Error when anything but 201 came back */
-export async function runLoad({ url, token, bodies, connections, seconds, directory }: Load): Promise<LoadResult> {
+export async function runLoad({
+  url,
+  token,
+  bodies,
+  connections,
+  seconds,
+  directory,
+  network = "host",
+}: Load): Promise<LoadResult> {
   writeFileSync(
     join(directory, "post.lua"),
     `local headers = { ["Content-Type"] = "application/json", ["Authorization"] = "Bearer ${token}" }
@@ -53,7 +63,7 @@ end
 `,
   );
   writeFileSync(join(directory, "bodies"), `${bodies.join("\n")}\n`);
-  const mounted = ["run", "--rm", "--network", "host", "-v", `${directory}:/bench:ro`, wrkImage()];
+  const mounted = ["run", "--rm", "--network", network, "-v", `${directory}:/bench:ro`, wrkImage()];
   const wrk = ["wrk", "-t1", `-c${connections}`, `-d${seconds}s`, "--timeout", "20s", "-s", "/bench/post.lua", url];
   const output = await new Promise<string>((resolve, reject) => {
     execFile("docker", [...mounted, ...wrk], (error, stdout, stderr) => {

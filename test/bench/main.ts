@@ -1,10 +1,12 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { auditService } from "./audit-svc";
+import { edge } from "./edge";
 import { frontDoor } from "./front-door";
+import { releases } from "./releases";
 import type { Area, Row } from "./row";
 
-const areas: readonly Area[] = [auditService, frontDoor];
+const areas: readonly Area[] = [auditService, frontDoor, releases, edge];
 const build = resolve(__dirname, "../../build");
 
 /**

@@ -37,15 +37,34 @@ export interface Measured {
 
 /** A row whose goal is a ratio to a peer that was measured in the same run. */
 export function ratioRow(measured: Measured, peer: string, peerValue: number, atLeast: number): Row {
+  return against(measured, peer, peerValue, (ratio) => [`ratio >= ${atLeast}`, ratio >= atLeast]);
+}
+
+/** As {@link ratioRow}, where less is better. */
+export function atMostRow(measured: Measured, peer: string, peerValue: number, atMost: number): Row {
+  return against(measured, peer, peerValue, (ratio) => [`ratio <= ${rounded(atMost)}`, ratio <= atMost]);
+}
+
+/** A row without a goal: what a peer does that nobody promised to beat. */
+export const shownRow = (measured: Measured, peer: string, peerValue: number): Row =>
+  against(measured, peer, peerValue, () => ["shown", true]);
+
+function against(
+  measured: Measured,
+  peer: string,
+  peerValue: number,
+  judge: (ratio: number) => [string, boolean],
+): Row {
   const ratio = measured.ours / peerValue;
+  const [goal, met] = judge(ratio);
   return {
     ...measured,
     ours: rounded(measured.ours),
     peer,
     peerValue: rounded(peerValue),
     ratio: rounded(ratio),
-    goal: `ratio >= ${atLeast}`,
-    met: ratio >= atLeast,
+    goal,
+    met,
   };
 }
 
@@ -57,7 +76,8 @@ export function boundRow(measured: Measured, bound: number, peer?: { name: strin
     ours: rounded(measured.ours),
     peer: peer?.name ?? "bound",
     peerValue: rounded(peerValue),
-    ratio: rounded(measured.ours / peerValue),
+    // Two that lost nothing are equal.
+    ratio: measured.ours === peerValue ? 1 : rounded(measured.ours / peerValue),
     goal: `<= ${bound} ${measured.unit}`,
     met: measured.ours <= bound,
   };

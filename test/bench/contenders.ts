@@ -1,0 +1,135 @@
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { root, until, type Sandbox } from "../e2e/support/sandbox";
+import { type ControlNode, onVm2, seconds, vm2Address } from "./control-node";
+
+/** Seconds from the start of a deploy. */
+export interface Deployed {
+  /** Until all traffic goes to what was deployed. */
+  readonly traffic: number;
+  /** Until the tool has ended. */
+  readonly whole: number;
+}
+
+/** A way to put a release of the service on VM2. */
+export interface Contender {
+  readonly name: string;
+  /** Where its Nginx answers. */
+  readonly url: string;
+  deploy(image: string): Promise<Deployed>;
+  /** Takes off VM2 what it deployed. */
+  remove(): Promise<void>;
+}
+
+/** Ours, with everything that `pulumi up` looks at besides. It stays when the bench is over. */
+export function ours(sandbox: Sandbox): Contender {
+  return {
+    name: "pulumi up",
+    url: `http://${vm2Address}`,
+    deploy: (image) => pulumiUp(sandbox, image),
+    remove: () => Promise.resolve(),
+  };
+}
+
+/** The cutover says when it has flipped; what comes after that is the drain, and Prometheus's targets. */
+function pulumiUp(sandbox: Sandbox, image: string): Promise<Deployed> {
+  const flags = ["--yes", "--skip-preview", "--non-interactive", "--config", `audit:image=${image}`];
+  const started = performance.now();
+  const since = (): number => (performance.now() - started) / 1000;
+  return new Promise((done, fail) => {
+    const child = spawn("pulumi", ["up", ...flags], { cwd: root, env: sandbox.env, stdio: ["ignore", "pipe", "pipe"] });
+    let said = "";
+    let traffic: number | undefined;
+    child.stdout.on("data", (chunk: Buffer) => {
+      said += chunk.toString();
+      if (traffic === undefined && /slot (blue|green) serves/.test(said)) traffic = since();
+    });
+    child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    child.on("error", fail);
+    child.on("exit", (code) => {
+      const whole = since();
+      if (code === 0) done({ traffic: traffic ?? whole, whole });
+      else fail(new Error(`pulumi up ended with ${String(code)}:\n${said.slice(-3000)}`));
+    });
+  });
+}
+
+/** A setting of the sandbox's stack. */
+export function setting(key: string): string {
+  const text = readFileSync(join(root, ".sandbox/Pulumi.sandbox.yaml"), "utf8");
+  return new RegExp(`^  audit:${key}: (\\S+)$`, "m").exec(text)?.[1] ?? "";
+}
+
+const directory = "/home/deploy/peers";
+const url = `http://${vm2Address}:8480`;
+
+/** The peers, see peers/README.md. One at a time is on VM2, because they publish the same port. */
+export async function peersOf(sandbox: Sandbox, control: ControlNode): Promise<readonly Contender[]> {
+  await prepare(sandbox, control);
+  const NGINX = setting("edgeImage");
+  const values = { NGINX, DIRECTORY: directory, ADDRESS: vm2Address, DOCKER_HOST: "ssh://vm2" };
+  const by = (name: string, command: string, env: Record<string, string>, cleanUp: string): Contender => ({
+    name,
+    url,
+    deploy: async (image) => {
+      const taken = await seconds(() => control.run(command, { ...env, IMAGE: image }));
+      await until(`${name} answers at ${url}`, 60, async () => {
+        const headers = { authorization: `Bearer ${sandbox.get("AUDIT_READ_TOKEN")}` };
+        const response = await fetch(`${url}/v1/events?limit=1`, { headers, signal: AbortSignal.timeout(5_000) });
+        return response.ok ? true : undefined;
+      });
+      return { traffic: taken, whole: taken };
+    },
+    remove: async () => {
+      await onVm2(`${cleanUp}; docker ps --all --quiet --filter name=^peer- | xargs -r docker rm --force > /dev/null`);
+      await onVm2("docker network ls --quiet --filter name=^peer | xargs -r docker network rm > /dev/null");
+    },
+  });
+  return [
+    by(
+      "Ansible, community.docker",
+      "ansible-playbook /peers/ansible/deploy.yml -e image=$IMAGE -e nginx=$NGINX",
+      { NGINX, ANSIBLE_CONFIG: "/peers/ansible/ansible.cfg" },
+      ":",
+    ),
+    by("Docker Compose", "/peers/compose/deploy.sh", values, ":"),
+    by(
+      "Docker Swarm, start-first",
+      "/peers/swarm/deploy.sh",
+      values,
+      "docker rm --force peer-nginx > /dev/null 2>&1 || true; docker swarm leave --force > /dev/null 2>&1 || true",
+    ),
+  ];
+}
+
+/** What the peers' files take for given: the VM's Python, the directory with the migration's login, the registry's login. */
+async function prepare(sandbox: Sandbox, control: ControlNode): Promise<void> {
+  // Ansible's modules are Python that runs on the machine that they change.
+  const python =
+    "DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends python3 python3-requests";
+  await onVm2(`python3 -c 'import requests' 2> /dev/null || { apt-get update -q && ${python}; }`);
+  const state = await sandbox.mustPulumi("stack", "export", "--show-secrets");
+  const { deployment } = JSON.parse(state) as {
+    deployment: { resources: { urn: string; outputs?: { result?: { plaintext?: string } } }[] };
+  };
+  const password = deployment.resources.find(({ urn }) => urn.endsWith("::audit-owner-password"))?.outputs?.result;
+  if (password?.plaintext === undefined) throw new Error("the state has no password of the database's owner");
+  const database = {
+    ...{ host: setting("databaseHost"), port: 5432, name: "audit", user: "audit_owner" },
+    ...{ password: JSON.parse(password.plaintext) as string, sslmode: "disable" },
+  };
+  const owned = `mkdir -p ${directory}/migrate && chown deploy: ${directory} && cat > ${directory}/migrate/config.json`;
+  const hidden = `chown -R 10001:10001 ${directory}/migrate && chmod -R go= ${directory}/migrate`;
+  await onVm2(`${owned} && ${hidden}`, JSON.stringify({ database, runtimeRole: "audit_runtime", tokens: [] }));
+  for (const [file, as] of [
+    ["nginx.conf", "nginx.conf"],
+    ["replicas.conf", "replicas.conf"],
+    ["swarm/nginx.conf", "swarm.conf"],
+  ])
+    await control.run(`ssh vm2 'cat > ${directory}/${as}' < /peers/${file}`);
+  const registry = setting("edgeImage").split("/")[0] ?? "";
+  const login = `docker login --username ${setting("registryUsername")} --password-stdin ${registry} 2> /dev/null`;
+  await onVm2(`HOME=/home/deploy ${login}`, sandbox.get("AUDIT_REGISTRY_PASSWORD"), "deploy");
+  await control.run(login, { DOCKER_HOST: "ssh://vm2" }, sandbox.get("AUDIT_REGISTRY_PASSWORD"));
+}

@@ -1,0 +1,17 @@
+import { startLoad } from "../e2e/support/load";
+
+/** An even load for so many seconds, as a program of its own: it runs where the service's own address can be reached. */
+async function main(): Promise<void> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  const { seconds, ...options } = JSON.parse(Buffer.concat(chunks).toString()) as Parameters<typeof startLoad>[0] & {
+    seconds: number;
+  };
+  const load = startLoad(options);
+  await new Promise((wake) => setTimeout(wake, seconds * 1000));
+  const { stored, lost, times } = await load.stop();
+  const at = (share: number): number => times[Math.floor(times.length * share)] ?? NaN;
+  console.log(JSON.stringify({ stored, lost, p50: at(0.5), p99: at(0.99) }));
+}
+
+void main();
