@@ -2,6 +2,7 @@
    @typescript-eslint/no-unsafe-argument, @typescript-eslint/no-unsafe-return -- the shape of the answers is what is tested here */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { GrafanaDescription, assertDescribed } from "./support/grafana-description.js";
 import { GrafanaClient, grafanaUnderTest, type GrafanaUnderTest } from "./support/grafana-under-test.js";
 
 /**
@@ -332,6 +333,13 @@ describe("Grafana's HTTP API", function () {
       assert.equal((await admin.delete(`/api/folders/${uid}`)).status, 400, "a folder with rules goes only by force");
       assert.equal((await admin.delete(path)).status, 204);
       assert.equal((await admin.get(path)).status, 404);
+    });
+  });
+
+  // In a suite of its own, as mocha runs a suite's own tests before those of the suites within.
+  describe("Grafana's published description", () => {
+    it("has all that was asked and answered above, and nothing else was", async () => {
+      assertDescribed(server, await GrafanaDescription.load());
     });
   });
 });

@@ -23,6 +23,8 @@ const schema = z.looseObject({
     "vault-postgres-plugin": z.string(),
     "nginx-exporter": z.string(),
   }),
+  /** Modules that are read, not built: by path, with the checksum that go.sum would hold. */
+  goModules: z.record(z.string(), z.strictObject({ version: z.string(), sum: z.string() })),
   images: z.record(z.string(), image),
 });
 

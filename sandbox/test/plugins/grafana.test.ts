@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { GrafanaDescription, assertDescribed } from "../support/grafana-description.js";
 import { GrafanaClient, type GrafanaUnderTest, startStandIn } from "../support/grafana-under-test.js";
 import { CheckFailed, Plugin, Resource } from "./provider-client.js";
 
@@ -266,6 +267,31 @@ describe("grafana plugin", function () {
         resource(SOURCE, "x").create({ type: "prometheus", privateDataSourceConnectNetworkId: "1" }),
         /does not implement input/,
       );
+    });
+  });
+
+  describe("RuleGroup", () => {
+    it("puts the whole group, reads it back, and deletes it rule by rule", async () => {
+      const folder = await resource(FOLDER, "rules").create({ title: "Rules", uid: "rules" });
+      const model = JSON.stringify({ refId: "A", type: "math", expression: "1 > 2" });
+      const range = { from: 60, to: 0 };
+      const datas = [{ refId: "A", datasourceUid: "__expr__", relativeTimeRange: range, model }];
+      const rule = { name: "Down", condition: "A", for: "1m", labels: { severity: "critical" }, datas };
+      const inputs = { folderUid: "rules", name: "audit", intervalSeconds: 10, rules: [rule] };
+      const group = await resource("grafana:alerting/ruleGroup:RuleGroup", "g").create(inputs);
+      assert.equal(group.id, "1:rules:audit");
+      assert.equal(await group.up(inputs), "same");
+      assert.equal(await group.up({ ...inputs, intervalSeconds: 20 }), "updated");
+      await group.delete();
+      assert.deepEqual((await admin.get("/api/v1/provisioning/alert-rules")).body, []);
+      await folder.delete();
+    });
+  });
+
+  // In a suite of its own, as mocha runs a suite's own tests before those of the suites within.
+  describe("Grafana's published description", () => {
+    it("has all that was asked and answered above, and nothing else was", async () => {
+      assertDescribed(server, await GrafanaDescription.load());
     });
   });
 });

@@ -11,11 +11,24 @@ export interface GrafanaUnderTest {
   readonly url: string;
   readonly user: string;
   readonly password: string;
+  /** Instead of these, the token of a service account with the role Admin. */
+  readonly token?: string;
   /** False for a real Grafana, which was named by AUDIT_TEST_GRAFANA_URL. */
   readonly isStandIn: boolean;
+  /** What was asked of its API and answered, whoever asked the stand-in; of a real one, what these tests asked. */
+  readonly calls: ApiCall[];
   /** Stops it and starts it again on the same data. */
   restart(): Promise<void>;
   stop(): Promise<void>;
+}
+
+export interface ApiCall {
+  readonly method: string;
+  /** With the query. */
+  readonly path: string;
+  readonly request: unknown;
+  readonly status: number;
+  readonly answer: unknown;
 }
 
 const NO_PAGES: Assets = { script: "", style: "" };
@@ -27,10 +40,17 @@ export async function startStandIn(
 ): Promise<GrafanaUnderTest> {
   const dataDir = mkdtempSync(join(tmpdir(), "grafana-preview-"));
   const password = "admin-scratch";
+  const calls: ApiCall[] = [];
   const open = () =>
     createApp(
       readSettings({ GF_PATHS_DATA: dataDir, GF_SECURITY_ADMIN_PASSWORD: password, GF_SERVER_HTTP_PORT: "0", ...env }),
       assets,
+      (request, reply, payload, done) => {
+        const { method, url: path, body } = request;
+        const answer = parsed(typeof payload === "string" ? payload : "", reply.getHeader("content-type"));
+        if (path.startsWith("/api/")) calls.push({ method, path, request: body, status: reply.statusCode, answer });
+        done();
+      },
     );
   let app = open();
   await app.listen({ host: "127.0.0.1", port: 0 });
@@ -40,6 +60,7 @@ export async function startStandIn(
     user: "admin",
     password,
     isStandIn: true,
+    calls,
     restart: async () => {
       await app.close();
       app = open();
@@ -52,17 +73,23 @@ export async function startStandIn(
   };
 }
 
-/** The Grafana named by AUDIT_TEST_GRAFANA_URL and AUDIT_TEST_GRAFANA_AUTH (`user:password` of an administrator), else the stand-in. */
+/**
+ * The Grafana named by AUDIT_TEST_GRAFANA_URL and AUDIT_TEST_GRAFANA_AUTH (an administrator's `user:password`, or the token of a service
+ * account with the role Admin), else the stand-in.
+ */
 export async function grafanaUnderTest(): Promise<GrafanaUnderTest> {
   const url = process.env.AUDIT_TEST_GRAFANA_URL;
   if (url === undefined || url === "") return startStandIn();
-  const [user = "admin", ...rest] = (process.env.AUDIT_TEST_GRAFANA_AUTH ?? "admin:admin").split(":");
+  const auth = process.env.AUDIT_TEST_GRAFANA_AUTH ?? "admin:admin";
+  const [user = "admin", ...rest] = auth.includes(":") ? auth.split(":") : ["admin"];
   const nothing = () => Promise.resolve();
   return {
     url: url.replace(/\/+$/, ""),
     user,
     password: rest.join(":"),
+    ...(auth.includes(":") ? {} : { token: auth }),
     isStandIn: false,
+    calls: [],
     restart: nothing,
     stop: nothing,
   };
@@ -75,32 +102,38 @@ export interface Answer {
   readonly headers: Headers;
 }
 
+function parsed(text: string, type: unknown): unknown {
+  return String(type).includes("json") && text !== "" ? JSON.parse(text) : text;
+}
+
 /** Requests to a Grafana with one kind of credentials. */
 export class GrafanaClient {
-  constructor(
-    private readonly url: string,
+  private constructor(
+    private readonly server: GrafanaUnderTest,
     private readonly authorization: string | undefined,
   ) {}
 
   static admin(server: GrafanaUnderTest): GrafanaClient {
-    return GrafanaClient.basic(server, server.user, server.password);
+    return server.token === undefined
+      ? GrafanaClient.basic(server, server.user, server.password)
+      : GrafanaClient.token(server, server.token);
   }
 
-  static basic(server: { readonly url: string }, user: string, password: string): GrafanaClient {
-    return new GrafanaClient(server.url, `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`);
+  static basic(server: GrafanaUnderTest, user: string, password: string): GrafanaClient {
+    return new GrafanaClient(server, `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`);
   }
 
-  static token(server: { readonly url: string }, key: string): GrafanaClient {
-    return new GrafanaClient(server.url, `Bearer ${key}`);
+  static token(server: GrafanaUnderTest, key: string): GrafanaClient {
+    return new GrafanaClient(server, `Bearer ${key}`);
   }
 
-  static nobody(server: { readonly url: string }): GrafanaClient {
-    return new GrafanaClient(server.url, undefined);
+  static nobody(server: GrafanaUnderTest): GrafanaClient {
+    return new GrafanaClient(server, undefined);
   }
 
   async call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
     const send = () =>
-      fetch(this.url + path, {
+      fetch(this.server.url + path, {
         method,
         redirect: "manual",
         headers: {
@@ -116,9 +149,10 @@ export class GrafanaClient {
       return send();
     });
     const text = await response.text();
-    const isJson = response.headers.get("content-type")?.includes("json") === true;
-    const parsed: unknown = isJson && text !== "" ? JSON.parse(text) : text;
-    return { status: response.status, body: parsed, headers: response.headers };
+    const answer = parsed(text, response.headers.get("content-type"));
+    if (!this.server.isStandIn)
+      this.server.calls.push({ method, path, request: body, status: response.status, answer });
+    return { status: response.status, body: answer, headers: response.headers };
   }
 
   get = (path: string) => this.call("GET", path);

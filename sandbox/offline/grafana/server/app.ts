@@ -1,4 +1,4 @@
-import fastify, { type FastifyInstance } from "fastify";
+import fastify, { type FastifyInstance, type onSendHookHandler } from "fastify";
 import { Authenticator, ensureAdmin } from "./auth.js";
 import type { Context } from "./context.js";
 import { ApiError } from "./errors.js";
@@ -16,8 +16,13 @@ import { Store } from "./store.js";
 /** The version of Grafana's HTTP API that the stand-in follows; the suffix says that it is none. */
 export const VERSION = "12.0.0-preview";
 
-/** Puts the server together without listening. `assets` are the page's script and style, as made by build.ts. */
-export function createApp(settings: Settings, assets: Assets): FastifyInstance {
+/**
+ * Puts the server together without listening.
+ *
+ * @param assets the page's script and style, as made by build.ts
+ * @param observe called with each answer; for tests. Default: nobody
+ */
+export function createApp(settings: Settings, assets: Assets, observe?: onSendHookHandler): FastifyInstance {
   const store = Store.open(settings.dataDir);
   ensureAdmin(store, settings);
   const context: Context = { settings, store, auth: new Authenticator(store, settings) };
@@ -29,6 +34,9 @@ export function createApp(settings: Settings, assets: Assets): FastifyInstance {
     rewriteUrl: ({ url = "/" }) =>
       settings.serveFromSubPath && path !== "" && url.startsWith(path) ? url.slice(path.length) || "/" : url,
   });
+
+  // Before the routes: a hook is theirs only if it was there first.
+  if (observe !== undefined) app.addHook("onSend", observe);
 
   // DELETE and POST without a body but with a content type are usual among clients; Fastify alone answers 400 to them.
   app.removeContentTypeParser("application/json");

@@ -77,7 +77,6 @@ export interface ServiceAccount {
   login: string;
   role: Role;
   isDisabled: boolean;
-  createdAt: string;
 }
 
 export interface Token {

@@ -71,7 +71,6 @@ export function accountRoutes(app: FastifyInstance, context: Context): void {
       login,
       role,
       isDisabled: body.isDisabled === true,
-      createdAt: new Date().toISOString(),
     };
     store.state.serviceAccounts.push(account);
     store.save();

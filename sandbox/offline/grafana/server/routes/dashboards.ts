@@ -139,7 +139,7 @@ export function dashboardRoutes(app: FastifyInstance, context: Context): void {
     state.annotations = state.annotations.filter((annotation) => annotation.dashboardUid !== dashboard.uid);
     store.save();
     const title = text(dashboard.model, "title");
-    return { id: dashboard.id, uid: dashboard.uid, title, message: `Dashboard ${title} deleted` };
+    return { uid: dashboard.uid, title, message: `Dashboard ${title} deleted` };
   });
 
   route(app, context, "GET", "/api/dashboards/tags", "Viewer", "dashboards:read", () => {

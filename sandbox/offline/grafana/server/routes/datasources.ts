@@ -35,6 +35,12 @@ function show(source: DataSource): Json {
   };
 }
 
+/** As in the list of all, which tells less. */
+function listed(source: DataSource): Json {
+  const left = ["version", "basicAuthUser", "withCredentials", "secureJsonFields"];
+  return Object.fromEntries(Object.entries(show(source)).filter(([key]) => !left.includes(key)));
+}
+
 /** Data sources: https://grafana.com/docs/grafana/latest/developers/http_api/data_source/ */
 export function dataSourceRoutes(app: FastifyInstance, context: Context): void {
   const { store } = context;
@@ -70,7 +76,7 @@ export function dataSourceRoutes(app: FastifyInstance, context: Context): void {
   };
 
   route(app, context, "GET", "/api/datasources", "Viewer", "datasources:read", () =>
-    [...store.state.dataSources].sort((left, right) => left.name.localeCompare(right.name)).map(show),
+    [...store.state.dataSources].sort((left, right) => left.name.localeCompare(right.name)).map(listed),
   );
 
   route(app, context, "POST", "/api/datasources", "Admin", "datasources:create", ({ body }) => {
@@ -103,7 +109,7 @@ export function dataSourceRoutes(app: FastifyInstance, context: Context): void {
   const remove = (source: DataSource) => {
     store.state.dataSources = store.state.dataSources.filter((candidate) => candidate !== source);
     store.save();
-    return { id: source.id, message: "Data source deleted" };
+    return { message: "Data source deleted" };
   };
 
   for (const [path, lookup] of [
