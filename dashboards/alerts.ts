@@ -1,6 +1,6 @@
 import { stringify } from "yaml";
 
-import { certificateAlerts, storageAlerts } from "./expiry-alerts";
+import { agentAlerts, certificateAlerts, storageAlerts } from "./expiry-alerts";
 import { SERVICE_JOB } from "./metrics";
 import type { TimeLeft } from "./panels";
 import { configurationAlerts, databaseAlerts, edgeAlerts, serviceAlerts } from "./service-alerts";
@@ -82,6 +82,7 @@ export function alerts(options: AlertOptions): Alert[] {
     ...storageAlerts(options),
     ...configurationAlerts(options),
     ...edgeAlerts(options),
+    ...agentAlerts(options),
     ...certificateAlerts(options),
   ];
 }

@@ -84,3 +84,47 @@ export function certificateAlerts({ environment, certificate }: AlertOptions): A
     },
   ];
 }
+
+/** Whether the Vault Agents are logged in, and for how long they can be. Each is a target of its own. */
+export function agentAlerts({ environment }: AlertOptions): Alert[] {
+  const agent = (series: string) => select(`audit_agent_${series}`, equals("environment", environment));
+  return [
+    {
+      name: "AuditAgentLoggedOut",
+      // Not by audit_agent_logged_in: when the agent's container is gone, the file with the figures stays as it was.
+      expr: `time() - ${agent("last_success_timestamp_seconds")} > 180`,
+      for: "1m",
+      severity: "critical",
+      summary: "Vault Agent is not logged in to Vault in {{ $labels.environment }} ({{ $labels.instance }})",
+      description:
+        "It is not running, Vault does not answer, or Vault takes neither its token nor its secret_id. What it wrote before stays in force; a changed secret, or a new certificate, does not arrive.",
+    },
+    {
+      name: "AuditAgentTokenEnding",
+      // Renewed when a third of its hour is left, at the latest; 0: it has none yet.
+      expr: `(${agent("token_expiry_timestamp_seconds")} > 0) - time() < 600`,
+      for: "1m",
+      severity: "warning",
+      summary: "The token of Vault Agent ends in {{ $value | humanizeDuration }} in {{ $labels.environment }}",
+      description:
+        "The agent ({{ $labels.instance }}) should have renewed it by now. After that it logs in anew, if its secret_id is still valid.",
+    },
+    {
+      name: "AuditSecretIdEnding",
+      expr: `(${agent("secret_id_expiry_timestamp_seconds")} > 0) - time() < 14 * 86400`,
+      for: "15m",
+      severity: "warning",
+      summary: "The secret_id of Vault Agent ends in {{ $value | humanizeDuration }} in {{ $labels.environment }}",
+      description:
+        "After that the agent ({{ $labels.instance }}) cannot log in again when it has to, for example after a reboot. Every deploy issues a new one.",
+    },
+    {
+      name: "AuditAgentNotScraped",
+      expr: `absent(${agent("logged_in")})`,
+      for: "5m",
+      severity: "warning",
+      summary: `Prometheus does not know how Vault Agent is logged in in ${environment}`,
+      description: "The alerts about the agents are blind. The edge's metrics listener serves it at /metrics/agent.",
+    },
+  ];
+}

@@ -59,6 +59,14 @@ export const EDGE_SERIES: readonly string[] = [
 /** Series that the edge's metrics listener serves at /metrics/certificate, where the edge has one. */
 export const CERTIFICATE_SERIES: readonly string[] = ["audit_edge_certificate_expiry_timestamp_seconds"];
 
+/** Series of each Vault Agent, which the edge's metrics listener serves at /metrics/agent and the like. */
+export const AGENT_SERIES: readonly string[] = [
+  "audit_agent_logged_in",
+  "audit_agent_last_success_timestamp_seconds",
+  "audit_agent_token_expiry_timestamp_seconds",
+  "audit_agent_secret_id_expiry_timestamp_seconds",
+];
+
 /** Series that Prometheus itself writes for every target. */
 export const SCRAPE_SERIES: readonly string[] = ["up"];
 
@@ -67,5 +75,6 @@ export const ALLOWED_SERIES: ReadonlySet<string> = new Set([
   ...SERVICE_SERIES,
   ...EDGE_SERIES,
   ...CERTIFICATE_SERIES,
+  ...AGENT_SERIES,
   ...SCRAPE_SERIES,
 ]);

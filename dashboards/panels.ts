@@ -168,6 +168,17 @@ export const UP_OR_DOWN: dashboard.ValueMapping[] = [
   },
 ];
 
+/** Colours and words of an agent's log-in. */
+export const IN_OR_OUT: dashboard.ValueMapping[] = [
+  {
+    type: dashboard.MappingType.ValueToText,
+    options: {
+      "0": { text: "OUT", color: "red", index: 0 },
+      "1": { text: "LOGGED IN", color: "green", index: 1 },
+    },
+  },
+];
+
 /** Thresholds of `up`: red unless 1. */
 export function upThresholds(): dashboard.ThresholdsConfigBuilder {
   return new dashboard.ThresholdsConfigBuilder().mode(dashboard.ThresholdsMode.Absolute).steps([

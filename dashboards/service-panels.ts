@@ -5,6 +5,8 @@ import * as units from "@grafana/grafana-foundation-sdk/units";
 
 import { SENDER_LABEL, SERVICE_JOB } from "./metrics";
 import {
+  IN_OR_OUT,
+  type PanelFacts,
   type TimeLeft,
   UP_OR_DOWN,
   bars,
@@ -252,46 +254,76 @@ export function configurationPanels(): Panel[] {
 /** When the partitions have to be looked after; AuditPartitionsEnding fires at the former. */
 const PARTITIONS: TimeLeft = { warning: 30 * 86_400, critical: 7 * 86_400 };
 
-/** @param certificate when the edge's certificate has to be looked after; undefined where it has none */
-export function storagePanels(certificate?: TimeLeft): Panel[] {
+export function storagePanels(): Panel[] {
   const size = lines({
     title: "Database size",
     description: "All of the database on PostgreSQL's disk: events, their indexes, the register of ids.",
     unit: units.BytesIEC,
-    width: 10,
+    width: 8,
     height: 6,
     queries: [{ expr: `max by (environment) (${of("audit_database_size_bytes")})`, legend: "{{environment}}" }],
   });
-  const partitions = tiles({
+  const end = of("audit_partitions_end_timestamp_seconds");
+  const partitions = left(PARTITIONS, {
     title: "Partitions left",
     description:
       "For how long there are partitions for events to come. The service makes them for three months ahead, at the latest when 60 days are left.",
-    unit: units.Seconds,
-    width: 5,
+    queries: [{ expr: `min by (environment) (${end}) - time()`, legend: "{{environment}}" }],
+  });
+  return [size, partitions];
+}
+
+/** When somebody has to look after an agent's token, which is renewed when a third of its hour is left, and its secret_id. */
+const TOKEN: TimeLeft = { warning: 600, critical: 120 };
+const SECRET_ID: TimeLeft = { warning: 14 * 86_400, critical: 2 * 86_400 };
+
+/** @param certificate when the edge's certificate has to be looked after; undefined where it has none */
+export function credentialPanels(certificate?: TimeLeft): Panel[] {
+  const here = (series: string) => select(series, SCOPE[1]);
+  const agents = tiles({
+    title: "Vault Agent",
+    description:
+      "Whether Vault takes the token of each agent: the service's, and where Vault issues the certificate also the edge's. Out: changed secrets do not arrive.",
+    unit: units.Short,
+    width: 4,
     height: 6,
     queries: [
       {
-        expr: `min by (environment) (${of("audit_partitions_end_timestamp_seconds")}) - time()`,
-        legend: "{{environment}}",
+        // A file that is not written any more, as when the agent is gone, says nothing.
+        expr: `${here("audit_agent_logged_in")} * on (instance) (time() - ${here("audit_agent_last_success_timestamp_seconds")} < bool 180)`,
+        legend: "{{instance}}",
       },
     ],
   })
-    .thresholds(leftThresholds(PARTITIONS))
-    .colorMode(common.BigValueColorMode.Value);
-  return [size, partitions, ...(certificate === undefined ? [] : [certificatePanel(certificate)])];
-}
-
-function certificatePanel(limits: TimeLeft): Panel {
-  const end = select("audit_edge_certificate_expiry_timestamp_seconds", SCOPE[1]);
-  return tiles({
+    .mappings(IN_OR_OUT)
+    .thresholds(upThresholds())
+    .colorMode(common.BigValueColorMode.BackgroundSolid)
+    .noValue("no targets");
+  const token = left(TOKEN, {
+    title: "Vault token left",
+    description: "How long each agent's token is still valid. It is renewed when a third of its hour is left.",
+    queries: [{ expr: `${here("audit_agent_token_expiry_timestamp_seconds")} - time()`, legend: "{{job}}" }],
+  });
+  const secretId = left(SECRET_ID, {
+    title: "secret_id left",
+    description:
+      "How long each agent can still log in anew, for example after a reboot. Every deploy issues a new secret_id.",
+    queries: [{ expr: `${here("audit_agent_secret_id_expiry_timestamp_seconds")} - time()`, legend: "{{job}}" }],
+  });
+  if (certificate === undefined) return [agents, token, secretId];
+  const end = here("audit_edge_certificate_expiry_timestamp_seconds");
+  const edge = left(certificate, {
     title: "Certificate left",
     description:
       "How long the edge's certificate is still valid, and where it comes from: files (another deploy renews it) or vault (its agent renews it).",
-    unit: units.Seconds,
-    width: 5,
-    height: 6,
     queries: [{ expr: `${end} - time()`, legend: "{{environment}}, from {{source}}" }],
-  })
+  });
+  return [agents, token, secretId, edge];
+}
+
+/** A tile with the time that is left of something. */
+function left(limits: TimeLeft, facts: Pick<PanelFacts, "title" | "description" | "queries">): Panel {
+  return tiles({ ...facts, unit: units.Seconds, width: 4, height: 6 })
     .thresholds(leftThresholds(limits))
     .colorMode(common.BigValueColorMode.Value);
 }

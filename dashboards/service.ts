@@ -7,6 +7,7 @@ import {
   SCOPE,
   askedPanels,
   configurationPanels,
+  credentialPanels,
   ingestionPanels,
   latencyPanels,
   processPanels,
@@ -88,7 +89,7 @@ export function serviceDashboard(options: ServiceDashboardOptions): string {
     ["Latency", latencyPanels],
     ["Ingestion and database", ingestionPanels],
     ["Configuration and releases", configurationPanels],
-    ["Storage and certificate", () => storagePanels(certificate)],
+    ["Storage and credentials", () => [...storagePanels(), ...credentialPanels(certificate)]],
     ["Process", processPanels],
   ] as const;
   for (const [name, panels] of rows) {

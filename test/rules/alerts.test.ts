@@ -4,7 +4,19 @@ import { parse } from "yaml";
 
 import { alertRules } from "../../dashboards";
 import { promtool } from "./promtool";
-import { type Answer, DAY, GIB, HEALTHY, type Series, certificate, edge, firing, play, replica } from "./scenario";
+import {
+  type Answer,
+  DAY,
+  GIB,
+  HEALTHY,
+  type Series,
+  agent,
+  certificate,
+  edge,
+  firing,
+  play,
+  replica,
+} from "./scenario";
 
 const rules = alertRules({
   environment: "vm2",
@@ -163,6 +175,39 @@ const scenarios: Scenario[] = [
     name: "the database has been growing fast for less than six hours: too early to judge",
     series: { [`audit_database_size_bytes{${first}}`]: `${10 * GIB}+${GIB / 100}x360` },
     then: [firing("10m"), firing("30m")],
+  },
+  {
+    name: "the agent's container is gone: its figures stay as they were",
+    series: { [`audit_agent_last_success_timestamp_seconds{${agent}}`]: "0+5x12 60x348" },
+    then: [firing("4m30s"), firing("5m20s", "AuditAgentLoggedOut")],
+  },
+  {
+    name: "Vault does not take the agent's token for a minute",
+    series: {
+      [`audit_agent_logged_in{${agent}}`]: "1x12 0x12 1x336",
+      [`audit_agent_last_success_timestamp_seconds{${agent}}`]: "0+5x12 60x12 125+5x336",
+    },
+    then: [firing("2m"), firing("10m")],
+  },
+  {
+    name: "the agent does not renew its token",
+    series: { [`audit_agent_token_expiry_timestamp_seconds{${agent}}`]: "1200x360" },
+    then: [firing("10m30s"), firing("11m10s", "AuditAgentTokenEnding")],
+  },
+  {
+    name: "the agent has no token yet",
+    series: { [`audit_agent_token_expiry_timestamp_seconds{${agent}}`]: "0x360" },
+    then: [firing("10m")],
+  },
+  {
+    name: "the secret_id ends within a fortnight",
+    series: { [`audit_agent_secret_id_expiry_timestamp_seconds{${agent}}`]: `${13 * DAY}x360` },
+    then: [firing("14m"), firing("15m10s", "AuditSecretIdEnding")],
+  },
+  {
+    name: "nobody says how the agent is logged in",
+    without: [`audit_agent_logged_in{${agent}}`],
+    then: [firing("4m"), firing("5m10s", "AuditAgentNotScraped")],
   },
   {
     name: "the certificate ends within a fortnight",

@@ -14,6 +14,8 @@ export const replica = (name: string) =>
 
 export const edge = 'job="nginx",application="audit-svc",environment="vm2",instance="vm2:9145",replica="nginx"';
 
+export const agent = 'job="audit-agent",application="audit-svc",environment="vm2",instance="vm2:9145/agent"';
+
 export const certificate =
   'job="audit-certificate",application="audit-svc",environment="vm2",instance="vm2:9145/certificate",source="files"';
 
@@ -54,6 +56,10 @@ export const HEALTHY: Series = {
   ...healthyReplica("blue-2"),
   [`up{${edge}}`]: `1x${ALWAYS}`,
   [`nginx_up{${edge}}`]: `1x${ALWAYS}`,
+  [`audit_agent_logged_in{${agent}}`]: `1x${ALWAYS}`,
+  [`audit_agent_last_success_timestamp_seconds{${agent}}`]: `0+5x${ALWAYS}`,
+  [`audit_agent_token_expiry_timestamp_seconds{${agent}}`]: `3600+5x${ALWAYS}`,
+  [`audit_agent_secret_id_expiry_timestamp_seconds{${agent}}`]: `${80 * DAY}x${ALWAYS}`,
   [`audit_edge_certificate_expiry_timestamp_seconds{${certificate}}`]: `${60 * DAY}x${ALWAYS}`,
 };
 
