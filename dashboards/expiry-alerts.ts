@@ -111,12 +111,12 @@ export function agentAlerts({ environment }: AlertOptions): Alert[] {
     },
     {
       name: "AuditSecretIdEnding",
-      expr: `(${agent("secret_id_expiry_timestamp_seconds")} > 0) - time() < 14 * 86400`,
+      expr: `(${agent("secret_id_expiry_timestamp_seconds")} > 0) - time() < 7 * 86400`,
       for: "15m",
       severity: "warning",
       summary: "The secret_id of Vault Agent ends in {{ $value | humanizeDuration }} in {{ $labels.environment }}",
       description:
-        "After that the agent ({{ $labels.instance }}) cannot log in again when it has to, for example after a reboot. Every deploy issues a new one.",
+        "After that the agent ({{ $labels.instance }}) cannot log in again when it has to, for example after a reboot. A deploy issues a new one.",
     },
     {
       name: "AuditAgentNotScraped",

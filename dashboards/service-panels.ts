@@ -275,7 +275,7 @@ export function storagePanels(): Panel[] {
 
 /** When somebody has to look after an agent's token, which is renewed when a third of its hour is left, and its secret_id. */
 const TOKEN: TimeLeft = { warning: 600, critical: 120 };
-const SECRET_ID: TimeLeft = { warning: 14 * 86_400, critical: 2 * 86_400 };
+const SECRET_ID: TimeLeft = { warning: 7 * 86_400, critical: 2 * 86_400 };
 
 /** @param certificate when the edge's certificate has to be looked after; undefined where it has none */
 export function credentialPanels(certificate?: TimeLeft): Panel[] {
@@ -307,7 +307,7 @@ export function credentialPanels(certificate?: TimeLeft): Panel[] {
   const secretId = left(SECRET_ID, {
     title: "secret_id left",
     description:
-      "How long each agent can still log in anew, for example after a reboot. Every deploy issues a new secret_id.",
+      "How long each agent can still log in anew, for example after a reboot. A deploy issues a new secret_id when half of its life is over.",
     queries: [{ expr: `${here("audit_agent_secret_id_expiry_timestamp_seconds")} - time()`, legend: "{{job}}" }],
   });
   if (certificate === undefined) return [agents, token, secretId];

@@ -200,8 +200,8 @@ const scenarios: Scenario[] = [
     then: [firing("10m")],
   },
   {
-    name: "the secret_id ends within a fortnight",
-    series: { [`audit_agent_secret_id_expiry_timestamp_seconds{${agent}}`]: `${13 * DAY}x360` },
+    name: "the secret_id ends within a week",
+    series: { [`audit_agent_secret_id_expiry_timestamp_seconds{${agent}}`]: `${6 * DAY}x360` },
     then: [firing("14m"), firing("15m10s", "AuditSecretIdEnding")],
   },
   {

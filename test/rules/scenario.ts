@@ -59,7 +59,7 @@ export const HEALTHY: Series = {
   [`audit_agent_logged_in{${agent}}`]: `1x${ALWAYS}`,
   [`audit_agent_last_success_timestamp_seconds{${agent}}`]: `0+5x${ALWAYS}`,
   [`audit_agent_token_expiry_timestamp_seconds{${agent}}`]: `3600+5x${ALWAYS}`,
-  [`audit_agent_secret_id_expiry_timestamp_seconds{${agent}}`]: `${80 * DAY}x${ALWAYS}`,
+  [`audit_agent_secret_id_expiry_timestamp_seconds{${agent}}`]: `${25 * DAY}x${ALWAYS}`,
   [`audit_edge_certificate_expiry_timestamp_seconds{${certificate}}`]: `${60 * DAY}x${ALWAYS}`,
 };
 
