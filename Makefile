@@ -1,6 +1,7 @@
 # The front door. Every target installs what it needs first and says what it does while it does it.
 #   make up                 everything from nothing to a running system in the sandbox
 #   make env                eval "$(make -s env)": pulumi, docker, vault and psql act on the sandbox
+#   make rollback           deploys the release before, without a build
 #   make down [KEEP=data]   removes it all; KEEP=data keeps volumes and keys
 #   make test [ONLY=suite] [THOROUGH=1]  everything that CI runs, or one suite of it; THOROUGH=1 repeats journeys more often
 #   make lint               style, formatting, types
@@ -10,7 +11,7 @@
 #   make bench [ONLY=name] [QUICK=1]  the benchmarks; QUICK=1 a short look at them
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := up
-.PHONY: up env down test lint conformance e2e dashboards bench install
+.PHONY: up env rollback down test lint conformance e2e dashboards bench install
 
 # Bringing things up and testing them share the sandbox, so nothing runs beside anything else.
 .NOTPARALLEL:
@@ -27,6 +28,9 @@ up: install
 
 env: install
 	@$(CLI) env
+
+rollback: install
+	@$(CLI) rollback
 
 down: install
 	@$(CLI) down $(if $(filter data,$(KEEP)),--keep-data,$(if $(KEEP),$(error KEEP=$(KEEP) is not known; KEEP=data keeps volumes and keys)))

@@ -92,6 +92,8 @@ const schema = z.strictObject({
   registryPassword: optional(z.string()),
   replicas: wholeNumber(1, 16).default(2),
   memory: wholeNumber(64, 65536).default(256),
+  reloadOn: z.enum(["admin", "main"], hint("must be admin or main")).default("admin"),
+  readySeconds: wholeNumber(5, 3600).default(60),
   edgeImage: digestImage("Nginx"),
   exporterImage: digestImage("exporter's"),
   vaultImage: digestImage("Vault"),

@@ -57,8 +57,9 @@ export = async () => {
   const slots = new c.Slots("audit-svc", {
     host: vm,
     networks,
-    spec: { image: s.image, replicas: s.replicas, memory: s.memory },
+    spec: { image: s.image, replicas: s.replicas, memory: s.memory, reloadOn: s.reloadOn },
     previous,
+    readyDeadline: s.readySeconds,
   });
   const agents = {
     secretIdIssue: c.secretIdIssue(previousIssue, slots.deploys),
@@ -88,12 +89,14 @@ export = async () => {
     credentials,
     slots,
   });
+  const config = { volume: secrets.configVolume, file: secrets.configFile };
   const service = new c.AuditService("audit-svc", {
     host: vm,
     networks,
     slots,
-    config: { volume: secrets.configVolume, file: secrets.configFile },
+    config,
     migrate: { database: database.ownerConnection, runtimeRole: database.runtimeRole, tokens: [] },
+    after: [secrets.rendered],
   });
   const source = certificateSource(s);
   const certificate =
@@ -126,6 +129,8 @@ export = async () => {
     host: vm,
     slots,
     containers: service.containers,
+    config,
+    schemaVersion: service.schemaVersion,
     after: [edge, secrets],
   });
   // The service's former login works until every replica has confirmed the new one.

@@ -5,7 +5,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { completeSpec, releaseId, type SlotRelease } from "../components/release";
+import { completeSpec, releaseId, type ReloadPort, type SlotRelease } from "../components/release";
 import { exec as realExec, ROOT, type Exec } from "./lib/exec";
 import { Failure, required, runJob, type Job } from "./lib/failure";
 import { rollbackTo, settingsOf } from "./lib/rollback";
@@ -44,15 +44,16 @@ async function released(stack: Stack, image: string): Promise<SlotRelease> {
     const value = await stack.config(key);
     return value === undefined ? undefined : Number(value);
   };
-  const { replicas, memory } = completeSpec({
+  const { replicas, memory, reloadOn } = completeSpec({
     image,
     ...given("replicas", await number("audit:replicas")),
     ...given("memory", await number("audit:memory")),
+    ...given("reloadOn", (await stack.config("audit:reloadOn")) as ReloadPort | undefined),
   });
-  return { release: releaseId({ image, replicas, memory }), image, replicas, memory };
+  return { release: releaseId({ image, replicas, memory, reloadOn }), image, replicas, memory, reloadOn };
 }
 
-const given = (name: string, value: number | undefined): Record<string, number> =>
+const given = <T>(name: string, value: T | undefined): Record<string, T> =>
   value === undefined ? {} : { [name]: value };
 
 /**

@@ -8,8 +8,8 @@ export const ADMIN_PORT = 8081;
 export const MAX_REPLICAS = 16;
 
 export interface AddressPlan {
-  /** Nginx, the exporter and the service's main port. */
-  front: { subnet: string; gateway: string; edge: string; exporter: string };
+  /** Nginx, the exporter and the service's main port; the agent too, while an image takes its reload there. */
+  front: { subnet: string; gateway: string; edge: string; exporter: string; agent: string };
   /** The agent and the service's admin port. */
   admin: { subnet: string; gateway: string; agent: string };
   /** Addresses of a replica on both networks; `index` counts from 0. */
@@ -26,7 +26,13 @@ export function addressPlan(prefix: string): AddressPlan {
   const front = `${prefix}.96`;
   const admin = `${prefix}.97`;
   return {
-    front: { subnet: `${front}.0/24`, gateway: `${front}.1`, edge: `${front}.2`, exporter: `${front}.3` },
+    front: {
+      subnet: `${front}.0/24`,
+      gateway: `${front}.1`,
+      edge: `${front}.2`,
+      exporter: `${front}.3`,
+      agent: `${front}.4`,
+    },
     admin: { subnet: `${admin}.0/24`, gateway: `${admin}.1`, agent: `${admin}.2` },
     replica: (slot, index) => {
       const last = (slot === "blue" ? 16 : 48) + index;

@@ -1,3 +1,4 @@
+import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { DockerHost } from "./docker-host";
@@ -19,6 +20,8 @@ export interface AuditServiceArgs {
    * written nowhere. A migration that fails stops the deploy with its output.
    */
   migrate: pulumi.Input<Record<string, unknown>>;
+  /** What must be done before a replica starts: the configuration file is there, as this run wants it. */
+  after?: readonly pulumi.Resource[];
   /** Seconds after which a migration that has not ended is stopped and the deploy fails; default 900. */
   migrateDeadline?: number;
 }
@@ -35,6 +38,8 @@ export class AuditService extends pulumi.ComponentResource {
   readonly upstreams: { blue: readonly Replica[]; green: readonly Replica[] };
   /** Containers of the slot that this run fills, or that serves already. */
   readonly containers: readonly docker.Container[];
+  /** Version to which `migrate` brought the schema; undefined when it does not say `schema version N`. */
+  readonly schemaVersion: pulumi.Output<number | undefined>;
   /** Image by digest. */
   readonly image: string;
   /** Identifier of the release. */
@@ -50,9 +55,12 @@ export class AuditService extends pulumi.ComponentResource {
       { parent: this, provider: args.host.provider, dependsOn: [args.slots.guard] },
     );
     const migrated = this.#migrate(name, args, image);
+    this.schemaVersion = migrated.stdout.apply(schemaVersionIn);
 
     this.containers = plan.replicas[plan.target].map((replica) =>
-      this.#replica(replica, args, plan.wanted.release, image, { dependsOn: [migrated] }),
+      this.#replica(replica, args, plan.wanted.release, image, {
+        dependsOn: [migrated, ...(args.after ?? [])],
+      }),
     );
     if (plan.idle !== undefined) {
       const { slot, release } = plan.idle;
@@ -77,6 +85,7 @@ export class AuditService extends pulumi.ComponentResource {
   ): docker.Container {
     const { spec } = args.slots;
     const { front, admin, egress } = args.networks;
+    const { reload } = replica;
     return new docker.Container(
       replica.name,
       {
@@ -86,7 +95,7 @@ export class AuditService extends pulumi.ComponentResource {
         envs: [
           `AUDIT_CONFIG_FILE=/run/audit/${args.config.file}`,
           `AUDIT_LISTEN=${replica.address}:${replica.port}`,
-          `AUDIT_ADMIN_LISTEN=${replica.adminAddress}:${replica.adminPort}`,
+          `AUDIT_ADMIN_LISTEN=${reload.network === "admin" ? `${reload.address}:${reload.port}` : "off"}`,
           `AUDIT_RELEASE=${release}`,
           ...Object.entries(spec.environment).map(([key, value]) => `${key}=${value}`),
         ],
@@ -94,7 +103,7 @@ export class AuditService extends pulumi.ComponentResource {
         mustRun: false,
         networksAdvanced: [
           { name: front.name, ipv4Address: replica.address },
-          { name: admin.name, ipv4Address: replica.adminAddress },
+          ...(reload.network === "admin" ? [{ name: admin.name, ipv4Address: reload.address }] : []),
           { name: egress.name },
         ],
         mounts: [
@@ -108,7 +117,7 @@ export class AuditService extends pulumi.ComponentResource {
     );
   }
 
-  #migrate(name: string, args: AuditServiceArgs, image: docker.RemoteImage): pulumi.Resource {
+  #migrate(name: string, args: AuditServiceArgs, image: docker.RemoteImage): command.local.Command {
     const { spec } = args.slots;
     const container = `${name}-migrate`;
     return args.host.script(
@@ -132,6 +141,12 @@ export class AuditService extends pulumi.ComponentResource {
       { parent: this, dependsOn: [image, args.networks] },
     );
   }
+}
+
+/** What `migrate` says about the schema, by its line `schema version N`. */
+export function schemaVersionIn(output: string): number | undefined {
+  const found = /^schema version (\d+)$/m.exec(output)?.[1];
+  return found === undefined ? undefined : Number(found);
 }
 
 /** Runs a migration for so long at the most. What a killed deploy left running under this name is stopped first. */

@@ -8,6 +8,12 @@ export function otherSlot(slot: Slot): Slot {
   return slot === "blue" ? "green" : "blue";
 }
 
+/**
+ * Where an image takes `POST /reload`: on an admin port of its own, or, as images with one port do, beside everything else. What
+ * keeps it from clients in the second case is the edge's allow-list of routes alone.
+ */
+export type ReloadPort = "admin" | "main";
+
 /** Everything about a replica that only a new container can change. Plain values: they make the release's identity. */
 export interface ReplicaSpec {
   /** Image that keeps the contract (audit-svc/CONTRACT.md), by digest. */
@@ -22,6 +28,8 @@ export interface ReplicaSpec {
   user?: string;
   /** Further environment, never secrets; default none. */
   environment?: Readonly<Record<string, string>>;
+  /** The port of the image that takes `POST /reload`; default "admin". */
+  reloadOn?: ReloadPort;
 }
 
 /** What runs, or last ran, in a slot. */
@@ -33,6 +41,8 @@ export interface SlotRelease {
   replicas: number;
   /** MiB, of one replica. */
   memory: number;
+  /** See {@link ReplicaSpec.reloadOn}; absent in what the first versions of the program recorded, which knew "admin" alone. */
+  reloadOn?: ReloadPort;
 }
 
 /** The state of both slots, kept as a stack output and read back by the next run. */
@@ -53,9 +63,8 @@ export interface Replica {
   /** Main port, on the front network. */
   address: string;
   port: number;
-  /** Admin port, on the admin network. */
-  adminAddress: string;
-  adminPort: number;
+  /** Where it takes `POST /reload`, and on which network: `front` is that of the main port. */
+  reload: { network: "admin" | "front"; address: string; port: number };
 }
 
 export interface ReleasePlan {
@@ -72,7 +81,15 @@ export interface ReleasePlan {
 
 /** The specification with its defaults. */
 export function completeSpec(spec: ReplicaSpec): Required<ReplicaSpec> {
-  const complete = { replicas: 2, memory: 256, pids: 256, user: "10001:10001", environment: {}, ...spec };
+  const complete = {
+    replicas: 2,
+    memory: 256,
+    pids: 256,
+    user: "10001:10001",
+    environment: {},
+    reloadOn: "admin" as const,
+    ...spec,
+  };
   if (!Number.isInteger(complete.replicas) || complete.replicas < 1 || complete.replicas > MAX_REPLICAS) {
     throw new RangeError(`replicas must be a whole number from 1 to ${MAX_REPLICAS}, not ${complete.replicas}`);
   }
@@ -108,8 +125,8 @@ export function planRelease(
   previous: ReleaseState | undefined,
   addresses: AddressPlan,
 ): ReleasePlan {
-  const { image, replicas, memory } = completeSpec(spec);
-  const wanted: SlotRelease = { release: releaseId(spec), image, replicas, memory };
+  const { image, replicas, memory, reloadOn } = completeSpec(spec);
+  const wanted: SlotRelease = { release: releaseId(spec), image, replicas, memory, reloadOn };
   const serving = previous?.slots[previous.active];
   let target: Slot = "blue";
   if (previous !== undefined && serving !== undefined) {
@@ -117,23 +134,25 @@ export function planRelease(
   }
   const idleSlot = otherSlot(target);
   const idle = previous?.slots[idleSlot];
-  const slotReplicas = (slot: Slot, count: number): Replica[] =>
+  const slotReplicas = (slot: Slot, { replicas: count, reloadOn: on }: SlotRelease): Replica[] =>
     Array.from({ length: count }, (_, index) => {
       const { front, admin } = addresses.replica(slot, index);
       return {
         name: `${name}-${slot}-${index + 1}`,
         address: front,
         port: SERVICE_PORT,
-        adminAddress: admin,
-        adminPort: ADMIN_PORT,
+        reload:
+          on === "main"
+            ? { network: "front", address: front, port: SERVICE_PORT }
+            : { network: "admin", address: admin, port: ADMIN_PORT },
       };
     });
-  const counts = { [target]: replicas, [idleSlot]: idle?.replicas ?? replicas } as Record<Slot, number>;
+  const held = { [target]: wanted, [idleSlot]: idle ?? wanted } as Record<Slot, SlotRelease>;
   return {
     target,
     wanted,
     idle: idle === undefined ? undefined : { slot: idleSlot, release: idle },
-    replicas: { blue: slotReplicas("blue", counts.blue), green: slotReplicas("green", counts.green) },
+    replicas: { blue: slotReplicas("blue", held.blue), green: slotReplicas("green", held.green) },
     next: { active: target, slots: { ...(idle === undefined ? {} : { [idleSlot]: idle }), [target]: wanted } },
   };
 }

@@ -3,9 +3,9 @@ import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import { createHash } from "node:crypto";
 import {
-  confirmScript,
   MADE_BY_VAULT,
   renderAgentConfig,
+  renderedScript,
   renderedSecret,
   renderReloadScript,
   renderTemplate,
@@ -15,7 +15,7 @@ import type { DatabaseCredentials } from "./database-credentials";
 import type { DockerHost } from "./docker-host";
 import type { Networks } from "./networks";
 import type { Replica } from "./release";
-import { quote } from "./shell";
+
 import type { Slots } from "./slots";
 import { vaultAgent, type AgentMetrics } from "./vault-agent";
 
@@ -41,7 +41,10 @@ export interface SecretsBindingArgs {
   image: string;
   /** Numeric group of the service, which may read the rendered file; default 10001. */
   serviceGid?: number;
-  /** Networks of the agent: `egress`, on which Vault answers, and `admin`, on which the replicas' admin port does. */
+  /**
+   * Networks of the agent: `egress`, on which Vault answers, and `admin`, on which the replicas' admin port does. While one of
+   * them takes its reload on the main port, also `front`.
+   */
   networks: Networks;
   /** The replicas to reload, and how to tell which of them serve. */
   slots: Slots;
@@ -77,6 +80,8 @@ export class SecretsBinding extends pulumi.ComponentResource {
   readonly agent: pulumi.Output<string>;
   /** How the agent is logged in, for Prometheus. */
   readonly agentMetrics: AgentMetrics;
+  /** Done once the file holds the secret as this run wrote it. */
+  readonly rendered: pulumi.Resource;
   readonly #confirm: (after: readonly pulumi.Resource[]) => pulumi.Resource;
 
   constructor(name: string, args: SecretsBindingArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -130,7 +135,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
     );
     const reloadUrl = (replica: Replica) => ({
       name: replica.name,
-      url: `http://${replica.adminAddress}:${replica.adminPort}/reload`,
+      url: `http://${replica.reload.address}:${replica.reload.port}/reload`,
     });
     const files = {
       "agent.hcl": renderAgentConfig({
@@ -164,6 +169,9 @@ export class SecretsBinding extends pulumi.ComponentResource {
         reload: { command: "/agent/reload.sh", resultFile: "/tmp/last-reload", deadline },
         networks: [
           { name: args.networks.admin.name, ipv4Address: args.networks.addresses.admin.agent },
+          ...(slots.reloadOnFront
+            ? [{ name: args.networks.front.name, ipv4Address: args.networks.addresses.front.agent }]
+            : []),
           { name: args.networks.egress.name },
         ],
         mounts: [
@@ -187,17 +195,21 @@ export class SecretsBinding extends pulumi.ComponentResource {
           .digest("hex"),
       ),
     );
+    this.rendered = args.host.script(
+      `${name}-rendered`,
+      {
+        script: digest.apply((wanted) =>
+          renderedScript({ container: `${name}-agent`, file: configPath, digest: wanted, leftOut, deadline: 60 }),
+        ),
+      },
+      { parent: this, dependsOn: [agent.container] },
+    );
     this.#confirm = (after) =>
       args.host.script(
         `${name}-confirmed`,
-        {
-          script: digest.apply(
-            (wanted) =>
-              `docker exec ${name}-agent sh -c ${quote(confirmScript({ file: configPath, reload: "/agent/reload.sh", digest: wanted, leftOut, deadline: 60 }))}`,
-          ),
-        },
+        { script: `docker exec ${name}-agent sh /agent/reload.sh`, triggers: [digest] },
         // Not a child of this one: what waits for the binding, as the change of releases does, would wait for this, too.
-        { parent: args.host, dependsOn: [agent.loggedIn, ...after] },
+        { parent: args.host, dependsOn: [this.rendered, agent.loggedIn, ...after] },
       );
 
     this.configVolume = rendered.name;

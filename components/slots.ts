@@ -67,6 +67,12 @@ export class Slots extends pulumi.ComponentResource {
     this.registerOutputs({});
   }
 
+  /** Whether a replica of either slot takes `POST /reload` on its main port. */
+  get reloadOnFront(): boolean {
+    const { blue, green } = this.plan.replicas;
+    return [...blue, ...green].some(({ reload }) => reload.network === "front");
+  }
+
   get target(): SlotReplicas {
     return { slot: this.plan.target, replicas: this.plan.replicas[this.plan.target] };
   }
@@ -88,6 +94,10 @@ export interface CutoverArgs {
   slots: Slots;
   /** Containers of the target slot; a new one of them means a new cutover. */
   containers: readonly docker.Container[];
+  /** Docker volume and file name of the configuration: a release must report that it works with this very file. */
+  config: { volume: pulumi.Input<string>; file: string };
+  /** Version to which {@link AuditService} brought the schema: a release must report at least this. */
+  schemaVersion: pulumi.Output<number | undefined>;
   /** What must be done before, above all the edge knowing the slot's replicas. */
   after?: readonly pulumi.Resource[];
   /** Seconds between the flip and the stop of the other slot; default 2. */
@@ -95,8 +105,9 @@ export interface CutoverArgs {
 }
 
 /**
- * Puts the target slot in charge: start, ready, flip, drain. It fails, with the last lines of the containers' logs, when
- * the release does not become ready; then what served before serves on.
+ * Puts the target slot in charge: start, ready, flip, drain. A release is ready when it can store events and works with the
+ * configuration and the schema of this deploy. Otherwise this fails, with the last lines of the containers' logs, and what
+ * served before serves on.
  */
 export class Cutover extends pulumi.ComponentResource {
   /** State of the slots; a stack output, and `previous` of the next run. */
@@ -106,11 +117,20 @@ export class Cutover extends pulumi.ComponentResource {
 
   constructor(name: string, args: CutoverArgs, opts?: pulumi.ComponentResourceOptions) {
     super("audit:index:Cutover", name, {}, opts);
-    const { slots } = args;
+    const { slots, config } = args;
+    const plan = {
+      target: slots.target,
+      other: slots.other,
+      pids: slots.spec.pids,
+      drainSeconds: args.drainSeconds ?? 2,
+    };
     const done = args.host.script(
       `${name}-cutover`,
       {
-        script: cutoverScript(slots.target, slots.other, slots.spec.pids, args.drainSeconds ?? 2, slots.context),
+        script: pulumi.all([config.volume, args.schemaVersion]).apply(([volume, schemaVersion]) => {
+          const gate = { config: { volume, file: config.file, user: slots.spec.user }, schemaVersion };
+          return cutoverScript({ ...plan, gate }, slots.context);
+        }),
         triggers: [slots.guard.id, ...args.containers.map((container) => container.id)],
         verbose: true,
       },

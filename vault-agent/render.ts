@@ -1,4 +1,5 @@
 /** Renders the files of Vault Agent. Pure: test/unit/vault-agent.test.ts asserts the exact output. */
+import { quote } from "../components/shell";
 
 export interface AgentConfig {
   /** Vault as the VM reaches it. */
@@ -126,10 +127,10 @@ export function renderedSecret(data: unknown, leftOut?: string): string {
   return `${lines.join("\n")}\n`;
 }
 
-export interface Confirmation {
-  /** The rendered file, and the script by which replicas confirm it. */
+export interface Rendering {
+  /** Name of the agent's container, and the file that it renders. */
+  container: string;
   file: string;
-  reload: string;
   /** sha256 of the file wanted, in hex; of its lines but for those left out. */
   digest: string;
   /** Extended regular expression of lines that do not count; default none. */
@@ -138,18 +139,15 @@ export interface Confirmation {
   deadline: number;
 }
 
-/**
- * Waits in the agent's container until the file is the one wanted, and every serving replica has confirmed it.
- */
-export function confirmScript({ file, reload, digest, leftOut, deadline }: Confirmation): string {
+/** Waits, on the host, until the file is the one wanted. The agent may be started again meanwhile. */
+export function renderedScript({ container, file, digest, leftOut, deadline }: Rendering): string {
   const sum = leftOut === undefined ? `sha256sum ${file}` : `grep -v -E '${leftOut}' ${file} | sha256sum`;
   return [
     `end=$(( $(date +%s) + ${deadline} ))`,
-    `until [ "$({ ${sum}; } 2> /dev/null | cut -d " " -f 1)" = ${digest} ]; do`,
-    `  if [ "$(date +%s)" -ge "$end" ]; then echo "the agent has not rendered the secret of this deploy within ${deadline} s; see its log" >&2; exit 1; fi`,
+    `until [ "$(docker exec ${container} sh -c ${quote(sum)} 2> /dev/null | cut -d " " -f 1)" = ${digest} ]; do`,
+    `  if [ "$(date +%s)" -ge "$end" ]; then echo "the agent has not rendered the secret of this deploy within ${deadline} s; its last lines:" >&2; docker logs --tail 20 ${container} >&2; exit 1; fi`,
     "  sleep 0.2",
     "done",
-    `exec sh ${reload}`,
   ].join("\n");
 }
 
@@ -175,7 +173,8 @@ export interface ReloadScript {
 
 /**
  * The template's command. A command that fails is not run again until the content changes, so it must itself insist:
- * each replica of the slot that serves is asked until it answers with the digest of the file that was rendered.
+ * each replica of the slot that serves is asked until it answers 2xx with the digest of the file that was rendered. An image that
+ * says no digest is taken at its word: 2xx means that the new configuration is in force (audit-svc/CONTRACT.md).
  */
 export function renderReloadScript(script: ReloadScript): string {
   const targets = (list: readonly ReloadTarget[]) => list.map((t) => `${t.name}=${t.url}`).join(" ");
@@ -188,12 +187,20 @@ if [ -f ${script.flagFile} ]; then
 else
   targets="${targets(script.first)}"
 fi
+# 2xx, and the right digest if one is told.
+confirms() {
+  answer=$(wget -q -T 3 -O - --post-data "" "$1" 2>/dev/null) || return 1
+  case "$answer" in
+    *"$digest"*) return 0 ;;
+    *'"digest"'*) return 1 ;;
+  esac
+}
 end=$(( $(date +%s) + ${script.deadline} ))
 missing=""
 for target in $targets; do
   name=\${target%%=*}
   url=\${target#*=}
-  until wget -q -T 3 -O - --post-data "" "$url" 2>/dev/null | grep -q "$digest"; do
+  until confirms "$url"; do
     if [ "$(date +%s)" -ge "$end" ]; then
       missing="$missing $name"
       break

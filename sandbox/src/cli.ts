@@ -4,6 +4,7 @@ import { takeLock } from "./lock.js";
 import { vm2Host } from "./platform/vm2.js";
 import { Pulumi } from "./pulumi.js";
 import { keepName } from "./name.js";
+import { rollback } from "./rollback.js";
 import { readSettings, type Settings } from "./settings.js";
 import { State } from "./state.js";
 import { up } from "./up.js";
@@ -12,12 +13,13 @@ import { UserError } from "./user-error.js";
 const usage = `Usage: cli.ts <command>
   up [--platform]     everything from nothing to a running system; with --platform only what the program attaches to
   down [--keep-data]  removes it; with --keep-data volumes and keys stay
+  rollback            deploys the release before, without a build
   env                 export lines for: eval "$(make -s env)"`;
 
 async function main(): Promise<void> {
   const [command, ...options] = process.argv.slice(2);
   const settings = readSettings();
-  const allowed: Record<string, string[]> = { up: ["--platform"], down: ["--keep-data"], env: [] };
+  const allowed: Record<string, string[]> = { up: ["--platform"], down: ["--keep-data"], rollback: [], env: [] };
   const known = allowed[command ?? ""];
   const unknown = options.find((option) => !known?.includes(option));
   if (!command || !known || unknown) {
@@ -39,6 +41,8 @@ async function main(): Promise<void> {
       const platformOnly = options.includes("--platform");
       await up(settings, state, { platformOnly });
       process.stdout.write(platformOnly ? platformSummary(settings) : await summary(settings, state));
+    } else if (command === "rollback") {
+      process.stdout.write(await rollback(settings, state));
     } else {
       await down(settings, state, { keepData: options.includes("--keep-data") });
     }
@@ -65,6 +69,7 @@ To look further:
   eval "$(make -s env)"     then pulumi, docker, vault and psql act on the sandbox:
   pulumi stack output       docker ps       vault kv list secret/audit-svc       psql
   curl -H "Authorization: Bearer $AUDIT_READ_TOKEN" "$AUDIT_URL/v1/events"
+  make rollback             deploys the release before, in seconds
   make down                 removes it all; make down KEEP=data keeps the data
 `;
 }

@@ -6,7 +6,7 @@ import type { Progress } from "./display.js";
 import { toolEnvironment } from "./environment.js";
 import { stateKey } from "./platform/vault.js";
 import type { Settings } from "./settings.js";
-import { adoptEncryption, configFile, hasEncryption, stackName } from "./stack-config.js";
+import { adoptEncryption, configFile, hasEncryption, stackName, writeOneRunConfig } from "./stack-config.js";
 import type { State } from "./state.js";
 import { UserError } from "./user-error.js";
 
@@ -44,14 +44,23 @@ export class Pulumi {
     return false;
   }
 
-  /** `pulumi up`. @returns true when nothing changed. @throws UserError with the CLI's diagnostics. */
-  async up(): Promise<boolean> {
+  /**
+   * `pulumi up`.
+   *
+   * @param over settings for this run alone, over those of the stack's file
+   * @returns true when nothing changed
+   * @throws UserError with the CLI's diagnostics
+   */
+  async up(over: Readonly<Record<string, string>> = {}): Promise<boolean> {
     const args = ["up", "--stack", stackName, "--yes", "--skip-preview", "--non-interactive", "--color", "never"];
-    let result = await this.run(args);
+    // `--config` would write them into the file.
+    const env: Record<string, string> =
+      Object.keys(over).length === 0 ? {} : { PULUMI_OPTION_CONFIG_FILE: writeOneRunConfig(this.state, over) };
+    let result = await this.run(args, { env });
     if (result.failed && result.output.includes("currently locked by") && this.lockIsStale(result.output)) {
       this.progress("an earlier `pulumi up` was killed: releasing its lock");
       await this.run(["cancel", "--yes", "--stack", stackName]);
-      result = await this.run(args);
+      result = await this.run(args, { env });
     }
     if (result.failed) throw explain("deploy the program", result.output);
     return !/^\s+[+~-]+\s*\d+ (created|updated|deleted|replaced)|^\s+\+-\d+ replaced/m.test(result.output);
@@ -90,12 +99,12 @@ export class Pulumi {
     }
   }
 
-  private async run(args: string[], options: { cwd?: string } = {}): Promise<Outcome> {
+  private async run(args: string[], options: { cwd?: string; env?: Record<string, string> } = {}): Promise<Outcome> {
     mkdirSync(this.state.path("logs"), { recursive: true });
     const log = createWriteStream(this.state.path("logs", `pulumi-${args[0] ?? ""}.log`));
     const environment = toolEnvironment(this.settings, this.state);
     // In the copy of the project the CLI shall write its own file, not the generated settings.
-    const env = options.cwd ? { ...environment, PULUMI_OPTION_CONFIG_FILE: "" } : environment;
+    const env = { ...environment, ...(options.cwd ? { PULUMI_OPTION_CONFIG_FILE: "" } : {}), ...options.env };
     const child = execa("pulumi", args, {
       cwd: options.cwd ?? this.settings.root,
       env,

@@ -85,6 +85,12 @@ export function writeStackConfig(settings: Settings, state: State, machine: Valu
   return own.map(([key]) => key);
 }
 
+/** The stack's settings with some others over them, in a file beside the stack's own. @returns its path */
+export function writeOneRunConfig(state: State, over: Values): string {
+  const current = readYaml(state.path(configFile));
+  return state.write("stack/one-run.yaml", stringify({ ...current, config: { ...current.config, ...over } }));
+}
+
 /** The CLI turns numbers and booleans into text when it writes the file. */
 function same(one: unknown, other: unknown): boolean {
   const plain = (value: unknown): unknown =>

@@ -1,31 +1,13 @@
 import assert from "node:assert/strict";
+import { nothingReloads } from "./support/nothing-reloads";
 import { exchange, statuses } from "./support/raw";
-import { reloadCorpus } from "./support/reload-corpus";
-import { reloadsOf } from "./support/replicas";
 import { attached } from "./support/sandbox";
 
 describe("journey: /reload does not exist for those outside, however it is spelt", function () {
   const sandbox = attached();
 
   it("answers each of hundreds of raw requests with 404 or 400, and no replica reloads", async () => {
-    const url = sandbox().get("AUDIT_URL");
-    const corpus = reloadCorpus(new URL(url).host);
-    assert.ok(corpus.length >= 300, `only ${corpus.length} requests`);
-    const before = await reloadsOf(sandbox());
-    const wrong: string[] = [];
-    const waiting = [...corpus];
-    const sender = async (): Promise<void> => {
-      for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-        const { name, bytes, also = [] } = next;
-        const answers = statuses(await exchange(url, bytes));
-        // No answer is one as well: the connection was closed, and nothing was passed on.
-        const odd = answers.filter((status) => ![400, 404, ...also].includes(status));
-        if (odd.length > 0) wrong.push(`${name}: ${answers.join(", ")}`);
-      }
-    };
-    await Promise.all(Array.from({ length: 16 }, sender));
-    assert.deepEqual(wrong, []);
-    assert.deepEqual(await reloadsOf(sandbox()), before);
+    await nothingReloads(sandbox());
   });
 
   it("says nginx's own refusals as the service says its own", async () => {

@@ -25,6 +25,10 @@ EVENTS = Counter("audit_events_total", "Events stored, by application", ["applic
 REQUESTS = Counter("http_requests_total", "HTTP requests answered", ["method", "route", "code"])
 GENERATION = Gauge("audit_config_generation", "How many configurations have been taken into force since the start")
 
+RELOADS = Counter("audit_config_reloads_total", "Times that POST /reload came in, by result", ["result"])
+for result in ("applied", "refused"):
+    RELOADS.labels(result)
+
 
 class Event(BaseModel):
     id: uuid.UUID | None = None
@@ -147,8 +151,10 @@ async def reload_now(response: Response):
     try:
         await reload()
     except Exception as error:
+        RELOADS.labels("refused").inc()
         response.status_code = 503
         return {"result": "refused", "generation": State.generation, "digest": State.digest, "reason": type(error).__name__}
+    RELOADS.labels("applied").inc()
     return {"result": "applied", "generation": State.generation, "digest": State.digest}
 
 

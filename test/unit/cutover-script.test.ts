@@ -1,9 +1,16 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { cutoverScript, guardScript, type CutoverContext, type SlotReplicas } from "../../components/cutover-script";
+import {
+  cutoverScript,
+  guardScript,
+  readyScript,
+  type CutoverContext,
+  type SlotReplicas,
+} from "../../components/cutover-script";
 
 const context: CutoverContext = {
   tools: "tools@sha256:0",
@@ -18,13 +25,27 @@ const slot = (name: "blue" | "green"): SlotReplicas => ({
     name: `audit-svc-${name}-${n}`,
     address: `172.29.96.${n}`,
     port: 8080,
-    adminAddress: `172.29.97.${n}`,
-    adminPort: 8081,
+    reload: { network: "admin", address: `172.29.97.${n}`, port: 8081 },
   })),
 });
 
+const cutover = (target: SlotReplicas, other: SlotReplicas | undefined) =>
+  cutoverScript(
+    {
+      target,
+      other,
+      gate: { config: { volume: "rendered", file: "config.json", user: "10001:10001" }, schemaVersion: 3 },
+      pids: 256,
+      drainSeconds: 2,
+    },
+    context,
+  );
+
 /** Runs a script under a `docker` that writes down what it was asked and plays a VM. */
-function execute(script: string, vm: { serving: "blue" | "green"; ready: boolean; overtaken?: boolean }) {
+function execute(
+  script: string,
+  vm: { serving: "blue" | "green"; ready: boolean; overtaken?: boolean; ooms?: number },
+) {
   const directory = mkdtempSync(join(tmpdir(), "cutover-"));
   const log = join(directory, "log");
   writeFileSync(join(directory, "serving"), vm.serving);
@@ -33,12 +54,17 @@ function execute(script: string, vm: { serving: "blue" | "green"; ready: boolean
     `#!/bin/sh
 case "$*" in
   run*"echo green; else echo blue"*) cat ${directory}/serving; exit 0 ;;
+  run*"cat /flag/owner"*) [ ${vm.overtaken ? 1 : 0} = 0 ] || { echo "another deploy has begun in the meantime" >&2; exit 1; } ;;
+esac
+case "$*" in
   run*": > /flag/green"*) printf green > ${directory}/serving; echo "flip green" >> ${log}; exit 0 ;;
   run*"> /flag/owner"*) echo "take over" >> ${log}; exit 0 ;;
-  run*"cat /flag/owner"*) exit ${vm.overtaken ? 1 : 0} ;;
   run*"rm -f /flag/green"*) printf blue > ${directory}/serving; echo "flip blue" >> ${log}; exit 0 ;;
   run*audit-front*) echo ready >> ${log}; ${vm.ready ? "exit 0" : 'echo "http://172.29.96.1:8080/readyz"; exit 1'} ;;
+  run*"cat /flag/owner"*) exit 0 ;;
   logs*) echo "last words"; exit 0 ;;
+  events*) ${vm.ooms === undefined ? ":" : "echo x"}; exit 0 ;;
+  inspect*Memory*) echo 67108864; exit 0 ;;
   inspect*) echo "running"; exit 0 ;;
   *) echo "$*" >> ${log} ;;
 esac
@@ -57,7 +83,7 @@ esac
 
 describe("the cutover's script", () => {
   it("starts, waits until ready, flips, then stops the other slot, in this order", () => {
-    const { code, steps, serving, stderr } = execute(cutoverScript(slot("green"), slot("blue"), 256, 2, context), {
+    const { code, steps, serving, stderr } = execute(cutover(slot("green"), slot("blue")), {
       serving: "blue",
       ready: true,
     });
@@ -75,7 +101,7 @@ describe("the cutover's script", () => {
   });
 
   it("does not flip to what is not ready: says why, stops it, and leaves the other serving", () => {
-    const { code, steps, serving, stderr } = execute(cutoverScript(slot("green"), slot("blue"), 256, 2, context), {
+    const { code, steps, serving, stderr } = execute(cutover(slot("green"), slot("blue")), {
       serving: "blue",
       ready: false,
     });
@@ -89,9 +115,15 @@ describe("the cutover's script", () => {
     );
   });
 
+  it("says that a replica was killed for want of memory", () => {
+    const vm = { serving: "blue", ready: false, ooms: 1 } as const;
+    const { stderr } = execute(cutover(slot("green"), slot("blue")), vm);
+    assert.match(stderr, /--- audit-svc-green-1: running, killed for want of memory at its limit of 64 MiB; its last/);
+  });
+
   it("neither flips nor stops anything once a later deploy has begun", () => {
     for (const ready of [true, false]) {
-      const { code, steps, serving, stderr } = execute(cutoverScript(slot("green"), slot("blue"), 256, 2, context), {
+      const { code, steps, serving, stderr } = execute(cutover(slot("green"), slot("blue")), {
         serving: "blue",
         ready,
         overtaken: true,
@@ -104,12 +136,70 @@ describe("the cutover's script", () => {
   });
 
   it("never stops what serves, also when it is what is not ready", () => {
-    const { code, steps } = execute(cutoverScript(slot("blue"), undefined, 256, 2, context), {
+    const { code, steps } = execute(cutover(slot("blue"), undefined), {
       serving: "blue",
       ready: false,
     });
     assert.notEqual(code, 0);
     assert.ok(!steps.some((step) => step.startsWith("stop")));
+  });
+});
+
+describe("the gate", () => {
+  const file = "config of this deploy";
+  const digest = createHash("sha256").update(file).digest("hex");
+
+  /** Runs it on answers: to the first request the first, and so on; the last is repeated. An empty one is no 2xx. */
+  function gate(answers: readonly string[], schemaVersion?: number) {
+    const directory = mkdtempSync(join(tmpdir(), "gate-"));
+    writeFileSync(join(directory, "config.json"), file);
+    answers.forEach((answer, i) => writeFileSync(join(directory, `answer-${i + 1}`), answer));
+    writeFileSync(
+      join(directory, "wget"),
+      `#!/bin/sh
+echo >> ${directory}/asked
+n=$(wc -l < ${directory}/asked)
+[ "$n" -le ${answers.length} ] || n=${answers.length}
+[ -s ${directory}/answer-$n ] && cat ${directory}/answer-$n
+`,
+    );
+    chmodSync(join(directory, "wget"), 0o755);
+    const script = readyScript(1, { configFile: join(directory, "config.json"), schemaVersion });
+    const ran = spawnSync("sh", ["-c", script, "http://172.29.96.1:8080/readyz"], {
+      env: { ...process.env, PATH: `${directory}:${process.env.PATH ?? ""}` },
+      encoding: "utf8",
+    });
+    rmSync(directory, { recursive: true });
+    return { code: ran.status, said: ran.stdout.trim(), stderr: ran.stderr };
+  }
+  const passes = { code: 0, said: "", stderr: "" };
+
+  it("lets a release through that reports this deploy's configuration and schema", () => {
+    assert.deepEqual(gate([`{"status":"ready","digest":"${digest}","schemaVersion":3}`], 3), passes);
+    assert.deepEqual(gate([`{"schemaVersion": 12, "digest": "${digest}"}`], 3), passes, "a newer schema");
+  });
+
+  it("waits until it does", () => {
+    assert.deepEqual(gate(["", '{"digest":"00"}', `{"digest":"${digest}"}`]), passes);
+  });
+
+  it("takes an image at its word that reports neither", () => {
+    assert.deepEqual(gate(['{"status":"ready"}'], 3), passes);
+    assert.deepEqual(gate(["ok"], 3), passes);
+  });
+
+  it("holds back another configuration, an older schema, and what does not answer, and says which", () => {
+    const held = (answer: string, reason: RegExp) => {
+      const { code, said } = gate([answer], 3);
+      assert.equal(code, 1);
+      assert.match(said, reason);
+    };
+    held(
+      `{"digest":"${"0".repeat(64)}","schemaVersion":3}`,
+      new RegExp(`readyz works with another configuration than the one rendered, sha256 ${digest}: {"digest":"000`),
+    );
+    held(`{"digest":"${digest}","schemaVersion":2}`, /readyz sees version 2 of the schema, and migrate made 3$/);
+    held("", /^http:\/\/172\.29\.96\.1:8080\/readyz does not answer 2xx$/);
   });
 });
 

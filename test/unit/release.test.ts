@@ -12,7 +12,14 @@ describe("release", () => {
     const a = releaseId({ image: image(1), environment: { A: "1", B: "2" } });
     assert.equal(a, releaseId({ environment: { B: "2", A: "1" }, memory: 256, replicas: 2, image: image(1) }));
     assert.match(a, /^[0-9a-f]{12}$/);
-    for (const change of [{ image: image(2) }, { memory: 512 }, { replicas: 3 }, { pids: 9 }, { user: "1:1" }]) {
+    for (const change of [
+      { image: image(2) },
+      { memory: 512 },
+      { replicas: 3 },
+      { pids: 9 },
+      { user: "1:1" },
+      { reloadOn: "main" } as const,
+    ]) {
       assert.notEqual(releaseId({ image: image(1), environment: { A: "1", B: "2" }, ...change }), a);
     }
   });
@@ -82,16 +89,34 @@ describe("release", () => {
     const { replicas } = plan(1, undefined, 16);
     const all = [...replicas.blue, ...replicas.green];
     assert.equal(new Set(all.map((r) => r.address)).size, 32);
-    assert.equal(new Set(all.map((r) => r.adminAddress)).size, 32);
-    for (const taken of [addresses.front.edge, addresses.front.exporter])
+    assert.equal(new Set(all.map((r) => r.reload.address)).size, 32);
+    for (const taken of [addresses.front.edge, addresses.front.exporter, addresses.front.agent])
       assert.ok(!all.some((r) => r.address === taken));
-    assert.ok(!all.some((r) => r.adminAddress === addresses.admin.agent));
+    assert.ok(!all.some((r) => r.reload.address === addresses.admin.agent));
     assert.deepEqual(replicas.green[0], {
       name: "audit-svc-green-1",
       address: "172.29.96.48",
       port: 8080,
-      adminAddress: "172.29.97.48",
-      adminPort: 8081,
+      reload: { network: "admin", address: "172.29.97.48", port: 8081 },
     });
+  });
+
+  it("has an image with one port reloaded on that port, and the other slot's as that one needs it", () => {
+    const first = plan(1);
+    const onePort = { image: image(2), replicas: 1, reloadOn: "main" } as const;
+    const second = planRelease("audit-svc", onePort, first.next, addresses);
+    assert.deepEqual(second.replicas.green[0]?.reload, { network: "front", address: "172.29.96.48", port: 8080 });
+    assert.equal(second.replicas.blue[0]?.reload.network, "admin");
+    const back = plan(1, second.next);
+    assert.equal(back.replicas.green[0]?.reload.network, "front");
+    assert.deepEqual(back.next.slots.green, second.wanted);
+  });
+
+  it("reads what the first versions recorded, which knew the admin port alone", () => {
+    const old: ReleaseState = {
+      active: "blue",
+      slots: { blue: { release: "older0000000", image: image(1), replicas: 2, memory: 256 } },
+    };
+    assert.equal(plan(2, old).replicas.blue[0]?.reload.network, "admin");
   });
 });

@@ -7,9 +7,9 @@ import { join } from "node:path";
 import { readOnlyPolicy } from "../../components/secrets-binding";
 import { renderHealthScript } from "../../vault-agent/health";
 import {
-  confirmScript,
   MADE_BY_VAULT,
   renderAgentConfig,
+  renderedScript,
   renderedSecret,
   renderReloadScript,
   renderTemplate,
@@ -60,16 +60,19 @@ describe("Vault Agent's files", () => {
     const directory = mkdtempSync(join(tmpdir(), "confirm-"));
     try {
       const file = join(directory, "config.json");
-      const reload = join(directory, "reload.sh");
+      // A `docker exec CONTAINER` that runs the command here.
+      writeFileSync(join(directory, "docker"), '#!/bin/sh\n[ "$1" = logs ] && exit\nshift 2\nexec "$@"\n', {
+        mode: 0o755,
+      });
       writeFileSync(file, renderedSecret({ ...data, database: { ...data.database, password: "other" } }));
-      writeFileSync(reload, "echo reloaded");
       const digest = createHash("sha256").update(kept).digest("hex");
-      const confirm = (wanted: string) =>
-        spawnSync("sh", ["-c", confirmScript({ file, reload, digest: wanted, leftOut: MADE_BY_VAULT, deadline: 0 })], {
-          encoding: "utf8",
-        });
-      assert.equal(confirm(digest).stdout, "reloaded\n");
-      assert.match(confirm("0").stderr, /has not rendered the secret of this deploy within 0 s/);
+      const rendered = (wanted: string) => {
+        const script = renderedScript({ container: "c", file, digest: wanted, leftOut: MADE_BY_VAULT, deadline: 0 });
+        const env = { ...process.env, PATH: `${directory}:${process.env.PATH ?? ""}` };
+        return spawnSync("sh", ["-c", script], { encoding: "utf8", env });
+      };
+      assert.deepEqual([rendered(digest).status, rendered(digest).stderr], [0, ""]);
+      assert.match(rendered("0").stderr, /has not rendered the secret of this deploy within 0 s/);
     } finally {
       rmSync(directory, { recursive: true });
     }

@@ -10,10 +10,17 @@ export async function replicas(sandbox: Sandbox): Promise<string[]> {
   return names;
 }
 
+/** How a program asks for /metrics in its own container, by what its image has. */
+const ASK = {
+  node: "fetch(`http://${process.env.AUDIT_LISTEN}/metrics`).then((r) => r.text()).then((t) => console.log(t))",
+  python3:
+    "import os, urllib.request as r; print(r.urlopen('http://' + os.environ['AUDIT_LISTEN'] + '/metrics').read().decode())",
+};
+
 /** A replica's own /metrics, asked inside its container, because nothing else may. */
 export async function metricsOf(sandbox: Sandbox, replica: string): Promise<string> {
-  const ask = "fetch(`http://${process.env.AUDIT_LISTEN}/metrics`).then((r) => r.text()).then((t) => console.log(t))";
-  return sandbox.docker("exec", replica, "node", "-e", ask);
+  const either = 'if command -v node > /dev/null; then exec node -e "$0"; else exec python3 -c "$1"; fi';
+  return sandbox.docker("exec", replica, "sh", "-c", either, ASK.node, ASK.python3);
 }
 
 /** How many times each replica was asked to reload, whatever came of it. */

@@ -7,6 +7,8 @@ interface RunInfo {
   engineHost: string;
 }
 
+const state = (file: string): unknown => JSON.parse(readFileSync(join(root, ".sandbox", file), "utf8"));
+
 /**
  * Builds an image on top of the deployed service's and pushes it to the sandbox's registry, as a pipeline would a new one.
  *
@@ -14,26 +16,50 @@ interface RunInfo {
  * @returns the reference by digest under which VM2 pulls it
  */
 export async function pushVariant(sandbox: Sandbox, name: string, lines: readonly string[]): Promise<string> {
-  const state = (file: string): unknown => JSON.parse(readFileSync(join(root, ".sandbox", file), "utf8"));
-  const { engineHost } = state("run.json") as RunInfo;
-  const password = (state("secrets.json") as Record<string, string>)["registry-pusher"] ?? "";
   const deployed = (await sandbox.mustPulumi("stack", "output", "image")).trim();
+  const digest = deployed.slice(deployed.indexOf("@") + 1);
+  return push(sandbox, name, (local) => ({
+    args: ["-"],
+    input: [`FROM ${local}/audit/audit-svc@${digest}`, ...lines, ""].join("\n"),
+  }));
+}
+
+/** The service of another make, test/one-port-image, built and pushed as {@link pushVariant} does. */
+export async function pushOnePort(sandbox: Sandbox): Promise<string> {
+  const found = await run(["docker", "images", "--format", "{{.Repository}}:{{.Tag}}", "audit-sandbox/base"], engine());
+  // The sandbox's own base image is the one that can install packages here; without it, the official one.
+  const base = found.stdout.split("\n").find((line) => line !== "" && !line.endsWith("<none>"));
+  return push(sandbox, "one-port", () => ({
+    args: ["--build-arg", `BASE_IMAGE=${base ?? "debian:trixie-slim"}`, join(root, "test/one-port-image")],
+  }));
+}
+
+const engine = (): NodeJS.ProcessEnv => ({
+  ...process.env,
+  DOCKER_HOST: (state("run.json") as RunInfo).engineHost,
+  DOCKER_BUILDKIT: "0",
+});
+
+async function push(
+  sandbox: Sandbox,
+  name: string,
+  build: (local: string) => { args: readonly string[]; input?: string },
+): Promise<string> {
+  const password = (state("secrets.json") as Record<string, string>)["registry-pusher"] ?? "";
+  const file = readFileSync(sandbox.get("PULUMI_OPTION_CONFIG_FILE"), "utf8");
+  const host = /audit:image: (\S+?)\//.exec(file)?.[1] ?? "";
   const local = `127.0.0.1:${new URL(sandbox.get("AUDIT_URL")).port.replace(/80$/, "50")}`;
-  const [host = "", digest = ""] = deployed.split("/audit/audit-svc@");
   const config = mkdtempSync(join(tmpdir(), "docker-config-"));
-  const docker = async (args: string[], input?: string): Promise<string> => {
-    const env = { ...process.env, DOCKER_HOST: engineHost, DOCKER_BUILDKIT: "0" };
-    const { code, output } = await run(["docker", "--config", config, ...args], env, input);
+  const docker = async (args: readonly string[], input?: string): Promise<string> => {
+    const { code, output } = await run(["docker", "--config", config, ...args], engine(), input);
     if (code !== 0) throw new Error(`docker ${args.join(" ")} ended with ${code}:\n${output}`);
     return output;
   };
   try {
     await docker(["login", "--username", "pusher", "--password-stdin", local], password);
     const tag = `${local}/audit/${name}:e2e`;
-    await docker(
-      ["build", "--quiet", "--tag", tag, "-"],
-      [`FROM ${local}/audit/audit-svc@${digest}`, ...lines, ""].join("\n"),
-    );
+    const { args, input } = build(local);
+    await docker(["build", "--quiet", "--tag", tag, ...args], input);
     const pushed = /digest: (sha256:[0-9a-f]{64})/.exec(await docker(["push", tag]))?.[1];
     if (pushed === undefined) throw new Error(`the registry gave no digest for ${tag}`);
     await docker(["image", "rm", "--no-prune", tag]);

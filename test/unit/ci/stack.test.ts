@@ -80,7 +80,7 @@ describe("ci: the stack's jobs", () => {
       const { job, log } = jobWith({ ...(await login("deploy")), ...onTag });
       await deploy(job, exec, dir.path);
       assert.deepEqual(ups(calls), [
-        `pulumi up --yes --skip-preview --suppress-progress --message deploy v1.2.0 by alice: release aaaaaaaaaaaa -> ${releaseId({ image: digest("c") })} (sha256:cccccccccccc); https://gitlab.example.com/p/1 --config audit:image=${digest("c")} --config audit:replicas=2 --config audit:memory=256 --stack vm2 --non-interactive --color never`,
+        `pulumi up --yes --skip-preview --suppress-progress --message deploy v1.2.0 by alice: release aaaaaaaaaaaa -> ${releaseId({ image: digest("c") })} (sha256:cccccccccccc); https://gitlab.example.com/p/1 --config audit:image=${digest("c")} --config audit:replicas=2 --config audit:memory=256 --config audit:reloadOn=admin --stack vm2 --non-interactive --color never`,
       ]);
       assert.equal(
         readFileSync(join(dir.path, "deploy.env"), "utf8"),

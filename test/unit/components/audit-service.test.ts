@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { AuditService } from "../../../components/audit-service";
+import { AuditService, schemaVersionIn } from "../../../components/audit-service";
 import { planRelease, type ReleaseState } from "../../../components/release";
 import { addressPlan } from "../../../components/addresses";
 import { Cutover } from "../../../components/slots";
@@ -15,7 +15,13 @@ function build(options: Parameters<typeof world>[0] = {}) {
     config: { volume: "rendered", file: "config.json" },
     migrate: { database: { password: "owner-secret" } },
   });
-  const cutover = new Cutover("audit-svc", { host: w.host, slots: w.slots, containers: service.containers });
+  const cutover = new Cutover("audit-svc", {
+    host: w.host,
+    slots: w.slots,
+    containers: service.containers,
+    config: { volume: "rendered", file: "config.json" },
+    schemaVersion: service.schemaVersion,
+  });
   return { ...w, service, cutover };
 }
 
@@ -51,6 +57,33 @@ describe("AuditService", () => {
     const envs = inputs.envs as string[];
     assert.ok(envs.includes("AUDIT_LISTEN=172.29.96.17:8080"));
     assert.ok(envs.includes("AUDIT_ADMIN_LISTEN=172.29.97.17:8081"));
+  });
+
+  it("keeps an image with one port off the admin network", async () => {
+    const { resources } = await run(() => build({ reloadOn: "main" }));
+    const { inputs } = find(resources, "Container", "audit-svc-blue-1");
+    assert.deepEqual(inputs.networksAdvanced, [
+      { name: "audit-front", ipv4Address: "172.29.96.16" },
+      { name: "audit-egress" },
+    ]);
+    const envs = inputs.envs as string[];
+    assert.ok(envs.includes("AUDIT_LISTEN=172.29.96.16:8080"));
+    assert.ok(envs.includes("AUDIT_ADMIN_LISTEN=off"));
+  });
+
+  it("asks a release for the configuration as it was rendered, and for the schema that migrate made", async () => {
+    const { resources } = await run(build, (args) =>
+      args.name === "audit-svc-migrate" ? { stdout: "applied: 2 more\nschema version 2\n" } : undefined,
+    );
+    const script = scriptOf(find(resources, "Command", "audit-svc-cutover").inputs);
+    assert.match(script, /--user 10001:10001 --volume rendered:\/config:ro /);
+    assert.match(script, /sha256sum \/config\/config\.json/);
+    assert.match(script, /-ge 2 \]/);
+  });
+
+  it("knows the schema's version by the line of migrate that tells it, if there is one", () => {
+    assert.equal(schemaVersionIn("applied: 12 twelve\nschema version 12\ngranted"), 12);
+    assert.equal(schemaVersionIn("migrated\n"), undefined);
   });
 
   it("fills only the slot that does not serve, and leaves the other exactly as it is", async () => {

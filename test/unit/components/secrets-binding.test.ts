@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { SecretsBinding } from "../../../components/secrets-binding";
+import type { ReloadPort } from "../../../components/release";
 import { find, run, Secret } from "../support/program";
 import { TOOLS, world } from "../support/world";
 
-const build = (boundCidrs?: string[], secretIdIssue = "2026-01-01T00:00:00.000Z") => {
-  const { host, networks, slots, inVault } = world();
+const build = (boundCidrs?: string[], secretIdIssue = "2026-01-01T00:00:00.000Z", reloadOn?: ReloadPort) => {
+  const { host, networks, slots, inVault } = world({ reloadOn });
   return new SecretsBinding("audit-svc", {
     vault: {
       provider: inVault,
@@ -70,6 +71,18 @@ describe("SecretsBinding", () => {
     assert.equal(inputs.ports, undefined);
     const mounts = inputs.mounts as { target: string; readOnly?: boolean }[];
     assert.equal(mounts.find((m) => m.target === "/credentials")?.readOnly, true);
+  });
+
+  it("puts the agent on nginx's network only while a replica takes its reload there", async () => {
+    const { resources } = await run(() => build(undefined, undefined, "main"));
+    const { inputs } = find(resources, "Container", "audit-svc-agent");
+    assert.deepEqual(inputs.networksAdvanced, [
+      { name: "audit-admin", ipv4Address: "172.29.97.2" },
+      { name: "audit-front", ipv4Address: "172.29.96.4" },
+      { name: "audit-egress" },
+    ]);
+    const written = find(resources, "Command", "audit-svc-agent-files").inputs.stdin as string;
+    assert.match(written, /audit-svc-blue-1=http:\/\/172\.29\.96\.16:8080\/reload/);
   });
 
   it("renders into memory, readable by the service's group", async () => {

@@ -7,12 +7,20 @@ if [ -f /run/release/green ]; then
 else
   targets="audit-svc-blue-1=http://172.29.97.16:8081/reload"
 fi
+# 2xx, and the right digest if one is told.
+confirms() {
+  answer=$(wget -q -T 3 -O - --post-data "" "$1" 2>/dev/null) || return 1
+  case "$answer" in
+    *"$digest"*) return 0 ;;
+    *'"digest"'*) return 1 ;;
+  esac
+}
 end=$(( $(date +%s) + 30 ))
 missing=""
 for target in $targets; do
   name=${target%%=*}
   url=${target#*=}
-  until wget -q -T 3 -O - --post-data "" "$url" 2>/dev/null | grep -q "$digest"; do
+  until confirms "$url"; do
     if [ "$(date +%s)" -ge "$end" ]; then
       missing="$missing $name"
       break

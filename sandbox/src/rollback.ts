@@ -1,0 +1,43 @@
+import { Failure } from "../../ci/lib/failure.js";
+import { rollbackTo, settingsOf } from "../../ci/lib/rollback.js";
+import type { ReleaseState } from "../../components/release.js";
+import { runSteps } from "./display.js";
+import { Pulumi } from "./pulumi.js";
+import type { Settings } from "./settings.js";
+import type { State } from "./state.js";
+import { UserError } from "./user-error.js";
+
+/**
+ * Deploys what the other slot holds, as the pipeline's job `rollback` does: a start and a flip. The settings stay as they are, so that the next
+ * `make up` deploys the working tree again.
+ *
+ * @returns what was done, for the reader
+ * @throws UserError when there is nothing to go back to, or with the CLI's diagnostics
+ */
+export async function rollback(settings: Settings, state: State): Promise<string> {
+  let result = "";
+  await runSteps([
+    {
+      name: "Roll back",
+      run: async (progress) => {
+        const pulumi = new Pulumi(settings, state, progress);
+        const { release, releases } = await pulumi.outputs();
+        const wanted = former(releases as ReleaseState | undefined);
+        const started = performance.now();
+        await pulumi.up(settingsOf(wanted));
+        const seconds = ((performance.now() - started) / 1000).toFixed(1);
+        result = `\nrelease ${String(release)} -> ${wanted.release} in ${seconds} s, without a build. \`make rollback\` again goes forward, \`make up\` deploys the working tree.\n`;
+        return undefined;
+      },
+    },
+  ]);
+  return result;
+}
+
+function former(releases: ReleaseState | undefined): ReturnType<typeof rollbackTo> {
+  try {
+    return rollbackTo(releases);
+  } catch (error) {
+    throw error instanceof Failure ? new UserError(`Nothing was changed: ${error.message}.`) : error;
+  }
+}

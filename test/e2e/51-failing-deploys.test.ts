@@ -1,0 +1,148 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { times } from "../support/depth";
+import { deploysUnderLoad, type Change } from "./support/deploys";
+import { platform, root, run } from "./support/sandbox";
+import { pushVariant } from "./support/variant";
+
+/** Long enough for a replica that works, and short enough to wait for one that does not. */
+const READY_SECONDS = 12;
+
+/**
+ * Deploys that cannot work. Each time the old release serves on without a lost request, the message names the cause, trying again
+ * makes nothing worse, and the next good deploy needs no hand-work.
+ */
+describe("journey: deploys that fail, while clients go on sending", function () {
+  this.timeout(600_000);
+  const { deploys, nothingLost } = deploysUnderLoad();
+
+  /** @param attempts options of each `up`; by default the trap of the second bare one is looked into as well */
+  const failsSafely = async (
+    change: Change,
+    says: readonly RegExp[],
+    attempts: readonly string[][] = [[], ["--refresh"]],
+  ) => {
+    const before = await deploys().state();
+    for (const options of attempts) {
+      const { code, output } = await deploys().up({ readySeconds: READY_SECONDS, ...change }, ...options);
+      assert.notEqual(code, 0, output);
+      for (const message of says) assert.match(output, message);
+      assert.deepEqual(await deploys().state(), before);
+    }
+    await deploys().mustUp();
+    await nothingLost();
+    assert.deepEqual((await deploys().state()).active, before.active);
+    await deploys().serves(before.active);
+  };
+  /** An image whose `migrate` does nothing and whose service is this shell text. */
+  const serviceOf = (name: string, script: string) =>
+    pushVariant(deploys().sandbox, name, [
+      `ENTRYPOINT ["/bin/sh", "-c", ${JSON.stringify(`[ "$0" = migrate ] && exit 0; ${script}`)}]`,
+    ]);
+  const BARE_TWICE = [[], [], ["--refresh"]];
+
+  it("a migration that fails: shows what it said", async () => {
+    const image = await pushVariant(deploys().sandbox, "bad-migration", [
+      'ENTRYPOINT ["/bin/sh", "-c", "echo migration 042 cannot be applied: column is missing >&2; exit 3"]',
+    ]);
+    await failsSafely({ image }, [/migration 042 cannot be applied/], BARE_TWICE);
+  });
+
+  it("an image that never becomes ready: shows its last lines", async () => {
+    const image = await serviceOf("never-ready", "echo listening to nobody >&2; exec sleep 3600");
+    const notReady = /is not ready within 12 s \(http\S+ does not answer 2xx\); slot (blue|green) serves on/;
+    await failsSafely({ image }, [notReady, /listening to nobody/], BARE_TWICE);
+  });
+
+  it("an image that wants more memory than it may have: says so", async () => {
+    const image = await serviceOf("out-of-memory", "echo reading everything into memory >&2; exec tail /dev/zero");
+    await failsSafely({ image, memory: 64 }, [
+      /killed for want of memory at its limit of 64 MiB/,
+      /reading everything into memory/,
+    ]);
+  });
+
+  it("a release that works with another configuration than this deploy's: holds it back", async () => {
+    const image = await pushVariant(deploys().sandbox, "other-configuration", [
+      `ENTRYPOINT ["/bin/sh", "-c", ${JSON.stringify(
+        '[ "$0" = migrate ] || { (cat $AUDIT_CONFIG_FILE; echo) > /tmp/config.json; export AUDIT_CONFIG_FILE=/tmp/config.json; }; exec node /app/main.js "$0"',
+      )}]`,
+      'CMD ["serve"]',
+    ]);
+    await failsSafely({ image }, [/works with another configuration than the one rendered/], [[]]);
+  });
+
+  it("an image that is not in the registry", async () => {
+    const image = deploys().original.image.replace(/@.*/, `@sha256:${"0".repeat(64)}`);
+    await failsSafely({ image }, [/manifest unknown|not found|unknown/i, /registry\.sandbox\.test:5000/]);
+  });
+
+  it("a configuration that nginx refuses: shows nginx's own words, and the last good one stays", async () => {
+    const nginx = ["exec", "audit-edge-nginx", "sha256sum", "/etc/audit-edge/nginx.conf"];
+    const before = await deploys().sandbox.docker(...nginx);
+    await failsSafely({ edgeMetricsAllow: ["10.0.0.256"], memory: 232 }, [
+      /invalid parameter "10\.0\.0\.256" in \S*nginx\.conf|host not found|invalid/,
+    ]);
+    assert.equal(await deploys().sandbox.docker(...nginx), before);
+  });
+
+  it("a connection to the VM that is lost in the middle", async () => {
+    const moments = ["audit-svc-cutover", "audit-svc-migrate", "audit-svc-(blue|green)-1", "audit-svc-guard"];
+    for (const [i, moment] of moments.slice(0, times(1, moments.length)).entries()) {
+      const change = { memory: 208 + i };
+      const before = await deploys().state();
+      const { code, output } = await upUntil(change, new RegExp(`${moment}\\s+(creat|updat|replac)`));
+      assert.notEqual(code, 0, output);
+      assert.match(output, /ssh|connection|exit status 255|exit code 255/i);
+      assert.deepEqual(await deploys().state(), before);
+      const again = await deploys().up(change, "--refresh");
+      assert.equal(again.code, 0, again.output);
+      assert.notEqual((await deploys().state()).active, before.active);
+    }
+    await nothingLost();
+  });
+
+  it("leaves nothing behind that a deploy would have to put right", async () => {
+    await deploys().mustUp();
+    const { code, output } = await deploys().sandbox.pulumi(["preview", "--refresh", "--expect-no-changes"]);
+    assert.equal(code, 0, output);
+    await nothingLost();
+  });
+
+  /** Deploys, and takes the VM's sshd off the network, with every connection to it, once the deploy has got so far. */
+  async function upUntil(change: Change, moment: RegExp): Promise<{ code: number; output: string }> {
+    const child = spawn("pulumi", ["up", "--yes", "--skip-preview", "--non-interactive", "--color", "never"], {
+      cwd: root,
+      env: deploys().env(change),
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let output = "";
+    let cut: Promise<unknown> | undefined;
+    const read = (chunk: Buffer) => {
+      output += chunk.toString();
+      if (moment.test(output)) cut ??= ssh("--insert");
+    };
+    child.stdout.on("data", read);
+    child.stderr.on("data", read);
+    try {
+      const code = await new Promise<number>((done) => child.on("exit", (status) => done(status ?? 1)));
+      assert.ok(cut !== undefined, `the deploy never came to ${moment.source}:\n${output}`);
+      return { code, output };
+    } finally {
+      await cut;
+      if (cut !== undefined) await ssh("--delete");
+    }
+  }
+
+  async function ssh(rule: "--insert" | "--delete"): Promise<void> {
+    const { engineHost } = JSON.parse(readFileSync(join(root, ".sandbox/run.json"), "utf8")) as { engineHost: string };
+    const reset = ["INPUT", "--protocol", "tcp", "--dport", "22", "--jump", "REJECT", "--reject-with", "tcp-reset"];
+    const { code, output } = await run(["docker", "exec", platform("vm2"), "iptables", rule, ...reset], {
+      ...process.env,
+      DOCKER_HOST: engineHost,
+    });
+    assert.equal(code, 0, output);
+  }
+});

@@ -1,0 +1,122 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import assert from "node:assert/strict";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parse, stringify } from "yaml";
+import { startLoad, type Load } from "./load";
+import { attached, type Ran, type Sandbox } from "./sandbox";
+
+export interface SlotState {
+  active: "blue" | "green";
+  slots: Partial<Record<"blue" | "green", { release: string; image: string; replicas: number }>>;
+}
+
+/** Settings of the stack without their namespace, over those that the sandbox has. */
+export type Change = Readonly<Record<string, string | number | readonly string[]>>;
+
+/** Deploys to the sandbox with settings of their own. The sandbox's file of settings stays as it is. */
+export class Deploys {
+  private readonly directory = mkdtempSync(join(tmpdir(), "settings-"));
+  /** What the sandbox is deployed with. */
+  readonly original: { image: string; memory: number };
+  private count = 0;
+
+  constructor(readonly sandbox: Sandbox) {
+    const { "audit:image": image = "", "audit:memory": memory = 256 } = this.settings().config;
+    this.original = { image: String(image), memory: Number(memory) };
+  }
+
+  private settings(): { config: Record<string, unknown> } {
+    return parse(readFileSync(this.sandbox.get("PULUMI_OPTION_CONFIG_FILE"), "utf8")) as {
+      config: Record<string, unknown>;
+    };
+  }
+
+  /** The environment of a `pulumi` that sees the sandbox's settings with these over them. */
+  env(change: Change = {}): NodeJS.ProcessEnv {
+    const settings = this.settings();
+    for (const [key, value] of Object.entries(change)) settings.config[`audit:${key}`] = value;
+    const file = join(this.directory, `Pulumi.${this.count++}.yaml`);
+    writeFileSync(file, stringify(settings));
+    return { ...this.sandbox.env, PULUMI_OPTION_CONFIG_FILE: file };
+  }
+
+  up(change: Change = {}, ...options: string[]): Promise<Ran> {
+    return this.sandbox.pulumi(["up", "--yes", "--skip-preview", ...options], this.env(change));
+  }
+
+  /** As {@link up}, but it must succeed. @returns its output */
+  async mustUp(change: Change = {}): Promise<string> {
+    const { code, output } = await this.up(change);
+    assert.equal(code, 0, output);
+    return output;
+  }
+
+  async state(): Promise<SlotState> {
+    return JSON.parse(await this.sandbox.mustPulumi("stack", "output", "releases", "--json")) as SlotState;
+  }
+
+  /** Every container on VM2 with its id. */
+  async containers(): Promise<string[]> {
+    const list = await this.sandbox.docker("ps", "--all", "--no-trunc", "--format", "{{.Names}} {{.ID}}");
+    return list.split("\n").sort();
+  }
+
+  /** The replicas that run are those of this slot, and there are some. */
+  async serves(slot: string): Promise<void> {
+    const names = (await this.sandbox.docker("ps", "--format", "{{.Names}}"))
+      .split("\n")
+      .filter((name) => /-(blue|green)-\d+$/.test(name));
+    assert.ok(names.length > 0 && names.every((name) => name.includes(slot)), `runs: ${names.join(", ")}`);
+  }
+
+  close(): void {
+    rmSync(this.directory, { recursive: true });
+  }
+}
+
+/** What a suite about deploys works with: deploys, and clients that go on sending through each of its tests. */
+export interface DeploysUnderLoad {
+  deploys: () => Deploys;
+  /** Ends the load of a test, which must not have lost a request. */
+  nothingLost: () => Promise<void>;
+}
+
+/** Attaches a suite to the sandbox; in the end it deploys what was there before. */
+export function deploysUnderLoad(): DeploysUnderLoad {
+  const sandbox = attached();
+  let deploys: Deploys | undefined;
+  let load: Load | undefined;
+  before(() => {
+    deploys = new Deploys(sandbox());
+  });
+  beforeEach(() => {
+    load = startLoad({
+      url: sandbox().get("AUDIT_URL"),
+      token: sandbox().get("AUDIT_TOKEN"),
+      application: "demo",
+      limit: 900,
+    });
+  });
+  afterEach(async () => {
+    await load?.stop();
+    load = undefined;
+  });
+  after(async () => {
+    // The journeys that follow find what they would have found without this one.
+    await deploys?.up();
+    deploys?.close();
+  });
+  return {
+    deploys: () => {
+      if (deploys === undefined) throw new Error("deploys are known only within tests");
+      return deploys;
+    },
+    nothingLost: async () => {
+      const result = await load?.stop();
+      load = undefined;
+      assert.deepEqual(result?.lost, {}, `of ${result?.stored} requests`);
+      assert.ok((result?.stored ?? 0) > 100, `only ${result?.stored} requests were sent`);
+    },
+  };
+}

@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { exchange, statuses } from "./raw";
+import { reloadCorpus } from "./reload-corpus";
+import { reloadsOf } from "./replicas";
+import type { Sandbox } from "./sandbox";
+
+/** Sends the whole corpus to the edge: every answer is 404 or 400, and no replica was asked to reload. */
+export async function nothingReloads(sandbox: Sandbox): Promise<void> {
+  const url = sandbox.get("AUDIT_URL");
+  const corpus = reloadCorpus(new URL(url).host);
+  assert.ok(corpus.length >= 300, `only ${corpus.length} requests`);
+  const before = await reloadsOf(sandbox);
+  const wrong: string[] = [];
+  const waiting = [...corpus];
+  const sender = async (): Promise<void> => {
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      const { name, bytes, also = [] } = next;
+      const answers = statuses(await exchange(url, bytes));
+      // No answer is one as well: the connection was closed, and nothing was passed on.
+      const odd = answers.filter((status) => ![400, 404, ...also].includes(status));
+      if (odd.length > 0) wrong.push(`${name}: ${answers.join(", ")}`);
+    }
+  };
+  await Promise.all(Array.from({ length: 16 }, sender));
+  assert.deepEqual(wrong, []);
+  assert.deepEqual(await reloadsOf(sandbox), before);
+}
