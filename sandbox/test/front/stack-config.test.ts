@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { readSettings } from "../../src/settings.js";
-import { configFile, machineSettings, writeStackConfig } from "../../src/stack-config.js";
+import { configFile, machineSettings, writeOneRunConfig, writeStackConfig } from "../../src/stack-config.js";
 import { State } from "../../src/state.js";
 
 describe("the stack's generated settings", () => {
@@ -53,6 +53,17 @@ describe("the stack's generated settings", () => {
     writeFileSync(state.path(configFile), "config:\n  audit:image: rolled-back\n  audit:edgeImage: other\n");
     assert.deepEqual(writeStackConfig(settings(), state, { "audit:image": "two", "audit:edgeImage": "nginx" }), []);
     assert.deepEqual(read().config, { "audit:image": "two", "audit:edgeImage": "nginx" });
+  });
+
+  it("can have others over them for one run, and stay as they are", () => {
+    writeFileSync(state.path(configFile), "encryptedkey: abc\nconfig:\n  audit:image: one\n  audit:memory: 256\n");
+    const before = readFileSync(state.path(configFile), "utf8");
+    const file = writeOneRunConfig(state, { "audit:image": "former" });
+    assert.deepEqual(parse(readFileSync(file, "utf8")), {
+      encryptedkey: "abc",
+      config: { "audit:image": "former", "audit:memory": 256 },
+    });
+    assert.equal(readFileSync(state.path(configFile), "utf8"), before);
   });
 
   it("name ports and addresses by the sandbox's settings", () => {
