@@ -113,7 +113,7 @@ export class AuditService extends pulumi.ComponentResource {
         logOpts: LOG_OPTIONS,
       },
       // Name and addresses are fixed, so the old container must go first; it is in the idle slot and serves nobody.
-      { parent: this, provider: args.host.provider, deleteBeforeReplace: true, ...opts },
+      { parent: this, provider: args.host.provider, hooks: args.host.hooks, deleteBeforeReplace: true, ...opts },
     );
   }
 

@@ -1,6 +1,7 @@
 import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import { clearsLeftovers } from "./leftovers";
 import { hostScript, remoteShell, strictSsh, type ScriptArgs, type ScriptOptions } from "./host-script";
 import { commandLine } from "./shell";
 
@@ -26,6 +27,8 @@ export class DockerHost extends pulumi.ComponentResource {
   readonly provider: docker.Provider;
   /** Reference of the image for one-shots; present on the host before any script runs. */
   readonly tools: string;
+  /** For whatever has a fixed name here: see {@link clearsLeftovers}. */
+  readonly hooks: pulumi.ResourceHookBinding;
   readonly #toolsImage: docker.RemoteImage;
   readonly #shell: string;
 
@@ -51,6 +54,7 @@ export class DockerHost extends pulumi.ComponentResource {
       },
       { parent: this },
     );
+    this.hooks = clearsLeftovers(name, this.#shell);
     this.tools = args.tools;
     this.#toolsImage = this.image(`${name}-tools`, args.tools, { parent: this });
     this.registerOutputs({});

@@ -107,7 +107,12 @@ export function vaultAgent(name: string, args: VaultAgentArgs, opts: { parent: p
       },
       logOpts: LOG_OPTIONS,
     },
-    { ...onHost, dependsOn: [written, login.delivered, ...(args.after ?? [])], deleteBeforeReplace: true },
+    {
+      ...onHost,
+      dependsOn: [written, login.delivered, ...(args.after ?? [])],
+      hooks: host.hooks,
+      deleteBeforeReplace: true,
+    },
   );
   const limited = pidsLimit(`${name}-agent-pids`, host, container, 64, { parent });
   const loggedIn = new command.local.Command(

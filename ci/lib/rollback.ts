@@ -2,7 +2,9 @@ import { formerRelease, type ReleaseState, type SlotRelease } from "../../compon
 import { Failure } from "./failure";
 
 /** Settings of a stack that make a release the wanted one, whatever its file says: for `pulumi up --config key=value`. */
-export type ReleaseSettings = Readonly<Record<"audit:image" | "audit:replicas" | "audit:memory" | "audit:reloadOn", string>>;
+export type ReleaseSettings = Readonly<
+  Record<"audit:image" | "audit:replicas" | "audit:memory" | "audit:reloadOn", string>
+>;
 
 export const settingsOf = ({ image, replicas, memory, reloadOn = "admin" }: SlotRelease): ReleaseSettings => ({
   "audit:image": image,

@@ -108,6 +108,13 @@ describe("the program", () => {
     }
   });
 
+  it("clears the way before it makes what has a fixed name: a killed deploy may have left one that no state knows", async () => {
+    const { resources } = await deploy();
+    const named = [...ofType(resources, "Container"), ...ofType(resources, "Network")];
+    assert.ok(named.length > 8);
+    for (const r of named) assert.deepEqual(r.beforeCreate, ["vm-leftovers"], r.name);
+  });
+
   it("publishes ports of nginx alone", async () => {
     const { resources } = await deploy();
     const published = ofType(resources, "Container").filter((c) => c.inputs.ports !== undefined);

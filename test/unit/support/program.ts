@@ -16,6 +16,8 @@ export interface Registered {
   dependsOn: string[];
   ignoreChanges: string[];
   deleteBeforeReplace: boolean;
+  /** Names of the hooks that run before it is made. */
+  beforeCreate: string[];
   protect: boolean;
 }
 
@@ -62,6 +64,7 @@ interface RegisterRequest {
   getDependenciesList(): string[];
   getIgnorechangesList(): string[];
   getDeletebeforereplace(): boolean;
+  getHooks(): { getBeforeCreateList(): string[] } | undefined;
   getProtect(): boolean;
 }
 
@@ -97,7 +100,12 @@ export async function run<T>(
     "organization",
   );
   const resources: Registered[] = [];
-  const monitor = pulumi.runtime.getMonitor() as unknown as { registerResource: Register };
+  const monitor = pulumi.runtime.getMonitor() as unknown as {
+    registerResource: Register;
+    registerResourceHook: (request: unknown, callback: (error: null) => void) => void;
+  };
+  // The SDK's mocks say that they take hooks, and do not (3.245).
+  monitor.registerResourceHook = (_request, callback) => callback(null);
   const register = monitor.registerResource.bind(monitor);
   monitor.registerResource = (request, callback) =>
     register(request, (error, response) => {
@@ -113,6 +121,7 @@ export async function run<T>(
           dependsOn: request.getDependenciesList(),
           ignoreChanges: request.getIgnorechangesList(),
           deleteBeforeReplace: request.getDeletebeforereplace(),
+          beforeCreate: request.getHooks()?.getBeforeCreateList() ?? [],
           protect: request.getProtect(),
         });
       }

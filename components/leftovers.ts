@@ -1,0 +1,50 @@
+import * as pulumi from "@pulumi/pulumi";
+import { spawn } from "node:child_process";
+import { quote } from "./shell";
+
+/** The docker CLI's word for the types whose names the components fix. */
+const KINDS: Readonly<Record<string, string>> = {
+  "docker:index/container:Container": "container",
+  "docker:index/network:Network": "network",
+};
+
+/**
+ * Removes what has the name of a container or network that is about to be made. A deploy that was killed between making one
+ * and writing it down leaves one that the state does not know, and every later deploy would find the name taken. Making one
+ * succeeds only where nothing has its name, so whatever has it at that moment is such a leftover (docs/decisions/0064).
+ *
+ * @param shell the command before a shell text that is to run on the host
+ */
+export function clearsLeftovers(name: string, shell: string): pulumi.ResourceHookBinding {
+  const hook = new pulumi.ResourceHook(`${name}-leftovers`, async ({ type, newInputs }) => {
+    const script = removeScript(type, newInputs?.name);
+    if (script !== undefined) await run(shell, script);
+  });
+  return { beforeCreate: [hook] };
+}
+
+/** Shell text that leaves nothing of this type and name; undefined for a type that is none of ours, or a name that is not fixed. */
+export function removeScript(type: string, name: unknown): string | undefined {
+  const kind = KINDS[type];
+  if (kind === undefined || typeof name !== "string") return undefined;
+  const force = kind === "container" ? " --force" : "";
+  return `docker ${kind} inspect ${quote(name)} > /dev/null 2>&1 || exit 0; echo "removing ${kind} ${name}, which a deploy that did not end left behind" >&2; docker ${kind} rm${force} ${quote(name)} > /dev/null`;
+}
+
+/** @throws Error with what the script said */
+function run(shell: string, script: string): Promise<void> {
+  return new Promise((done, fail) => {
+    const child = spawn("sh", ["-c", `${shell} "$AUDIT_SCRIPT"`], {
+      env: { ...process.env, AUDIT_SCRIPT: script },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let said = "";
+    child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    child.on("error", fail);
+    // `exit`, not `close`: a shared ssh connection that was made for this may keep the pipe open.
+    child.on("exit", (code) => {
+      if (code === 0) done();
+      else fail(new Error(`the host could not be asked for leftovers: ${said.trim() || `exit code ${code}`}`));
+    });
+  });
+}
