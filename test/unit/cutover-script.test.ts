@@ -150,7 +150,7 @@ describe("the gate", () => {
   const digest = createHash("sha256").update(file).digest("hex");
 
   /** Runs it on answers: to the first request the first, and so on; the last is repeated. An empty one is no 2xx. */
-  function gate(answers: readonly string[], schemaVersion?: number) {
+  function gate(answers: readonly string[], schemaVersion?: number, deadline = 60) {
     const directory = mkdtempSync(join(tmpdir(), "gate-"));
     writeFileSync(join(directory, "config.json"), file);
     answers.forEach((answer, i) => writeFileSync(join(directory, `answer-${i + 1}`), answer));
@@ -164,7 +164,7 @@ n=$(wc -l < ${directory}/asked)
 `,
     );
     chmodSync(join(directory, "wget"), 0o755);
-    const script = readyScript(1, { configFile: join(directory, "config.json"), schemaVersion });
+    const script = readyScript(deadline, { configFile: join(directory, "config.json"), schemaVersion });
     const ran = spawnSync("sh", ["-c", script, "http://172.29.96.1:8080/readyz"], {
       env: { ...process.env, PATH: `${directory}:${process.env.PATH ?? ""}` },
       encoding: "utf8",
@@ -190,7 +190,7 @@ n=$(wc -l < ${directory}/asked)
 
   it("holds back another configuration, an older schema, and what does not answer, and says which", () => {
     const held = (answer: string, reason: RegExp) => {
-      const { code, said } = gate([answer], 3);
+      const { code, said } = gate([answer], 3, 0);
       assert.equal(code, 1);
       assert.match(said, reason);
     };
