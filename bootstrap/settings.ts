@@ -19,7 +19,9 @@ const schema = z.strictObject({
     projectId: z.int().positive().optional(),
     defaultBranch: z.string().min(1).default("main"),
     /** PEM keys that sign the ID tokens. Default: asked of GitLab itself, by OIDC discovery. */
-    publicKeys: z.array(z.string().startsWith("-----BEGIN PUBLIC KEY-----", "must be a PEM public key")).optional(),
+    publicKeys: z
+      .array(z.string().trim().startsWith("-----BEGIN PUBLIC KEY-----", "must be a PEM public key"))
+      .optional(),
   }),
   /** `aud` of the ID tokens: VAULT_ADDR of the pipeline. */
   audience: address,

@@ -115,9 +115,19 @@ if (times(0, 1) > 0)
         "CREATEDB PASSWORD '…'": `CREATEDB PASSWORD '${passwords.deployer}'`,
         "CREATE ROLE pulumi LOGIN PASSWORD '…'": `CREATE ROLE pulumi LOGIN PASSWORD '${passwords.pulumi}'`,
       });
-      const psql = ["docker", "exec", "--interactive", `${platformNetwork}-guide-postgres`, "psql", "-XqU", "postgres"];
+      const psql = [
+        "docker",
+        "exec",
+        "--interactive",
+        `${platformNetwork}-guide-postgres`,
+        "psql",
+        "-XqU",
+        "postgres",
+        "-h",
+        at.postgres,
+      ];
       await until("PostgreSQL", 60, async () =>
-        (await run([...psql, "-h", "127.0.0.1", "-c", "SELECT 1"], onHere)).code === 0 ? true : undefined,
+        (await run([...psql, "-c", "SELECT 1"], onHere)).code === 0 ? true : undefined,
       );
       const { code, output } = await run([...psql, "-v", "ON_ERROR_STOP=1"], onHere, text);
       assert.equal(code, 0, output);

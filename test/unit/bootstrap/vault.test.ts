@@ -97,6 +97,12 @@ describe("Vault's set-up for the program and its pipeline", () => {
     });
   });
 
+  it("takes a key as a file has it, with a line break at its end, which Vault does not keep", () => {
+    const pem = "-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----";
+    const { kept } = planVault(settings({ gitlab: { ...given.gitlab, publicKeys: [`${pem}\n`] } }));
+    assert.deepEqual(kept.find((one) => one.path === "auth/jwt/config")?.body.jwt_validation_pubkeys, [pem]);
+  });
+
   it("names every mistake in the settings", () => {
     assert.throws(
       () =>
