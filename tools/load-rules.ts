@@ -35,9 +35,10 @@ export function differences(wanted: readonly WantedGroup[], loaded: readonly Rul
   });
 }
 
-/** Without what Prometheus spells in its own way when it prints an expression: blanks, line breaks, the order of label matchers. */
+/** Without what Prometheus spells in its own way when it prints an expression: blanks, line breaks, great numbers, the order of label matchers. */
 function bare(expr: string): string {
-  return expr.replace(/\s+/g, "").replace(/\{((?:[^"{}]|"(?:[^"\\]|\\.)*")*)\}/g, (_, matchers: string) => {
+  const numbers = expr.replace(/\b\d+(\.\d+)?(e[+-]?\d+)?\b/g, (number) => String(Number(number)));
+  return numbers.replace(/\s+/g, "").replace(/\{((?:[^"{}]|"(?:[^"\\]|\\.)*")*)\}/g, (_, matchers: string) => {
     const each = matchers.match(/\w+[=!~]+"(?:[^"\\]|\\.)*"/g) ?? [];
     return `{${each.sort().join(",")}}`;
   });

@@ -87,6 +87,12 @@ describe("the check of the alert rules", () => {
 
   it("finds them in force whatever the spelling", () => {
     assert.deepEqual(differences(group, [{ name: "g", rules: [loaded] }]), []);
+    const spelt = (expr: string, query: string) => {
+      const wanted = group.map((each) => ({ ...each, rules: each.rules.map((rule) => ({ ...rule, expr })) }));
+      return differences(wanted, [{ name: "g", rules: [{ ...loaded, query }] }]);
+    };
+    assert.deepEqual(spelt("a < 1209600 >= 5 and b[6h]", "a < 1.2096e+06 >= 5 and b[6h]"), []);
+    assert.equal(spelt("a < 1209600", "a < 1.2097e+06").length, 1);
   });
 
   it("says which group is missing, or which of its rules are others", () => {
