@@ -235,8 +235,6 @@ async function buildAndPush(given: Job, exec: Exec, harbor: Harbor, recipe: Reci
       ...tls,
       "--format",
       "oci",
-      // Buildah's own level is a quick one; this is pushed once and pulled often.
-      ...["--compression-format", "gzip", "--compression-level", "9"],
       "--digestfile",
       digestFile,
       LOCAL,

@@ -191,8 +191,10 @@ export function failed(what: string, output: string): Failure {
     (line) => line.startsWith("error: ") && !/^error: (update failed|preview failed|Running program)/.test(line),
   );
   const any = at >= 0 ? at : lines.findIndex((line) => line.startsWith("error: "));
-  const words =
-    any < 0 ? lines.filter((line) => line !== "").slice(-1) : lines.slice(any, any + 2).filter((line) => line !== "");
+  // What a script said stands in lines of its own, announced by a colon.
+  let end = any + 2;
+  while (end - any < 5 && lines[end - 1]?.endsWith(":")) end += 1;
+  const words = (any < 0 ? lines.filter((line) => line !== "").slice(-1) : lines.slice(any, end)).filter(Boolean);
   return new Failure(`Pulumi could not ${what}: ${words.join(" ").replace(/^error: /, "") || "it said nothing"}`);
 }
 

@@ -117,7 +117,8 @@ describe("journey: the pipeline, run by gitlab-ci-local with its real scripts", 
       new RegExp(`IMAGE=${pipelines.harbor}/audit/audit-svc@(sha256:[0-9a-f]{64})`).exec(log) ?? [];
     const bytes = await pipelines.sizeOf("audit-svc", digest);
     console.log(`      the image has ${(bytes / 1e6).toFixed(1)} MB compressed`);
-    assert.ok(bytes < 80e6, `${bytes} bytes`);
+    // 79.9 at the time of writing, of which 31.6 are Debian's; npm alone would be 5 more.
+    assert.ok(bytes < 82e6, `${bytes} bytes`);
   });
 
   it("tag: promotes that image, deploys it, tests it through the edge, and keeps a record", async () => {

@@ -7,7 +7,7 @@ import { releaseId } from "../../../components/release";
 import { deploy, dotenv } from "../../../ci/deploy";
 import { drift } from "../../../ci/drift";
 import { preview, summary } from "../../../ci/preview";
-import { lockOwner } from "../../../ci/lib/stack";
+import { failed, lockOwner } from "../../../ci/lib/stack";
 import { commands, failsWith, jobWith, scratch, tokenFor, vaultWith, type Call } from "./support/job";
 import { closeAll, double } from "./support/servers";
 
@@ -257,6 +257,20 @@ describe("ci: the stack's jobs", () => {
         assert.deepEqual(lockOwner(LOCKED("vm", 18848)), { text: "root@vm (pid 18848)", host: "vm", pid: 18848 });
         assert.equal(lockOwner("error: something else"), undefined);
       });
+    });
+
+    it("goes on to the reason where the CLI's first lines only announce it", () => {
+      const said = [
+        "    error: update failed",
+        '    error: exit status 1: running "node --import tsx tools/load-rules.ts":',
+        "    The alert rules are not in force:",
+        "      - Prometheus has no rule group audit-svc-vm2",
+        "    Its rule_files read /etc/prometheus/rules/*.yml",
+      ].join("\n");
+      assert.equal(
+        failed("deploy it", said).message,
+        'Pulumi could not deploy it: exit status 1: running "node --import tsx tools/load-rules.ts": The alert rules are not in force: - Prometheus has no rule group audit-svc-vm2',
+      );
     });
 
     it("hands on no output that is missing or would be two lines", () => {
