@@ -1,16 +1,19 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { attached, platform, platformNetwork, root, run } from "./support/sandbox";
+import { attached, platform, platformNetwork, root, run, until } from "./support/sandbox";
+
+const PORTS = [22, 80, 443, 2375, 2376, 5432, 8080, 8081, 8082, 8200, 9090, 9113, 9145];
 
 /**
- * A neighbour on the subnet: a container on the platform's network, beside VM2. It does what a curious one would do: it
- * routes every container network through VM2 and knocks on every address there.
+ * Two who are curious: a neighbour, a container on the platform's network beside VM2, and one from the internet's side, on a network of
+ * its own on which VM2 has a second interface. They route every container network through VM2 and knock on every address there.
  */
-describe("journey: from a neighbour, only the edge's ports answer", function () {
+describe("journey: from outside, only the edge's ports answer", function () {
+  this.timeout(600_000);
   const sandbox = attached();
-  const name = platform("test-neighbour");
-  const ports = [22, 80, 443, 2375, 2376, 5432, 8080, 8081, 8082, 8200, 9090, 9113, 9145];
+  const internet = platform("test-internet");
+  const curious = { neighbour: platform("test-neighbour"), "the internet's side": platform("test-stranger") };
   let engine: NodeJS.ProcessEnv;
 
   const docker = async (...args: string[]): Promise<string> => {
@@ -18,31 +21,40 @@ describe("journey: from a neighbour, only the edge's ports answer", function () 
     if (code !== 0) throw new Error(`docker ${args.join(" ")} ended with ${code}:\n${output}`);
     return output.trim();
   };
+  const tidy = async () => {
+    await docker("rm", "--force", ...Object.values(curious)).catch(() => undefined);
+    await docker("network", "disconnect", "--force", internet, platform("vm2")).catch(() => undefined);
+    await docker("network", "rm", internet).catch(() => undefined);
+  };
 
   before(async () => {
     const { engineHost } = JSON.parse(readFileSync(join(root, ".sandbox/run.json"), "utf8")) as { engineHost: string };
     engine = { ...process.env, DOCKER_HOST: engineHost };
+    await tidy();
     const vm2 = await docker("inspect", "--format", "{{.Config.Image}}", platform("vm2"));
-    await docker("rm", "--force", name).catch(() => undefined);
-    // VM2's own image has ip and bash; nothing of VM2 runs in it here.
-    await docker(
-      "run",
-      "--detach",
-      "--name",
-      name,
-      "--network",
-      platformNetwork,
-      "--cap-add",
-      "NET_ADMIN",
-      "--entrypoint",
-      "sleep",
-      vm2,
-      "600",
+    await docker("network", "create", internet);
+    await docker("network", "connect", internet, platform("vm2"));
+    for (const [who, network] of [
+      [curious.neighbour, platformNetwork],
+      [curious["the internet's side"], internet],
+    ] as const) {
+      // VM2's own image has ip and bash; nothing of VM2 runs in it here.
+      const options = ["--detach", "--network", network, "--cap-add", "NET_ADMIN", "--entrypoint", "sleep"];
+      await docker("run", "--name", who, ...options, vm2, "900");
+    }
+  });
+  after(tidy);
+
+  /** VM2's address as this one sees it. */
+  async function vm2(who: string): Promise<string> {
+    const network = who === curious.neighbour ? platformNetwork : internet;
+    return docker(
+      "inspect",
+      "--format",
+      `{{(index .NetworkSettings.Networks ${JSON.stringify(network)}).IPAddress}}`,
+      platform("vm2"),
     );
-  });
-  after(async () => {
-    await docker("rm", "--force", name).catch(() => undefined);
-  });
+  }
 
   /** The addresses of every container on every network of VM2. */
   async function addresses(): Promise<{ network: string; subnet: string; container: string; address: string }[]> {
@@ -62,53 +74,65 @@ describe("journey: from a neighbour, only the edge's ports answer", function () 
     );
   }
 
-  /** Which of the ports accept a connection from the neighbour. */
-  async function open(address: string): Promise<number[]> {
-    const knock = ports
-      .map((p) => `(timeout 1 bash -c '</dev/tcp/${address}/${p}' 2>/dev/null && echo ${p}) &`)
-      .join(" ");
-    const said = await docker("exec", name, "bash", "-c", `${knock} wait`);
-    return said
-      .split("\n")
-      .filter(Boolean)
-      .map(Number)
-      .sort((a, b) => a - b);
+  /** Which of the ports accept a connection from there: of each address, in the order given. */
+  async function open(who: string, targets: readonly string[]): Promise<number[][]> {
+    const found = new Map<string, number[]>(targets.map((target) => [target, []]));
+    const all = targets.flatMap((target) => PORTS.map((port) => `${target}/${port}`));
+    // So many at once that the silent ones are waited for together.
+    for (let i = 0; i < all.length; i += 200) {
+      const some = all.slice(i, i + 200).join(" ");
+      const knock = `for t in ${some}; do (timeout 2 bash -c "</dev/tcp/$t" 2>/dev/null && echo $t) & done; wait`;
+      for (const line of (await docker("exec", who, "bash", "-c", knock)).split("\n").filter(Boolean)) {
+        const [target = "", port] = line.split("/");
+        found.get(target)?.push(Number(port));
+      }
+    }
+    return targets.map((target) => (found.get(target) ?? []).sort((a, b) => a - b));
   }
 
-  it("finds ssh, the service and the metrics listener on the VM itself", async () => {
-    const address = await docker("exec", name, "getent", "hosts", "vm2.sandbox.test");
-    assert.deepEqual(await open(address.split(/\s+/)[0] ?? ""), [22, 80, 9145]);
-  });
-
-  it("reaches nothing else by routing the container networks through the VM", async () => {
+  async function onlyTheEdge(): Promise<void> {
     const all = await addresses();
     assert.ok(all.some((a) => a.network === "audit-front") && all.some((a) => a.network === "audit-admin"));
-    const gateway = (await docker("exec", name, "getent", "hosts", "vm2.sandbox.test")).split(/\s+/)[0] ?? "";
-    for (const subnet of new Set(all.map((a) => a.subnet))) {
-      await docker("exec", "--user", "0", name, "ip", "route", "replace", subnet, "via", gateway);
+    for (const [where, who] of Object.entries(curious)) {
+      const address = await vm2(who);
+      assert.deepEqual(await open(who, [address]), [[22, 80, 9145]], `from ${where}, on VM2 itself`);
+      for (const subnet of new Set(all.map((a) => a.subnet))) {
+        await docker("exec", "--user", "0", who, "ip", "route", "replace", subnet, "via", address);
+      }
+      const found = await open(who, all.map((a) => a.address)); // prettier-ignore
+      for (const [i, { network, container, address: at }] of all.entries()) {
+        // Nginx's own address on its published network answers what it answers on the VM's ports, and nothing more.
+        const allowed = network === "audit-edge" && container === "audit-edge-nginx" ? [8080, 9145] : [];
+        const odd = (found[i] ?? []).filter((port) => !allowed.includes(port));
+        assert.deepEqual(odd, [], `${container} answers ${where} at ${at} on ${network}`);
+      }
     }
-    for (const { network, container, address } of all) {
-      // Nginx's own address on its published network answers what it answers on the VM's ports, and nothing more.
-      const allowed = network === "audit-edge" && container === "audit-edge-nginx" ? [8080, 9145] : [];
-      const found = await open(address);
-      assert.deepEqual(
-        found.filter((p) => !allowed.includes(p)),
-        [],
-        `${container} answers at ${address} on ${network}`,
-      );
+  }
+
+  it("to a neighbour and to the internet's side, though they route the container networks through the VM", onlyTheEdge);
+
+  it("refuses them metrics, which are for Prometheus's address alone", async () => {
+    for (const [where, who] of Object.entries(curious)) {
+      for (const path of ["/metrics/nginx", "/metrics/audit-svc-blue-1", "/targets"]) {
+        const ask = `exec 3<>/dev/tcp/${await vm2(who)}/9145; printf 'GET ${path} HTTP/1.0\\r\\nHost: x\\r\\n\\r\\n' >&3; head -1 <&3`;
+        assert.match(await docker("exec", who, "bash", "-c", ask), /^HTTP\/1\.1 403/, `${path} from ${where}`);
+      }
     }
   });
 
-  it("is refused metrics, which are for Prometheus's address alone", async () => {
-    for (const path of ["/metrics/nginx", "/metrics/audit-svc-blue-1"]) {
-      const said = await docker(
-        "exec",
-        name,
-        "bash",
-        "-c",
-        `exec 3<>/dev/tcp/vm2.sandbox.test/9145; printf 'GET ${path} HTTP/1.0\\r\\nHost: x\\r\\n\\r\\n' >&3; head -1 <&3`,
-      );
-      assert.match(said, /^HTTP\/1\.1 403/, path);
-    }
+  it("after a reboot of the VM as well", async () => {
+    await docker("restart", "--time", "20", platform("vm2"));
+    await until("the service answers again", 120, async () =>
+      (await sandbox().edge("/healthz")).status === 200 ? true : undefined,
+    );
+    await until("every container runs again", 60, async () =>
+      (await sandbox().docker("ps", "--all", "--format", "{{.Names}} {{.State}}"))
+        .split("\n")
+        .filter((line) => !/-(blue|green)-\d+ exited$/.test(line))
+        .every((line) => line.endsWith(" running"))
+        ? true
+        : undefined,
+    );
+    await onlyTheEdge();
   });
 });

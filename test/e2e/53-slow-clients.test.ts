@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { connect, type Socket } from "node:net";
+import { startLoad } from "./support/load";
+import { attached, until } from "./support/sandbox";
+
+const CLIENTS = 200;
+
+describe("journey: clients that are slow on purpose", function () {
+  const sandbox = attached();
+  const sockets: Socket[] = [];
+
+  after(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+
+  it("do not stop others, and one that never ends its headers is cut off", async () => {
+    const { hostname, port } = new URL(sandbox().get("AUDIT_URL"));
+    let open = 0;
+    /** Sends the beginning at once, and then a byte a second for as long as it is let. */
+    const slow = (beginning: string): Promise<Socket> =>
+      new Promise((done, fail) => {
+        const socket = connect(Number(port), hostname, () => {
+          open += 1;
+          socket.write(beginning);
+          const drip = setInterval(() => socket.write("a"), 1000);
+          socket.on("close", () => {
+            open -= 1;
+            clearInterval(drip);
+          });
+          done(socket);
+        });
+        sockets.push(socket);
+        socket.resume();
+        socket.on("error", (error: NodeJS.ErrnoException) => {
+          if (error.code !== "ECONNRESET" && error.code !== "EPIPE") fail(error);
+        });
+      });
+    const head = "POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+    const headers = await Promise.all(Array.from({ length: CLIENTS / 2 }, () => slow(`${head}X-Slow: `)));
+    const bodies = await Promise.all(
+      Array.from({ length: CLIENTS / 2 }, () => slow(`${head}Content-Length: 100000\r\n\r\n`)),
+    );
+    assert.equal(open, CLIENTS, "all of them are connected at once");
+
+    const load = startLoad({
+      url: sandbox().get("AUDIT_URL"),
+      token: sandbox().get("AUDIT_TOKEN"),
+      application: "demo",
+    });
+    await until("those that never end their headers are cut off", 60, () =>
+      Promise.resolve(headers.every((socket) => socket.destroyed) ? true : undefined),
+    );
+    const { lost, stored } = await load.stop();
+    assert.deepEqual(lost, {}, `of ${stored}`);
+    assert.ok(stored > 100, `only ${stored} requests were sent`);
+    assert.ok(
+      bodies.every((socket) => !socket.destroyed),
+      "a body that goes on coming is waited for",
+    );
+  });
+});

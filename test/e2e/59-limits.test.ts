@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Deploys } from "./support/deploys";
+import { attached, platform, root, run } from "./support/sandbox";
+
+const RATE = 5;
+
+describe("journey: limits of one client, behind a balancer that is trusted", function () {
+  const sandbox = attached();
+  let deploys: Deploys;
+
+  before(async () => {
+    deploys = new Deploys(sandbox());
+    // As a balancer this machine has the address that nginx sees it by.
+    await ask("198.51.100.1");
+    const balancer = await lastClient();
+    await deploys.mustUp({ edgeClientRate: RATE, edgeTrustedProxies: [balancer] });
+  });
+  after(async () => {
+    await deploys.up();
+    deploys.close();
+  });
+
+  /** A request in the name of a client, as a balancer passes it on. */
+  const ask = (client: string) =>
+    fetch(`${sandbox().get("AUDIT_URL")}/healthz`, { headers: { "x-forwarded-for": client, connection: "close" } });
+  const lastClient = async () => {
+    const { output } = await run(["docker", "logs", "--tail", "1", "audit-edge-nginx"], sandbox().env);
+    return (JSON.parse(output.trim().split("\n").at(-1) ?? "") as { client: string }).client;
+  };
+
+  it("refuses what is beyond a client's rate with 429, and no other client suffers", async () => {
+    const answers = await Promise.all(Array.from({ length: 40 }, () => ask("203.0.113.1")));
+    const refused = answers.filter(({ status }) => status === 429);
+    assert.ok(refused.length > 0 && refused.length < 40, `${refused.length} of 40 were refused`);
+    assert.ok(answers.every(({ status }) => status === 429 || status === 200));
+    assert.equal((await ask("203.0.113.2")).status, 200);
+    assert.equal(await lastClient(), "203.0.113.2", "the log has the client, not the balancer");
+    const said = (await refused[0]?.json()) as { error: string; requestId: string };
+    assert.equal(said.error, "too_many_requests");
+    assert.match(said.requestId, /^[0-9a-f]{32}$/);
+  });
+
+  it("counts one that is no balancer by its own address, whatever names it gives", async () => {
+    const { engineHost } = JSON.parse(readFileSync(join(root, ".sandbox/run.json"), "utf8")) as { engineHost: string };
+    const script =
+      "for i in $(seq 40); do exec 3<>/dev/tcp/vm2.sandbox.test/80; printf 'GET /healthz HTTP/1.0\\r\\nHost: x\\r\\nX-Forwarded-For: 203.0.113.%s\\r\\n\\r\\n' $((100 + i)) >&3; head -1 <&3; exec 3>&-; done";
+    const { code, output } = await run(["docker", "exec", platform("prometheus"), "bash", "-c", script], {
+      ...process.env,
+      DOCKER_HOST: engineHost,
+    });
+    assert.equal(code, 0, output);
+    assert.match(output, /^HTTP\/1\.1 429/m);
+  });
+});
