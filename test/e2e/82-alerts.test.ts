@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { attached, until } from "./support/sandbox";
+import { attached, run, until } from "./support/sandbox";
 
 interface Rule {
   name: string;
@@ -36,6 +36,26 @@ describe("journey: the alerts in Prometheus", () => {
       )
     ).result.map(({ value }) => value[1]);
 
+  /** What each deploy ends with says of each stopped replica that it is down, and why. */
+  async function refusesADeploy(): Promise<void> {
+    const { activeTargets } = await ask<{ activeTargets: { labels: Record<string, string> }[] }>(
+      "/api/v1/targets?state=active",
+    );
+    const ours = activeTargets.filter(({ labels }) => labels.environment === "sandbox");
+    const { code, output } = await run([process.execPath, "--import", "tsx", "tools/check-targets.ts"], {
+      ...sandbox().env,
+      AUDIT_TARGETS: JSON.stringify(ours.map(({ labels }) => ({ targets: [], labels }))),
+      AUDIT_TARGETS_DEADLINE: "1",
+    });
+    assert.equal(code, 1, output);
+    for (const name of stopped)
+      assert.match(
+        output,
+        new RegExp(`- audit-svc \\S+/${name}: down; http://\\S+/${name}: server returned HTTP status 50\\d`),
+      );
+    assert.doesNotMatch(output, /- nginx /);
+  }
+
   it("are in force since the deploy, and each can be evaluated", async () => {
     const found = await until("every rule is evaluated", 30, async () => {
       const all = await rules();
@@ -61,6 +81,7 @@ describe("journey: the alerts in Prometheus", () => {
     await until("the alert fires", 30, async () =>
       (await up()).every((value) => value === "0") && (await state("AuditServiceDown")) === "firing" ? true : undefined,
     );
+    await refusesADeploy();
     await sandbox().docker("start", ...stopped);
     await until("the service is up again and the alert is over", 60, async () =>
       (await up()).every((value) => value === "1") && (await state("AuditServiceDown")) === "inactive"
