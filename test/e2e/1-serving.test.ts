@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { reloadsOf } from "./support/replicas";
-import { attached, until } from "./support/sandbox";
+import { attached, root, run, until } from "./support/sandbox";
 
 /** Spellings of /reload that reach it through one web framework or another (docs of nginx/routes.ts). */
 const reloads = [
@@ -54,6 +56,17 @@ describe("journey: an event in and out through the edge", () => {
       events.map((found) => [found.id, found.resource]),
       [[id, "console"]],
     );
+  });
+
+  it("does so by the requests in the README, as they stand there", async () => {
+    const readme = readFileSync(join(root, "README.md"), "utf8");
+    const [send = "", read = ""] = readme.match(/^curl (?:.*\\\n)*.*$/gm) ?? [];
+    const sent = await run(["bash", "-c", send], sandbox().env);
+    const { ids } = JSON.parse(sent.stdout) as { ids?: string[] };
+    assert.equal(ids?.length, 1, sent.output);
+    const { stdout, output } = await run(["bash", "-c", read], sandbox().env);
+    const { events } = JSON.parse(stdout) as { events?: { actor: string }[] };
+    assert.equal(events?.length, 1, output);
   });
 
   it("refuses an event without a token, and a reader that writes", async () => {
