@@ -6,15 +6,13 @@ import { request, type RequestOptions } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, type PeerCertificate, type TLSSocket } from "node:tls";
-import { times } from "../support/depth";
 import { startLoad } from "./support/load";
 import { attached, platform, root, run, until } from "./support/sandbox";
 
 const NAME = "vm2.sandbox.test";
 const MOUNT = "pki-e2e";
 
-// Three more deploys: with THOROUGH=1 only.
-(times(0, 1) === 0 ? describe.skip : describe)("journey: TLS at the edge", function () {
+describe("journey: TLS at the edge", function () {
   const sandbox = attached();
   const directory = mkdtempSync(join(tmpdir(), "tls-"));
   let vaultCa = "";
