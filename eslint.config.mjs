@@ -4,7 +4,7 @@ import globals from "globals";
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["build/", "**/dist/", "**/node_modules/", ".sandbox/"] },
+  { ignores: ["build/", "**/dist/", "**/node_modules/", ".sandbox/", ".cache/", ".gitlab-ci-local/"] },
   js.configs.recommended,
   {
     files: ["**/*.{js,mjs,cjs}"],

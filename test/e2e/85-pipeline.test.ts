@@ -51,7 +51,7 @@ describe("journey: the pipeline, run by gitlab-ci-local with its real scripts", 
     // The journeys that follow find the release that was there before.
     const { code, output } = await sandbox().pulumi(["up", "--yes", "--skip-preview"]);
     await removeLogins(sandbox());
-    pipelines.close();
+    await pipelines.close();
     assert.equal(code, 0, output);
   });
 

@@ -27,7 +27,7 @@ describe("journey: deploys that are cancelled, killed, locked out, or come from 
     // The journeys that follow find the release that was there before.
     const { code, output } = await sandbox().pulumi(["up", "--yes", "--skip-preview"]);
     await removeLogins(sandbox());
-    pipelines.close();
+    await pipelines.close();
     assert.equal(code, 0, output);
   });
 

@@ -96,7 +96,7 @@ if (times(0, 1) > 0)
           `userdel --force --remove deploy; ${rename("former", "deploy")}; kill -HUP $(pgrep -o -x sshd)`,
       );
       await docker("rm", "--force", "--volumes", `${platformNetwork}-guide-postgres`, `${platformNetwork}-guide-vault`);
-      pipelines.close();
+      await pipelines.close();
       const { code, output } = await cli(["up"]);
       assert.equal(code, 0, output);
     });

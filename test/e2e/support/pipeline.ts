@@ -52,6 +52,8 @@ export interface Result {
 export class Pipelines {
   readonly logs: string[] = [];
   readonly harbor: string;
+  /** Buildah's layers: of this object's own, so that nothing of the machine's is used, and no job finds them in its directory. */
+  readonly #layers: string;
 
   private constructor(
     private readonly sandbox: Sandbox,
@@ -60,6 +62,7 @@ export class Pipelines {
     private readonly path: string,
   ) {
     this.harbor = `${addressOf("registry")}:5000`;
+    this.#layers = `${dir}-layers`;
   }
 
   static async open(sandbox: Sandbox): Promise<Pipelines> {
@@ -74,7 +77,10 @@ export class Pipelines {
     const check = join(dir, "ci/check.yml");
     writeFileSync(check, readFileSync(check, "utf8").replace(/^ {2}services:\n(?: {4}.*\n)+/m, ""));
     // As after `npm ci`, which ci/prepare.sh then leaves out; hard links, because the jobs write nothing there.
-    await call("cp", ["-al", join(root, "node_modules"), join(dir, "node_modules")]);
+    for (const workspace of [".", "audit-svc", "sandbox"]) {
+      const modules = join(workspace, "node_modules");
+      if (existsSync(join(root, modules))) await call("cp", ["-al", join(root, modules), join(dir, modules)]);
+    }
     const lock = createHash("sha256")
       .update(readFileSync(join(dir, "package-lock.json")))
       .digest("hex");
@@ -112,7 +118,11 @@ export class Pipelines {
     );
   }
 
-  close(): void {
+  async close(): Promise<void> {
+    // Buildah leaves the place of its layers mounted when it runs as root.
+    const mounts = readFileSync("/proc/mounts", "utf8").match(new RegExp(`(?<= )${this.#layers}/\\S*`, "g")) ?? [];
+    for (const mount of mounts.reverse()) await call("umount", [mount]);
+    rmSync(this.#layers, { recursive: true, force: true });
     rmSync(this.dir, { recursive: true, force: true });
   }
 
@@ -192,10 +202,9 @@ export class Pipelines {
   }
 
   #environment(): NodeJS.ProcessEnv {
-    // Buildah's layers of its own, so that nothing of the machine's is used, and nothing is left there.
     const work = join(this.dir, ".gitlab-ci-local");
     const storage = join(work, "storage.conf");
-    writeFileSync(storage, `[storage]\ngraphroot = "${work}/layers"\nrunroot = "${work}/run"\n`);
+    writeFileSync(storage, `[storage]\ngraphroot = "${this.#layers}/graph"\nrunroot = "${this.#layers}/run"\n`);
     // What a runner is told once: that the mirror of the hub speaks plain HTTP, and the login with which its images are pulled.
     const registries = join(work, "registries.conf");
     writeFileSync(registries, `[[registry]]\nlocation = "${this.harbor}"\ninsecure = true\n`);
