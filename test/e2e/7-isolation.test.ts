@@ -13,6 +13,8 @@ describe("journey: from outside, only the edge's ports answer", function () {
   this.timeout(600_000);
   const sandbox = attached();
   const internet = platform("test-internet");
+  // Of the range for tests of networks (RFC 2544): what Docker would choose may be what the engine in VM2 has chosen for itself.
+  const internetRange = `198.18.${(process.env.SANDBOX_SUBNET ?? "10.213.18").split(".")[2]}.0/24`;
   const curious = { neighbour: platform("test-neighbour"), "the internet's side": platform("test-stranger") };
   let engine: NodeJS.ProcessEnv;
 
@@ -32,7 +34,7 @@ describe("journey: from outside, only the edge's ports answer", function () {
     engine = { ...process.env, DOCKER_HOST: engineHost };
     await tidy();
     const vm2 = await docker("inspect", "--format", "{{.Config.Image}}", platform("vm2"));
-    await docker("network", "create", internet);
+    await docker("network", "create", "--subnet", internetRange, internet);
     await docker("network", "connect", internet, platform("vm2"));
     for (const [who, network] of [
       [curious.neighbour, platformNetwork],
