@@ -1,10 +1,4 @@
-/** A value that JSON can hold. */
-export type Json = null | boolean | number | string | Json[] | JsonObject;
-
-/** An object of JSON. An interface because a type alias may not name itself through Record. */
-export interface JsonObject {
-  [key: string]: Json;
-}
+import { canonicalJson, type JsonObject } from "../components/canonical-json";
 
 /**
  * Parts that Grafana numbers by itself. The provider strips them from its state, so a program that sends them sees a difference for ever.
@@ -23,24 +17,6 @@ export function canonicalDashboard(dashboard: object): string {
   // Through JSON once: drops undefined members and the SDK's marker methods, as sending it would.
   const plain = JSON.parse(JSON.stringify(dashboard)) as JsonObject;
   return canonicalJson(withoutPanelIds(withoutNumbers(plain)));
-}
-
-/** Compact JSON with sorted keys, escaped as Go's encoding/json does. */
-export function canonicalJson(value: Json): string {
-  return JSON.stringify(sorted(value)).replace(
-    /[<>&\u2028\u2029]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-}
-
-function sorted(value: Json): Json {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (value === null || typeof value !== "object") return value;
-  return Object.fromEntries(
-    Object.keys(value)
-      .sort()
-      .map((key) => [key, sorted(value[key] as Json)]),
-  );
 }
 
 function withoutNumbers(record: JsonObject): JsonObject {

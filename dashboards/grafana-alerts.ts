@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 
+import { canonicalJson } from "../components/canonical-json";
 import { type Alert, type AlertOptions, alerts, annotations, labels } from "./alerts";
-import { canonicalJson } from "./canonical";
 
 /** One rule as the Grafana provider takes it (`RuleGroupRule`). */
 export interface GrafanaRule {

@@ -1,4 +1,5 @@
-import { type Json, type JsonObject, canonicalDashboard } from "./canonical";
+import type { Json, JsonObject } from "../components/canonical-json";
+import { canonicalDashboard } from "./canonical";
 import { type DataSource, SIBLINGS_LINK, TAG } from "./service";
 
 export interface NginxDashboardOptions {

@@ -1,4 +1,5 @@
 /** Renders the files of Vault Agent. Pure: test/unit/vault-agent.test.ts asserts the exact output. */
+import { canonicalJson, type Json } from "../components/canonical-json";
 import { quote } from "../components/shell";
 
 export interface AgentConfig {
@@ -110,20 +111,9 @@ export const MADE_BY_VAULT = '^ {4}"(password|user)": ';
  * @param leftOut which lines are left out; the text is then no JSON, but good for a digest
  */
 export function renderedSecret(data: unknown, leftOut?: string): string {
-  const sorted = (value: unknown): unknown =>
-    Array.isArray(value)
-      ? value.map(sorted)
-      : typeof value === "object" && value !== null
-        ? Object.fromEntries(
-            Object.entries(value)
-              .sort(([a], [b]) => (a < b ? -1 : 1))
-              .map(([key, inner]) => [key, sorted(inner)]),
-          )
-        : value;
-  const text = JSON.stringify(sorted(JSON.parse(JSON.stringify(data))), null, 2);
-  const escape = (c: string) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  const escaped = text.replace(/[<>&\u2028\u2029]/g, escape);
-  const lines = escaped.split("\n").filter((line) => leftOut === undefined || !new RegExp(leftOut).test(line));
+  // Through JSON once: drops undefined members, as sending it to Vault does.
+  const text = canonicalJson(JSON.parse(JSON.stringify(data)) as Json, 2);
+  const lines = text.split("\n").filter((line) => leftOut === undefined || !new RegExp(leftOut).test(line));
   return `${lines.join("\n")}\n`;
 }
 

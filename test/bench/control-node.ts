@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { platform, platformNetwork, root, run } from "../e2e/support/sandbox";
+import { platform, platformNetwork, platformSubnet, root, run } from "../e2e/support/sandbox";
 
 /** VM2 on the platform's network: what is measured there passes no port forwarding of the sandbox's own. */
-export const vm2Address = `${process.env.SANDBOX_SUBNET ?? "10.213.18"}.20`;
+export const vm2Address = `${platformSubnet}.20`;
 const name = platform("bench-control");
 
 /** The docker CLI on the engine that the sandbox itself runs on. @returns its output @throws Error when it fails */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { attached, platform, platformNetwork, root, run, until } from "./support/sandbox";
+import { attached, platform, platformNetwork, platformSubnet, root, run, until } from "./support/sandbox";
 
 const PORTS = [22, 80, 443, 2375, 2376, 5432, 8080, 8081, 8082, 8200, 9090, 9113, 9145];
 
@@ -14,7 +14,7 @@ describe("journey: from outside, only the edge's ports answer", function () {
   const sandbox = attached();
   const internet = platform("test-internet");
   // Of the range for tests of networks (RFC 2544): what Docker would choose may be what the engine in VM2 has chosen for itself.
-  const internetRange = `198.18.${(process.env.SANDBOX_SUBNET ?? "10.213.18").split(".")[2]}.0/24`;
+  const internetRange = `198.18.${platformSubnet.split(".")[2]}.0/24`;
   const curious = { neighbour: platform("test-neighbour"), "the internet's side": platform("test-stranger") };
   let engine: NodeJS.ProcessEnv;
 

@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { assertHas, assertStable, effect } from "./harness/expect.js";
 import { Bench } from "./harness/installed.js";
 import type { Plugin } from "./harness/plugin.js";
-import type { Props } from "./harness/values.js";
-import { IMAGE, docker, unique, until } from "./harness/world.js";
+import { IMAGE, docker, sleeper, unique, until } from "./harness/world.js";
 
 const CONTAINER = "docker:index/container:Container";
 const NETWORK = "docker:index/network:Network";
@@ -16,8 +15,6 @@ describe("docker Container: refresh and drift", () => {
   });
   afterEach(() => bench.cleanUp());
   after(() => bench.close());
-
-  const sleeper = (): Props => ({ image: IMAGE, command: ["sleep", "600"], destroyGraceSeconds: 0 });
 
   it("finds a container gone that was removed by hand", async () => {
     const web = plugin.resource(CONTAINER, unique("web"));

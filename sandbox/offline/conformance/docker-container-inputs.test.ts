@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { assertAutoname, assertEffects, assertHas, assertRefused, assertStable, effect } from "./harness/expect.js";
 import { Bench } from "./harness/installed.js";
 import type { Plugin } from "./harness/plugin.js";
-import { UNKNOWN, secret, secretKeys, unknownKeys, type Props } from "./harness/values.js";
-import { IMAGE, unique } from "./harness/world.js";
+import { UNKNOWN, secret, secretKeys, unknownKeys } from "./harness/values.js";
+import { IMAGE, sleeper, unique } from "./harness/world.js";
 
 const CONTAINER = "docker:index/container:Container";
 
@@ -15,8 +15,6 @@ describe("docker Container: inputs, preview and differences", () => {
   });
   afterEach(() => bench.cleanUp());
   after(() => bench.close());
-
-  const sleeper = (): Props => ({ image: IMAGE, command: ["sleep", "600"], destroyGraceSeconds: 0 });
 
   it("asks for previews and for secrets to be stripped", () => {
     assertHas(

@@ -5,7 +5,7 @@ import { assertEffects, assertHas, assertStable, effect } from "./harness/expect
 import { Bench } from "./harness/installed.js";
 import type { Plugin } from "./harness/plugin.js";
 import type { Props } from "./harness/values.js";
-import { IMAGE, docker, unique } from "./harness/world.js";
+import { IMAGE, docker, inspect, sleeper, unique } from "./harness/world.js";
 
 const CONTAINER = "docker:index/container:Container";
 const NETWORK = "docker:index/network:Network";
@@ -18,9 +18,6 @@ describe("docker Container: create, update, delete", () => {
   });
   afterEach(() => bench.cleanUp());
   after(() => bench.close());
-
-  const sleeper = (): Props => ({ image: IMAGE, command: ["sleep", "600"], destroyGraceSeconds: 0 });
-  const inspect = (id: string) => docker.getContainer(id).inspect();
 
   it("makes a container as it was told", async () => {
     const web = plugin.resource(CONTAINER, unique("web"));

@@ -4,7 +4,7 @@ import { assertHas, assertStable, effect } from "./harness/expect.js";
 import { Bench } from "./harness/installed.js";
 import type { Plugin } from "./harness/plugin.js";
 import type { Props } from "./harness/values.js";
-import { IMAGE, docker, execIn, unique } from "./harness/world.js";
+import { IMAGE, execIn, inspect, sleeper, unique } from "./harness/world.js";
 
 const CONTAINER = "docker:index/container:Container";
 
@@ -16,9 +16,6 @@ describe("docker Container: what happens around its start", () => {
   });
   afterEach(() => bench.cleanUp());
   after(() => bench.close());
-
-  const sleeper = (): Props => ({ image: IMAGE, command: ["sleep", "600"], destroyGraceSeconds: 0 });
-  const inspect = (id: string) => docker.getContainer(id).inspect();
 
   describe("wait", () => {
     it("returns once the container is healthy", async () => {

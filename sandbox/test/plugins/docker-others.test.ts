@@ -1,23 +1,17 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { formatDuration, parseDuration } from "../../offline/plugins/docker/durations.js";
 import { cpusOf } from "../../offline/plugins/docker/container-state.js";
 import { sshCommand } from "../../offline/plugins/docker/connection.js";
 import { Engine } from "../../offline/plugins/docker/engine.js";
 import { authHeader, registryAuths, registryOf } from "../../offline/plugins/docker/registry.js";
 import { baseImage } from "../../offline/conformance/harness/base-image.js";
+import { docker } from "./docker-containers.js";
 import { startRegistry } from "./docker-registry-server.js";
 import { startSshServer, type SshServer } from "./docker-sshd.js";
 import { Plugin, Resource } from "./provider-client.js";
 
 const SOCKET = "/var/run/docker.sock";
 const PREFIX = `dtest-others-${process.pid}`;
-
-function docker(...args: string[]): string {
-  return execFileSync("docker", args, { stdio: ["ignore", "pipe", "pipe"] })
-    .toString()
-    .trim();
-}
 
 describe("docker stand-in: connections", function () {
   this.timeout(60_000);

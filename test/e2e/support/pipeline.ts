@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { createHash } from "node:crypto";
 import { stringify } from "yaml";
 import { idToken, type Pipeline as Claims } from "./id-token";
-import { platform, root, run, type Sandbox } from "./sandbox";
+import { platform, platformSubnet, root, run, type Sandbox } from "./sandbox";
 
 const call = promisify(execFile);
 const state = (file: string): string => readFileSync(join(root, ".sandbox", file), "utf8");
@@ -218,8 +218,7 @@ export class Pipelines {
   }
 }
 
-export const addressOf = (part: "registry" | "vm2"): string =>
-  `${process.env.SANDBOX_SUBNET ?? "10.213.18"}.${{ registry: 12, vm2: 20 }[part]}`;
+export const addressOf = (part: "registry" | "vm2"): string => `${platformSubnet}.${{ registry: 12, vm2: 20 }[part]}`;
 
 async function trackedFiles(): Promise<string[]> {
   const { stdout } = await call("git", ["-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]);

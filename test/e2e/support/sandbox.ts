@@ -5,6 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 export const root = resolve(__dirname, "../../..");
 /** The platform's network on this machine's engine. */
 export const platformNetwork = process.env.SANDBOX_NAME ?? "audit-sandbox";
+/** First three octets of its range. */
+export const platformSubnet = process.env.SANDBOX_SUBNET ?? "10.213.18";
 /** A container of the platform on this machine's engine. */
 export const platform = (part: string): string => `${platformNetwork}-${part}`;
 const cli = ["--import", "tsx", "sandbox/src/cli.ts"];

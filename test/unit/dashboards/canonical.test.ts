@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 
 import { serviceDashboard } from "../../../dashboards";
-import { canonicalDashboard, canonicalJson } from "../../../dashboards/canonical";
+import { canonicalJson } from "../../../components/canonical-json";
+import { canonicalDashboard } from "../../../dashboards/canonical";
 
 describe("canonical JSON", () => {
   it("sorts keys at every depth and keeps the order of lists", () => {

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import Docker from "dockerode";
 import { baseImage } from "./base-image.js";
+import type { Props } from "./values.js";
 
 /** Everything this run makes in Docker starts with this, so that it can be told from others' and swept. */
 export const PREFIX = (process.env.CONFORMANCE_PREFIX ??= `conformance-${randomBytes(3).toString("hex")}`);
@@ -9,6 +10,11 @@ export const PREFIX = (process.env.CONFORMANCE_PREFIX ??= `conformance-${randomB
 export const IMAGE = process.env.CONFORMANCE_IMAGE ?? baseImage();
 
 export const docker = new Docker({ socketPath: "/var/run/docker.sock" });
+
+/** Inputs of a container that runs until it is deleted, and is then gone at once. */
+export const sleeper = (): Props => ({ image: IMAGE, command: ["sleep", "600"], destroyGraceSeconds: 0 });
+
+export const inspect = (id: string) => docker.getContainer(id).inspect();
 
 let count = 0;
 
