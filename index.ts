@@ -14,6 +14,7 @@ export = async () => {
   const previous = (await self.getOutputDetails("releases")).value as c.ReleaseState | undefined;
   const previousVersion = (await self.getOutputDetails("databasePasswordVersion")).value as number | undefined;
   const previousIssue = (await self.getOutputDetails("secretIdsIssued")).value as string | undefined;
+  const recreated = (await self.getOutputDetails("recreated")).value as c.Recreated | undefined;
 
   // Tokens come from the environment (VAULT_TOKEN, PGPASSWORD, GRAFANA_AUTH): as inputs they would stand in the state.
   const inVault = new vault.Provider("vault", { address: s.vaultAddress, skipChildToken: true });
@@ -34,6 +35,7 @@ export = async () => {
     sshOptions: s.hostSshOptions,
     tools: s.vaultImage,
     registry: registryLogin(s),
+    recreated,
   });
   const monitoring = c.filesHost("monitoring", s.prometheusHost, s.prometheusSshOptions, s.prometheusImage);
 
@@ -177,5 +179,6 @@ export = async () => {
     releases: cutover.state,
     secretIdsIssued: pulumi.all([secrets.agent, certificate?.volume]).apply(() => agents.secretIdIssue),
     databasePasswordVersion: locked.apply(() => s.databasePasswordVersion),
+    recreated: vm.recreated,
   };
 };

@@ -58,15 +58,15 @@ export class AuditService extends pulumi.ComponentResource {
     this.schemaVersion = migrated.stdout.apply(schemaVersionIn);
 
     this.containers = plan.replicas[plan.target].map((replica) =>
-      this.#replica(replica, args, plan.wanted.release, image, {
+      this.#replica(replica, args, plan.wanted.release, image, args.slots.had(replica), {
         dependsOn: [migrated, ...(args.after ?? [])],
       }),
     );
     if (plan.idle !== undefined) {
       const { slot, release } = plan.idle;
       for (const replica of plan.replicas[slot]) {
-        // Registered, so that it is not deleted, and left exactly as it was deployed.
-        this.#replica(replica, args, release.release, image, { ignoreChanges: EVERYTHING });
+        // Registered, so that it is not deleted, and left exactly as it was deployed, also when it is lost: made anew it would start.
+        this.#replica(replica, args, release.release, image, false, { ignoreChanges: EVERYTHING });
       }
     }
 
@@ -81,6 +81,7 @@ export class AuditService extends pulumi.ComponentResource {
     args: AuditServiceArgs,
     release: string,
     image: docker.RemoteImage,
+    had: boolean,
     opts: pulumi.CustomResourceOptions,
   ): docker.Container {
     const { spec } = args.slots;
@@ -113,7 +114,7 @@ export class AuditService extends pulumi.ComponentResource {
         logOpts: LOG_OPTIONS,
       },
       // Name and addresses are fixed, so the old container must go first; it is in the idle slot and serves nobody.
-      { parent: this, provider: args.host.provider, hooks: args.host.hooks, deleteBeforeReplace: true, ...opts },
+      { parent: this, ...args.host.named(replica.name, had), ...opts },
     );
   }
 

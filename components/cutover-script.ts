@@ -111,6 +111,8 @@ function library(context: CutoverContext, gate?: Gate): string[] {
     `ready() { ${ready} "$@"; }`,
     // `docker start` on a running container is no error and changes nothing.
     `start() { for c in "$@"; do docker start "$c" > /dev/null || { echo "container $c does not start" >&2; return 1; }; done; }`,
+    // Only what runs: a deploy that was killed may have removed one of them.
+    `stop() { running=$(docker container ls --format '{{.Names}}'); for c in "$@"; do shift; if printf '%s\\n' "$running" | grep -qFx "$c"; then set -- "$@" "$c"; fi; done; [ $# -eq 0 ] || docker stop --time 30 "$@" > /dev/null; }`,
     // Not by .State.OOMKilled, which the restart that follows takes back.
     'killed() { ooms=$(docker events --since "$began" --until "$(date +%s)" --filter "container=$1" --filter event=oom --format x | wc -l); [ "$ooms" -eq 0 ] || echo ", killed for want of memory at its limit of $(( $(docker inspect --format "{{.HostConfig.Memory}}" "$1") / 1048576 )) MiB"; }',
     `report() { for c in "$@"; do echo "--- $c: $(docker inspect --format '{{.State.Status}}, exit code {{.State.ExitCode}}, {{.RestartCount}} restarts' "$c" 2>&1)$(killed "$c"); its last lines:" >&2; docker logs --tail 50 "$c" >&2 2>&1 || true; done; }`,
@@ -176,7 +178,7 @@ export function cutoverScript(plan: CutoverPlan, context: CutoverContext): strin
           // Requests that nginx had passed on before the flip are still being answered; then SIGTERM lets the rest finish.
           `sleep ${plan.drainSeconds}`,
           "still_mine",
-          `docker stop --time 30 ${names(other)} > /dev/null`,
+          `stop ${names(other)}`,
           `echo "slot ${other.slot} is drained and kept for a rollback"`,
         ]),
   ].join("\n");

@@ -2,6 +2,7 @@ import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { clearsLeftovers } from "./leftovers";
+import { LostAndFound, type Recreated } from "./lost-and-found";
 import { hostScript, remoteShell, strictSsh, type ScriptArgs, type ScriptOptions } from "./host-script";
 import { commandLine } from "./shell";
 
@@ -14,6 +15,8 @@ export interface DockerHostArgs {
   tools: string;
   /** Login for pulling images; default anonymous. */
   registry?: { server: string; username: string; password: pulumi.Input<string> };
+  /** What the last run left in {@link DockerHost.recreated}; undefined while none has come to its end. */
+  recreated?: Recreated;
 }
 
 /**
@@ -27,8 +30,8 @@ export class DockerHost extends pulumi.ComponentResource {
   readonly provider: docker.Provider;
   /** Reference of the image for one-shots; present on the host before any script runs. */
   readonly tools: string;
-  /** For whatever has a fixed name here: see {@link clearsLeftovers}. */
-  readonly hooks: pulumi.ResourceHookBinding;
+  readonly #hooks: pulumi.ResourceHookBinding;
+  readonly #lost: LostAndFound;
   readonly #toolsImage: docker.RemoteImage;
   readonly #shell: string;
 
@@ -54,10 +57,34 @@ export class DockerHost extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    this.hooks = clearsLeftovers(name, this.#shell);
+    this.#hooks = clearsLeftovers(name, this.#shell);
+    this.#lost = new LostAndFound(this.#shell, args.recreated);
     this.tools = args.tools;
     this.#toolsImage = this.image(`${name}-tools`, args.tools, { parent: this });
     this.registerOutputs({});
+  }
+
+  /**
+   * Options of a container or network whose name is fixed here: whatever it replaces goes first, a leftover that has its name
+   * is cleared away, and it is made anew when the host has it no longer ({@link LostAndFound}).
+   *
+   * @param had whether the last run left one there; default true, which holds for all that every deploy has
+   */
+  named(
+    name: string,
+    had = true,
+  ): Pick<pulumi.CustomResourceOptions, "provider" | "hooks" | "deleteBeforeReplace" | "replacementTrigger"> {
+    return {
+      provider: this.provider,
+      hooks: this.#hooks,
+      deleteBeforeReplace: true,
+      replacementTrigger: this.#lost.trigger(name, had),
+    };
+  }
+
+  /** What was made anew, and how often; a stack output, and `recreated` of the next run. */
+  get recreated(): pulumi.Output<Recreated> {
+    return this.#lost.recreated;
   }
 
   /** An image pulled to this host, unless it is there already; kept when the resource is removed. */

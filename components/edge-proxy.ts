@@ -165,7 +165,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
         logOpts: LOG_OPTIONS,
       },
       // Name, address and published ports are fixed, so the old one has to go first.
-      { ...onHost, dependsOn: [configuration], hooks: args.host.hooks, deleteBeforeReplace: true },
+      { parent: this, ...args.host.named(`${name}-nginx`), dependsOn: [configuration] },
     );
     const exporter = new docker.Container(
       `${name}-exporter`,
@@ -180,7 +180,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
         networksAdvanced: [{ name: front.name, ipv4Address: addresses.front.exporter }],
         logOpts: LOG_OPTIONS,
       },
-      { ...onHost, hooks: args.host.hooks, deleteBeforeReplace: true },
+      { parent: this, ...args.host.named(`${name}-exporter`) },
     );
     const limited = [
       pidsLimit(`${name}-nginx-pids`, args.host, nginx, 64, { parent: this }),

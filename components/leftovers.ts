@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { spawn } from "node:child_process";
+import { askHost } from "./ask-host";
 import { quote } from "./shell";
 
 /** The docker CLI's word for the types whose names the components fix. */
@@ -18,7 +18,10 @@ const KINDS: Readonly<Record<string, string>> = {
 export function clearsLeftovers(name: string, shell: string): pulumi.ResourceHookBinding {
   const hook = new pulumi.ResourceHook(`${name}-leftovers`, async ({ type, newInputs }) => {
     const script = removeScript(type, newInputs?.name);
-    if (script !== undefined) await run(shell, script);
+    if (script === undefined) return;
+    await askHost(shell, script).catch((error: unknown) => {
+      throw new Error(`the host could not be asked for leftovers: ${(error as Error).message}`);
+    });
   });
   return { beforeCreate: [hook] };
 }
@@ -29,22 +32,4 @@ export function removeScript(type: string, name: unknown): string | undefined {
   if (kind === undefined || typeof name !== "string") return undefined;
   const force = kind === "container" ? " --force" : "";
   return `docker ${kind} inspect ${quote(name)} > /dev/null 2>&1 || exit 0; echo "removing ${kind} ${name}, which a deploy that did not end left behind" >&2; docker ${kind} rm${force} ${quote(name)} > /dev/null`;
-}
-
-/** @throws Error with what the script said */
-function run(shell: string, script: string): Promise<void> {
-  return new Promise((done, fail) => {
-    const child = spawn("sh", ["-c", `${shell} "$AUDIT_SCRIPT"`], {
-      env: { ...process.env, AUDIT_SCRIPT: script },
-      stdio: ["ignore", "ignore", "pipe"],
-    });
-    let said = "";
-    child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
-    child.on("error", fail);
-    // `exit`, not `close`: a shared ssh connection that was made for this may keep the pipe open.
-    child.on("exit", (code) => {
-      if (code === 0) done();
-      else fail(new Error(`the host could not be asked for leftovers: ${said.trim() || `exit code ${code}`}`));
-    });
-  });
 }

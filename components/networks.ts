@@ -43,7 +43,7 @@ export class Networks extends pulumi.ComponentResource {
           ...(plan === undefined ? {} : { ipamConfigs: [{ subnet: plan.subnet, gateway: plan.gateway }] }),
         },
         // A fixed name or subnet collides with itself when the new network is made before the old one is gone.
-        { parent: this, provider: args.host.provider, hooks: args.host.hooks, deleteBeforeReplace: true },
+        { parent: this, ...args.host.named(this.names[role]) },
       );
     this.front = network("front", true, this.addresses.front);
     this.admin = network("admin", true, this.addresses.admin);

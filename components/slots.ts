@@ -3,7 +3,14 @@ import * as pulumi from "@pulumi/pulumi";
 import { FLAG, cutoverScript, guardScript, type CutoverContext, type SlotReplicas } from "./cutover-script";
 import type { DockerHost } from "./docker-host";
 import type { Networks } from "./networks";
-import { completeSpec, planRelease, type ReleasePlan, type ReleaseState, type ReplicaSpec } from "./release";
+import {
+  completeSpec,
+  planRelease,
+  type ReleasePlan,
+  type ReleaseState,
+  type Replica,
+  type ReplicaSpec,
+} from "./release";
 
 /** Where the volume with the flag file is mounted, in nginx and in the agent. */
 const FLAG_DIRECTORY = "/run/release";
@@ -30,6 +37,7 @@ export class Slots extends pulumi.ComponentResource {
   readonly spec: Required<ReplicaSpec>;
   /** Whether this run puts another release in charge. */
   readonly deploys: boolean;
+  readonly #previous: ReleaseState | undefined;
   /** Volume of the flag file, where it is to be mounted, and the file there. */
   readonly flag: { volume: pulumi.Output<string>; directory: string; file: string };
   /** Resources that must be done before the target slot's containers are replaced. */
@@ -41,6 +49,7 @@ export class Slots extends pulumi.ComponentResource {
     super("audit:index:Slots", name, {}, opts);
     this.spec = completeSpec(args.spec);
     this.plan = planRelease(name, args.spec, args.previous, args.networks.addresses);
+    this.#previous = args.previous;
     this.deploys = args.previous?.active !== this.plan.target;
     const volume = `${name}-release`;
     this.context = {
@@ -71,6 +80,12 @@ export class Slots extends pulumi.ComponentResource {
   get reloadOnFront(): boolean {
     const { blue, green } = this.plan.replicas;
     return [...blue, ...green].some(({ reload }) => reload.network === "front");
+  }
+
+  /** Whether the last completed run left this replica of the target slot on the host. */
+  had(replica: Replica): boolean {
+    const count = this.#previous?.slots[this.plan.target]?.replicas ?? 0;
+    return this.target.replicas.indexOf(replica) < count;
   }
 
   get target(): SlotReplicas {

@@ -108,10 +108,9 @@ export function vaultAgent(name: string, args: VaultAgentArgs, opts: { parent: p
       logOpts: LOG_OPTIONS,
     },
     {
-      ...onHost,
+      parent,
+      ...host.named(`${name}-agent`),
       dependsOn: [written, login.delivered, ...(args.after ?? [])],
-      hooks: host.hooks,
-      deleteBeforeReplace: true,
     },
   );
   const limited = pidsLimit(`${name}-agent-pids`, host, container, 64, { parent });

@@ -74,11 +74,18 @@ function indent(lines: readonly string[], by: number): string {
   return lines.map((line) => (line === "" ? "" : " ".repeat(by) + line)).join("\n");
 }
 
+/**
+ * An idle connection to a replica is ended by nginx, and before the replica would do it: a request that meets one that is just being
+ * ended is lost, since nginx may not send a POST twice. Node and uvicorn end theirs after 5 seconds unless told otherwise.
+ */
+const UPSTREAM_IDLE_SECONDS = 4;
+
 function upstream(group: UpstreamGroup): string[] {
   return [
     `upstream ${group.name} {`,
     ...group.servers.map((s) => `    server ${s.address}:${s.port};`),
     "    keepalive 64;",
+    `    keepalive_timeout ${UPSTREAM_IDLE_SECONDS}s;`,
     "}",
   ];
 }

@@ -177,7 +177,7 @@ function newFastify(level: string): FastifyInstance {
     requestIdHeader: false,
     genReqId: (request) => requestId(request.headers["x-request-id"]),
     bodyLimit: 67_108_864,
-    // A proxy's idle connections (nginx: 60 s) must end before the service ends them, or requests meet a closed socket.
+    // A proxy's idle connections (nginx: 60 s by default) must end before the service ends them, or requests meet a closed socket.
     keepAliveTimeout: 75_000,
     requestTimeout: 60_000,
     forceCloseConnections: "idle",

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { chmodSync } from "node:fs";
 import { Agent } from "node:http";
+import { connect } from "node:net";
 import { dirname } from "node:path";
 import type { DatabaseConfig } from "../src/config.js";
 import { docker, hasDocker, logs, nodeImage, onePortImage, run, stop } from "./support/containers.js";
@@ -121,6 +122,24 @@ for (const make of makes) {
       const refused = await post(event({ actor: 1 }));
       assert.ok(refused.status >= 400 && refused.status < 500, `${refused.status}`);
       assert.deepEqual(await ids(), [one.id]);
+    });
+
+    it("keeps an idle connection open for longer than nginx does", async () => {
+      const { hostname, port } = new URL(url);
+      const socket = connect(Number(port), hostname);
+      let answers = "";
+      let ended = false;
+      socket.on("data", (chunk: Buffer) => (answers += chunk.toString()));
+      socket.on("end", () => (ended = true));
+      const ask = () => socket.write(`GET /healthz HTTP/1.1\r\nhost: ${hostname}\r\n\r\n`);
+      ask();
+      await until(() => answers.includes("HTTP/1.1 200"), 5_000, "an answer");
+      await pause(4_600);
+      assert.ok(!ended, "it was ended within 4.6 s");
+      answers = "";
+      ask();
+      await until(() => answers.includes("HTTP/1.1 200"), 5_000, "an answer on the same connection");
+      socket.destroy();
     });
 
     it("shows metrics as Prometheus reads them, with what the dashboards are made of", async () => {

@@ -6,7 +6,7 @@ import Mocha from "mocha";
 export interface Totals {
   passed: number;
   failed: number;
-  /** Titles of what failed, each with its message's first line. */
+  /** Titles of what failed, each with its message: the first line, and the last lines of a long one. */
   failures: string[];
   /** Titles of tests that did not run: they count as nothing, and are named at the end. */
   skipped: string[];
@@ -20,7 +20,7 @@ class TotalsReporter extends Mocha.reporters.Spec {
     const failures: string[] = [];
     // Not runner.stats.failures alone: a failing hook is one failure, whatever it kept from running.
     runner.on(Mocha.Runner.constants.EVENT_TEST_FAIL, (test: Mocha.Test, error: unknown) =>
-      failures.push(`${test.fullTitle()}: ${firstLine(error)}`),
+      failures.push(`${test.fullTitle()}: ${inShort(error)}`),
     );
     runner.on(Mocha.Runner.constants.EVENT_TEST_PENDING, (test: Mocha.Test) => skipped.push(test.fullTitle()));
     runner.once(Mocha.Runner.constants.EVENT_RUN_END, () => {
@@ -33,9 +33,12 @@ class TotalsReporter extends Mocha.reporters.Spec {
   }
 }
 
-function firstLine(error: unknown): string {
+/** A command's output says at its end why it failed. A CI shows a long log's end only: it must stand in the totals. */
+function inShort(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return (text.split("\n")[0] ?? "").slice(0, 200);
+  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  const shown = lines.length <= 16 ? lines : [...lines.slice(0, 1), "…", ...lines.slice(-14)];
+  return shown.map((line) => line.slice(0, 300)).join("\n      ");
 }
 
 module.exports = TotalsReporter;

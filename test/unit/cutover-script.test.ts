@@ -44,10 +44,13 @@ const cutover = (target: SlotReplicas, other: SlotReplicas | undefined) =>
 /** Runs a script under a `docker` that writes down what it was asked and plays a VM. */
 function execute(
   script: string,
-  vm: { serving: "blue" | "green"; ready: boolean; overtaken?: boolean; ooms?: number },
+  vm: { serving: "blue" | "green"; ready: boolean; overtaken?: boolean; ooms?: number; lost?: string },
 ) {
   const directory = mkdtempSync(join(tmpdir(), "cutover-"));
   const log = join(directory, "log");
+  const running = ["blue-1", "blue-2", "green-1", "green-2"]
+    .map((of) => `audit-svc-${of}`)
+    .filter((c) => c !== vm.lost);
   writeFileSync(join(directory, "serving"), vm.serving);
   writeFileSync(
     join(directory, "docker"),
@@ -63,6 +66,7 @@ case "$*" in
   run*audit-front*) echo ready >> ${log}; ${vm.ready ? "exit 0" : 'echo "http://172.29.96.1:8080/readyz"; exit 1'} ;;
   run*"cat /flag/owner"*) exit 0 ;;
   logs*) echo "last words"; exit 0 ;;
+  "container ls"*) printf '%s\\n' ${running.join(" ")}; exit 0 ;;
   events*) ${vm.ooms === undefined ? ":" : "echo x"}; exit 0 ;;
   inspect*Memory*) echo 67108864; exit 0 ;;
   inspect*) echo "running"; exit 0 ;;
@@ -98,6 +102,13 @@ describe("the cutover's script", () => {
       "flip green",
       "stop --time 30 audit-svc-blue-1 audit-svc-blue-2",
     ]);
+  });
+
+  it("stops what is left of the other slot: a killed deploy may have removed one of its containers", () => {
+    const vm = { serving: "blue", ready: true, lost: "audit-svc-blue-1" } as const;
+    const { code, steps } = execute(cutover(slot("green"), slot("blue")), vm);
+    assert.equal(code, 0);
+    assert.deepEqual(steps.slice(-2), ["flip green", "stop --time 30 audit-svc-blue-2"]);
   });
 
   it("does not flip to what is not ready: says why, stops it, and leaves the other serving", () => {

@@ -59,6 +59,7 @@ describe("the program", () => {
       "databasePasswordVersion",
       "image",
       "nginxDashboardUrl",
+      "recreated",
       "release",
       "releases",
       "secretIdsIssued",
@@ -108,11 +109,14 @@ describe("the program", () => {
     }
   });
 
-  it("clears the way before it makes what has a fixed name: a killed deploy may have left one that no state knows", async () => {
+  it("clears the way before it makes what has a fixed name, and would notice its loss: a killed deploy may leave what no state knows, or too little", async () => {
     const { resources } = await deploy();
     const named = [...ofType(resources, "Container"), ...ofType(resources, "Network")];
     assert.ok(named.length > 8);
-    for (const r of named) assert.deepEqual(r.beforeCreate, ["vm-leftovers"], r.name);
+    for (const r of named) {
+      assert.deepEqual(r.beforeCreate, ["vm-leftovers"], r.name);
+      assert.equal(r.replacementTrigger, 0, r.name);
+    }
   });
 
   it("publishes ports of nginx alone", async () => {

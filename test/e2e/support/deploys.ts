@@ -115,7 +115,7 @@ export function deploysUnderLoad(): DeploysUnderLoad {
     nothingLost: async () => {
       const result = await load?.stop();
       load = undefined;
-      assert.deepEqual(result?.lost, {}, `of ${result?.stored} requests`);
+      assert.deepEqual(result?.lost, {}, `lost ${JSON.stringify(result?.lost)}, stored ${result?.stored}`);
       assert.ok((result?.stored ?? 0) > 100, `only ${result?.stored} requests were sent`);
     },
   };

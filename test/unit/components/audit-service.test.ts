@@ -101,6 +101,19 @@ describe("AuditService", () => {
     }
   });
 
+  it("misses on the VM what the last completed deploy left in the slot that it fills, nothing else", async () => {
+    const { result } = await run(() => {
+      const previous = served(IMAGE);
+      const idle = { release: "older0000000", image: IMAGE, replicas: 1, memory: 256 };
+      return build({ image: OTHER_IMAGE, previous: { ...previous, slots: { ...previous.slots, green: idle } } });
+    });
+    const { green } = result.slots.plan.replicas;
+    assert.deepEqual(
+      green.map((replica) => result.slots.had(replica)),
+      [true, false],
+    );
+  });
+
   it("makes no container of a slot that was never filled", async () => {
     const { resources } = await run(build);
     assert.deepEqual(

@@ -18,6 +18,8 @@ export interface Registered {
   deleteBeforeReplace: boolean;
   /** Names of the hooks that run before it is made. */
   beforeCreate: string[];
+  /** Another than before, and the engine replaces it; undefined for none. */
+  replacementTrigger: unknown;
   protect: boolean;
 }
 
@@ -65,6 +67,7 @@ interface RegisterRequest {
   getIgnorechangesList(): string[];
   getDeletebeforereplace(): boolean;
   getHooks(): { getBeforeCreateList(): string[] } | undefined;
+  getReplacementTrigger(): { toJavaScript(): unknown } | undefined;
   getProtect(): boolean;
 }
 
@@ -122,6 +125,7 @@ export async function run<T>(
           ignoreChanges: request.getIgnorechangesList(),
           deleteBeforeReplace: request.getDeletebeforereplace(),
           beforeCreate: request.getHooks()?.getBeforeCreateList() ?? [],
+          replacementTrigger: request.getReplacementTrigger()?.toJavaScript(),
           protect: request.getProtect(),
         });
       }
