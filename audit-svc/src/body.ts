@@ -1,10 +1,10 @@
 import type { IncomingMessage } from "node:http";
+import { isDeepStrictEqual } from "node:util";
 import type { FastifyRequest } from "fastify";
 import { ApiError } from "./api-error.js";
 import type { BudgetShare } from "./budget.js";
 import type { LimitsConfig } from "./config.js";
 import { type EventRow, type FieldError, checkEvent } from "./event.js";
-import { sameContent } from "./ingest.js";
 
 /**
  * Collects a request's body.
@@ -139,4 +139,17 @@ function distinct(rows: EventRow[]): EventRow[] {
     byId.set(row.id, row);
   });
   return rows;
+}
+
+/** Whether two events have the same content; data is compared as JSON, so the order of keys does not matter. */
+function sameContent(a: EventRow, b: EventRow): boolean {
+  return (
+    a.occurredAt === b.occurredAt &&
+    a.application === b.application &&
+    a.actor === b.actor &&
+    a.action === b.action &&
+    a.resource === b.resource &&
+    a.outcome === b.outcome &&
+    (a.data === b.data || isDeepStrictEqual(JSON.parse(a.data), JSON.parse(b.data)))
+  );
 }

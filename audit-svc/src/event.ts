@@ -58,6 +58,8 @@ export type EventOutput = Static<typeof EventOutput>;
 /** A validated event, ready to be stored. */
 export interface EventRow {
   readonly id: string;
+  /** Whether the client chose the id. */
+  readonly chosen: boolean;
   readonly bucket: number;
   readonly occurredAt: string;
   readonly application: string;
@@ -130,7 +132,18 @@ export function checkEvent(
   }
   if (errors.length > before || moment === undefined || id === undefined) return undefined;
   const { application, actor, action, resource, outcome } = value;
-  return { id, bucket: bucketOf(id), occurredAt: moment.iso, application, actor, action, resource, outcome, data };
+  return {
+    id,
+    chosen: value.id !== undefined,
+    bucket: bucketOf(id),
+    occurredAt: moment.iso,
+    application,
+    actor,
+    action,
+    resource,
+    outcome,
+    data,
+  };
 }
 
 const LONE_SURROGATE = /\p{Surrogate}/u;

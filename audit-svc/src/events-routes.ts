@@ -4,6 +4,7 @@ import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
 import { ApiError, ErrorBody } from "./api-error.js";
+import { batchOf, idsOf } from "./batch.js";
 import type { Budget, BudgetShare } from "./budget.js";
 import { checkEvents, collect, parseBody } from "./body.js";
 import type { Active, Configurator } from "./configurator.js";
@@ -128,10 +129,12 @@ export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts):
         const body = request.body as unknown as Buffer | undefined;
         if (body === undefined) throw new ApiError(415, "no_body", "Send application/json or application/x-ndjson.");
         const ndjson = request.headers["content-type"]?.toLowerCase().startsWith("application/x-ndjson") === true;
-        const rows = checkEvents(parseBody(body, ndjson, limits), limits, principals.get(request)?.application);
-        await ingest.store(rows, body.length);
+        const batch = batchOf(
+          checkEvents(parseBody(body, ndjson, limits), limits, principals.get(request)?.application),
+        );
+        await ingest.store(batch, body.length);
         void reply.code(201);
-        return { ids: rows.map((row) => row.id) };
+        return { ids: idsOf(batch) };
       },
     );
 

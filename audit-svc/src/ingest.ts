@@ -1,12 +1,11 @@
-import { isDeepStrictEqual } from "node:util";
 import { ApiError } from "./api-error.js";
-import type { EventRow } from "./event.js";
-import { refusedPositions, storeEvents } from "./event-writer.js";
+import { type Batch, eventOfRow, idsOf } from "./batch.js";
+import { refusedRows, storeBatches } from "./event-writer.js";
 import type { Metrics } from "./metrics.js";
 import { kindOf, type Storage } from "./storage.js";
 
 interface Job {
-  readonly rows: readonly EventRow[];
+  readonly batch: Batch;
   readonly bytes: number;
   readonly deadline: number;
   readonly resolve: () => void;
@@ -41,21 +40,21 @@ export class Ingest {
   }
 
   /**
-   * Resolves once all the rows are committed.
+   * Resolves once all the events are committed.
    * @param bytes of the body they came in
    * @throws {ApiError} 503 when the queue is full or the database stays away, 409 when an id has other content
    */
-  store(rows: readonly EventRow[], bytes: number): Promise<void> {
+  store(batch: Batch, bytes: number): Promise<void> {
     const limits = this.current()?.config.limits;
     if (limits === undefined)
       return Promise.reject(ApiError.unavailable("not_configured", "The service has no configuration yet."));
     // A request that alone exceeds the queue could never be stored: it is let in when nothing else waits.
-    if (this.#events > 0 && this.#events + rows.length > limits.queueEvents) {
+    if (this.#events > 0 && this.#events + batch.events > limits.queueEvents) {
       return Promise.reject(ApiError.unavailable("overloaded", "Too many events are waiting to be stored; try again."));
     }
     return new Promise((resolve, reject) => {
-      this.#queue.push({ rows, bytes, deadline: performance.now() + limits.storeSeconds * 1000, resolve, reject });
-      this.#events += rows.length;
+      this.#queue.push({ batch, bytes, deadline: performance.now() + limits.storeSeconds * 1000, resolve, reject });
+      this.#events += batch.events;
       this.metrics.queueDepth.set(this.#events);
       this.#schedule();
     });
@@ -101,11 +100,11 @@ export class Ingest {
     let bytes = 0;
     while (this.#head < this.#queue.length) {
       const job = this.#queue[this.#head];
-      if (job === undefined || (events > 0 && (events + job.rows.length > max || bytes + job.bytes > GROUP_BYTES)))
+      if (job === undefined || (events > 0 && (events + job.batch.events > max || bytes + job.bytes > GROUP_BYTES)))
         break;
       this.#head += 1;
       group.push(job);
-      events += job.rows.length;
+      events += job.batch.events;
       bytes += job.bytes;
     }
     if (this.#head > 1024 || this.#head === this.#queue.length) {
@@ -152,23 +151,22 @@ export class Ingest {
   async #attempt(jobs: Job[]): Promise<Job[]> {
     const storage = this.current();
     if (storage === undefined) throw new Error("no configuration");
-    const { rows, owners, later } = merge(jobs);
+    const { now, later } = apart(jobs);
+    const batches = now.map((job) => job.batch);
     try {
-      await storage.write((db) => storeEvents(db, rows));
+      await storage.write((db) => storeBatches(db, batches));
     } catch (error) {
       if (storage.count(error) !== "conflict") throw error;
-      const refused = new Map<Job, string>();
-      for (const position of refusedPositions(error)) {
-        const row = rows[position];
-        if (row !== undefined) for (const job of owners.get(row.id) ?? []) refused.set(job, row.id);
-      }
-      for (const [job, id] of refused) this.#settle(job, conflict(job, id));
+      const refused = refusedEvents(now, refusedRows(error));
+      for (const [job, index] of refused) this.#settle(job, conflict(index));
       return jobs.filter((job) => !refused.has(job));
     }
-    this.metrics.batchSize.observe(rows.length);
-    this.metrics.countEvents(rows);
-    for (const job of jobs) if (!later.has(job)) this.#settle(job);
-    return [...later];
+    this.metrics.batchSize.observe(batches.reduce((sum, batch) => sum + batch.rows, 0));
+    for (const job of now) {
+      this.metrics.countEvents(job.batch.applications);
+      this.#settle(job);
+    }
+    return later;
   }
 
   async #mayRetry(error: unknown): Promise<boolean> {
@@ -184,7 +182,7 @@ export class Ingest {
   }
 
   #settle(job: Job, error?: Error): void {
-    this.#events -= job.rows.length;
+    this.#events -= job.batch.events;
     this.metrics.queueDepth.set(this.#events);
     if (error === undefined) job.resolve();
     else job.reject(error);
@@ -206,49 +204,40 @@ function failed(error: unknown): Error {
     : new Error("storing failed", { cause: error });
 }
 
-function conflict(job: Job, id: string): ApiError {
-  const index = job.rows.findIndex((row) => row.id === id);
+function conflict(index: number): ApiError {
   return new ApiError(409, "conflict", "An event with this id and other content is already stored.", {
     details: [{ index, field: "id", message: "is already stored with other content" }],
   });
 }
 
 /**
- * The rows of a group, each id once. A request whose id another request of the group uses with other content waits for
- * the next statement, which then refuses it.
+ * The requests of a group that can be stored by one statement, in which no id may come twice. One with an id that another of the
+ * group has waits for the next statement, which finds it stored, and knows whether its content is the same.
  */
-function merge(jobs: readonly Job[]): { rows: EventRow[]; owners: Map<string, Job[]>; later: Set<Job> } {
-  const seen = new Map<string, EventRow>();
-  const owners = new Map<string, Job[]>();
-  const later = new Set<Job>();
+function apart(jobs: readonly Job[]): { now: Job[]; later: Job[] } {
+  const seen = new Set<string>();
+  const now: Job[] = [];
+  const later: Job[] = [];
   for (const job of jobs) {
-    const differs = job.rows.some((row) => {
-      const other = seen.get(row.id);
-      return other !== undefined && !sameContent(other, row);
-    });
-    if (differs) {
-      later.add(job);
+    const ids = job.batch.chosen ? idsOf(job.batch) : [];
+    if (ids.some((id) => seen.has(id))) {
+      later.push(job);
       continue;
     }
-    for (const row of job.rows) {
-      if (!seen.has(row.id)) seen.set(row.id, row);
-      const list = owners.get(row.id);
-      if (list === undefined) owners.set(row.id, [job]);
-      else list.push(job);
-    }
+    for (const id of ids) seen.add(id);
+    now.push(job);
   }
-  return { rows: [...seen.values()], owners, later };
+  return { now, later };
 }
 
-/** Whether two rows have the same content; data is compared as JSON, so the order of keys does not matter. */
-export function sameContent(a: EventRow, b: EventRow): boolean {
-  return (
-    a.occurredAt === b.occurredAt &&
-    a.application === b.application &&
-    a.actor === b.actor &&
-    a.action === b.action &&
-    a.resource === b.resource &&
-    a.outcome === b.outcome &&
-    (a.data === b.data || isDeepStrictEqual(JSON.parse(a.data), JSON.parse(b.data)))
-  );
+/** Which requests have a refused row, counted over all of them, and the index of an event of theirs that it stands for. */
+function refusedEvents(jobs: readonly Job[], rows: readonly number[]): Map<Job, number> {
+  const refused = new Map<Job, number>();
+  let first = 0;
+  for (const job of jobs) {
+    const row = rows.find((at) => at >= first && at < first + job.batch.rows);
+    if (row !== undefined) refused.set(job, eventOfRow(job.batch, row - first));
+    first += job.batch.rows;
+  }
+  return refused;
 }

@@ -74,9 +74,7 @@ export class Metrics {
   }
 
   /** Counts stored events. */
-  countEvents(rows: readonly { readonly application: string }[]): void {
-    const counts = new Map<string, number>();
-    for (const { application } of rows) counts.set(application, (counts.get(application) ?? 0) + 1);
+  countEvents(counts: ReadonlyMap<string, number>): void {
     for (const [name, count] of counts) this.events.inc({ application: this.applicationLabel(name) }, count);
   }
 
