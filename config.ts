@@ -45,7 +45,17 @@ const wholeNumber = (low: number, high: number) =>
     .transform(Number)
     .refine((n) => n >= low && n <= high, hint(`must be from ${low} to ${high}`));
 
-const list = (item: z.ZodString, example: string) =>
+const anyRange = z.union([z.cidrv4(), z.cidrv6()]);
+const anyAddress = z.union([z.ipv4(), z.ipv6(), anyRange]);
+// By refine(): a union that fails says what one of its members says.
+const range = z
+  .string()
+  .refine((text) => anyRange.safeParse(text).success, hint("must be an address range such as 10.0.0.7/32"));
+const addressOrRange = z
+  .string()
+  .refine((text) => anyAddress.safeParse(text).success, hint("must be an address or a range such as 10.0.0.0/24"));
+
+const list = (item: z.ZodType<string>, example: string) =>
   z
     .string(hint(`is missing; set a list such as ${example}`))
     .transform((text, context) => {
@@ -79,11 +89,11 @@ const schema = z.strictObject({
   environment: identifier("a name such as vm2"),
   hostAddress: engineAddress,
   hostSshOptions: list(z.string(), '["-F", "ssh/config"]').default([]),
-  hostCidr: optional(z.string().regex(/^[0-9a-f.:]+\/\d{1,3}$/, hint("must be an address range such as 10.0.0.7/32"))),
+  hostCidr: optional(range),
   networkPrefix: z
     .string()
     .regex(
-      /^(10\.\d{1,3}|172\.(1[6-9]|2\d|3[01])|192\.168)$/,
+      /^(10\.(\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])|172\.(1[6-9]|2\d|3[01])|192\.168)$/,
       hint("must be two octets of a private range, for example 172.29"),
     )
     .default("172.29"),
@@ -155,14 +165,8 @@ const schema = z.strictObject({
     .default("72h"),
   edgeClientRate: wholeNumber(0, 100_000).default(0),
   edgeClientConnections: wholeNumber(0, 100_000).default(0),
-  edgeTrustedProxies: list(
-    z.string().regex(/^[0-9a-f.:]+(\/\d{1,3})?$/, hint("must be an address or a range such as 10.0.0.0/24")),
-    '["10.0.0.5"]',
-  ).default([]),
-  edgeMetricsAllow: list(
-    z.string().regex(/^[0-9a-f.:]+(\/\d{1,3})?$/, hint("must be an address or a range such as 10.0.0.0/24")),
-    '["10.0.0.9"]',
-  ),
+  edgeTrustedProxies: list(addressOrRange, '["10.0.0.5"]').default([]),
+  edgeMetricsAllow: list(addressOrRange, '["10.0.0.9"]'),
   serviceUrl: httpUrl,
   metricsAddress: z
     .string(hint("is missing; set host:port"))

@@ -108,11 +108,26 @@ describe("configuration", () => {
       "audit:edgeMetricsAllow[1] must be an address or a range such as 10.0.0.0/24",
     ],
     [
+      "an address that there is not",
+      { "audit:edgeTrustedProxies": '["10.0.0.256"]' },
+      "audit:edgeTrustedProxies[0] must be an address or a range such as 10.0.0.0/24",
+    ],
+    [
+      "a range that is too narrow",
+      { "audit:hostCidr": "10.0.0.7/33" },
+      "audit:hostCidr must be an address range such as 10.0.0.7/32",
+    ],
+    [
       "an application twice",
       { "audit:applications": '["crm", "crm"]' },
       "audit:applications must not name an application twice",
     ],
     ["no application", { "audit:applications": "[]" }, "audit:applications must name at least one application"],
+    [
+      "a range for containers that there is not",
+      { "audit:networkPrefix": "10.256" },
+      "audit:networkPrefix must be two octets of a private range, for example 172.29",
+    ],
     [
       "a public range for containers",
       { "audit:networkPrefix": "8.8" },
