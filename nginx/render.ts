@@ -87,6 +87,9 @@ function upstream(group: UpstreamGroup): string[] {
     "    keepalive 64;",
     `    keepalive_timeout ${UPSTREAM_IDLE_SECONDS}s;`,
     "}",
+    `upstream ${anyOf(group.name)} {`,
+    ...group.servers.map((s) => `    server ${s.address}:${s.port} max_fails=0;`),
+    "}",
   ];
 }
 
@@ -146,12 +149,37 @@ function encryption(): string[] {
   ];
 }
 
+/** Which release serves at this moment. */
+function release({ upstreams: [first, second], flagFile }: EdgeConfig): string[] {
+  return [`set $release ${first.name};`, `if (-f ${flagFile}) { set $release ${second.name}; }`];
+}
+
+/** Name of the group with the same servers that {@link again} uses: there nginx tries each of them, whatever it thinks of them. */
+const anyOf = (name: string): string => `any_${name}`;
+
+/**
+ * nginx chooses the release when a request begins, and passes it on when its body is there: by then a switch may be over. And a server
+ * that could not be reached is left alone for ten seconds, which would be all servers of a slot that was stopped and serves again.
+ */
+function again(config: EdgeConfig): string[] {
+  return [
+    "# What no replica took goes to what serves now: a client that sends slowly may have begun before a switch, and what served then is",
+    "# stopped. A request that a replica did take may have been stored, and is not sent twice.",
+    "location @again {",
+    "    recursive_error_pages on;",
+    "    error_page 502 503 504 = /.error/503;",
+    "    if ($upstream_connect_time ~ [0-9]) { return 503; }",
+    ...release(config).map((line) => `    ${line}`),
+    `    proxy_pass http://${anyOf("$release")};`,
+    "}",
+  ];
+}
+
 /** The listener of the service itself, and with TLS the plain one beside it, which sends every known path over there. */
 function servers(config: EdgeConfig): string[] {
   const { tls, limits, routes } = config;
-  const [first, second] = config.upstreams;
   const headers = commonHeaders(config);
-  const errors = errorPages(headers);
+  const errors = errorPages(headers, "@again");
   const main = [
     "# The only way in: what is not listed here does not exist.",
     "server {",
@@ -163,12 +191,12 @@ function servers(config: EdgeConfig): string[] {
     ...(limits.clientConnections === 0 ? [] : [`    limit_conn connections ${limits.clientConnections};`]),
     "",
     "    # A release is put in charge by a file, not by a reload: a reload resets keep-alive connections under load.",
-    `    set $release ${first.name};`,
-    `    if (-f ${config.flagFile}) { set $release ${second.name}; }`,
+    ...release(config).map((line) => `    ${line}`),
     "",
     ...routes.flatMap((route) => location(route, headers)).map((line) => `    ${line}`),
     `    location / { ${errorReturn(NOT_FOUND)} }`,
     "",
+    ...again(config).map((line) => `    ${line}`),
     ...errors.map((line) => `    ${line}`),
     "}",
   ];
@@ -224,8 +252,11 @@ http {
     uwsgi_temp_path /tmp/uwsgi;
     scgi_temp_path /tmp/scgi;
 
-    log_format json escape=json '{"time":"$time_iso8601","id":"$id","client":"$remote_addr","method":"$request_method",'
-        '"path":"$uri","status":$status,"bytes":$body_bytes_sent,"seconds":$request_time,"release":"$release",'
+    # As they were asked for: an error of nginx's own is answered by way of another path. Without the query, which may name an actor.
+    map $request $method { default $request_method; "~^(?<verb>[A-Z]+) " $verb; }
+    map $request_uri $path { default $uri; "~^(?<asked>[^?]+)" $asked; }
+    log_format json escape=json '{"time":"$time_iso8601","id":"$id","client":"$remote_addr","method":"$method",'
+        '"path":"$path","status":$status,"bytes":$body_bytes_sent,"seconds":$request_time,"release":"$release",'
         '"upstream":"$upstream_addr","upstreamSeconds":"$upstream_response_time"}';
     access_log /dev/stdout json;
 

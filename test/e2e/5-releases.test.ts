@@ -1,16 +1,19 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { request } from "node:http";
 import { times } from "../support/depth";
 import { deploysUnderLoad } from "./support/deploys";
-import { root, sandbox as cli } from "./support/sandbox";
+import { root, sandbox as cli, type Sandbox } from "./support/sandbox";
 
 describe("journey: releases, while clients go on sending", function () {
   const { deploys, nothingLost } = deploysUnderLoad();
 
-  it("puts a new release in charge without losing a request, and keeps the old one stopped", async () => {
+  it("puts a new release in charge without losing a request, also one that began before, and keeps the old one stopped", async () => {
     const before = await deploys().state();
+    const slow = slowRequest(deploys().sandbox);
     await deploys().mustUp({ memory: 224 });
     await nothingLost();
+    assert.deepEqual(await slow.end(), 201);
     const after = await deploys().state();
     assert.notEqual(after.active, before.active);
     await deploys().serves(after.active);
@@ -71,6 +74,31 @@ describe("journey: releases, while clients go on sending", function () {
     assert.match(await deploys().mustUp(), /Resources:\n\s+\d+ unchanged/);
   }).timeout(900_000);
 });
+
+/** A client that has begun to send an event and takes its time: a blank a second before the event itself. */
+function slowRequest(sandbox: Sandbox): { end: () => Promise<number | string> } {
+  const sent = request(`${sandbox.get("AUDIT_URL")}/v1/events`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${sandbox.get("AUDIT_TOKEN")}`, "content-type": "application/json" },
+  });
+  const status = new Promise<number | string>((done) => {
+    sent.on("response", (response) => {
+      response.resume();
+      done(response.statusCode ?? 0);
+    });
+    sent.on("error", (error) => done(error.message));
+  });
+  sent.write(" ");
+  const drip = setInterval(() => sent.write(" "), 1000);
+  return {
+    end: () => {
+      clearInterval(drip);
+      const event = { application: "demo", actor: "slow", action: "send", resource: "edge", outcome: "success" };
+      sent.end(JSON.stringify({ ...event, occurredAt: new Date().toISOString() }));
+      return status;
+    },
+  };
+}
 
 /** Lines of a deploy, the two worst first: Docker removes a container, and the new release has just been put in charge. */
 const MOMENTS = [

@@ -57,6 +57,7 @@ describe("nginx.conf", () => {
     ].map((match) => match[1]);
     assert.deepEqual(passed, [
       ...ROUTES.map((route) => `= ${route.path}`),
+      "@again",
       "= /metrics/nginx",
       "= /metrics/audit-svc-blue-1",
       "= /metrics/audit-svc-green-1",
