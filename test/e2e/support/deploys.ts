@@ -41,8 +41,8 @@ export class Deploys {
     return { ...this.sandbox.env, PULUMI_OPTION_CONFIG_FILE: file };
   }
 
-  up(change: Change = {}, ...options: string[]): Promise<Ran> {
-    return this.sandbox.pulumi(["up", "--yes", "--skip-preview", ...options], this.env(change));
+  up(change: Change = {}, options: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Promise<Ran> {
+    return this.sandbox.pulumi(["up", "--yes", "--skip-preview", ...options], { ...this.env(change), ...env });
   }
 
   /** As {@link up}, but it must succeed. @returns its output */
