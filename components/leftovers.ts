@@ -30,6 +30,7 @@ export function clearsLeftovers(name: string, shell: string): pulumi.ResourceHoo
 export function removeScript(type: string, name: unknown): string | undefined {
   const kind = KINDS[type];
   if (kind === undefined || typeof name !== "string") return undefined;
-  const force = kind === "container" ? " --force" : "";
+  // With the volumes that have no name: the provider would remove them too.
+  const force = kind === "container" ? " --force --volumes" : "";
   return `docker ${kind} inspect ${quote(name)} > /dev/null 2>&1 || exit 0; echo "removing ${kind} ${name}, which a deploy that did not end left behind" >&2; docker ${kind} rm${force} ${quote(name)} > /dev/null`;
 }

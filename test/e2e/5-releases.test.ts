@@ -54,7 +54,7 @@ describe("journey: releases, while clients go on sending", function () {
     const other = active === "blue" ? "green" : "blue";
     const lost = ["audit-svc-agent", "audit-edge-exporter"];
     // The state has them still: so does a deploy leave them that is killed between Docker's removal and its own note of it.
-    await deploys().sandbox.docker("rm", "--force", ...lost, `audit-svc-${other}-1`);
+    await deploys().sandbox.docker("rm", "--force", "--volumes", ...lost, `audit-svc-${other}-1`);
     const output = await deploys().mustUp();
     for (const name of lost) assert.match(output, new RegExp(`${name} created replacement`));
     assert.match(await deploys().mustUp(), /Resources:\n\s+\d+ unchanged/);

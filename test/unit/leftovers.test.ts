@@ -31,7 +31,7 @@ case "$2" in inspect) [ "$1 $3" = "${there ?? ""}" ] ;; *) echo "$*" >> ${log} ;
     const script = removeScript(CONTAINER, "audit-svc-green-1") ?? "";
     assert.deepEqual(execute(script, "container audit-svc-green-1"), {
       status: 0,
-      done: "container rm --force audit-svc-green-1",
+      done: "container rm --force --volumes audit-svc-green-1",
     });
     assert.deepEqual(execute(script, undefined), { status: 0, done: "" });
   });
