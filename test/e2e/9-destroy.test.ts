@@ -25,7 +25,11 @@ describe("journey: destroy leaves nothing, and `make up` begins anew", () => {
   });
 
   it("destroys the stack", async () => {
-    await sandbox().mustPulumi("destroy", "--yes", "--skip-preview");
+    const destroy = () => sandbox().pulumi(["destroy", "--yes", "--skip-preview"]);
+    let { code, output } = await destroy();
+    // The provider ends every process that is in the database; only a superuser may end one of autovacuum's, which is soon gone.
+    if (code !== 0 && output.includes("permission denied to terminate process")) ({ code, output } = await destroy());
+    assert.equal(code, 0, output);
     assert.doesNotMatch(await sandbox().mustPulumi("stack", "--show-ids"), /docker:|vault:|postgresql:/);
   });
 
