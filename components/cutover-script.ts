@@ -113,8 +113,8 @@ function library(context: CutoverContext, gate?: Gate): string[] {
     `start() { for c in "$@"; do docker start "$c" > /dev/null || { echo "container $c does not start" >&2; return 1; }; done; }`,
     // Only what runs: a deploy that was killed may have removed one of them.
     `stop() { running=$(docker container ls --format '{{.Names}}'); for c in "$@"; do shift; if printf '%s\\n' "$running" | grep -qFx "$c"; then set -- "$@" "$c"; fi; done; [ $# -eq 0 ] || docker stop --time 30 "$@" > /dev/null; }`,
-    // Not by .State.OOMKilled, which the restart that follows takes back.
-    'killed() { ooms=$(docker events --since "$began" --until "$(date +%s)" --filter "container=$1" --filter event=oom --format x | wc -l); [ "$ooms" -eq 0 ] || echo ", killed for want of memory at its limit of $(( $(docker inspect --format "{{.HostConfig.Memory}}" "$1") / 1048576 )) MiB"; }',
+    // By both: a restart takes .State.OOMKilled back, and Docker tells of no event when it was the container's first moment.
+    'killed() { ooms=$(docker events --since "$began" --until "$(date +%s)" --filter "container=$1" --filter event=oom --format x | wc -l); [ "$ooms" -gt 0 ] || [ "$(docker inspect --format "{{.State.OOMKilled}}" "$1" 2> /dev/null)" = true ] || return 0; echo ", killed for want of memory at its limit of $(( $(docker inspect --format "{{.HostConfig.Memory}}" "$1") / 1048576 )) MiB"; }',
     `report() { for c in "$@"; do echo "--- $c: $(docker inspect --format '{{.State.Status}}, exit code {{.State.ExitCode}}, {{.RestartCount}} restarts' "$c" 2>&1)$(killed "$c"); its last lines:" >&2; docker logs --tail 50 "$c" >&2 2>&1 || true; done; }`,
   ];
 }
