@@ -124,9 +124,13 @@ async function killedAt(moment: RegExp, env: NodeJS.ProcessEnv): Promise<void> {
     detached: true,
   });
   let output = "";
+  let killed = false;
   child.stdout.on("data", (chunk: Buffer) => {
     output += chunk.toString();
-    if (moment.test(output) && child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, "SIGKILL");
+    // Once: what it had printed still comes in when it is gone, and its group with it.
+    if (killed || !moment.test(output) || child.pid === undefined || child.exitCode !== null) return;
+    killed = true;
+    process.kill(-child.pid, "SIGKILL");
   });
   const signal = await new Promise((done) => child.on("exit", (_code, by) => done(by)));
   assert.equal(signal, "SIGKILL", `the deploy did not print ${String(moment)}:\n${output}`);
