@@ -4,7 +4,8 @@ import { askHost } from "./ask-host";
 /** How often a container or network was made anew because its host had lost it, by its name; without those that never were. */
 export type Recreated = Readonly<Record<string, number>>;
 
-const LIST = "docker container ls --all --format '{{.Names}}' && docker network ls --format '{{.Name}}'";
+/** Ends with a line that is no name: what came in only in part must not pass for a host that has lost the rest. */
+const LIST = "docker container ls --all --format '{{.Names}}' && docker network ls --format '{{.Name}}' && echo .";
 
 /**
  * Notices what a host has lost: removed by hand, or by a deploy that was killed before it wrote the removal down. The state
@@ -44,10 +45,10 @@ export class LostAndFound {
       .apply((all) => Object.fromEntries(all.filter(([, count]) => count > 0).sort(([a], [b]) => (a < b ? -1 : 1))));
   }
 
-  /** Names of all that the host has; undefined when it does not answer, which the deploy itself will find and say. */
+  /** Names of all that the host has; undefined when it does not answer in full, which the deploy itself will find and say. */
   #names(): Promise<ReadonlySet<string> | undefined> {
     this.#present ??= askHost(this.shell, LIST).then(
-      (printed) => new Set(printed.split("\n")),
+      (printed) => (printed.endsWith("\n.\n") ? new Set(printed.split("\n")) : undefined),
       () => undefined,
     );
     return this.#present;

@@ -53,6 +53,17 @@ describe("what a host has lost", () => {
     assert.equal((await deploy(found.recreated)).triggerOf("audit-admin"), 2);
   });
 
+  it("is nothing when the host's answer does not come in whole", async () => {
+    engineHas("audit-front");
+    // The shell of the host is gone after the first names.
+    const docker = join(directory, "docker");
+    writeFileSync(docker, `#!/bin/sh\n[ "$1" = network ] && { echo audit-front; kill -9 $PPID; }; exit 0\n`);
+    assert.deepEqual((await deploy({})).recreated, {});
+    // Or it says that all is well, and the end is missing.
+    writeFileSync(docker, `#!/bin/sh\n[ "$1" = network ] && printf audit-front; exit 0\n`);
+    assert.deepEqual((await deploy({})).recreated, {});
+  });
+
   it("is nothing before a deploy has come to its end, and nothing when the host does not answer", async () => {
     engineHas("something-else");
     assert.deepEqual((await deploy(undefined)).recreated, {});
