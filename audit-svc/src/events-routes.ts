@@ -10,7 +10,7 @@ import { checkEvents, collect, parseBody } from "./body.js";
 import type { Active, Configurator } from "./configurator.js";
 import { type Position, decodeCursor, encodeCursor } from "./cursor.js";
 import { EventInput, EventOutput, OUTCOMES } from "./event.js";
-import { type EventFilter, type Page, readEvents } from "./event-reader.js";
+import { type EventFilter, type StoredEvent, readEvents, toLine, toOutput } from "./event-reader.js";
 import type { Ingest } from "./ingest.js";
 import { kindOf } from "./storage.js";
 import { parseTime } from "./time.js";
@@ -166,7 +166,7 @@ export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts):
           throw new ApiError(400, "invalid_cursor", "This cursor was not made by this service.");
         const { events, more } = filter === undefined ? { events: [], more: false } : await page(filter, after, limit);
         const last = events.at(-1);
-        return { events, next: more && last !== undefined ? encodeCursor(last) : null };
+        return { events: events.map(toOutput), next: more && last !== undefined ? encodeCursor(last) : null };
       },
     );
 
@@ -186,7 +186,7 @@ export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts):
       async (request, reply) => {
         const filter = filterOf(request.query, principals.get(request));
         // The first page is read before the answer starts, so that a database that is away is still a 503.
-        const first = filter === undefined ? [] : (await chunk(filter, undefined, CHUNK)).events;
+        const first = filter === undefined ? [] : await chunk(filter, undefined, CHUNK);
         void reply.type("application/x-ndjson");
         return reply.send(
           Readable.from(lines(filter ?? {}, first), { objectMode: false, highWaterMark: 1 }) as unknown as string,
@@ -194,12 +194,12 @@ export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts):
       },
     );
 
-    async function* lines(filter: EventFilter, first: EventOutput[]): AsyncGenerator<string> {
+    async function* lines(filter: EventFilter, first: StoredEvent[]): AsyncGenerator<string> {
       for (let events = first; events.length > 0;) {
-        yield events.map((event) => `${JSON.stringify(event)}\n`).join("");
+        yield events.map(toLine).join("");
         const last = events.at(-1);
         if (events.length < CHUNK || last === undefined) return;
-        ({ events } = await chunk(filter, last, CHUNK));
+        events = await chunk(filter, last, CHUNK);
       }
     }
 
@@ -208,14 +208,14 @@ export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts):
       filter: EventFilter,
       after: Position | undefined,
       limit: number,
-    ): Promise<{ events: EventOutput[]; more: boolean }> {
-      const all: EventOutput[] = [];
+    ): Promise<{ events: StoredEvent[]; more: boolean }> {
+      const all: StoredEvent[] = [];
       for (let bytes = 0; ;) {
         const wanted = Math.min(CHUNK, limit + 1 - all.length);
         const next = await chunk(filter, all.at(-1) ?? after, wanted);
-        all.push(...next.events);
-        bytes += next.bytes;
-        if (next.events.length < wanted) return { events: all, more: false };
+        all.push(...next);
+        bytes += next.reduce((sum, event) => sum + event.data.length, 0);
+        if (next.length < wanted) return { events: all, more: false };
         if (all.length > limit) return { events: all.slice(0, limit), more: true };
         // The last one goes to the next page, which shows that there is one.
         if (bytes > PAGE_BYTES && all.length > 1) return { events: all.slice(0, -1), more: true };
@@ -223,7 +223,7 @@ export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts):
     }
 
     // One more try: a reload or a restart of the database may have closed the connection just now.
-    async function chunk(filter: EventFilter, after: Position | undefined, limit: number): Promise<Page> {
+    async function chunk(filter: EventFilter, after: Position | undefined, limit: number): Promise<StoredEvent[]> {
       for (let tries = 0; ; tries++) {
         const { storage } = active();
         try {

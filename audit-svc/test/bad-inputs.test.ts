@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import type { App } from "../src/app.js";
-import { badBytes, badInputs, badQueries } from "./support/bad-inputs.js";
+import { badInputs } from "./support/bad-inputs.js";
+import { badBytes, badQueries } from "./support/bad-requests.js";
 import { type TestDatabase, createDatabase } from "./support/database.js";
 import { event, get, post } from "./support/events.js";
 import { startApp } from "./support/service.js";

@@ -6,7 +6,7 @@ import Mocha from "mocha";
 export interface Totals {
   passed: number;
   failed: number;
-  /** Titles of what failed, each with its message: the first line, and the last lines of a long one. */
+  /** Titles of what failed, each with its reason in short. */
   failures: string[];
   /** Titles of tests that did not run: they count as nothing, and are named at the end. */
   skipped: string[];
@@ -33,12 +33,19 @@ class TotalsReporter extends Mocha.reporters.Spec {
   }
 }
 
-/** A command's output says at its end why it failed. A CI shows a long log's end only: it must stand in the totals. */
+const WIDTH = 140;
+
+/**
+ * A failure's reason in at most five short lines: a CI shows little of a long log's end, and there the totals stand.
+ * The whole of it is in mocha's own report. A command's output is long, and says in a few of its lines why it failed.
+ */
 function inShort(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  const lines = text.split("\n").filter((line) => line.trim() !== "");
-  const shown = lines.length <= 16 ? lines : [...lines.slice(0, 1), "…", ...lines.slice(-14)];
-  return shown.map((line) => line.slice(0, 300)).join("\n      ");
+  const lines = [...new Set(text.split("\n").map((line) => line.trim().slice(0, WIDTH)))].filter((line) => line !== "");
+  const [first = "", ...rest] = lines;
+  const telling = rest.filter((line) => /error|fail|refused|denied|unable|cannot|no such|timed? ?out|!==/i.test(line));
+  const shown = lines.length <= 5 ? rest : telling.length > 0 ? telling.slice(0, 4) : rest.slice(-4);
+  return [first, ...shown].join("\n      ");
 }
 
 module.exports = TotalsReporter;

@@ -38,9 +38,13 @@ export function sharedServer(): Promise<PostgresServer> {
 /**
  * Starts a server that a test or a benchmark may kill: by Docker where its image is there, else from the binaries on this machine.
  * @param hostNetwork without Docker's port forwarding in between, which would cost one side of a benchmark only
+ * @param settings the server's, as `name=value`; default PostgreSQL's own
  * @throws when neither is there, naming both ways
  */
-export async function startServer({ hostNetwork = false } = {}): Promise<PostgresServer> {
+export async function startServer({
+  hostNetwork = false,
+  settings = [] as readonly string[],
+} = {}): Promise<PostgresServer> {
   const image = process.env.AUDIT_TEST_POSTGRES_IMAGE ?? findImage();
   const binaries = findBinaries();
   if (image === undefined && binaries === undefined) {
@@ -49,7 +53,9 @@ export async function startServer({ hostNetwork = false } = {}): Promise<Postgre
     );
   }
   const port = await freePort();
-  const server = image !== undefined ? inDocker(image, port, hostNetwork) : asProcess(binaries ?? "", port);
+  const options = settings.flatMap((setting) => ["-c", setting]);
+  const server =
+    image !== undefined ? inDocker(image, port, hostNetwork, options) : asProcess(binaries ?? "", port, options);
   started.add(server);
   await server.start();
   return server;
@@ -92,7 +98,7 @@ function givenServer(url: string): PostgresServer {
   };
 }
 
-function inDocker(image: string, port: number, hostNetwork: boolean): PostgresServer {
+function inDocker(image: string, port: number, hostNetwork: boolean, settings: readonly string[]): PostgresServer {
   const network = hostNetwork ? ["--network", "host", "-e", `PGPORT=${port}`] : ["-p", `127.0.0.1:${port}:5432`];
   const name = `audit-svc-test-${process.pid}-${port}`;
   const docker = (...args: string[]): string =>
@@ -120,6 +126,7 @@ function inDocker(image: string, port: number, hostNetwork: boolean): PostgresSe
           "--shm-size",
           "128m",
           image,
+          ...settings,
         );
       made = true;
       await answers(url);
@@ -148,7 +155,7 @@ function inDocker(image: string, port: number, hostNetwork: boolean): PostgresSe
   };
 }
 
-function asProcess(bin: string, port: number): PostgresServer {
+function asProcess(bin: string, port: number, settings: readonly string[]): PostgresServer {
   const directory = mkdtempSync(join(tmpdir(), "audit-svc-pg-"));
   // PostgreSQL refuses to run as root.
   const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : { uid: undefined, gid: undefined };
@@ -183,7 +190,7 @@ function asProcess(bin: string, port: number): PostgresServer {
       if (!existsSync(data)) execFileSync(join(bin, "initdb"), ["-D", data, "-A", "trust", "-U", "postgres"], options);
       child = spawn(
         join(bin, "postgres"),
-        ["-D", data, "-p", String(port), "-k", directory, "-c", "listen_addresses=127.0.0.1"],
+        ["-D", data, "-p", String(port), "-k", directory, "-c", "listen_addresses=127.0.0.1", ...settings],
         options,
       );
       await answers(url);

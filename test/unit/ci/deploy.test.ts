@@ -1,0 +1,244 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { describe, it } from "mocha";
+import { releaseId } from "../../../components/release";
+import { deploy, dotenv } from "../../../ci/deploy";
+import { failed, lockOwner } from "../../../ci/lib/stack";
+import { commands, failsWith, jobWith, tokenFor, vaultWith, type Call } from "./support/job";
+import { digest, jobDirectory, login, output, OUTPUTS, SECRETS, settings, ups } from "./support/stack";
+
+const LOCKED = (
+  host: string,
+  pid: number,
+): string => `error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the lock file with \`pulumi cancel\`.
+  postgres://****:****@db/state/.pulumi/locks/organization/audit/vm2/cfa0ba57.json: created by root@${host} (pid ${pid}) at 2026-11-23T13:53:14Z`;
+
+describe("ci: deploy", () => {
+  const dir = jobDirectory();
+
+  const onTag = {
+    CI_COMMIT_TAG: "v1.2.0",
+    CI_COMMIT_REF_PROTECTED: "true",
+    GITLAB_USER_LOGIN: "alice",
+    CI_PIPELINE_URL: "https://gitlab.example.com/p/1",
+    IMAGE: digest("c"),
+  };
+  const after = { ...OUTPUTS, image: digest("c"), release: "cccccccccccc" };
+
+  it("deploys the image, keeps a record, and hands the links on", async () => {
+    let deployed = false;
+    const { exec, calls } = commands({
+      "pulumi config": settings,
+      "stack output": () => ({ stdout: JSON.stringify(deployed ? after : OUTPUTS) }),
+      "pulumi up": () => {
+        deployed = true;
+        return {};
+      },
+    });
+    const { job, log } = jobWith({ ...(await login("deploy")), ...onTag });
+    await deploy(job, exec, dir());
+    assert.deepEqual(ups(calls), [
+      `pulumi up --yes --skip-preview --suppress-progress --message deploy v1.2.0 by alice: release aaaaaaaaaaaa -> ${releaseId({ image: digest("c") })} (sha256:cccccccccccc); https://gitlab.example.com/p/1 --config audit:image=${digest("c")} --config audit:replicas=2 --config audit:memory=256 --config audit:reloadOn=admin --stack vm2 --non-interactive --color never`,
+    ]);
+    assert.equal(
+      readFileSync(join(dir(), "deploy.env"), "utf8"),
+      `SERVICE_URL=http://vm2.example.com\nDASHBOARD_URL=https://grafana.example.com/d/audit\nNGINX_DASHBOARD_URL=https://grafana.example.com/d/nginx\nIMAGE=${digest("c")}\nRELEASE=cccccccccccc\n`,
+    );
+    assert.ok(log.includes("release aaaaaaaaaaaa -> cccccccccccc"));
+  });
+
+  it("gives the program its logins by environment, and nothing that it has no use for", async () => {
+    const { exec, calls } = commands({
+      "pulumi config": settings,
+      "stack output": output(OUTPUTS),
+      "pulumi up": () => ({}),
+    });
+    const extra = { HARBOR_PASSWORD: "of-the-robot", GITLAB_TOKEN: "glpat-x", CI_JOB_TOKEN: "job-token" };
+    await deploy(jobWith({ ...(await login("deploy")), ...onTag, ...extra }).job, exec, dir());
+    const { env = {} } = calls.find(({ line }) => line.startsWith("pulumi up"))?.options ?? {};
+    assert.equal(env.PGPASSWORD, "of-the-deployer");
+    assert.equal(env.VAULT_TOKEN, "hvs.the-token-of-the-job");
+    assert.equal(env.VAULT_SERVER_TOKEN, "hvs.the-token-of-the-job");
+    for (const name of ["VAULT_ID_TOKEN", "HARBOR_PASSWORD", "GITLAB_TOKEN", "CI_JOB_TOKEN", "SSH_PRIVATE_KEY"])
+      assert.equal(env[name], undefined, name);
+    for (const { line } of calls)
+      for (const secret of Object.values(SECRETS)) assert.equal(line.includes(secret), false);
+  });
+
+  it("refuses a ref that is not protected, before it logs in anywhere", async () => {
+    const { exec, calls } = commands({});
+    await failsWith(
+      deploy(jobWith({ ...onTag, CI_COMMIT_REF_PROTECTED: "false" }).job, exec, dir()),
+      "v1.2.0 is not protected, and only protected tags are deployed; see Settings > Repository > Protected tags",
+    );
+    assert.equal(calls.length, 0);
+  });
+
+  it("refuses without an image, or with one that is not by digest", async () => {
+    const { exec } = commands({});
+    await failsWith(
+      deploy(jobWith({ ...onTag, IMAGE: "" }).job, exec, dir()),
+      "IMAGE is not set; the image job hands it on; is there an image for this tag?",
+    );
+    await failsWith(
+      deploy(jobWith({ ...onTag, IMAGE: "harbor.example.com/audit/audit-svc:v1" }).job, exec, dir()),
+      "IMAGE harbor.example.com/audit/audit-svc:v1 is not by digest; it must be host/project/name@sha256:…, as the image job writes it",
+    );
+  });
+
+  it("ends with the CLI's own first error, and writes no links", async () => {
+    const all = `Updating (vm2):\n\nDiagnostics:\n  command:local:Command (audit-svc-migrate):\n    error: exit status 1: running "ssh": migration 7 failed\n\n  pulumi:pulumi:Stack (audit-vm2):\n    error: update failed\n`;
+    const { exec } = commands({
+      "pulumi config": settings,
+      "stack output": output(OUTPUTS),
+      "pulumi up": () => ({ code: 255, all }),
+    });
+    await failsWith(
+      deploy(jobWith({ ...(await login("deploy")), ...onTag }).job, exec, dir()),
+      `Pulumi could not deploy ${digest("c")}: exit status 1: running "ssh": migration 7 failed`,
+    );
+    assert.throws(() => readFileSync(join(dir(), "deploy.env")), /ENOENT/);
+  });
+
+  it("does not begin when the VM cannot be reached", async () => {
+    const away = { code: 255, all: "ssh: connect to host vm2.example.com port 22: Connection refused\n" };
+    const { exec, calls } = commands({
+      "docker version": () => away,
+      "pulumi config": settings,
+      "stack output": output(OUTPUTS),
+    });
+    await failsWith(
+      deploy(jobWith({ ...(await login("deploy")), ...onTag }).job, exec, dir()),
+      "the VM at ssh://deploy@vm2.example.com (audit:hostAddress) cannot be reached, so nothing was changed: ssh: connect to host vm2.example.com port 22: Connection refused",
+    );
+    assert.deepEqual(ups(calls), []);
+  });
+
+  it("goes back to what the other slot holds", async () => {
+    const { exec, calls } = commands({
+      "pulumi config": settings,
+      "stack output": output(OUTPUTS),
+      "pulumi up": () => ({}),
+    });
+    await deploy(jobWith({ ...(await login("deploy")), ...onTag, IMAGE: undefined }, "rollback").job, exec, dir());
+    assert.ok(
+      ups(calls)[0]?.includes(
+        `--config audit:image=${digest("b")} --config audit:replicas=3 --config audit:memory=512 `,
+      ),
+    );
+    assert.ok(
+      ups(calls)[0]?.includes(
+        "--message rollback from v1.2.0 by alice: release aaaaaaaaaaaa -> bbbbbbbbbbbb (sha256:bbbbbbbbbbbb);",
+      ),
+    );
+  });
+
+  it("says when there is nothing to go back to", async () => {
+    const first = { ...OUTPUTS, releases: { active: "blue", slots: { blue: OUTPUTS.releases.slots.blue } } };
+    const { exec } = commands({ "pulumi config": settings, "stack output": output(first) });
+    await failsWith(
+      deploy(jobWith({ ...(await login("deploy")), ...onTag }, "rollback").job, exec, dir()),
+      "there is no former release to go back to: the other slot is empty",
+    );
+  });
+
+  it("names the logins that are missing", async () => {
+    const vault = await vaultWith({ "secret/ci/audit/deploy": { PGPASSWORD: "of-the-deployer" } });
+    const env = { VAULT_ADDR: vault.url, VAULT_ID_TOKEN: tokenFor({}), ...onTag };
+    await failsWith(
+      deploy(jobWith(env).job, commands({}).exec, dir()),
+      "PULUMI_BACKEND_URL, GRAFANA_AUTH: neither a CI variable nor in Vault at secret/ci/audit/deploy",
+    );
+  });
+
+  describe("when the state is locked", () => {
+    const lockedBy = (host: string, pid: number) => {
+      let free = false;
+      return commands({
+        "pulumi config": settings,
+        "stack output": output(OUTPUTS),
+        "pulumi cancel": () => {
+          free = true;
+          return {};
+        },
+        "pulumi up": () => (free ? {} : { code: 255, all: LOCKED(host, pid) }),
+      });
+    };
+    const cancelled = (calls: readonly Call[]): boolean => calls.some(({ line }) => line.startsWith("pulumi cancel"));
+
+    it("by another machine: says by whom, and how to go on", async () => {
+      const { exec, calls } = lockedBy("runner-7", 33);
+      await failsWith(
+        deploy(jobWith({ ...(await login("deploy")), ...onTag }).job, exec, dir()),
+        'stack vm2 is locked by root@runner-7 (pid 33); if that run is over, run this job again with LOCK_OWNER set to "root@runner-7 (pid 33)"',
+      );
+      assert.equal(cancelled(calls), false);
+    });
+
+    it("by the one that LOCK_OWNER names: releases it", async () => {
+      const { exec, calls } = lockedBy("runner-7", 33);
+      await deploy(
+        jobWith({ ...(await login("deploy")), ...onTag, LOCK_OWNER: "root@runner-7 (pid 33)" }).job,
+        exec,
+        dir(),
+      );
+      assert.ok(cancelled(calls));
+      assert.equal(ups(calls).length, 2);
+    });
+
+    it("by another than LOCK_OWNER names: leaves it", async () => {
+      const { exec, calls } = lockedBy("runner-8", 33);
+      await failsWith(
+        deploy(
+          jobWith({ ...(await login("deploy")), ...onTag, LOCK_OWNER: "root@runner-7 (pid 33)" }).job,
+          exec,
+          dir(),
+        ),
+        /^stack vm2 is locked by root@runner-8 /,
+      );
+      assert.equal(cancelled(calls), false);
+    });
+
+    it("by a process of this machine that is gone: releases it; that lives: leaves it", async () => {
+      const gone = lockedBy(hostname(), 2 ** 22 + 1);
+      await deploy(jobWith({ ...(await login("deploy")), ...onTag }).job, gone.exec, dir());
+      assert.ok(cancelled(gone.calls));
+      const alive = lockedBy(hostname(), process.pid);
+      await failsWith(
+        deploy(jobWith({ ...(await login("deploy")), ...onTag }).job, alive.exec, dir()),
+        /^stack vm2 is locked by /,
+      );
+      assert.equal(cancelled(alive.calls), false);
+    });
+
+    it("reads the owner as the CLI writes it", () => {
+      assert.deepEqual(lockOwner(LOCKED("vm", 18848)), { text: "root@vm (pid 18848)", host: "vm", pid: 18848 });
+      assert.equal(lockOwner("error: something else"), undefined);
+    });
+  });
+
+  it("goes on to the reason where the CLI's first lines only announce it", () => {
+    const said = [
+      "    error: update failed",
+      '    error: exit status 1: running "node --import tsx tools/load-rules.ts":',
+      "    The alert rules are not in force:",
+      "      - Prometheus has no rule group audit-svc-vm2",
+      "    Its rule_files read /etc/prometheus/rules/*.yml",
+    ].join("\n");
+    assert.equal(
+      failed("deploy it", said).message,
+      'Pulumi could not deploy it: exit status 1: running "node --import tsx tools/load-rules.ts": The alert rules are not in force: - Prometheus has no rule group audit-svc-vm2',
+    );
+  });
+
+  it("hands on no output that is missing or would be two lines", () => {
+    assert.throws(() => dotenv({ serviceUrl: "http://x" }), {
+      message: "the stack has no usable output for DASHBOARD_URL",
+    });
+    assert.throws(() => dotenv({ serviceUrl: "http://x\nIMAGE=evil" }), {
+      message: "the stack has no usable output for SERVICE_URL",
+    });
+  });
+});
