@@ -20,6 +20,9 @@ const NGINX_GID = 101;
 /** Where the volume is mounted, in nginx and in the agent. */
 const DIRECTORY = "/run/tls";
 
+/** A key from Vault is on no disk. */
+const IN_MEMORY = { type: "tmpfs", device: "tmpfs", o: `size=1m,mode=0750,uid=${VAULT_UID},gid=${NGINX_GID}` };
+
 /** Where the certificate comes from. */
 export type CertificateSource =
   | {
@@ -70,18 +73,13 @@ export class EdgeCertificate extends pulumi.ComponentResource {
     const { source } = args;
     const files = source.by === "files" ? readCertificate(source, args.serverName) : undefined;
     super("audit:index:EdgeCertificate", name, {}, opts);
-    const memory = files === undefined;
-    const volume = new docker.Volume(
-      name,
-      memory
-        ? {
-            name: `${name}-memory`,
-            driver: "local",
-            driverOpts: { type: "tmpfs", device: "tmpfs", o: `size=1m,mode=0750,uid=${VAULT_UID},gid=${NGINX_GID}` },
-          }
-        : { name },
-      { parent: this, provider: args.host.provider, deleteBeforeReplace: true },
-    );
+    // Two resources and not one that changes its kind: to replace a volume, everything that uses it has to go first, and nginx would
+    // be away before its new configuration was judged.
+    const onHost = { parent: this, provider: args.host.provider, deleteBeforeReplace: true };
+    const volume =
+      files === undefined
+        ? new docker.Volume(`${name}-tmpfs`, { name: `${name}-tmpfs`, driver: "local", driverOpts: IN_MEMORY }, onHost)
+        : new docker.Volume(name, { name }, onHost);
     const { there, agentMetrics } =
       files === undefined ? this.#agent(name, args, volume) : { there: this.#copy(name, args.host, volume, files) };
     this.volume = pulumi.all([volume.name, there]).apply(([v]) => v);

@@ -125,8 +125,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
         check:
           `{ echo "user root;"; sed 's/listen ${addresses.front.edge}:/listen 127.0.0.1:/' nginx.conf; } > test.conf` +
           ` && nginx -t -q -c /tmp/new/test.conf`,
-        // Not `docker kill --signal HUP`: the engine takes any kill for a stop by hand, and would leave nginx down after a reboot.
-        then: `if docker container inspect ${quote(`${name}-nginx`)} > /dev/null 2>&1; then docker exec ${quote(`${name}-nginx`)} nginx -c /etc/audit-edge/nginx.conf -s reload; fi`,
+        then: reloadScript(`${name}-nginx`, "/etc/audit-edge/nginx.conf"),
         after: [volume, nginxImage],
       },
       { parent: this },
@@ -190,4 +189,15 @@ export class EdgeProxy extends pulumi.ComponentResource {
     this.url = pulumi.all(limited.map((limit) => limit.id)).apply(() => args.publicUrl);
     this.registerOutputs({ url: this.url });
   }
+}
+
+/**
+ * Shell text that has a running nginx take in its configuration. One that does not run reads it when it starts; one that is being
+ * replaced may go between the look and the signal.
+ */
+function reloadScript(container: string, file: string): string {
+  const running = `[ "$(docker container inspect --format '{{.State.Running}}' ${quote(container)} 2> /dev/null)" = true ]`;
+  // Not `docker kill --signal HUP`: the engine takes any kill for a stop by hand, and would leave nginx down after a reboot.
+  const reload = `docker exec ${quote(container)} nginx -c ${quote(file)} -s reload`;
+  return `if ${running}; then ${reload} || ! ${running}; fi`;
 }

@@ -56,6 +56,9 @@ describe("EdgeCertificate", () => {
     assert.match(scriptOf(inputs), /chmod 0440 [^]*chown 0:101/);
     assert.doesNotMatch(scriptOf(inputs), /PRIVATE KEY/);
     assert.deepEqual(ofType(resources, "Container"), []);
+    // Of the same name as Vault's it would be replaced, and nginx removed for it before its configuration is judged.
+    const volumes = ofType(resources, "Volume").map(({ name }) => name);
+    assert.ok(volumes.includes("audit-edge-certificate") && !volumes.includes("audit-edge-certificate-tmpfs"));
   });
 
   it("of Vault: an agent of its own, whose token may have certificates issued for one role and nothing else", async () => {
@@ -70,7 +73,7 @@ describe("EdgeCertificate", () => {
     assert.deepEqual(inputs.networksAdvanced, [{ name: "audit-egress" }]);
     assert.equal(inputs.user, "100:101");
     assert.equal(inputs.readOnly, true);
-    const volume = find(resources, "Volume", "audit-edge-certificate").inputs;
+    const volume = find(resources, "Volume", "audit-edge-certificate-tmpfs").inputs;
     assert.deepEqual((volume.driverOpts as Record<string, string>).type, "tmpfs", "the key is on no disk");
     assert.match(
       scriptOf(find(resources, "Command", "audit-edge-certificate-issued").inputs),

@@ -1,4 +1,8 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
 import { EdgeProxy } from "../../../components/edge-proxy";
 import { ROUTES } from "../../../nginx/routes";
 import { find, ofType, run, valueOf, scriptOf } from "../support/program";
@@ -70,6 +74,28 @@ describe("EdgeProxy", () => {
     assert.match(files.inputs.stdin as string, /^-----next-file-----nginx\.conf\n# Written by/);
     assert.ok(find(resources, "Container", "audit-edge-nginx").dependsOn.includes(files.urn));
   });
+
+  const moments = [
+    { when: "is not there", inspect: "exit 1", exec: "exit 99", code: 0 },
+    { when: "is stopped", inspect: "echo false", exec: "exit 99", code: 0 },
+    { when: "takes it in", inspect: "echo true", exec: "exit 0", code: 0 },
+    { when: "goes in between", inspect: "[ ! -e $HOME/gone ] && echo true", exec: "touch $HOME/gone; exit 1", code: 0 },
+    { when: "refuses", inspect: "echo true", exec: "exit 1", code: 1 },
+  ];
+  for (const { when, inspect, exec, code } of moments) {
+    it(`reloads nginx, and ${code === 0 ? "is content" : "fails"} when it ${when}`, async () => {
+      const { resources } = await run(build);
+      const script = scriptOf(find(resources, "Command", "audit-edge-config-files").inputs);
+      const directory = mkdtempSync(join(tmpdir(), "edge-"));
+      const docker = `#!/bin/sh\ncase "$1" in container) ${inspect} ;; exec) ${exec} ;; esac\n`;
+      writeFileSync(join(directory, "docker"), docker);
+      chmodSync(join(directory, "docker"), 0o755);
+      const env = { HOME: directory, PATH: `${directory}${delimiter}${process.env.PATH}` };
+      const { status } = spawnSync("sh", ["-c", script], { env, input: "", encoding: "utf8" });
+      rmSync(directory, { recursive: true });
+      assert.equal(status, code);
+    });
+  }
 
   it("does not replace nginx when its configuration changes: that is a reload", async () => {
     const { resources } = await run(build);
