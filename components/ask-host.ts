@@ -1,4 +1,9 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** Milliseconds for what a shell that has ended printed last. */
+const REST = 2_000;
 
 /**
  * Runs a shell text on a host while the program runs, not as a resource.
@@ -18,12 +23,13 @@ export function askHost(shell: string, script: string): Promise<string> {
     child.stdout.on("data", (chunk: Buffer) => (printed += chunk.toString()));
     child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
     child.on("error", fail);
-    // `exit`, not `close`: a shared ssh connection that was made for this may keep the pipes open.
-    child.on("exit", (code) =>
-      setImmediate(() => {
+    const whole = Promise.all([once(child.stdout, "end"), once(child.stderr, "end")]);
+    child.on("exit", (code) => {
+      // Not for ever: a shared ssh connection that was made for this may keep the pipes open.
+      void Promise.race([whole, sleep(REST, undefined, { ref: false })]).then(() => {
         if (code === 0) done(printed);
         else fail(new Error(said.trim() || `exit code ${code}`));
-      }),
-    );
+      });
+    });
   });
 }

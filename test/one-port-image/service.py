@@ -6,12 +6,13 @@ WORKERS (default 1; with more, /reload reaches one worker only, the file's watch
 """
 
 import asyncio
+import collections
 import hashlib
 import hmac
 import json
 import os
 import uuid
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timezone
 
 import asyncpg
@@ -45,6 +46,7 @@ class State:
     """The configuration in force."""
 
     pool: asyncpg.Pool | None = None
+    users: collections.Counter[asyncpg.Pool] = collections.Counter()
     tokens: list[tuple[str, str]] = []
     digest = ""
     generation = 0
@@ -81,7 +83,24 @@ async def reload() -> None:
         State.generation += 1
         GENERATION.set(State.generation)
         if old is not None:
-            asyncio.create_task(old.close())
+            retire(old)
+
+
+def retire(pool: asyncpg.Pool) -> None:
+    """Closes a pool that a reload has replaced, once nobody uses it: one that closes refuses whoever still waits for a connection."""
+    if pool is not State.pool and State.users[pool] == 0:
+        del State.users[pool]
+        asyncio.create_task(pool.close())
+
+
+@contextmanager
+def in_use(pool: asyncpg.Pool):
+    State.users[pool] += 1
+    try:
+        yield pool
+    finally:
+        State.users[pool] -= 1
+        retire(pool)
 
 
 async def watch() -> None:
@@ -123,11 +142,13 @@ async def store(event: Event, request: Request):
     pool = allow(request, "writer")
     key = event.id or uuid.uuid4()
     try:
-        await pool.execute(
-            "INSERT INTO toy.events (id, occurred_at, application, actor, action, resource, outcome, data)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
-            key, event.occurredAt, event.application, event.actor, event.action, event.resource, event.outcome, json.dumps(event.data),
-        )
+        with in_use(pool):
+            await pool.execute(
+                "INSERT INTO toy.events (id, occurred_at, application, actor, action, resource, outcome, data)"
+                " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+                *(key, event.occurredAt, event.application, event.actor, event.action, event.resource, event.outcome),
+                json.dumps(event.data),
+            )
     except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncio.TimeoutError):
         raise HTTPException(503, "the database is away", {"Retry-After": "1"})
     EVENTS.labels(event.application).inc()
@@ -137,7 +158,8 @@ async def store(event: Event, request: Request):
 
 @app.get("/v1/events")
 async def read(request: Request, limit: int = 100):
-    rows = await allow(request, "reader").fetch("SELECT * FROM toy.events ORDER BY occurred_at DESC, id DESC LIMIT $1", limit)
+    with in_use(allow(request, "reader")) as pool:
+        rows = await pool.fetch("SELECT * FROM toy.events ORDER BY occurred_at DESC, id DESC LIMIT $1", limit)
     events = [
         {"id": str(r["id"]), "occurredAt": r["occurred_at"].astimezone(timezone.utc).isoformat(), "data": json.loads(r["data"])}
         | {name: r[name] for name in ("application", "actor", "action", "resource", "outcome")}
@@ -166,7 +188,8 @@ async def healthz():
 @app.get("/readyz")
 async def readyz(response: Response):
     try:
-        await State.pool.fetchval("SELECT 1", timeout=2)
+        with in_use(State.pool) as pool:
+            await pool.fetchval("SELECT 1", timeout=2)
         status = "ready"
     except Exception:
         response.status_code = 503

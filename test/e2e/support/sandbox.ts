@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -36,8 +37,11 @@ export function run(
     });
     child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
     child.on("error", fail);
-    // `exit`, not `close`: ssh's shared connection goes on in the background and keeps the pipes open.
-    child.on("exit", (code) => setImmediate(() => done({ code: code ?? 1, output, stdout })));
+    const whole = Promise.all([once(child.stdout, "end"), once(child.stderr, "end")]);
+    // Not for ever: ssh's shared connection goes on in the background and keeps the pipes open.
+    child.on("exit", (code) => {
+      void Promise.race([whole, sleep(500)]).then(() => done({ code: code ?? 1, output, stdout }));
+    });
     child.stdin.end(input);
   });
 }
