@@ -119,6 +119,7 @@ export class Configurator {
     try {
       await storage.probe();
       await storage.ensurePartitions();
+      await storage.rehearse();
     } catch (error) {
       void storage.close().catch(() => undefined);
       return this.#refuse(

@@ -1,12 +1,24 @@
 import pg from "pg";
 import type { FastifyBaseLogger } from "fastify";
+import { batchOf } from "./batch.js";
+import { checkEvents, parseBody } from "./body.js";
 import type { Config, DatabaseConfig } from "./config.js";
 import { UserError, reasonOf } from "./errors.js";
+import { storeBatches } from "./event-writer.js";
 import { LogLimit } from "./log-limit.js";
 import type { Metrics } from "./metrics.js";
 
 /** The schema version that this program needs: the number of the newest file in migrations/. */
 export const SCHEMA_VERSION = 1;
+
+/** What {@link Storage.rehearse} stores and takes back. */
+const REHEARSED = {
+  application: "audit-svc",
+  actor: "audit-svc",
+  action: "rehearse",
+  resource: "events",
+  outcome: "success",
+};
 
 const TIMESTAMPTZ = 1184;
 // Times stay text: a JavaScript Date would cut off the microseconds.
@@ -148,6 +160,34 @@ export class Storage {
   /** Makes coming months' partitions where they are missing. */
   async ensurePartitions(): Promise<void> {
     await this.write((db) => db.query("SELECT audit.ensure_partitions()"));
+  }
+
+  /**
+   * Stores an event over each connection that will store, and takes it back. What no check foresees shows here and not at the
+   * first client's event; and the first ones are not slow: a fresh connection's first store takes tens of milliseconds, in which
+   * PostgreSQL learns the tables, their partitions and indexes, and everybody behind it would wait.
+   */
+  async rehearse(): Promise<void> {
+    const { limits } = this.config;
+    await this.write(async (pool) => {
+      const clients = await Promise.all(Array.from({ length: limits.writers }, () => pool.connect()));
+      const outcomes = await Promise.allSettled(
+        clients.map(async (client) => {
+          const event = { ...REHEARSED, occurredAt: new Date().toISOString() };
+          const batch = batchOf(
+            checkEvents(parseBody(Buffer.from(JSON.stringify(event)), false, limits), limits, undefined),
+          );
+          await client.query("BEGIN");
+          await storeBatches(client, [batch]);
+          await client.query("ROLLBACK");
+        }),
+      );
+      const failed = outcomes.find((outcome) => outcome.status === "rejected");
+      for (const client of clients) client.release(failed !== undefined);
+      if (failed === undefined) return;
+      this.count(failed.reason);
+      throw new UserError(`database: an event cannot be stored: ${reasonOf(failed.reason)}`);
+    });
   }
 
   /** Size of the database, in bytes, and the moment up to which events have partitions, in ms since 1970. */

@@ -137,6 +137,23 @@ describe("reload", function () {
     await stop();
   });
 
+  it("stores an event over each connection before a configuration is in force, and keeps none of them", async () => {
+    const own = await createDatabase();
+    const { app, file, stop } = await startApp(own.runtime, { writers: 3 });
+    assert.deepEqual(app.configurator.active?.storage.connections, { idle: 3, busy: 0, waiting: 0 });
+    for (const table of ["events", "event_ids"])
+      assert.deepEqual(await own.query(`SELECT * FROM audit.${table}`), [], table);
+    await own.query("REVOKE EXECUTE ON FUNCTION audit.store FROM PUBLIC");
+    file.write(configContent(own.runtime, { writers: 2 }));
+    const { body } = await reload(app);
+    assert.deepEqual(
+      [body.result, body.reason],
+      ["unreachable", "database: an event cannot be stored: permission denied for function store"],
+    );
+    await stop();
+    await own.drop();
+  });
+
   it("waits for a file that is not there yet, and takes it in by itself", async () => {
     const file = new ConfigFile();
     const app = await buildApp({ configFile: file.path, logLevel: "silent" });

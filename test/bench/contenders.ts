@@ -2,14 +2,16 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { root, until, type Sandbox } from "../e2e/support/sandbox";
-import { type ControlNode, onVm2, seconds, vm2Address } from "./control-node";
+import { type ControlNode, NICE, onVm2, seconds, vm2Address } from "./control-node";
 
-/** Seconds from the start of a deploy. */
+/** What a deploy took. */
 export interface Deployed {
-  /** Until all traffic goes to what was deployed. */
+  /** Seconds from its start until all traffic goes to what was deployed. */
   readonly traffic: number;
-  /** Until the tool has ended. */
+  /** Seconds until the tool has ended. */
   readonly whole: number;
+  /** When the switch was over, by `performance.now()`; undefined where a tool has no such moment. */
+  readonly switched?: number;
 }
 
 /** A way to put a release of the service on VM2. */
@@ -38,7 +40,11 @@ function pulumiUp(sandbox: Sandbox, image: string): Promise<Deployed> {
   const started = performance.now();
   const since = (): number => (performance.now() - started) / 1000;
   return new Promise((done, fail) => {
-    const child = spawn("pulumi", ["up", ...flags], { cwd: root, env: sandbox.env, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn("nice", ["-n", String(NICE), "pulumi", "up", ...flags], {
+      cwd: root,
+      env: sandbox.env,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     let said = "";
     let traffic: number | undefined;
     child.stdout.on("data", (chunk: Buffer) => {
@@ -49,7 +55,7 @@ function pulumiUp(sandbox: Sandbox, image: string): Promise<Deployed> {
     child.on("error", fail);
     child.on("exit", (code) => {
       const whole = since();
-      if (code === 0) done({ traffic: traffic ?? whole, whole });
+      if (code === 0) done({ traffic: traffic ?? whole, whole, switched: started + (traffic ?? whole) * 1000 });
       else fail(new Error(`pulumi up ended with ${String(code)}:\n${said.slice(-3000)}`));
     });
   });

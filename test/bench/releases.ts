@@ -8,6 +8,10 @@ import { type Area, atMostRow, boundRow, median, type Row, shownRow } from "./ro
 /** What clients send all the time: 50 of them, each on its keep-alive connection, 500 requests a second in all. */
 const LOAD = { clients: 50, rate: 500 };
 
+/** Milliseconds before and after the switch was reported that are its window: the flip comes before the report, the cold replicas after. */
+const BEFORE = 1_500;
+const AFTER = 2_500;
+
 /** Deploys on VM2, against tools that do the same work: same image, machine, database and load (peers/README.md). */
 export const releases: Area = {
   name: "releases",
@@ -33,9 +37,11 @@ interface Outcome {
   readonly name: string;
   readonly requests: number;
   readonly lost: number;
-  /** p99 in milliseconds: with nothing going on, and while redeploying. */
+  /** p99 in milliseconds: with nothing going on, and from the first deploy's start to the last one's end. */
   readonly steady: number;
-  readonly switching: number;
+  readonly redeploying: number;
+  /** p99 in the window of the switch, where the tool has one. */
+  readonly switching: number | undefined;
   /** Of a deploy to another release, medians. */
   readonly deploy: Deployed;
   /** Seconds of a run that finds nothing to do, median. */
@@ -66,12 +72,13 @@ async function against(
     const row = (name: string, unit: string, value: number) => ({ area: "releases", name, unit, ours: value });
     const rows: Row[] = [];
     if (wanted.redeploy) {
-      const steady = row("p99 while redeploying", "ms", mine.switching);
-      rows.push(atMostRow(steady, "ours, steady", mine.steady, 2));
+      rows.push(atMostRow(row("p99 around the switch", "ms", mine.switching ?? NaN), "ours, steady", mine.steady, 2));
+      const all = row("p99 while redeploying", "ms", mine.redeploying);
+      rows.push(shownRow(all, "ours, steady", mine.steady));
       for (const peer of peers) {
         const lost = row(`failed requests in ${repeats} redeploys`, "requests", mine.lost);
         rows.push(boundRow(lost, 0, { name: peer.name, value: peer.lost }));
-        rows.push(shownRow(steady, peer.name, peer.switching));
+        rows.push(shownRow(all, peer.name, peer.redeploying));
         const time = row("start to all traffic on the new release", "s", mine.deploy.traffic);
         const first = peer.name.startsWith("Ansible");
         rows.push(
@@ -113,17 +120,21 @@ async function measure(
   // From the first deploy's start to the last one's end, and a moment more, in which a late loss would show.
   for (let i = 1; i <= repeats; i += 1) deploys.push(await contender.deploy(image(i)));
   await new Promise((wake) => setTimeout(wake, 2_000));
-  const { stored, lost, times } = await running.stop();
+  const { stored, lost, times, answers } = await running.stop();
 
   const unchanged: number[] = [];
   for (let i = 0; i < 3; i += 1) unchanged.push((await contender.deploy(image(repeats))).whole);
   const failed = Object.values(lost).reduce((sum, count) => sum + count, 0);
-  const outcome = {
+  const around = deploys.flatMap(({ switched }) =>
+    switched === undefined ? [] : answers.filter(({ at }) => at > switched - BEFORE && at < switched + AFTER),
+  );
+  const outcome: Outcome = {
     name: contender.name,
     requests: stored + failed,
     lost: failed,
     steady: p99(steady.times),
-    switching: p99(times),
+    redeploying: p99(times),
+    switching: around.length > 0 ? p99(around.map(({ ms }) => ms).sort((a, b) => a - b)) : undefined,
     deploy: {
       traffic: median(deploys.map(({ traffic }) => traffic)),
       whole: median(deploys.map(({ whole }) => whole)),
@@ -132,7 +143,7 @@ async function measure(
   };
   console.error(
     `  ${outcome.name}: lost ${failed} of ${outcome.requests} in ${repeats} redeploys ${failed === 0 ? "" : JSON.stringify(lost)}; ` +
-      `p99 ${outcome.steady.toFixed(1)} ms steady, ${outcome.switching.toFixed(1)} ms redeploying; ` +
+      `p99 ${outcome.steady.toFixed(1)} ms steady, ${outcome.switching?.toFixed(1) ?? "-"} ms around the switch, ${outcome.redeploying.toFixed(1)} ms redeploying; ` +
       `${outcome.deploy.traffic.toFixed(1)} s to all traffic, ${outcome.deploy.whole.toFixed(1)} s the whole run, ${outcome.unchanged.toFixed(1)} s without a change`,
   );
   return outcome;

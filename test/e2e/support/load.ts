@@ -9,6 +9,8 @@ export interface LoadResult {
   lost: Record<string, number>;
   /** Answers in milliseconds, sorted. */
   times: number[];
+  /** The same as they came, each with the moment of its request by `performance.now()`. */
+  answers: { at: number; ms: number }[];
 }
 
 export interface Load {
@@ -36,7 +38,7 @@ export interface LoadOptions {
  */
 export function startLoad(options: LoadOptions): Load {
   const { url, token, application, clients = 20, rate = 200, limit = 300, tls } = options;
-  const result: LoadResult = { stored: 0, lost: {}, times: [] };
+  const result: LoadResult = { stored: 0, lost: {}, times: [], answers: [] };
   const end = Date.now() + limit * 1000;
   let stopped = false;
 
@@ -52,7 +54,7 @@ export function startLoad(options: LoadOptions): Load {
       const outcome = await send(agent);
       if (outcome === 201) {
         result.stored += 1;
-        result.times.push(performance.now() - started);
+        result.answers.push({ at: started, ms: performance.now() - started });
       } else {
         result.lost[outcome] = (result.lost[outcome] ?? 0) + 1;
       }
@@ -98,7 +100,7 @@ export function startLoad(options: LoadOptions): Load {
     async stop() {
       stopped = true;
       await running;
-      result.times.sort((a, b) => a - b);
+      result.times = result.answers.map(({ ms }) => ms).sort((a, b) => a - b);
       return result;
     },
   };
