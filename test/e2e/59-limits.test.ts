@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Deploys } from "./support/deploys";
 import { attached, platform, root, run } from "./support/sandbox";
 
@@ -26,6 +27,8 @@ describe("journey: limits of one client, behind a balancer that is trusted", fun
   const ask = (client: string) =>
     fetch(`${sandbox().get("AUDIT_URL")}/healthz`, { headers: { "x-forwarded-for": client, connection: "close" } });
   const lastClient = async () => {
+    // The log is written every second.
+    await sleep(1_500);
     const { output } = await run(["docker", "logs", "--tail", "1", "audit-edge-nginx"], sandbox().env);
     return (JSON.parse(output.trim().split("\n").at(-1) ?? "") as { client: string }).client;
   };
