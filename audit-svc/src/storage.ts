@@ -169,25 +169,33 @@ export class Storage {
    */
   async rehearse(): Promise<void> {
     const { limits } = this.config;
-    await this.write(async (pool) => {
-      const clients = await Promise.all(Array.from({ length: limits.writers }, () => pool.connect()));
-      const outcomes = await Promise.allSettled(
-        clients.map(async (client) => {
-          const event = { ...REHEARSED, occurredAt: new Date().toISOString() };
-          const batch = batchOf(
-            checkEvents(parseBody(Buffer.from(JSON.stringify(event)), false, limits), limits, undefined),
-          );
-          await client.query("BEGIN");
-          await storeBatches(client, [batch]);
-          await client.query("ROLLBACK");
-        }),
-      );
-      const failed = outcomes.find((outcome) => outcome.status === "rejected");
-      for (const client of clients) client.release(failed !== undefined);
-      if (failed === undefined) return;
-      this.count(failed.reason);
-      throw new UserError(`database: an event cannot be stored: ${reasonOf(failed.reason)}`);
-    });
+    const store = async (pool: pg.Pool): Promise<void> => {
+      const client = await pool.connect();
+      let done = false;
+      try {
+        const event = { ...REHEARSED, occurredAt: new Date().toISOString() };
+        const batch = batchOf(
+          checkEvents(parseBody(Buffer.from(JSON.stringify(event)), false, limits), limits, undefined),
+        );
+        await client.query("BEGIN");
+        await storeBatches(client, [batch]);
+        await client.query("ROLLBACK");
+        done = true;
+      } finally {
+        // Closed when it failed: it may be in the middle of a transaction.
+        client.release(!done);
+      }
+    };
+    try {
+      // All at once, so that each has a connection of its own.
+      await this.write(async (pool) => {
+        const outcomes = await Promise.allSettled(Array.from({ length: limits.writers }, () => store(pool)));
+        for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+      });
+    } catch (error) {
+      this.count(error);
+      throw new UserError(`database: an event cannot be stored: ${reasonOf(error)}`);
+    }
   }
 
   /** Size of the database, in bytes, and the moment up to which events have partitions, in ms since 1970. */

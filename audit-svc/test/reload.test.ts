@@ -150,6 +150,13 @@ describe("reload", function () {
       [body.result, body.reason],
       ["unreachable", "database: an event cannot be stored: permission denied for function store"],
     );
+    const sessions =
+      "SELECT FROM pg_stat_activity WHERE application_name = 'audit-svc' AND datname = current_database()";
+    await until(
+      async () => (await own.query(sessions)).length === 3,
+      5000,
+      "only the first configuration's connections",
+    );
     await stop();
     await own.drop();
   });
