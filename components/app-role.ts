@@ -94,7 +94,7 @@ export function appRoleLogin(name: string, args: AppRoleLoginArgs, opts: { paren
   const delivered = new command.local.Command(
     `${name}-secret-id`,
     {
-      create: "node --import tsx vault-agent/deliver-secret-id.ts",
+      create: "node --require tsx/cjs vault-agent/deliver-secret-id.ts",
       environment: {
         ...environment,
         AUDIT_ON_HOST: args.host.commandFor(

@@ -63,7 +63,7 @@ export class DatabaseCredentials extends pulumi.ComponentResource {
     const rotated = new command.local.Command(
       `${name}-database-rotated`,
       {
-        create: "node --import tsx vault-agent/rotate-root.ts",
+        create: "node --require tsx/cjs vault-agent/rotate-root.ts",
         environment: { ...environment, AUDIT_DATABASE: `${mount}/rotate-root/${name}` },
         triggers: [connection.id],
         logging: command.types.enums.local.Logging.Stderr,
@@ -91,7 +91,7 @@ export class DatabaseCredentials extends pulumi.ComponentResource {
       {
         create: "true",
         // Otherwise the logins outlive the one who made them, which PostgreSQL does not allow, and Vault could not drop them any more.
-        delete: "node --import tsx vault-agent/revoke-leases.ts",
+        delete: "node --require tsx/cjs vault-agent/revoke-leases.ts",
         environment: { ...environment, AUDIT_LEASES: this.path },
         logging: command.types.enums.local.Logging.Stderr,
       },

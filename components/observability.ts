@@ -106,7 +106,7 @@ export class Observability extends pulumi.ComponentResource {
     new command.local.Command(
       `${name}-targets-up`,
       {
-        create: "node --import tsx tools/check-targets.ts",
+        create: "node --require tsx/cjs tools/check-targets.ts",
         environment: { PROMETHEUS_URL: prometheus.url, AUDIT_TARGETS: list, AUDIT_TARGETS_PLACE: place },
         triggers: [list, place],
         logging: command.types.enums.local.Logging.Stderr,
@@ -131,7 +131,7 @@ export class Observability extends pulumi.ComponentResource {
       reload === undefined
         ? new command.local.Command(
             `${name}-rules-forgotten`,
-            { ...reloading, create: ":", delete: "node --import tsx tools/load-rules.ts --forget" },
+            { ...reloading, create: ":", delete: "node --require tsx/cjs tools/load-rules.ts --forget" },
             { parent: this },
           )
         : undefined;
@@ -147,7 +147,7 @@ export class Observability extends pulumi.ComponentResource {
       `${name}-rules-loaded`,
       {
         ...reloading,
-        create: "node --import tsx tools/load-rules.ts",
+        create: "node --require tsx/cjs tools/load-rules.ts",
         environment: {
           ...reloading.environment,
           AUDIT_RULES: rules,

@@ -26,6 +26,8 @@ export interface DockerRun {
   volumes?: readonly string[];
   /** Numeric `uid:gid`; default root without capabilities, because fresh Docker volumes belong to root. */
   user?: string;
+  /** Further numeric groups of the user. */
+  groups?: readonly string[];
   /** Environment, never secrets: `docker inspect` shows it. */
   environment?: Readonly<Record<string, string>>;
   /** Give it our standard input. */
@@ -35,7 +37,7 @@ export interface DockerRun {
 
 /**
  * A `docker run` of a one-shot container with the restrictions that every container of this project has: no
- * capabilities, no new privileges, read-only root, bounded memory and processes, removed at its end.
+ * capabilities, no new privileges, read-only root, bounded memory and processes, removed at its end. It gives way to what serves.
  */
 export function dockerRun(run: DockerRun): string {
   const words = ["docker", "run", "--rm", "--pull", "never", "--network", run.network ?? "none"];
@@ -43,8 +45,9 @@ export function dockerRun(run: DockerRun): string {
   if (run.interactive) words.push("--interactive");
   words.push("--read-only", "--tmpfs", "/tmp:rw,noexec,nosuid,size=16m", "--cap-drop", "ALL");
   for (const capability of run.capabilities ?? []) words.push("--cap-add", capability);
-  words.push("--security-opt", "no-new-privileges", "--memory", "256m", "--pids-limit", "128");
+  words.push("--security-opt", "no-new-privileges", "--memory", "256m", "--pids-limit", "128", "--cpu-shares", "128");
   words.push("--log-driver", "none", "--user", run.user ?? "0:0");
+  for (const group of run.groups ?? []) words.push("--group-add", group);
   for (const volume of run.volumes ?? []) words.push("--volume", volume);
   for (const [key, value] of Object.entries(run.environment ?? {})) words.push("--env", `${key}=${value}`);
   if (run.entrypoint !== undefined) words.push("--entrypoint", run.entrypoint);

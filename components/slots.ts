@@ -1,6 +1,6 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { FLAG, cutoverScript, guardScript, type CutoverContext, type SlotReplicas } from "./cutover-script";
+import { cutoverScript, guardScript, type SlotReplicas } from "./cutover-script";
 import type { DockerHost } from "./docker-host";
 import type { Networks } from "./networks";
 import {
@@ -11,6 +11,7 @@ import {
   type Replica,
   type ReplicaSpec,
 } from "./release";
+import { FLAG, type CutoverContext } from "./switch-helper";
 
 /** Where the volume with the flag file is mounted, in nginx and in the agent. */
 const FLAG_DIRECTORY = "/run/release";
@@ -24,7 +25,7 @@ export interface SlotsArgs {
   previous: ReleaseState | undefined;
   /** Path that answers 200 once a replica can store events; default "/readyz". */
   readyPath?: string;
-  /** Seconds until a new release must be ready; default 60. */
+  /** Seconds that a replica of a new release has until it must be ready; default 60. */
   readyDeadline?: number;
 }
 
@@ -143,7 +144,10 @@ export class Cutover extends pulumi.ComponentResource {
       `${name}-cutover`,
       {
         script: pulumi.all([config.volume, args.schemaVersion]).apply(([volume, schemaVersion]) => {
-          const gate = { config: { volume, file: config.file, user: slots.spec.user }, schemaVersion };
+          const gate = {
+            config: { volume, file: config.file, group: slots.spec.user.slice(slots.spec.user.indexOf(":") + 1) },
+            schemaVersion,
+          };
           return cutoverScript({ ...plan, gate }, slots.context);
         }),
         triggers: [slots.guard.id, ...args.containers.map((container) => container.id)],

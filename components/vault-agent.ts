@@ -117,7 +117,7 @@ export function vaultAgent(name: string, args: VaultAgentArgs, opts: { parent: p
   const loggedIn = new command.local.Command(
     `${name}-logged-in`,
     {
-      create: "node --import tsx vault-agent/revoke-former.ts",
+      create: "node --require tsx/cjs vault-agent/revoke-former.ts",
       environment: { ...login.environment, AUDIT_ON_HOST: host.commandFor(loggedInScript(`${name}-agent`)) },
       triggers: [login.delivered.id, container.id],
       logging: command.types.enums.local.Logging.Stderr,

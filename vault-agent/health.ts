@@ -107,7 +107,7 @@ export function loggedInScript(container: string, deadline = 60): string {
     "  fi",
     // Either it is logged in by the former, or it waits longer and longer between its attempts.
     `  if [ -z "$restarted" ] && { [ "$#" = 3 ] || [ "$waited" -ge 10 ]; }; then restarted=yes; docker restart --time 10 ${container} > /dev/null; fi`,
-    "  sleep 0.3",
+    "  sleep 0.1",
     "done",
   ].join("\n");
 }

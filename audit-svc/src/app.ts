@@ -12,6 +12,7 @@ import { LogLimit } from "./log-limit.js";
 import { Metrics } from "./metrics.js";
 import { Room } from "./room.js";
 import { VERSION } from "./version.js";
+import { warmUp } from "./warm-up.js";
 
 /** How an application is made. */
 export interface AppOptions {
@@ -55,24 +56,15 @@ const ReloadBody = Type.Object({
 /** Builds the service. */
 export async function buildApp(options: AppOptions): Promise<App> {
   const metrics = new Metrics({ version: VERSION, release: options.release ?? "unknown" });
-  const main = newFastify(options.logLevel ?? "info");
-  const admin = newFastify(options.logLevel ?? "info");
-  const configurator = new Configurator(options.configFile, metrics, main.log);
+  const level = options.logLevel ?? "info";
+  let stopping = false;
+  const main = newMain(level, metrics, () => stopping);
+  const admin = newFastify(level);
+  const configurator = new Configurator(options.configFile, metrics, main.log, (config, storage) =>
+    warmUp(config, storage, main.log, (quiet) => newMain("silent", quiet, () => false)),
+  );
   const ingest = new Ingest(() => configurator.active?.storage, metrics);
   const budget = new Budget();
-  let stopping = false;
-
-  handleErrors(main);
-  handleErrors(admin);
-  // At the answer, not at the request: what was under way when the stop began must not keep its connection either.
-  main.addHook("onSend", (_request, reply, _payload, done) => {
-    if (stopping) void reply.header("connection", "close");
-    done();
-  });
-  main.addHook("onResponse", (request, reply, done) => {
-    metrics.observe(request.method, request.routeOptions.url, reply.statusCode, reply.elapsedTime / 1000);
-    done();
-  });
 
   await main.register(swagger, {
     openapi: {
@@ -156,8 +148,23 @@ export async function buildApp(options: AppOptions): Promise<App> {
   };
 }
 
+/** The main server as far as every request to it is concerned: without routes. */
+function newMain(level: string, metrics: Metrics, stopping: () => boolean): FastifyInstance {
+  const main = newFastify(level);
+  // At the answer, not at the request: what was under way when the stop began must not keep its connection either.
+  main.addHook("onSend", (_request, reply, _payload, done) => {
+    if (stopping()) void reply.header("connection", "close");
+    done();
+  });
+  main.addHook("onResponse", (request, reply, done) => {
+    metrics.observe(request.method, request.routeOptions.url, reply.statusCode, reply.elapsedTime / 1000);
+    done();
+  });
+  return main;
+}
+
 function newFastify(level: string): FastifyInstance {
-  return Fastify({
+  const server = Fastify({
     logger: {
       level,
       base: null,
@@ -195,6 +202,8 @@ function newFastify(level: string): FastifyInstance {
       );
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
+  handleErrors(server);
+  return server;
 }
 
 let counter = 0;

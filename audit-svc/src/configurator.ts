@@ -42,6 +42,8 @@ export class Configurator {
     private readonly file: string,
     private readonly metrics: Metrics,
     private readonly log: FastifyBaseLogger,
+    /** What is done with a configuration that is fit, before it is put in force; a failure is no reason to refuse it. */
+    private readonly prepare: (config: Config, storage: Storage) => Promise<void>,
   ) {}
 
   get active(): Active | undefined {
@@ -128,6 +130,7 @@ export class Configurator {
         digest,
       );
     }
+    await this.prepare(config, storage);
     this.#activate(config, storage);
     return this.#report("applied");
   }

@@ -1,5 +1,5 @@
-import type pg from "pg";
 import type { Batch } from "./batch.js";
+import type { Queries } from "./storage.js";
 
 const STORE = {
   name: "store",
@@ -10,7 +10,7 @@ const STORE = {
  * Stores the events of all batches in one statement, all or none. Throws the database's error; AU409 names the refused rows in
  * `detail`, counted over all the batches.
  */
-export async function storeBatches(db: Pick<pg.ClientBase, "query">, batches: readonly Batch[]): Promise<void> {
+export async function storeBatches(db: Queries, batches: readonly Batch[]): Promise<void> {
   const columns = batches[0]?.columns ?? [];
   await db.query({
     ...STORE,

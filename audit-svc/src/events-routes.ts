@@ -18,7 +18,7 @@ import type { Principal } from "./tokens.js";
 
 /** What the routes work on. */
 export interface Parts {
-  readonly configurator: Configurator;
+  readonly configurator: Pick<Configurator, "active">;
   readonly ingest: Ingest;
   readonly budget: Budget;
   /** Whether the process is on its way out: nothing new is taken in. */

@@ -2,7 +2,15 @@ import { ApiError } from "./api-error.js";
 import { type Batch, eventOfRow, idsOf } from "./batch.js";
 import { refusedRows, storeBatches } from "./event-writer.js";
 import type { Metrics } from "./metrics.js";
-import { kindOf, type Storage } from "./storage.js";
+import { kindOf, type ErrorKind, type Queries, type Storage } from "./storage.js";
+
+/** What {@link Ingest} stores with. */
+export interface Store {
+  readonly config: Pick<Storage["config"], "limits">;
+  write<T>(statement: (db: Queries) => Promise<T>): Promise<T>;
+  count(error: unknown): ErrorKind;
+  ensurePartitions(): Promise<void>;
+}
 
 interface Job {
   readonly batch: Batch;
@@ -30,7 +38,7 @@ export class Ingest {
 
   /** @param current the storage in force now; asked anew for every try, so that a reload takes effect in mid-queue */
   constructor(
-    private readonly current: () => Storage | undefined,
+    private readonly current: () => Store | undefined,
     private readonly metrics: Metrics,
   ) {}
 

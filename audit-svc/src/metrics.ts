@@ -45,8 +45,9 @@ export class Metrics {
     "Moment up to which the events have partitions",
   );
 
-  constructor(build: { version: string; release: string }) {
-    collectDefaultMetrics({ register: this.registry });
+  /** @param process whether the process is measured too, which goes on as long as it lives; default true */
+  constructor(build: { version: string; release: string }, process = true) {
+    if (process) collectDefaultMetrics({ register: this.registry });
     this.gauge("audit_build_info", "Version of the program and the release it runs as", ["version", "release"]).set(
       build,
       1,

@@ -1,7 +1,7 @@
 import pg from "pg";
 import type { FastifyBaseLogger } from "fastify";
 import { batchOf } from "./batch.js";
-import { checkEvents, parseBody } from "./body.js";
+import { checkEvents } from "./body.js";
 import type { Config, DatabaseConfig } from "./config.js";
 import { UserError, reasonOf } from "./errors.js";
 import { storeBatches } from "./event-writer.js";
@@ -44,6 +44,11 @@ export function clientConfig(database: DatabaseConfig, application: string): pg.
     types,
     options: "-c TimeZone=UTC -c DateStyle=ISO",
   };
+}
+
+/** Whatever takes a statement: a pool, or one connection. */
+export interface Queries {
+  query(statement: pg.QueryConfig): Promise<pg.QueryResult>;
 }
 
 /** How an error of the database is to be treated. */
@@ -174,9 +179,7 @@ export class Storage {
       let done = false;
       try {
         const event = { ...REHEARSED, occurredAt: new Date().toISOString() };
-        const batch = batchOf(
-          checkEvents(parseBody(Buffer.from(JSON.stringify(event)), false, limits), limits, undefined),
-        );
+        const batch = batchOf(checkEvents([event], limits, undefined));
         await client.query("BEGIN");
         await storeBatches(client, [batch]);
         await client.query("ROLLBACK");

@@ -222,14 +222,14 @@ describe("ci: deploy", () => {
   it("goes on to the reason where the CLI's first lines only announce it", () => {
     const said = [
       "    error: update failed",
-      '    error: exit status 1: running "node --import tsx tools/load-rules.ts":',
+      '    error: exit status 1: running "node --require tsx/cjs tools/load-rules.ts":',
       "    The alert rules are not in force:",
       "      - Prometheus has no rule group audit-svc-vm2",
       "    Its rule_files read /etc/prometheus/rules/*.yml",
     ].join("\n");
     assert.equal(
       failed("deploy it", said).message,
-      'Pulumi could not deploy it: exit status 1: running "node --import tsx tools/load-rules.ts": The alert rules are not in force: - Prometheus has no rule group audit-svc-vm2',
+      'Pulumi could not deploy it: exit status 1: running "node --require tsx/cjs tools/load-rules.ts": The alert rules are not in force: - Prometheus has no rule group audit-svc-vm2',
     );
   });
 

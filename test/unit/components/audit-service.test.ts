@@ -29,7 +29,7 @@ const served = (image: string, replicas = 2): ReleaseState =>
   planRelease("audit-svc", { image, replicas }, undefined, addressPlan("172.29")).next;
 
 describe("AuditService", () => {
-  it("starts replicas that are confined", async () => {
+  it("makes replicas that are confined, for the cutover to start", async () => {
     const { resources } = await run(build);
     const { inputs, deleteBeforeReplace } = find(resources, "Container", "audit-svc-blue-1");
     assert.equal(inputs.readOnly, true);
@@ -39,6 +39,9 @@ describe("AuditService", () => {
     assert.equal(inputs.memory, 256);
     assert.equal(inputs.memorySwap, 256);
     assert.equal(inputs.restart, "unless-stopped");
+    // The cutover starts it, with a part of this weight until it serves.
+    assert.equal(inputs.start, false);
+    assert.equal(inputs.cpuShares, 1024);
     assert.equal(inputs.destroyGraceSeconds, 40);
     assert.deepEqual(inputs.logOpts, { "max-size": "10m", "max-file": "2" });
     assert.equal(inputs.ports, undefined, "no port of a replica may be published");
@@ -76,7 +79,10 @@ describe("AuditService", () => {
       args.name === "audit-svc-migrate" ? { stdout: "applied: 2 more\nschema version 2\n" } : undefined,
     );
     const script = scriptOf(find(resources, "Command", "audit-svc-cutover").inputs);
-    assert.match(script, /--user 10001:10001 --volume rendered:\/config:ro /);
+    assert.match(
+      script,
+      /--user 0:0 --group-add 10001 --volume audit-svc-release:\/flag --volume rendered:\/config:ro /,
+    );
     assert.match(script, /sha256sum \/config\/config\.json/);
     assert.match(script, /-ge 2 \]/);
   });
@@ -145,7 +151,7 @@ describe("AuditService", () => {
     };
     assert.deepEqual(await guard(IMAGE), { script: "true", ignoreChanges: ["environment"] });
     const filling = await guard(OTHER_IMAGE);
-    assert.match(filling.script, /start audit-svc-blue-1 audit-svc-blue-2/);
+    assert.match(filling.script, /bring_up audit-svc-blue-1 http:\/\/\S+ audit-svc-blue-2 http:/);
     assert.deepEqual(filling.ignoreChanges, []);
   });
 

@@ -69,7 +69,7 @@ describe("Observability", () => {
     // Taken away in the other order: the file first, then Prometheus is told.
     const forgotten = find(resources, "Command", "audit-rules-forgotten");
     assert.ok(written.dependsOn.includes(forgotten.urn));
-    assert.equal(forgotten.inputs.delete, "node --import tsx tools/load-rules.ts --forget");
+    assert.equal(forgotten.inputs.delete, "node --require tsx/cjs tools/load-rules.ts --forget");
     const without = await run(() => build());
     assert.deepEqual(
       ofType(without.resources, "Command").filter(({ name }) => name.includes("rules")),
