@@ -1,9 +1,27 @@
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
+import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** Milliseconds for what a shell that has ended printed last. */
 const REST = 2_000;
+
+/**
+ * Waits until a program has ended and what it printed has been read, since the first does not mean the second.
+ *
+ * @param rest milliseconds for the reading; not for ever, because a shared ssh connection that was made for it may keep the pipes open
+ * @returns its exit code, 1 when a signal ended it
+ * @throws Error when it could not be started
+ */
+export async function endOf(
+  child: ChildProcessByStdio<Writable | null, Readable, Readable>,
+  rest: number,
+): Promise<number> {
+  const whole = Promise.all([once(child.stdout, "end"), once(child.stderr, "end")]);
+  const [code] = (await once(child, "exit")) as [number | null];
+  await Promise.race([whole, sleep(rest, undefined, { ref: false })]);
+  return code ?? 1;
+}
 
 /**
  * Runs a shell text on a host while the program runs, not as a resource.
@@ -12,24 +30,16 @@ const REST = 2_000;
  * @returns what it printed
  * @throws Error with what it said
  */
-export function askHost(shell: string, script: string): Promise<string> {
-  return new Promise((done, fail) => {
-    const child = spawn("sh", ["-c", `${shell} "$AUDIT_SCRIPT"`], {
-      env: { ...process.env, AUDIT_SCRIPT: script },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    let printed = "";
-    let said = "";
-    child.stdout.on("data", (chunk: Buffer) => (printed += chunk.toString()));
-    child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
-    child.on("error", fail);
-    const whole = Promise.all([once(child.stdout, "end"), once(child.stderr, "end")]);
-    child.on("exit", (code) => {
-      // Not for ever: a shared ssh connection that was made for this may keep the pipes open.
-      void Promise.race([whole, sleep(REST, undefined, { ref: false })]).then(() => {
-        if (code === 0) done(printed);
-        else fail(new Error(said.trim() || `exit code ${code}`));
-      });
-    });
+export async function askHost(shell: string, script: string): Promise<string> {
+  const child = spawn("sh", ["-c", `${shell} "$AUDIT_SCRIPT"`], {
+    env: { ...process.env, AUDIT_SCRIPT: script },
+    stdio: ["ignore", "pipe", "pipe"],
   });
+  let printed = "";
+  let said = "";
+  child.stdout.on("data", (chunk: Buffer) => (printed += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  const code = await endOf(child, REST);
+  if (code !== 0) throw new Error(said.trim() || `exit code ${code}`);
+  return printed;
 }

@@ -1,7 +1,6 @@
 import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { SERVING_SHARES } from "./cutover-script";
 import type { DockerHost } from "./docker-host";
 import { hardened, LOG_OPTIONS, scratch } from "./hardening";
 import type { Networks } from "./networks";
@@ -104,8 +103,6 @@ export class AuditService extends pulumi.ComponentResource {
         // Started by the cutover, at its time and with its care; and the idle slot is stopped on purpose.
         start: false,
         mustRun: false,
-        // The cutover takes most of it from what starts or ends, and gives it back.
-        cpuShares: SERVING_SHARES,
         networksAdvanced: [
           { name: front.name, ipv4Address: replica.address },
           ...(reload.network === "admin" ? [{ name: admin.name, ipv4Address: reload.address }] : []),

@@ -1,13 +1,8 @@
+import { ASIDE_SHARES, SERVING_SHARES } from "./cpu-weight";
 import type { Replica, Slot } from "./release";
 import { quote } from "./shell";
 import { besideHelper, type CutoverContext, type Gate } from "./switch-helper";
 
-/**
- * CPU weight (`--cpu-shares`) of a replica: of one that serves, which is Docker's default, and of one that starts or ends beside it.
- * With less than this an eighth, a release might not become ready on a machine that is busy.
- */
-export const SERVING_SHARES = 1024;
-const ASIDE_SHARES = 128;
 /** Restarts by Docker after which a replica is given up, however long it still has: the fifth comes some three seconds after the first. */
 const RESTARTS = 5;
 
@@ -25,17 +20,21 @@ function library(context: CutoverContext): string[] {
     // By both: a restart takes .State.OOMKilled back, and Docker tells of no event when it was the container's first moment.
     'killed() { ooms=$(docker events --since "$began" --until "$(date +%s)" --filter "container=$1" --filter event=oom --format x | wc -l); [ "$ooms" -gt 0 ] || [ "$(docker inspect --format "{{.State.OOMKilled}}" "$1" 2> /dev/null)" = true ] || return 0; echo ", killed for want of memory at its limit of $(( $(docker inspect --format "{{.HostConfig.Memory}}" "$1") / 1048576 )) MiB"; }',
     `report() { for c in "$@"; do echo "--- $c: $(docker inspect --format '{{.State.Status}}, exit code {{.State.ExitCode}}, {{.RestartCount}} restarts' "$c" 2>&1)$(killed "$c"); its last lines:" >&2; docker logs --tail 50 "$c" >&2 2>&1 || true; done; }`,
-    // One after the other: what starts takes a core, and two of them all that a small machine has. `docker start` of a running
-    // container is no error and changes nothing. A pair of arguments is a container and its URL.
-    "bring_up() {",
-    "  while [ $# -gt 0 ]; do c=$1; url=$2; shift 2; end=$(( $(date +%s) + " + context.readyDeadline + " ))",
-    `    had=$(docker inspect --format '{{.RestartCount}}' "$c") || { late="there is no container $c"; return 1; }`,
-    '    docker start "$c" > /dev/null || { late="container $c does not start"; return 1; }',
-    '    while ask await "$url"; [ "$answer" != ready ]; do late=$answer',
-    `      restarts=$(( $(docker inspect --format '{{.RestartCount}}' "$c") - had ))`,
-    `      if [ "$restarts" -ge ${RESTARTS} ]; then late="$c has ended $restarts times: $late"; return 1; fi`,
-    `      if [ "$(date +%s)" -ge "$end" ]; then late="within ${context.readyDeadline} s: $late"; return 1; fi`,
+    // As many at a time as half of the cores: what starts takes one, and two of them all that a small machine has. `docker start` of a
+    // running container is no error and changes nothing; of another it begins to count its restarts anew. Arguments: NAME=URL.
+    "bring_up() { at_once=$(( $(nproc) / 2 )); begun=; left=$#",
+    '  for one in "$@"; do left=$(( left - 1 )); begun="$begun $one"',
+    '    docker start "${one%%=*}" > /dev/null || { late="container ${one%%=*} does not start"; return 1; }',
+    '    if [ "$left" -gt 0 ] && [ "$(echo $begun | wc -w)" -lt "$at_once" ]; then continue; fi',
+    `    end=$(( $(date +%s) + ${context.readyDeadline} ))`,
+    "    for one in $begun; do c=${one%%=*}",
+    '      while ask await "${one#*=}"; [ "$answer" != ready ]; do late=$answer',
+    `        restarts=$(docker inspect --format '{{.RestartCount}}' "$c") || return 1`,
+    `        if [ "$restarts" -ge ${RESTARTS} ]; then late="$c has ended $restarts times: $late"; return 1; fi`,
+    `        if [ "$(date +%s)" -ge "$end" ]; then late="within ${context.readyDeadline} s: $late"; return 1; fi`,
+    "      done",
     "    done",
+    "    begun=",
     "  done",
     "}",
     // Only what runs: a deploy that was killed may have removed one of them. The first argument is the time that each has to end. None
@@ -49,7 +48,7 @@ function library(context: CutoverContext): string[] {
 
 const names = (of: SlotReplicas) => of.replicas.map((r) => quote(r.name)).join(" ");
 const withUrls = (of: SlotReplicas, context: CutoverContext) =>
-  of.replicas.map((r) => `${quote(r.name)} ${quote(`http://${r.address}:${r.port}${context.readyPath}`)}`).join(" ");
+  of.replicas.map((r) => quote(`${r.name}=http://${r.address}:${r.port}${context.readyPath}`)).join(" ");
 
 /**
  * Run before the target slot's containers are replaced. Normally the other slot serves and there is nothing to do. When a

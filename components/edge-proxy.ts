@@ -1,6 +1,7 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { renderNginxConfig, type Route } from "../nginx/render";
+import { ASIDE_SHARES } from "./cpu-weight";
 import type { DockerHost } from "./docker-host";
 import type { EdgeCertificate } from "./edge-certificate";
 import { hardened, LOG_OPTIONS, pidsLimit, scratch } from "./hardening";
@@ -169,7 +170,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
     const exporter = new docker.Container(
       `${name}-exporter`,
       {
-        ...hardened({ memory: 64, user: "65534:65534" }),
+        ...hardened({ memory: 64, user: "65534:65534", shares: ASIDE_SHARES }),
         name: `${name}-exporter`,
         image: exporterImage.imageId,
         command: [

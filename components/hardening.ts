@@ -1,5 +1,6 @@
 import type * as command from "@pulumi/command";
 import type * as docker from "@pulumi/docker";
+import { SERVING_SHARES } from "./cpu-weight";
 import type { DockerHost } from "./docker-host";
 import type { ScriptOptions } from "./host-script";
 import { quote } from "./shell";
@@ -9,6 +10,8 @@ export interface HardenedArgs {
   memory: number;
   /** Numeric `uid:gid`. */
   user: string;
+  /** CPU weight (`--cpu-shares`); default {@link SERVING_SHARES}. */
+  shares?: number;
 }
 
 /** The part of a container's arguments that is the same for every long-running container here. */
@@ -20,6 +23,7 @@ export function hardened(
   | "user"
   | "capabilities"
   | "securityOpts"
+  | "cpuShares"
   | "memory"
   | "memorySwap"
   | "restart"
@@ -32,6 +36,7 @@ export function hardened(
     user: args.user,
     capabilities: { drops: ["ALL"] },
     securityOpts: ["no-new-privileges"],
+    cpuShares: args.shares ?? SERVING_SHARES,
     memory: args.memory,
     // Unset, Docker allows as much swap again, and a refresh would store that as a difference.
     memorySwap: args.memory,

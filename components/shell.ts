@@ -1,3 +1,5 @@
+import { ASIDE_SHARES } from "./cpu-weight";
+
 /**
  * Shell text for the virtual machine, as pure functions: what runs there is plain `sh` and `docker`, so that a VM needs
  * nothing but Docker and sshd, and a reader can run the same line by hand.
@@ -45,7 +47,16 @@ export function dockerRun(run: DockerRun): string {
   if (run.interactive) words.push("--interactive");
   words.push("--read-only", "--tmpfs", "/tmp:rw,noexec,nosuid,size=16m", "--cap-drop", "ALL");
   for (const capability of run.capabilities ?? []) words.push("--cap-add", capability);
-  words.push("--security-opt", "no-new-privileges", "--memory", "256m", "--pids-limit", "128", "--cpu-shares", "128");
+  words.push(
+    "--security-opt",
+    "no-new-privileges",
+    "--memory",
+    "256m",
+    "--pids-limit",
+    "128",
+    "--cpu-shares",
+    String(ASIDE_SHARES),
+  );
   words.push("--log-driver", "none", "--user", run.user ?? "0:0");
   for (const group of run.groups ?? []) words.push("--group-add", group);
   for (const volume of run.volumes ?? []) words.push("--volume", volume);

@@ -70,7 +70,7 @@ export function helperScript(gate?: { configFile: string; schemaVersion: number 
     "me=$0",
     'mine() { [ "$(cat /flag/owner)" = "$me" ]; }',
     `right() { ${[asked, ...digest, ...schema].join("; ")}; }`,
-    'await() { for try in 1 2 3 4 5; do if right "$1"; then echo ready; return; fi; sleep 0.2; done; printf "%s %s" "$1" "$why" | tr "\\n" " "; echo; }',
+    'await() { for try in 1 2 3 4 5 6 7 8 9 10; do if right "$1"; then echo ready; return; fi; sleep 0.1; done; printf "%s %s" "$1" "$why" | tr "\\n" " "; echo; }',
     `charge() { lock; mine || { echo overtaken; return; }; case "$1" in green) ${CHANGE.green} ;; blue) ${CHANGE.blue} ;; esac; echo done; }`,
     [
       'while read -r question about; do case "$question" in',

@@ -3,6 +3,7 @@ import * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import { loggedInScript, renderHealthScript, renderLookScript } from "../vault-agent/health";
 import { VAULT_UID, type AppRoleLogin } from "./app-role";
+import { ASIDE_SHARES } from "./cpu-weight";
 import { digestOf } from "./digest";
 import type { DockerHost } from "./docker-host";
 import { hardened, LOG_OPTIONS, pidsLimit, scratch } from "./hardening";
@@ -81,7 +82,7 @@ export function vaultAgent(name: string, args: VaultAgentArgs, opts: { parent: p
   const container = new docker.Container(
     `${name}-agent`,
     {
-      ...hardened({ memory: 128, user: `${VAULT_UID}:${args.gid}` }),
+      ...hardened({ memory: 128, user: `${VAULT_UID}:${args.gid}`, shares: ASIDE_SHARES }),
       name: `${name}-agent`,
       image: login.image.imageId,
       entrypoints: ["vault"],

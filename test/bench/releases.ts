@@ -1,8 +1,9 @@
 import { Sandbox } from "../e2e/support/sandbox";
-import { startLoad } from "../e2e/support/load";
+import { quantile, startLoad } from "../e2e/support/load";
 import { pushVariant } from "../e2e/support/variant";
 import { type Contender, type Deployed, ours, peersOf } from "./contenders";
 import { ControlNode, seconds } from "./control-node";
+import { ansibleOfTheWhole } from "./whole";
 import { type Area, atMostRow, boundRow, median, type Row, shownRow } from "./row";
 
 /** What clients send all the time: 50 of them, each on its keep-alive connection, 500 requests a second in all. */
@@ -53,8 +54,10 @@ async function against(
   wanted: { redeploy: boolean; unchanged: boolean },
   repeats: number,
 ): Promise<Row[]> {
+  // Each deploy brings a release that was never there.
   const images = [];
-  for (const label of ["a", "b"]) images.push(await pushVariant(sandbox, "audit-svc", [`LABEL bench=${label}`]));
+  for (let i = 0; i <= repeats; i += 1)
+    images.push(await pushVariant(sandbox, "audit-svc", [`LABEL bench=${Date.now()}-${i}`]));
   const control = await ControlNode.start();
   try {
     const mine = await measure(sandbox, ours(sandbox), images, repeats);
@@ -69,6 +72,7 @@ async function against(
         await peer.remove();
       }
     }
+    const whole = wanted.unchanged ? await ansibleOfTheWhole(sandbox, control, images[0] ?? "") : NaN;
     const row = (name: string, unit: string, value: number) => ({ area: "releases", name, unit, ours: value });
     const rows: Row[] = [];
     if (wanted.redeploy) {
@@ -87,14 +91,11 @@ async function against(
         rows.push(shownRow(row("whole run of a redeploy", "s", mine.deploy.whole), peer.name, peer.deploy.whole));
       }
     }
-    if (wanted.unchanged)
-      for (const peer of peers) {
-        const time = row("run that changes nothing", "s", mine.unchanged);
-        const first = peer.name.startsWith("Ansible");
-        rows.push(
-          first ? atMostRow(time, peer.name, peer.unchanged, 1 / 3) : shownRow(time, peer.name, peer.unchanged),
-        );
-      }
+    if (wanted.unchanged) {
+      const time = row("run that changes nothing", "s", mine.unchanged);
+      rows.push(atMostRow(time, "Ansible, with all that ours looks after", whole, 1 / 3));
+      for (const peer of peers) rows.push(shownRow(time, `${peer.name}: containers alone`, peer.unchanged));
+    }
     return rows;
   } finally {
     await control.stop();
@@ -109,7 +110,7 @@ async function measure(
 ): Promise<Outcome> {
   const load = () =>
     startLoad({ ...LOAD, url: contender.url, token: sandbox.get("AUDIT_TOKEN"), application: "demo", limit: 600 });
-  const image = (i: number): string => images[i % images.length] ?? "";
+  const image = (i: number): string => images[i] ?? "";
   await contender.deploy(image(0));
   const warm = load();
   await new Promise((wake) => setTimeout(wake, 10_000));
@@ -120,7 +121,7 @@ async function measure(
   // From the first deploy's start to the last one's end, and a moment more, in which a late loss would show.
   for (let i = 1; i <= repeats; i += 1) deploys.push(await contender.deploy(image(i)));
   await new Promise((wake) => setTimeout(wake, 2_000));
-  const { stored, lost, times, answers } = await running.stop();
+  const { stored, lost, answers } = await running.stop();
 
   const unchanged: number[] = [];
   for (let i = 0; i < 3; i += 1) unchanged.push((await contender.deploy(image(repeats))).whole);
@@ -132,9 +133,9 @@ async function measure(
     name: contender.name,
     requests: stored + failed,
     lost: failed,
-    steady: p99(steady.times),
-    redeploying: p99(times),
-    switching: around.length > 0 ? p99(around.map(({ ms }) => ms).sort((a, b) => a - b)) : undefined,
+    steady: quantile(steady.answers, 0.99),
+    redeploying: quantile(answers, 0.99),
+    switching: around.length > 0 ? quantile(around, 0.99) : undefined,
     deploy: {
       traffic: median(deploys.map(({ traffic }) => traffic)),
       whole: median(deploys.map(({ whole }) => whole)),
@@ -148,8 +149,6 @@ async function measure(
   );
   return outcome;
 }
-
-const p99 = (sorted: readonly number[]): number => sorted[Math.floor(sorted.length * 0.99)] ?? NaN;
 
 /** What a release of more replicas costs: the whole of a deploy to that many, from one. */
 async function replicas(sandbox: Sandbox): Promise<Row[]> {

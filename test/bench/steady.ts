@@ -1,4 +1,4 @@
-import { startLoad } from "../e2e/support/load";
+import { quantile, startLoad } from "../e2e/support/load";
 
 /** An even load for so many seconds, as a program of its own: it runs where the service's own address can be reached. */
 async function main(): Promise<void> {
@@ -9,9 +9,8 @@ async function main(): Promise<void> {
   };
   const load = startLoad(options);
   await new Promise((wake) => setTimeout(wake, seconds * 1000));
-  const { stored, lost, times } = await load.stop();
-  const at = (share: number): number => times[Math.floor(times.length * share)] ?? NaN;
-  console.log(JSON.stringify({ stored, lost, p50: at(0.5), p99: at(0.99) }));
+  const { stored, lost, answers } = await load.stop();
+  console.log(JSON.stringify({ stored, lost, p50: quantile(answers, 0.5), p99: quantile(answers, 0.99) }));
 }
 
 void main();

@@ -46,6 +46,8 @@ interface Vm {
   /** How often Docker says that the replicas were started again; default never. */
   restarts?: number;
   ooms?: number;
+  /** Default 2. */
+  cores?: number;
   lost?: string;
 }
 
@@ -68,6 +70,7 @@ function execute(script: string, vm: Vm) {
     chmodSync(at(name), 0o755);
   };
   program("sleep", "");
+  program("nproc", `echo ${vm.cores ?? 2}`);
   program(
     "wget",
     `for url in "$@"; do :; done
@@ -140,6 +143,16 @@ describe("the cutover's script", () => {
     const vm = { serving: "blue", unfit: ["audit-svc-green-1"] } as const;
     const { steps } = execute(cutover(slot("green"), slot("blue")), vm);
     assert.ok(!steps.some((step) => step.startsWith("start audit-svc-green-2")), steps.join("; "));
+  });
+
+  it("starts more at a time on a machine with more cores", () => {
+    const vm = { serving: "blue", unfit: ["audit-svc-green-1"], cores: 4 } as const;
+    const { steps } = execute(cutover(slot("green"), slot("blue")), vm);
+    assert.ok(
+      steps.some((step) => step.startsWith("start audit-svc-green-2")),
+      steps.join("; "),
+    );
+    assert.equal(execute(cutover(slot("green"), slot("blue")), { serving: "blue", cores: 1 }).code, 0);
   });
 
   it("ends what is left of the other slot: a killed deploy may have removed one of its containers", () => {

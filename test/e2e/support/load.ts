@@ -7,10 +7,19 @@ export interface LoadResult {
   stored: number;
   /** Every other answer or broken connection, by code, with how often. */
   lost: Record<string, number>;
-  /** Answers in milliseconds, sorted. */
-  times: number[];
-  /** The same as they came, each with the moment of its request by `performance.now()`. */
-  answers: { at: number; ms: number }[];
+  /** Each of them with the moment of its request, by `performance.now()`, and how long it took. */
+  answers: Answer[];
+}
+
+export interface Answer {
+  at: number;
+  ms: number;
+}
+
+/** How many milliseconds so many of the answers took at the most, for example 0.99 of them; NaN without answers. */
+export function quantile(answers: readonly Answer[], share: number): number {
+  const sorted = answers.map(({ ms }) => ms).sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length * share)] ?? NaN;
 }
 
 export interface Load {
@@ -38,7 +47,7 @@ export interface LoadOptions {
  */
 export function startLoad(options: LoadOptions): Load {
   const { url, token, application, clients = 20, rate = 200, limit = 300, tls } = options;
-  const result: LoadResult = { stored: 0, lost: {}, times: [], answers: [] };
+  const result: LoadResult = { stored: 0, lost: {}, answers: [] };
   const end = Date.now() + limit * 1000;
   let stopped = false;
 
@@ -100,7 +109,6 @@ export function startLoad(options: LoadOptions): Load {
     async stop() {
       stopped = true;
       await running;
-      result.times = result.answers.map(({ ms }) => ms).sort((a, b) => a - b);
       return result;
     },
   };

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { endOf } from "../../../components/ask-host";
 
 export const root = resolve(__dirname, "../../..");
 /** The platform's network on this machine's engine. */
@@ -20,30 +20,24 @@ export interface Ran {
 }
 
 /** Runs a program to its end; never throws for its exit code. */
-export function run(
+export async function run(
   command: readonly string[],
   env: NodeJS.ProcessEnv = process.env,
   input?: string,
   cwd = root,
 ): Promise<Ran> {
   const [file = "", ...args] = command;
-  return new Promise((done, fail) => {
-    const child = spawn(file, args, { cwd, env, stdio: ["pipe", "pipe", "pipe"] });
-    let output = "";
-    let stdout = "";
-    child.stdout.on("data", (chunk: Buffer) => {
-      output += chunk.toString();
-      stdout += chunk.toString();
-    });
-    child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
-    child.on("error", fail);
-    const whole = Promise.all([once(child.stdout, "end"), once(child.stderr, "end")]);
-    // Not for ever: ssh's shared connection goes on in the background and keeps the pipes open.
-    child.on("exit", (code) => {
-      void Promise.race([whole, sleep(500)]).then(() => done({ code: code ?? 1, output, stdout }));
-    });
-    child.stdin.end(input);
+  const child = spawn(file, args, { cwd, env, stdio: ["pipe", "pipe", "pipe"] });
+  let output = "";
+  let stdout = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    output += chunk.toString();
+    stdout += chunk.toString();
   });
+  child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  child.stdin.end(input);
+  const code = await endOf(child, 500);
+  return { code, output, stdout };
 }
 
 /** The sandbox's own command line, as `make up`, `make env` and `make down` call it. */

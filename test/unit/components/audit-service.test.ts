@@ -151,7 +151,7 @@ describe("AuditService", () => {
     };
     assert.deepEqual(await guard(IMAGE), { script: "true", ignoreChanges: ["environment"] });
     const filling = await guard(OTHER_IMAGE);
-    assert.match(filling.script, /bring_up audit-svc-blue-1 http:\/\/\S+ audit-svc-blue-2 http:/);
+    assert.match(filling.script, /bring_up audit-svc-blue-1=http:\/\/\S+ audit-svc-blue-2=http:/);
     assert.deepEqual(filling.ignoreChanges, []);
   });
 
