@@ -37,6 +37,7 @@ function library(context: CutoverContext): string[] {
     "    begun=",
     "  done",
     "}",
+    'put_in_charge() { ask charge "$1"; mine; [ "$answer" = done ] || { echo "slot $1 is not put in charge: $answer" >&2; exit 1; }; }',
     // Only what runs: a deploy that was killed may have removed one of them. The first argument is the time that each has to end. None
     // waits for another's last clients, but they do not end in one moment either, for the same reason as above.
     "end() { seconds=$1; shift; stops=; running=$(docker container ls --format '{{.Names}}')",
@@ -62,7 +63,7 @@ export function guardScript(target: Slot, other: SlotReplicas | undefined, conte
     `if [ "$answer" = ${target} ]; then`,
     `  echo "${target} serves although the last completed deploy says ${other.slot}: putting ${other.slot} back in charge first"`,
     `  bring_up ${withUrls(other, context)} || { report ${names(other)}; echo "${other.slot} does not become ready ($late); nothing was changed" >&2; exit 1; }`,
-    `  ask charge ${other.slot}; mine`,
+    `  put_in_charge ${other.slot}`,
     "  sleep 1",
     "fi",
   ];
@@ -97,7 +98,7 @@ export function cutoverScript(plan: CutoverPlan, context: CutoverContext): strin
     "  exit 1",
     "}",
     `weigh ${SERVING_SHARES} ${names(target)}`,
-    `ask charge ${target.slot}; mine`,
+    `put_in_charge ${target.slot}`,
     `echo "slot ${target.slot} serves"`,
     ...(other === undefined
       ? []

@@ -37,8 +37,8 @@ const CHANGE: Record<Slot, string> = {
  * one-shot that has both, by lines on standard input. Each question is answered by one line:
  *
  * - `take-over`: this deploy decides from now on; answers which slot serves, `blue` or `green`
- * - `await URL`: `ready`, or after a second what is missing
- * - `charge SLOT`: puts it in charge, `done`, unless another deploy has taken over since: `overtaken`
+ * - `await URL`: `ready`, or after a second or two what is missing
+ * - `charge SLOT`: puts it in charge, `done`; `overtaken` when another deploy has taken over since, or why it could not be done
  * - `mine`: which slot serves, or `overtaken`
  *
  * With a gate, what an answer of the URL reports must be right as well; an image that reports no digest or no schema version
@@ -70,8 +70,8 @@ export function helperScript(gate?: { configFile: string; schemaVersion: number 
     "me=$0",
     'mine() { [ "$(cat /flag/owner)" = "$me" ]; }',
     `right() { ${[asked, ...digest, ...schema].join("; ")}; }`,
-    'await() { for try in 1 2 3 4 5 6 7 8 9 10; do if right "$1"; then echo ready; return; fi; sleep 0.1; done; printf "%s %s" "$1" "$why" | tr "\\n" " "; echo; }',
-    `charge() { lock; mine || { echo overtaken; return; }; case "$1" in green) ${CHANGE.green} ;; blue) ${CHANGE.blue} ;; esac; echo done; }`,
+    'await() { end=$(( $(date +%s) + 1 )); until right "$1"; do if [ "$(date +%s)" -gt "$end" ]; then printf "%s %s" "$1" "$why" | tr "\\n" " "; echo; return; fi; sleep 0.1; done; echo ready; }',
+    `charge() { lock; mine || { echo overtaken; return; }; case "$1" in green) ${CHANGE.green} ;; blue) ${CHANGE.blue} ;; esac; if [ "$(serving)" = "$1" ]; then echo done; else echo "the flag cannot be changed"; fi; }`,
     [
       'while read -r question about; do case "$question" in',
       'take-over) (lock; printf %s "$me" > /flag/owner; serving) ;;',

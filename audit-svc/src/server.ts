@@ -3,6 +3,9 @@ import { buildApp } from "./app.js";
 import { type Listen, readEnv } from "./env.js";
 import { UserError, reasonOf } from "./errors.js";
 
+/** Milliseconds that the configuration may take before the service listens without it. */
+const FIRST_ATTEMPT = 5_000;
+
 /** Runs the service until SIGTERM or SIGINT. Resolves to the exit code: 0 after a clean stop, 1 when the grace period ran out. */
 export async function serve(): Promise<number> {
   const env = readEnv();
@@ -23,10 +26,12 @@ export async function serve(): Promise<number> {
       log.fatal({ err: error }, event);
       process.exit(1);
     });
+  // Before anybody can connect: a proxy that is refused a connection asks another replica, but the 503 of one that is not ready yet it
+  // passes on. Without a configuration the service waits: health answers, readiness says what is missing, the watch goes on looking.
+  const patience = new Promise((resolve) => setTimeout(resolve, FIRST_ATTEMPT).unref());
+  await Promise.race([app.configurator.reload(), patience, stop]);
   await listen(app.main, "AUDIT_LISTEN", env.listen);
   if (env.adminListen !== "off") await listen(app.admin, "AUDIT_ADMIN_LISTEN", env.adminListen);
-  // Without a configuration the service waits: health answers, readiness says what is missing, the watch goes on looking.
-  void app.configurator.reload();
   app.configurator.watch(env.watchSeconds);
 
   const signal = await stop;

@@ -67,6 +67,7 @@ export async function warmUp(
       }
     };
     await Promise.all(Array.from({ length: CONNECTIONS }, client));
+    log.info({ requests: answered, seconds: Math.round(performance.now() - started) / 1000 }, "warmed up");
   } catch (error) {
     log.warn({ reason: reasonOf(error) }, "warming up failed; the first requests will be slower");
   } finally {
@@ -74,7 +75,6 @@ export async function warmUp(
     ingest.stop();
     await copy.close();
   }
-  log.info({ requests: answered, seconds: Math.round(performance.now() - started) / 1000 }, "warmed up");
 }
 
 /** Takes the same way to the same statement, with arrays of no rows. */

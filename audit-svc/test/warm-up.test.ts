@@ -28,6 +28,13 @@ describe("the warm-up", function () {
     await database.drop();
   });
 
+  it("is over before the service listens: who can connect is not answered that it is not ready", async () => {
+    const other = await ServiceProcess.create(file);
+    await other.start({ ready: false });
+    assert.equal(await other.answers("/readyz"), true);
+    assert.equal(await other.end("SIGTERM"), 0);
+  });
+
   it("is over before the service is ready, and took place once", async () => {
     assert.deepEqual(
       warmUps(service).map(({ requests, level }) => ({ requests, level })),

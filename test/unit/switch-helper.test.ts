@@ -35,7 +35,12 @@ n=$(wc -l < ${at("asked")})
 `,
   );
   writeFileSync(at("sleep"), "#!/bin/sh\n");
-  for (const name of ["wget", "sleep"]) chmodSync(at(name), 0o755);
+  // Half a second goes by with each look at the clock.
+  writeFileSync(
+    at("date"),
+    `#!/bin/sh\nn=$(( $(cat ${at("clock")} 2> /dev/null || echo 0) + 1 )); echo $n > ${at("clock")}; echo $(( n / 2 ))\n`,
+  );
+  for (const name of ["wget", "sleep", "date"]) chmodSync(at(name), 0o755);
   const script = helperScript({ configFile: at("config.json"), schemaVersion })
     .replaceAll("/flag/", `${at("flag")}/`)
     .replaceAll("/tmp/error", at("error"));
@@ -90,6 +95,11 @@ describe("the helper of a switch", () => {
     const answers = ["blue", "done", "green", "done", "done", "done", "blue"];
     assert.deepEqual(ask(asked), { answers, flags: ["owner"] });
     assert.deepEqual(ask(["take-over", "charge green"]).flags, ["green", "owner"]);
+  });
+
+  it("says that it could not put a slot in charge", () => {
+    const [, answer] = ask(["take-over", "charge red"]).answers;
+    assert.equal(answer, "the flag cannot be changed");
   });
 
   it("decides nothing for a deploy that another has taken over from", () => {
