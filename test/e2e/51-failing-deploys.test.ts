@@ -55,7 +55,7 @@ describe("journey: deploys that fail, while clients go on sending", function () 
 
   it("an image that never becomes ready: shows its last lines", async () => {
     const image = await serviceOf("never-ready", "echo listening to nobody >&2; exec sleep 3600");
-    const notReady = /is not ready \(.*http\S+ does not answer 2xx: wget: .*\); slot (blue|green) serves on/;
+    const notReady = /is not ready \(within 12 s: http\S+ does not answer 2xx: wget: .*\); slot (blue|green) serves on/;
     // The provider's own trap is the second bare `up`, which would delete what serves (docs/decisions/0006).
     await failsSafely({ image }, [notReady, /listening to nobody/], [[], [], ["--refresh"]]);
   });

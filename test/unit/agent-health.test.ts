@@ -1,18 +1,16 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loggedInScript, renderHealthScript, renderLookScript } from "../../vault-agent/health";
+import { fakeProgram } from "./support/fake-programs";
 
 describe("what looks after an agent", () => {
   let directory: string;
   const at = (name: string) => join(directory, name);
   /** A program of that name, before all others. */
-  const program = (name: string, text: string) => {
-    writeFileSync(at(name), `#!/bin/sh\n${text}\n`);
-    chmodSync(at(name), 0o755);
-  };
+  const program = (name: string, text: string) => fakeProgram(directory, name, text);
   const sh = (script: string) => {
     const { status, stdout, stderr } = spawnSync("sh", ["-c", script], {
       encoding: "utf8",

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cutoverScript, guardScript, type SlotReplicas } from "../../components/cutover-script";
 import type { CutoverContext } from "../../components/switch-helper";
+import { fakeClock, fakeProgram } from "./support/fake-programs";
 
 const context: CutoverContext = {
   tools: "tools@sha256:0",
@@ -65,16 +66,8 @@ function execute(script: string, vm: Vm) {
   const running = ["blue-1", "blue-2", "green-1", "green-2"]
     .map((of) => `audit-svc-${of}`)
     .filter((c) => c !== vm.lost);
-  const program = (name: string, text: string): void => {
-    writeFileSync(at(name), `#!/bin/sh\n${text}`);
-    chmodSync(at(name), 0o755);
-  };
-  program("sleep", "");
-  // Half a second goes by with each look at the clock.
-  program(
-    "date",
-    `n=$(( $(cat ${at("clock")} 2> /dev/null || echo 0) + 1 )); echo $n > ${at("clock")}; echo $(( n / 2 ))`,
-  );
+  const program = (name: string, text: string): void => fakeProgram(directory, name, text);
+  fakeClock(directory);
   program("nproc", `echo ${vm.cores ?? 2}`);
   program(
     "wget",

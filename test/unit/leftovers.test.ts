@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { removeScript } from "../../components/leftovers";
+import { fakeProgram } from "./support/fake-programs";
 
 const CONTAINER = "docker:index/container:Container";
 
@@ -12,13 +13,11 @@ describe("clearing a leftover", () => {
   function execute(script: string, there: string | undefined) {
     const directory = mkdtempSync(join(tmpdir(), "leftovers-"));
     const log = join(directory, "log");
-    writeFileSync(
-      join(directory, "docker"),
-      `#!/bin/sh
-case "$2" in inspect) [ "$1 $3" = "${there ?? ""}" ] ;; *) echo "$*" >> ${log} ;; esac
-`,
+    fakeProgram(
+      directory,
+      "docker",
+      `case "$2" in inspect) [ "$1 $3" = "${there ?? ""}" ] ;; *) echo "$*" >> ${log} ;; esac`,
     );
-    chmodSync(join(directory, "docker"), 0o755);
     const { status } = spawnSync("sh", ["-c", script], {
       env: { ...process.env, PATH: `${directory}:${process.env.PATH ?? ""}` },
     });

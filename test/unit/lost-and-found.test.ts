@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DockerHost, Networks, type Recreated } from "../../components";
 import { find, run } from "./support/program";
+import { fakeProgram } from "./support/fake-programs";
 
 describe("what a host has lost", () => {
   let directory: string;
@@ -23,8 +24,7 @@ describe("what a host has lost", () => {
   function engineHas(...names: string[] | [undefined]): void {
     const answer =
       names[0] === undefined ? "exit 1" : `[ "$1" = network ] && printf '%s\\n' ${names.join(" ")}; exit 0`;
-    writeFileSync(join(directory, "docker"), `#!/bin/sh\n${answer}\n`);
-    chmodSync(join(directory, "docker"), 0o755);
+    fakeProgram(directory, "docker", answer);
   }
 
   async function deploy(recreated: Recreated | undefined) {
@@ -56,11 +56,10 @@ describe("what a host has lost", () => {
   it("is nothing when the host's answer does not come in whole", async () => {
     engineHas("audit-front");
     // The shell of the host is gone after the first names.
-    const docker = join(directory, "docker");
-    writeFileSync(docker, `#!/bin/sh\n[ "$1" = network ] && { echo audit-front; kill -9 $PPID; }; exit 0\n`);
+    fakeProgram(directory, "docker", '[ "$1" = network ] && { echo audit-front; kill -9 $PPID; }; exit 0');
     assert.deepEqual((await deploy({})).recreated, {});
     // Or it says that all is well, and the end is missing.
-    writeFileSync(docker, `#!/bin/sh\n[ "$1" = network ] && printf audit-front; exit 0\n`);
+    fakeProgram(directory, "docker", '[ "$1" = network ] && printf audit-front; exit 0');
     assert.deepEqual((await deploy({})).recreated, {});
   });
 

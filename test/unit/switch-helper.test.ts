@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { besideHelper, helperScript } from "../../components/switch-helper";
+import { fakeClock, fakeProgram } from "./support/fake-programs";
 
 const file = "config of this deploy";
 const digest = createHash("sha256").update(file).digest("hex");
@@ -25,22 +26,16 @@ function ask(
   if (owner !== undefined) writeFileSync(at("flag/owner"), owner);
   writeFileSync(at("config.json"), file);
   answers.forEach((answer, i) => writeFileSync(at(`answer-${i + 1}`), answer));
-  writeFileSync(
-    at("wget"),
-    `#!/bin/sh
-echo >> ${at("asked")}
+  fakeClock(directory);
+  fakeProgram(
+    directory,
+    "wget",
+    `echo >> ${at("asked")}
 n=$(wc -l < ${at("asked")})
 [ "$n" -le ${answers.length} ] || n=${answers.length}
 [ -s ${at("answer-$n")} ] && cat ${at("answer-$n")} || { echo "wget: server returned error: HTTP/1.1 503" >&2; exit 1; }
 `,
   );
-  writeFileSync(at("sleep"), "#!/bin/sh\n");
-  // Half a second goes by with each look at the clock.
-  writeFileSync(
-    at("date"),
-    `#!/bin/sh\nn=$(( $(cat ${at("clock")} 2> /dev/null || echo 0) + 1 )); echo $n > ${at("clock")}; echo $(( n / 2 ))\n`,
-  );
-  for (const name of ["wget", "sleep", "date"]) chmodSync(at(name), 0o755);
   const script = helperScript({ configFile: at("config.json"), schemaVersion })
     .replaceAll("/flag/", `${at("flag")}/`)
     .replaceAll("/tmp/error", at("error"));

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { EdgeProxy } from "../../../components/edge-proxy";
 import { ROUTES } from "../../../nginx/routes";
 import { find, ofType, run, valueOf, scriptOf } from "../support/program";
 import { world } from "../support/world";
+import { fakeProgram } from "../support/fake-programs";
 
 const NGINX = `registry.example.test/nginx@sha256:${"3".repeat(64)}`;
 const EXPORTER = `registry.example.test/exporter@sha256:${"4".repeat(64)}`;
@@ -87,9 +88,7 @@ describe("EdgeProxy", () => {
       const { resources } = await run(build);
       const script = scriptOf(find(resources, "Command", "audit-edge-config-files").inputs);
       const directory = mkdtempSync(join(tmpdir(), "edge-"));
-      const docker = `#!/bin/sh\ncase "$1" in container) ${inspect} ;; exec) ${exec} ;; esac\n`;
-      writeFileSync(join(directory, "docker"), docker);
-      chmodSync(join(directory, "docker"), 0o755);
+      fakeProgram(directory, "docker", `case "$1" in container) ${inspect} ;; exec) ${exec} ;; esac`);
       const env = { HOME: directory, PATH: `${directory}${delimiter}${process.env.PATH}` };
       const { status } = spawnSync("sh", ["-c", script], { env, input: "", encoding: "utf8" });
       rmSync(directory, { recursive: true });
