@@ -70,6 +70,12 @@ export function setting(key: string): string {
 const directory = "/home/deploy/peers";
 const url = `http://${vm2Address}:8480`;
 
+/** Takes the peers' containers and networks off VM2. */
+export async function removePeers(): Promise<void> {
+  await onVm2("docker ps --all --quiet --filter name=^peer- | xargs -r docker rm --force > /dev/null");
+  await onVm2("docker network ls --quiet --filter name=^peer | xargs -r docker network rm > /dev/null");
+}
+
 /** The peers, see peers/README.md. One at a time is on VM2, because they publish the same port. */
 export async function peersOf(sandbox: Sandbox, control: ControlNode): Promise<readonly Contender[]> {
   await prepare(sandbox, control);
@@ -88,8 +94,8 @@ export async function peersOf(sandbox: Sandbox, control: ControlNode): Promise<r
       return { traffic: taken, whole: taken };
     },
     remove: async () => {
-      await onVm2(`${cleanUp}; docker ps --all --quiet --filter name=^peer- | xargs -r docker rm --force > /dev/null`);
-      await onVm2("docker network ls --quiet --filter name=^peer | xargs -r docker network rm > /dev/null");
+      await onVm2(cleanUp);
+      await removePeers();
     },
   });
   return [

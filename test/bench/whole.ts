@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
+import { connectTo } from "../e2e/support/database";
 import type { Sandbox } from "../e2e/support/sandbox";
-import { setting } from "./contenders";
+import { removePeers, setting } from "./contenders";
 import { type ControlNode, onVm2, seconds } from "./control-node";
 import { median } from "./row";
 
@@ -40,33 +41,31 @@ export async function ansibleOfTheWhole(sandbox: Sandbox, control: ControlNode, 
     for (let i = 0; i < 3; i += 1) taken.push(await seconds(() => control.run(`${PLAYBOOK} ${IMAGES}`, env)));
     return median(taken);
   } finally {
-    await remove(sandbox, control, env);
+    await remove(sandbox);
   }
 }
 
-async function remove(sandbox: Sandbox, control: ControlNode, env: Record<string, string>): Promise<void> {
+async function remove(sandbox: Sandbox): Promise<void> {
   const gone = ["DROP DATABASE IF EXISTS peer_audit"];
   for (const role of ["app", "app_alt", "runtime", "owner"]) gone.push(`DROP ROLE IF EXISTS peer_${role}`);
-  const python = "import os,sys,psycopg2\nc=psycopg2.connect(dbname='postgres'); c.autocommit=True\n";
-  const each = "for line in sys.stdin: c.cursor().execute(line)";
-  await control.run(`python3 -c ${JSON.stringify(python + each).replaceAll("\\n", "\n")}`, env, gone.join("\n"));
-  const vault = (path: string) =>
-    fetch(`${sandbox.get("VAULT_ADDR")}/v1/${path}`, {
-      method: "DELETE",
-      headers: { "x-vault-token": sandbox.get("VAULT_TOKEN") },
-    });
+  const login = { user: sandbox.get("PGUSER"), password: sandbox.get("PGPASSWORD"), database: "postgres" };
+  const client = await connectTo(sandbox, login);
+  try {
+    for (const statement of gone) await client.query(statement);
+  } finally {
+    await client.end();
+  }
   for (const path of [
     "sys/policies/acl/audit-svc-peer",
     "auth/approle/role/audit-svc-peer",
     "secret/metadata/audit-svc/peer",
   ])
-    await vault(path);
+    await sandbox.vault("DELETE", path);
   const folders = (await grafana(sandbox, "GET", "/api/folders")) as { uid: string; title: string }[];
   for (const { uid } of folders.filter(({ title }) => title === "Peer"))
     await grafana(sandbox, "DELETE", `/api/folders/${uid}`);
   await grafana(sandbox, "DELETE", "/api/datasources/uid/peer");
-  await onVm2("docker ps --all --quiet --filter name=^peer- | xargs -r docker rm --force > /dev/null");
-  await onVm2("docker network ls --quiet --filter name=^peer | xargs -r docker network rm > /dev/null");
+  await removePeers();
   await onVm2("docker volume ls --quiet --filter name=^peer- | xargs -r docker volume rm > /dev/null");
 }
 
