@@ -20,6 +20,10 @@ const HSTS_SECONDS = 31_536_000;
 const METRICS_PORT = 9145;
 const STATUS_PORT = 8082;
 const EXPORTER_PORT = 9113;
+/** In nginx's own memory: what a container that was stopped had begun is forgotten with it. */
+const CLOSING_FILE = "/tmp/closing";
+/** For so long before a reload connections are ended by nginx's own word. Who asks less often than that is hardly met by it. */
+const CLOSING_SECONDS = 5;
 
 export interface EdgeProxyArgs {
   host: DockerHost;
@@ -103,6 +107,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
             exporter: `${addresses.front.exporter}:${EXPORTER_PORT}`,
             upstreams: [upstream("blue"), upstream("green")],
             flagFile: args.flag.file,
+            closingFile: CLOSING_FILE,
             routes: args.routes,
             limits: {
               bodySize: args.bodySize ?? "2m",
@@ -193,12 +198,16 @@ export class EdgeProxy extends pulumi.ComponentResource {
 }
 
 /**
- * Shell text that has a running nginx take in its configuration. One that does not run reads it when it starts; one that is being
- * replaced may go between the look and the signal.
+ * Shell text that has a running nginx take in its configuration, without a request lost: see `closing` in nginx/render.ts. One that
+ * does not run reads it when it starts; one that is being replaced may go between the look and the signal.
  */
 function reloadScript(container: string, file: string): string {
   const running = `[ "$(docker container inspect --format '{{.State.Running}}' ${quote(container)} 2> /dev/null)" = true ]`;
+  // All of it in the container: it goes on to its end when the deploy is killed. The old workers learn of a reload a moment after it.
+  const inside =
+    `: > ${CLOSING_FILE}; sleep ${CLOSING_SECONDS}; nginx -c ${quote(file)} -s reload; code=$?; ` +
+    `sleep 1; rm -f ${CLOSING_FILE}; exit $code`;
   // Not `docker kill --signal HUP`: the engine takes any kill for a stop by hand, and would leave nginx down after a reboot.
-  const reload = `docker exec ${quote(container)} nginx -c ${quote(file)} -s reload`;
+  const reload = `docker exec ${quote(container)} sh -c ${quote(inside)}`;
   return `if ${running}; then ${reload} || ! ${running}; fi`;
 }

@@ -50,6 +50,8 @@ export interface EdgeConfig {
   upstreams: readonly [UpstreamGroup, UpstreamGroup];
   /** File whose presence sends requests to the second upstream group; absent, they go to the first. */
   flagFile: string;
+  /** File whose presence ends each connection with the request that it has: before a reload, which would reset what is kept alive. */
+  closingFile: string;
   routes: readonly Route[];
   limits: EdgeLimits;
   /** Balancers whose X-Forwarded-For, X-Forwarded-Proto and X-Request-Id are believed: addresses or ranges. */
@@ -93,14 +95,32 @@ function upstream(group: UpstreamGroup): string[] {
   ];
 }
 
+/** No answer to anybody: nginx's way to another location that keeps method and body. */
+const CLOSING = 418;
+
+/** A location cannot choose by a variable whether connections are kept alive, so those that are to end have one of their own. */
+function closing(): string[] {
+  return [
+    "# While nginx is about to take in another configuration: its old workers reset the connections that are kept alive, also those on",
+    "# which a request is just arriving. What was told to close comes back by a new connection, and those are served to their end.",
+    `error_page ${CLOSING} = @closing;`,
+    "location @closing {",
+    "    recursive_error_pages on;",
+    "    keepalive_timeout 0;",
+    "    proxy_pass http://$release;",
+    "}",
+  ];
+}
+
 const match = (route: Route): string => `${route.match === "prefix" ? "^~" : "="} ${route.path}`;
 
-function location(route: Route, headers: readonly string[]): string[] {
+function location(route: Route, headers: readonly string[], closingFile: string): string[] {
   const allowed = route.methods.includes("GET") ? [...route.methods, "HEAD"] : [...route.methods];
   const refusal = [`add_header Allow "${allowed.join(", ")}" always;`, ...headers, errorReturn(NOT_ALLOWED)];
   return [
     `location ${match(route)} {`,
     `    if ($request_method !~ ^(${allowed.join("|")})$) { ${refusal.join(" ")} }`,
+    `    if (-f ${closingFile}) { return ${CLOSING}; }`,
     "    proxy_pass http://$release;",
     "}",
   ];
@@ -193,10 +213,12 @@ function servers(config: EdgeConfig): string[] {
     "    # A release is put in charge by a file, not by a reload: a reload resets keep-alive connections under load.",
     ...release(config).map((line) => `    ${line}`),
     "",
-    ...routes.flatMap((route) => location(route, headers)).map((line) => `    ${line}`),
+    ...routes.flatMap((route) => location(route, headers, config.closingFile)).map((line) => `    ${line}`),
     `    location / { ${errorReturn(NOT_FOUND)} }`,
     "",
     ...again(config).map((line) => `    ${line}`),
+    "",
+    ...closing().map((line) => `    ${line}`),
     ...errors.map((line) => `    ${line}`),
     "}",
   ];

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { request } from "node:http";
 import { times } from "../support/depth";
 import { deploysUnderLoad } from "./support/deploys";
+import { startLoad } from "./support/load";
 import { root, sandbox as cli, type Sandbox } from "./support/sandbox";
 
 describe("journey: releases, while clients go on sending", function () {
@@ -41,6 +42,31 @@ describe("journey: releases, while clients go on sending", function () {
       output,
       new RegExp(`release ${release(before.active)} -> ${release(after.active)} in [0-9.]+ s, without a build`),
     );
+  });
+
+  it("has nginx take in another configuration, here for another number of replicas, without losing a request", async () => {
+    // Many clients: a reload that resets what is kept alive, as nginx does by itself, costs some of them a request each time.
+    const { sandbox } = deploys();
+    const load = startLoad({
+      url: sandbox.get("AUDIT_URL"),
+      token: sandbox.get("AUDIT_TOKEN"),
+      application: "demo",
+      clients: 100,
+      rate: 500,
+    });
+    const nginx = ["exec", "audit-edge-nginx", "sha256sum", "/etc/audit-edge/nginx.conf"];
+    try {
+      const before = await sandbox.docker(...nginx);
+      const { slots } = await deploys().state();
+      const there = Object.values(slots).map((slot) => slot.replicas);
+      await deploys().mustUp({ replicas: [2, 3, 4].find((count) => !there.includes(count)) ?? 1 });
+      assert.notEqual(await sandbox.docker(...nginx), before);
+      await deploys().mustUp();
+    } finally {
+      const { lost, stored } = await load.stop();
+      assert.deepEqual(lost, {}, `lost ${JSON.stringify(lost)}, stored ${stored}`);
+    }
+    await nothingLost();
   });
 
   it("changes nothing at the second up", async () => {

@@ -96,7 +96,11 @@ describe("journey: deploys that fail, while clients go on sending", function () 
   it("a connection to the VM that is lost in the middle", async () => {
     const moments = ["audit-svc-cutover", "audit-svc-migrate", "audit-svc-(blue|green)-1", "audit-svc-guard"];
     for (const [i, moment] of moments.slice(0, times(1, moments.length)).entries()) {
-      const change = { memory: 208 + i };
+      // The schema of an image that is there already needs no migration.
+      const change: Change =
+        moment === "audit-svc-migrate"
+          ? { image: await pushVariant(deploys().sandbox, "connection-lost", ["LABEL test=connection-lost"]) }
+          : { memory: 208 + i };
       const before = await deploys().state();
       const { code, output } = await upUntil(change, new RegExp(`${moment}\\s+(creat|updat|replac)`));
       assert.notEqual(code, 0, output);

@@ -19,6 +19,7 @@ const config: EdgeConfig = {
     },
   ],
   flagFile: "/run/release/green",
+  closingFile: "/tmp/closing",
   routes: ROUTES,
   limits: { bodySize: "2m", clientRate: 0, clientConnections: 0 },
   trustedProxies: [],
@@ -58,6 +59,7 @@ describe("nginx.conf", () => {
     assert.deepEqual(passed, [
       ...ROUTES.map((route) => `= ${route.path}`),
       "@again",
+      "@closing",
       "= /metrics/nginx",
       "= /metrics/audit-svc-blue-1",
       "= /metrics/audit-svc-green-1",

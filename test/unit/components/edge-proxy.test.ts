@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { EdgeProxy } from "../../../components/edge-proxy";
@@ -66,7 +66,7 @@ describe("EdgeProxy", () => {
     assert.ok(
       create.indexOf("nginx -t") > 0 && create.indexOf("nginx -t") < create.indexOf("mv /files/.nginx.conf.new"),
     );
-    assert.match(create, /docker exec audit-edge-nginx nginx -c \/etc\/audit-edge\/nginx\.conf -s reload/);
+    assert.match(create, /docker exec audit-edge-nginx sh -c .*nginx -c \/etc\/audit-edge\/nginx\.conf -s reload/);
     assert.doesNotMatch(
       create,
       /docker kill/,
@@ -92,6 +92,30 @@ describe("EdgeProxy", () => {
       const env = { HOME: directory, PATH: `${directory}${delimiter}${process.env.PATH}` };
       const { status } = spawnSync("sh", ["-c", script], { env, input: "", encoding: "utf8" });
       rmSync(directory, { recursive: true });
+      assert.equal(status, code);
+    });
+  }
+
+  for (const code of [0, 1]) {
+    it(`ends the connections by nginx's own word before the reload, no longer after it, and says how it went: ${code}`, async () => {
+      const { resources } = await run(build);
+      const script = scriptOf(find(resources, "Command", "audit-edge-config-files").inputs);
+      const directory = mkdtempSync(join(tmpdir(), "edge-"));
+      const inside = script.replaceAll("/tmp/closing", `${directory}/closing`);
+      fakeProgram(directory, "docker", 'case "$1" in container) echo true ;; exec) shift 2; exec "$@" ;; esac');
+      for (const name of ["sleep", "nginx"])
+        fakeProgram(
+          directory,
+          name,
+          `echo "${name} $* $(ls ${directory} | grep closing)" >> ${directory}/did; [ ${name} = sleep ] || exit ${code}`,
+        );
+      const env = { PATH: `${directory}${delimiter}${process.env.PATH}` };
+      const { status } = spawnSync("sh", ["-c", inside], { env, input: "", encoding: "utf8" });
+      const did = readFileSync(join(directory, "did"), "utf8");
+      const left = existsSync(join(directory, "closing"));
+      rmSync(directory, { recursive: true });
+      assert.equal(did, "sleep 5 closing\nnginx -c /etc/audit-edge/nginx.conf -s reload closing\nsleep 1 closing\n");
+      assert.equal(left, false);
       assert.equal(status, code);
     });
   }
