@@ -41,7 +41,7 @@ function library(context: CutoverContext): string[] {
     // Only what runs: a deploy that was killed may have removed one of them. The first argument is the time that each has to end. None
     // waits for another's last clients, but they do not end in one moment either, for the same reason as above.
     "end() { seconds=$1; shift; stops=; running=$(docker container ls --format '{{.Names}}')",
-    '  for c in "$@"; do if printf \'%s\\n\' "$running" | grep -qFx "$c"; then docker stop --time "$seconds" "$c" > /dev/null & stops="$stops $!"; sleep 0.5; fi; done',
+    '  for c in "$@"; do if printf \'%s\\n\' "$running" | grep -qFx "$c"; then [ -z "$stops" ] || sleep 0.5; docker stop --time "$seconds" "$c" > /dev/null & stops="$stops $!"; fi; done',
     '  for stop in $stops; do wait "$stop"; done',
     "}",
   ];

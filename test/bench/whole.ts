@@ -29,8 +29,8 @@ export async function ansibleOfTheWhole(sandbox: Sandbox, control: ControlNode, 
     ["service", "audit-svc-sandbox"],
     ["nginx", "audit-nginx-sandbox"],
   ] as const) {
-    const { dashboard } = (await grafana(sandbox, "GET", `/api/dashboards/uid/${uid}`)) as { dashboard: object };
-    const own = { ...dashboard, id: null, uid: `peer-${name}`, title: `Peer ${name}` };
+    const found = await sandbox.grafana<{ dashboard: object }>("GET", `dashboards/uid/${uid}`);
+    const own = { ...found?.dashboard, id: null, uid: `peer-${name}`, title: `Peer ${name}` };
     await control.run(`cat > /peers/dashboards/${name}.json`, {}, JSON.stringify({ dashboard: own }));
   }
   try {
@@ -61,16 +61,10 @@ async function remove(sandbox: Sandbox): Promise<void> {
     "secret/metadata/audit-svc/peer",
   ])
     await sandbox.vault("DELETE", path);
-  const folders = (await grafana(sandbox, "GET", "/api/folders")) as { uid: string; title: string }[];
+  const folders = (await sandbox.grafana<{ uid: string; title: string }[]>("GET", "folders")) ?? [];
   for (const { uid } of folders.filter(({ title }) => title === "Peer"))
-    await grafana(sandbox, "DELETE", `/api/folders/${uid}`);
-  await grafana(sandbox, "DELETE", "/api/datasources/uid/peer");
+    await sandbox.grafana("DELETE", `folders/${uid}`);
+  await sandbox.grafana("DELETE", "datasources/uid/peer");
   await removePeers();
   await onVm2("docker volume ls --quiet --filter name=^peer- | xargs -r docker volume rm > /dev/null");
-}
-
-async function grafana(sandbox: Sandbox, method: string, path: string): Promise<unknown> {
-  const authorization = `Basic ${Buffer.from(sandbox.get("GRAFANA_AUTH")).toString("base64")}`;
-  const answer = await fetch(`${sandbox.get("GRAFANA_URL")}${path}`, { method, headers: { authorization } });
-  return answer.json();
 }

@@ -80,11 +80,9 @@ describe("journey: dashboards tell the truth", function () {
   }
 
   async function dashboard(uid: string): Promise<string> {
-    const response = await fetch(`${sandbox().get("GRAFANA_URL")}/api/dashboards/uid/${uid}`, {
-      headers: { authorization: `Basic ${Buffer.from(sandbox().get("GRAFANA_AUTH")).toString("base64")}` },
-    });
-    assert.equal(response.status, 200, uid);
-    return JSON.stringify(((await response.json()) as { dashboard: object }).dashboard);
+    const found = await sandbox().grafana<{ dashboard: object }>("GET", `dashboards/uid/${uid}`);
+    assert.ok(found, uid);
+    return JSON.stringify(found.dashboard);
   }
 
   async function ask<T>(api: string): Promise<T> {

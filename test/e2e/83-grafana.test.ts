@@ -33,27 +33,13 @@ describe("journey: alerts in Grafana, and what was changed there by hand", () =>
   function restoreSettings(): void {
     writeFileSync(sandbox().get("PULUMI_OPTION_CONFIG_FILE"), settings);
   }
-  async function grafana<T>(method: string, path: string, body?: object): Promise<T | undefined> {
-    const response = await fetch(`${sandbox().get("GRAFANA_URL")}/api/${path}`, {
-      method,
-      headers: {
-        authorization: `Basic ${Buffer.from(sandbox().get("GRAFANA_AUTH")).toString("base64")}`,
-        "content-type": "application/json",
-      },
-      ...(body ? { body: JSON.stringify(body) } : {}),
-    });
-    const text = await response.text();
-    if (response.status === 404) return undefined;
-    assert.equal(response.status, 200, `${method} ${path}: ${text}`);
-    return JSON.parse(text) as T;
-  }
   async function dashboard(): Promise<Dashboard> {
-    const found = await grafana<{ dashboard: Dashboard }>("GET", "dashboards/uid/audit-svc-sandbox");
+    const found = await sandbox().grafana<{ dashboard: Dashboard }>("GET", "dashboards/uid/audit-svc-sandbox");
     assert.ok(found, "Grafana has no such dashboard");
     return found.dashboard;
   }
   async function ruleGroup(): Promise<RuleGroup> {
-    const found = await grafana<RuleGroup>("GET", RULES);
+    const found = await sandbox().grafana<RuleGroup>("GET", RULES);
     assert.ok(found, "Grafana has no such rule group");
     return found;
   }
@@ -77,7 +63,7 @@ describe("journey: alerts in Grafana, and what was changed there by hand", () =>
   it("asks in each of them what the data source can answer", async () => {
     for (const { title, data } of (await ruleGroup()).rules) {
       const [query] = data;
-      const answer = await grafana<{ results: Record<string, { status: number }> }>("POST", "ds/query", {
+      const answer = await sandbox().grafana<{ results: Record<string, { status: number }> }>("POST", "ds/query", {
         from: "now-10m",
         to: "now",
         queries: [{ ...query?.model, datasource: { type: "prometheus", uid: query?.datasourceUid } }],
@@ -91,13 +77,13 @@ describe("journey: alerts in Grafana, and what was changed there by hand", () =>
     const [first, ...others] = board.panels;
     assert.ok(first);
     const panels = [{ ...first, title: "Changed by hand" }, ...others];
-    await grafana("POST", "dashboards/db", {
+    await sandbox().grafana("POST", "dashboards/db", {
       dashboard: { ...board, panels },
       folderUid: "audit-sandbox",
       overwrite: true,
     });
     const group = await ruleGroup();
-    await grafana("PUT", RULES, { ...group, rules: group.rules.map((rule) => ({ ...rule, for: "1h" })) });
+    await sandbox().grafana("PUT", RULES, { ...group, rules: group.rules.map((rule) => ({ ...rule, for: "1h" })) });
 
     const preview = await sandbox().pulumi(["preview", "--refresh", "--diff", "--expect-no-changes"]);
     assert.notEqual(preview.code, 0, `the change was not seen:\n${preview.output}`);
@@ -112,7 +98,7 @@ describe("journey: alerts in Grafana, and what was changed there by hand", () =>
       (await dashboard()).panels.map(({ title }) => title),
       board.panels.map(({ title }) => title),
     );
-    assert.equal(await grafana("GET", RULES), undefined, "the rule group is still there");
+    assert.equal(await sandbox().grafana("GET", RULES), undefined, "the rule group is still there");
     assert.deepEqual(await rulesInPrometheus(), inPrometheus);
     const { code, output } = await sandbox().pulumi(["preview", "--refresh", "--expect-no-changes"]);
     assert.equal(code, 0, output);

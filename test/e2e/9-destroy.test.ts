@@ -64,10 +64,7 @@ describe("journey: destroy leaves nothing, and `make up` begins anew", () => {
     );
     assert.doesNotMatch(files.stdout, /audit/);
 
-    const folders = await fetch(`${sandbox().get("GRAFANA_URL")}/api/folders`, {
-      headers: { authorization: `Basic ${Buffer.from(sandbox().get("GRAFANA_AUTH")).toString("base64")}` },
-    });
-    assert.deepEqual(await folders.json(), []);
+    assert.deepEqual(await sandbox().grafana("GET", "folders"), []);
   });
 
   it("deploys again from nothing, one event in and out", async () => {

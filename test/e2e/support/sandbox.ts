@@ -115,6 +115,22 @@ export class Sandbox {
     return (text ? JSON.parse(text) : {}) as T;
   }
 
+  /** Grafana's API with the program's login. @returns undefined for 404 */
+  async grafana<T>(method: string, path: string, body?: object): Promise<T | undefined> {
+    const response = await fetch(`${this.get("GRAFANA_URL")}/api/${path}`, {
+      method,
+      headers: {
+        authorization: `Basic ${Buffer.from(this.get("GRAFANA_AUTH")).toString("base64")}`,
+        "content-type": "application/json",
+      },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    });
+    const text = await response.text();
+    if (response.status === 404) return undefined;
+    if (!response.ok) throw new Error(`Grafana: ${method} ${path}: ${response.status} ${text}`);
+    return JSON.parse(text) as T;
+  }
+
   /** What is on VM2 and looks unwell, with its last lines, for a failed test's report. */
   async report(): Promise<string> {
     const list = await this.docker("ps", "--all", "--format", "{{.Names}}\t{{.Status}}").catch((error: unknown) =>
