@@ -4,6 +4,7 @@ import { renderNginxConfig, type Route } from "../nginx/render";
 import { ASIDE_SHARES } from "./cpu-weight";
 import type { DockerHost } from "./docker-host";
 import type { EdgeCertificate } from "./edge-certificate";
+import { freePortsScript } from "./free-ports";
 import { hardened, LOG_OPTIONS, pidsLimit, scratch } from "./hardening";
 import { HostFiles } from "./host-files";
 import type { Networks } from "./networks";
@@ -137,6 +138,23 @@ export class EdgeProxy extends pulumi.ComponentResource {
       { parent: this },
     );
 
+    const ports = [
+      { internal: LISTEN_PORT, external: args.listen.port, setting: "audit:edgePort" },
+      ...(certificate ? [{ internal: TLS_PORT, external: args.listen.tlsPort, setting: "audit:edgeTlsPort" }] : []),
+      { internal: METRICS_PORT, external: args.listen.metricsPort, setting: "audit:edgeMetricsPort" },
+    ];
+    const free = args.host.script(
+      `${name}-ports`,
+      {
+        script: freePortsScript({
+          container: `${name}-nginx`,
+          image: args.host.tools,
+          network: args.networks.names.edge,
+          ports: ports.map(({ external, setting }) => ({ port: external, setting })),
+        }),
+      },
+      { parent: this, dependsOn: [edge] },
+    );
     const nginx = new docker.Container(
       `${name}-nginx`,
       {
@@ -146,11 +164,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
         entrypoints: ["nginx"],
         command: ["-c", "/etc/audit-edge/nginx.conf", "-g", "daemon off;"],
         networksAdvanced: [{ name: edge.name }, { name: front.name, ipv4Address: addresses.front.edge }],
-        ports: [
-          { internal: LISTEN_PORT, external: args.listen.port },
-          ...(certificate ? [{ internal: TLS_PORT, external: args.listen.tlsPort }] : []),
-          { internal: METRICS_PORT, external: args.listen.metricsPort },
-        ],
+        ports: ports.map(({ internal, external }) => ({ internal, external })),
         mounts: [
           { type: "volume", source: volume.name, target: "/etc/audit-edge", readOnly: true },
           { type: "volume", source: args.flag.volume, target: args.flag.directory, readOnly: true },
@@ -170,7 +184,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
         logOpts: LOG_OPTIONS,
       },
       // Name, address and published ports are fixed, so the old one has to go first.
-      { parent: this, ...args.host.named(`${name}-nginx`), dependsOn: [configuration] },
+      { parent: this, ...args.host.named(`${name}-nginx`), dependsOn: [configuration, free] },
     );
     const exporter = new docker.Container(
       `${name}-exporter`,

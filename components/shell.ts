@@ -24,6 +24,8 @@ export interface DockerRun {
   command: readonly string[];
   /** Docker network; default `none`: most one-shots only touch files. */
   network?: string;
+  /** `host port:container port`. */
+  publish?: readonly string[];
   /** `source:target[:ro]`, source being a volume or an absolute path. */
   volumes?: readonly string[];
   /** Numeric `uid:gid`; default root without capabilities, because fresh Docker volumes belong to root. */
@@ -59,6 +61,7 @@ export function dockerRun(run: DockerRun): string {
   );
   words.push("--log-driver", "none", "--user", run.user ?? "0:0");
   for (const group of run.groups ?? []) words.push("--group-add", group);
+  for (const ports of run.publish ?? []) words.push("--publish", ports);
   for (const volume of run.volumes ?? []) words.push("--volume", volume);
   for (const [key, value] of Object.entries(run.environment ?? {})) words.push("--env", `${key}=${value}`);
   if (run.entrypoint !== undefined) words.push("--entrypoint", run.entrypoint);

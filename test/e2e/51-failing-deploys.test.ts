@@ -93,6 +93,12 @@ describe("journey: deploys that fail, while clients go on sending", function () 
     assert.equal(await deploys().sandbox.docker(...nginx), before);
   });
 
+  it("a port on which something else listens: nginx goes on with the one it has", async () => {
+    const before = await deploys().containers();
+    await failsSafely({ edgePort: 22 }, [/audit-edge-nginx cannot listen on port 22 .*in use/, /audit:edgePort/]);
+    assert.deepEqual(await deploys().containers(), before);
+  });
+
   it("a connection to the VM that is lost in the middle", async () => {
     const moments = ["audit-svc-cutover", "audit-svc-migrate", "audit-svc-(blue|green)-1", "audit-svc-guard"];
     for (const [i, moment] of moments.slice(0, times(1, moments.length)).entries()) {

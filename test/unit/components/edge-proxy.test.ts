@@ -76,6 +76,18 @@ describe("EdgeProxy", () => {
     assert.ok(find(resources, "Container", "audit-edge-nginx").dependsOn.includes(files.urn));
   });
 
+  it("looks whether its ports are free before nginx is replaced", async () => {
+    const { resources } = await run(build);
+    const ports = find(resources, "Command", "audit-edge-ports");
+    const script = scriptOf(ports.inputs);
+    assert.deepEqual(
+      [...script.matchAll(/--publish (\d+):1/g)].map(([, port]) => Number(port)),
+      (find(resources, "Container", "audit-edge-nginx").inputs.ports as { external: number }[]).map((p) => p.external),
+    );
+    assert.match(script, /--network audit-edge /);
+    assert.ok(find(resources, "Container", "audit-edge-nginx").dependsOn.includes(ports.urn));
+  });
+
   const moments = [
     { when: "is not there", inspect: "exit 1", exec: "exit 99", code: 0 },
     { when: "is stopped", inspect: "echo false", exec: "exit 99", code: 0 },
