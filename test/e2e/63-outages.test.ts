@@ -34,6 +34,17 @@ describe("journey: Vault is away, and the VM restarts", function () {
     return output;
   };
   const ready = async () => (await readiness()).startsWith("200");
+  /** Through the edge, as clients come in. */
+  const stores = async () => {
+    const event = { application: "demo", actor: "journey", action: "restart", resource: "vm2", outcome: "success" };
+    const body = JSON.stringify({ ...event, occurredAt: new Date().toISOString() });
+    const { status } = await sandbox().edge("/v1/events", {
+      method: "POST",
+      token: sandbox().get("AUDIT_TOKEN"),
+      body,
+    });
+    return status === 201;
+  };
   /** Starts Vault and unseals it, as its operators would. @returns the time at which it answered again */
   const vaultBack = async () => {
     const { code, output } = await cli(["up", "--platform"]);
@@ -85,12 +96,14 @@ describe("journey: Vault is away, and the VM restarts", function () {
     );
     const back = await vaultBack();
     await wellAgain("the service is ready", back, ready);
+    await wellAgain("an event comes in", back, stores);
   }).timeout(600_000);
 
   it("is back by itself after a restart of the VM with Vault there", async () => {
     await here("restart", platform("vm2"));
     const started = Date.now();
     await wellAgain("the service is ready", started, ready);
+    await wellAgain("an event comes in", started, stores);
     await wellAgain("the agent is logged in", started, async () => (await health()) === "healthy");
   }).timeout(600_000);
 });
