@@ -2,6 +2,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { DockerHost } from "./docker-host";
 import { addressPlan, type AddressPlan } from "./addresses";
+import { freeSubnetsScript } from "./preflight";
 
 export interface NetworksArgs {
   host: DockerHost;
@@ -31,6 +32,20 @@ export class Networks extends pulumi.ComponentResource {
     super("audit:index:Networks", name, {}, opts);
     this.addresses = addressPlan(args.prefix);
     this.names = { front: `${name}-front`, admin: `${name}-admin`, egress: `${name}-egress`, edge: `${name}-edge` };
+    const { front, admin } = this.addresses;
+    const free = args.host.script(
+      `${name}-subnets`,
+      {
+        script: freeSubnetsScript({
+          networks: [
+            { name: this.names.front, subnet: front.subnet },
+            { name: this.names.admin, subnet: admin.subnet },
+          ],
+          setting: "audit:networkPrefix",
+        }),
+      },
+      { parent: this },
+    );
     const network = (role: keyof typeof this.names, internal: boolean, plan?: { subnet: string; gateway: string }) =>
       new docker.Network(
         `${name}-${role}`,
@@ -43,10 +58,10 @@ export class Networks extends pulumi.ComponentResource {
           ...(plan === undefined ? {} : { ipamConfigs: [{ subnet: plan.subnet, gateway: plan.gateway }] }),
         },
         // A fixed name or subnet collides with itself when the new network is made before the old one is gone.
-        { parent: this, ...args.host.named(this.names[role]) },
+        { parent: this, ...args.host.named(this.names[role]), dependsOn: [free] },
       );
-    this.front = network("front", true, this.addresses.front);
-    this.admin = network("admin", true, this.addresses.admin);
+    this.front = network("front", true, front);
+    this.admin = network("admin", true, admin);
     this.egress = network("egress", false);
     this.edge = network("edge", false);
     this.registerOutputs({});

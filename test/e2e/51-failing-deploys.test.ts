@@ -99,6 +99,19 @@ describe("journey: deploys that fail, while clients go on sending", function () 
     assert.deepEqual(await deploys().containers(), before);
   });
 
+  it("addresses that another network of the VM has: everything stays where it is", async () => {
+    const before = await deploys().containers();
+    await deploys().sandbox.docker("network", "create", "--internal", "--subnet", "10.99.96.0/24", "another");
+    try {
+      await failsSafely({ networkPrefix: "10.99" }, [
+        /audit-front cannot have 10\.99\.96.*another 10\.99\.96.*audit:networkPrefix/,
+      ]);
+    } finally {
+      await deploys().sandbox.docker("network", "rm", "another");
+    }
+    assert.deepEqual(await deploys().containers(), before);
+  });
+
   it("a connection to the VM that is lost in the middle", async () => {
     const moments = ["audit-svc-cutover", "audit-svc-migrate", "audit-svc-(blue|green)-1", "audit-svc-guard"];
     for (const [i, moment] of moments.slice(0, times(1, moments.length)).entries()) {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ofType, run } from "../support/program";
+import { find, ofType, run, scriptOf } from "../support/program";
 import { world } from "../support/world";
 
 describe("Networks", () => {
@@ -24,6 +24,17 @@ describe("Networks", () => {
     });
     for (const n of ofType(resources, "Network").filter((r) => r.type.startsWith("docker:"))) {
       assert.equal(n.deleteBeforeReplace, true, "a fixed name or subnet cannot be made twice");
+    }
+  });
+
+  it("looks whether the subnets are free before a network gives way", async () => {
+    const { resources } = await run(world);
+    const subnets = find(resources, "Command", "audit-subnets");
+    const script = scriptOf(subnets.inputs);
+    for (const { name, inputs, dependsOn } of ofType(resources, "Network")) {
+      assert.ok(dependsOn.includes(subnets.urn), name);
+      const [ipam] = (inputs.ipamConfigs ?? []) as { subnet: string }[];
+      assert.ok(ipam === undefined || script.includes(`--subnet ${ipam.subnet} ${name}-trial`), name);
     }
   });
 });
