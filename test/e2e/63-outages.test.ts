@@ -88,6 +88,24 @@ describe("journey: Vault is away, and the VM restarts", function () {
     assert.ok(stored > 1000, `only ${stored} requests were sent`);
   }).timeout((away + 420) * 1000);
 
+  it("is answered for by the edge while no replica runs, also when nginx is about to reload", async () => {
+    const names = await replicas(sandbox());
+    const nginx = (script: string) => sandbox().docker("exec", "audit-edge-nginx", "sh", "-c", script);
+    await sandbox().docker("stop", ...names);
+    try {
+      for (const script of [":", ": > /tmp/closing"]) {
+        await nginx(script);
+        const { status, body } = await sandbox().edge("/v1/events", { token: sandbox().get("AUDIT_TOKEN") });
+        assert.equal(status, 503, body);
+        assert.equal((JSON.parse(body) as { error: string }).error, "unavailable");
+      }
+    } finally {
+      await nginx("rm -f /tmp/closing");
+      await sandbox().docker("start", ...names);
+    }
+    await wellAgain("an event comes in", Date.now(), stores);
+  });
+
   it("waits after a restart of the VM without Vault, says what for, and starts when Vault is back", async () => {
     await here("stop", platform("vault"));
     await here("restart", platform("vm2"));
