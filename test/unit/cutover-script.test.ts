@@ -105,7 +105,10 @@ esac
     encoding: "utf8",
     timeout: 30_000,
   });
-  const steps = readFileSync(at("log"), "utf8").split("\n").filter(Boolean);
+  const lines = readFileSync(at("log"), "utf8").split("\n").filter(Boolean);
+  // Replicas end side by side, and here no time passes between them: whichever writes first.
+  const stops = lines.filter((line) => line.startsWith("stop")).sort();
+  const steps = lines.map((line) => (line.startsWith("stop") ? (stops.shift() ?? line) : line));
   const serving = existsSync(at("flag/green")) ? "green" : "blue";
   rmSync(directory, { recursive: true });
   return { code: ran.status, stderr: ran.stderr, stdout: ran.stdout, steps, serving };
