@@ -88,49 +88,60 @@ describe("EdgeProxy", () => {
     assert.ok(find(resources, "Container", "audit-edge-nginx").dependsOn.includes(ports.urn));
   });
 
-  const moments = [
-    { when: "is not there", inspect: "exit 1", exec: "exit 99", code: 0 },
-    { when: "is stopped", inspect: "echo false", exec: "exit 99", code: 0 },
-    { when: "takes it in", inspect: "echo true", exec: "exit 0", code: 0 },
-    { when: "goes in between", inspect: "[ ! -e $HOME/gone ] && echo true", exec: "touch $HOME/gone; exit 1", code: 0 },
-    { when: "refuses", inspect: "echo true", exec: "exit 1", code: 1 },
-  ];
-  for (const { when, inspect, exec, code } of moments) {
-    it(`reloads nginx, and ${code === 0 ? "is content" : "fails"} when it ${when}`, async () => {
-      const { resources } = await run(build);
-      const script = scriptOf(find(resources, "Command", "audit-edge-config-files").inputs);
-      const directory = mkdtempSync(join(tmpdir(), "edge-"));
-      fakeProgram(directory, "docker", `case "$1" in container) ${inspect} ;; exec) ${exec} ;; esac`);
-      const env = { HOME: directory, PATH: `${directory}${delimiter}${process.env.PATH}` };
-      const { status } = spawnSync("sh", ["-c", script], { env, input: "", encoding: "utf8" });
-      rmSync(directory, { recursive: true });
-      assert.equal(status, code);
+  describe("when its configuration changes", () => {
+    let directory: string;
+    beforeEach(() => {
+      directory = mkdtempSync(join(tmpdir(), "edge-"));
     });
-  }
+    afterEach(() => {
+      rmSync(directory, { recursive: true });
+    });
 
-  for (const code of [0, 1]) {
-    it(`ends the connections by nginx's own word before the reload, no longer after it, and says how it went: ${code}`, async () => {
+    /** Runs what takes it in, with this `docker`. @returns its exit status */
+    async function takeIn(docker: string): Promise<number | null> {
       const { resources } = await run(build);
       const script = scriptOf(find(resources, "Command", "audit-edge-config-files").inputs);
-      const directory = mkdtempSync(join(tmpdir(), "edge-"));
+      fakeProgram(directory, "docker", docker);
       const inside = script.replaceAll("/tmp/closing", `${directory}/closing`);
-      fakeProgram(directory, "docker", 'case "$1" in container) echo true ;; exec) shift 2; exec "$@" ;; esac');
-      for (const name of ["sleep", "nginx"])
-        fakeProgram(
-          directory,
-          name,
-          `echo "${name} $* $(ls ${directory} | grep closing)" >> ${directory}/did; [ ${name} = sleep ] || exit ${code}`,
+      const env = { HOME: directory, PATH: `${directory}${delimiter}${process.env.PATH}` };
+      return spawnSync("sh", ["-c", inside], { env, input: "", encoding: "utf8" }).status;
+    }
+
+    const moments = [
+      { when: "is not there", inspect: "exit 1", exec: "exit 99", code: 0 },
+      { when: "is stopped", inspect: "echo false", exec: "exit 99", code: 0 },
+      { when: "takes it in", inspect: "echo true", exec: "exit 0", code: 0 },
+      {
+        when: "goes in between",
+        inspect: "[ ! -e $HOME/gone ] && echo true",
+        exec: "touch $HOME/gone; exit 1",
+        code: 0,
+      },
+      { when: "refuses", inspect: "echo true", exec: "exit 1", code: 1 },
+    ];
+    for (const { when, inspect, exec, code } of moments) {
+      it(`reloads nginx, and ${code === 0 ? "is content" : "fails"} when it ${when}`, async () => {
+        assert.equal(await takeIn(`case "$1" in container) ${inspect} ;; exec) ${exec} ;; esac`), code);
+      });
+    }
+
+    for (const code of [0, 1]) {
+      it(`ends the connections by nginx's own word before the reload, no longer after it, and says how it went: ${code}`, async () => {
+        for (const name of ["sleep", "nginx"])
+          fakeProgram(
+            directory,
+            name,
+            `echo "${name} $* $(ls ${directory} | grep closing)" >> ${directory}/did; [ ${name} = sleep ] || exit ${code}`,
+          );
+        assert.equal(await takeIn('case "$1" in container) echo true ;; exec) shift 2; exec "$@" ;; esac'), code);
+        assert.equal(
+          readFileSync(join(directory, "did"), "utf8"),
+          "sleep 5 closing\nnginx -c /etc/audit-edge/nginx.conf -s reload closing\nsleep 1 closing\n",
         );
-      const env = { PATH: `${directory}${delimiter}${process.env.PATH}` };
-      const { status } = spawnSync("sh", ["-c", inside], { env, input: "", encoding: "utf8" });
-      const did = readFileSync(join(directory, "did"), "utf8");
-      const left = existsSync(join(directory, "closing"));
-      rmSync(directory, { recursive: true });
-      assert.equal(did, "sleep 5 closing\nnginx -c /etc/audit-edge/nginx.conf -s reload closing\nsleep 1 closing\n");
-      assert.equal(left, false);
-      assert.equal(status, code);
-    });
-  }
+        assert.equal(existsSync(join(directory, "closing")), false);
+      });
+    }
+  });
 
   it("does not replace nginx when its configuration changes: that is a reload", async () => {
     const { resources } = await run(build);
