@@ -54,10 +54,10 @@ export async function applyVaultPlan(request: VaultRequest, plan: VaultPlan, che
   for (const { path, body } of plan.once) {
     if ((await absent(dataAt(path))) === undefined) await change(`${path}: made`, path, body);
   }
-  for (const { path, body } of plan.kept) {
+  for (const { path, body, send } of plan.kept) {
     const found = (await absent(dataAt(path))) ?? {};
     const differs = Object.keys(body).filter((key) => !same(found[key], body[key]));
-    if (differs.length > 0) await change(`${path}: ${differs.join(", ")} set`, path, body);
+    if (differs.length > 0) await change(`${path}: ${differs.join(", ")} set`, path, send ?? body);
   }
   return changes;
 }

@@ -10,8 +10,11 @@ export interface VaultPlan {
   policies: Record<string, string>;
   /** Things that are made once and then left alone: a key must not be made a second time. */
   once: { path: string; body: object }[];
-  /** Things whose given fields are kept as they are here; lists are sets, durations are seconds. */
-  kept: { path: string; body: Record<string, unknown> }[];
+  /**
+   * Things whose given fields are kept as they are here; lists are sets, durations are seconds. `send` is the body where Vault takes
+   * something in another shape than it shows it; default: as it is here.
+   */
+  kept: { path: string; body: Record<string, unknown>; send?: object }[];
 }
 
 /** What a pipeline's job logs in for; each has a role `audit-ci-<purpose>` and a secret of its own (docs/decisions/0052). */
@@ -85,6 +88,13 @@ export function planVault(settings: VaultSettings): VaultPlan {
       ...(ssh === null ? [] : [{ path: `${ssh.mount}/config/ca`, body: { generate_signing_key: true } }]),
     ],
     kept: [
+      {
+        // By default five refusals shut a role out for a quarter of an hour. Nobody guesses a secret_id, so that protects from
+        // nothing; but an agent whose secret_id has ended goes on trying, and would keep the next one out (docs/decisions/0075).
+        path: `sys/auth/${settings.appRoleMount}/tune`,
+        body: { user_lockout_disable: true },
+        send: { user_lockout_config: { lockout_disable: true } },
+      },
       {
         path: `auth/${settings.jwtMount}/config`,
         body: {

@@ -8,13 +8,30 @@
 import { randomUUID } from "node:crypto";
 import { runOnHost } from "./on-host";
 import { componentSetting, runAsCommand, vaultRequest } from "./request";
+import { secretIdsOf } from "./secret-ids";
 
 /** Seconds that the wrapping token lives: long enough for one ssh connection and a container start. */
 const WRAP_TTL = 120;
 
+/**
+ * How often a secret_id is issued that Vault does not take. Once a minute Vault tidies up, and takes away the accessor of a
+ * secret_id that is being made in that moment; one without its accessor is refused (docs/decisions/0075).
+ */
+const ATTEMPTS = 3;
+
 runAsCommand(async () => {
   const role = componentSetting("AUDIT_APPROLE");
   const onHost = componentSetting("AUDIT_ON_HOST");
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const issue = await deliver(role, onHost);
+    // The delivery has taken longer than the tidying.
+    if ((await secretIdsOf(role)).some((one) => one.issue === issue)) return;
+  }
+  throw new Error(`Vault has lost each of ${ATTEMPTS} secret_ids that it issued for ${role}; look at its log`);
+});
+
+/** @returns the name of the issue */
+async function deliver(role: string, onHost: string): Promise<string> {
   // No secret: tokens that come from this secret_id carry it, so that it can be seen which one an agent has logged in by.
   const issue = randomUUID();
   const known = (await vaultRequest("GET", `${role}/role-id`)) as { data: { role_id: string } } | undefined;
@@ -30,4 +47,5 @@ runAsCommand(async () => {
     `${known.data.role_id}\n${issue}\n${issued.wrap_info.token}\n`,
     "the secret_id was not delivered",
   );
-});
+  return issue;
+}

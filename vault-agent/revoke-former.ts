@@ -1,33 +1,31 @@
 /**
- * Run by a component after a secret_id was delivered: waits until the agent is logged in by it, and then destroys every other
- * secret_id of the role. A run that was killed in between leaves the former one working; the next run gets here again.
+ * Run by a component after a secret_id was delivered: waits until the agent is logged in by it, and then destroys every secret_id
+ * of the role that was there before it. A run that was killed in between leaves the former one working; the next run gets here
+ * again. What was issued later is left alone: this command outlives a run that is killed, and the next one's may be there already.
  *
  * Environment: VAULT_ADDR, VAULT_TOKEN, VAULT_NAMESPACE (as for the vault CLI), AUDIT_APPROLE (path of the role),
  * AUDIT_ON_HOST (shell line that waits for the agent and prints which issue of the secret_id it has logged in by).
  */
 import { runOnHost } from "./on-host";
 import { componentSetting, runAsCommand, vaultRequest } from "./request";
-
-interface Listed {
-  data: { keys: string[] };
-}
-interface Known {
-  data: { metadata: Record<string, string> | null };
-}
+import { secretIdsOf } from "./secret-ids";
 
 runAsCommand(async () => {
   const role = componentSetting("AUDIT_APPROLE");
   const issue = (await runOnHost(componentSetting("AUDIT_ON_HOST"), "", "the former secret_id was not revoked")).trim();
   if (!/^[0-9a-f-]{36}$/.test(issue)) throw new Error("the agent did not say by which secret_id it has logged in");
-  const listed = (await vaultRequest("GET", `${role}/secret-id?list=true`)) as Listed | undefined;
-  const others: string[] = [];
-  for (const secret_id_accessor of listed?.data.keys ?? []) {
-    const known = (await vaultRequest("POST", `${role}/secret-id-accessor/lookup`, { secret_id_accessor })) as
-      Known | undefined;
-    // One that has ended in the meantime is not known any more.
-    if (known?.data !== undefined && known.data.metadata?.issue !== issue) others.push(secret_id_accessor);
+  const all = await secretIdsOf(role);
+  const used = all.find((one) => one.issue === issue);
+  if (used === undefined) {
+    throw new Error("the secret_id by which the agent has logged in was destroyed by somebody else; deploy again");
   }
-  for (const secret_id_accessor of others) {
-    await vaultRequest("POST", `${role}/secret-id-accessor/destroy`, { secret_id_accessor });
+  for (const { accessor, made } of all) {
+    if (accessor === used.accessor || made > used.made) continue;
+    await vaultRequest("POST", `${role}/secret-id-accessor/destroy`, { secret_id_accessor: accessor }).catch(
+      async (error: unknown) => {
+        // Vault answers 500 when it is gone already.
+        if ((await secretIdsOf(role)).some((one) => one.accessor === accessor)) throw error;
+      },
+    );
   }
 });

@@ -2,10 +2,9 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { unwrapScript } from "../../components/app-role";
-import { dockerRun } from "../../components/shell";
+import { AgentLogin } from "./support/agent-login";
 import { startLoad } from "./support/load";
-import { attached, run, until } from "./support/sandbox";
+import { attached, run } from "./support/sandbox";
 
 /** Where the agent's token must not get, with what it tries there. The service's own secret is the only thing it may read. */
 const forbidden: readonly [method: "GET" | "LIST" | "POST" | "DELETE", path: string][] = [
@@ -52,6 +51,7 @@ const forbidden: readonly [method: "GET" | "LIST" | "POST" | "DELETE", path: str
 
 describe("journey: secrets stay where they belong", function () {
   const sandbox = attached();
+  const agent = () => new AgentLogin(sandbox());
 
   /** Every value that must not be seen anywhere, by what it is. */
   async function secrets(): Promise<Map<string, string>> {
@@ -71,7 +71,7 @@ describe("journey: secrets stay where they belong", function () {
     const ownerPassword = owner.deployment.resources.find((r) => r.urn.endsWith("::audit-owner-password"))?.outputs
       ?.result;
     assert.ok(ownerPassword?.plaintext, "the state has no password of the owner");
-    const secretId = await onVolume("cat /credentials/secret_id");
+    const secretId = await agent().onVolume("cat /credentials/secret_id");
     return new Map([
       ["password of the service", config.database.password],
       ["password of the owner", JSON.parse(ownerPassword.plaintext) as string],
@@ -81,15 +81,6 @@ describe("journey: secrets stay where they belong", function () {
       ["Vault token of the program", sandbox().get("VAULT_TOKEN")],
       ["login of Grafana", sandbox().get("GRAFANA_AUTH").split(":").slice(1).join(":")],
     ]);
-  }
-
-  /** Runs a line as root on VM2 in the agent's image, with the agent's credentials and its way out. */
-  async function onVolume(line: string): Promise<string> {
-    const image = await sandbox().docker("inspect", "--format", "{{.Image}}", "audit-svc-agent");
-    const agent = `--rm --network audit-egress --env VAULT_ADDR=http://vault.sandbox.test:8200 --entrypoint sh`.split(
-      " ",
-    );
-    return sandbox().docker("run", ...agent, "--volume", "audit-svc-credentials:/credentials:ro", image, "-c", line);
   }
 
   /** In plain, and as it begins in base64. */
@@ -150,7 +141,6 @@ describe("journey: secrets stay where they belong", function () {
   });
 
   it("not in the arguments or the environment of any process on VM2 or here, while a deploy issues a new secret_id", async () => {
-    former = await credentials();
     const look = ["run", "--rm", "--pid", "host", "--user", "0", "--cap-add", "SYS_PTRACE", "--entrypoint", "sh"];
     const image = await sandbox().docker("inspect", "--format", "{{.Image}}", "audit-svc-agent");
     const line =
@@ -161,8 +151,8 @@ describe("journey: secrets stay where they belong", function () {
       application: "demo",
     });
     let running = true;
-    const deploy = sandbox()
-      .pulumi(["up", "--yes", "--skip-preview", "--replace", await urnOf("audit-svc-secret-id")])
+    const deploy = agent()
+      .reissue()
       .finally(() => (running = false));
     let looks = 0;
     while (running) {
@@ -193,120 +183,6 @@ describe("journey: secrets stay where they belong", function () {
       .join("\n");
   }
 
-  it("has revoked the former secret_id by then, and the agent is logged in by the new one", async () => {
-    const now = await credentials();
-    assert.notEqual(now.secret_id, former?.secret_id);
-    assert.equal(await logIn(former), "refused");
-    assert.equal(await logIn(now), "let in");
-    assert.equal((await accessors()).length, 1);
-    assert.equal(await issueOfAgent(), await onVolume("cat /credentials/issue"));
-  });
-
-  it("revokes the former at the next run, when a deploy was killed between delivering and revoking", async () => {
-    former = await credentials();
-    await sandbox().mustPulumi("up", "--yes", "--skip-preview", "--target-replace", await urnOf("audit-svc-secret-id"));
-    assert.equal(await logIn(former), "let in", "the agent still goes on with it");
-    assert.equal((await accessors()).length, 2);
-    await sandbox().mustPulumi("up", "--yes", "--skip-preview");
-    assert.equal(await logIn(former), "refused");
-    assert.equal((await accessors()).length, 1);
-    assert.equal(await issueOfAgent(), await onVolume("cat /credentials/issue"));
-  });
-
-  it("raises an alarm when the wrapping token was used before, or was made by somebody else", async () => {
-    const unwrap = async (token: string) => {
-      const script = unwrapScript("auth/approle/role/audit-svc/secret-id");
-      const image = await sandbox().docker("inspect", "--format", "{{.Image}}", "audit-svc-agent");
-      const line = dockerRun({
-        image,
-        entrypoint: "sh",
-        interactive: true,
-        network: "audit-egress",
-        environment: { VAULT_ADDR: "http://vault.sandbox.test:8200", HOME: "/tmp" },
-        command: ["-c", script],
-      });
-      return run(["sh", "-c", line], sandbox().env, `role\nissue\n${token}\n`);
-    };
-    const wrapped = async (path: string) => {
-      const made = await sandbox().vault<{ wrap_info: { token: string } }>("POST", path, {}, undefined, {
-        "x-vault-wrap-ttl": "60s",
-      });
-      assert.ok(made);
-      return made.wrap_info.token;
-    };
-    const spent = await wrapped("auth/approle/role/audit-svc/secret-id");
-    await sandbox().vault("POST", "sys/wrapping/unwrap", undefined, spent);
-    const used = await unwrap(spent);
-    assert.notEqual(used.code, 0);
-    assert.match(
-      used.output,
-      /^ALARM: the wrapping token was already used or has expired\. The secret_id may be known/m,
-    );
-    const foreign = await unwrap(await wrapped("sys/wrapping/wrap"));
-    assert.notEqual(foreign.code, 0);
-    assert.match(
-      foreign.output,
-      /^ALARM: the wrapping token was made by sys\/wrapping\/wrap and not by auth\/approle/m,
-    );
-  });
-
-  it("tells Prometheus how the agent is logged in, and when its secret_id ends", async () => {
-    const value = async (series: string) =>
-      until(`Prometheus has ${series}`, 60, async () => {
-        const query = encodeURIComponent(`${series}{job="audit-agent",environment="sandbox"}`);
-        const response = await fetch(`${sandbox().get("PROMETHEUS_URL")}/api/v1/query?query=${query}`);
-        const answer = (await response.json()) as { data: { result: { value: [number, string] }[] } };
-        return answer.data.result[0] && Number(answer.data.result[0].value[1]);
-      });
-    const now = Date.now() / 1000;
-    const days = ((await value("audit_agent_secret_id_expiry_timestamp_seconds")) - now) / 86_400;
-    assert.ok(days > 29.9 && days < 30.1, `the secret_id ends in ${days} days`);
-    const minutes = ((await value("audit_agent_token_expiry_timestamp_seconds")) - now) / 60;
-    assert.ok(minutes > 5 && minutes < 65, `the token ends in ${minutes} minutes`);
-    assert.equal(await value("audit_agent_logged_in"), 1);
-    assert.equal(await value("audit_agent_reload_confirmed"), 1);
-    assert.ok(now - (await value("audit_agent_last_success_timestamp_seconds")) < 120);
-  });
-
-  interface Credentials {
-    role_id: string;
-    secret_id: string;
-  }
-  let former: Credentials | undefined;
-
-  async function credentials(): Promise<Credentials> {
-    const [role_id, secret_id] = await Promise.all(
-      ["role_id", "secret_id"].map((file) => onVolume(`cat /credentials/${file}`)),
-    );
-    return { role_id: role_id ?? "", secret_id: secret_id ?? "" };
-  }
-
-  /** Logs in from VM2, as the agent does. */
-  async function logIn(as: Credentials | undefined): Promise<string> {
-    const said = await onVolume(
-      `vault write -field=token auth/approle/login role_id=${as?.role_id} secret_id=${as?.secret_id} 2>&1 > /dev/null || true`,
-    );
-    if (said === "") return "let in";
-    return /invalid role or secret ID|invalid secret id/i.test(said) ? "refused" : said;
-  }
-
-  const accessors = async () =>
-    (await sandbox().vault<{ data: { keys: string[] } }>("LIST", "auth/approle/role/audit-svc/secret-id"))?.data.keys ??
-    [];
-
-  /** Which issue of the secret_id the agent's token came from. */
-  const issueOfAgent = async () =>
-    (await sandbox().docker("exec", "audit-svc-agent", "sh", "/agent/look.sh")).split(" ")[1];
-
-  async function urnOf(name: string): Promise<string> {
-    const state = JSON.parse(await sandbox().mustPulumi("stack", "export")) as {
-      deployment: { resources: { urn: string }[] };
-    };
-    const found = state.deployment.resources.find((r) => r.urn.endsWith(`::${name}`));
-    assert.ok(found, `the state has no ${name}`);
-    return found.urn;
-  }
-
   it("lets the agent's token read its one secret and nothing else", async () => {
     const login =
       "vault write -field=token auth/approle/login role_id=@/credentials/role_id secret_id=@/credentials/secret_id";
@@ -314,7 +190,7 @@ describe("journey: secrets stay where they belong", function () {
       const verb = { GET: "read", LIST: "list", POST: "write -force", DELETE: "delete" }[method];
       return `vault ${verb} ${path} > /tmp/out 2>&1 && echo 'ALLOWED ${method} ${path}' || { grep -q -e 'Code: 403' -e 'permission denied' /tmp/out || { echo 'OTHER ${method} ${path}'; cat /tmp/out; }; }`;
     });
-    const said = await onVolume(
+    const said = await agent().onVolume(
       [
         `export VAULT_TOKEN=$(${login})`,
         "vault read secret/data/audit-svc/sandbox > /dev/null && echo OWN",
@@ -325,12 +201,12 @@ describe("journey: secrets stay where they belong", function () {
   });
 
   it("does not accept the agent's credentials from elsewhere than the VM", async () => {
-    await assert.rejects(sandbox().vault("POST", "auth/approle/login", await credentials()), /400|403/);
+    await assert.rejects(sandbox().vault("POST", "auth/approle/login", await agent().credentials()), /400|403/);
   });
 
   it("keeps the credentials from everybody but the agent's user", async () => {
     assert.match(
-      await onVolume("stat -c '%a %u %n' /credentials /credentials/*"),
+      await agent().onVolume("stat -c '%a %u %n' /credentials /credentials/*"),
       /^500 100 .*\n400 100 .*expiry\n400 100 .*issue\n400 100 .*role_id\n400 100 .*secret_id$/,
     );
     assert.match(

@@ -6,10 +6,15 @@ import Mocha from "mocha";
 export interface Totals {
   passed: number;
   failed: number;
-  /** Titles of what failed, each with its reason in short. */
-  failures: string[];
+  failures: Failure[];
   /** Titles of tests that did not run: they count as nothing, and are named at the end. */
   skipped: string[];
+}
+
+export interface Failure {
+  title: string;
+  /** Why, in a few lines. */
+  reason: string[];
 }
 
 /** Mocha's spec output, and the totals as JSON in the file that TEST_TOTALS names. */
@@ -17,10 +22,10 @@ class TotalsReporter extends Mocha.reporters.Spec {
   constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
     super(runner, options);
     const skipped: string[] = [];
-    const failures: string[] = [];
+    const failures: Failure[] = [];
     // Not runner.stats.failures alone: a failing hook is one failure, whatever it kept from running.
     runner.on(Mocha.Runner.constants.EVENT_TEST_FAIL, (test: Mocha.Test, error: unknown) =>
-      failures.push(`${test.fullTitle()}: ${inShort(error)}`),
+      failures.push({ title: test.fullTitle(), reason: inShort(error) }),
     );
     runner.on(Mocha.Runner.constants.EVENT_TEST_PENDING, (test: Mocha.Test) => skipped.push(test.fullTitle()));
     runner.once(Mocha.Runner.constants.EVENT_RUN_END, () => {
@@ -33,19 +38,20 @@ class TotalsReporter extends Mocha.reporters.Spec {
   }
 }
 
-const WIDTH = 140;
+/** Characters of a line: its beginning and its end, where a program says what it does and a tool below it what is wrong. */
+const BEGINNING = 90;
+const END = 160;
 
-/**
- * A failure's reason in at most five short lines: a CI shows little of a long log's end, and there the totals stand.
- * The whole of it is in mocha's own report. A command's output is long, and says in a few of its lines why it failed.
- */
-function inShort(error: unknown): string {
+/** A failure's reason in short; the whole of it is in mocha's own report. Of a command's long output it is the few lines that tell. */
+function inShort(error: unknown): string[] {
   const text = error instanceof Error ? error.message : String(error);
-  const lines = [...new Set(text.split("\n").map((line) => line.trim().slice(0, WIDTH)))].filter((line) => line !== "");
+  const lines = [...new Set(text.split("\n").map((line) => line.trim()))].filter((line) => line !== "");
   const [first = "", ...rest] = lines;
   const telling = rest.filter((line) => /error|fail|refused|denied|unable|cannot|no such|timed? ?out|!==/i.test(line));
-  const shown = lines.length <= 5 ? rest : telling.length > 0 ? telling.slice(0, 4) : rest.slice(-4);
-  return [first, ...shown].join("\n      ");
+  const shown = lines.length <= 6 ? rest : telling.length > 0 ? telling.slice(0, 5) : rest.slice(-5);
+  return [first, ...shown].map((line) =>
+    line.length <= BEGINNING + END ? line : `${line.slice(0, BEGINNING)} … ${line.slice(-END)}`,
+  );
 }
 
 module.exports = TotalsReporter;

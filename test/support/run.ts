@@ -80,8 +80,12 @@ async function main(): Promise<void> {
     await runSuite(name, suite);
   }
   console.log(`\n${table.join("\n")}`);
-  // Once more at the end, where the last screen of a long log shows them.
-  if (sum.failures.length > 0) console.log(`Failed:\n${sum.failures.map((title) => `  - ${title}`).join("\n")}`);
+  // Once more at the end, since a CI shows little more of a long log. The first failure often is why there are others.
+  const [first] = sum.failures;
+  if (first !== undefined) {
+    console.log(`Failed:\n${sum.failures.map(({ title }) => `  - ${title}`).join("\n")}`);
+    console.log(`The first of them:\n${first.reason.map((line) => `    ${line}`).join("\n")}`);
+  }
   if (sum.skipped.length > 0) console.log(`Skipped:\n${sum.skipped.map((title) => `  - ${title}`).join("\n")}`);
   console.log(`${sum.passed} passed, ${sum.failed} failed`);
   process.exit(sum.failed === 0 && sum.passed > 0 ? 0 : 1);
@@ -119,7 +123,7 @@ async function runSuite(name: string, suite: Suite): Promise<void> {
 function count(name: string, totals: Totals, seconds: number, remark = ""): void {
   sum.passed += totals.passed;
   sum.failed += totals.failed;
-  sum.failures.push(...totals.failures.map((title) => `${name}: ${title}`));
+  sum.failures.push(...totals.failures.map(({ title, reason }) => ({ title: `${name}: ${title}`, reason })));
   sum.skipped.push(...totals.skipped.map((title) => `${name}: ${title}`));
   const cells = [name.padEnd(12), `${totals.passed} passed`.padStart(12), `${totals.failed} failed`.padStart(12)];
   table.push(`${cells.join("")}${`${seconds.toFixed(1)} s`.padStart(10)}${remark && `  ${remark}`}`);

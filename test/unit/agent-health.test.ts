@@ -101,7 +101,7 @@ describe("what looks after an agent", () => {
 
   describe("the wait for its log-in", () => {
     /** A Docker whose agent is logged in by what the file says; it takes the new one in when it is started anew. */
-    const agent = (logged: string, afterRestart: string) => {
+    const agent = (logged: string, afterRestart: string, lastLine = "its last line") => {
       writeFileSync(at("logged"), logged);
       program(
         "docker",
@@ -109,7 +109,7 @@ describe("what looks after an agent", () => {
           'case "$1" in',
           `exec) echo "new $(cat ${at("logged")})" ;;`,
           `restart) echo restarted >> ${at("restarts")}; echo "${afterRestart}" > ${at("logged")} ;;`,
-          "logs) echo its last line ;;",
+          `logs) echo '${lastLine}' >&2 ;;`,
           "esac",
         ].join("\n"),
       );
@@ -135,6 +135,16 @@ describe("what looks after an agent", () => {
       assert.equal(status, 1);
       assert.match(stderr, /^its last line\na has not logged in to Vault with its new secret_id within 2 s; /);
       assert.equal(restarts(), 1);
+    });
+
+    it("says what it means that the log-in itself is denied", () => {
+      agent("", "", '"@message":"error authenticating","error":"Code: 403. Errors:* permission denied"');
+      const { status, stderr } = sh(loggedInScript("a", 1));
+      assert.equal(status, 1);
+      assert.match(
+        stderr,
+        /permission denied"\na has not logged in .*\nVault denies it the log-in: the role is shut out/,
+      );
     });
   });
 });

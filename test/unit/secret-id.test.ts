@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { spawn } from "node:child_process";
 import { secretIdIssue, SECRET_ID_TTL } from "../../components/secret-id-issue";
@@ -27,45 +30,55 @@ describe("when a secret_id is issued", () => {
   }
 });
 
-describe("the end of the former secret_ids", () => {
-  const issue = "11111111-2222-3333-4444-555555555555";
-  const known: Record<string, object | undefined> = {
-    new: { metadata: { issue } },
-    former: { metadata: { issue: "0" } },
-    byHand: { metadata: null },
-    ended: undefined,
-  };
-  let vault: Server;
-  let asked: string[];
+/** A Vault with these secret_ids of one role, by accessor; undefined is one that is listed but cannot be looked up. */
+class FakeVault {
+  known: Record<string, object | undefined> = {};
+  destroyed: string[] = [];
+  issued: string[] = [];
+  /** How many of those that are issued next are lost at once. */
+  loses = 0;
+  private readonly server: Server;
 
-  before(async () => {
-    const answer = async (request: IncomingMessage): Promise<object | undefined> => {
-      const { secret_id_accessor } = JSON.parse((await text(request)) || "{}") as { secret_id_accessor?: string };
-      if (request.url?.endsWith("/secret-id?list=true")) return { data: { keys: Object.keys(known) } };
-      if (request.url?.endsWith("/destroy")) {
-        asked.push(secret_id_accessor ?? "");
-        return {};
-      }
-      const data = known[secret_id_accessor ?? ""];
-      return data && { data };
-    };
-    vault = createServer((request, response) => {
-      void answer(request).then((body) => {
+  constructor() {
+    this.server = createServer((request, response) => {
+      void this.answer(request).then((body) => {
         response.statusCode = body === undefined ? 404 : 200;
         response.end(JSON.stringify(body ?? { errors: [] }));
       });
     });
-    await new Promise<void>((listening) => vault.listen(0, "127.0.0.1", listening));
-  });
-  beforeEach(() => (asked = []));
-  after(() => vault.close());
+  }
 
-  const revoke = (onHost: string) =>
-    new Promise<{ code: number | null; output: string }>((done) => {
-      const child = spawn("node", ["--import", "tsx", "vault-agent/revoke-former.ts"], {
+  private async answer(request: IncomingMessage): Promise<object | undefined> {
+    const body = JSON.parse((await text(request)) || "{}") as { secret_id_accessor?: string; metadata?: string };
+    const accessor = body.secret_id_accessor ?? "";
+    if (request.url?.endsWith("/role-id")) return { data: { role_id: "the role_id" } };
+    if (request.url?.endsWith("/secret-id?list=true")) return { data: { keys: Object.keys(this.known) } };
+    if (request.url?.endsWith("/secret-id")) {
+      assert.equal(request.headers["x-vault-wrap-ttl"], "120s");
+      const metadata = JSON.parse(body.metadata ?? "") as { issue: string };
+      this.issued.push(metadata.issue);
+      const lost = this.issued.length <= this.loses;
+      this.known[metadata.issue] = lost ? undefined : { metadata, creation_time: new Date().toISOString() };
+      return { wrap_info: { token: `wrapping token ${this.issued.length}` } };
+    }
+    if (request.url?.endsWith("/destroy")) {
+      this.destroyed.push(accessor);
+      return {};
+    }
+    const data = this.known[accessor];
+    return data && { data };
+  }
+
+  listen = () => new Promise<void>((listening) => this.server.listen(0, "127.0.0.1", listening));
+  close = () => this.server.close();
+
+  /** Runs one of the programs of vault-agent/ against it. */
+  run(program: string, onHost: string): Promise<{ code: number | null; output: string }> {
+    return new Promise((done) => {
+      const child = spawn("node", ["--import", "tsx", `vault-agent/${program}.ts`], {
         env: {
           ...process.env,
-          VAULT_ADDR: `http://127.0.0.1:${(vault.address() as AddressInfo).port}`,
+          VAULT_ADDR: `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`,
           VAULT_TOKEN: "t",
           AUDIT_APPROLE: "auth/approle/role/audit-svc",
           AUDIT_ON_HOST: onHost,
@@ -76,10 +89,75 @@ describe("the end of the former secret_ids", () => {
         stream.on("data", (chunk: Buffer) => (output += String(chunk)));
       child.on("close", (code) => done({ code, output }));
     });
+  }
+}
 
-  it("spares the one by which the agent is logged in, and destroys every other", async () => {
+describe("the delivery of a secret_id", () => {
+  let vault: FakeVault;
+  let directory: string;
+  beforeEach(() => {
+    vault = new FakeVault();
+    directory = mkdtempSync(join(tmpdir(), "delivered-"));
+    return vault.listen();
+  });
+  afterEach(() => {
+    vault.close();
+    rmSync(directory, { recursive: true });
+  });
+  const deliver = () => vault.run("deliver-secret-id", `cat >> ${directory}/delivered`);
+  const delivered = () => readFileSync(`${directory}/delivered`, "utf8");
+
+  it("hands the role_id, the issue and the wrapping token over by standard input", async () => {
+    assert.deepEqual(await deliver(), { code: 0, output: "" });
+    assert.equal(delivered(), `the role_id\n${vault.issued[0]}\nwrapping token 1\n`);
+  });
+
+  it("issues another when Vault has lost it, as it may when it tidies up in that moment", async () => {
+    vault.loses = 2;
+    assert.deepEqual(await deliver(), { code: 0, output: "" });
+    assert.equal(vault.issued.length, 3);
+    assert.ok(delivered().endsWith(`the role_id\n${vault.issued[2]}\nwrapping token 3\n`));
+  });
+
+  it("gives up after three", async () => {
+    vault.loses = 3;
+    const { code, output } = await deliver();
+    assert.equal(code, 1);
+    assert.equal(
+      output,
+      "Vault has lost each of 3 secret_ids that it issued for auth/approle/role/audit-svc; look at its log\n",
+    );
+    assert.equal(vault.issued.length, 3);
+  });
+
+  it("fails with what the VM says, and issues no other", async () => {
+    const { code, output } = await vault.run("deliver-secret-id", "echo no room >&2; exit 1");
+    assert.equal(code, 1);
+    assert.equal(output, "no room\nthe secret_id was not delivered: the script on the VM ended with 1\n");
+    assert.equal(vault.issued.length, 1);
+  });
+});
+
+describe("the end of the former secret_ids", () => {
+  const issue = "11111111-2222-3333-4444-555555555555";
+  let vault: FakeVault;
+  beforeEach(() => {
+    vault = new FakeVault();
+    vault.known = {
+      ofARunThatCameLater: { metadata: { issue: "1" }, creation_time: "2026-01-02T00:00:00.223456789Z" },
+      new: { metadata: { issue }, creation_time: "2026-01-02T00:00:00.123456789Z" },
+      former: { metadata: { issue: "0" }, creation_time: "2026-01-01T00:00:00.9Z" },
+      byHand: { metadata: null, creation_time: "2026-01-01T00:00:00Z" },
+      ended: undefined,
+    };
+    return vault.listen();
+  });
+  afterEach(() => vault.close());
+  const revoke = (onHost: string) => vault.run("revoke-former", onHost);
+
+  it("spares the one by which the agent is logged in and what was issued later, and destroys every former one", async () => {
     assert.deepEqual(await revoke(`echo ${issue}`), { code: 0, output: "" });
-    assert.deepEqual(asked, ["former", "byHand"]);
+    assert.deepEqual(vault.destroyed, ["former", "byHand"]);
   });
 
   it("destroys none while the agent is not logged in", async () => {
@@ -89,11 +167,18 @@ describe("the end of the former secret_ids", () => {
       output,
       "it does not log in\nthe former secret_id was not revoked: the script on the VM ended with 1\n",
     );
-    assert.deepEqual(asked, []);
+    assert.deepEqual(vault.destroyed, []);
+  });
+
+  it("destroys none, and fails, when the one by which the agent is logged in is not there any more", async () => {
+    const { code, output } = await revoke(`echo ${issue.replaceAll("1", "9")}`);
+    assert.equal(code, 1);
+    assert.match(output, /was destroyed by somebody else; deploy again/);
+    assert.deepEqual(vault.destroyed, []);
   });
 
   it("destroys none when the agent does not say who it is", async () => {
     assert.equal((await revoke("true")).code, 1);
-    assert.deepEqual(asked, []);
+    assert.deepEqual(vault.destroyed, []);
   });
 });

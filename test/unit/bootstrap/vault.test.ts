@@ -16,8 +16,11 @@ function vault(present: Record<string, Record<string, unknown>> = {}) {
   const request: VaultRequest = async (method, path, body) => {
     if (method === "GET") return data[path] === undefined ? undefined : { data: data[path] };
     written.push(path);
-    const mount = /^(sys\/(?:mounts|auth))\/(.+)$/.exec(path);
-    if (mount?.[1] !== undefined) data[mount[1]] = { ...data[mount[1]], [`${mount[2]}/`]: body };
+    const mount = /^(sys\/(?:mounts|auth))\/([^/]+)$/.exec(path);
+    if (path.endsWith("/tune")) {
+      const { lockout_disable } = (body as { user_lockout_config: { lockout_disable: boolean } }).user_lockout_config;
+      data[path] = { user_lockout_disable: lockout_disable };
+    } else if (mount?.[1] !== undefined) data[mount[1]] = { ...data[mount[1]], [`${mount[2]}/`]: body };
     else data[path] = { ...body };
     return {};
   };
@@ -65,6 +68,13 @@ describe("Vault's set-up for the program and its pipeline", () => {
     const deployer = planVault(settings()).policies["audit-deployer"] ?? "";
     const mayWrite = [...deployer.matchAll(/path "sys\/policies\/acl\/([^"]+)"/g)].map(([, glob]) => glob);
     assert.deepEqual(mayWrite, ["audit-svc*", "audit-edge*"]);
+  });
+
+  it("has Vault shut no agent out", async () => {
+    const { request, data } = vault({ "sys/auth/approle/tune": { user_lockout_disable: false } });
+    const changes = await applyVaultPlan(request, planVault(settings()));
+    assert.ok(changes.includes("sys/auth/approle/tune: user_lockout_disable set"), changes.join("\n"));
+    assert.deepEqual(data["sys/auth/approle/tune"], { user_lockout_disable: true });
   });
 
   it("makes what is missing, and nothing the second time", async () => {

@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import type { Ran, Sandbox } from "./sandbox";
+
+const ROLE = "auth/approle/role/audit-svc";
+
+export interface Credentials {
+  role_id: string;
+  secret_id: string;
+}
+
+/** How the service's Vault Agent logs in: its files on VM2, and what Vault knows of them. */
+export class AgentLogin {
+  constructor(private readonly sandbox: Sandbox) {}
+
+  /** Runs a line as root on VM2 in the agent's image, with the agent's credentials and its way out. @returns what it printed */
+  async onVolume(line: string): Promise<string> {
+    const image = await this.sandbox.docker("inspect", "--format", "{{.Image}}", "audit-svc-agent");
+    const options = "--rm --network audit-egress --env VAULT_ADDR=http://vault.sandbox.test:8200 --entrypoint sh";
+    const volume = ["--volume", "audit-svc-credentials:/credentials:ro"];
+    return this.sandbox.docker("run", ...options.split(" "), ...volume, image, "-c", line);
+  }
+
+  async credentials(): Promise<Credentials> {
+    const [role_id = "", secret_id = ""] = await Promise.all(
+      ["role_id", "secret_id"].map((file) => this.onVolume(`cat /credentials/${file}`)),
+    );
+    return { role_id, secret_id };
+  }
+
+  /** Logs in from VM2, as the agent does. @returns "let in", "refused", or what else was said */
+  async logIn(as: Credentials): Promise<string> {
+    const said = await this.onVolume(
+      `vault write -field=token auth/approle/login role_id=${as.role_id} secret_id=${as.secret_id} 2>&1 > /dev/null || true`,
+    );
+    if (said === "") return "let in";
+    return /invalid role or secret ID|invalid secret id/i.test(said) ? "refused" : said;
+  }
+
+  /** Accessors of the role's secret_ids. */
+  async accessors(): Promise<string[]> {
+    return (await this.sandbox.vault<{ data: { keys: string[] } }>("LIST", `${ROLE}/secret-id`))?.data.keys ?? [];
+  }
+
+  async destroy(secret_id_accessor: string): Promise<void> {
+    await this.sandbox.vault("POST", `${ROLE}/secret-id-accessor/destroy`, { secret_id_accessor });
+  }
+
+  /** Which issue of the secret_id the agent's token came from; undefined while it has none. */
+  async issue(): Promise<string | undefined> {
+    return (await this.sandbox.docker("exec", "audit-svc-agent", "sh", "/agent/look.sh")).split(" ")[1];
+  }
+
+  /** The agent is logged in by the secret_id that lies on VM2. */
+  async assertCurrent(): Promise<void> {
+    assert.equal(await this.issue(), await this.onVolume("cat /credentials/issue"));
+  }
+
+  /** Deploys so that a new secret_id is issued. */
+  async reissue(): Promise<Ran> {
+    return this.sandbox.pulumi(["up", "--yes", "--skip-preview", "--replace", await this.urnOfSecretId()]);
+  }
+
+  async urnOfSecretId(): Promise<string> {
+    const state = JSON.parse(await this.sandbox.mustPulumi("stack", "export")) as {
+      deployment: { resources: { urn: string }[] };
+    };
+    const found = state.deployment.resources.find((r) => r.urn.endsWith("::audit-svc-secret-id"));
+    assert.ok(found, "the state has no audit-svc-secret-id");
+    return found.urn;
+  }
+}
