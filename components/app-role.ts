@@ -41,7 +41,7 @@ export interface AppRoleLogin {
   credentials: docker.Volume;
   /** What must be done before somebody logs in; its id is another one after each new secret_id. */
   delivered: pulumi.CustomResource;
-  /** By what the programs of vault-agent/ find Vault and the role. */
+  /** By what the programs of vault-agent/ find Vault and the role, and deliver a secret_id. */
   environment: Readonly<Record<string, pulumi.Input<string>>>;
 }
 
@@ -90,27 +90,25 @@ export function appRoleLogin(name: string, args: AppRoleLoginArgs, opts: { paren
   const environment = {
     VAULT_ADDR: args.vault.address,
     AUDIT_APPROLE: pulumi.interpolate`auth/${appRoleMount}/role/${role.roleName}`,
+    AUDIT_DELIVER: args.host.commandFor(
+      dockerRun({
+        image: args.image,
+        entrypoint: "sh",
+        interactive: true,
+        network: args.networks.names.egress,
+        volumes: [`${name}-credentials:/credentials`],
+        // The files become the agent's own; without these rights root could not give them away or replace them.
+        capabilities: ["CHOWN", "DAC_OVERRIDE", "FOWNER"],
+        environment: { VAULT_ADDR: args.vault.agentAddress, HOME: "/tmp" },
+        command: ["-c", unwrapScript(`auth/${appRoleMount}/role/${name}/secret-id`)],
+      }),
+    ),
   };
   const delivered = new command.local.Command(
     `${name}-secret-id`,
     {
       create: "node --require tsx/cjs vault-agent/deliver-secret-id.ts",
-      environment: {
-        ...environment,
-        AUDIT_ON_HOST: args.host.commandFor(
-          dockerRun({
-            image: args.image,
-            entrypoint: "sh",
-            interactive: true,
-            network: args.networks.names.egress,
-            volumes: [`${name}-credentials:/credentials`],
-            // The files become the agent's own; without these rights root could not give them away or replace them.
-            capabilities: ["CHOWN", "DAC_OVERRIDE", "FOWNER"],
-            environment: { VAULT_ADDR: args.vault.agentAddress, HOME: "/tmp" },
-            command: ["-c", unwrapScript(`auth/${appRoleMount}/role/${name}/secret-id`)],
-          }),
-        ),
-      },
+      environment,
       triggers: [role.roleId, digestOf({ ttl: args.secretIdTtl, cidrs: args.boundCidrs }), args.secretIdIssue],
       logging: command.types.enums.local.Logging.Stderr,
     },

@@ -119,7 +119,11 @@ export function vaultAgent(name: string, args: VaultAgentArgs, opts: { parent: p
     `${name}-logged-in`,
     {
       create: "node --require tsx/cjs vault-agent/revoke-former.ts",
-      environment: { ...login.environment, AUDIT_ON_HOST: host.commandFor(loggedInScript(`${name}-agent`)) },
+      environment: {
+        ...login.environment,
+        AUDIT_DELIVERED: host.commandFor(`docker exec ${name}-agent cat /credentials/issue 2> /dev/null || true`),
+        AUDIT_LOGGED_IN: host.commandFor(loggedInScript(`${name}-agent`)),
+      },
       triggers: [login.delivered.id, container.id],
       logging: command.types.enums.local.Logging.Stderr,
     },

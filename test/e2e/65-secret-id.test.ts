@@ -22,7 +22,7 @@ describe("journey: the agent's secret_id, from its issue to its end", function (
 
   it("revokes the former at the next run, when a deploy was killed between delivering and revoking", async () => {
     const former = await agent().credentials();
-    await sandbox().mustPulumi("up", "--yes", "--skip-preview", "--target-replace", await agent().urnOfSecretId());
+    await agent().deliver();
     assert.equal(await agent().logIn(former), "let in", "the agent still goes on with it");
     assert.equal((await agent().accessors()).length, 2);
     await sandbox().mustPulumi("up", "--yes", "--skip-preview");
@@ -55,6 +55,14 @@ describe("journey: the agent's secret_id, from its issue to its end", function (
       (await agent().accessors()).filter((accessor) => accessor === lost || before.has(accessor)),
       [],
     );
+  });
+
+  it("is delivered another by the next deploy when it was lost after the delivery", async () => {
+    await agent().deliver();
+    for (const accessor of await agent().accessors()) await agent().destroy(accessor);
+    await sandbox().mustPulumi("up", "--yes", "--skip-preview");
+    await agent().assertCurrent();
+    assert.equal((await agent().accessors()).length, 1);
   });
 
   it("is helped by the next deploy when its secret_id has ended and it has kept on trying", async () => {

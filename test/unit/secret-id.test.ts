@@ -38,6 +38,9 @@ class FakeVault {
   /** How many of those that are issued next are lost at once. */
   loses = 0;
   private readonly server: Server;
+  private readonly directory = mkdtempSync(join(tmpdir(), "delivered-"));
+  /** What the one-shot on the VM was given. */
+  readonly file = join(this.directory, "delivered");
 
   constructor() {
     this.server = createServer((request, response) => {
@@ -70,10 +73,13 @@ class FakeVault {
   }
 
   listen = () => new Promise<void>((listening) => this.server.listen(0, "127.0.0.1", listening));
-  close = () => this.server.close();
+  close = () => {
+    this.server.close();
+    rmSync(this.directory, { recursive: true });
+  };
 
   /** Runs one of the programs of vault-agent/ against it. */
-  run(program: string, onHost: string): Promise<{ code: number | null; output: string }> {
+  run(program: string, onHost: Record<string, string>): Promise<{ code: number | null; output: string }> {
     return new Promise((done) => {
       const child = spawn("node", ["--import", "tsx", `vault-agent/${program}.ts`], {
         env: {
@@ -81,7 +87,7 @@ class FakeVault {
           VAULT_ADDR: `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`,
           VAULT_TOKEN: "t",
           AUDIT_APPROLE: "auth/approle/role/audit-svc",
-          AUDIT_ON_HOST: onHost,
+          ...onHost,
         },
       });
       let output = "";
@@ -94,18 +100,13 @@ class FakeVault {
 
 describe("the delivery of a secret_id", () => {
   let vault: FakeVault;
-  let directory: string;
   beforeEach(() => {
     vault = new FakeVault();
-    directory = mkdtempSync(join(tmpdir(), "delivered-"));
     return vault.listen();
   });
-  afterEach(() => {
-    vault.close();
-    rmSync(directory, { recursive: true });
-  });
-  const deliver = () => vault.run("deliver-secret-id", `cat >> ${directory}/delivered`);
-  const delivered = () => readFileSync(`${directory}/delivered`, "utf8");
+  afterEach(() => vault.close());
+  const deliver = () => vault.run("deliver-secret-id", { AUDIT_DELIVER: `cat >> ${vault.file}` });
+  const delivered = () => readFileSync(vault.file, "utf8");
 
   it("hands the role_id, the issue and the wrapping token over by standard input", async () => {
     assert.deepEqual(await deliver(), { code: 0, output: "" });
@@ -131,7 +132,7 @@ describe("the delivery of a secret_id", () => {
   });
 
   it("fails with what the VM says, and issues no other", async () => {
-    const { code, output } = await vault.run("deliver-secret-id", "echo no room >&2; exit 1");
+    const { code, output } = await vault.run("deliver-secret-id", { AUDIT_DELIVER: "echo no room >&2; exit 1" });
     assert.equal(code, 1);
     assert.equal(output, "no room\nthe secret_id was not delivered: the script on the VM ended with 1\n");
     assert.equal(vault.issued.length, 1);
@@ -153,12 +154,28 @@ describe("the end of the former secret_ids", () => {
     return vault.listen();
   });
   afterEach(() => vault.close());
-  const revoke = (onHost: string) => vault.run("revoke-former", onHost);
+  const revoke = (loggedIn: string, delivered = `echo ${issue}`) =>
+    vault.run("revoke-former", {
+      AUDIT_DELIVERED: delivered,
+      AUDIT_DELIVER: `sed -n 2p > ${vault.file}`,
+      AUDIT_LOGGED_IN: loggedIn,
+    });
 
   it("spares the one by which the agent is logged in and what was issued later, and destroys every former one", async () => {
     assert.deepEqual(await revoke(`echo ${issue}`), { code: 0, output: "" });
     assert.deepEqual(vault.destroyed, ["former", "byHand"]);
   });
+
+  for (const [when, delivered] of [
+    ["Vault does not know the one on the VM any more", "echo 22222222-2222-3333-4444-555555555555"],
+    ["none lies there", "true"],
+  ] as const) {
+    it(`delivers another first when ${when}`, async () => {
+      assert.deepEqual(await revoke(`cat ${vault.file}`, delivered), { code: 0, output: "" });
+      assert.equal(vault.issued.length, 1);
+      assert.deepEqual(vault.destroyed, ["ofARunThatCameLater", "new", "former", "byHand"]);
+    });
+  }
 
   it("destroys none while the agent is not logged in", async () => {
     const { code, output } = await revoke("echo it does not log in >&2; exit 1");

@@ -128,7 +128,7 @@ describe("SecretsBinding", () => {
     assert.deepEqual(revoke.inputs.triggers, ["id-of-audit-svc-secret-id", "id-of-audit-svc-agent"]);
     const environment = revoke.inputs.environment as Record<string, string>;
     assert.equal(environment.AUDIT_APPROLE, "auth/approle/role/audit-svc");
-    assert.match(environment.AUDIT_ON_HOST ?? "", /docker restart --time 10 audit-svc-agent/);
+    assert.match(environment.AUDIT_LOGGED_IN ?? "", /docker restart --time 10 audit-svc-agent/);
   });
 
   it("issues the secret_id before the agent starts, and again when the role is made anew", async () => {
