@@ -3,13 +3,14 @@ import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Milliseconds for what a shell that has ended printed last. */
+/** Milliseconds of silence after which a shell that has ended will print nothing more. */
 const REST = 2_000;
 
 /**
  * Waits until a program has ended and what it printed has been read, since the first does not mean the second.
  *
- * @param rest milliseconds for the reading; not for ever, because a shared ssh connection that was made for it may keep the pipes open
+ * @param rest milliseconds without output after which no more is waited for; not for ever, because a shared ssh connection that was
+ * made for it may keep the pipes open
  * @returns its exit code, 1 when a signal ended it
  * @throws Error when it could not be started
  */
@@ -18,8 +19,18 @@ export async function endOf(
   rest: number,
 ): Promise<number> {
   const whole = Promise.all([once(child.stdout, "end"), once(child.stderr, "end")]);
+  let heard = false;
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", () => (heard = true));
+  const silence = async () => {
+    do {
+      heard = false;
+      await sleep(rest, undefined, { ref: false });
+      // On a busy machine the time may be over before what lies in the pipes was looked at.
+      await new Promise((looked) => setImmediate(looked));
+    } while (heard);
+  };
   const [code] = (await once(child, "exit")) as [number | null];
-  await Promise.race([whole, sleep(rest, undefined, { ref: false })]);
+  await Promise.race([whole, silence()]);
   return code ?? 1;
 }
 
