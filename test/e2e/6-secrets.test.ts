@@ -86,8 +86,9 @@ describe("journey: secrets stay where they belong", function () {
   /** In plain, and as it begins in base64. */
   const forms = (value: string) => [value, Buffer.from(value).toString("base64").replace(/=+$/, "").slice(0, -2)];
 
-  async function nowhereIn(what: string, text: string): Promise<void> {
-    for (const [name, value] of await secrets()) {
+  /** @param known the secrets to look for; default: those of now */
+  async function nowhereIn(what: string, text: string, known?: Map<string, string>): Promise<void> {
+    for (const [name, value] of known ?? (await secrets())) {
       assert.ok(value.length >= 20, `${name} is too short to be searched for`);
       for (const form of forms(value)) {
         assert.ok(!text.includes(form), `${name} stands in ${what}`);
@@ -150,21 +151,26 @@ describe("journey: secrets stay where they belong", function () {
       token: sandbox().get("AUDIT_TOKEN"),
       application: "demo",
     });
+    const former = await secrets();
+    const seen: [what: string, text: string][] = [];
     let running = true;
     const deploy = agent()
       .reissue()
       .finally(() => (running = false));
-    let looks = 0;
     while (running) {
-      await nowhereIn("the list of processes", await sandbox().docker(...look, image, "-c", line));
-      await nowhereIn("the arguments of a process here", argumentsHere());
-      looks += 1;
+      seen.push(["the list of processes", await sandbox().docker(...look, image, "-c", line)]);
+      seen.push(["the arguments of a process here", argumentsHere()]);
     }
     const { code, output } = await deploy;
     const { lost, stored } = await load.stop();
     assert.equal(code, 0, output);
-    await nowhereIn("the deploy's own output", output);
-    assert.ok(looks > 0);
+    const issued = await secrets();
+    assert.notEqual(issued.get("secret_id"), former.get("secret_id"));
+    assert.ok(seen.length > 4, `looked ${seen.length} times`);
+    for (const [what, text] of [...seen, ["the deploy's own output", output] as const]) {
+      await nowhereIn(what, text, former);
+      await nowhereIn(what, text, issued);
+    }
     assert.deepEqual(lost, {}, `of ${stored} requests`);
     assert.ok(stored > 100, `only ${stored} requests were sent`);
   });

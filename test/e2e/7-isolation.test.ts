@@ -130,7 +130,8 @@ describe("journey: from outside, only the edge's ports answer", function () {
     await until("every container runs again", 60, async () =>
       (await sandbox().docker("ps", "--all", "--format", "{{.Names}} {{.State}}"))
         .split("\n")
-        .filter((line) => !/-(blue|green)-\d+ exited$/.test(line))
+        // The other slot's: those of the release before, or of a deploy that failed before it started them.
+        .filter((line) => !/-(blue|green)-\d+ (exited|created)$/.test(line))
         .every((line) => line.endsWith(" running"))
         ? true
         : undefined,
