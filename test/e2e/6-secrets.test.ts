@@ -146,20 +146,25 @@ describe("journey: secrets stay where they belong", function () {
     const image = await sandbox().docker("inspect", "--format", "{{.Image}}", "audit-svc-agent");
     const line =
       "for p in /proc/[0-9]*; do tr '\\0' '\\n' < $p/cmdline; tr '\\0' '\\n' < $p/environ; done 2>/dev/null; true";
+    const former = await secrets();
     const load = startLoad({
       url: sandbox().get("AUDIT_URL"),
       token: sandbox().get("AUDIT_TOKEN"),
       application: "demo",
     });
-    const former = await secrets();
     const seen: [what: string, text: string][] = [];
     let running = true;
     const deploy = agent()
       .reissue()
       .finally(() => (running = false));
-    while (running) {
-      seen.push(["the list of processes", await sandbox().docker(...look, image, "-c", line)]);
-      seen.push(["the arguments of a process here", argumentsHere()]);
+    try {
+      while (running) {
+        seen.push(["the list of processes", await sandbox().docker(...look, image, "-c", line)]);
+        seen.push(["the arguments of a process here", argumentsHere()]);
+      }
+    } finally {
+      // Also when a look fails: what goes on sending would keep the run of all journeys from its end.
+      await load.stop();
     }
     const { code, output } = await deploy;
     const { lost, stored } = await load.stop();
