@@ -4,6 +4,7 @@
 #   make rollback           deploys the release before, without a build
 #   make down [KEEP=data]   removes it all; KEEP=data keeps volumes and keys
 #   make test [ONLY=suite] [THOROUGH=1]  everything that CI runs, or one suite of it; THOROUGH=1 repeats journeys more often
+#   make test ONLY=quick    lint, types, unit tests and the service's fast tests: under 90 s, for daily use
 #   make lint               style, formatting, types
 #   make conformance [PLUGINS=dir]  the stand-in plugins' suite, against the plugins of any PULUMI_HOME
 #   make e2e                the journeys in the sandbox

@@ -9,6 +9,13 @@ export interface Totals {
   failures: Failure[];
   /** Titles of tests that did not run: they count as nothing, and are named at the end. */
   skipped: string[];
+  /** What each test took, in seconds, and each hook; for the table of the slowest. */
+  durations: Duration[];
+}
+
+export interface Duration {
+  title: string;
+  seconds: number;
 }
 
 export interface Failure {
@@ -23,15 +30,29 @@ class TotalsReporter extends Mocha.reporters.Spec {
     super(runner, options);
     const skipped: string[] = [];
     const failures: Failure[] = [];
+    const durations: Duration[] = [];
     // Not runner.stats.failures alone: a failing hook is one failure, whatever it kept from running.
     runner.on(Mocha.Runner.constants.EVENT_TEST_FAIL, (test: Mocha.Test, error: unknown) =>
       failures.push({ title: test.fullTitle(), reason: inShort(error) }),
     );
     runner.on(Mocha.Runner.constants.EVENT_TEST_PENDING, (test: Mocha.Test) => skipped.push(test.fullTitle()));
+    runner.on(Mocha.Runner.constants.EVENT_TEST_END, (test: Mocha.Test) =>
+      durations.push({ title: test.fullTitle(), seconds: (test.duration ?? 0) / 1000 }),
+    );
+    // Deploys are often made in a hook, which no test's duration shows.
+    runner.on(Mocha.Runner.constants.EVENT_HOOK_END, (hook: Mocha.Hook) =>
+      durations.push({ title: hook.fullTitle(), seconds: (hook.duration ?? 0) / 1000 }),
+    );
     runner.once(Mocha.Runner.constants.EVENT_RUN_END, () => {
       const path = process.env.TEST_TOTALS;
       if (path === undefined) return;
-      const totals: Totals = { passed: runner.stats?.passes ?? 0, failed: failures.length, failures, skipped };
+      const totals: Totals = {
+        passed: runner.stats?.passes ?? 0,
+        failed: failures.length,
+        failures,
+        skipped,
+        durations,
+      };
       mkdirSync(dirname(path), { recursive: true });
       writeFileSync(path, JSON.stringify(totals));
     });

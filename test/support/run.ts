@@ -5,6 +5,7 @@ import type { Totals } from "./reporter";
 
 /**
  * Runs the suites that are named, or all, and ends with one line `N passed, N failed` over all of them.
+ * `quick` names those for daily use: they need no running sandbox, and end within 90 s.
  * It fails when a test failed, when a suite ended without totals, and when a suite ran nothing.
  */
 
@@ -20,11 +21,16 @@ interface Suite {
   /** Needs the sandbox's images, plugins or a running sandbox. */
   sandbox?: boolean;
   env?: NodeJS.ProcessEnv;
+  /** Part of another suite, for `quick` alone. */
+  part?: boolean;
 }
 
 const bin = (name: string): string => join(root, "node_modules/.bin", name);
 const mocha = (...args: string[]): string[] => [bin("mocha"), "--reporter", join(__dirname, "reporter.ts"), ...args];
 const byRoot = ["--config", join(root, ".mocharc.json")];
+
+/** Tests of the service that wait for kills, outages and containers. */
+const SLOW_SERVICE_TESTS = ["contract", "crash", "ingest", "migrate", "operation", "reading", "reload"];
 
 const suites: Record<string, Suite> = {
   lint: { command: [bin("eslint"), "."], single: true },
@@ -39,6 +45,11 @@ const suites: Record<string, Suite> = {
   },
   unit: { command: mocha(...byRoot, "test/unit/**/*.test.ts") },
   service: { command: mocha("test/**/*.test.ts"), cwd: join(root, "audit-svc"), sandbox: true },
+  "service-quick": {
+    command: mocha("test/**/*.test.ts", ...SLOW_SERVICE_TESTS.flatMap((name) => ["--ignore", `test/${name}.test.ts`])),
+    cwd: join(root, "audit-svc"),
+    part: true,
+  },
   rules: { command: mocha(...byRoot, "--timeout", "60000", "test/rules/**/*.test.ts"), sandbox: true },
   sandbox: { command: mocha(...byRoot, "--timeout", "60000", "sandbox/test/**/*.test.ts"), sandbox: true },
   conformance: {
@@ -57,19 +68,25 @@ const suites: Record<string, Suite> = {
   e2e: { command: mocha(...byRoot, "--timeout", "300000", "--sort", "test/e2e/*.test.ts"), sandbox: true },
 };
 
-const sum: Totals = { passed: 0, failed: 0, failures: [], skipped: [] };
+const QUICK = ["lint", "formatting", "types", "unit", "service-quick"];
+/** Rows of the table of the slowest tests. */
+const SLOWEST = 20;
+
+const sum: Totals = { passed: 0, failed: 0, failures: [], skipped: [], durations: [] };
 const table: string[] = [];
 /** What a suite counts that could not say for itself. */
-const failure: Totals = { passed: 0, failed: 1, failures: [], skipped: [] };
+const failure: Totals = { passed: 0, failed: 1, failures: [], skipped: [], durations: [] };
 
 async function main(): Promise<void> {
-  const wanted = process.argv.slice(2);
+  const wanted = process.argv.slice(2).flatMap((name) => (name === "quick" ? QUICK : [name]));
   const unknown = wanted.find((name) => suites[name] === undefined);
   if (unknown !== undefined) {
-    console.error(`Error: there is no suite ${unknown}. The suites are: ${Object.keys(suites).join(", ")}.`);
+    console.error(`Error: there is no suite ${unknown}. The suites are: quick, ${Object.keys(suites).join(", ")}.`);
     process.exit(1);
   }
-  const chosen = Object.entries(suites).filter(([name]) => wanted.length === 0 || wanted.includes(name));
+  const chosen = Object.entries(suites).filter(([name, { part }]) =>
+    wanted.length === 0 ? part !== true : wanted.includes(name),
+  );
   let standing: boolean | undefined;
   for (const [name, suite] of chosen) {
     if (suite.sandbox && standing === undefined) standing = await bringUp();
@@ -79,6 +96,7 @@ async function main(): Promise<void> {
     }
     await runSuite(name, suite);
   }
+  showSlowest();
   console.log(`\n${table.join("\n")}`);
   // Once more at the end, since a CI shows little more of a long log. The first failure often is why there are others.
   const [first] = sum.failures;
@@ -89,6 +107,13 @@ async function main(): Promise<void> {
   if (sum.skipped.length > 0) console.log(`Skipped:\n${sum.skipped.map((title) => `  - ${title}`).join("\n")}`);
   console.log(`${sum.passed} passed, ${sum.failed} failed`);
   process.exit(sum.failed === 0 && sum.passed > 0 ? 0 : 1);
+}
+
+function showSlowest(): void {
+  const slowest = sum.durations.sort((a, b) => b.seconds - a.seconds).slice(0, SLOWEST);
+  if (slowest.length === 0) return;
+  const rows = slowest.map(({ title, seconds }) => `${seconds.toFixed(1).padStart(7)} s  ${title}`);
+  console.log(`\nThe slowest tests and hooks:\n${rows.join("\n")}`);
 }
 
 /** The suites work on the sandbox as it stands; a developer's own is not replaced, and stays up afterwards. */
@@ -124,6 +149,7 @@ function count(name: string, totals: Totals, seconds: number, remark = ""): void
   sum.passed += totals.passed;
   sum.failed += totals.failed;
   sum.failures.push(...totals.failures.map(({ title, reason }) => ({ title: `${name}: ${title}`, reason })));
+  sum.durations.push(...totals.durations.map(({ title, seconds }) => ({ title: `${name}: ${title}`, seconds })));
   sum.skipped.push(...totals.skipped.map((title) => `${name}: ${title}`));
   const cells = [name.padEnd(12), `${totals.passed} passed`.padStart(12), `${totals.failed} failed`.padStart(12)];
   table.push(`${cells.join("")}${`${seconds.toFixed(1)} s`.padStart(10)}${remark && `  ${remark}`}`);
