@@ -226,7 +226,7 @@ describe("configuration", () => {
     for (const [key, entry] of Object.entries(project.config)) {
       assert.ok(entry.description.length > 20, `${key} needs a description`);
       const [message = ""] = problems({ [`audit:${key}`]: "\u0000" });
-      assert.doesNotMatch(message, /not a setting/, `Pulumi.yaml has ${key}, config.ts does not`);
+      assert.doesNotMatch(message, /not a setting/, `Pulumi.yaml has ${key}, config/ does not`);
       if (entry.default !== undefined) {
         const text = typeof entry.default === "string" ? entry.default : JSON.stringify(entry.default);
         const left = problems({ [`audit:${key}`]: text });

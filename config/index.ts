@@ -1,0 +1,79 @@
+import { runtime } from "@pulumi/pulumi";
+import { z } from "zod";
+import { database } from "./database";
+import { edge, edgeContradictions } from "./edge";
+import { ConfigError, NAMESPACE } from "./errors";
+import { host } from "./host";
+import { monitoring, monitoringContradictions } from "./monitoring";
+import { service, serviceContradictions } from "./service";
+import { vault } from "./vault";
+
+export { certificateSource } from "./edge";
+export { ConfigError, NAMESPACE } from "./errors";
+export { registryLogin } from "./service";
+
+/**
+ * One entry a key of the stack's configuration, grouped by subject in the files beside this one; descriptions and defaults
+ * are in Pulumi.yaml, which the CLI checks as well.
+ */
+const schema = z.strictObject({ ...host, ...service, ...database, ...vault, ...edge, ...monitoring });
+
+/** The whole configuration of a stack, validated. Ports are numbers, lists are arrays, an absent option is undefined. */
+export type Settings = z.output<typeof schema>;
+
+/**
+ * Reads and checks the whole configuration at once, before any resource is made.
+ *
+ * @param values configuration as the engine gives it: full key (`audit:replicas`) to text; lists are JSON
+ * @throws ConfigError naming every mistake: the key, what is wrong, how to mend it
+ */
+export function parseSettings(values: Readonly<Record<string, string>>): Settings {
+  const own = Object.fromEntries(
+    Object.entries(values)
+      .filter(([key]) => key.startsWith(`${NAMESPACE}:`))
+      .map(([key, value]) => [key.slice(NAMESPACE.length + 1), value]),
+  );
+  const result = schema.safeParse(own);
+  const problems = result.success ? [] : result.error.issues.flatMap(describeIssue);
+  if (result.success) problems.push(...contradictions(result.data));
+  if (!result.success || problems.length > 0) throw new ConfigError(problems);
+  return result.data;
+}
+
+function describeIssue(issue: z.core.$ZodIssue): string[] {
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => {
+      const near = Object.keys(schema.shape).find((known) => known.toLowerCase() === key.toLowerCase());
+      const cure =
+        near === undefined
+          ? "remove it, or see Pulumi.yaml for the keys there are"
+          : `did you mean ${NAMESPACE}:${near}?`;
+      return `${NAMESPACE}:${key} is not a setting of this program; ${cure}`;
+    });
+  }
+  const [key, ...rest] = issue.path;
+  const where = rest.length === 0 ? "" : `[${rest.join("][")}]`;
+  if (issue.code === "invalid_union") {
+    const inner = issue.errors.flat().find((e) => e.code !== "invalid_value") ?? issue.errors.flat()[0];
+    return [`${NAMESPACE}:${String(key)}${where} ${inner?.message ?? "is not valid"}`];
+  }
+  return [`${NAMESPACE}:${String(key)}${where} ${issue.message}`];
+}
+
+function contradictions(settings: Settings): string[] {
+  return [...edgeContradictions(settings), ...monitoringContradictions(settings), ...serviceContradictions(settings)];
+}
+
+/**
+ * The configuration of the stack that is being deployed. The one secret in it may also come from the environment, as CI
+ * gives it: AUDIT_REGISTRY_PASSWORD, when the key is not set.
+ *
+ * @throws ConfigError, see {@link parseSettings}
+ */
+export function settingsOfStack(): Settings {
+  const values = runtime.allConfig();
+  const key = `${NAMESPACE}:registryPassword`;
+  const password = process.env.AUDIT_REGISTRY_PASSWORD;
+  // The CLI hands over Pulumi.yaml's defaults as if they were set.
+  return parseSettings(password !== undefined && !values[key] ? { ...values, [key]: password } : values);
+}
