@@ -7,15 +7,16 @@
  *   tools     builds and pushes the image of the jobs, ci/Dockerfile, on its newest base, and says what to set CI_IMAGE to
  * Those that have an image of the service write image.env with IMAGE, by digest, and build/sbom.spdx.json when they built it.
  *
- * Variables: HARBOR_* (lib/credentials.ts), HARBOR_IMAGE (default audit-svc), HARBOR_CI_IMAGE (default audit-ci), NODE_IMAGE, RUNTIME_IMAGE,
+ * Variables: HARBOR_* (lib/harbor.ts), HARBOR_IMAGE (default audit-svc), HARBOR_CI_IMAGE (default audit-ci), NODE_IMAGE, RUNTIME_IMAGE,
  * PULUMI_IMAGE (bases, default the Dockerfiles'), PROMOTE_ONLY=true: a tag whose commit has no image fails instead of building one.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { harborOf, obtainCredentials, type Harbor } from "./lib/credentials";
+import { obtainCredentials } from "./lib/credentials";
 import { exec as realExec, ROOT, type Exec } from "./lib/exec";
 import { Failure, oneLine, optional, required, runJob, type Job } from "./lib/failure";
+import { harborOf, type Harbor } from "./lib/harbor";
 import { Registry } from "./lib/registry";
 
 const LOCAL = "localhost/ci:built";

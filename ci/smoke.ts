@@ -5,6 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { request as plain } from "node:http";
 import { request as encrypted } from "node:https";
+import { urlToHttpOptions } from "node:url";
 import { exec as realExec, type Exec } from "./lib/exec";
 import { Failure, reason, required, runJob, type Job } from "./lib/failure";
 import { conceal } from "./lib/secrets";
@@ -64,10 +65,11 @@ export async function reloadIsHidden(service: string): Promise<void> {
 
 /** fetch() tidies a path before it sends it; an attacker does not. */
 function rawStatus(service: string, path: string): Promise<number> {
-  const { protocol, hostname, port } = new URL(service);
-  const send = protocol === "https:" ? encrypted : plain;
+  const base = new URL(service);
+  const send = base.protocol === "https:" ? encrypted : plain;
+  const target = { ...urlToHttpOptions(base), path: `${base.pathname.replace(/\/$/, "")}${path}` };
   return new Promise((done, fail) => {
-    const call = send({ method: "POST", protocol, hostname, port, path, timeout: 10_000 }, (response) => {
+    const call = send({ ...target, method: "POST", timeout: 10_000 }, (response) => {
       response.resume();
       done(response.statusCode ?? 0);
     });

@@ -21,7 +21,6 @@ const NAMES = [
   "GITLAB_TOKEN",
 ] as const;
 type Name = (typeof NAMES)[number];
-const HARBOR = ["HARBOR_HOST", "HARBOR_PROJECT", "HARBOR_USERNAME", "HARBOR_PASSWORD"] as const;
 /** Names, not secrets: masking them would hide what a log is about. */
 const OPEN = new Set<string>(["HARBOR_HOST", "HARBOR_URL", "HARBOR_PROJECT", "HARBOR_USERNAME", "SSH_KNOWN_HOSTS"]);
 
@@ -77,42 +76,4 @@ export function demand(credentials: Pick<Credentials, "values" | "where">, ...na
   const missing = names.filter((name) => credentials.values[name] === undefined);
   if (missing.length === 0) return;
   throw new Failure(`${missing.join(", ")}: neither a CI variable nor in Vault at ${credentials.where}`);
-}
-
-export interface Harbor {
-  /** host[:port] of image references. */
-  readonly host: string;
-  readonly project: string;
-  readonly username: string;
-  readonly password: string;
-  /** Where its API is: HARBOR_URL, which GitLab's integration sets, or https on the host. */
-  readonly url: string;
-  /** Plain HTTP, only when HARBOR_URL says so. */
-  readonly insecure: boolean;
-}
-
-/**
- * Harbor's settings: from GitLab's Harbor integration or, under the same names, from project variables (GitLab itself lets
- * those win); if none of the four is set, from Vault. Never mixed from both: a password goes with its user.
- */
-export function harborOf(env: Job["env"], credentials?: Pick<Credentials, "values" | "where">): Harbor | undefined {
-  const given = HARBOR.filter((name) => optional(env, name) !== undefined);
-  const source: Job["env"] = given.length > 0 ? env : (credentials?.values ?? {});
-  const missing = HARBOR.filter((name) => optional(source, name) === undefined);
-  if (missing.length === HARBOR.length) return undefined;
-  if (missing.length > 0) {
-    const place =
-      given.length > 0 ? "CI variables (Harbor integration or project)" : `Vault's ${credentials?.where ?? ""}`;
-    throw new Failure(`${missing.join(", ")} missing in ${place}; the four HARBOR_ settings go together`);
-  }
-  conceal(source.HARBOR_PASSWORD);
-  const url = optional(source, "HARBOR_URL") ?? `https://${source.HARBOR_HOST ?? ""}`;
-  return {
-    host: source.HARBOR_HOST ?? "",
-    project: source.HARBOR_PROJECT ?? "",
-    username: source.HARBOR_USERNAME ?? "",
-    password: source.HARBOR_PASSWORD ?? "",
-    url: url.replace(/\/+$/, ""),
-    insecure: url.startsWith("http://"),
-  };
 }

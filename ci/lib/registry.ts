@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import type { Harbor } from "./credentials";
 import { Failure, reason } from "./failure";
+import type { Harbor } from "./harbor";
 
 /** Kinds of manifest an image can have; an index holds several platforms or attestations. */
 const KINDS = [

@@ -123,11 +123,9 @@ export class Stack {
    */
   async checkHost(): Promise<void> {
     const address = (await this.config("audit:hostAddress")) ?? "";
-    const target = /^ssh:\/\/([^:]+)(?::(\d+))?$/.exec(address);
-    if (target === null) return;
+    if (!address.startsWith("ssh://")) return;
     const options = JSON.parse((await this.config("audit:hostSshOptions")) ?? "[]") as string[];
-    const [, login = "", port = "22"] = target;
-    const args = [...options, "-p", port, login, "docker version --format '{{.Server.Version}}'"];
+    const args = [...options, "--", address, "docker version --format '{{.Server.Version}}'"];
     const result = await this.exec("ssh", args, { env: this.#env });
     if (result.code === 0) return;
     const said = oneLine(result.all) || `ssh ended with ${result.code}`;

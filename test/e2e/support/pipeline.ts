@@ -241,7 +241,8 @@ export async function setUpLogins(sandbox: Sandbox, harbor: string): Promise<voi
     SSH_KNOWN_HOSTS: state("ssh/known_hosts"),
   };
   const publish = {
-    HARBOR_HOST: harbor,
+    // Without its port, as GitLab's integration gives it.
+    HARBOR_HOST: harbor.replace(/:\d+$/, ""),
     HARBOR_URL: `http://${harbor}`,
     HARBOR_PROJECT: "audit",
     HARBOR_USERNAME: "pusher",

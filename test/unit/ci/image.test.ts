@@ -42,7 +42,8 @@ async function harborWith(
 
 const settings = (harbor: Double) => ({
   HARBOR_URL: harbor.url,
-  HARBOR_HOST: new URL(harbor.url).host,
+  // As GitLab's Harbor integration sets it: without the port.
+  HARBOR_HOST: new URL(harbor.url).hostname,
   HARBOR_PROJECT: "audit",
   HARBOR_USERNAME: "robot$ci",
   HARBOR_PASSWORD: "of-the-robot",
@@ -137,7 +138,7 @@ describe("ci: image", () => {
       const env = { ...settings(await harborWith({})), ...onTag, HARBOR_PASSWORD: "wrong-password" };
       await failsWith(
         image(jobWith(env, "promote").job, none.exec, dir.path),
-        `Harbor ${env.HARBOR_HOST} refused the login of robot$ci; check HARBOR_USERNAME and HARBOR_PASSWORD (a robot's name contains $: its variable must not be expanded)`,
+        `Harbor ${new URL(env.HARBOR_URL).host} refused the login of robot$ci; check HARBOR_USERNAME and HARBOR_PASSWORD (a robot's name contains $: its variable must not be expanded)`,
       );
     });
 
@@ -148,7 +149,7 @@ describe("ci: image", () => {
       const env = { ...settings(harbor), ...onTag };
       await failsWith(
         image(jobWith(env, "promote").job, none.exec, dir.path),
-        `Harbor ${env.HARBOR_HOST} refused tagging audit/audit-svc:v1.2.0 to robot$ci: 412 tag v1.2.0 is immutable`,
+        `Harbor ${new URL(harbor.url).host} refused tagging audit/audit-svc:v1.2.0 to robot$ci: 412 tag v1.2.0 is immutable`,
       );
     });
 
@@ -191,7 +192,10 @@ describe("ci: image", () => {
       const built = builder(tags, '{"manifest":3}');
       await image(jobWith(env, "publish").job, built.exec, dir.path);
       assert.deepEqual(Object.keys(tags).sort(), [COMMIT, "feature-x"]);
-      assert.equal(handedOn(), `IMAGE=${env.HARBOR_HOST}/audit/audit-svc@${sha('{"manifest":3}')}\n`);
+      const { host } = new URL(harbor.url);
+      assert.equal(handedOn(), `IMAGE=${host}/audit/audit-svc@${sha('{"manifest":3}')}\n`);
+      assert.ok(built.calls.some(({ line }) => line.startsWith("buildah login") && line.endsWith(` ${host}`)));
+      assert.ok(built.calls.some(({ line }) => line.endsWith(` docker://${host}/audit/audit-svc:${COMMIT}`)));
       const build = built.calls.find(({ line }) => line.startsWith("buildah build"))?.line ?? "";
       assert.match(build, / --cache-from \S+\/audit\/audit-svc\/cache --cache-to \S+\/audit\/audit-svc\/cache /);
       assert.match(build, / --label org\.opencontainers\.image\.source=https:\/\/gitlab\.example\.com\/team\/audit /);

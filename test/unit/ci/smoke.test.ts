@@ -80,6 +80,13 @@ describe("ci: smoke test", () => {
     await failsWith(reloadIsHidden(dots.url), "POST /v1/../reload through the edge was answered 202 instead of 404");
   });
 
+  it("asks below the path at which the service is published", async () => {
+    const service = await edge();
+    await reloadIsHidden(`${service.url}/audit`);
+    assert.ok(service.asked.length > 0);
+    for (const { path } of service.asked) assert.ok(path.startsWith("/audit/"), path);
+  });
+
   it("says that the service is away", () =>
     failsWith(reloadIsHidden("http://127.0.0.1:1"), /^the service at http:\/\/127\.0\.0\.1:1 does not answer: /));
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "mocha";
-import { demand, harborOf, obtainCredentials } from "../../../ci/lib/credentials";
+import { demand, obtainCredentials } from "../../../ci/lib/credentials";
 import { mask } from "../../../ci/lib/secrets";
 import { logIn } from "../../../ci/lib/vault";
 import { failsWith, jobWith, tokenFor, vaultWith } from "./support/job";
@@ -140,35 +140,5 @@ describe("ci: credentials", () => {
         message: "GRAFANA_AUTH, PULUMI_BACKEND_URL: neither a CI variable nor in Vault at secret/ci/audit/deploy",
       },
     );
-  });
-});
-
-describe("ci: Harbor's settings", () => {
-  const four = {
-    HARBOR_HOST: "harbor.example.com",
-    HARBOR_PROJECT: "audit",
-    HARBOR_USERNAME: "robot$ci",
-    HARBOR_PASSWORD: "of-gitlab",
-  };
-  const inVault = { values: { ...four, HARBOR_PASSWORD: "of-vault" }, where: "secret/ci/audit/publish" };
-
-  it("come from GitLab's variables first", () => {
-    assert.equal(harborOf(four, inVault)?.password, "of-gitlab");
-    assert.equal(harborOf(four)?.url, "https://harbor.example.com");
-    assert.equal(harborOf({ ...four, HARBOR_URL: "https://harbor.example.com" })?.insecure, false);
-    assert.equal(harborOf({ ...four, HARBOR_URL: "http://harbor.example.com" })?.insecure, true);
-  });
-
-  it("then from Vault", () => {
-    assert.equal(harborOf({ HARBOR_HOST: "" }, inVault)?.password, "of-vault");
-    assert.equal(harborOf({}, { values: {}, where: "" }), undefined);
-  });
-
-  it("are never mixed from both", () => {
-    const three = { ...four, HARBOR_PASSWORD: "" };
-    assert.throws(() => harborOf(three, inVault), {
-      message:
-        "HARBOR_PASSWORD missing in CI variables (Harbor integration or project); the four HARBOR_ settings go together",
-    });
   });
 });

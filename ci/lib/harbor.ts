@@ -1,0 +1,67 @@
+import type { Credentials } from "./credentials";
+import { Failure, optional, type Job } from "./failure";
+import { conceal } from "./secrets";
+
+const HARBOR = ["HARBOR_HOST", "HARBOR_PROJECT", "HARBOR_USERNAME", "HARBOR_PASSWORD"] as const;
+
+export interface Harbor {
+  /** host[:port] of image references. */
+  readonly host: string;
+  readonly project: string;
+  readonly username: string;
+  readonly password: string;
+  /** Where its registry answers: scheme, host and port. */
+  readonly url: string;
+  /** Plain HTTP, only when HARBOR_URL says so. */
+  readonly insecure: boolean;
+}
+
+/**
+ * Harbor's settings: from GitLab's Harbor integration or, under the same names, from project variables (GitLab itself lets
+ * those win); if none of the four is set, from Vault. Never mixed from both: a password goes with its user.
+ *
+ * @throws Failure naming the settings that are missing, or that do not name one place
+ */
+export function harborOf(env: Job["env"], credentials?: Pick<Credentials, "values" | "where">): Harbor | undefined {
+  const given = HARBOR.filter((name) => optional(env, name) !== undefined);
+  const source: Job["env"] = given.length > 0 ? env : (credentials?.values ?? {});
+  const missing = HARBOR.filter((name) => optional(source, name) === undefined);
+  if (missing.length === HARBOR.length) return undefined;
+  if (missing.length > 0) {
+    const place =
+      given.length > 0 ? "CI variables (Harbor integration or project)" : `Vault's ${credentials?.where ?? ""}`;
+    throw new Failure(`${missing.join(", ")} missing in ${place}; the four HARBOR_ settings go together`);
+  }
+  conceal(optional(source, "HARBOR_PASSWORD"));
+  return {
+    ...addressOf(source),
+    project: optional(source, "HARBOR_PROJECT") ?? "",
+    username: optional(source, "HARBOR_USERNAME") ?? "",
+    password: optional(source, "HARBOR_PASSWORD") ?? "",
+  };
+}
+
+/** GitLab's integration leaves scheme and port out of HARBOR_HOST, so HARBOR_URL decides when it is there. */
+function addressOf(source: Job["env"]): Pick<Harbor, "host" | "url" | "insecure"> {
+  const name = optional(source, "HARBOR_HOST") ?? "";
+  const given = optional(source, "HARBOR_URL");
+  const url = given === undefined ? addressIn("HARBOR_HOST", `https://${name}`) : addressIn("HARBOR_URL", given);
+  const named = addressIn("HARBOR_HOST", `${url.protocol}//${name}`);
+  if (named.host !== url.host && named.host !== url.hostname) {
+    throw new Failure(`HARBOR_HOST names ${named.host}, but HARBOR_URL ${url.host}; make them name the same place`);
+  }
+  return { host: url.host, url: url.origin, insecure: url.protocol === "http:" };
+}
+
+const FORMS = {
+  HARBOR_HOST: "a host and an optional port",
+  HARBOR_URL: "http:// or https://, a host and an optional port",
+};
+
+/** @throws Failure that does not repeat the value: it may hold a password */
+function addressIn(setting: keyof typeof FORMS, address: string): URL {
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  const nothingMore = url !== undefined && /^https?:$/.test(url.protocol) && `${url.origin}/` === url.href;
+  if (nothingMore) return url;
+  throw new Failure(`${setting} must be ${FORMS[setting]}, nothing more: the name of an image has no place for a path or a login`); // prettier-ignore
+}
