@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
 import Type, { type Static } from "typebox";
 import { Compile } from "typebox/compile";
+import { problemOfPem } from "./database-tls.js";
 import { UserError } from "./errors.js";
 
 const Name = Type.String({ minLength: 1, maxLength: 63, description: "A PostgreSQL name" });
@@ -18,7 +19,14 @@ const Database = Type.Object(
       Type.Enum(["disable", "require", "verify-full"], {
         default: "disable",
         description:
-          "require encrypts without checking the certificate; verify-full checks it against the system's CAs",
+          "require encrypts without checking who answers; verify-full checks the server's certificate and its name",
+      }),
+    ),
+    caCertificate: Type.Optional(
+      Type.String({
+        maxLength: 524_288,
+        description:
+          "Authorities that verify-full trusts, as PEM text with one or more certificates; without: the system's store",
       }),
     ),
   },
@@ -80,7 +88,9 @@ export const ConfigSchema = Type.Object(
   { additionalProperties: false },
 );
 
-export type DatabaseConfig = Required<Static<typeof Database>>;
+type DatabaseSettings = Static<typeof Database>;
+export type DatabaseConfig = Required<Omit<DatabaseSettings, "caCertificate">> &
+  Pick<DatabaseSettings, "caCertificate">;
 export type TokenConfig = Static<typeof Token>;
 export type LimitsConfig = Required<Static<typeof Limits>>;
 
@@ -122,6 +132,9 @@ export function parseConfig(bytes: Buffer): Config {
   }
   if (!compiled.Check(value)) throw new UserError(`configuration: ${explain(value)}.`);
   const parsed = value;
+  const { caCertificate } = parsed.database;
+  const problem = caCertificate === undefined ? undefined : problemOfPem(caCertificate);
+  if (problem !== undefined) throw new UserError(`configuration: database.caCertificate: ${problem}.`);
   const seen = new Set<string>();
   for (const token of parsed.tokens ?? []) {
     const hash = token.sha256.toLowerCase();

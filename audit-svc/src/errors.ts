@@ -3,8 +3,21 @@ export class UserError extends Error {
   override readonly name = "UserError";
 }
 
+/** Codes of Node's for a certificate whose authority is not known. */
+const UNKNOWN_AUTHORITY = [
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+];
+
 /** The text of anything thrown, for logs and answers. `pg` and Node throw AggregateError with an empty message when every address refuses. */
 export function reasonOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return error.errors.map(reasonOf).join("; ");
-  return error instanceof Error ? error.message || error.name : String(error);
+  if (!(error instanceof Error)) return String(error);
+  const text = error.message || error.name;
+  return UNKNOWN_AUTHORITY.includes((error as NodeJS.ErrnoException).code ?? "")
+    ? `${text}; set database.caCertificate to the PEM text of the authority that signed the server's certificate`
+    : text;
 }

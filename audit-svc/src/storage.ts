@@ -3,6 +3,7 @@ import type { FastifyBaseLogger } from "fastify";
 import { batchOf } from "./batch.js";
 import { checkEvents } from "./body.js";
 import type { Config, DatabaseConfig } from "./config.js";
+import { tlsOf } from "./database-tls.js";
 import { UserError, reasonOf } from "./errors.js";
 import { storeBatches } from "./event-writer.js";
 import { LogLimit } from "./log-limit.js";
@@ -37,7 +38,7 @@ export function clientConfig(database: DatabaseConfig, application: string): pg.
     database: database.name,
     user: database.user,
     password: database.password,
-    ssl: database.sslmode === "disable" ? false : { rejectUnauthorized: database.sslmode === "verify-full" },
+    ssl: tlsOf(database),
     application_name: application,
     connectionTimeoutMillis: 5_000,
     keepAlive: true,

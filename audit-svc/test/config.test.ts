@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { rootCertificates } from "node:tls";
 import { defaultLimits, parseConfig, readConfig } from "../src/config.js";
 
 const database = { host: "db", port: 5432, name: "audit", user: "u", password: "p\u0000ä", sslmode: "disable" };
+const block = (label: string, content: string): string =>
+  `-----BEGIN ${label}-----\n${content}\n-----END ${label}-----`;
+const [certificate = ""] = rootCertificates;
 const token = { name: "t", sha256: "a".repeat(64), role: "writer" };
 const parse = (value: unknown): unknown => parseConfig(Buffer.from(JSON.stringify(value)));
 
@@ -18,6 +22,12 @@ describe("configuration file", () => {
       digest: createHash("sha256").update(bytes).digest("hex"),
     });
     assert.equal(defaultLimits.bodyBytes, 1_048_576);
+  });
+
+  it("takes authorities' certificates as they are, whatever is written between them", () => {
+    const caCertificate = `# company\r\n${certificate}\r\n\n${certificate}\n`;
+    const config = parseConfig(Buffer.from(JSON.stringify({ database: { ...database, caCertificate } })));
+    assert.equal(config.database.caCertificate, caCertificate);
   });
 
   const refused: [string, unknown, string][] = [
@@ -40,6 +50,21 @@ describe("configuration file", () => {
       "an unknown sslmode",
       { database: { ...database, sslmode: "prefer" } },
       "configuration: database.sslmode: must be equal to one of the allowed values.",
+    ],
+    [
+      "an authority's certificate that is none",
+      { database: { ...database, caCertificate: "/etc/ssl/ca.pem" } },
+      "configuration: database.caCertificate: must be PEM text with one or more certificates, from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----.",
+    ],
+    [
+      "a private key among the authorities' certificates",
+      { database: { ...database, caCertificate: `${certificate}\n${block("PRIVATE KEY", "MIGH")}` } },
+      "configuration: database.caCertificate: must hold certificates alone; block 2 is something else.",
+    ],
+    [
+      "an authority's certificate that was cut off",
+      { database: { ...database, caCertificate: `${certificate}\n${block("CERTIFICATE", "MIIB")}` } },
+      "configuration: database.caCertificate: certificate 2 cannot be read; copy the file again.",
     ],
     [
       "a role that is none",
