@@ -17,7 +17,11 @@ export = async () => {
   const recreated = (await self.getOutputDetails("recreated")).value as c.Recreated | undefined;
 
   // Tokens come from the environment (VAULT_TOKEN, PGPASSWORD, GRAFANA_AUTH): as inputs they would stand in the state.
-  const inVault = new vault.Provider("vault", { address: s.vaultAddress, skipChildToken: true });
+  const inVault = new vault.Provider("vault", {
+    address: s.vaultAddress,
+    namespace: s.vaultNamespace,
+    skipChildToken: true,
+  });
   const inPostgres = new postgresql.Provider("postgres", {
     host: s.databaseAdminHost ?? s.databaseHost,
     port: s.databaseAdminPort || s.databasePort,
@@ -70,9 +74,9 @@ export = async () => {
     networks,
     boundCidrs: s.hostCidr === undefined ? undefined : [s.hostCidr],
   };
+  const vaultAccess = { provider: inVault, address: s.vaultAddress, namespace: s.vaultNamespace };
   const vaultForAgents = {
-    provider: inVault,
-    address: s.vaultAddress,
+    ...vaultAccess,
     agentAddress: s.vaultAgentAddress ?? s.vaultAddress,
   };
   const credentials =
@@ -81,7 +85,7 @@ export = async () => {
           database,
           server: { host: s.databaseHost, port: s.databasePort, sslMode: s.databaseSslMode },
           postgres: inPostgres,
-          vault: { provider: inVault, address: s.vaultAddress },
+          vault: vaultAccess,
         })
       : undefined;
   const secrets = new c.SecretsBinding("audit-svc", {

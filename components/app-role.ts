@@ -7,16 +7,10 @@ import type { DockerHost } from "./docker-host";
 import type { Networks } from "./networks";
 import { SECRET_ID_TTL } from "./secret-id-issue";
 import { dockerRun } from "./shell";
+import { vaultEnvironment, type VaultForAgents } from "./vault-access";
 
 export interface AppRoleLoginArgs {
-  /** Vault as this program reaches it, and as the VM does. */
-  vault: {
-    provider: vault.Provider;
-    address: string;
-    agentAddress: string;
-    /** AppRole mount; default "approle". */
-    appRoleMount?: string;
-  };
+  vault: VaultForAgents;
   /** The one policy of whoever logs in, as HCL; the right to renew and to look up its own token is added. */
   policy: string;
   host: DockerHost;
@@ -88,7 +82,7 @@ export function appRoleLogin(name: string, args: AppRoleLoginArgs, opts: { paren
     { parent, provider: args.host.provider },
   );
   const environment = {
-    VAULT_ADDR: args.vault.address,
+    ...vaultEnvironment(args.vault),
     AUDIT_APPROLE: pulumi.interpolate`auth/${appRoleMount}/role/${role.roleName}`,
     AUDIT_DELIVER: args.host.commandFor(
       dockerRun({
@@ -99,8 +93,8 @@ export function appRoleLogin(name: string, args: AppRoleLoginArgs, opts: { paren
         volumes: [`${name}-credentials:/credentials`],
         // The files become the agent's own; without these rights root could not give them away or replace them.
         capabilities: ["CHOWN", "DAC_OVERRIDE", "FOWNER"],
-        environment: { VAULT_ADDR: args.vault.agentAddress, HOME: "/tmp" },
-        command: ["-c", unwrapScript(`auth/${appRoleMount}/role/${name}/secret-id`)],
+        environment: { ...vaultEnvironment({ ...args.vault, address: args.vault.agentAddress }), HOME: "/tmp" },
+        command: ["-c", unwrapScript(`auth/${appRoleMount}/role/${name}/secret-id`, args.vault.namespace)],
       }),
     ),
   };
@@ -121,8 +115,10 @@ export function appRoleLogin(name: string, args: AppRoleLoginArgs, opts: { paren
  * Shell text for the one-shot on the VM. Standard input, each on a line: the role_id, the name of this issue, the wrapping token.
  * Beside the credentials it writes down which issue they are and when they end. The token goes through a file in memory, because arguments and environment can be read by others on the machine. A
  * wrapper made by anything but this role's secret-id endpoint, or already used, is a sign of somebody in between.
+ *
+ * @param namespace Vault's namespace, with which some versions begin the path
  */
-export function unwrapScript(creationPath: string): string {
+export function unwrapScript(creationPath: string, namespace?: string): string {
   return [
     "set -eu",
     "umask 077",
@@ -131,6 +127,7 @@ export function unwrapScript(creationPath: string): string {
     "read -r token",
     `alarm() { echo "ALARM: $1 The secret_id may be known to somebody else: find out who held the wrapping token, then deploy again." >&2; exit 1; }`,
     `made=$(printf %s "$token" | vault write -field=creation_path sys/wrapping/lookup token=- 2>/tmp/error) || alarm "the wrapping token was already used or has expired."`,
+    ...(namespace === undefined ? [] : [`made=\${made#"${namespace}"/}`]),
     `test "$made" = "${creationPath}" || alarm "the wrapping token was made by $made and not by ${creationPath}."`,
     `printf %s "$token" > "$HOME/.vault-token"`,
     `vault unwrap -format=json > /tmp/unwrapped 2>/tmp/error || alarm "the wrapping token was used between look-up and unwrapping."`,

@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import * as vault from "@pulumi/vault";
 import type { Database, DatabaseServer } from "./database";
+import { vaultEnvironment, type VaultAccess } from "./vault-access";
 
 export interface DatabaseCredentialsArgs {
   /** The database that is to be logged in to. */
@@ -12,10 +13,7 @@ export interface DatabaseCredentialsArgs {
   server: DatabaseServer;
   /** Provider for PostgreSQL; it needs CREATEROLE. */
   postgres: postgresql.Provider;
-  vault: {
-    provider: vault.Provider;
-    /** Vault as this program reaches it. */
-    address: string;
+  vault: VaultAccess & {
     /** Mount of the database secrets engine, which must be there; default "database". */
     mount?: string;
   };
@@ -59,7 +57,7 @@ export class DatabaseCredentials extends pulumi.ComponentResource {
       },
       { ...inVault, dependsOn: maker.rights },
     );
-    const environment = { VAULT_ADDR: args.vault.address };
+    const environment = vaultEnvironment(args.vault);
     const rotated = new command.local.Command(
       `${name}-database-rotated`,
       {

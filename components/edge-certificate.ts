@@ -8,11 +8,12 @@ import {
   renderCertificateAgent,
   renderCertificateMetrics,
 } from "../vault-agent/certificate";
-import { appRoleLogin, VAULT_UID, type AppRoleLoginArgs } from "./app-role";
+import { appRoleLogin, VAULT_UID } from "./app-role";
 import type { DockerHost } from "./docker-host";
 import type { Networks } from "./networks";
 import { dockerRun } from "./shell";
 import { UserError } from "./user-error";
+import type { VaultForAgents } from "./vault-access";
 import { vaultAgent, type AgentMetrics } from "./vault-agent";
 
 /** Gid of nginx in the official image. */
@@ -46,7 +47,7 @@ export interface EdgeCertificateArgs {
   source: CertificateSource;
   /** Host name in the service's address. */
   serverName: string;
-  vault: AppRoleLoginArgs["vault"];
+  vault: VaultForAgents;
   /** Vault image by digest, for the agent. */
   image: string;
   /** Address ranges that may log in with the agent's AppRole; default any. */
@@ -125,6 +126,7 @@ export class EdgeCertificate extends pulumi.ComponentResource {
     const files = renderCertificateAgent({
       ...source,
       vaultAddress: args.vault.agentAddress,
+      namespace: args.vault.namespace,
       serverName: args.serverName,
       roleIdFile: "/credentials/role_id",
       secretIdFile: "/credentials/secret_id",
@@ -136,6 +138,7 @@ export class EdgeCertificate extends pulumi.ComponentResource {
       {
         host,
         login,
+        namespace: args.vault.namespace,
         gid: NGINX_GID,
         files,
         rendered: this.certificate,

@@ -17,20 +17,16 @@ import type { Networks } from "./networks";
 import type { Replica } from "./release";
 
 import type { Slots } from "./slots";
+import type { VaultForAgents } from "./vault-access";
 import { vaultAgent, type AgentMetrics } from "./vault-agent";
 
 export interface SecretsBindingArgs {
-  /** Vault as the VM reaches it, as this program reaches it, and where the secret is. */
-  vault: {
-    provider: vault.Provider;
-    address: string;
-    agentAddress: string;
+  /** Vault, and where the secret is in it. */
+  vault: VaultForAgents & {
     /** KV version 2 mount. */
     mount: string;
     /** Path of the secret in the mount; the policy covers exactly this path. */
     path: string;
-    /** AppRole mount; default "approle". */
-    appRoleMount?: string;
   };
   /** What the service's configuration file shall hold. */
   data: pulumi.Input<Record<string, unknown>>;
@@ -140,6 +136,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
     const files = {
       "agent.hcl": renderAgentConfig({
         vaultAddress: args.vault.agentAddress,
+        namespace: args.vault.namespace,
         roleIdFile: "/credentials/role_id",
         secretIdFile: "/credentials/secret_id",
         templateFile: "/agent/config.ctmpl",
@@ -163,6 +160,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
       {
         host: args.host,
         login,
+        namespace: args.vault.namespace,
         gid,
         files,
         rendered: configPath,

@@ -12,6 +12,8 @@ import { HostFiles } from "./host-files";
 export interface VaultAgentArgs {
   host: DockerHost;
   login: AppRoleLogin;
+  /** Vault's namespace that the agent logs in to; default none. */
+  namespace?: string;
   /** Numeric group of those who read what the agent renders. */
   gid: number;
   /** The agent's files in `/agent`: `agent.hcl`, its templates and scripts. Those of its health check are added. */
@@ -54,7 +56,7 @@ export function vaultAgent(name: string, args: VaultAgentArgs, opts: { parent: p
   const file = `${directory}/agent.prom`;
   const files = {
     ...args.files,
-    "look.sh": renderLookScript(),
+    "look.sh": renderLookScript(args.namespace),
     "health.sh": renderHealthScript({
       rendered: args.rendered,
       look: "/agent/look.sh",

@@ -64,16 +64,21 @@ function contradictions(settings: Settings): string[] {
   return [...edgeContradictions(settings), ...monitoringContradictions(settings), ...serviceContradictions(settings)];
 }
 
+/** Variables of the environment that give a setting where the stack does not. */
+const VARIABLES = { registryPassword: "AUDIT_REGISTRY_PASSWORD", vaultNamespace: "VAULT_NAMESPACE" } as const;
+
 /**
- * The configuration of the stack that is being deployed. The one secret in it may also come from the environment, as CI
- * gives it: AUDIT_REGISTRY_PASSWORD, when the key is not set.
+ * The configuration of the stack that is being deployed; what it leaves out may come from {@link VARIABLES}.
  *
  * @throws ConfigError, see {@link parseSettings}
  */
-export function settingsOfStack(): Settings {
-  const values = runtime.allConfig();
-  const key = `${NAMESPACE}:registryPassword`;
-  const password = process.env.AUDIT_REGISTRY_PASSWORD;
-  // The CLI hands over Pulumi.yaml's defaults as if they were set.
-  return parseSettings(password !== undefined && !values[key] ? { ...values, [key]: password } : values);
+export function settingsOfStack(env: NodeJS.ProcessEnv = process.env): Settings {
+  const values = { ...runtime.allConfig() };
+  for (const [name, variable] of Object.entries(VARIABLES)) {
+    const key = `${NAMESPACE}:${name}`;
+    const given = env[variable];
+    // The CLI hands over Pulumi.yaml's defaults as if they were set.
+    if (given !== undefined && !values[key]) values[key] = given;
+  }
+  return parseSettings(values);
 }

@@ -1,11 +1,24 @@
 import { z } from "zod";
 import { digestImage, hint, httpUrl, optional } from "./values";
 
+const namespace = z
+  .string()
+  .transform((text) => text.replace(/^\/+|\/+$/g, ""))
+  .pipe(
+    z
+      .string()
+      .regex(
+        /^[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+)*$/,
+        hint("must be the path of a namespace in Vault, for example team or company/team"),
+      ),
+  );
+
 /** Vault, as the program and the agents reach it, and where the secrets are. */
 export const vault = {
   vaultImage: digestImage("Vault"),
   vaultAddress: httpUrl,
   vaultAgentAddress: optional(httpUrl),
+  vaultNamespace: optional(namespace),
   vaultMount: z
     .string()
     .regex(

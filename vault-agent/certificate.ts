@@ -1,11 +1,10 @@
-import { AGENT_LOG, agentBase, hcl } from "./render";
+import { AGENT_LOG, agentBase, hcl, type AgentConfig } from "./render";
 
 /** Renders the files of the Vault Agent that keeps the edge's certificate. Pure. */
-export interface CertificateAgent {
-  /** Vault as the VM reaches it. */
-  vaultAddress: string;
-  roleIdFile: string;
-  secretIdFile: string;
+export interface CertificateAgent extends Pick<
+  AgentConfig,
+  "vaultAddress" | "namespace" | "roleIdFile" | "secretIdFile"
+> {
   /** Directories of the templates and of what is rendered from them. */
   templates: string;
   directory: string;

@@ -14,11 +14,16 @@ export interface HealthScript {
   reload?: { command: string; resultFile: string };
 }
 
-/** Prints the seconds that the agent's token lives on, and which issue of the secret_id it came from; nothing when Vault does not take it. */
-export function renderLookScript(): string {
+/**
+ * Prints the seconds that the agent's token lives on, and which issue of the secret_id it came from; nothing when Vault does not take it.
+ *
+ * @param namespace the token's own; the agent hands requests on with their headers alone
+ */
+export function renderLookScript(namespace?: string): string {
+  const within = namespace === undefined ? "" : ` --header "X-Vault-Namespace: ${namespace}"`;
   return `#!/bin/sh
 # Written by the program. The answer holds the token itself, so only what is asked for is let through.
-wget -q -T 3 -O - --header "X-Vault-Request: true" http://${AGENT_LISTENER}/v1/auth/token/lookup-self 2> /dev/null |
+wget -q -T 3 -O - --header "X-Vault-Request: true"${within} http://${AGENT_LISTENER}/v1/auth/token/lookup-self 2> /dev/null |
   sed -n 's/.*"meta":{[^}]*"issue":"\\([^"]*\\)".*"ttl":\\([0-9]*\\).*/\\2 \\1/p'
 `;
 }

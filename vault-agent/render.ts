@@ -5,6 +5,8 @@ import { quote } from "../components/shell";
 export interface AgentConfig {
   /** Vault as the VM reaches it. */
   vaultAddress: string;
+  /** Namespace of the role and of the secret; default none. */
+  namespace?: string;
   roleIdFile: string;
   secretIdFile: string;
   templateFile: string;
@@ -29,10 +31,13 @@ log_level  = "warn"
 export const hcl = (text: string): string => JSON.stringify(text);
 
 /** The part of an agent's configuration that says where Vault is and how to log in. */
-export function agentBase(config: { vaultAddress: string; roleIdFile: string; secretIdFile: string }): string {
+export function agentBase(
+  config: Pick<AgentConfig, "vaultAddress" | "namespace" | "roleIdFile" | "secretIdFile">,
+): string {
+  const namespace = config.namespace === undefined ? "" : `\n  namespace = ${hcl(config.namespace)}`;
   return `# Written by the program; changes made here are overwritten by the next deploy.
 vault {
-  address = ${hcl(config.vaultAddress)}
+  address = ${hcl(config.vaultAddress)}${namespace}
   retry {
     # As good as for ever. -1 would be never: then every failure starts all templates anew, after a pause that only grows.
     num_retries = 1000000

@@ -29,6 +29,8 @@ export function toolEnvironment(settings: Settings, state: State): Record<string
     PULUMI_SKIP_UPDATE_CHECK: "true",
     DOCKER_HOST: vm2Host(settings),
     VAULT_ADDR: address,
+    // The developer's own is for another Vault; the program would take it for this one's.
+    VAULT_NAMESPACE: "",
     VAULT_TOKEN: token,
     VAULT_SERVER_URL: address,
     VAULT_SERVER_TOKEN: token,

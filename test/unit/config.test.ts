@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
-import { ConfigError, parseSettings } from "../../config";
+import { runtime } from "@pulumi/pulumi";
+import { ConfigError, parseSettings, settingsOfStack } from "../../config";
 
 const digest = `sha256:${"0123456789abcdef".repeat(4)}`;
 
@@ -53,6 +54,17 @@ describe("configuration", () => {
 
   it("leaves other namespaces alone", () => {
     assert.deepEqual(problems({ "docker:host": "whatever" }), []);
+  });
+
+  it("takes Vault's namespace from the stack, else from the vault CLI's own variable", () => {
+    const namespace = (stack: string, variable?: string) => {
+      runtime.setAllConfig({ ...good, "audit:vaultNamespace": stack });
+      return settingsOfStack({ VAULT_NAMESPACE: variable }).vaultNamespace;
+    };
+    assert.equal(namespace("", "team/"), "team");
+    assert.equal(namespace("/company/audit/", "team"), "company/audit");
+    assert.equal(namespace("", ""), undefined);
+    assert.equal(namespace(""), undefined);
   });
 
   it("takes an empty text as an absent option", () => {

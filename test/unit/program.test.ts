@@ -119,6 +119,32 @@ describe("the program", () => {
     }
   });
 
+  it("names Vault's namespace to everything that speaks to Vault: the plugin, the programs it runs, and what runs on the VM", async () => {
+    const { resources } = await deploy(undefined, {
+      "audit:vaultNamespace": "team",
+      "audit:databaseCredentials": "dynamic",
+      ...{ "audit:tls": "vault", "audit:tlsPkiRole": "edge" },
+    });
+    assert.equal(find(resources, "vault", "vault").inputs.namespace, "team");
+    const environments = ofType(resources, "Command").map(
+      (r) => (r.inputs.environment ?? {}) as Record<string, string>,
+    );
+    const programs = environments.filter((env) => env.VAULT_ADDR !== undefined);
+    // Two agents: a secret_id each, and the end of the former; the database's login: its password, and the end of leases.
+    assert.equal(programs.length, 6);
+    for (const env of programs) assert.equal(env.VAULT_NAMESPACE, "team");
+    const containers = programs.flatMap((env) => env.AUDIT_DELIVER ?? []);
+    assert.equal(containers.length, 4);
+    for (const line of containers) assert.match(line, / --env VAULT_NAMESPACE=team /);
+    const files = ["audit-svc-agent-files", "audit-edge-certificate-agent-files"].map(
+      (name) => find(resources, "Command", name).inputs.stdin as string,
+    );
+    for (const text of files) {
+      assert.match(text, /^ {2}namespace = "team"$/m);
+      assert.match(text, /--header "X-Vault-Namespace: team" http:/);
+    }
+  });
+
   it("publishes ports of nginx alone", async () => {
     const { resources } = await deploy();
     const published = ofType(resources, "Container").filter((c) => c.inputs.ports !== undefined);

@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Deploys } from "./support/deploys";
+import { NamespacedVault } from "./support/namespaced-vault";
+import { attached, platformSubnet, root, run, until } from "./support/sandbox";
+
+const NAMESPACE = "team";
+
+describe("scenario: a namespace of Vault", function () {
+  this.timeout(600_000);
+  const sandbox = attached();
+  let vault: NamespacedVault;
+  let deploys: Deploys;
+
+  before(async () => {
+    vault = await NamespacedVault.start(sandbox().get("VAULT_ADDR"), NAMESPACE);
+    deploys = new Deploys(sandbox());
+  });
+  after(async () => {
+    const { code, output } = await deploys.up();
+    deploys.close();
+    await vault.stop();
+    assert.equal(code, 0, output);
+  });
+
+  it("holds all that the deploy and the agent ask Vault for", async () => {
+    await deploys.mustUp({
+      vaultAddress: vault.url,
+      vaultAgentAddress: vault.url,
+      vaultNamespace: NAMESPACE,
+      // The proxy's address is what Vault sees.
+      hostCidr: `${platformSubnet}.0/24`,
+      databaseCredentials: "dynamic",
+    });
+    const { asked } = vault;
+    const paths = new Set(asked.map(({ path }) => path));
+    const wanted = [
+      // the plugin
+      ...["sys/policies/acl/audit-svc", "auth/approle/role/audit-svc", "database/config/audit-svc"],
+      "secret/data/audit-svc/sandbox",
+      // the programs of the deploy
+      ...["auth/approle/role/audit-svc/secret-id", "auth/approle/role/audit-svc/secret-id-accessor/destroy"],
+      "database/rotate-root/audit-svc",
+      // the one-shot on the VM
+      ...["sys/wrapping/lookup", "sys/wrapping/unwrap"],
+      // the agent, its template, and its health check
+      ...["auth/approle/login", "database/creds/audit-svc", "auth/token/lookup-self"],
+    ];
+    assert.deepEqual(
+      wanted.filter((path) => !paths.has(path)),
+      [],
+      "not asked by way of the proxy",
+    );
+    await until("the agent is healthy", 60, async () => {
+      const state = await sandbox().docker("inspect", "--format", "{{.State.Health.Status}}", "audit-svc-agent");
+      return state === "healthy" ? true : undefined;
+    });
+    assert.deepEqual(vault.astray, []);
+  });
+
+  it("holds what is revoked when it is given up", async () => {
+    const before = vault.asked.length;
+    await deploys.mustUp({
+      vaultAddress: vault.url,
+      vaultAgentAddress: vault.url,
+      vaultNamespace: NAMESPACE,
+      hostCidr: `${platformSubnet}.0/24`,
+    });
+    const paths = vault.asked.slice(before).map(({ path }) => path);
+    assert.ok(paths.includes("sys/leases/revoke-prefix/database/creds/audit-svc"), paths.join("\n"));
+    assert.deepEqual(vault.astray, []);
+  });
+
+  it("holds what the administrator's command looks at", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "audit-vault-"));
+    try {
+      const publicKeys = [readFileSync(join(root, ".sandbox/gitlab/public.pem"), "utf8").trim()];
+      const gitlab = { url: "https://gitlab.sandbox.test", project: "team/audit", publicKeys };
+      const settings = join(directory, "settings.json");
+      writeFileSync(
+        settings,
+        JSON.stringify({ gitlab, audience: sandbox().get("VAULT_ADDR"), transitKey: "pulumi-sandbox" }),
+      );
+      const { rootToken } = JSON.parse(readFileSync(join(root, ".sandbox/vault.json"), "utf8")) as {
+        rootToken: string;
+      };
+      const { code, output } = await run(["node", "--import", "tsx", "bootstrap/vault.ts", settings, "--check"], {
+        ...sandbox().env,
+        VAULT_ADDR: vault.url,
+        VAULT_TOKEN: rootToken,
+        VAULT_NAMESPACE: NAMESPACE,
+      });
+      assert.deepEqual([code, output], [0, "nothing to change\n"]);
+      assert.deepEqual(vault.astray, []);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+});

@@ -1,0 +1,70 @@
+import { createServer, request as send, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { platformSubnet } from "./sandbox";
+
+export interface Asked {
+  method: string;
+  /** Path within Vault's API, without the query. */
+  path: string;
+  namespace: string | undefined;
+}
+
+/**
+ * The sandbox's Vault behind a proxy that plays the part of namespaces, which the open-source Vault does not have: a request
+ * without the namespace's header finds nothing; with it, it is handed on without. It listens where this machine and VM2 reach it.
+ */
+export class NamespacedVault {
+  readonly asked: Asked[] = [];
+  readonly #server: Server;
+
+  private constructor(
+    private readonly vault: string,
+    private readonly namespace: string,
+  ) {
+    this.#server = createServer((request, response) => {
+      const { "x-vault-namespace": given, ...headers } = request.headers;
+      const namespace = Array.isArray(given) ? given.join() : given;
+      const path = (request.url ?? "").replace(/^\/v1\/|\?.*$/g, "");
+      this.asked.push({ method: request.method ?? "", path, namespace });
+      if (namespace?.replace(/\/$/, "") !== this.namespace) {
+        request.resume();
+        response.writeHead(404, { "content-type": "application/json" });
+        response.end(JSON.stringify({ errors: [`no handler for route ${JSON.stringify(path)}`] }));
+        return;
+      }
+      const onward = send(
+        this.vault + (request.url ?? ""),
+        { method: request.method, headers: { ...headers, host: new URL(this.vault).host } },
+        (answer) => {
+          response.writeHead(answer.statusCode ?? 502, answer.headers);
+          answer.pipe(response);
+        },
+      );
+      onward.on("error", () => response.destroy());
+      request.pipe(onward);
+    });
+  }
+
+  static async start(vault: string, namespace: string): Promise<NamespacedVault> {
+    const proxy = new NamespacedVault(vault, namespace);
+    await new Promise<void>((listening, failed) => {
+      proxy.#server.on("error", failed);
+      proxy.#server.listen(0, `${platformSubnet}.1`, listening);
+    });
+    return proxy;
+  }
+
+  get url(): string {
+    return `http://${platformSubnet}.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** Requests that named no namespace, or another. */
+  get astray(): Asked[] {
+    return this.asked.filter(({ namespace }) => namespace?.replace(/\/$/, "") !== this.namespace);
+  }
+
+  async stop(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((done) => this.#server.close(done));
+  }
+}
