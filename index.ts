@@ -174,6 +174,13 @@ export = async () => {
     after: [cutover],
   });
 
+  c.handToCi({
+    SERVICE_URL: edge.url,
+    DASHBOARD_URL: observability.dashboardUrl,
+    NGINX_DASHBOARD_URL: observability.nginxDashboardUrl,
+    IMAGE: cutover.image,
+    RELEASE: cutover.release,
+  });
   return {
     serviceUrl: edge.url,
     dashboardUrl: observability.dashboardUrl,

@@ -1,17 +1,16 @@
 /**
- * Deploys IMAGE (by digest, from the image job) to the stack, and writes deploy.env for GitLab: SERVICE_URL, DASHBOARD_URL,
- * NGINX_DASHBOARD_URL, IMAGE, RELEASE. With the argument `rollback` it deploys what the other slot holds instead.
+ * Deploys IMAGE (by digest, from the image job) to the stack. The program itself writes the stack's outputs for the jobs that
+ * follow, to the file AUDIT_OUTPUTS_FILE. With the argument `rollback` it deploys what the other slot holds instead.
  * Variables: see lib/stack.ts; LOCK_OWNER to release a lock that another machine left behind.
  */
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
 import { completeSpec, releaseId, type ReloadPort, type SlotRelease } from "../components/release";
-import { exec as realExec, ROOT, type Exec } from "./lib/exec";
+import { exec as realExec, type Exec } from "./lib/exec";
 import { Failure, required, runJob, type Job } from "./lib/failure";
 import { rollbackTo, settingsOf } from "./lib/rollback";
-import { checkImage, Stack, type StackOutputs } from "./lib/stack";
+import { checkImage, Stack } from "./lib/stack";
 
-export async function deploy(job: Job, exec: Exec, root = ROOT): Promise<void> {
+export async function deploy(job: Job, exec: Exec): Promise<void> {
   const { env, say } = job;
   const rollback = job.argv[0] === "rollback";
   // The rules see to it as well; a copy of the job with other rules must not deploy from just any branch.
@@ -21,13 +20,14 @@ export async function deploy(job: Job, exec: Exec, root = ROOT): Promise<void> {
     );
   }
   if (!rollback) checkImage(required(env, "IMAGE", "the image job hands it on; is there an image for this tag?"));
+  // A runner may keep the directory, and a deploy that fails must not hand on what another one wrote.
+  if (env.AUDIT_OUTPUTS_FILE !== undefined) rmSync(env.AUDIT_OUTPUTS_FILE, { force: true });
   await Stack.with(job, "deploy", exec, async (stack) => {
     const before = await stack.outputs();
     const wanted = rollback ? rollbackTo(before.releases) : await released(stack, checkImage(env.IMAGE ?? ""));
     await stack.checkHost();
     await stack.up(settingsOf(wanted), record(env, rollback, before.release, wanted));
     const after = await stack.outputs();
-    writeFileSync(join(root, "deploy.env"), dotenv(after));
     say(
       after.release === before.release
         ? `release ${after.release ?? ""} was deployed already`
@@ -64,23 +64,6 @@ function record(env: Job["env"], rollback: boolean, from: string | undefined, to
   const what = `${rollback ? "rollback from" : "deploy"} ${env.CI_COMMIT_TAG ?? env.CI_COMMIT_SHORT_SHA ?? "?"}`;
   const digest = to.image.slice(to.image.indexOf("@") + 1).slice(0, 19);
   return `${what} by ${env.GITLAB_USER_LOGIN ?? "?"}: release ${from ?? "none"} -> ${to.release} (${digest}); ${env.CI_PIPELINE_URL ?? "no pipeline"}`;
-}
-
-/** @throws Failure when an output is missing or would not be one line */
-export function dotenv(outputs: StackOutputs): string {
-  const entries = {
-    SERVICE_URL: outputs.serviceUrl,
-    DASHBOARD_URL: outputs.dashboardUrl,
-    NGINX_DASHBOARD_URL: outputs.nginxDashboardUrl,
-    IMAGE: outputs.image,
-    RELEASE: outputs.release,
-  };
-  return Object.entries(entries)
-    .map(([name, value]) => {
-      if (value === undefined || /[\r\n]/.test(value)) throw new Failure(`the stack has no usable output for ${name}`);
-      return `${name}=${value}\n`;
-    })
-    .join("");
 }
 
 if (require.main === module) runJob((job) => deploy(job, realExec));

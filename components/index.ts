@@ -1,6 +1,7 @@
 export { AccessTokens, type AccessTokensArgs, type TokenHash } from "./access-tokens";
 export { addressPlan, type AddressPlan } from "./addresses";
 export { AuditService, type AuditServiceArgs } from "./audit-service";
+export { handToCi } from "./ci-outputs";
 export { DatabaseCredentials } from "./database-credentials";
 export { Database, type Connection, type DatabaseArgs, type DatabaseServer } from "./database";
 export { DockerHost, type DockerHostArgs } from "./docker-host";

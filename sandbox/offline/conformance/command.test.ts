@@ -210,4 +210,32 @@ describe("command", () => {
     await assertRefused(c, { create: 7 }, "create");
     await assertRefused(c, { interpreter: "sh" }, "interpreter");
   });
+
+  describe("the function run", () => {
+    const RUN = "command:local:run";
+
+    it("runs its command each time, and answers its inputs with what was printed", async () => {
+      const inputs = {
+        command: 'cat > "$FILE"; echo written; echo aside >&2',
+        environment: { FILE: path.join(bench.dir, "of-run") },
+        stdin: "RELEASE=a\n",
+        logging: "none",
+      };
+      for (const round of [1, 2]) {
+        const before = messages().length;
+        const answer = await command.invoke(RUN, { ...inputs, stdin: `RELEASE=${round}\n` });
+        assertHas(answer, { command: inputs.command, stdout: "written", stderr: "aside" });
+        assert.equal(readFileSync(inputs.environment.FILE, "utf8"), `RELEASE=${round}\n`);
+        assert.equal(messages().length, before, "`none` echoes nothing");
+      }
+    });
+
+    it("fails with the command and all that it has written", async () => {
+      await assert.rejects(command.invoke(RUN, { command: "echo why >&2; exit 3" }), /exit status 3.*why/s);
+    });
+
+    it("refuses a command that is missing", async () => {
+      await assert.rejects(command.invoke(RUN, { stdin: "x" }), /command/);
+    });
+  });
 });

@@ -76,14 +76,22 @@ type Register = (
   callback: (error: unknown, response: { getUrn(): string }) => void,
 ) => Promise<void>;
 
+/** A function of a plugin that was called, with its inputs in plain; a secret is {@link Secret}. */
+export interface Called {
+  token: string;
+  inputs: unknown;
+}
+
 /**
  * Runs `build` as a Pulumi program and waits for everything it registers.
  *
  * @param outputs outputs of a type of resource that differ from the standard ones
+ * @param calls takes the calls of functions; without it a call throws
  */
 export async function run<T>(
   build: () => T | Promise<T>,
   outputs: (args: pulumi.runtime.MockResourceArgs) => Record<string, unknown> | undefined = () => undefined,
+  calls?: Called[],
 ): Promise<{ result: T; resources: Registered[] }> {
   const inputsOf = new Map<string, Record<string, unknown>>();
   await pulumi.runtime.setMocks(
@@ -94,7 +102,9 @@ export async function run<T>(
         return { id: args.custom === false ? undefined : `id-of-${args.name}`, state };
       },
       call(args) {
-        throw new Error(`the test does not provide for a call of ${args.token}`);
+        if (calls === undefined) throw new Error(`the test does not provide for a call of ${args.token}`);
+        calls.push({ token: args.token, inputs: unwrap(args.inputs) });
+        return {};
       },
     },
     "audit",

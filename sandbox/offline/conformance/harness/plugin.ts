@@ -17,6 +17,7 @@ export interface Flags {
   readonly supportsAutonamingConfiguration: boolean;
 }
 
+type InvokeResponse = InstanceType<typeof provider.InvokeResponse>;
 type Unary<Req, Res> = (request: Req, done: (error: grpc.ServiceError | null, response: Res) => void) => unknown;
 
 /** One running plugin, spoken to as the engine of CLI 3.250 does. */
@@ -133,6 +134,17 @@ export class Plugin {
       supportsAutonamingConfiguration: response.getSupportsAutonamingConfiguration(),
     };
     return this.flags;
+  }
+
+  /** Calls a function, outside of a preview. */
+  async invoke(token: string, args: Props): Promise<Props> {
+    const request = new provider.InvokeRequest();
+    request.setTok(token);
+    request.setArgs(toStruct(args));
+    const response = await this.call<unknown, InvokeResponse>(this.client.invoke.bind(this.client) as never, request);
+    const [failure] = response.getFailuresList();
+    if (failure !== undefined) throw new Error(failure.getReason());
+    return plain<Props>(fromStruct(response.getReturn()));
   }
 
   /** A resource of this plugin, without any state yet. `cleanUp` deletes those that tests leave. */

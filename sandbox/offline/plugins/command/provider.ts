@@ -9,6 +9,7 @@ import { commandFailed, inputNames, logsOf, type CommandState, type PlainInputs 
 import { runCommand } from "./run.js";
 
 const token = "command:local:Command";
+const runToken = "command:local:run";
 
 /**
  * The command provider. The genuine one is not bridged from Terraform but made with pulumi-go-provider: it accepts
@@ -66,8 +67,14 @@ export function commandProvider(): Handlers {
       const plain = withoutSecrets(state) as CommandState;
       await execute(plain.delete, plain, op);
     },
-    invoke(name) {
-      throw new Error(notImplemented("command", `function ${name}`));
+    async invoke(name, args, context) {
+      if (name !== runToken) throw new Error(notImplemented("command", `function ${name}`));
+      const { command, ...base } = args;
+      const [failure] = checkInputs(base);
+      if (failure !== undefined) throw new Error(failure.reason);
+      if (typeof command !== "string") throw new Error("command must be a string");
+      const plain = base as PlainInputs;
+      return { ...args, ...(await execute(command, { ...plain, stdout: "", stderr: "" }, context)) };
     },
     close: () => Promise.resolve(),
   };
@@ -84,7 +91,7 @@ function outputsOf({ stdout = "", stderr = "", assets, archive }: CommandState):
 async function execute(
   command: string | undefined,
   state: CommandState,
-  op: Parameters<Handlers["create"]>[0],
+  op: Pick<Parameters<Handlers["create"]>[0], "log" | "signal">,
 ): Promise<Outputs> {
   const previous = outputsOf(state);
   if (command === undefined) return previous;

@@ -76,7 +76,8 @@ export interface Handlers {
     },
   ): Promise<Properties>;
   delete(op: Operation, id: string, state: Properties): Promise<void>;
-  invoke(token: string, args: Properties, preview: boolean): Promise<Properties>;
+  /** Runs a function; one that ends with Cancel or with the plugin looks at the signal. */
+  invoke(token: string, args: Properties, context: Pick<Operation, "log" | "signal">): Promise<Properties>;
   /** Ends what was opened, before the process ends. */
   close(): Promise<void>;
 }
@@ -237,7 +238,8 @@ function implementation(handlers: Handlers, log: EngineLog, ending: AbortSignal)
     }),
     invoke: unary(async (request: pb.InvokeRequest) => {
       const args = decode(request.getArgs(), { secrets: "strip", skipNulls: true });
-      const result = await handlers.invoke(request.getTok(), args, request.getPreview());
+      const context = { log: log.for(""), signal: AbortSignal.any([ending, cancelled.signal]) };
+      const result = await handlers.invoke(request.getTok(), args, context);
       const response = new provider.InvokeResponse();
       response.setReturn(encode(result));
       return response;
