@@ -1,5 +1,5 @@
 /**
- * After a deploy, through the edge as a client sees it: /reload is 404, an event goes in and comes out, and Prometheus has
+ * After a deploy, through the edge as a client sees it: /reload and /metrics are 404, an event goes in and comes out, and Prometheus has
  * every target up. Variables: SERVICE_URL and RELEASE from deploy.env; see lib/stack.ts.
  */
 import { randomUUID } from "node:crypto";
@@ -11,8 +11,8 @@ import { Failure, reason, required, runJob, type Job } from "./lib/failure";
 import { conceal } from "./lib/secrets";
 import { Stack } from "./lib/stack";
 
-/** Spellings of /reload that got past one or the other web framework behind nginx; none may be answered but by 404. */
-const RELOADS = [
+/** Spellings of /reload and /metrics that got past one or the other web framework behind nginx; none may be answered but by 404. */
+const HIDDEN = [
   "/reload",
   "/reload/",
   "/RELOAD",
@@ -22,6 +22,12 @@ const RELOADS = [
   "//reload",
   "/reload%0a",
   "/v1/../reload",
+  "/reload;/../v1/events",
+  "/reload;x/%2e%2e/v1/events",
+  "/reload/..;/v1/events",
+  "/metrics",
+  "/metrics;/../v1/events",
+  "/metrics;x=y/%2e%2e/v1/events",
 ];
 
 export async function smoke(job: Job, exec: Exec): Promise<void> {
@@ -42,8 +48,8 @@ export async function smoke(job: Job, exec: Exec): Promise<void> {
     }
     conceal(token);
     conceal(reader);
-    await reloadIsHidden(service);
-    job.say(`ok: /reload is 404 in ${RELOADS.length} spellings`);
+    await operatorsPathsAreHidden(service);
+    job.say(`ok: /reload and /metrics are 404 in ${HIDDEN.length} spellings`);
     await eventGoesRound(service, writer.slice("writer-".length), token, reader);
     job.say("ok: an event went in and came out");
     const count = await targetsAreUp(await setting("prometheusUrl", ""), await setting("environment", "vm2"), release);
@@ -52,8 +58,8 @@ export async function smoke(job: Job, exec: Exec): Promise<void> {
 }
 
 /** @throws Failure naming the spelling that was answered otherwise */
-export async function reloadIsHidden(service: string): Promise<void> {
-  for (const path of RELOADS) {
+export async function operatorsPathsAreHidden(service: string): Promise<void> {
+  for (const path of HIDDEN) {
     const status = await rawStatus(service, path).catch((error: unknown) => {
       throw new Failure(`the service at ${service} does not answer: ${reason(error)}`);
     });

@@ -2,10 +2,8 @@
 import { errorPages, errorReturn, NOT_ALLOWED, NOT_FOUND } from "./errors";
 
 export interface Route {
-  /** Path without query, for example "/v1/events". */
+  /** Path without query, for example "/v1/events". Only this very spelling is let through. */
   path: string;
-  /** `exact` (default) matches this path alone, `prefix` also everything below it. */
-  match?: "exact" | "prefix";
   /** Methods let through; every other is answered 405. */
   methods: readonly string[];
 }
@@ -111,18 +109,27 @@ function closing(): string[] {
   ];
 }
 
-const match = (route: Route): string => `${route.match === "prefix" ? "^~" : "="} ${route.path}`;
+/**
+ * A location for this path as the client spelt it. nginx resolves escapes and dots before it matches, and passes on the path as it came:
+ * `/reload;/../v1/events` is /v1/events to nginx, and /reload to a framework that ends a path at a semicolon (docs/decisions/0100).
+ */
+function exactly(path: string, lines: readonly string[]): string[] {
+  return [
+    `location = ${path} {`,
+    `    if ($path != ${path}) { ${errorReturn(NOT_FOUND)} }`,
+    ...lines.map((line) => `    ${line}`),
+    "}",
+  ];
+}
 
 function location(route: Route, headers: readonly string[], closingFile: string): string[] {
   const allowed = route.methods.includes("GET") ? [...route.methods, "HEAD"] : [...route.methods];
   const refusal = [`add_header Allow "${allowed.join(", ")}" always;`, ...headers, errorReturn(NOT_ALLOWED)];
-  return [
-    `location ${match(route)} {`,
-    `    if ($request_method !~ ^(${allowed.join("|")})$) { ${refusal.join(" ")} }`,
-    `    if (-f ${closingFile}) { return ${CLOSING}; }`,
-    "    proxy_pass http://$release;",
-    "}",
-  ];
+  return exactly(route.path, [
+    `if ($request_method !~ ^(${allowed.join("|")})$) { ${refusal.join(" ")} }`,
+    `if (-f ${closingFile}) { return ${CLOSING}; }`,
+    "proxy_pass http://$release;",
+  ]);
 }
 
 /** A client is known by its address; what a trusted balancer says about it is believed, of everybody else nothing is. */
@@ -232,7 +239,9 @@ function servers(config: EdgeConfig): string[] {
     "    server_name _;",
     "    add_header X-Request-Id $id always;",
     "    set $release redirect;",
-    ...routes.map((route) => `    location ${match(route)} { return 308 https://${tls.authority}$request_uri; }`),
+    ...routes
+      .flatMap(({ path }) => exactly(path, [`return 308 https://${tls.authority}${path}$is_args$args;`]))
+      .map((line) => `    ${line}`),
     `    location / { ${errorReturn(NOT_FOUND)} }`,
     "",
     ...errorPages(["add_header X-Request-Id $id always;"]).map((line) => `    ${line}`),
@@ -242,13 +251,15 @@ function servers(config: EdgeConfig): string[] {
 
 function metricsLocations(config: EdgeConfig): string[] {
   return [
-    `location = ${config.targets.path} { alias ${config.targets.file}; }`,
-    `location = /metrics/nginx { proxy_pass http://${config.exporter}/metrics; }`,
-    ...config.metricsFiles.map(
-      ({ name, file }) => `location = /metrics/${name} { default_type text/plain; alias ${file}; }`,
+    ...exactly(config.targets.path, [`alias ${config.targets.file};`]),
+    ...exactly("/metrics/nginx", [`proxy_pass http://${config.exporter}/metrics;`]),
+    ...config.metricsFiles.flatMap(({ name, file }) =>
+      exactly(`/metrics/${name}`, ["default_type text/plain;", `alias ${file};`]),
     ),
     ...config.upstreams.flatMap((group) =>
-      group.servers.map((s) => `location = /metrics/${s.name} { proxy_pass http://${s.address}:${s.port}/metrics; }`),
+      group.servers.flatMap((s) =>
+        exactly(`/metrics/${s.name}`, [`proxy_pass http://${s.address}:${s.port}/metrics;`]),
+      ),
     ),
   ];
 }
@@ -335,7 +346,7 @@ ${indent(errorPages([]), 8)}
         access_log off;
         allow ${config.status.reader};
         deny all;
-        location = /stub_status { stub_status; }
+${indent(exactly("/stub_status", ["stub_status;"]), 8)}
         location / { ${errorReturn(NOT_FOUND)} }
     }
 }

@@ -7,6 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, type PeerCertificate, type TLSSocket } from "node:tls";
 import { startLoad } from "./support/load";
+import { exchange } from "./support/raw";
+import { detours } from "./support/reload-corpus";
 import { attached, platform, root, run, until } from "./support/sandbox";
 
 const NAME = "vm2.sandbox.test";
@@ -95,16 +97,22 @@ describe("journey: TLS at the edge", function () {
     assert.equal(answer.headers.server, "nginx", "the version is hidden");
 
     const session = http2.connect(`https://127.0.0.1:${port()}`, { ca: vaultCa, servername: NAME });
-    const status = await new Promise<unknown>((done, fail) => {
-      session.on("error", fail);
-      session
-        .request({ ":path": "/healthz" })
-        .on("response", (headers) => done(headers[":status"]))
-        .resume();
-    });
+    const overHttp2 = (path: string) =>
+      new Promise<unknown>((done, fail) => {
+        session
+          .request({ ":path": path })
+          .on("response", (headers) => done(headers[":status"]))
+          .on("error", fail)
+          .resume();
+      });
+    assert.equal(await overHttp2("/healthz"), 200);
     assert.equal(session.alpnProtocol, "h2");
+    for (const path of detours("/healthz")) {
+      assert.ok([400, 404].includes((await overHttp2(path)) as number), `${path} over HTTP/2`);
+      const redirected = await exchange(sandbox().get("AUDIT_URL"), Buffer.from(`GET ${path} HTTP/1.0\r\n\r\n`));
+      assert.match(redirected, /^HTTP\/1\.1 40[04] /, `${path} over plain HTTP`);
+    }
     session.close();
-    assert.equal(status, 200);
 
     await assert.rejects(shown(vaultCa, { maxVersion: "TLSv1.1", minVersion: "TLSv1", ciphers: "ALL:@SECLEVEL=0" }));
     const plain = (path: string) => fetch(sandbox().get("AUDIT_URL") + path, { redirect: "manual" });

@@ -68,8 +68,19 @@ describe("nginx.conf", () => {
     assert.ok(!ROUTES.some((route) => /reload|metrics/.test(route.path)));
   });
 
-  it("matches a prefix route without regular expressions", () => {
-    const text = renderNginxConfig({ ...config, routes: [{ path: "/v2/", match: "prefix", methods: ["POST"] }] });
-    assert.match(text, /location \^~ \/v2\/ \{\n\s+if \(\$request_method !~ \^\(POST\)\$\)/);
+  it("refuses, on every listener, a path that was spelt otherwise than the location that it matches", () => {
+    const full: EdgeConfig = {
+      ...config,
+      tls: { port: 8443, certificate: "/run/tls/edge.pem", authority: "audit.example.test", hstsSeconds: 0 },
+      metricsFiles: [{ name: "agent", file: "/run/audit-svc/agent.prom" }],
+    };
+    const text = renderNginxConfig(full);
+    const locations = [...text.matchAll(/location = (\/(?!\.error)\S+) \{\n\s+(.*)\n/g)];
+    assert.equal(locations.length, 2 * ROUTES.length + 3 + 3 + 1);
+    for (const [, path = "", first = ""] of locations) {
+      assert.ok(first.startsWith(`if ($path != ${path}) { return 404 '{"error":"not_found"`), `${path}: ${first}`);
+    }
+    assert.doesNotMatch(text, /location [\^~]/, "no location matches more than one path");
+    assert.doesNotMatch(text, /(return|proxy_pass) [^;]*\$(request_)?uri/);
   });
 });

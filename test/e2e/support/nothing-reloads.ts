@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { exchange, statuses } from "./raw";
-import { reloadCorpus } from "./reload-corpus";
+import { reloadCorpus, type RawRequest } from "./reload-corpus";
 import { reloadsOf } from "./replicas";
 import type { Sandbox } from "./sandbox";
 
@@ -11,9 +11,14 @@ import type { Sandbox } from "./sandbox";
  */
 export async function nothingReloads(sandbox: Sandbox, noEvent = 401): Promise<void> {
   const url = sandbox.get("AUDIT_URL");
-  const corpus = reloadCorpus(new URL(url).host);
-  assert.ok(corpus.length >= 300, `only ${corpus.length} requests`);
   const before = await reloadsOf(sandbox);
+  await refusesAll(url, reloadCorpus(new URL(url).host), noEvent);
+  assert.deepEqual(await reloadsOf(sandbox), before);
+}
+
+/** Sends each of these requests: every answer is 404 or 400, or the one that the request itself names. */
+export async function refusesAll(url: string, corpus: readonly RawRequest[], noEvent = 401): Promise<void> {
+  assert.ok(corpus.length >= 300, `only ${corpus.length} requests`);
   const wrong: string[] = [];
   const waiting = [...corpus];
   const sender = async (): Promise<void> => {
@@ -28,5 +33,4 @@ export async function nothingReloads(sandbox: Sandbox, noEvent = 401): Promise<v
   };
   await Promise.all(Array.from({ length: 16 }, sender));
   assert.deepEqual(wrong, []);
-  assert.deepEqual(await reloadsOf(sandbox), before);
 }

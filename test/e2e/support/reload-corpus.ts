@@ -1,9 +1,38 @@
-/** Requests that try to reach `/reload` through the edge, as bytes: what an HTTP library would refuse to send is the point. */
+/** Requests that try to reach `/reload` or `/metrics` through the edge, as bytes: what an HTTP library would refuse to send is the point. */
 export interface RawRequest {
   name: string;
   bytes: Buffer;
   /** Answers besides 400 and 404 that are right, with the reason in the name. */
   also?: readonly number[];
+}
+
+/**
+ * Paths that begin with one that is hidden and that nginx resolves to one that is let through. A framework that ends a path at a
+ * semicolon, or takes `;x=y` out of each segment, is led to the first by them.
+ */
+export function detours(to: string): string[] {
+  const parents = ["..", "%2e%2e", "%2E%2e", ".%2e", "%2e."];
+  const ways = [
+    ";",
+    ";x",
+    ";a=b",
+    ";a=b;c",
+    "",
+    "%3b",
+    "?",
+    "%3f",
+    "%23",
+    "/;",
+    "/x/..",
+    ";/x;y/..;/..",
+    ";//.",
+    "%20",
+    "%00",
+    "%0d%0a",
+  ];
+  return ["/reload", "/metrics", "//reload", "/%72eload"].flatMap((hidden) =>
+    ways.flatMap((way) => parents.map((parent) => `${hidden}${way}/${parent}${to}`)),
+  );
 }
 
 /** Every letter by its other case or its percent-encoding, and what stands between or around the letters. */
@@ -194,8 +223,8 @@ function spellings(): string[] {
   ];
 }
 
-/** A path that leads to a route of the service once its query or fragment is cut off: what it answers is the service's business. */
-const leadsElsewhere = (path: string): boolean => /^\/(v1\/events|healthz|openapi\.json)[?#]/.test(path);
+/** A path that leads to a route of the service once its query is cut off: what it answers is the service's business. */
+const leadsElsewhere = (path: string): boolean => /^\/(v1\/events|healthz|openapi\.json)\?/.test(path);
 
 export function reloadCorpus(host: string): RawRequest[] {
   const raw = (name: string, text: string, also?: readonly number[]): RawRequest => ({
@@ -215,6 +244,12 @@ export function reloadCorpus(host: string): RawRequest[] {
       Buffer.from(post(path), "utf8").toString("latin1"),
       leadsElsewhere(path) ? [401, 405] : undefined,
     ),
+  );
+  const led = ["/v1/events", "/v1/events?limit=1", "/healthz", "/openapi.json"].flatMap((to) =>
+    detours(to).flatMap((path) => [
+      raw(`detour ${path}`, post(path)),
+      raw(`detour to an absolute target, ${path}`, post(`http://${host}${path}`)),
+    ]),
   );
   const methods = [
     "GET",
@@ -354,6 +389,7 @@ export function reloadCorpus(host: string): RawRequest[] {
   ];
   return [
     ...paths,
+    ...led,
     ...methods,
     ...controls,
     ...high,
