@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { inspect } from "node:util";
+import { describe, it } from "mocha";
+import { stringify } from "yaml";
+import { conceal, mask, passwordOf, secretPart } from "../../../ci/lib/secrets";
+import { quote } from "../../../components/shell";
+
+/** What a careless generator of passwords may make: every character that some spelling treats otherwise. */
+const HARD = `q"W\\e'r ö7$t%+u/i=:@<o>&p\t\`!~*()#?é😀z`;
+
+const base64 = (text: string): string => Buffer.from(text).toString("base64");
+const inUrl = (password: string): string => {
+  const url = new URL("postgres://state@db.example.com/state");
+  url.password = password;
+  return url.href;
+};
+const sh = (script: string, argument: string): string =>
+  execFileSync("bash", ["-c", script, "bash", argument], { encoding: "utf8" });
+
+/** How a job's programs print a value, each by a real encoder. */
+const SPELLINGS: Record<string, (secret: string) => string> = {
+  plain: (secret) => `password ${secret} refused`,
+  JSON: (secret) => JSON.stringify({ password: secret }),
+  "JSON within JSON": (secret) => JSON.stringify({ dataJson: JSON.stringify({ password: secret }) }),
+  "JSON three times": (secret) => JSON.stringify(JSON.stringify(JSON.stringify(secret))),
+  "JSON as Go writes it": (secret) =>
+    JSON.stringify(secret).replaceAll("&", "\\u0026").replaceAll("<", "\\u003c").replaceAll(">", "\\u003e"),
+  "JSON in ASCII": (secret) =>
+    JSON.stringify(secret).replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`),
+  inspect: (secret) => inspect({ password: secret }),
+  YAML: (secret) => stringify({ password: secret }, { lineWidth: 0 }),
+  "YAML in quotes": (secret) =>
+    stringify(secret, { lineWidth: 0, singleQuote: true, defaultStringType: "QUOTE_SINGLE" }),
+  "URL component": (secret) => `https://example.com/?password=${encodeURIComponent(secret)}`,
+  "URL component, small letters": (secret) => encodeURIComponent(secret).replace(/%../g, (code) => code.toLowerCase()),
+  "URL component twice": (secret) => encodeURIComponent(encodeURIComponent(secret)),
+  form: (secret) => new URLSearchParams({ password: secret }).toString(),
+  "password within a URL": inUrl,
+  "shell word": (secret) => `+ login ${quote(secret)}`,
+  "shell's trace": (secret) =>
+    execFileSync("bash", ["-c", 'exec 2>&1; set -x; : "$1"', "bash", secret], { encoding: "utf8" }),
+  "shell's %q": (secret) => sh('printf %q "$1"', secret),
+  SQL: (secret) => `ALTER ROLE x PASSWORD '${secret.replaceAll("'", "''")}'`,
+  "libpq's words": (secret) => `password='${secret.replace(/['\\]/g, "\\$&")}'`,
+  XML: (secret) =>
+    secret.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;").replaceAll("'", "&#39;"),
+  base64: (secret) => base64(secret),
+  "Basic of ci": (secret) => `Authorization: Basic ${base64(`ci:${secret}`)}`,
+  "Basic of bot": (secret) => `Authorization: Basic ${base64(`bot:${secret}`)}`,
+  "Basic of robot$ci": (secret) => JSON.stringify({ auth: base64(`robot$ci:${secret}`) }),
+  "base64 for URLs": (secret) => Buffer.from(`a:${secret}`).toString("base64url"),
+  "base64 within a URL": (secret) => encodeURIComponent(base64(`a:${secret}`)),
+};
+
+describe("ci: secrets are masked in every spelling that is printed", () => {
+  conceal(HARD);
+  for (const [what, spell] of Object.entries(SPELLINGS)) {
+    it(what, () => {
+      const masked = mask(spell(HARD));
+      assert.ok(masked.includes("[MASKED]"), masked);
+      // Quotes may stand around it, and with base64 the characters that its neighbours have a part in.
+      const rest = masked.replace("[MASKED]", "");
+      assert.ok(rest.length <= spell("").length + 6, masked);
+    });
+  }
+
+  it("a text that only resembles it is left alone", () => {
+    conceal("a-secret.word");
+    for (const text of ["a-secret-word", "a_secret.word", "b-secret.words", "A-SECRET.WORD"])
+      assert.equal(mask(text), text);
+  });
+
+  it("line by line, where it has several lines", () => {
+    conceal("-----BEGIN KEY-----\nfirst/line+of=\nsecond/line\n-----END KEY-----\n");
+    const printed = JSON.stringify({ key: "first/line+of=\nsecond/line" });
+    assert.equal(mask(printed), '{"key":"[MASKED]\\n[MASKED]"}');
+  });
+
+  it("also where it makes the search long", () => {
+    conceal(`${"\\".repeat(30)}'"end`);
+    const started = Date.now();
+    mask("\\".repeat(2_000));
+    assert.ok(Date.now() - started < 2_000, `${Date.now() - started} ms`);
+  });
+});
+
+describe("ci: what of a login is secret when it stands alone", () => {
+  it("the password, with its colons; a token as a whole", () => {
+    assert.equal(secretPart("admin:pass:word"), "pass:word");
+    assert.equal(secretPart("glsa_token"), "glsa_token");
+  });
+
+  it("the password of a URL, however it is written", () => {
+    assert.equal(passwordOf("postgres://u:p%2Fw@db/state"), "p/w");
+    assert.equal(passwordOf("postgres://u:100%sure@db/state"), "100%sure");
+    assert.equal(passwordOf("postgres://db/state?user=u&password=p%2Fw"), "p/w");
+    assert.equal(passwordOf("postgres://db/state"), undefined);
+    assert.equal(passwordOf("file:///state"), undefined);
+    assert.equal(passwordOf("no url"), undefined);
+  });
+});
