@@ -19,12 +19,14 @@ export async function deploy(job: Job, exec: Exec): Promise<void> {
       `${env.CI_COMMIT_TAG ?? env.CI_COMMIT_REF_NAME ?? "this ref"} is not protected, and only protected tags are deployed; see Settings > Repository > Protected tags`,
     );
   }
-  if (!rollback) checkImage(required(env, "IMAGE", "the image job hands it on; is there an image for this tag?"));
+  const given = rollback
+    ? undefined
+    : checkImage(required(env, "IMAGE", "the image job hands it on; is there an image for this tag?"));
   // A runner may keep the directory, and a deploy that fails must not hand on what another one wrote.
   if (env.AUDIT_OUTPUTS_FILE !== undefined) rmSync(env.AUDIT_OUTPUTS_FILE, { force: true });
   await Stack.with(job, "deploy", exec, async (stack) => {
     const before = await stack.outputs();
-    const wanted = rollback ? rollbackTo(before.releases) : await released(stack, checkImage(env.IMAGE ?? ""));
+    const wanted = given === undefined ? rollbackTo(before.releases) : await released(stack, given);
     await stack.checkHost();
     await stack.up(settingsOf(wanted), record(env, rollback, before.release, wanted));
     const after = await stack.outputs();
@@ -46,14 +48,14 @@ async function released(stack: Stack, image: string): Promise<SlotRelease> {
   };
   const { replicas, memory, reloadOn } = completeSpec({
     image,
-    ...given("replicas", await number("audit:replicas")),
-    ...given("memory", await number("audit:memory")),
-    ...given("reloadOn", (await stack.config("audit:reloadOn")) as ReloadPort | undefined),
+    ...present("replicas", await number("audit:replicas")),
+    ...present("memory", await number("audit:memory")),
+    ...present("reloadOn", (await stack.config("audit:reloadOn")) as ReloadPort | undefined),
   });
   return { release: releaseId({ image, replicas, memory, reloadOn }), image, replicas, memory, reloadOn };
 }
 
-const given = <T>(name: string, value: T | undefined): Record<string, T> =>
+const present = <T>(name: string, value: T | undefined): Record<string, T> =>
   value === undefined ? {} : { [name]: value };
 
 /**

@@ -4,6 +4,7 @@ import { database } from "./database";
 import { edge, edgeContradictions } from "./edge";
 import { ConfigError, NAMESPACE } from "./errors";
 import { host } from "./host";
+import { loginProblems } from "./logins";
 import { monitoring, monitoringContradictions } from "./monitoring";
 import { service, serviceContradictions } from "./service";
 import { vault } from "./vault";
@@ -73,10 +74,12 @@ const VARIABLES = { registryPassword: "AUDIT_REGISTRY_PASSWORD", vaultNamespace:
  * @throws ConfigError, see {@link parseSettings}
  */
 export function settingsOfStack(env: NodeJS.ProcessEnv = process.env): Settings {
+  const logins = loginProblems(env);
+  if (logins.length > 0) throw new ConfigError(logins);
   const values = { ...runtime.allConfig() };
   for (const [name, variable] of Object.entries(VARIABLES)) {
     const key = `${NAMESPACE}:${name}`;
-    const given = env[variable];
+    const given = env[variable]?.trim();
     // The CLI hands over Pulumi.yaml's defaults as if they were set.
     if (given !== undefined && !values[key]) values[key] = given;
   }

@@ -7,7 +7,8 @@ import { digestImage, hint, list, optional, wholeNumber, type GroupOf } from "./
 export const service = {
   image: digestImage("service's"),
   registryUsername: optional(z.string()),
-  registryPassword: optional(z.string()),
+  // A password from a file ends with a line break.
+  registryPassword: optional(z.string().trim()),
   replicas: wholeNumber(1, 16).default(2),
   memory: wholeNumber(64, 65536).default(256),
   reloadOn: z.enum(["admin", "main"], hint("must be admin or main")).default("admin"),

@@ -10,7 +10,8 @@ export class VaultFailure extends Error {
 }
 
 function setting(name: string, cure: string): string {
-  const value = process.env[name];
+  // A token from a file or a form may end with a line break, which no header takes.
+  const value = process.env[name]?.trim();
   if (value === undefined || value === "") throw new VaultFailure(`${name} is not set; ${cure}`);
   return value;
 }
@@ -42,7 +43,7 @@ export async function vaultRequest(
 ): Promise<Record<string, unknown> | undefined> {
   const address = setting("VAULT_ADDR", "set it to Vault's address, for example https://vault.example.com:8200");
   const token = setting("VAULT_TOKEN", "log in to Vault, for example with `vault login`, and export the token");
-  const namespace = process.env.VAULT_NAMESPACE;
+  const namespace = process.env.VAULT_NAMESPACE?.trim();
   let response: Response;
   try {
     response = await fetch(`${address.replace(/\/+$/, "")}/v1/${path}`, {

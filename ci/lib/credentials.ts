@@ -1,5 +1,5 @@
-import { Failure, optional, type Job } from "./failure";
-import { conceal, passwordOf } from "./secrets";
+import { Failure, oneLineOf, optional, type Job } from "./failure";
+import { conceal, passwordOf, secretPart } from "./secrets";
 import { logIn, type VaultSession } from "./vault";
 
 /** What a job wants the secrets for. Each has its own role (`audit-ci-<purpose>`) and its own secret in Vault. */
@@ -23,6 +23,8 @@ const NAMES = [
 type Name = (typeof NAMES)[number];
 /** Names, not secrets: masking them would hide what a log is about. */
 const OPEN = new Set<string>(["HARBOR_HOST", "HARBOR_URL", "HARBOR_PROJECT", "HARBOR_USERNAME", "SSH_KNOWN_HOSTS"]);
+/** Those of several lines. */
+const LINES = new Set<string>(["SSH_PRIVATE_KEY", "SSH_KNOWN_HOSTS"]);
 
 export type Values = Partial<Record<Name, string>>;
 
@@ -54,16 +56,17 @@ export async function obtainCredentials(job: Job, purpose: Purpose): Promise<Cre
         `Vault's ${where} has ${unknown.join(", ")}, which no job uses; the names are ${NAMES.join(", ")}`,
       );
     }
+    const texts = Object.fromEntries(Object.entries(stored).filter((entry): entry is [string, string] => typeof entry[1] === "string")); // prettier-ignore
     const values: Values = {};
     for (const name of NAMES) {
-      const value = optional(env, name) ?? stored[name];
-      if (typeof value !== "string" || value === "") continue;
+      const read = LINES.has(name) ? optional : oneLineOf;
+      const value = read(env, name) ?? read(texts, name);
+      if (value === undefined) continue;
       values[name] = value;
       if (!OPEN.has(name)) conceal(value);
     }
     conceal(values.PULUMI_BACKEND_URL && passwordOf(values.PULUMI_BACKEND_URL));
-    // user:password, of which the password may turn up alone
-    conceal(values.GRAFANA_AUTH?.split(":").at(-1));
+    conceal(values.GRAFANA_AUTH && secretPart(values.GRAFANA_AUTH));
     return { vault, values, where };
   } catch (error) {
     await vault.close();

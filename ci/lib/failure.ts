@@ -37,15 +37,28 @@ export function reason(error: unknown): string {
 const unexpected = (error: unknown): string =>
   error instanceof Error ? (error.stack ?? error.message) : `unexpected: ${String(error)}`;
 
-/** The value of a variable; GitLab also hands on variables that are empty, which count as not set. */
+/**
+ * The value of a variable, without the white space around it that pasting and files bring along; GitLab also hands on variables
+ * that are empty, which count as not set.
+ */
 export function optional(env: Job["env"], name: string): string | undefined {
-  const value = env[name];
+  const value = env[name]?.trim();
   return value === "" ? undefined : value;
 }
 
-/** The value of a variable. @throws Failure naming the variable and what it is for */
-export function required(env: Job["env"], name: string, purpose: string): string {
+/** A value that is one line, as all names and secrets but keys are. @throws Failure naming it, without its value */
+export function oneLineOf(env: Job["env"], name: string): string | undefined {
   const value = optional(env, name);
+  // eslint-disable-next-line no-control-regex
+  if (value !== undefined && /[\u0000-\u001f\u007f]/.test(value)) {
+    throw new Failure(`${name} has a line break or another control character within it; set it again, as one line`);
+  }
+  return value;
+}
+
+/** The value of a variable, one line. @throws Failure naming the variable and what it is for */
+export function required(env: Job["env"], name: string, purpose: string): string {
+  const value = oneLineOf(env, name);
   if (value === undefined) throw new Failure(`${name} is not set; ${purpose}`);
   return value;
 }

@@ -1,5 +1,5 @@
 import type { Credentials } from "./credentials";
-import { Failure, optional, type Job } from "./failure";
+import { Failure, oneLineOf, optional, type Job } from "./failure";
 import { conceal } from "./secrets";
 
 const HARBOR = ["HARBOR_HOST", "HARBOR_PROJECT", "HARBOR_USERNAME", "HARBOR_PASSWORD"] as const;
@@ -32,12 +32,13 @@ export function harborOf(env: Job["env"], credentials?: Pick<Credentials, "value
       given.length > 0 ? "CI variables (Harbor integration or project)" : `Vault's ${credentials?.where ?? ""}`;
     throw new Failure(`${missing.join(", ")} missing in ${place}; the four HARBOR_ settings go together`);
   }
-  conceal(optional(source, "HARBOR_PASSWORD"));
+  const value = (name: (typeof HARBOR)[number]): string => oneLineOf(source, name) ?? "";
+  conceal(value("HARBOR_PASSWORD"));
   return {
     ...addressOf(source),
-    project: optional(source, "HARBOR_PROJECT") ?? "",
-    username: optional(source, "HARBOR_USERNAME") ?? "",
-    password: optional(source, "HARBOR_PASSWORD") ?? "",
+    project: value("HARBOR_PROJECT"),
+    username: value("HARBOR_USERNAME"),
+    password: value("HARBOR_PASSWORD"),
   };
 }
 

@@ -55,6 +55,7 @@ export class Stack {
       GRAFANA_AUTH: values.GRAFANA_AUTH,
       AUDIT_REGISTRY_PASSWORD: values.AUDIT_REGISTRY_PASSWORD,
       VAULT_ADDR: vault.address,
+      VAULT_NAMESPACE: optional(job.env, "VAULT_NAMESPACE"),
       VAULT_TOKEN: vault.token,
       VAULT_SERVER_URL: vault.address,
       VAULT_SERVER_TOKEN: vault.token,
@@ -147,7 +148,7 @@ export class Stack {
     const owner = result.code === 0 ? undefined : lockOwner(result.all);
     if (owner !== undefined) {
       const gone = owner.host === hostname() && !isAlive(owner.pid);
-      if (!gone && this.job.env.LOCK_OWNER !== owner.text) {
+      if (!gone && optional(this.job.env, "LOCK_OWNER") !== owner.text) {
         throw new Failure(
           `stack ${this.name} is locked by ${owner.text}; if that run is over, run this job again with LOCK_OWNER set to "${owner.text}"`,
         );

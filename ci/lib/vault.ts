@@ -35,7 +35,8 @@ export async function logIn(env: Job["env"], role: string): Promise<VaultSession
   );
   const mount = optional(env, "VAULT_AUTH_PATH") ?? "jwt";
   conceal(jwt);
-  const namespace: Record<string, string> = env.VAULT_NAMESPACE ? { "x-vault-namespace": env.VAULT_NAMESPACE } : {};
+  const inNamespace = optional(env, "VAULT_NAMESPACE");
+  const namespace: Record<string, string> = inNamespace === undefined ? {} : { "x-vault-namespace": inNamespace };
 
   const call = async (method: string, path: string, token?: string, body?: object): Promise<[number, Answer]> => {
     let response: Response;

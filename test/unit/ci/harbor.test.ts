@@ -74,6 +74,15 @@ describe("ci: Harbor's settings", () => {
       });
   });
 
+  it("come without the line break that a file or a form brought along; one within is refused", () => {
+    const pasted = Object.fromEntries(Object.entries(four).map(([name, value]) => [name, ` ${value}\r\n`]));
+    assert.deepEqual(harborOf(pasted), harborOf(four));
+    assert.equal(harborOf({}, { values: pasted, where: "" })?.password, "of-gitlab");
+    assert.throws(() => harborOf({ ...four, HARBOR_PASSWORD: "of\ngitlab" }), {
+      message: "HARBOR_PASSWORD has a line break or another control character within it; set it again, as one line",
+    });
+  });
+
   it("then from Vault", () => {
     assert.equal(harborOf({ HARBOR_HOST: "" }, inVault)?.password, "of-vault");
     assert.equal(harborOf({}, { values: {}, where: "" }), undefined);

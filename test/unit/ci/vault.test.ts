@@ -118,6 +118,29 @@ describe("ci: credentials", () => {
     assert.equal(mask("harbor.example.com"), "harbor.example.com");
   });
 
+  it("takes a secret without the line break that a file or a form brought along, from wherever it comes", async () => {
+    const vault = await vaultWith({
+      "secret/ci/audit/deploy": { GRAFANA_AUTH: "admin:pass:word\n", SSH_PRIVATE_KEY: "a\nb\n" },
+    });
+    const env = { ...base(`${vault.url}\n`), VAULT_ID_TOKEN: `${jwt}\r\n`, PGPASSWORD: "of-the-deployer\r\n" };
+    const { values } = await obtainCredentials(jobWith(env).job, "deploy");
+    assert.deepEqual(values, {
+      PGPASSWORD: "of-the-deployer",
+      GRAFANA_AUTH: "admin:pass:word",
+      SSH_PRIVATE_KEY: "a\nb",
+    });
+    assert.equal((JSON.parse(vault.asked[0]?.body ?? "") as { jwt: string }).jwt, jwt);
+    assert.equal(mask("of-the-deployer pass:word"), "[MASKED] [MASKED]");
+  });
+
+  it("refuses a secret with a line break within, by name", async () => {
+    const vault = await vaultWith({ "secret/ci/audit/deploy": { PGPASSWORD: "of-the\ndeployer" } });
+    await failsWith(
+      obtainCredentials(jobWith(base(vault.url)).job, "deploy"),
+      "PGPASSWORD has a line break or another control character within it; set it again, as one line",
+    );
+  });
+
   it("refuses what no job uses: it would be put into the environment of commands", async () => {
     const vault = await vaultWith({ "secret/ci/audit/deploy": { LD_PRELOAD: "/tmp/x.so" } });
     await failsWith(
