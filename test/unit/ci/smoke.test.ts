@@ -91,7 +91,7 @@ describe("ci: smoke test", () => {
 
   it("asks below the path at which the service is published", async () => {
     const service = await edge();
-    await reloadIsHidden(`${service.url}/audit`);
+    await operatorsPathsAreHidden(`${service.url}/audit`);
     assert.ok(service.asked.length > 0);
     for (const { path } of service.asked) assert.ok(path.startsWith("/audit/"), path);
   });
