@@ -3,6 +3,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { DockerHost } from "./docker-host";
 import { hardened, LOG_OPTIONS, scratch } from "./hardening";
+import type { Left } from "./lost-and-found";
 import type { Networks } from "./networks";
 import type { Replica } from "./release";
 import { dockerRun } from "./shell";
@@ -58,7 +59,7 @@ export class AuditService extends pulumi.ComponentResource {
     this.schemaVersion = migrated.stdout.apply(schemaVersionIn);
 
     this.containers = plan.replicas[plan.target].map((replica) =>
-      this.#replica(replica, args, plan.wanted.release, image, args.slots.had(replica), {
+      this.#replica(replica, args, plan.wanted.release, image, args.slots.left(replica), {
         dependsOn: [migrated, ...(args.after ?? [])],
       }),
     );
@@ -66,7 +67,7 @@ export class AuditService extends pulumi.ComponentResource {
       const { slot, release } = plan.idle;
       for (const replica of plan.replicas[slot]) {
         // Registered, so that it is not deleted, and left exactly as it was deployed, also when it is lost: made anew it would start.
-        this.#replica(replica, args, release.release, image, false, { ignoreChanges: EVERYTHING });
+        this.#replica(replica, args, release.release, image, "nothing", { ignoreChanges: EVERYTHING });
       }
     }
 
@@ -81,7 +82,7 @@ export class AuditService extends pulumi.ComponentResource {
     args: AuditServiceArgs,
     release: string,
     image: docker.RemoteImage,
-    had: boolean,
+    left: Left,
     opts: pulumi.CustomResourceOptions,
   ): docker.Container {
     const { spec } = args.slots;
@@ -115,7 +116,7 @@ export class AuditService extends pulumi.ComponentResource {
         logOpts: LOG_OPTIONS,
       },
       // Name and addresses are fixed, so the old container must go first; it is in the idle slot and serves nobody.
-      { parent: this, ...args.host.named(replica.name, had), ...opts },
+      { parent: this, ...args.host.named(replica.name, left), ...opts },
     );
   }
 

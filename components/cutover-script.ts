@@ -20,11 +20,13 @@ function library(context: CutoverContext): string[] {
     // By both: a restart takes .State.OOMKilled back, and Docker tells of no event when it was the container's first moment.
     'killed() { ooms=$(docker events --since "$began" --until "$(date +%s)" --filter "container=$1" --filter event=oom --format x | wc -l); [ "$ooms" -gt 0 ] || [ "$(docker inspect --format "{{.State.OOMKilled}}" "$1" 2> /dev/null)" = true ] || return 0; echo ", killed for want of memory at its limit of $(( $(docker inspect --format "{{.HostConfig.Memory}}" "$1") / 1048576 )) MiB"; }',
     `report() { for c in "$@"; do echo "--- $c: $(docker inspect --format '{{.State.Status}}, exit code {{.State.ExitCode}}, {{.RestartCount}} restarts' "$c" 2>&1)$(killed "$c"); its last lines:" >&2; docker logs --tail 50 "$c" >&2 2>&1 || true; done; }`,
-    // As many at a time as half of the cores: what starts takes one, and two of them all that a small machine has. `docker start` of a
-    // running container is no error and changes nothing; of another it begins to count its restarts anew. Arguments: NAME=URL.
+    // `docker start` of a running container is no error and changes nothing, of one between two restarts too; of another it begins to
+    // count its restarts anew.
+    `start() { case "$(docker inspect --format '{{.State.Status}}' "$1")" in paused) docker unpause "$1" ;; restarting) docker restart "$1" ;; *) docker start "$1" ;; esac > /dev/null; }`,
+    // As many at a time as half of the cores: what starts takes one, and two of them all that a small machine has. Arguments: NAME=URL.
     "bring_up() { at_once=$(( $(nproc) / 2 )); begun=; left=$#",
     '  for one in "$@"; do left=$(( left - 1 )); begun="$begun $one"',
-    '    docker start "${one%%=*}" > /dev/null || { late="container ${one%%=*} does not start"; return 1; }',
+    '    start "${one%%=*}" || { late="container ${one%%=*} does not start"; return 1; }',
     '    if [ "$left" -gt 0 ] && [ "$(echo $begun | wc -w)" -lt "$at_once" ]; then continue; fi',
     `    end=$(( $(date +%s) + ${context.readyDeadline} ))`,
     "    for one in $begun; do c=${one%%=*}",

@@ -2,7 +2,7 @@ import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { clearsLeftovers } from "./leftovers";
-import { LostAndFound, type Recreated } from "./lost-and-found";
+import { LostAndFound, type Left, type Recreated } from "./lost-and-found";
 import { hostScript, remoteShell, strictSsh, type ScriptArgs, type ScriptOptions } from "./host-script";
 import { commandLine } from "./shell";
 
@@ -66,20 +66,25 @@ export class DockerHost extends pulumi.ComponentResource {
 
   /**
    * Options of a container or network whose name is fixed here: whatever it replaces goes first, a leftover that has its name
-   * is cleared away, and it is made anew when the host has it no longer ({@link LostAndFound}).
+   * is cleared away, and it is made anew when the host has it no longer, or does not run it ({@link LostAndFound}).
    *
-   * @param had whether the last run left one there; default true, which holds for all that every deploy has
+   * @param left how the last run left it there; default "running", which holds for the containers that every deploy has
    */
   named(
     name: string,
-    had = true,
+    left: Left = "running",
   ): Pick<pulumi.CustomResourceOptions, "provider" | "hooks" | "deleteBeforeReplace" | "replacementTrigger"> {
     return {
       provider: this.provider,
       hooks: this.#hooks,
       deleteBeforeReplace: true,
-      replacementTrigger: this.#lost.trigger(name, had),
+      replacementTrigger: this.#lost.trigger(name, { [name]: left }),
     };
+  }
+
+  /** `replacementTrigger` of a script that starts these containers: it runs again when one of them does not run. */
+  starting(script: string, containers: readonly string[]): Promise<number> | undefined {
+    return this.#lost.trigger(script, Object.fromEntries(containers.map((name) => [name, "running"])));
   }
 
   /** What was made anew, and how often; a stack output, and `recreated` of the next run. */

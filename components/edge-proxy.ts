@@ -216,7 +216,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
  * does not run reads it when it starts; one that is being replaced may go between the look and the signal.
  */
 function reloadScript(container: string, file: string): string {
-  const running = `[ "$(docker container inspect --format '{{.State.Running}}' ${quote(container)} 2> /dev/null)" = true ]`;
+  const running = `[ "$(docker container inspect --format '{{.State.Status}}' ${quote(container)} 2> /dev/null)" = running ]`;
   // All of it in the container: it goes on to its end when the deploy is killed. The old workers learn of a reload a moment after it.
   const inside =
     `: > ${CLOSING_FILE}; sleep ${CLOSING_SECONDS}; nginx -c ${quote(file)} -s reload; code=$?; ` +

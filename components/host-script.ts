@@ -23,6 +23,8 @@ export interface ScriptOptions {
   ignoreChanges?: string[];
   /** As of any resource: what replaces it is made after it was removed. */
   deleteBeforeReplace?: boolean;
+  /** As of any resource: it runs again, as a replacement, when this is another than before. */
+  replacementTrigger?: Promise<number>;
 }
 
 /** A script on a host as a resource; `shell` is what {@link remoteShell} gives. */

@@ -1,20 +1,33 @@
 import * as pulumi from "@pulumi/pulumi";
 import { askHost } from "./ask-host";
 
-/** How often a container or network was made anew because its host had lost it, by its name; without those that never were. */
+/** How often a resource was made anew because its host had lost what it stands for, by its name; without those that never were. */
 export type Recreated = Readonly<Record<string, number>>;
 
-/** Ends with a line that is no name: what came in only in part must not pass for a host that has lost the rest. */
-const LIST = "docker container ls --all --format '{{.Names}}' && docker network ls --format '{{.Name}}' && echo .";
+/** How the last run left a container or network on the host. */
+export type Left = "nothing" | "there" | "running";
 
 /**
- * Notices what a host has lost: removed by hand, or by a deploy that was killed before it wrote the removal down. The state
+ * One line each for what is there and what runs. A container that is dead or being removed cannot be started again, so it is not there;
+ * one that is paused, or between two restarts, does not run. Ends with a line of its own: what came in only in part must not pass for
+ * a host that has lost the rest.
+ */
+const STARTABLE = ["created", "running", "paused", "restarting", "exited"];
+const LIST = [
+  `docker container ls --all ${STARTABLE.map((status) => `--filter status=${status}`).join(" ")} --format 'there {{.Names}}'`,
+  "docker container ls --filter status=running --format 'running {{.Names}}'",
+  "docker network ls --format 'there {{.Name}}'",
+  "echo .",
+].join(" && ");
+
+/**
+ * Notices what a host has lost: removed or stopped by hand, or by a deploy that was killed before it wrote that down. The state
  * still has it, so that without a refresh every later `up` would leave it "unchanged", and fail at whatever needs it
- * (docs/decisions/0065). Nothing is asked in a preview, which needs no way to the host.
+ * (docs/decisions/0065, 0120). A preview asks as well; one that has no way to the host shows what it would show if nothing were lost.
  */
 export class LostAndFound {
   readonly #triggers = new Map<string, Promise<number>>();
-  #present: Promise<ReadonlySet<string> | undefined> | undefined;
+  #found: Promise<ReadonlySet<string> | undefined> | undefined;
 
   /**
    * @param shell the command before a shell text that is to run on the host
@@ -25,32 +38,42 @@ export class LostAndFound {
     private readonly former: Recreated | undefined,
   ) {}
 
-  /** A resource's `replacementTrigger`: another than in the state when the host should have something of this name, and has not. */
-  trigger(name: string, had: boolean): Promise<number> | undefined {
-    if (pulumi.runtime.isDryRun()) return undefined;
-    const count = this.former?.[name] ?? 0;
+  /**
+   * A resource's `replacementTrigger`: another than in the state when the host should have something, and has not.
+   *
+   * @param resource name under which it is counted
+   * @param left how the last run left each container or network that the resource stands for, by its name
+   */
+  trigger(resource: string, left: Readonly<Record<string, Left>>): Promise<number> | undefined {
+    const expected = Object.entries(left).filter(([, how]) => how !== "nothing");
+    if (pulumi.runtime.isDryRun() && this.former === undefined) return undefined;
+    const count = this.former?.[resource] ?? 0;
     const trigger =
-      had && this.former !== undefined
-        ? this.#names().then((names) => (names === undefined || names.has(name) ? count : count + 1))
-        : Promise.resolve(count);
-    this.#triggers.set(name, trigger);
+      this.former === undefined || expected.length === 0 ? Promise.resolve(count) : this.#count(count, expected);
+    this.#triggers.set(resource, trigger);
     return trigger;
   }
 
   get recreated(): pulumi.Output<Recreated> {
-    if (pulumi.runtime.isDryRun()) return pulumi.output(this.former ?? {});
     const counted = [...this.#triggers].map(async ([name, trigger]) => [name, await trigger] as const);
     return pulumi
       .output(Promise.all(counted))
       .apply((all) => Object.fromEntries(all.filter(([, count]) => count > 0).sort(([a], [b]) => (a < b ? -1 : 1))));
   }
 
-  /** Names of all that the host has; undefined when it does not answer in full, which the deploy itself will find and say. */
-  #names(): Promise<ReadonlySet<string> | undefined> {
-    this.#present ??= askHost(this.shell, LIST).then(
-      (printed) => (printed.endsWith("\n.\n") ? new Set(printed.split("\n")) : undefined),
-      () => undefined,
-    );
-    return this.#present;
+  async #count(former: number, expected: readonly (readonly [string, Left])[]): Promise<number> {
+    this.#found ??= this.#ask();
+    const found = await this.#found;
+    const missing = found && expected.filter(([name, how]) => !found.has(`${how} ${name}`));
+    if (missing === undefined || missing.length === 0) return former;
+    for (const [name, how] of missing)
+      await pulumi.log.info(`${name} ${how === "running" ? "should run on its host and does not" : "is gone from its host"}`); // prettier-ignore
+    return former + 1;
+  }
+
+  /** What there is on the host; undefined when it does not answer in full, which the deploy itself will find and say. */
+  async #ask(): Promise<ReadonlySet<string> | undefined> {
+    const printed = await askHost(this.shell, LIST).catch(() => "");
+    return printed.endsWith("\n.\n") ? new Set(printed.split("\n")) : undefined;
   }
 }

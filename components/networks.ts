@@ -58,7 +58,7 @@ export class Networks extends pulumi.ComponentResource {
           ...(plan === undefined ? {} : { ipamConfigs: [{ subnet: plan.subnet, gateway: plan.gateway }] }),
         },
         // A fixed name or subnet collides with itself when the new network is made before the old one is gone.
-        { parent: this, ...args.host.named(this.names[role]), dependsOn: [free] },
+        { parent: this, ...args.host.named(this.names[role], "there"), dependsOn: [free] },
       );
     this.front = network("front", true, front);
     this.admin = network("admin", true, admin);

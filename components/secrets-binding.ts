@@ -199,6 +199,8 @@ export class SecretsBinding extends pulumi.ComponentResource {
         script: digest.apply((wanted) =>
           renderedScript({ container: `${name}-agent`, file: configPath, digest: wanted, leftOut, deadline: 60 }),
         ),
+        // When all containers that had the volume were stopped, the file in its memory is gone with them.
+        triggers: [agent.container.id],
       },
       { parent: this, dependsOn: [agent.container] },
     );

@@ -2,6 +2,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { cutoverScript, guardScript, type SlotReplicas } from "./cutover-script";
 import type { DockerHost } from "./docker-host";
+import type { Left } from "./lost-and-found";
 import type { Networks } from "./networks";
 import {
   completeSpec,
@@ -83,10 +84,19 @@ export class Slots extends pulumi.ComponentResource {
     return [...blue, ...green].some(({ reload }) => reload.network === "front");
   }
 
-  /** Whether the last completed run left this replica of the target slot on the host. */
-  had(replica: Replica): boolean {
+  /**
+   * How the last completed run left this replica of the target slot on the host. Also where it left it running, it is not asked for
+   * more than being there: the cutover starts it, which harms nobody, while the guard may have put it back in charge by the time that
+   * it would be made anew.
+   */
+  left(replica: Replica): Left {
     const count = this.#previous?.slots[this.plan.target]?.replicas ?? 0;
-    return this.target.replicas.indexOf(replica) < count;
+    return this.target.replicas.indexOf(replica) < count ? "there" : "nothing";
+  }
+
+  /** Names of the replicas that the last completed run left serving, and this one keeps; those of an idle slot are stopped on purpose. */
+  get kept(): string[] {
+    return this.deploys ? [] : this.target.replicas.map(({ name }) => name);
   }
 
   get target(): SlotReplicas {
@@ -153,7 +163,11 @@ export class Cutover extends pulumi.ComponentResource {
         triggers: [slots.guard.id, ...args.containers.map((container) => container.id)],
         verbose: true,
       },
-      { parent: this, dependsOn: [...args.containers, ...(args.after ?? [])] },
+      {
+        parent: this,
+        dependsOn: [...args.containers, ...(args.after ?? [])],
+        replacementTrigger: args.host.starting(`${name}-cutover`, slots.kept),
+      },
     );
     const afterwards = <T>(value: T): pulumi.Output<T> => done.id.apply(() => value);
     this.state = afterwards(slots.plan.next);

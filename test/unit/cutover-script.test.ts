@@ -50,6 +50,8 @@ interface Vm {
   /** Default 2. */
   cores?: number;
   lost?: string;
+  /** What Docker says of the state of the replicas; default "exited". */
+  status?: string;
 }
 
 /**
@@ -89,13 +91,13 @@ echo "wget: can't connect" >&2; exit 1
   inspect*"RestartCount}} restarts"*) echo running; exit 0 ;;
   inspect*RestartCount*) if [ -s ${at("log")} ] && tail -n 1 ${at("log")} | grep -q ^start; then echo ${vm.restarts ?? 0}; else echo 0; fi; exit 0 ;;
   inspect*Memory*) echo 67108864; exit 0 ;;
-  inspect*) echo "running"; exit 0 ;;
+  inspect*) echo ${vm.status ?? "exited"}; exit 0 ;;
 esac
 if [ -e ${at("flag/green")} ]; then serving=green; else serving=blue; fi
 echo "$*, while $serving serves" >> ${at("log")}
 case "$*" in
   "start ${vm.stuck ?? "none"}") echo "no such network" >&2; exit 1 ;;
-  start*) ${vm.overtaken ? `echo another > ${at("flag/owner")}` : ":"}
+  start*|unpause*|restart*) ${vm.overtaken ? `echo another > ${at("flag/owner")}` : ":"}
     case " ${(vm.unfit ?? []).join(" ")} " in *" $2 "*) ;; *) : > ${at("started")}/"$2" ;; esac ;;
 esac
 `,
@@ -129,6 +131,18 @@ describe("the cutover's script", () => {
     ]);
     assert.equal(stdout, "slot green serves\nslot blue is drained and kept for a rollback\n");
   });
+
+  for (const [status, command] of [
+    ["paused", "unpause"],
+    ["restarting", "restart"],
+    ["created", "start"],
+  ] as const) {
+    it(`has a replica run again that is ${status}`, () => {
+      const { code, steps, stderr } = execute(cutover(slot("blue"), undefined), { serving: "blue", status });
+      assert.equal(code, 0, stderr);
+      assert.equal(steps[1], `${command} audit-svc-blue-1, while blue serves`);
+    });
+  }
 
   it("takes nothing from a slot that serves already, and leaves the flag alone", () => {
     for (const name of ["blue", "green"] as const) {

@@ -115,9 +115,22 @@ describe("AuditService", () => {
     });
     const { green } = result.slots.plan.replicas;
     assert.deepEqual(
-      green.map((replica) => result.slots.had(replica)),
-      [true, false],
+      green.map((replica) => result.slots.left(replica)),
+      ["there", "nothing"],
     );
+  });
+
+  it("has the replicas that it keeps serve again when they were stopped, and no other slot's", async () => {
+    const kept = async (image: string) => {
+      const { result } = await run(() => {
+        const previous = served(IMAGE);
+        const idle = { release: "older0000000", image: OTHER_IMAGE, replicas: 1, memory: 256 };
+        return build({ image, previous: { ...previous, slots: { ...previous.slots, green: idle } } });
+      });
+      return result.slots.kept;
+    };
+    assert.deepEqual(await kept(IMAGE), ["audit-svc-blue-1", "audit-svc-blue-2"]);
+    assert.deepEqual(await kept(OTHER_IMAGE), []);
   });
 
   it("makes no container of a slot that was never filled", async () => {

@@ -109,15 +109,16 @@ describe("EdgeProxy", () => {
 
     const moments = [
       { when: "is not there", inspect: "exit 1", exec: "exit 99", code: 0 },
-      { when: "is stopped", inspect: "echo false", exec: "exit 99", code: 0 },
-      { when: "takes it in", inspect: "echo true", exec: "exit 0", code: 0 },
+      { when: "is stopped", inspect: "echo exited", exec: "exit 99", code: 0 },
+      { when: "is paused", inspect: "echo paused", exec: "exit 99", code: 0 },
+      { when: "takes it in", inspect: "echo running", exec: "exit 0", code: 0 },
       {
         when: "goes in between",
-        inspect: "[ ! -e $HOME/gone ] && echo true",
+        inspect: "[ ! -e $HOME/gone ] && echo running",
         exec: "touch $HOME/gone; exit 1",
         code: 0,
       },
-      { when: "refuses", inspect: "echo true", exec: "exit 1", code: 1 },
+      { when: "refuses", inspect: "echo running", exec: "exit 1", code: 1 },
     ];
     for (const { when, inspect, exec, code } of moments) {
       it(`reloads nginx, and ${code === 0 ? "is content" : "fails"} when it ${when}`, async () => {
@@ -133,7 +134,7 @@ describe("EdgeProxy", () => {
             name,
             `echo "${name} $* $(ls ${directory} | grep closing)" >> ${directory}/did; [ ${name} = sleep ] || exit ${code}`,
           );
-        assert.equal(await takeIn('case "$1" in container) echo true ;; exec) shift 2; exec "$@" ;; esac'), code);
+        assert.equal(await takeIn('case "$1" in container) echo running ;; exec) shift 2; exec "$@" ;; esac'), code);
         assert.equal(
           readFileSync(join(directory, "did"), "utf8"),
           "sleep 5 closing\nnginx -c /etc/audit-edge/nginx.conf -s reload closing\nsleep 1 closing\n",

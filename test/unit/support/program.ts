@@ -87,11 +87,13 @@ export interface Called {
  *
  * @param outputs outputs of a type of resource that differ from the standard ones
  * @param calls takes the calls of functions; without it a call throws
+ * @param preview whether it is a preview; default an `up`
  */
 export async function run<T>(
   build: () => T | Promise<T>,
   outputs: (args: pulumi.runtime.MockResourceArgs) => Record<string, unknown> | undefined = () => undefined,
   calls?: Called[],
+  preview = false,
 ): Promise<{ result: T; resources: Registered[] }> {
   const inputsOf = new Map<string, Record<string, unknown>>();
   await pulumi.runtime.setMocks(
@@ -109,7 +111,7 @@ export async function run<T>(
     },
     "audit",
     "test",
-    false,
+    preview,
     "organization",
   );
   const resources: Registered[] = [];

@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { deploysUnderLoad, type Deploys } from "./support/deploys";
+import { until } from "./support/sandbox";
+
+/** What `docker` does by hand to each kind of container of the program. */
+const BY_HAND = [
+  ["kill", "audit-edge-nginx"],
+  ["stop", "audit-edge-exporter"],
+  ["pause", "audit-svc-agent"],
+] as const;
+
+/** Somebody stops containers by hand: a preview shows it, and the next deploy has them run again. */
+describe("end-to-end scenario: containers that were stopped by hand", function () {
+  this.timeout(300_000);
+  const { deploys, nothingLost } = deploysUnderLoad();
+
+  const serving = async (): Promise<[string, string]> => {
+    const { active } = await deploys().state();
+    return [`audit-svc-${active}-1`, `audit-svc-${active}-2`];
+  };
+
+  for (const command of ["stop", "kill", "pause"] as const) {
+    it(`starts one of two replicas again after \`docker ${command}\`, without a lost request`, async () => {
+      const [one] = await serving();
+      const before = await deploys().containers();
+      await deploys().sandbox.docker(command, one);
+      await isShown(deploys(), [one], ["audit-svc-cutover"]);
+      await deploys().mustUp();
+      await nothingLost();
+      assert.deepEqual(await statesOf(deploys(), [one]), ["running"]);
+      assert.deepEqual(await deploys().containers(), before, "a replica is started, not made anew");
+      assert.match(await deploys().mustUp(), /Resources:\n\s+\d+ unchanged/);
+    });
+  }
+
+  it("brings every kind back by a bare `up`, and an event goes through", async () => {
+    const replicas = await serving();
+    const stopped = [...BY_HAND, ["kill", replicas[0]], ["stop", replicas[1]]] as const;
+    for (const [command, name] of stopped) await deploys().sandbox.docker(command, name);
+    await isShown(
+      deploys(),
+      stopped.map(([, name]) => name),
+      ["audit-edge-nginx", "audit-edge-exporter", "audit-svc-agent", "audit-svc-cutover"],
+    );
+    await deploys().mustUp();
+    await allRun(deploys());
+    await eventGoesThrough(deploys());
+    assert.match(await deploys().mustUp(), /Resources:\n\s+\d+ unchanged/);
+    const { code, output } = await deploys().sandbox.pulumi(["preview", "--refresh", "--expect-no-changes"]);
+    assert.equal(code, 0, output);
+  });
+
+  it("brings everything back after `docker stop` of all that runs, whose files in memory are gone, also with a refresh", async () => {
+    const running = (await deploys().sandbox.docker("ps", "--quiet")).split("\n");
+    await deploys().sandbox.docker("stop", ...running);
+    const { code, output } = await deploys().up({}, ["--refresh"]);
+    assert.equal(code, 0, output);
+    await allRun(deploys());
+    await eventGoesThrough(deploys());
+    assert.match(await deploys().mustUp(), /Resources:\n\s+\d+ unchanged/);
+  });
+});
+
+/** A preview with a refresh, as the drift job runs it, names what does not run, and what an `up` would make anew. */
+async function isShown(deploys: Deploys, stopped: readonly string[], replaced: readonly string[]): Promise<void> {
+  const { code, output } = await deploys.sandbox.pulumi(["preview", "--refresh", "--expect-no-changes"]);
+  assert.notEqual(code, 0, output);
+  for (const name of stopped) assert.match(output, new RegExp(`${name} should run on its host and does not`));
+  for (const name of replaced) assert.match(output, new RegExp(`${name}\\s+(replace|update)`));
+}
+
+async function statesOf(deploys: Deploys, names: readonly string[]): Promise<string[]> {
+  return (await deploys.sandbox.docker("inspect", "--format", "{{.State.Status}}", ...names)).split("\n");
+}
+
+/** All but the other slot's. */
+async function allRun(deploys: Deploys): Promise<void> {
+  const { active } = await deploys.state();
+  const names = (await deploys.sandbox.docker("ps", "--all", "--format", "{{.Names}}"))
+    .split("\n")
+    .filter((name) => name.includes(active) || !/-(blue|green)-\d+$/.test(name));
+  const states = await statesOf(deploys, names);
+  assert.deepEqual([...new Set(states)], ["running"], `${names.join(" ")}: ${states.join(" ")}`);
+}
+
+async function eventGoesThrough({ sandbox }: Deploys): Promise<void> {
+  const actor = randomUUID();
+  const event = { application: "demo", actor, action: "stop", resource: "container", outcome: "success" };
+  const body = JSON.stringify({ ...event, occurredAt: new Date().toISOString() });
+  const sent = await sandbox.edge("/v1/events", { method: "POST", body, token: sandbox.get("AUDIT_TOKEN") });
+  assert.equal(sent.status, 201, sent.body);
+  await until("the event is read back", 10, async () => {
+    const { body: found } = await sandbox.edge(`/v1/events?actor=${actor}`, { token: sandbox.get("AUDIT_READ_TOKEN") });
+    return found.includes(actor) ? true : undefined;
+  });
+}
