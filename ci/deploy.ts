@@ -1,12 +1,14 @@
 /**
  * Deploys IMAGE (by digest, from the image job) to the stack. The program itself writes the stack's outputs for the jobs that
  * follow, to the file AUDIT_OUTPUTS_FILE. With the argument `rollback` it deploys what the other slot holds instead.
- * Variables: see lib/stack.ts; LOCK_OWNER to release a lock that another machine left behind.
+ * Variables: see lib/stack.ts; GO_BACK_TO to replace a newer deploy (lib/order.ts); LOCK_OWNER to release a lock that another machine
+ * left behind.
  */
 import { rmSync } from "node:fs";
 import { completeSpec, releaseId, type ReloadPort, type SlotRelease } from "../components/release";
 import { exec as realExec, type Exec } from "./lib/exec";
 import { Failure, required, runJob, type Job } from "./lib/failure";
+import { deployedAs, refuseOlder } from "./lib/order";
 import { rollbackTo, settingsOf } from "./lib/rollback";
 import { checkImage, Stack } from "./lib/stack";
 
@@ -27,6 +29,7 @@ export async function deploy(job: Job, exec: Exec): Promise<void> {
   await Stack.with(job, "deploy", exec, async (stack) => {
     const before = await stack.outputs();
     const wanted = given === undefined ? rollbackTo(before.releases) : await released(stack, given);
+    if (!rollback) await refuseOlder(job, exec, await stack.history());
     await stack.checkHost();
     await stack.up(settingsOf(wanted), record(env, rollback, before.release, wanted));
     const after = await stack.outputs();
@@ -63,7 +66,7 @@ const present = <T>(name: string, value: T | undefined): Record<string, T> =>
  * what, by whom, from which release to which, and where it ran.
  */
 function record(env: Job["env"], rollback: boolean, from: string | undefined, to: SlotRelease): string {
-  const what = `${rollback ? "rollback from" : "deploy"} ${env.CI_COMMIT_TAG ?? env.CI_COMMIT_SHORT_SHA ?? "?"}`;
+  const what = `${rollback ? "rollback from" : "deploy"} ${deployedAs(env)}`;
   const digest = to.image.slice(to.image.indexOf("@") + 1).slice(0, 19);
   return `${what} by ${env.GITLAB_USER_LOGIN ?? "?"}: release ${from ?? "none"} -> ${to.release} (${digest}); ${env.CI_PIPELINE_URL ?? "no pipeline"}`;
 }

@@ -4,6 +4,7 @@ import { demand, obtainCredentials, type Credentials, type Purpose } from "./cre
 import type { Exec, ExecResult } from "./exec";
 import type { ReleaseState } from "../../components/release";
 import { Failure, oneLine, optional, type Job } from "./failure";
+import type { Update } from "./order";
 import type { ReleaseSettings } from "./rollback";
 import { openSsh, type SshSession } from "./ssh";
 
@@ -102,6 +103,13 @@ export class Stack {
     const result = await this.run(["stack", "output", "--json"], { quiet: true });
     if (result.code !== 0) throw failed(`read stack ${this.name}`, result.all);
     return JSON.parse(result.stdout) as StackOutputs;
+  }
+
+  /** Its last updates, newest first. */
+  async history(): Promise<Update[]> {
+    const result = await this.run(["stack", "history", "--json", "--page-size", "50"], { quiet: true });
+    if (result.code !== 0) throw failed(`read the history of stack ${this.name}`, result.all);
+    return JSON.parse(result.stdout) as Update[];
   }
 
   /** A value of the stack's configuration, lists as JSON; undefined when it is left to its default, or is a secret. */

@@ -147,6 +147,13 @@ describe("journey: the pipeline, run by gitlab-ci-local with its real scripts", 
     );
   });
 
+  it("tag: does not replace what a newer pipeline has deployed", () =>
+    red(
+      tagged("v0.9", { IMAGE: `${pipelines.harbor}/audit/audit-svc@sha256:${"0".repeat(64)}`, CI_PIPELINE_ID: "0" }),
+      /v0\.9 is older than what is deployed, "rollback from v1\.0\.\d+ by alice: /,
+      "deploy",
+    ));
+
   it("schedule: finds no drift, and the drift that somebody made", async () => {
     assert.match(green(await pipelines.run(schedule("drift"))).log, /no drift/);
     await sandbox().docker("rm", "--force", "audit-edge-exporter");

@@ -63,6 +63,28 @@ describe("ci: deploy", () => {
       for (const secret of Object.values(SECRETS)) assert.equal(line.includes(secret), false);
   });
 
+  it("does not begin when something newer is deployed", async () => {
+    const newer = {
+      ...{ kind: "update", result: "succeeded", startTime: "2026-11-29T10:00:00.000Z" },
+      message: "deploy v1.3.0 by bob: release x -> y (sha256:0); https://gitlab.example.com/p/-/pipelines/8",
+    };
+    const { exec, calls } = commands({
+      "pulumi config": settings,
+      "stack output": output(OUTPUTS),
+      "stack history": output([newer]),
+    });
+    const env = { ...(await login("deploy")), ...onTag, CI_COMMIT_SHA: "c0ffee", CI_PIPELINE_ID: "7" };
+    await failsWith(
+      deploy(jobWith(env).job, exec),
+      /^v1\.2\.0 is older than what is deployed, "deploy v1\.3\.0 by bob: /,
+    );
+    assert.deepEqual(ups(calls), []);
+    assert.equal(
+      calls.some(({ line }) => line.includes("docker version")),
+      false,
+    );
+  });
+
   it("refuses a ref that is not protected, before it logs in anywhere", async () => {
     const { exec, calls } = commands({});
     await failsWith(

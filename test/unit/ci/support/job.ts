@@ -17,11 +17,12 @@ export interface Call {
   readonly options: ExecOptions;
 }
 
-/** Where ssh is, the end of its shared connection, and a VM that answers: what a job asks beside what a test is about. */
-const SSH = {
+/** Where ssh is, the end of its shared connection, a VM that answers, a stack without a past: what a job asks beside what a test is about. */
+const ALWAYS = {
   "command -v ssh": () => ({ stdout: "/usr/bin/ssh\n" }),
   "-O exit": () => ({}),
   "docker version": () => ({}),
+  "stack history": () => ({ stdout: "[]" }),
 };
 
 /** Commands as a table: the first entry whose text the command line contains answers. An unknown command fails the test. */
@@ -39,7 +40,7 @@ export function commands(
       calls.push(call);
       const entry = [
         ...Object.entries(table),
-        ...Object.entries<(call: Call) => Partial<{ code: number; stdout: string; all: string }>>(SSH),
+        ...Object.entries<(call: Call) => Partial<{ code: number; stdout: string; all: string }>>(ALWAYS),
       ].find(([part]) => call.line.includes(part));
       assert.ok(entry, `no answer for: ${call.line}`);
       const { code = 0, stdout = "", all = stdout } = entry[1](call);
