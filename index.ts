@@ -23,7 +23,8 @@ export = async () => {
     skipChildToken: true,
   });
   const inPostgres = new postgresql.Provider("postgres", {
-    host: s.databaseAdminHost ?? s.databaseHost,
+    // The plugin builds a URL of it.
+    host: c.inUrl(s.databaseAdminHost ?? s.databaseHost),
     port: s.databaseAdminPort || s.databasePort,
     username: s.databaseAdminUser,
     sslmode: s.databaseSslMode,
@@ -111,7 +112,7 @@ export = async () => {
       ...agents,
       vault: vaultForAgents,
       source,
-      serverName: new URL(s.serviceUrl).hostname,
+      serverName: c.bareHost(new URL(s.serviceUrl).hostname),
     });
   const edge = new c.EdgeProxy("audit-edge", {
     host: vm,

@@ -1,13 +1,20 @@
 import { z } from "zod";
+import { isKeptByVault, KEPT_BY_VAULT } from "../components/vault-paths";
 
 /** A mistake of the command's user. Not the program's UserError: that loads all of Pulumi. */
 export class SetupError extends Error {}
 
-const path = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_/-]*$/, "must be a path without slashes at its ends");
+const path = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]*(\/[A-Za-z0-9_-]+)*$/, "must be a path without slashes at its ends");
+const engine = path.refine(
+  (text) => !isKeptByVault(text),
+  `must not begin with ${KEPT_BY_VAULT.join(", ")}: there Vault itself answers`,
+);
 const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]*$/, "must be a name of letters, digits, hyphens, underscores");
 const address = z
   .string()
-  .regex(/^https?:\/\/[^\s]+[^\s/]$/, "must be http:// or https://, without a slash at its end");
+  .regex(/^https?:\/\/[^\s@]+[^\s@/]$/, "must be http:// or https://, without a login, and without a slash at its end");
 
 /** What differs from one Vault to another. Descriptions of the keys are in docs/guide.md, section Vault. */
 const schema = z.strictObject({
@@ -27,19 +34,19 @@ const schema = z.strictObject({
   audience: address,
   /** What is deployed: protected tags, or the protected default branch of a repository for deployments. */
   deployFrom: z.enum(["tag", "branch"]).default("tag"),
-  kvMount: path.default("secret"),
+  kvMount: engine.default("secret"),
   /** First part of `audit:vaultPath`. */
   servicePath: path.default("audit-svc"),
   ciPath: path.default("ci/audit"),
-  transitMount: path.default("transit"),
+  transitMount: engine.default("transit"),
   /** Key that encrypts the secrets in the stack's state. */
   transitKey: name.default("pulumi"),
   appRoleMount: path.default("approle"),
   jwtMount: path.default("jwt"),
-  databaseMount: path.default("database"),
+  databaseMount: engine.default("database"),
   /** Vault as a certificate authority for logins to VM2; null: the pipeline has a key of its own. */
   ssh: z
-    .strictObject({ mount: path.default("ssh"), role: name.default("vm2"), user: name.default("deploy") })
+    .strictObject({ mount: engine.default("ssh"), role: name.default("vm2"), user: name.default("deploy") })
     .nullable()
     .prefault({}),
 });
@@ -49,11 +56,25 @@ export type VaultSettings = z.output<typeof schema>;
 /** @throws SetupError naming every mistake: the key, what is wrong */
 export function parseVaultSettings(value: unknown, source: string): VaultSettings {
   const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const problems = result.error.issues.map((issue) =>
+  const problems = result.success ? sharedPaths(result.data) : describe(result.error.issues);
+  if (result.success && problems.length === 0) return result.data;
+  throw new SetupError(`${source} cannot be used; nothing was changed.\n${problems.map((p) => `  - ${p}`).join("\n")}`);
+}
+
+/** Two of a kind cannot be at one path: one would be taken for the other. */
+function sharedPaths({ kvMount, transitMount, databaseMount, ssh, appRoleMount, jwtMount }: VaultSettings): string[] {
+  const engines = { kvMount, transitMount, databaseMount, ...(ssh === null ? {} : { "ssh.mount": ssh.mount }) };
+  return [engines, { appRoleMount, jwtMount }].flatMap((kind) =>
+    Object.entries(kind).flatMap(([key, path], index, all) =>
+      all.slice(0, index).flatMap(([other, taken]) => (taken === path ? [`${key}: must differ from ${other}`] : [])),
+    ),
+  );
+}
+
+function describe(issues: readonly z.core.$ZodIssue[]): string[] {
+  return issues.map((issue) =>
     issue.code === "unrecognized_keys"
       ? `${issue.keys.join(", ")}: there is no such setting; docs/guide.md lists them`
       : `${issue.path.join(".") || "the file"}: ${issue.message}`,
   );
-  throw new SetupError(`${source} cannot be used; nothing was changed.\n${problems.map((p) => `  - ${p}`).join("\n")}`);
 }

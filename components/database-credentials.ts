@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import * as vault from "@pulumi/vault";
 import type { Database, DatabaseServer } from "./database";
+import { inUrl } from "./network-address";
 import { vaultEnvironment, type VaultAccess } from "./vault-access";
 
 export interface DatabaseCredentialsArgs {
@@ -50,7 +51,7 @@ export class DatabaseCredentials extends pulumi.ComponentResource {
         allowedRoles: [name],
         verifyConnection: true,
         postgresql: {
-          connectionUrl: pulumi.interpolate`postgresql://{{username}}:{{password}}@${host}:${port}/${args.database.name}?sslmode=${sslMode}`,
+          connectionUrl: pulumi.interpolate`postgresql://{{username}}:{{password}}@${inUrl(host)}:${port}/${args.database.name}?sslmode=${sslMode}`,
           username: maker.login,
           password: maker.password,
         },

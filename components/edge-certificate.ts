@@ -2,6 +2,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
 import {
   CERTIFICATE_FILE,
   CERTIFICATE_METRICS,
@@ -45,7 +46,7 @@ export interface EdgeCertificateArgs {
   host: DockerHost;
   networks: Networks;
   source: CertificateSource;
-  /** Host name in the service's address. */
+  /** Host name or address, without brackets, in the service's address. */
   serverName: string;
   vault: VaultForAgents;
   /** Vault image by digest, for the agent. */
@@ -149,7 +150,7 @@ export class EdgeCertificate extends pulumi.ComponentResource {
     );
     const issued = host.script(
       `${name}-issued`,
-      { script: waitScript(`${name}-agent`), triggers: [agent.container.id] },
+      { script: waitScript(`${name}-agent`, args.serverName), triggers: [agent.container.id] },
       { parent: this, dependsOn: [agent.loggedIn] },
     );
     return { there: issued.id, agentMetrics: agent.metrics };
@@ -176,13 +177,17 @@ const COPY = [
 ].join("; ");
 
 /** Nginx would start without a certificate, and answer no handshake; so its first one is waited for. */
-function waitScript(agent: string): string {
+function waitScript(agent: string, serverName: string): string {
+  const address =
+    isIP(serverName) === 0
+      ? ""
+      : "; for an address the role of audit:tlsPkiRole needs allow_ip_sans=true and require_cn=false";
   return [
     "end=$(( $(date +%s) + 60 ))",
     `until docker exec ${agent} test -s ${DIRECTORY}/${CERTIFICATE_FILE} 2> /dev/null; do`,
     '  if [ "$(date +%s)" -ge "$end" ]; then',
     `    docker logs --tail 20 ${agent} >&2`,
-    `    echo "Vault has issued no certificate within 60 s; the last lines of ${agent} are above" >&2`,
+    `    echo "Vault has issued no certificate within 60 s; the last lines of ${agent} are above${address}" >&2`,
     "    exit 1",
     "  fi",
     "  sleep 0.5",
@@ -231,7 +236,7 @@ export function readCertificate(
   }
   if (end <= now)
     throw new UserError(`audit:tlsCertificateFile ${certificateFile} has expired on ${end.toISOString()}`);
-  const matches = /^[\d.]+$|:/.test(serverName) ? certificate.checkIP(serverName) : certificate.checkHost(serverName);
+  const matches = isIP(serverName) !== 0 ? certificate.checkIP(serverName) : certificate.checkHost(serverName);
   if (matches === undefined) {
     throw new UserError(
       `audit:tlsCertificateFile ${certificateFile} is for ${certificate.subjectAltName ?? certificate.subject}, not for ${serverName}, the host of audit:serviceUrl`,

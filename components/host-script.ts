@@ -1,5 +1,6 @@
 import * as command from "@pulumi/command";
 import type * as pulumi from "@pulumi/pulumi";
+import { sshTarget } from "./network-address";
 import { commandLine } from "./shell";
 
 export interface ScriptArgs {
@@ -66,10 +67,9 @@ export function remoteShell(address: string, sshOptions: readonly string[]): str
   if (address.startsWith("unix://")) {
     return commandLine(["env", `DOCKER_HOST=${address}`, "sh", "-c"]);
   }
-  const url = new URL(address);
-  const port = url.port === "" ? [] : ["-p", url.port];
+  const { port, destination } = sshTarget(address);
   // An existing shared connection may be used, a new one not be left behind: it would keep the script's output open, and
   // whoever waits for the end of that output would wait for the connection's end.
   const options = [...strictSsh, "-o", "ControlMaster=no", ...sshOptions, ...port];
-  return commandLine(["ssh", ...options, "--", `${url.username}@${url.hostname}`]);
+  return commandLine(["ssh", ...options, "--", destination]);
 }

@@ -9,6 +9,7 @@ export { EdgeCertificate } from "./edge-certificate";
 export { EdgeProxy, type EdgeProxyArgs, type PublishedFiles } from "./edge-proxy";
 export { HostFiles, type HostFilesArgs } from "./host-files";
 export { type Recreated } from "./lost-and-found";
+export { bareHost, inUrl } from "./network-address";
 export { Networks, type NetworksArgs } from "./networks";
 export { Observability, type AlertsDelivery, type ObservabilityArgs, type TargetsDelivery } from "./observability";
 export { loginFromEnvironment } from "./operator-login";

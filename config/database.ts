@@ -1,14 +1,14 @@
 import { z } from "zod";
-import { hint, host, optional, wholeNumber } from "./values";
+import { host } from "./addresses";
+import { NAMESPACE } from "./errors";
+import { databaseName, roleName, rolesOf } from "./names";
+import { hint, optional, wholeNumber, type GroupOf } from "./values";
 
 /** PostgreSQL, the database and its roles. */
 export const database = {
   databaseHost: host,
   databasePort: wholeNumber(1, 65535).default(5432),
-  databaseName: z
-    .string()
-    .regex(/^[a-z][a-z0-9_]{0,40}$/, hint("must be 1 to 41 small letters, digits or underscores, a letter first"))
-    .default("audit"),
+  databaseName: databaseName.default("audit"),
   databaseSslMode: z
     .enum(["disable", "require", "verify-full"], hint("must be disable, require or verify-full"))
     .default("require"),
@@ -17,9 +17,17 @@ export const database = {
   databaseLimit: wholeNumber(0, 1_000_000).default(0),
   databaseCredentials: z.enum(["static", "dynamic"], hint("must be static or dynamic")).default("static"),
   databasePasswordVersion: wholeNumber(1, 1_000_000).default(1),
-  databaseAdminUser: z.string().min(1).default("deployer"),
+  databaseAdminUser: roleName.default("deployer"),
   protectData: z
     .enum(["true", "false"], hint("must be true or false"))
     .transform((text) => text === "true")
     .default(true),
 };
+
+/** What of these settings does not go together, one sentence each. */
+export function databaseContradictions(settings: GroupOf<typeof database>): string[] {
+  if (!rolesOf(settings.databaseName).includes(settings.databaseAdminUser)) return [];
+  return [
+    `${NAMESPACE}:databaseAdminUser must not be a role that the program makes for ${NAMESPACE}:databaseName; create another with CREATEROLE and CREATEDB`,
+  ];
+}

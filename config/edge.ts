@@ -1,7 +1,9 @@
 import { z } from "zod";
 import type { CertificateSource } from "../components/edge-certificate";
+import { digestImage, hostAndPort, httpUrl } from "./addresses";
 import { NAMESPACE } from "./errors";
-import { addressOrRange, digestImage, hint, httpUrl, list, optional, wholeNumber, type GroupOf } from "./values";
+import { vaultMount } from "./names";
+import { addressOrRange, hint, list, optional, wholeNumber, type GroupOf } from "./values";
 
 /** The edge: listeners, TLS, limits, its addresses. */
 export const edge = {
@@ -13,8 +15,10 @@ export const edge = {
   tls: z.enum(["off", "files", "vault"], hint("must be off, files or vault")).default("off"),
   tlsCertificateFile: optional(z.string()),
   tlsKeyFile: optional(z.string()),
-  tlsPkiMount: z.string().min(1).default("pki"),
-  tlsPkiRole: optional(z.string()),
+  tlsPkiMount: vaultMount("Vault's PKI").default("pki"),
+  tlsPkiRole: optional(
+    z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, hint("must be the name of a role of Vault's PKI")),
+  ),
   tlsPkiTtl: z
     .string()
     .regex(/^[1-9]\d*[smh]$/, hint("must be a time such as 72h"))
@@ -23,10 +27,8 @@ export const edge = {
   edgeClientConnections: wholeNumber(0, 100_000).default(0),
   edgeTrustedProxies: list(addressOrRange, '["10.0.0.5"]').default([]),
   edgeMetricsAllow: list(addressOrRange, '["10.0.0.9"]'),
-  serviceUrl: httpUrl,
-  metricsAddress: z
-    .string(hint("is missing; set host:port"))
-    .regex(/^[A-Za-z0-9._-]+:\d+$/, hint("must be host:port, as Prometheus reaches the edge's metrics listener")),
+  serviceUrl: httpUrl({ login: "clients send a token with each request", path: false }),
+  metricsAddress: hostAndPort("as Prometheus reaches the edge's metrics listener"),
 };
 
 /** What of these settings does not go together, one sentence each. */

@@ -1,9 +1,11 @@
 import { z } from "zod";
-import { engineAddress, hint, identifier, list, optional, range } from "./values";
+import { engineAddress } from "./addresses";
+import { hint, identifier, list, optional, range } from "./values";
 
 /** The VM and its container networks. */
 export const host = {
-  environment: identifier("a name such as vm2"),
+  // Part of the dashboards' uids, of which Grafana takes 40 letters.
+  environment: identifier("a name such as vm2").max(28, hint("must have at most 28 letters")),
   hostAddress: engineAddress,
   hostSshOptions: list(z.string(), '["-F", "ssh/config"]').default([]),
   hostCidr: optional(range),

@@ -1,6 +1,6 @@
 import { runtime } from "@pulumi/pulumi";
 import { z } from "zod";
-import { database } from "./database";
+import { database, databaseContradictions } from "./database";
 import { edge, edgeContradictions } from "./edge";
 import { ConfigError, NAMESPACE } from "./errors";
 import { host } from "./host";
@@ -62,7 +62,33 @@ function describeIssue(issue: z.core.$ZodIssue): string[] {
 }
 
 function contradictions(settings: Settings): string[] {
-  return [...edgeContradictions(settings), ...monitoringContradictions(settings), ...serviceContradictions(settings)];
+  return [
+    ...edgeContradictions(settings),
+    ...monitoringContradictions(settings),
+    ...serviceContradictions(settings),
+    ...databaseContradictions(settings),
+    ...sharedMounts(settings),
+    ...longUid(settings),
+  ];
+}
+
+/** The data source that is made has the environment in its uid, of which Grafana takes 40 letters. */
+function longUid({ environment, grafanaPrometheusUrl }: Settings): string[] {
+  if (grafanaPrometheusUrl === undefined || environment.length <= 23) return [];
+  return [`${NAMESPACE}:environment must have at most 23 letters with ${NAMESPACE}:grafanaPrometheusUrl`];
+}
+
+/** Two secrets engines of Vault cannot be at one path. */
+function sharedMounts({ vaultMount, tls, tlsPkiMount, databaseCredentials }: Settings): string[] {
+  const taken = [
+    ...(tls === "vault" ? [[tlsPkiMount, `${NAMESPACE}:tlsPkiMount`]] : []),
+    ...(databaseCredentials === "dynamic"
+      ? [["database", `the database engine of ${NAMESPACE}:databaseCredentials`]]
+      : []),
+  ];
+  return taken
+    .filter(([path]) => path === vaultMount)
+    .map(([, what]) => `${NAMESPACE}:vaultMount must differ from ${what ?? ""} (${vaultMount})`);
 }
 
 /** Variables of the environment that give a setting where the stack does not. */

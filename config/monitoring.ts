@@ -1,10 +1,14 @@
 import { z } from "zod";
+import { engineAddress, httpUrl } from "./addresses";
 import { NAMESPACE } from "./errors";
-import { engineAddress, hint, httpUrl, list, optional, type GroupOf } from "./values";
+import { hint, list, optional, type GroupOf } from "./values";
+
+const ofPrometheus = httpUrl({ login: "it comes from AUDIT_PROMETHEUS_USERNAME and AUDIT_PROMETHEUS_PASSWORD" });
+const ofGrafana = httpUrl({ login: "it comes from GRAFANA_HTTP_HEADERS" });
 
 /** Prometheus, alerts and Grafana. */
 export const monitoring = {
-  prometheusUrl: httpUrl,
+  prometheusUrl: ofPrometheus,
   prometheusDiscovery: z.enum(["file", "http"], hint("must be file or http")).default("file"),
   prometheusHost: optional(engineAddress),
   prometheusSshOptions: list(z.string(), '["-F", "ssh/config"]').default([]),
@@ -15,11 +19,13 @@ export const monitoring = {
   prometheusReload: optional(z.string()),
   runbookUrl: z
     .string()
-    .regex(/^\S+$/, hint("must be the address of docs/runbook.md as people open it"))
+    .regex(/^[^\s@]+$/, hint("must be the address of docs/runbook.md as people open it, without a login"))
     .default("docs/runbook.md"),
-  grafanaUrl: httpUrl,
-  grafanaPublicUrl: optional(httpUrl),
-  grafanaPrometheusUrl: optional(httpUrl),
+  grafanaUrl: ofGrafana,
+  grafanaPublicUrl: optional(ofGrafana),
+  grafanaPrometheusUrl: optional(
+    httpUrl({ login: "make the data source in Grafana and name it in audit:grafanaDataSource" }),
+  ),
   grafanaDataSource: optional(z.string().regex(/^[A-Za-z0-9_-]{1,40}$/, hint("must be the uid of a data source"))),
 };
 

@@ -1,7 +1,8 @@
 import { secret, type Output } from "@pulumi/pulumi";
 import { z } from "zod";
+import { digestImage } from "./addresses";
 import { NAMESPACE } from "./errors";
-import { digestImage, hint, list, optional, wholeNumber, type GroupOf } from "./values";
+import { hint, list, optional, wholeNumber, type GroupOf } from "./values";
 
 /** The service: its image and how the VM pulls it, its replicas, who may send events. */
 export const service = {

@@ -1,5 +1,9 @@
 import { z } from "zod";
-import { digestImage, hint, httpUrl, optional } from "./values";
+import { digestImage, httpUrl } from "./addresses";
+import { vaultMount, vaultPath } from "./names";
+import { hint, optional } from "./values";
+
+const address = httpUrl({ login: "the token comes from VAULT_TOKEN" });
 
 const namespace = z
   .string()
@@ -16,21 +20,9 @@ const namespace = z
 /** Vault, as the program and the agents reach it, and where the secrets are. */
 export const vault = {
   vaultImage: digestImage("Vault"),
-  vaultAddress: httpUrl,
-  vaultAgentAddress: optional(httpUrl),
+  vaultAddress: address,
+  vaultAgentAddress: optional(address),
   vaultNamespace: optional(namespace),
-  vaultMount: z
-    .string()
-    .regex(
-      /^[a-z0-9][a-z0-9_/-]*[a-z0-9]$/,
-      hint("must be the path of a KV version 2 mount, without slashes at its ends"),
-    )
-    .default("secret"),
-  vaultPath: z
-    .string()
-    .regex(
-      /^[A-Za-z0-9][A-Za-z0-9_/-]*[A-Za-z0-9]$/,
-      hint("must be a path without slashes at its ends, for example audit-svc/vm2"),
-    )
-    .default("audit-svc/vm2"),
+  vaultMount: vaultMount("a KV version 2 mount").default("secret"),
+  vaultPath: vaultPath.default("audit-svc/vm2"),
 };

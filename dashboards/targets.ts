@@ -42,7 +42,7 @@ interface TargetGroup {
  */
 export function targets(options: TargetsOptions): string {
   const { address, environment, replicas, release, others = [], application = "audit-svc" } = options;
-  if (!/^[A-Za-z0-9._-]+:\d+$/.test(address)) {
+  if (!/^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d+$/.test(address)) {
     throw new Error(`The metrics address ${JSON.stringify(address)} must be host:port without a scheme.`);
   }
   const seen = new Set<string>();

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { AGENT_LOG, agentBase, hcl, type AgentConfig } from "./render";
 
 /** Renders the files of the Vault Agent that keeps the edge's certificate. Pure. */
@@ -8,7 +9,7 @@ export interface CertificateAgent extends Pick<
   /** Directories of the templates and of what is rendered from them. */
   templates: string;
   directory: string;
-  /** Mount of Vault's PKI, its role, the name to certify, and the certificate's life, for example "72h". */
+  /** Mount of Vault's PKI, its role, the host name or address to certify, and the certificate's life, for example "72h". */
   mount: string;
   role: string;
   serverName: string;
@@ -33,7 +34,9 @@ audit_edge_certificate_expiry_timestamp_seconds{source="${source}"} ${end}
  */
 export function renderCertificateAgent(agent: CertificateAgent): Record<string, string> {
   const { mount, role, serverName, ttl, directory, templates } = agent;
-  const issue = `with secret ${hcl(`${mount}/issue/${role}`)} ${hcl(`common_name=${serverName}`)} ${hcl(`ttl=${ttl}`)}`;
+  // An address as common_name would be judged as a host name, and stand in the certificate as one, which no client accepts.
+  const subject = isIP(serverName) === 0 ? "common_name" : "ip_sans";
+  const issue = `with secret ${hcl(`${mount}/issue/${role}`)} ${hcl(`${subject}=${serverName}`)} ${hcl(`ttl=${ttl}`)}`;
   const template = (source: string, destination: string) => `
 template {
   source               = ${hcl(`${templates}/${source}`)}

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { demand, obtainCredentials, type Credentials, type Purpose } from "./credentials";
 import type { Exec, ExecResult } from "./exec";
+import { imageByDigest } from "../../components/image-reference";
 import type { ReleaseState } from "../../components/release";
 import { Failure, oneLine, optional, type Job } from "./failure";
 import type { Update } from "./order";
@@ -205,10 +206,9 @@ export function failed(what: string, output: string): Failure {
   return new Failure(`Pulumi could not ${what}: ${words.join(" ").replace(/^error: /, "") || "it said nothing"}`);
 }
 
-/** Image by digest, the only form in which one is deployed. */
+/** Image by digest, the only form in which one is deployed, in the spelling that the program uses. */
 export function checkImage(image: string): string {
-  if (/^[^\s@]+@sha256:[0-9a-f]{64}$/.test(image)) return image;
-  throw new Failure(
-    `IMAGE ${image} is not by digest; it must be host/project/name@sha256:…, as the image job writes it`,
-  );
+  const read = imageByDigest(image);
+  if (typeof read !== "string") return read.name;
+  throw new Failure(`IMAGE ${image} ${read}; the image job writes it as host/project/name@sha256:…`);
 }

@@ -3,42 +3,7 @@ import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { runtime } from "@pulumi/pulumi";
 import { ConfigError, parseSettings, settingsOfStack } from "../../config";
-
-const digest = `sha256:${"0123456789abcdef".repeat(4)}`;
-
-const good: Record<string, string> = {
-  "audit:environment": "vm2",
-  "audit:hostAddress": "ssh://deploy@vm2.example.test",
-  "audit:image": `harbor.example.test/audit/audit-svc@${digest}`,
-  "audit:edgeImage": `harbor.example.test/hub/nginx@${digest}`,
-  "audit:exporterImage": `harbor.example.test/hub/exporter@${digest}`,
-  "audit:vaultImage": `harbor.example.test:8443/hub/vault@${digest}`,
-  "audit:databaseHost": "db.example.test",
-  "audit:vaultAddress": "https://vault.example.test:8200/",
-  "audit:edgeMetricsAllow": '["10.0.0.9"]',
-  "audit:serviceUrl": "https://audit.example.test",
-  "audit:metricsAddress": "vm2.example.test:9145",
-  "audit:prometheusUrl": "http://prometheus.example.test:9090",
-  "audit:prometheusHost": "ssh://deploy@prometheus.example.test:2222",
-  "audit:prometheusTargets": "/etc/prometheus/targets",
-  "audit:prometheusRules": "/etc/prometheus/rules",
-  "audit:prometheusImage": "prom/prometheus:v2.53.0",
-  "audit:grafanaUrl": "https://grafana.example.test",
-  "audit:grafanaDataSource": "prometheus",
-};
-
-function problems(changes: Record<string, string | undefined>): readonly string[] {
-  const values = Object.fromEntries(
-    Object.entries({ ...good, ...changes }).filter((entry): entry is [string, string] => entry[1] !== undefined),
-  );
-  try {
-    parseSettings(values);
-  } catch (error) {
-    assert.ok(error instanceof ConfigError, String(error));
-    return error.problems;
-  }
-  return [];
-}
+import { good, problems } from "./support/settings";
 
 describe("configuration", () => {
   it("reads a good one: numbers, lists, defaults, no slash at the end of an address", () => {
@@ -106,8 +71,8 @@ describe("configuration", () => {
     ],
     [
       "an address with a path",
-      { "audit:vaultAddress": "https://vault/ui/x" },
-      "audit:vaultAddress must be http:// or https://, a host and an optional port, nothing more",
+      { "audit:serviceUrl": "https://audit.example.test/v1" },
+      "audit:serviceUrl must be http:// or https://, a host and an optional port, nothing more",
     ],
     [
       "a list that is none",
@@ -203,7 +168,7 @@ describe("configuration", () => {
     [
       "a metrics address with scheme",
       { "audit:metricsAddress": "http://vm2:9145" },
-      "audit:metricsAddress must be host:port, as Prometheus reaches the edge's metrics listener",
+      "audit:metricsAddress must be host:port, or [IPv6 address]:port, as Prometheus reaches the edge's metrics listener",
     ],
   ];
   for (const [what, change, message] of rules) {

@@ -26,6 +26,10 @@ describe("docker stand-in: connections", function () {
       ...["-i", "key", "-o ConnectTimeout=30", "-T", "-l", "me", "-p", "2222"],
       ...["--", "vm2", "docker", "system", "dial-stdio"],
     ]);
+    assert.deepEqual(sshCommand({ host: "ssh://me@[2001:db8::5]", sshOpts: ["-oConnectTimeout=5"] }).slice(-5, -3), [
+      "--",
+      "2001:db8::5",
+    ]);
     assert.deepEqual(sshCommand({ host: "ssh://vm2/run/other.sock", sshOpts: ["-o", "ConnectTimeout=5"] }), [
       ...["-o", "ConnectTimeout=5", "-T", "--", "vm2"],
       ...["docker", "--host=unix:///run/other.sock", "system", "dial-stdio"],

@@ -123,10 +123,26 @@ describe("Vault's set-up for the program and its pipeline", () => {
       {
         message:
           "s.json cannot be used; nothing was changed.\n" +
-          "  - gitlab.url: must be http:// or https://, without a slash at its end\n" +
+          "  - gitlab.url: must be http:// or https://, without a login, and without a slash at its end\n" +
           "  - gitlab.project: must be the project's whole path, for example team/audit\n" +
           "  - mounts: there is no such setting; docs/guide.md lists them",
       },
     );
   });
+
+  const refused: [object, string][] = [
+    [{ kvMount: "sys" }, "kvMount: must not begin with sys, auth, identity, cubbyhole: there Vault itself answers"],
+    [{ transitMount: "identity/keys" }, "transitMount: must not begin with sys, auth, identity, cubbyhole: there Vault itself answers"],
+    [{ transitMount: "secret" }, "transitMount: must differ from kvMount"],
+    [{ jwtMount: "approle" }, "jwtMount: must differ from appRoleMount"],
+    [{ kvMount: "team//secret" }, "kvMount: must be a path without slashes at its ends"],
+    [{ audience: "https://robot:word@vault.example.test" }, "audience: must be http:// or https://, without a login, and without a slash at its end"],
+  ]; // prettier-ignore
+  for (const [change, message] of refused) {
+    it(`refuses ${Object.keys(change).join()} with the reason: ${message}`, () => {
+      assert.throws(() => settings(change), {
+        message: `settings.json cannot be used; nothing was changed.\n  - ${message}`,
+      });
+    });
+  }
 });

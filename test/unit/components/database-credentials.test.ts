@@ -6,29 +6,31 @@ import { credentialsPolicy, SecretsBinding } from "../../../components/secrets-b
 import { find, ofType, run, Secret } from "../support/program";
 import { TOOLS, world } from "../support/world";
 
-const build = () => {
-  const { host, networks, slots, inVault } = world();
-  const server = { host: "db.example.test", port: 5433, sslMode: "verify-full" };
-  const postgres = new postgresql.Provider("server", { host: "db.example.test" });
-  const database = new Database("audit", { server, database: "events", provider: postgres, credentials: "dynamic" });
-  const vault = { provider: inVault, address: "https://vault.example.test:8200" };
-  const credentials = new DatabaseCredentials("audit-svc", { database, server, postgres, vault });
-  new SecretsBinding("audit-svc", {
-    vault: { ...vault, agentAddress: vault.address, mount: "secret", path: "audit-svc/vm2" },
-    data: { database: database.connection },
-    credentials,
-    host,
-    image: TOOLS,
-    networks,
-    slots,
-    secretIdIssue: "2026-01-01T00:00:00.000Z",
-  });
-  return credentials;
-};
+const build =
+  (host = "db.example.test") =>
+  () => {
+    const { host: vm, networks, slots, inVault } = world();
+    const server = { host, port: 5433, sslMode: "verify-full" };
+    const postgres = new postgresql.Provider("server", { host: "db.example.test" });
+    const database = new Database("audit", { server, database: "events", provider: postgres, credentials: "dynamic" });
+    const vault = { provider: inVault, address: "https://vault.example.test:8200" };
+    const credentials = new DatabaseCredentials("audit-svc", { database, server, postgres, vault });
+    new SecretsBinding("audit-svc", {
+      vault: { ...vault, agentAddress: vault.address, mount: "secret", path: "audit-svc/vm2" },
+      data: { database: database.connection },
+      credentials,
+      host: vm,
+      image: TOOLS,
+      networks,
+      slots,
+      secretIdIssue: "2026-01-01T00:00:00.000Z",
+    });
+    return credentials;
+  };
 
 describe("DatabaseCredentials", () => {
   it("gives Vault a login that makes roles and may make them members of the run-time group, and no more", async () => {
-    const { resources } = await run(build);
+    const { resources } = await run(build());
     const role = find(resources, "Role", "audit-svc-vault");
     assert.deepEqual(role.ignoreChanges, ["roles"], "Vault's logins are memberships of their maker");
     assert.deepEqual(role.inputs, {
@@ -47,7 +49,7 @@ describe("DatabaseCredentials", () => {
   });
 
   it("has Vault verify its login, and change the password at once", async () => {
-    const { resources } = await run(build);
+    const { resources } = await run(build());
     const connection = find(resources, "SecretBackendConnection", "audit-svc-database");
     assert.equal(connection.inputs.verifyConnection, true);
     assert.deepEqual(connection.inputs.allowedRoles, ["audit-svc"]);
@@ -66,7 +68,7 @@ describe("DatabaseCredentials", () => {
   });
 
   it("has roles made that are members of the run-time group alone", async () => {
-    const { resources } = await run(build);
+    const { resources } = await run(build());
     const { inputs } = find(resources, "SecretBackendRole", "audit-svc-database-role");
     assert.deepEqual(inputs.creationStatements, [
       `CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' IN ROLE "events_runtime";`,
@@ -75,12 +77,18 @@ describe("DatabaseCredentials", () => {
   });
 
   it("lets the agent have a login and renew it; the secret is written after the agent, which needs none in it", async () => {
-    const { resources } = await run(build);
+    const { resources } = await run(build());
     const policy = find(resources, "Policy", "audit-svc-policy").inputs.policy as string;
     assert.ok(policy.includes(credentialsPolicy("database/creds/audit-svc")));
     const agent = find(resources, "Container", "audit-svc-agent");
     assert.ok(agent.dependsOn.includes(find(resources, "Command", "audit-svc-database-leases").urn));
     assert.ok(find(resources, "SecretV2", "audit-svc-secret").dependsOn.includes(agent.urn));
     assert.equal(ofType(resources, "SecretV2").length, 1);
+  });
+
+  it("has an IPv6 address of the server in brackets, as in every URL", async () => {
+    const { resources } = await run(build("2001:db8::5"));
+    const { postgresql: given } = find(resources, "SecretBackendConnection", "audit-svc-database").inputs;
+    assert.match(JSON.stringify(given), /@\[2001:db8::5\]:5433\/events\?/);
   });
 });

@@ -57,6 +57,10 @@ describe("DockerHost", () => {
     assert.equal(find(resources, "Command", "quiet").inputs.logging, "none");
   });
 
+  it("gives ssh an IPv6 address without brackets", () => {
+    assert.match(remoteShell("ssh://deploy@[2001:db8::5]:2222", []), / -p 2222 -- deploy@2001:db8::5$/);
+  });
+
   it("runs a script here for an engine on this machine", () => {
     assert.equal(remoteShell("unix:///run/docker.sock", []), "env DOCKER_HOST=unix:///run/docker.sock sh -c");
   });

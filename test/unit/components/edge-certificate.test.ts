@@ -19,7 +19,7 @@ describe("EdgeCertificate", () => {
     for (const name of ["one", "two"]) {
       execFileSync("openssl", [
         ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30"],
-        ...["-subj", "/CN=edge", "-addext", "subjectAltName=DNS:audit.example.test,IP:10.0.0.7"],
+        ...["-subj", "/CN=edge", "-addext", "subjectAltName=DNS:audit.example.test,IP:10.0.0.7,IP:2001:db8::7"],
         ...["-keyout", file(`${name}.key`), "-out", file(`${name}.crt`)],
       ], { stdio: "ignore" }); // prettier-ignore
     }
@@ -27,22 +27,24 @@ describe("EdgeCertificate", () => {
   });
   after(() => rmSync(directory, { recursive: true }));
 
-  const build = (source: CertificateSource) => () => {
-    const { host, networks, inVault } = world();
-    return new EdgeCertificate("audit-edge-certificate", {
-      host,
-      networks,
-      source,
-      serverName: "audit.example.test",
-      vault: {
-        provider: inVault,
-        address: "https://vault.example.test:8200",
-        agentAddress: "https://vault.internal:8200",
-      },
-      image: TOOLS,
-      secretIdIssue: "2026-01-01T00:00:00.000Z",
-    });
-  };
+  const build =
+    (source: CertificateSource, serverName = "audit.example.test") =>
+    () => {
+      const { host, networks, inVault } = world();
+      return new EdgeCertificate("audit-edge-certificate", {
+        host,
+        networks,
+        source,
+        serverName,
+        vault: {
+          provider: inVault,
+          address: "https://vault.example.test:8200",
+          agentAddress: "https://vault.internal:8200",
+        },
+        image: TOOLS,
+        secretIdIssue: "2026-01-01T00:00:00.000Z",
+      });
+    };
 
   it("of files: sends certificate and key to the VM as a secret, for nginx's group alone", async () => {
     const { resources } = await run(build({ by: "files", ...files("one.crt", "one.key") }));
@@ -96,8 +98,18 @@ describe("EdgeCertificate", () => {
     assert.deepEqual(asked, [call, call]);
   });
 
+  for (const address of ["10.0.0.7", "2001:db8::7"]) {
+    it(`has ${address} certified as an address, not as a host name`, async () => {
+      const { resources } = await run(build({ by: "vault", mount: "pki", role: "edge", ttl: "72h" }, address));
+      const sent = find(resources, "Command", "audit-edge-certificate-agent-files").inputs.stdin as string;
+      assert.ok(sent.includes(`with secret "pki/issue/edge" "ip_sans=${address}" "ttl=72h"`));
+      assert.doesNotMatch(sent, /common_name/);
+    });
+  }
+
   it("takes a certificate that fits, also for an address", () => {
-    for (const name of ["audit.example.test", "10.0.0.7"]) readCertificate(files("one.crt", "one.key"), name);
+    for (const name of ["audit.example.test", "10.0.0.7", "2001:db8::7"])
+      readCertificate(files("one.crt", "one.key"), name);
   });
 
   const refused: [string, () => { certificateFile: string; keyFile: string }, string, Date | undefined, RegExp][] = [
@@ -106,7 +118,7 @@ describe("EdgeCertificate", () => {
     ["no key", () => files("one.crt", "garbage"), "audit.example.test", undefined, /^audit:tlsKeyFile \S+garbage is not a private key without a passphrase in PEM format$/],
     ["another's key", () => files("one.crt", "two.key"), "audit.example.test", undefined, /^audit:tlsKeyFile \S+two\.key is not the key of the certificate in \S+one\.crt$/],
     ["an expired one", () => files("one.crt", "one.key"), "audit.example.test", new Date("2100-01-01"), /^audit:tlsCertificateFile \S+ has expired on \d{4}-/],
-    ["another host's", () => files("one.crt", "one.key"), "other.test", undefined, /^audit:tlsCertificateFile \S+ is for DNS:audit\.example\.test, IP Address:10\.0\.0\.7, not for other\.test, the host of audit:serviceUrl$/],
+    ["another host's", () => files("one.crt", "one.key"), "other.test", undefined, /^audit:tlsCertificateFile \S+ is for DNS:audit\.example\.test, IP Address:10\.0\.0\.7, IP Address:2001:DB8:0:0:0:0:0:7, not for other\.test, the host of audit:serviceUrl$/],
   ]; // prettier-ignore
   for (const [what, from, name, now, message] of refused) {
     it(`refuses ${what} before anything is made`, () => {

@@ -37,6 +37,13 @@ const exporter = {
 };
 
 describe("Prometheus's targets", () => {
+  it("may have an IPv6 address, in brackets", () => {
+    const address = "[2001:db8::7]:9145";
+    const [first] = JSON.parse(targets({ ...options, address })) as (typeof exporter)[];
+    assert.deepEqual([first?.targets, first?.labels.instance], [[address], `${address}/blue-1`]);
+    assert.throws(() => targets({ ...options, address: "2001:db8::7:9145" }), /must be host:port/);
+  });
+
   it("are each replica and the exporter by the edge's metrics listener, in the order of their names", () => {
     assert.equal(targets(options), `${JSON.stringify([replica("blue-1"), replica("blue-2"), exporter], null, 2)}\n`);
   });

@@ -47,7 +47,7 @@ export function sshCommand(endpoint: Endpoint): string[] {
   if (url.username !== "") options.push("-l", decodeURIComponent(url.username));
   if (url.port !== "") options.push("-p", url.port);
   const socket = url.pathname.replace(/\/+$/, "") === "" ? [] : [`--host=unix://${url.pathname}`];
-  return [...options, "--", url.hostname, "docker", ...socket, "system", "dial-stdio"];
+  return [...options, "--", url.hostname.replace(/^\[(.*)\]$/, "$1"), "docker", ...socket, "system", "dial-stdio"];
 }
 
 /** A duplex stream over the standard streams of `ssh … docker system dial-stdio`, good enough a socket for Node's HTTP client. */

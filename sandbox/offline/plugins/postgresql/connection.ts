@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { isIPv6 } from "node:net";
 import { checkServerIdentity, type ConnectionOptions } from "node:tls";
 import pg from "pg";
 import { driverMessage, explained } from "./sql.js";
@@ -72,7 +73,14 @@ export class Server {
   private readonly slots = new Map<string, { open: number; waiting: (() => void)[] }>();
   private version: number | undefined;
 
-  constructor(readonly settings: ConnectionSettings) {}
+  /** @throws Error for an IPv6 address without brackets: the genuine plugin builds a URL of it, and then asks another address */
+  constructor(readonly settings: ConnectionSettings) {
+    if (isIPv6(settings.host)) {
+      throw new Error(
+        `sandbox stand-in: postgresql Provider wants host ${settings.host} in brackets, [${settings.host}]`,
+      );
+    }
+  }
 
   /** The connected user's name as the database knows it. */
   get user(): string {
@@ -126,7 +134,7 @@ export class Server {
     try {
       for (const ssl of tlsAttempts(this.settings)) {
         const client = new pg.Client({
-          host,
+          host: host.replace(/^\[(.*)\]$/, "$1"),
           port,
           user: username,
           password,

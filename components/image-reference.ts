@@ -1,0 +1,43 @@
+/** An image by digest, in parts. */
+export interface ImageReference {
+  /** host[:port] that it is pulled from, in lower case. */
+  registry: string;
+  /** Path of the image at that registry. */
+  repository: string;
+  /** `sha256:<64 hex>`. */
+  digest: string;
+  /** The one spelling that the program uses: `registry/repository@digest`. */
+  name: string;
+}
+
+const HUB = "docker.io";
+const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::\d{1,5})?$/;
+const REPOSITORY = /^[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*)*$/;
+
+/**
+ * Reads a reference as the docker CLI does: a tag beside the digest says nothing and is dropped, a registry's name has no case, and a
+ * name without a registry is Docker Hub's.
+ *
+ * @param text `[registry/]name[:tag]@sha256:<64 hex>`
+ * @returns what is wrong, as the end of a sentence, when it is no image by digest
+ */
+export function imageByDigest(text: string): ImageReference | string {
+  const [, named = "", digest] = /^([^@]*)@(sha256:[0-9a-f]{64})$/.exec(text) ?? [];
+  if (digest === undefined) {
+    return "must name an image by digest, registry/name@sha256:<64 hex>; a tag can move under a running release";
+  }
+  // A registry's port is followed by a slash, a tag by nothing.
+  const untagged = named.replace(/:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/, "");
+  const slash = untagged.indexOf("/");
+  const first = slash < 0 ? "" : untagged.slice(0, slash);
+  const hasRegistry = /[.:]/.test(first) || first === "localhost" || first !== first.toLowerCase();
+  const registry = hasRegistry ? first.toLowerCase() : HUB;
+  const path = hasRegistry ? untagged.slice(slash + 1) : untagged;
+  const repository = registry === HUB && !path.includes("/") ? `library/${path}` : path;
+  if (!HOST.test(registry))
+    return `has no usable registry in ${JSON.stringify(first)}; write registry/name@sha256:<64 hex>`;
+  if (!REPOSITORY.test(repository)) {
+    return `has no usable name in ${JSON.stringify(path)}; a name has small letters, digits and - . _ between them`;
+  }
+  return { registry, repository, digest, name: `${registry}/${repository}@${digest}` };
+}

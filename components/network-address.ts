@@ -1,0 +1,22 @@
+import { isIPv6 } from "node:net";
+
+/** Addresses as other programs want them: an IPv6 address has brackets in a URL and in `host:port`, and none where it stands alone. Pure. */
+
+/** A host name or address as it stands in a URL. */
+export function inUrl(host: string): string {
+  return isIPv6(host) ? `[${host}]` : host;
+}
+
+/** A host as `URL.hostname` gives it, without the brackets of an IPv6 address: for sockets, `ssh` and certificates. */
+export function bareHost(hostname: string): string {
+  return hostname.replace(/^\[(.*)\]$/, "$1");
+}
+
+/** `ssh://user@host[:port]` as arguments of `ssh`. */
+export function sshTarget(address: string): { port: readonly string[]; destination: string } {
+  const url = new URL(address);
+  return {
+    port: url.port === "" ? [] : ["-p", url.port],
+    destination: `${url.username}@${bareHost(url.hostname)}`,
+  };
+}

@@ -1,0 +1,76 @@
+import { isIPv6 } from "node:net";
+import { z } from "zod";
+import { imageByDigest } from "../components/image-reference";
+import { bareHost } from "../components/network-address";
+import { hint } from "./values";
+
+/** Where something is: hosts, URLs, images. A message never repeats what was written, for it may hold a password. */
+
+/** `host`, `host:port`, `[IPv6]` or `[IPv6]:port`, as they stand in URLs. */
+function isAuthority(text: string, port: "with port" | "perhaps a port"): boolean {
+  const [, host = "", digits] = /^(\[[^\]]*\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
+  if (digits === undefined ? port === "with port" : Number(digits) < 1 || Number(digits) > 65535) return false;
+  return host.startsWith("[") ? isIPv6(bareHost(host)) : host !== "";
+}
+
+/** A host's name or address; one of IPv6 with or without brackets, without them in the settings. */
+export const host = z
+  .string(hint("is missing; set a host name or address"))
+  .transform(bareHost)
+  .refine(
+    (text) => /^[A-Za-z0-9._-]+$/.test(text) || isIPv6(text),
+    hint("must be a host name or address without port or scheme"),
+  );
+
+/** `host:port`; an IPv6 address in brackets. */
+export const hostAndPort = (purpose: string) =>
+  z
+    .string(hint("is missing; set host:port"))
+    .refine((text) => isAuthority(text, "with port"), hint(`must be host:port, or [IPv6 address]:port, ${purpose}`));
+
+interface HttpUrl {
+  /** What to do instead of putting a login into the URL. */
+  login: string;
+  /** Whether it may have a path; default yes. */
+  path?: boolean;
+}
+
+/** An http or https URL without login, query and fragment. In the settings it has no slash at its end. */
+export const httpUrl = ({ login, path = true }: HttpUrl) =>
+  z
+    .string(hint("is missing; set an address such as https://host:port"))
+    .transform((url) => url.replace(/\/+$/, ""))
+    .superRefine((url, context) => {
+      const complain = (message: string) => context.addIssue({ code: "custom", message });
+      const [, authority = "", below = ""] = /^https?:\/\/([^/?#]*)(.*)$/i.exec(url) ?? [];
+      // Also where a password has a slash in it, so that it looks like a path.
+      if (url.includes("@")) return complain(`must not hold a login; ${login}`);
+      if (!isAuthority(authority, "perhaps a port")) {
+        return complain(
+          `must be http:// or https://, a host and an optional port${path ? " and path" : ", nothing more"}`,
+        );
+      }
+      if (below !== "" && !path)
+        return complain("must be http:// or https://, a host and an optional port, nothing more");
+      if (!/^(\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$/.test(below)) {
+        return complain("must have a plain path, such as /grafana, without query, fragment or percent signs");
+      }
+    });
+
+/** A Docker Engine by ssh, or on this machine. */
+export const engineAddress = z.string(hint("is missing; set ssh://user@host[:port] or unix:///path")).refine((text) => {
+  if (/^unix:\/\/\/\S+$/.test(text)) return true;
+  const [, user = "", authority = ""] = /^ssh:\/\/([^@/]+)@(.+)$/.exec(text) ?? [];
+  return (
+    /^[A-Za-z0-9._][A-Za-z0-9._-]*$/.test(user) && /^[^-]/.test(authority) && isAuthority(authority, "perhaps a port")
+  );
+}, hint("must be ssh://user@host[:port] or unix:///path of a Docker Engine"));
+
+/** An image by digest, in the program's one spelling: without tag, with its registry. */
+export const digestImage = (what: string) =>
+  z.string(hint(`is missing; set the ${what} image by digest, registry/name@sha256:...`)).transform((text, context) => {
+    const read = imageByDigest(text);
+    if (typeof read !== "string") return read.name;
+    context.addIssue({ code: "custom", message: read });
+    return z.NEVER;
+  });

@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { imageByDigest } from "../../components/image-reference";
+import { bareHost, inUrl, sshTarget } from "../../components/network-address";
+import { parseSettings } from "../../config";
+import { digest, good, problems } from "./support/settings";
+
+describe("addresses in the configuration", () => {
+  const read = (changes: Record<string, string>) => parseSettings({ ...good, ...changes });
+
+  describe("IPv6", () => {
+    it("is taken as a host, with or without brackets", () => {
+      assert.equal(read({ "audit:databaseHost": "2001:db8::5" }).databaseHost, "2001:db8::5");
+      assert.equal(read({ "audit:databaseHost": "[2001:db8::5]" }).databaseHost, "2001:db8::5");
+      assert.equal(read({ "audit:databaseAdminHost": "::1" }).databaseAdminHost, "::1");
+    });
+
+    it("is taken in brackets in URLs and before a port", () => {
+      const changes = {
+        "audit:hostAddress": "ssh://deploy@[2001:db8::5]",
+        "audit:prometheusHost": "ssh://deploy@[2001:db8::6]:2222",
+        "audit:metricsAddress": "[2001:db8::7]:9145",
+        "audit:serviceUrl": "https://[2001:db8::7]",
+        "audit:vaultAddress": "https://[2001:db8::8]:8200/",
+      };
+      assert.deepEqual(problems(changes), []);
+      assert.equal(read(changes).vaultAddress, "https://[2001:db8::8]:8200");
+    });
+
+    const wrong: [Record<string, string>, RegExp][] = [
+      [{ "audit:databaseHost": "2001:db8::5::6" }, /^audit:databaseHost must be a host name or address/],
+      [{ "audit:databaseHost": "[2001:db8::5]:5432" }, /^audit:databaseHost must be a host name or address/],
+      [{ "audit:hostAddress": "ssh://deploy@2001:db8::5" }, /^audit:hostAddress must be ssh:/],
+      [{ "audit:metricsAddress": "2001:db8::7:9145" }, /^audit:metricsAddress must be host:port, or \[IPv6/],
+      [{ "audit:metricsAddress": "[2001:db8::7]" }, /^audit:metricsAddress must be host:port/],
+      [{ "audit:serviceUrl": "https://[audit]" }, /^audit:serviceUrl must be http:/],
+    ];
+    for (const [change, message] of wrong) {
+      it(`is refused as ${Object.values(change).join("")}`, () => {
+        const [first = ""] = problems(change);
+        assert.match(first, message);
+      });
+    }
+
+    it("has brackets in a URL and none for ssh", () => {
+      assert.equal(inUrl("2001:db8::5"), "[2001:db8::5]");
+      assert.equal(inUrl("db.example.test"), "db.example.test");
+      assert.equal(bareHost(new URL("https://[2001:db8::5]:8443").hostname), "2001:db8::5");
+      assert.deepEqual(sshTarget("ssh://deploy@[2001:db8::5]:2222"), {
+        port: ["-p", "2222"],
+        destination: "deploy@2001:db8::5",
+      });
+      assert.deepEqual(sshTarget("ssh://deploy@vm2.example.test"), {
+        port: [],
+        destination: "deploy@vm2.example.test",
+      });
+    });
+  });
+
+  describe("a URL", () => {
+    it("may have a path, for what a proxy offers below its root", () => {
+      const settings = read({
+        "audit:prometheusUrl": "https://monitor.example.test/prometheus/",
+        "audit:grafanaUrl": "https://monitor.example.test/grafana",
+        "audit:vaultAddress": "https://proxy.example.test:8443/team/vault",
+      });
+      assert.equal(settings.prometheusUrl, "https://monitor.example.test/prometheus");
+      assert.equal(settings.grafanaUrl, "https://monitor.example.test/grafana");
+      assert.equal(settings.vaultAddress, "https://proxy.example.test:8443/team/vault");
+    });
+
+    const urls = [
+      ...["vaultAddress", "vaultAgentAddress", "serviceUrl", "prometheusUrl", "grafanaUrl", "grafanaPublicUrl"],
+      ...["runbookUrl"],
+    ];
+    for (const key of urls) {
+      for (const url of [
+        "https://robot:s3cret-word@host.example.test",
+        "https://robot:s3cret/word@host.example.test/x",
+      ]) {
+        it(`with a login is refused as ${key} without repeating it: ${url.includes("t/w") ? "slash" : "plain"}`, () => {
+          const [first = "", ...more] = problems({ [`audit:${key}`]: url });
+          assert.match(first, new RegExp(`^audit:${key} must .*(login)`));
+          assert.deepEqual(more, []);
+          assert.doesNotMatch(first, /s3cret|robot/);
+        });
+      }
+    }
+
+    for (const url of [
+      "https://host/x?y=1",
+      "https://host/x#y",
+      "https://host:99999",
+      "https://host:0",
+      "https://ho st",
+      "https://host/../x",
+      "https://host/a//b",
+      "ftp://host",
+      "host",
+      'https://host/"',
+    ]) {
+      it(`is refused as ${url}`, () => assert.equal(problems({ "audit:grafanaUrl": url }).length, 1));
+    }
+  });
+
+  describe("an image", () => {
+    const name = (text: string) => {
+      const image = imageByDigest(text);
+      return typeof image === "string" ? image : image.name;
+    };
+    it("has one spelling, without tag, with its registry in small letters", () => {
+      assert.equal(name(`harbor.example.test/hub/nginx:1.29@${digest}`), `harbor.example.test/hub/nginx@${digest}`);
+      assert.equal(
+        name(`Harbor.Example.test:8443/hub/nginx@${digest}`),
+        `harbor.example.test:8443/hub/nginx@${digest}`,
+      );
+      assert.equal(name(`nginx:1.29@${digest}`), `docker.io/library/nginx@${digest}`);
+      assert.equal(name(`prom/prometheus@${digest}`), `docker.io/prom/prometheus@${digest}`);
+      assert.equal(name(`localhost:5000/a/b@${digest}`), `localhost:5000/a/b@${digest}`);
+      assert.equal(name(`[2001:db8::5]:5000/a@${digest}`), `[2001:db8::5]:5000/a@${digest}`);
+    });
+
+    it("is logged in for at its own registry", () => {
+      const image = imageByDigest(`prom/prometheus:v3@${digest}`);
+      assert.ok(typeof image !== "string");
+      assert.deepEqual([image.registry, image.repository, image.digest], ["docker.io", "prom/prometheus", digest]);
+    });
+
+    for (const [text, message] of [
+      [`harbor.example.test/Hub/nginx@${digest}`, /no usable name in "Hub\/nginx"/],
+      [`harbor.example.test/hub/nginx@${digest.toUpperCase()}`, /by digest/],
+      [`harbor.example.test/@${digest}`, /no usable name/],
+      [`https://harbor.example.test/hub/nginx@${digest}`, /no usable/],
+      [`-harbor.test/hub/nginx@${digest}`, /no usable registry/],
+      [`harbor.example.test/hub/nginx:1.29`, /by digest/],
+    ] as const) {
+      it(`is refused as ${text.slice(0, 40)}`, () => assert.match(name(text), message));
+    }
+
+    it("is taken so everywhere in the configuration", () => {
+      const settings = read({
+        "audit:image": `Harbor.Example.test/audit/audit-svc:1.0@${digest}`,
+        "audit:edgeImage": `nginx:1.29@${digest}`,
+        "audit:registryUsername": "robot",
+        "audit:registryPassword": "word\n",
+      });
+      assert.equal(settings.image, `harbor.example.test/audit/audit-svc@${digest}`);
+      assert.equal(settings.edgeImage, `docker.io/library/nginx@${digest}`);
+      assert.equal(settings.registryPassword, "word");
+    });
+  });
+});
