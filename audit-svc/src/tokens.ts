@@ -22,7 +22,7 @@ export class Tokens {
    * neither how much of a hash matched nor which token did.
    */
   authenticate(header: string | undefined): Principal | undefined {
-    const match = header === undefined ? null : /^[Bb]earer +([\x21-\x7e]+) *$/.exec(header);
+    const match = header === undefined ? null : /^bearer +([\x21-\x7e]+) *$/i.exec(header);
     if (match === null) return undefined;
     const hash = digest("sha256", match[1] ?? "", "buffer");
     let found: Principal | undefined;

@@ -42,6 +42,10 @@ describe("time", () => {
   const good: [string, string][] = [
     ["2026-01-31T12:00:00Z", "2026-01-31T12:00:00.000000Z"],
     ["2026-01-31t12:00:00.1234567z", "2026-01-31T12:00:00.123456Z"],
+    ["2026-01-31T12:00:00.9999999999Z", "2026-01-31T12:00:00.999999Z"],
+    ["2026-12-31T23:59:59.99999999999999-00:00", "2026-12-31T23:59:59.999999Z"],
+    ["9999-12-31T23:59:59.9999999Z", "9999-12-31T23:59:59.999999Z"],
+    ["2026-01-01T00:00:00+23:59", "2025-12-31T00:01:00.000000Z"],
     ["2026-01-01T00:30:00+01:00", "2025-12-31T23:30:00.000000Z"],
     ["2026-01-01T00:30:00.5-00:30", "2026-01-01T01:00:00.500000Z"],
     ["2024-02-29T00:00:00Z", "2024-02-29T00:00:00.000000Z"],
@@ -111,6 +115,8 @@ describe("tokens", () => {
   it("finds the principal", () => {
     assert.deepEqual(all.authenticate("Bearer one"), { name: "a", role: "writer", application: "billing" });
     assert.deepEqual(all.authenticate("bearer  two "), { name: "b", role: "reader" });
+    for (const scheme of ["BEARER", "bearer", "BeArEr"])
+      assert.equal(all.authenticate(`${scheme} one`)?.name, "a", "the scheme has no case (RFC 9110, 11.1)");
   });
 
   it("refuses everything else", () => {

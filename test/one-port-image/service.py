@@ -127,7 +127,9 @@ app = FastAPI(lifespan=lifespan)
 def allow(request: Request, role: str) -> asyncpg.Pool:
     if State.pool is None:
         raise HTTPException(503, "no configuration yet", {"Retry-After": "1"})
-    token = request.headers.get("authorization", "").removeprefix("Bearer ")
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise HTTPException(401, "no valid token")
     digest = hashlib.sha256(token.encode()).hexdigest()
     roles = [r for known, r in State.tokens if hmac.compare_digest(known, digest)]
     if not roles:
