@@ -4,7 +4,8 @@ import type { FastifyRequest } from "fastify";
 import { ApiError } from "./api-error.js";
 import type { BudgetShare } from "./budget.js";
 import type { LimitsConfig } from "./config.js";
-import { type EventRow, type FieldError, checkEvent } from "./event.js";
+import { type EventRow, type FieldError, checkEvent, pathOf } from "./event.js";
+import { findLoss } from "./json-loss.js";
 
 /**
  * Collects a request's body.
@@ -46,11 +47,17 @@ export function collect(
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
+/** The events of a body as they were sent: texts of JSON and what each says, an event or an array of them. */
+export interface Sent {
+  readonly values: readonly unknown[];
+  readonly texts: readonly string[];
+}
+
 /**
  * The events of a body: one object or an array of them as JSON, or one object a line as NDJSON.
  * @throws {ApiError} 400 for what is not JSON, 413 for too many events
  */
-export function parseBody(body: Buffer, ndjson: boolean, limits: LimitsConfig): unknown[] {
+export function parseBody(body: Buffer, ndjson: boolean, limits: LimitsConfig): Sent {
   let text: string;
   try {
     text = decoder.decode(body);
@@ -61,12 +68,13 @@ export function parseBody(body: Buffer, ndjson: boolean, limits: LimitsConfig): 
     new ApiError(413, "too_many", `More than ${limits.batchEvents} events in one request.`);
   if (!ndjson) {
     const value = parseJson(text, -1);
-    if (!Array.isArray(value)) return [value];
+    if (!Array.isArray(value)) return { values: [value], texts: [text] };
     if (value.length > limits.batchEvents) throw tooMany();
     if (value.length === 0) throw new ApiError(400, "empty", "The array has no event.");
-    return value as unknown[];
+    return { values: value as unknown[], texts: [text] };
   }
   const values: unknown[] = [];
+  const texts: string[] = [];
   for (let start = 0; start < text.length;) {
     const newline = text.indexOf("\n", start);
     const end = newline < 0 ? text.length : newline;
@@ -75,9 +83,29 @@ export function parseBody(body: Buffer, ndjson: boolean, limits: LimitsConfig): 
     if (line.trim() === "") continue;
     if (values.length >= limits.batchEvents) throw tooMany();
     values.push(parseJson(line, values.length));
+    texts.push(line);
   }
   if (values.length === 0) throw new ApiError(400, "empty", "The body has no event.");
-  return values;
+  return { values, texts };
+}
+
+/**
+ * Refuses what `JSON.parse` has changed or dropped without a word.
+ * @param sent validated, so that it is not deeply nested
+ * @throws {ApiError} 400 with index and field
+ */
+export function refuseLoss({ values, texts }: Sent): void {
+  const alone = texts.length === values.length;
+  for (const [line, text] of texts.entries()) {
+    const loss = findLoss(text, alone ? values[line] : values);
+    if (loss === undefined) continue;
+    const [first, ...rest] = loss.path;
+    // An array of one event is as many texts as events, and its paths begin with an index all the same.
+    const [index, path] = typeof first === "number" ? [first, rest] : [line, loss.path];
+    throw new ApiError(400, "invalid_event", "Nothing was stored: an event would have been changed by storing it.", {
+      details: [{ index, field: pathOf(path), message: loss.message }],
+    });
+  }
 }
 
 // The parser's own message quotes the text around the error: event content, which must not reach the log.

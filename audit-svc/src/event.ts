@@ -8,7 +8,11 @@ import { parseTime } from "./time.js";
 export const OUTCOMES = ["success", "failure", "denied", "error"] as const;
 
 const text = (maxLength: number, description: string) =>
-  Type.String({ minLength: 1, maxLength, pattern: "^[^\\u0000-\\u001f\\u007f]*$", description });
+  Type.String({
+    minLength: 1,
+    maxLength,
+    description: `${description}; no control characters, none that hide or reverse text`,
+  });
 
 const fields = {
   application: text(100, "The application that reports the event"),
@@ -17,7 +21,7 @@ const fields = {
   resource: text(1024, "What it was done to"),
   outcome: Type.Enum([...OUTCOMES]),
   occurredAt: Type.String({
-    maxLength: 40,
+    maxLength: 64,
     description: "RFC 3339 with an offset, kept to the microsecond; at most clockSkewSeconds in the future",
     examples: ["2026-01-31T12:00:00.5Z"],
   }),
@@ -36,7 +40,7 @@ export const EventInput = Type.Object(
     data: Type.Optional(
       Type.Record(Type.String(), Type.Unknown(), {
         description:
-          "Anything else, at most dataBytes of JSON and 32 levels deep; whole numbers beyond ±2^53 are refused, send them as text",
+          "Anything else, at most dataBytes of JSON and 32 levels deep; numbers that a double does not hold are refused, send them as strings",
       }),
     ),
   },
@@ -105,7 +109,8 @@ export function checkEvent(
   }
   const before = errors.length;
   for (const field of ["application", "actor", "action", "resource"] as const) {
-    if (!isWellFormed(value[field])) fail(field, "must not contain half a surrogate pair");
+    const unseen = UNSEEN.exec(value[field])?.[0];
+    if (unseen !== undefined) fail(field, `must not contain ${describe(unseen)}`);
   }
   const moment = parseTime(value.occurredAt);
   const latest = now + limits.clockSkewSeconds * 1000;
@@ -122,7 +127,7 @@ export function checkEvent(
   let data = "{}";
   if (value.data !== undefined) {
     const problem = checkData(value.data, 1);
-    if (problem !== undefined) fail("data", problem);
+    if (problem !== undefined) fail(pathOf(["data", ...problem.path.reverse()]), problem.message);
     else {
       data = JSON.stringify(value.data);
       if (data.length > limits.dataBytes || Buffer.byteLength(data) > limits.dataBytes) {
@@ -146,37 +151,72 @@ export function checkEvent(
   };
 }
 
+/**
+ * Characters by which a text looks like another or does more than be read: controls (U+009B begins a terminal's command), half a surrogate
+ * pair, line separators, and what is invisible or turns the direction of writing. U+FE0E and U+FE0F only choose how an emoji looks.
+ */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]|(?![\ufe0e\ufe0f])\p{DI}/u;
+
+function describe(unseen: string): string {
+  if (!isWellFormed(unseen)) return "half a surrogate pair";
+  const code = `U+${(unseen.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`;
+  return `${code}; control characters and those that hide or reverse text are refused`;
+}
+
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 function isWellFormed(text: string): boolean {
   return !LONE_SURROGATE.test(text);
 }
 
-// jsonb can hold neither NUL nor half a surrogate pair, and JSON.parse has already rounded or overflowed what it could
-// not represent: storing that would change the event silently.
-function checkData(value: unknown, depth: number): string | undefined {
-  if (typeof value === "string") return checkText(value);
+interface Problem {
+  /** Keys and indexes from the value back to `data`. */
+  readonly path: (string | number)[];
+  readonly message: string;
+}
+
+// jsonb can hold neither NUL nor half a surrogate pair, and beyond 2^53 not every whole number is a double: storing that
+// would change the event silently. What JSON.parse has changed already is found in the text (json-loss.ts).
+function checkData(value: unknown, depth: number): Problem | undefined {
+  if (typeof value === "string") return problem(checkText(value));
   if (typeof value === "number") {
-    if (!Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value))) {
-      return "has a number beyond ±2^53, which would lose digits; send it as text";
-    }
-    return undefined;
+    const lost = !Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value));
+    return problem(lost ? "is a number beyond ±2^53, which would lose digits; send it as a string" : undefined);
   }
   if (typeof value !== "object" || value === null) return undefined;
-  if (depth > MAX_DEPTH) return `must not be more than ${MAX_DEPTH} levels deep`;
+  if (depth > MAX_DEPTH) return problem(`must not be more than ${MAX_DEPTH} levels deep`);
   if (Array.isArray(value)) {
-    for (const item of value) {
-      const problem = checkData(item, depth + 1);
-      if (problem !== undefined) return problem;
+    for (let index = 0; index < value.length; index++) {
+      const found = checkData(value[index], depth + 1);
+      if (found !== undefined) return within(index, found);
     }
     return undefined;
   }
   for (const key of Object.keys(value)) {
-    if (key === "__proto__") return 'must not have a key "__proto__"';
-    const problem = checkText(key) ?? checkData((value as Record<string, unknown>)[key], depth + 1);
-    if (problem !== undefined) return problem;
+    if (key === "__proto__") return problem('must not have a key "__proto__"');
+    const bad = checkText(key);
+    if (bad !== undefined) return problem(`has a key that ${bad}`);
+    const found = checkData((value as Record<string, unknown>)[key], depth + 1);
+    if (found !== undefined) return within(key, found);
   }
   return undefined;
+}
+
+function problem(message: string | undefined): Problem | undefined {
+  return message === undefined ? undefined : { path: [], message };
+}
+
+function within(key: string | number, found: Problem): Problem {
+  found.path.push(key);
+  return found;
+}
+
+/** A path as a client reads it, `data.items[0].price`; cut off, because its keys are the client's own text. */
+export function pathOf(path: readonly (string | number)[]): string {
+  const steps = path.map((step) =>
+    typeof step === "number" ? `[${step}]` : /^[A-Za-z_]\w*$/.test(step) ? `.${step}` : `[${JSON.stringify(step)}]`,
+  );
+  return steps.join("").replace(/^\./, "").slice(0, 200);
 }
 
 function checkText(text: string): string | undefined {
@@ -199,7 +239,6 @@ function explain(value: object, fail: (field: string, message: string) => undefi
     const field = (error.instancePath.split("/")[1] ?? "").replaceAll("~1", "/").replaceAll("~0", "~");
     // The name of an unknown field is the client's text: shown back short, and only to that client.
     if (error.keyword === "boolean") once(field.slice(0, 64), "there is no such field");
-    else if (error.keyword === "pattern") once(field, "must not contain control characters");
     else if (error.keyword === "enum") once(field, `must be one of ${OUTCOMES.join(", ")}`);
     else once(field, error.message);
   }

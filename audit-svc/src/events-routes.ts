@@ -6,7 +6,7 @@ import Type, { type Static } from "typebox";
 import { ApiError, ErrorBody } from "./api-error.js";
 import { batchOf, idsOf } from "./batch.js";
 import type { Budget, BudgetShare } from "./budget.js";
-import { checkEvents, collect, parseBody } from "./body.js";
+import { checkEvents, collect, parseBody, refuseLoss } from "./body.js";
 import type { Active, Configurator } from "./configurator.js";
 import { type Position, decodeCursor, encodeCursor } from "./cursor.js";
 import { EventInput, EventOutput, OUTCOMES } from "./event.js";
@@ -30,8 +30,8 @@ const Filter = {
   actor: Type.Optional(Type.String({ maxLength: 256 })),
   action: Type.Optional(Type.String({ maxLength: 128 })),
   outcome: Type.Optional(Type.Enum([...OUTCOMES])),
-  from: Type.Optional(Type.String({ maxLength: 40, description: "RFC 3339, inclusive, compared with occurredAt" })),
-  to: Type.Optional(Type.String({ maxLength: 40, description: "RFC 3339, exclusive" })),
+  from: Type.Optional(Type.String({ maxLength: 64, description: "RFC 3339, inclusive, compared with occurredAt" })),
+  to: Type.Optional(Type.String({ maxLength: 64, description: "RFC 3339, exclusive" })),
 };
 const ListQuery = Type.Object(
   {
@@ -129,9 +129,10 @@ export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts):
         const body = request.body as unknown as Buffer | undefined;
         if (body === undefined) throw new ApiError(415, "no_body", "Send application/json or application/x-ndjson.");
         const ndjson = request.headers["content-type"]?.toLowerCase().startsWith("application/x-ndjson") === true;
-        const batch = batchOf(
-          checkEvents(parseBody(body, ndjson, limits), limits, principals.get(request)?.application),
-        );
+        const sent = parseBody(body, ndjson, limits);
+        const events = checkEvents(sent.values, limits, principals.get(request)?.application);
+        refuseLoss(sent);
+        const batch = batchOf(events);
         await ingest.store(batch, body.length);
         void reply.code(201);
         return { ids: idsOf(batch) };

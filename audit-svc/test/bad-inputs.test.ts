@@ -46,6 +46,33 @@ describe("bad input", function () {
     assert.equal(await count(), 0);
   });
 
+  it("that would be stored changed is refused with its place and what to do", async () => {
+    const good = JSON.stringify(event());
+    const amount = JSON.stringify(event({ data: "@@" })).replace(
+      '"@@"',
+      '{"order":{"lines":[{"amount":12345678901234.5678}]}}',
+    );
+    const twice = JSON.stringify(event({ data: "@@" })).replace('"@@"', '{"a b":{"c":1,"c":1}}');
+    const number = {
+      field: "data.order.lines[0].amount",
+      message: "is a number that a double does not hold, so it would be stored changed; send it as a string",
+    };
+    const key = { field: 'data["a b"].c', message: "is there twice in one object; send it once" };
+    const bodies = [
+      [amount, { index: 0, ...number }, "application/json"],
+      [`[${good},${amount}]`, { index: 1, ...number }, "application/json"],
+      [`${good}\n\n${good}\n${amount}`, { index: 2, ...number }, "application/x-ndjson"],
+      [`[${twice}]`, { index: 0, ...key }, "application/json"],
+      [`${good}\n${twice}`, { index: 1, ...key }, "application/x-ndjson"],
+    ] as const;
+    for (const [body, detail, type] of bodies) {
+      const answer = await post(app.main, body, { type });
+      assert.equal(answer.statusCode, 400, answer.body);
+      assert.deepEqual(answer.json<{ details: unknown }>().details, [detail]);
+    }
+    assert.equal(await count(), 0);
+  });
+
   it("in queries is refused with a 400", async () => {
     const wrong: string[] = [];
     for (const query of badQueries) {
@@ -110,9 +137,15 @@ describe("odd but good input", function () {
       { actor: "😀".repeat(256), action: "😀".repeat(128), resource: "😀".repeat(1024), application: "😀".repeat(100) },
     ],
     ["32 levels", { data: JSON.parse(`${'{"a":'.repeat(32)}1${"}".repeat(32)}`) as object }],
-    ["numbers at the edge", { data: { a: 9007199254740991, b: -9007199254740991, c: 5e-324, d: 0.1, e: -0 } }],
+    ["numbers at the edge", { data: { a: 9007199254740991, b: -9007199254740991, c: 5e-324, d: 0.1, e: 1 / 3 } }],
     ["the key constructor", { data: { constructor: { prototype: { x: 1 } }, toString: 1 } }],
     ["an empty key", { data: { "": "" } }],
+    ["an emoji that says how it looks", { actor: "❤\ufe0f", resource: "☎\ufe0e" }],
+    ["accents apart from their letters, and scripts from right to left", { actor: "e\u0301", resource: "אבג/العربية" }],
+    [
+      "in data whatever a text can have",
+      { data: { "\u200b": "a\u202eb\u009b\u2028\ufeff", "\u001b": ["\u0001\u007f", "\u{e0041}"] } },
+    ],
     ["blanks", { actor: " ", action: "  x  " }],
   ];
   for (const [what, fields] of values) {

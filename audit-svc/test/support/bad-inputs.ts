@@ -10,6 +10,14 @@ export interface BadInput {
 
 const FIELDS = ["application", "actor", "action", "resource", "outcome", "occurredAt"] as const;
 const LIMITS: Record<string, number> = { application: 100, actor: 256, action: 128, resource: 1024 };
+/** The ends of each range of characters that hide, reverse or break a text, and the odd ones out. */
+const UNSEEN = [
+  ...[0x80, 0x85, 0x9b, 0x9f, 0xad, 0x34f, 0x61c, 0x180e, 0x200b, 0x200c, 0x200d, 0x200e, 0x200f, 0x2028, 0x2029],
+  ...[
+    0x202a, 0x202e, 0x2060, 0x2064, 0x2066, 0x2069, 0x206f, 0x3164, 0xfe00, 0xfeff, 0xfff9, 0xe0001, 0xe0041, 0xe007f,
+  ],
+  ...[0xe0100, 0xe01ef],
+];
 const json = (value: unknown): string => JSON.stringify(value);
 
 /** A valid event's text with something put in as it is, where JSON.stringify could not write it. */
@@ -141,6 +149,7 @@ function* texts(): Generator<BadInput> {
       "a\\udc00",
       "\\ud800\\ud800",
       "\\udfff\\ud800",
+      ...UNSEEN.map((code) => `a${String.fromCodePoint(code)}b`),
     ]) {
       yield { what: `${field} "${bad}"`, body: raw(field, `"${bad}"`) };
     }
@@ -194,6 +203,13 @@ function* data(): Generator<BadInput> {
     "123456789012345678901234567890",
     "1e21",
     "9".repeat(5000),
+    "12345678901234.5678",
+    "0.12345678901234567890",
+    "1.00000000000000001",
+    "1e-400",
+    "-0",
+    "-0.0",
+    "-0e1",
   ]) {
     yield { what: `number ${number.slice(0, 30)}`, body: raw("data", `{"n":${number}}`) };
     yield { what: `number ${number.slice(0, 30)} in a list`, body: raw("data", `{"n":[0,[${number}]]}`) };
@@ -225,6 +241,23 @@ function* data(): Generator<BadInput> {
       what: `prototype key beside ${text}`,
       body: text.startsWith("[") ? text : `${json(event()).slice(0, -1)},${text.slice(1)}`,
     };
+  }
+  const twice = [
+    ['{"amount":1,"amount":2}', "in data"],
+    ['{"a":[{"b":1,"c":2,"b":1}]}', "further in"],
+    ['{"a":1,"\\u0061":1}', "in another spelling"],
+    ['{"a":1 , "a" : 1}', "with blanks"],
+  ] as const;
+  for (const [text, where] of twice) {
+    yield { what: `a key twice ${where}`, body: raw("data", text) };
+    yield { what: `a key twice ${where}, as NDJSON`, body: raw("data", text), type: "application/x-ndjson" };
+    yield { what: `a key twice ${where}, in a batch`, body: `[${json(event())},${raw("data", text)}]` };
+  }
+  for (const field of ["id", "data", ...FIELDS]) {
+    const good = event();
+    const again = `${json(good).slice(0, -1)},${json(field)}:${json(good[field])}}`;
+    yield { what: `${field} twice`, body: again };
+    yield { what: `${field} twice, in a batch`, body: `[${again}]` };
   }
   yield { what: "data too big", body: json(event({ data: { a: "x".repeat(17_000) } })) };
   yield { what: "data too big in characters of three bytes", body: json(event({ data: { a: "語".repeat(6000) } })) };
