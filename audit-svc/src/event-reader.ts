@@ -1,7 +1,6 @@
 import type pg from "pg";
 import type { Position } from "./cursor.js";
 import type { EventOutput } from "./event.js";
-import { fromPostgres } from "./time.js";
 
 /** What to read. Times are `YYYY-MM-DDTHH:MM:SS.ffffffZ`. */
 export interface EventFilter {
@@ -15,17 +14,10 @@ export interface EventFilter {
   readonly to?: string;
 }
 
-interface Row {
-  id: string;
-  application: string;
-  actor: string;
-  action: string;
-  resource: string;
-  outcome: string;
-  occurred_at: string;
-  recorded_at: string;
-  data: string;
-}
+/** A column as the text that {@link Moment.iso} is, whatever time zone and style the session has. */
+const time = (column: string): string => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+
+const COLUMNS = `id, application, actor, action, resource, outcome, ${time("occurred_at")} AS "occurredAt", ${time("recorded_at")} AS "recordedAt", data::text AS data`;
 
 /** An event as it is stored: its data is the JSON text that PostgreSQL gives. */
 export type StoredEvent = Omit<EventOutput, "data"> & { readonly data: string };
@@ -35,7 +27,7 @@ export type StoredEvent = Omit<EventOutput, "data"> & { readonly data: string };
  * was stored in between.
  */
 export async function readEvents(
-  db: pg.Pool,
+  db: pg.ClientBase,
   filter: EventFilter,
   after: Position | undefined,
   limit: number,
@@ -58,19 +50,13 @@ export async function readEvents(
     where.push(`(occurred_at, id) < ($${values.length - 1}::timestamptz, $${values.length}::uuid)`);
   }
   values.push(limit);
-  const result = await db.query<Row>(
-    `SELECT id, application, actor, action, resource, outcome, occurred_at, recorded_at, data::text AS data FROM audit.events
+  const result = await db.query<StoredEvent>(
+    `SELECT ${COLUMNS} FROM audit.events
      ${where.length > 0 ? `WHERE ${where.join(" AND ")}` : ""}
      ORDER BY occurred_at DESC, id DESC LIMIT $${values.length}`,
     values,
   );
-  return result.rows.map(({ occurred_at, recorded_at, data, ...row }) => ({
-    ...row,
-    outcome: row.outcome as EventOutput["outcome"],
-    occurredAt: fromPostgres(occurred_at),
-    recordedAt: fromPostgres(recorded_at),
-    data,
-  }));
+  return result.rows;
 }
 
 /** The event as it is answered. */

@@ -39,11 +39,3 @@ export function parseTime(text: string): Moment | undefined {
   if (full < 0 || full > 9999) return undefined;
   return { ms, iso: `${utc.toISOString().slice(0, 19)}.${fraction}Z` };
 }
-
-/** PostgreSQL's `2026-11-23 12:00:00.5+00` (session in UTC, DateStyle ISO) as `2026-11-23T12:00:00.500000Z`. */
-export function fromPostgres(text: string): string {
-  const dot = text.indexOf(".");
-  const end = text.length - 3;
-  const fraction = dot < 0 ? "" : text.slice(dot + 1, end);
-  return `${text.slice(0, 10)}T${text.slice(11, 19)}.${fraction.padEnd(6, "0")}Z`;
-}

@@ -5,7 +5,7 @@ import { readEnv } from "../src/env.js";
 import { bucketOf, normalizeUuid, uuidTime, uuidv7 } from "../src/ids.js";
 import { LogLimit } from "../src/log-limit.js";
 import { SCHEMA_VERSION } from "../src/storage.js";
-import { fromPostgres, parseTime } from "../src/time.js";
+import { parseTime } from "../src/time.js";
 import { Tokens } from "../src/tokens.js";
 import { VERSION } from "../src/version.js";
 import { createHash } from "node:crypto";
@@ -76,11 +76,6 @@ describe("time", () => {
     "2026-1-1T00:00:00Z",
   );
   for (const text of bad) it(`refuses "${text}"`, () => assert.equal(parseTime(text), undefined));
-
-  it("reads what PostgreSQL writes", () => {
-    assert.equal(fromPostgres("2026-11-23 12:00:00+00"), "2026-11-23T12:00:00.000000Z");
-    assert.equal(fromPostgres("2026-11-23 12:00:00.5+00"), "2026-11-23T12:00:00.500000Z");
-  });
 });
 
 describe("cursor", () => {
