@@ -1,16 +1,17 @@
-import pg from "pg";
+import type pg from "pg";
 import type { FastifyBaseLogger } from "fastify";
 import { batchOf } from "./batch.js";
 import { checkEvents } from "./body.js";
 import type { Config, DatabaseConfig } from "./config.js";
 import { tlsOf } from "./database-tls.js";
+import { Connections } from "./connections.js";
 import { UserError, reasonOf } from "./errors.js";
 import { storeBatches } from "./event-writer.js";
 import { LogLimit } from "./log-limit.js";
 import type { Metrics } from "./metrics.js";
 
 /** The schema version that this program needs: the number of the newest file in migrations/. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /** What {@link Storage.rehearse} stores and takes back. */
 const REHEARSED = {
@@ -21,16 +22,10 @@ const REHEARSED = {
   outcome: "success",
 };
 
-const TIMESTAMPTZ = 1184;
-// Times stay text: a JavaScript Date would cut off the microseconds.
-const types: pg.CustomTypesConfig = {
-  getTypeParser: ((oid: number, format?: "text" | "binary") =>
-    oid === TIMESTAMPTZ
-      ? (value: string) => value
-      : (pg.types.getTypeParser(oid, format) as unknown)) as typeof pg.types.getTypeParser,
-};
-
-/** Connection settings for `pg` from the configuration's. */
+/**
+ * Connection settings for `pg` from the configuration's. No session setting is among them, by `options` or by name: a pooler
+ * refuses or drops them, so every statement has to be right without.
+ */
 export function clientConfig(database: DatabaseConfig, application: string): pg.ClientConfig {
   return {
     host: database.host,
@@ -42,12 +37,10 @@ export function clientConfig(database: DatabaseConfig, application: string): pg.
     application_name: application,
     connectionTimeoutMillis: 5_000,
     keepAlive: true,
-    types,
-    options: "-c TimeZone=UTC -c DateStyle=ISO",
   };
 }
 
-/** Whatever takes a statement: a pool, or one connection. */
+/** Whatever takes a statement. */
 export interface Queries {
   query(statement: pg.QueryConfig): Promise<pg.QueryResult>;
 }
@@ -63,16 +56,25 @@ export function kindOf(error: unknown): ErrorKind {
     return message?.includes("timeout") === true ? "timeout" : "connection";
   }
   if (code === "23514") return "partition";
-  if (code === "57014") return "timeout";
-  // Class 08 and 57P: gone or going; 53: no resources; 28: the role was just taken away; 25006: a read-only standby;
+  // 57014: cancelled; 55P03: lock_timeout.
+  if (code === "57014" || code === "55P03") return "timeout";
+  // Class 08, 57P and 25P: gone or going; 53: no resources; 28: the role was just taken away; 25006: a read-only standby;
   // 40: deadlock or serialization; 42501 and 3D: a rotation half-way.
-  return /^(08|57|53|28|40|25006|42501|3D)/.test(code) ? "connection" : "query";
+  return /^(08|57|53|28|40|25006|25P|42501|3D)/.test(code) ? "connection" : "query";
+}
+
+/** @throws {UserError} when the database cannot hold every character. @param encoding its `server_encoding` */
+export function requireUtf8(encoding: string | undefined): void {
+  if (encoding !== "UTF8")
+    throw new UserError(
+      `database: its encoding is ${encoding ?? "unknown"}, which cannot hold every event; make it anew with ENCODING 'UTF8' TEMPLATE template0.`,
+    );
 }
 
 /** The database of one configuration: a pool for storing and one for reading. Idle connections that are lost are counted. */
 export class Storage {
-  readonly #writers: pg.Pool;
-  readonly #readers: pg.Pool;
+  readonly #writers: Connections;
+  readonly #readers: Connections;
   schemaVersion = 0;
   #users = 0;
   #unused: (() => void) | undefined;
@@ -86,24 +88,11 @@ export class Storage {
     readonly log: FastifyBaseLogger,
   ) {
     const base = clientConfig(config.database, "audit-svc");
-    const seconds = config.limits.storeSeconds;
-    this.#writers = new pg.Pool({
-      ...base,
-      // One more than the ingestion uses, for the probe.
-      max: config.limits.writers + 1,
-      statement_timeout: seconds * 2000,
-      // A server that vanished without closing the connection answers nothing at all; only this notices.
-      query_timeout: seconds * 2000 + 1000,
-      idleTimeoutMillis: 60_000,
-    });
-    this.#readers = new pg.Pool({
-      ...base,
-      max: config.limits.readers,
-      statement_timeout: 30_000,
-      query_timeout: 31_000,
-      idleTimeoutMillis: 60_000,
-    });
-    for (const pool of [this.#writers, this.#readers]) pool.on("error", (error) => this.count(error));
+    const { storeSeconds, writers, readers } = config.limits;
+    const lost = (error: Error): void => void this.count(error);
+    // One writer more than the ingestion uses, for the probe.
+    this.#writers = new Connections(base, storeSeconds * 2, writers + 1, lost);
+    this.#readers = new Connections(base, 30, readers, lost);
   }
 
   /** Counts an error in the metrics, logs it, and answers its kind. */
@@ -126,23 +115,25 @@ export class Storage {
    * @throws {UserError} what is missing and how to mend it
    */
   async probe(): Promise<void> {
-    let rights: { known: boolean | null; may: boolean | null; standby: boolean } | undefined;
+    let found: { known: boolean | null; may: boolean | null; standby: boolean; readOnly: boolean; encoding: string } | undefined; // prettier-ignore
     let version = 0;
     try {
       const result = await this.write((db) =>
-        db.query<NonNullable<typeof rights>>(
+        db.query<NonNullable<typeof found>>(
           `SELECT has_table_privilege(to_regclass('audit.schema_migrations'), 'SELECT') AS known,
                 has_table_privilege(to_regclass('audit.events'), 'INSERT')
                   AND has_table_privilege(to_regclass('audit.event_ids'), 'INSERT') AS may,
-                pg_is_in_recovery() AS standby`,
+                pg_is_in_recovery() AS standby,
+                current_setting('transaction_read_only')::boolean AS "readOnly",
+                current_setting('server_encoding') AS encoding`,
         ),
       );
-      rights = result.rows[0];
-      if (rights?.known === true) {
-        const found = await this.write((db) =>
+      found = result.rows[0];
+      if (found?.known === true) {
+        const newest = await this.write((db) =>
           db.query<{ v: number }>("SELECT max(version)::int AS v FROM audit.schema_migrations"),
         );
-        version = found.rows[0]?.v ?? 0;
+        version = newest.rows[0]?.v ?? 0;
       }
     } catch (error) {
       this.count(error);
@@ -158,9 +149,14 @@ export class Storage {
         `database: its schema has version ${version} and ${SCHEMA_VERSION} is needed; run \`migrate\` with this role granted.`,
       );
     }
-    if (rights?.may !== true)
+    if (found?.may !== true)
       throw new UserError("database: this role may not insert events; run `migrate` with runtimeRole set.");
-    if (rights.standby) throw new UserError("database: the server is a read-only standby.");
+    if (found.standby) throw new UserError("database: the server is a read-only standby.");
+    if (found.readOnly)
+      throw new UserError(
+        "database: its transactions are read-only; set default_transaction_read_only = off for the database and for this role.",
+      );
+    requireUtf8(found.encoding);
   }
 
   /** Makes coming months' partitions where they are missing. */
@@ -175,27 +171,17 @@ export class Storage {
    */
   async rehearse(): Promise<void> {
     const { limits } = this.config;
-    const store = async (pool: pg.Pool): Promise<void> => {
-      const client = await pool.connect();
-      let done = false;
-      try {
-        const event = { ...REHEARSED, occurredAt: new Date().toISOString() };
-        const batch = batchOf(checkEvents([event], limits, undefined));
-        await client.query("BEGIN");
-        await storeBatches(client, [batch]);
-        await client.query("ROLLBACK");
-        done = true;
-      } finally {
-        // Closed when it failed: it may be in the middle of a transaction.
-        client.release(!done);
-      }
+    const store = async (db: pg.ClientBase): Promise<void> => {
+      const event = { ...REHEARSED, occurredAt: new Date().toISOString() };
+      const batch = batchOf(checkEvents([event], limits, undefined));
+      await db.query("BEGIN");
+      await storeBatches(db, [batch]);
+      await db.query("ROLLBACK");
     };
     try {
       // All at once, so that each has a connection of its own.
-      await this.write(async (pool) => {
-        const outcomes = await Promise.allSettled(Array.from({ length: limits.writers }, () => store(pool)));
-        for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
-      });
+      const outcomes = await Promise.allSettled(Array.from({ length: limits.writers }, () => this.write(store)));
+      for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
     } catch (error) {
       this.count(error);
       throw new UserError(`database: an event cannot be stored: ${reasonOf(error)}`);
@@ -205,33 +191,35 @@ export class Storage {
   /** Size of the database, in bytes, and the moment up to which events have partitions, in ms since 1970. */
   async room(): Promise<{ bytes: number; partitionsEnd: number }> {
     const result = await this.write((db) =>
-      db.query<{ bytes: string; end: string }>(
-        `SELECT pg_database_size(current_database()) AS bytes,
-                extract(epoch FROM max(substring(pg_get_expr(relpartbound, oid) FROM 'TO \\(''([^'']+)''')::timestamptz)) AS "end"
-           FROM pg_class JOIN pg_inherits ON inhrelid = oid WHERE inhparent = 'audit.events'::regclass`,
+      db.query<{ bytes: string; month: string | null }>(
+        // By the months' names: how a bound is written depends on the session.
+        `SELECT pg_database_size(current_database()) AS bytes, max(right(relname, 7)) AS month
+           FROM pg_class JOIN pg_inherits ON inhrelid = oid
+          WHERE inhparent = 'audit.events'::regclass AND relname ~ '^events_[0-9]{4}_[0-9]{2}$'`,
       ),
     );
     const [row] = result.rows;
-    return { bytes: Number(row?.bytes), partitionsEnd: Number(row?.end) * 1000 };
+    const [year, month] = (row?.month ?? "").split("_").map(Number);
+    return { bytes: Number(row?.bytes), partitionsEnd: Date.UTC(year ?? NaN, month ?? NaN) };
   }
 
   /** Runs a statement that stores. */
-  write<T>(statement: (db: pg.Pool) => Promise<T>): Promise<T> {
+  write<T>(statement: (db: pg.ClientBase) => Promise<T>): Promise<T> {
     return this.#use(this.#writers, statement);
   }
 
   /** Runs a statement that reads. */
-  read<T>(statement: (db: pg.Pool) => Promise<T>): Promise<T> {
+  read<T>(statement: (db: pg.ClientBase) => Promise<T>): Promise<T> {
     return this.#use(this.#readers, statement);
   }
 
   /** Connections by state, of both pools together. */
   get connections(): { idle: number; busy: number; waiting: number } {
-    const sum = (get: (pool: pg.Pool) => number): number => get(this.#writers) + get(this.#readers);
+    const [writers, readers] = [this.#writers.state, this.#readers.state];
     return {
-      idle: sum((pool) => pool.idleCount),
-      busy: sum((pool) => pool.totalCount - pool.idleCount),
-      waiting: sum((pool) => pool.waitingCount),
+      idle: writers.idle + readers.idle,
+      busy: writers.busy + readers.busy,
+      waiting: writers.waiting + readers.waiting,
     };
   }
 
@@ -239,13 +227,13 @@ export class Storage {
   async close(): Promise<void> {
     // pg's own end() forgets those that wait for a connection: they would hang.
     if (this.#users > 0) await new Promise<void>((resolve) => (this.#unused = resolve));
-    await Promise.all([this.#writers.end(), this.#readers.end()]);
+    await Promise.all([this.#writers.close(), this.#readers.close()]);
   }
 
-  async #use<T>(pool: pg.Pool, statement: (db: pg.Pool) => Promise<T>): Promise<T> {
+  async #use<T>(connections: Connections, statement: (db: pg.ClientBase) => Promise<T>): Promise<T> {
     this.#users += 1;
     try {
-      const result = await statement(pool);
+      const result = await connections.use(statement);
       if (this.#awaySince !== undefined) this.#answersAgain(this.#awaySince);
       return result;
     } finally {

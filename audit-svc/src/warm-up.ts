@@ -82,8 +82,8 @@ function withoutRows(storage: Storage): Store {
   return {
     config: storage.config,
     write: (statement) =>
-      storage.write((pool) =>
-        statement({ query: (query) => pool.query({ ...query, values: query.values?.map(() => "{}") }) }),
+      storage.write((db) =>
+        statement({ query: (query) => db.query({ ...query, values: query.values?.map(() => "{}") }) }),
       ),
     count: (error) => storage.count(error),
     ensurePartitions: () => storage.ensurePartitions(),

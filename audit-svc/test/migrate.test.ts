@@ -62,15 +62,15 @@ describe("migrate", function () {
   it("says what is pending, does it, and then has nothing to do", async () => {
     assert.deepEqual(await run(content(), "--check"), {
       code: 3,
-      out: "pending: 1 events\nschema version 0, 1 pending\n",
+      out: "pending: 1 events\npending: 2 durable\nschema version 0, 2 pending\n",
     });
     const first = await run(content());
     assert.equal(first.code, 0, first.out);
-    assert.match(first.out, /^applied: 1 events\n/);
+    assert.match(first.out, /^applied: 1 events\napplied: 2 durable\n/);
     const second = await run(content());
     assert.equal(second.code, 0);
     assert.doesNotMatch(second.out, /applied/);
-    assert.deepEqual(await run(content(), "--check"), { code: 0, out: "schema version 1, 0 pending\n" });
+    assert.deepEqual(await run(content(), "--check"), { code: 0, out: "schema version 2, 0 pending\n" });
   });
 
   it("may run many times at once", async () => {

@@ -38,7 +38,7 @@ describe("reload", function () {
       status: "ready",
       generation: 1,
       digest: first,
-      schemaVersion: 1,
+      schemaVersion: 2,
     });
 
     const content = configContent(await database.addLogin(), { batchEvents: 1 });

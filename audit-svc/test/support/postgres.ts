@@ -39,11 +39,13 @@ export function sharedServer(): Promise<PostgresServer> {
  * Starts a server that a test or a benchmark may kill: by Docker where its image is there, else from the binaries on this machine.
  * @param hostNetwork without Docker's port forwarding in between, which would cost one side of a benchmark only
  * @param settings the server's, as `name=value`; default PostgreSQL's own
+ * @param standbyOf the server that it follows by streaming replication; one with `hostNetwork`
  * @throws when neither is there, naming both ways
  */
 export async function startServer({
   hostNetwork = false,
   settings = [] as readonly string[],
+  standbyOf = undefined as PostgresServer | undefined,
 } = {}): Promise<PostgresServer> {
   const image = process.env.AUDIT_TEST_POSTGRES_IMAGE ?? findImage();
   const binaries = findBinaries();
@@ -55,7 +57,9 @@ export async function startServer({
   const port = await freePort();
   const options = settings.flatMap((setting) => ["-c", setting]);
   const server =
-    image !== undefined ? inDocker(image, port, hostNetwork, options) : asProcess(binaries ?? "", port, options);
+    image !== undefined
+      ? inDocker(image, port, hostNetwork, options, standbyOf)
+      : asProcess(binaries ?? "", port, options, standbyOf);
   started.add(server);
   await server.start();
   return server;
@@ -98,7 +102,13 @@ function givenServer(url: string): PostgresServer {
   };
 }
 
-function inDocker(image: string, port: number, hostNetwork: boolean, settings: readonly string[]): PostgresServer {
+function inDocker(
+  image: string,
+  port: number,
+  hostNetwork: boolean,
+  settings: readonly string[],
+  standbyOf?: PostgresServer,
+): PostgresServer {
   const network = hostNetwork ? ["--network", "host", "-e", `PGPORT=${port}`] : ["-p", `127.0.0.1:${port}:5432`];
   const name = `audit-svc-test-${process.pid}-${port}`;
   const docker = (...args: string[]): string =>
@@ -113,7 +123,14 @@ function inDocker(image: string, port: number, hostNetwork: boolean, settings: r
       await until(() => docker("inspect", "-f", "{{.State.Running}}", name).trim() === "false", 10_000);
     },
     async start() {
+      const data = "/tmp/standby";
+      const copy = `test -s ${data}/PG_VERSION || pg_basebackup -D ${data} -R -X stream -c fast -d "$PRIMARY" && exec postgres -D ${data} -p ${port} "$@"`;
       if (made) docker("start", name);
+      else if (standbyOf !== undefined)
+        docker(
+          ...["run", "-d", "--name", name, "--network", "host", "--user", "postgres", "-e", `PRIMARY=${standbyOf.url}`],
+          ...[image, "sh", "-c", copy, "sh", ...settings],
+        );
       else
         docker(
           "run",
@@ -155,7 +172,7 @@ function inDocker(image: string, port: number, hostNetwork: boolean, settings: r
   };
 }
 
-function asProcess(bin: string, port: number, settings: readonly string[]): PostgresServer {
+function asProcess(bin: string, port: number, settings: readonly string[], standbyOf?: PostgresServer): PostgresServer {
   const directory = mkdtempSync(join(tmpdir(), "audit-svc-pg-"));
   // PostgreSQL refuses to run as root.
   const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : { uid: undefined, gid: undefined };
@@ -187,6 +204,8 @@ function asProcess(bin: string, port: number, settings: readonly string[]): Post
       await gone;
     },
     async start() {
+      const copy = ["-D", data, "-R", "-X", "stream", "-c", "fast", "-d", standbyOf?.url ?? ""];
+      if (!existsSync(data) && standbyOf !== undefined) execFileSync(join(bin, "pg_basebackup"), copy, options);
       if (!existsSync(data)) execFileSync(join(bin, "initdb"), ["-D", data, "-A", "trust", "-U", "postgres"], options);
       child = spawn(
         join(bin, "postgres"),

@@ -1,0 +1,100 @@
+import pg from "pg";
+
+/** The server function whose notice says that a commit stopped waiting for its standby. Its text depends on `lc_messages`, its code is that of any warning. */
+const STANDBY_WAIT = "SyncRepWaitForLSN";
+
+/** A commit took place on the server alone: its wait for a synchronous standby was cancelled, so a failover may lose it. */
+export class UnconfirmedCommit extends Error {
+  constructor() {
+    super("the commit was not confirmed by the synchronous standby");
+  }
+}
+
+/**
+ * Runs statements over a connection and has the server cancel what takes too long. The server's own `statement_timeout` would not
+ * do: poolers refuse it as a startup parameter, and a commit that waits for a standby is not subject to it.
+ * @param seconds after which the server is asked to cancel
+ * @throws {UnconfirmedCommit} when a commit took place, but not on the synchronous standby
+ */
+export async function supervise<T>(
+  client: pg.ClientBase,
+  config: pg.ClientConfig,
+  seconds: number,
+  work: () => Promise<T>,
+): Promise<T> {
+  let unconfirmed = false;
+  const notice = ({ routine }: { routine?: string | undefined }): void => {
+    unconfirmed ||= routine === STANDBY_WAIT;
+  };
+  client.on("notice", notice);
+  const timer = setTimeout(() => cancel(client, config), seconds * 1000);
+  try {
+    const result = await work();
+    if (unconfirmed) throw new UnconfirmedCommit();
+    return result;
+  } finally {
+    clearTimeout(timer);
+    client.off("notice", notice);
+  }
+}
+
+/** Asks the server to cancel what a connection runs, over a connection of its own, as PostgreSQL's protocol has it. */
+function cancel(client: pg.ClientBase, { host, port, ssl }: pg.ClientConfig): void {
+  const { processID, secretKey } = client as unknown as { processID: number; secretKey: number };
+  const connection = new pg.Connection({ ssl: ssl as pg.ConnectionConfig["ssl"] }) as pg.Connection & {
+    connect(port: number | undefined, host: string | undefined): void;
+    cancel(processID: number, secretKey: number): void;
+  };
+  const send = (): void => connection.cancel(processID, secretKey);
+  connection.once("connect", send).once("sslconnect", send);
+  connection.on("error", () => undefined);
+  connection.stream.once("close", () => clearTimeout(limit));
+  const limit = setTimeout(() => connection.stream.destroy(), 5000);
+  connection.connect(port, host);
+}
+
+/** A pool of connections that are used through {@link supervise}. */
+export class Connections {
+  readonly #pool: pg.Pool;
+
+  /** @param seconds that one use of a connection may take */
+  constructor(
+    private readonly config: pg.ClientConfig,
+    private readonly seconds: number,
+    max: number,
+    lost: (error: Error) => void,
+  ) {
+    this.#pool = new pg.Pool({
+      ...config,
+      max,
+      // A server that vanished without closing the connection answers nothing at all; only this notices.
+      query_timeout: seconds * 1000 + 1000,
+      idleTimeoutMillis: 60_000,
+    });
+    // The pool tells of those that are lost while idle; those in use fail their statement.
+    this.#pool.on("error", lost);
+    this.#pool.on("connect", (client) => client.on("error", () => undefined));
+  }
+
+  /** Runs statements over one connection, which is closed when they fail: it may be in the middle of a transaction. */
+  async use<T>(work: (db: pg.ClientBase) => Promise<T>): Promise<T> {
+    const client = await this.#pool.connect();
+    let done = false;
+    try {
+      const result = await supervise(client, this.config, this.seconds, () => work(client));
+      done = true;
+      return result;
+    } finally {
+      client.release(!done);
+    }
+  }
+
+  get state(): { idle: number; busy: number; waiting: number } {
+    const { idleCount, totalCount, waitingCount } = this.#pool;
+    return { idle: idleCount, busy: totalCount - idleCount, waiting: waitingCount };
+  }
+
+  close(): Promise<void> {
+    return this.#pool.end();
+  }
+}
