@@ -41,7 +41,7 @@ export async function supervise<T>(
 /** Asks the server to cancel what a connection runs, over a connection of its own, as PostgreSQL's protocol has it. */
 function cancel(client: pg.ClientBase, { host, port, ssl }: pg.ClientConfig): void {
   const { processID, secretKey } = client as unknown as { processID: number; secretKey: number };
-  const connection = new pg.Connection({ ssl: ssl as pg.ConnectionConfig["ssl"] }) as pg.Connection & {
+  const connection = new pg.Connection({ ssl }) as pg.Connection & {
     connect(port: number | undefined, host: string | undefined): void;
     cancel(processID: number, secretKey: number): void;
   };

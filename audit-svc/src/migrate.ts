@@ -62,14 +62,15 @@ type Migration = Awaited<ReturnType<Postgrator["getMigrations"]>>[number];
  * @throws {UserError} what the database refused
  */
 export async function migrate(config: Config, { check, print }: MigrateOptions): Promise<number> {
-  const client = new pg.Client(clientConfig(config.database, "audit-svc migrate"));
+  const settings = clientConfig(config.database, "audit-svc migrate");
+  const client = new pg.Client(settings);
   client.on("error", () => undefined);
   try {
     await client.connect();
   } catch (error) {
     throw new UserError(`database: ${reasonOf(error)}`);
   }
-  const transaction = <T>(work: () => Promise<T>): Promise<T> => inTransaction(client, config, work);
+  const transaction = <T>(work: () => Promise<T>): Promise<T> => inTransaction(client, settings, config, work);
   const postgrator = new Postgrator({
     driver: "pg",
     migrationPattern: `${migrationsDirectory()}/*.sql`,
@@ -83,7 +84,7 @@ export async function migrate(config: Config, { check, print }: MigrateOptions):
   };
   try {
     if (check) {
-      const { current, migrations } = await inTransaction(client, config, pending, false);
+      const { current, migrations } = await inTransaction(client, settings, config, pending, false);
       for (const m of migrations) print(`pending: ${m.version} ${m.name}`);
       print(`schema version ${current}, ${migrations.length} pending`);
       return migrations.length;
@@ -150,7 +151,8 @@ async function maintain(client: pg.Client, config: Config, print: (line: string)
  */
 async function inTransaction<T>(
   client: pg.Client,
-  { database, ownerRole }: Config,
+  settings: pg.ClientConfig,
+  { ownerRole }: Config,
   work: () => Promise<T>,
   alone = true,
 ): Promise<T> {
@@ -165,6 +167,6 @@ async function inTransaction<T>(
     await client.query("ROLLBACK").catch(() => undefined);
     throw error;
   }
-  await supervise(client, clientConfig(database, "audit-svc migrate"), COMMIT_SECONDS, () => client.query("COMMIT"));
+  await supervise(client, settings, COMMIT_SECONDS, () => client.query("COMMIT"));
   return result;
 }
