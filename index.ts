@@ -3,13 +3,14 @@ import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import * as grafana from "@pulumiverse/grafana";
 import * as c from "./components";
-import { certificateSource, registryLogin, settingsOfStack } from "./config";
+import { certificateSource, registryLogin, serversOf, settingsOfStack } from "./config";
 import { publishedDashboard } from "./dashboards";
 import { ROUTES } from "./nginx/routes";
 
 /** The program: an async function, because it reads what the last run left before it makes anything. */
 export = async () => {
   const s = settingsOfStack();
+  await c.checkCertificates(serversOf(s), s.caFile);
   const self = new pulumi.StackReference(`${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`);
   const previous = (await self.getOutputDetails("releases")).value as c.ReleaseState | undefined;
   const previousVersion = (await self.getOutputDetails("databasePasswordVersion")).value as number | undefined;
@@ -20,6 +21,7 @@ export = async () => {
   const inVault = new vault.Provider("vault", {
     address: s.vaultAddress,
     namespace: s.vaultNamespace,
+    caCertFile: s.caFile?.file,
     skipChildToken: true,
   });
   const inPostgres = new postgresql.Provider("postgres", {
@@ -28,11 +30,13 @@ export = async () => {
     port: s.databaseAdminPort || s.databasePort,
     username: s.databaseAdminUser,
     sslmode: s.databaseSslMode,
+    // With `require` the driver would take it for verify-ca.
+    sslrootcert: s.databaseSslMode === "verify-full" ? s.caFile?.file : undefined,
     superuser: false,
   });
   const inGrafana = new grafana.Provider(
     "grafana",
-    { url: s.grafanaUrl },
+    { url: s.grafanaUrl, caCert: s.caFile?.file },
     { transformations: [c.loginFromEnvironment("auth")] },
   );
   const vm = new c.DockerHost("vm", {
@@ -44,8 +48,14 @@ export = async () => {
   });
   const monitoring = c.filesHost("monitoring", s.prometheusHost, s.prometheusSshOptions, s.prometheusImage);
 
+  const server = {
+    host: s.databaseHost,
+    port: s.databasePort,
+    sslMode: s.databaseSslMode,
+    authority: s.databaseSslMode === "verify-full" ? s.caFile : undefined,
+  };
   const database = new c.Database("audit", {
-    server: { host: s.databaseHost, port: s.databasePort, sslMode: s.databaseSslMode },
+    server,
     database: s.databaseName,
     provider: inPostgres,
     protect: s.protectData,
@@ -75,7 +85,12 @@ export = async () => {
     networks,
     boundCidrs: s.hostCidr === undefined ? undefined : [s.hostCidr],
   };
-  const vaultAccess = { provider: inVault, address: s.vaultAddress, namespace: s.vaultNamespace };
+  const vaultAccess = {
+    provider: inVault,
+    address: s.vaultAddress,
+    namespace: s.vaultNamespace,
+    authority: s.caFile,
+  };
   const vaultForAgents = {
     ...vaultAccess,
     agentAddress: s.vaultAgentAddress ?? s.vaultAddress,
@@ -84,7 +99,7 @@ export = async () => {
     s.databaseCredentials === "dynamic"
       ? new c.DatabaseCredentials("audit-svc", {
           database,
-          server: { host: s.databaseHost, port: s.databasePort, sslMode: s.databaseSslMode },
+          server,
           postgres: inPostgres,
           vault: vaultAccess,
         })
@@ -146,6 +161,7 @@ export = async () => {
     environment: s.environment,
     prometheus: {
       url: s.prometheusUrl,
+      authority: s.caFile,
       targets:
         s.prometheusDiscovery === "http"
           ? { by: "http", host: vm, published: edge.targets }
@@ -160,7 +176,7 @@ export = async () => {
       publicUrl: s.grafanaPublicUrl ?? s.grafanaUrl,
       dataSource:
         s.grafanaDataSource === undefined
-          ? { prometheusUrl: s.grafanaPrometheusUrl ?? s.prometheusUrl }
+          ? { prometheusUrl: s.grafanaPrometheusUrl ?? s.prometheusUrl, authority: s.caFile }
           : { uid: s.grafanaDataSource },
       nginxDashboard: await publishedDashboard(),
     },

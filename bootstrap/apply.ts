@@ -21,7 +21,7 @@ export async function applyVaultPlan(request: VaultRequest, plan: VaultPlan, che
   const changes: string[] = [];
   const change = async (what: string, path: string, body: object): Promise<void> => {
     changes.push(what);
-    if (!check) await request("POST", path, body);
+    if (!check) await request("POST", path, body).catch(withCure);
   };
   const dataAt = async (path: string): Promise<Answer | undefined> =>
     (await request("GET", path))?.data as Answer | undefined;
@@ -60,6 +60,15 @@ export async function applyVaultPlan(request: VaultRequest, plan: VaultPlan, che
     if (differs.length > 0) await change(`${path}: ${differs.join(", ")} set`, path, send ?? body);
   }
   return changes;
+}
+
+/** Vault asks GitLab itself, and says only what Go says about its certificate. */
+function withCure(error: unknown): never {
+  if (error instanceof Error && error.message.includes("x509: "))
+    throw new SetupError(
+      `${error.message.trim()}\nVault does not trust GitLab's certificate: name a PEM file with the authority that signed it in gitlab.caFile.`,
+    );
+  throw error;
 }
 
 /** The SSH engine answers 400 instead of 404 while it has no key; an engine that a check only would enable answers 404 or 400. */

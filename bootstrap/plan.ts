@@ -100,7 +100,7 @@ export function planVault(settings: VaultSettings): VaultPlan {
         body: {
           bound_issuer: gitlab.url,
           ...(gitlab.publicKeys === undefined
-            ? { oidc_discovery_url: gitlab.url }
+            ? { oidc_discovery_url: gitlab.url, oidc_discovery_ca_pem: gitlab.caFile?.pem ?? "" }
             : { jwt_validation_pubkeys: gitlab.publicKeys }),
         },
       },

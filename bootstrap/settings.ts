@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { readCertificateAuthority } from "../components/certificate-authority";
 import { isKeptByVault, KEPT_BY_VAULT } from "../components/vault-paths";
 
 /** A mistake of the command's user. Not the program's UserError: that loads all of Pulumi. */
@@ -16,6 +17,15 @@ const address = z
   .string()
   .regex(/^https?:\/\/[^\s@]+[^\s@/]$/, "must be http:// or https://, without a login, and without a slash at its end");
 
+const authority = z.string().transform((file, context) => {
+  try {
+    return readCertificateAuthority(file);
+  } catch (error) {
+    context.addIssue({ code: "custom", message: (error as Error).message });
+    return z.NEVER;
+  }
+});
+
 /** What differs from one Vault to another. Descriptions of the keys are in docs/guide.md, section Vault. */
 const schema = z.strictObject({
   /** GitLab as its ID tokens name it (`iss`), and the project whose pipelines deploy. */
@@ -25,6 +35,8 @@ const schema = z.strictObject({
     /** The project's number: a path can be taken by another project later, the number cannot. */
     projectId: z.int().positive().optional(),
     defaultBranch: z.string().min(1).default("main"),
+    /** PEM file with the authority that signed GitLab's certificate, for Vault; default: a public one. */
+    caFile: authority.optional(),
     /** PEM keys that sign the ID tokens. Default: asked of GitLab itself, by OIDC discovery. */
     publicKeys: z
       .array(z.string().trim().startsWith("-----BEGIN PUBLIC KEY-----", "must be a PEM public key"))

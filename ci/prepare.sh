@@ -15,7 +15,10 @@ debian() { # program package...
   if command -v "$program" > /dev/null; then return; fi
   command -v apt-get > /dev/null && [ "$(id -u)" = 0 ] ||
     fail "$program is not in the job's image and cannot be installed; use a Debian image as root, or one that has it (CI_IMAGE)"
-  apt-get update -q > /dev/null && apt-get install -q -y --no-install-recommends "$@" > /dev/null ||
+  # A mirror of one's own may have a certificate of one's own.
+  trust=${SSL_CERT_FILE:+-o Acquire::https::CAInfo=$SSL_CERT_FILE}
+  # shellcheck disable=SC2086 -- two words or none; mktemp's path has no blanks
+  apt-get $trust update -q > /dev/null && apt-get $trust install -q -y --no-install-recommends "$@" > /dev/null ||
     fail "apt-get could not install $*"
 }
 

@@ -7,7 +7,7 @@ import type { DockerHost } from "./docker-host";
 import type { Networks } from "./networks";
 import { SECRET_ID_TTL } from "./secret-id-issue";
 import { dockerRun } from "./shell";
-import { vaultEnvironment, type VaultForAgents } from "./vault-access";
+import { vaultCliEnvironment, vaultEnvironment, type VaultForAgents } from "./vault-access";
 
 export interface AppRoleLoginArgs {
   vault: VaultForAgents;
@@ -93,7 +93,7 @@ export function appRoleLogin(name: string, args: AppRoleLoginArgs, opts: { paren
         volumes: [`${name}-credentials:/credentials`],
         // The files become the agent's own; without these rights root could not give them away or replace them.
         capabilities: ["CHOWN", "DAC_OVERRIDE", "FOWNER"],
-        environment: { ...vaultEnvironment({ ...args.vault, address: args.vault.agentAddress }), HOME: "/tmp" },
+        environment: { ...vaultCliEnvironment(args.vault), HOME: "/tmp" },
         command: ["-c", unwrapScript(`auth/${appRoleMount}/role/${name}/secret-id`, args.vault.namespace)],
       }),
     ),

@@ -50,11 +50,10 @@ export class AuditService extends pulumi.ComponentResource {
     super("audit:index:AuditService", name, {}, opts);
     const { plan } = args.slots;
 
-    const image = new docker.RemoteImage(
-      `${name}-image`,
-      { name: plan.wanted.image, keepLocally: true },
-      { parent: this, provider: args.host.provider, dependsOn: [args.slots.guard] },
-    );
+    const image = args.host.image(`${name}-image`, plan.wanted.image, {
+      parent: this,
+      dependsOn: [args.slots.guard],
+    });
     const migrated = this.#migrate(name, args, image);
     this.schemaVersion = migrated.stdout.apply(schemaVersionIn);
 

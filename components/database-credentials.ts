@@ -42,7 +42,7 @@ export class DatabaseCredentials extends pulumi.ComponentResource {
     this.path = `${mount}/creds/${name}`;
     const maker = this.#maker(name, args);
 
-    const { host, port, sslMode } = args.server;
+    const { host, port, sslMode, authority } = args.server;
     const connection = new vault.database.SecretBackendConnection(
       `${name}-database`,
       {
@@ -54,6 +54,8 @@ export class DatabaseCredentials extends pulumi.ComponentResource {
           connectionUrl: pulumi.interpolate`postgresql://{{username}}:{{password}}@${inUrl(host)}:${port}/${args.database.name}?sslmode=${sslMode}`,
           username: maker.login,
           password: maker.password,
+          // Vault's server has a store of its own, and no file of ours.
+          tlsCa: authority?.pem,
         },
       },
       { ...inVault, dependsOn: maker.rights },

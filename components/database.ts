@@ -1,6 +1,7 @@
 import * as postgresql from "@pulumi/postgresql";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
+import type { CertificateAuthority } from "./certificate-authority";
 import { UserError } from "./user-error";
 
 export interface DatabaseServer {
@@ -9,6 +10,8 @@ export interface DatabaseServer {
   port: number;
   /** `disable`, `require` or `verify-full`, for the service's connections. */
   sslMode: string;
+  /** Who signed its certificate, for `verify-full`; default: who the service's image trusts. */
+  authority?: CertificateAuthority;
 }
 
 export interface DatabaseArgs {
@@ -39,6 +42,8 @@ export interface Connection {
   port: number;
   name: string;
   sslmode: string;
+  /** PEM; absent when the service's image knows whom to trust. */
+  caCertificate?: string;
   /** Absent when others make the logins. */
   user?: string;
   password?: string;
@@ -51,7 +56,7 @@ export interface Connection {
  *
  * @example
  * const database = new Database("audit", {
- *   server: { host: "db.example.com", port: 5432, sslMode: "require" },
+ *   server: { host: "db.example.com", port: 5432, sslMode: "verify-full" },
  *   database: "audit",
  *   provider,
  * });
@@ -139,6 +144,7 @@ export class Database extends pulumi.ComponentResource {
           user: login,
           password: value,
           sslmode: args.server.sslMode,
+          ...(args.server.authority && { caCertificate: args.server.authority.pem }),
         })),
       );
     this.connection = connectionAs(role, app?.password);

@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { clearsLeftovers } from "./leftovers";
 import { LostAndFound, type Left, type Recreated } from "./lost-and-found";
 import { hostScript, remoteShell, strictSsh, type ScriptArgs, type ScriptOptions } from "./host-script";
+import { trustedRegistryScript } from "./preflight";
 import { commandLine } from "./shell";
 
 export interface DockerHostArgs {
@@ -34,9 +35,12 @@ export class DockerHost extends pulumi.ComponentResource {
   readonly #lost: LostAndFound;
   readonly #toolsImage: docker.RemoteImage;
   readonly #shell: string;
+  readonly #name: string;
+  readonly #registries = new Map<string, pulumi.Resource>();
 
   constructor(name: string, args: DockerHostArgs, opts?: pulumi.ComponentResourceOptions) {
     super("audit:index:DockerHost", name, {}, opts);
+    this.#name = name;
     this.#shell = remoteShell(args.address, args.sshOptions ?? []);
     this.provider = new docker.Provider(
       name,
@@ -93,8 +97,28 @@ export class DockerHost extends pulumi.ComponentResource {
   }
 
   /** An image pulled to this host, unless it is there already; kept when the resource is removed. */
-  image(name: string, reference: string, opts: pulumi.CustomResourceOptions): docker.RemoteImage {
-    return new docker.RemoteImage(name, { name: reference, keepLocally: true }, { ...opts, provider: this.provider });
+  image(
+    name: string,
+    reference: string,
+    opts: { parent: pulumi.Resource; dependsOn?: readonly pulumi.Resource[] },
+  ): docker.RemoteImage {
+    const dependsOn = [this.#trusted(reference), ...(opts.dependsOn ?? [])];
+    return new docker.RemoteImage(
+      name,
+      { name: reference, keepLocally: true },
+      { ...opts, provider: this.provider, dependsOn },
+    );
+  }
+
+  /** Done once the host is known to trust the registry's certificate; one for each registry. */
+  #trusted(reference: string): pulumi.Resource {
+    const registry = reference.slice(0, Math.max(0, reference.indexOf("/")));
+    const known = this.#registries.get(registry);
+    if (known !== undefined) return known;
+    const name = this.#registries.size === 0 ? `${this.#name}-registry` : `${this.#name}-registry-${registry}`;
+    const trusted = hostScript(name, this.#shell, { script: trustedRegistryScript(reference) }, { parent: this });
+    this.#registries.set(registry, trusted);
+    return trusted;
   }
 
   /** The local shell line that runs a shell line on this host. */

@@ -15,7 +15,7 @@ import type { Networks } from "./networks";
 import { dockerRun } from "./shell";
 import { UserError } from "./user-error";
 import type { VaultForAgents } from "./vault-access";
-import { vaultAgent, type AgentMetrics } from "./vault-agent";
+import { AUTHORITY_FILE, vaultAgent, type AgentMetrics } from "./vault-agent";
 
 /** Gid of nginx in the official image. */
 const NGINX_GID = 101;
@@ -128,6 +128,7 @@ export class EdgeCertificate extends pulumi.ComponentResource {
       ...source,
       vaultAddress: args.vault.agentAddress,
       namespace: args.vault.namespace,
+      caFile: args.vault.authority && AUTHORITY_FILE,
       serverName: args.serverName,
       roleIdFile: "/credentials/role_id",
       secretIdFile: "/credentials/secret_id",
@@ -139,7 +140,7 @@ export class EdgeCertificate extends pulumi.ComponentResource {
       {
         host,
         login,
-        namespace: args.vault.namespace,
+        vault: args.vault,
         gid: NGINX_GID,
         files,
         rendered: this.certificate,

@@ -1,6 +1,8 @@
 export { AccessTokens, type AccessTokensArgs, type TokenHash } from "./access-tokens";
 export { addressPlan, type AddressPlan } from "./addresses";
 export { AuditService, type AuditServiceArgs } from "./audit-service";
+export { type CertificateAuthority } from "./certificate-authority";
+export { checkCertificates, httpsServer, type Server } from "./check-certificates";
 export { handToCi } from "./ci-outputs";
 export { DatabaseCredentials } from "./database-credentials";
 export { Database, type Connection, type DatabaseArgs, type DatabaseServer } from "./database";

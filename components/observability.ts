@@ -14,6 +14,7 @@ import {
   type ReplicaTarget,
   type TimeLeft,
 } from "../dashboards";
+import { nodeEnvironment, type CertificateAuthority } from "./certificate-authority";
 import type { DockerHost } from "./docker-host";
 import type { CertificateSource } from "./edge-certificate";
 import type { PublishedFiles } from "./edge-proxy";
@@ -44,7 +45,12 @@ export interface ObservabilityArgs {
   /** Name of this installation in labels. */
   environment: string;
   /** The existing Prometheus. */
-  prometheus: { url: string; targets: TargetsDelivery };
+  prometheus: {
+    url: string;
+    /** Who signed its certificate; default: a public authority. */
+    authority?: CertificateAuthority;
+    targets: TargetsDelivery;
+  };
   alerts: AlertsDelivery;
   /** The existing Grafana. */
   grafana: {
@@ -52,7 +58,7 @@ export interface ObservabilityArgs {
     /** Grafana as people open it. */
     publicUrl: string;
     /** uid of a data source that exists, or the address of Prometheus as Grafana reaches it to have one made. */
-    dataSource: { uid: string } | { prometheusUrl: string };
+    dataSource: { uid: string } | { prometheusUrl: string; authority?: CertificateAuthority };
     /** Text of the published dashboard of nginx-prometheus-exporter. */
     nginxDashboard: string;
   };
@@ -107,7 +113,7 @@ export class Observability extends pulumi.ComponentResource {
       `${name}-targets-up`,
       {
         create: "node --require tsx/cjs tools/check-targets.ts",
-        environment: { PROMETHEUS_URL: prometheus.url, AUDIT_TARGETS: list, AUDIT_TARGETS_PLACE: place },
+        environment: { ...prometheusEnvironment(prometheus), AUDIT_TARGETS: list, AUDIT_TARGETS_PLACE: place },
         triggers: [list, place],
         logging: command.types.enums.local.Logging.Stderr,
       },
@@ -123,7 +129,7 @@ export class Observability extends pulumi.ComponentResource {
     const rules = alertRules(alertOptions(args));
     const files = { [`audit-${args.environment}.yml`]: rules };
     const reloading = {
-      environment: { PROMETHEUS_URL: args.prometheus.url },
+      environment: prometheusEnvironment(args.prometheus),
       logging: command.types.enums.local.Logging.Stderr,
     };
     // Made before the file, so that it is taken away after it: only then does a reload forget the rules.
@@ -169,7 +175,12 @@ export class Observability extends pulumi.ComponentResource {
     const datasource = { uid: `${uid}-prometheus` };
     const made = new grafana.oss.DataSource(
       `${name}-prometheus`,
-      { uid: datasource.uid, name: `Prometheus of ${uid}`, type: "prometheus", url: dataSource.prometheusUrl },
+      {
+        ...{ uid: datasource.uid, name: `Prometheus of ${uid}`, type: "prometheus", url: dataSource.prometheusUrl },
+        ...(dataSource.prometheusUrl.startsWith("https://") && dataSource.authority
+          ? trusted(dataSource.authority)
+          : {}),
+      },
       opts,
     );
     return { folder, datasource, opts: { ...opts, dependsOn: [made] } };
@@ -210,6 +221,21 @@ export class Observability extends pulumi.ComponentResource {
       opts,
     );
   }
+}
+
+/** Grafana asks Prometheus by itself, and has a store of its own. */
+function trusted({
+  pem,
+}: CertificateAuthority): Pick<grafana.oss.DataSourceArgs, "jsonDataEncoded" | "secureJsonDataEncoded"> {
+  return {
+    jsonDataEncoded: JSON.stringify({ tlsAuthWithCACert: true }),
+    secureJsonDataEncoded: JSON.stringify({ tlsCACert: pem }),
+  };
+}
+
+/** For the programs of tools/ that ask Prometheus. */
+function prometheusEnvironment({ url, authority }: ObservabilityArgs["prometheus"]): Record<string, string> {
+  return { PROMETHEUS_URL: url, ...nodeEnvironment(authority) };
 }
 
 /** Where dashboards and alerts go in Grafana, what they ask, and the options of resources that ask it. */

@@ -65,3 +65,20 @@ export function freeSubnetsScript({ networks, setting }: FreeSubnets): string {
     }),
   ].join("\n");
 }
+
+/**
+ * Shell text that fails, and says what to do, when the host's Docker Engine does not trust the certificate of an image's registry. The
+ * engine has its own authorities, and what the plugin says of it names no place for them. Any other failure is the plugin's to tell:
+ * it has the login.
+ */
+export function trustedRegistryScript(reference: string): string {
+  const registry = reference.slice(0, reference.indexOf("/"));
+  const complaint =
+    `"The Docker Engine of this host does not trust the certificate of ${registry}: $said ` +
+    `Put the authority that signed it, in PEM format, into /etc/docker/certs.d/${registry}/ca.crt there, and deploy again."`;
+  return [
+    `docker image inspect ${quote(reference)} > /dev/null 2>&1 && exit 0`,
+    `said=$(docker pull --quiet ${quote(reference)} 2>&1) && exit 0`,
+    `case $said in *x509:*) echo ${complaint} >&2; exit 1 ;; esac`,
+  ].join("\n");
+}

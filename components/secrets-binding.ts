@@ -18,7 +18,7 @@ import type { Replica } from "./release";
 
 import type { Slots } from "./slots";
 import type { VaultForAgents } from "./vault-access";
-import { vaultAgent, type AgentMetrics } from "./vault-agent";
+import { AUTHORITY_FILE, vaultAgent, type AgentMetrics } from "./vault-agent";
 
 export interface SecretsBindingArgs {
   /** Vault, and where the secret is in it. */
@@ -137,6 +137,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
       "agent.hcl": renderAgentConfig({
         vaultAddress: args.vault.agentAddress,
         namespace: args.vault.namespace,
+        caFile: args.vault.authority && AUTHORITY_FILE,
         roleIdFile: "/credentials/role_id",
         secretIdFile: "/credentials/secret_id",
         templateFile: "/agent/config.ctmpl",
@@ -160,7 +161,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
       {
         host: args.host,
         login,
-        namespace: args.vault.namespace,
+        vault: args.vault,
         gid,
         files,
         rendered: configPath,

@@ -1,4 +1,5 @@
 import type * as vault from "@pulumi/vault";
+import { nodeEnvironment, type CertificateAuthority } from "./certificate-authority";
 
 /** An existing Vault, and how it is reached. */
 export interface VaultAccess {
@@ -7,6 +8,8 @@ export interface VaultAccess {
   address: string;
   /** Namespace (Vault Enterprise, HCP Vault) that holds everything of this program, for example `team`; default none. */
   namespace?: string;
+  /** Who signed its certificate; default: a public authority. */
+  authority?: CertificateAuthority;
 }
 
 /** A Vault that containers on the VM ask as well. */
@@ -17,7 +20,19 @@ export interface VaultForAgents extends VaultAccess {
   appRoleMount?: string;
 }
 
-/** The vault CLI's own variables, which the programs of vault-agent/ heed, too. The token comes from the process's environment. */
-export function vaultEnvironment({ address, namespace }: VaultAccess): Record<string, string> {
+/** For the programs of vault-agent/, which heed the vault CLI's variables. The token comes from the process's environment. */
+export function vaultEnvironment({ address, namespace, authority }: VaultAccess): Record<string, string> {
+  return { ...forCli(address, namespace), ...nodeEnvironment(authority) };
+}
+
+/** For the vault CLI in a container on the VM, which has no files of ours. */
+export function vaultCliEnvironment({ agentAddress, namespace, authority }: VaultForAgents): Record<string, string> {
+  return {
+    ...forCli(agentAddress, namespace),
+    ...(authority === undefined ? {} : { VAULT_CACERT_BYTES: authority.pem }),
+  };
+}
+
+function forCli(address: string, namespace: string | undefined): Record<string, string> {
   return { VAULT_ADDR: address, ...(namespace === undefined ? {} : { VAULT_NAMESPACE: namespace }) };
 }

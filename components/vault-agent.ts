@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
@@ -8,12 +9,15 @@ import { digestOf } from "./digest";
 import type { DockerHost } from "./docker-host";
 import { hardened, LOG_OPTIONS, pidsLimit, scratch } from "./hardening";
 import { HostFiles } from "./host-files";
+import type { VaultForAgents } from "./vault-access";
+
+/** Where an agent finds the authorities that signed Vault's certificate, if they are given. */
+export const AUTHORITY_FILE = "/agent/ca.pem";
 
 export interface VaultAgentArgs {
   host: DockerHost;
   login: AppRoleLogin;
-  /** Vault's namespace that the agent logs in to; default none. */
-  namespace?: string;
+  vault: Pick<VaultForAgents, "namespace" | "authority">;
   /** Numeric group of those who read what the agent renders. */
   gid: number;
   /** The agent's files in `/agent`: `agent.hcl`, its templates and scripts. Those of its health check are added. */
@@ -56,7 +60,8 @@ export function vaultAgent(name: string, args: VaultAgentArgs, opts: { parent: p
   const file = `${directory}/agent.prom`;
   const files = {
     ...args.files,
-    "look.sh": renderLookScript(args.namespace),
+    ...(args.vault.authority === undefined ? {} : { [basename(AUTHORITY_FILE)]: args.vault.authority.pem }),
+    "look.sh": renderLookScript(args.vault.namespace),
     "health.sh": renderHealthScript({
       rendered: args.rendered,
       look: "/agent/look.sh",

@@ -11,7 +11,7 @@ export const database = {
   databaseName: databaseName.default("audit"),
   databaseSslMode: z
     .enum(["disable", "require", "verify-full"], hint("must be disable, require or verify-full"))
-    .default("require"),
+    .default("verify-full"),
   databaseAdminHost: optional(host),
   databaseAdminPort: wholeNumber(0, 65535).default(0),
   databaseLimit: wholeNumber(0, 1_000_000).default(0),

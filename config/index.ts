@@ -7,17 +7,19 @@ import { host } from "./host";
 import { loginProblems } from "./logins";
 import { monitoring, monitoringContradictions } from "./monitoring";
 import { service, serviceContradictions } from "./service";
+import { trust } from "./trust";
 import { vault } from "./vault";
 
 export { certificateSource } from "./edge";
 export { ConfigError, NAMESPACE } from "./errors";
 export { registryLogin } from "./service";
+export { serversOf } from "./trust";
 
 /**
  * One entry a key of the stack's configuration, grouped by subject in the files beside this one; descriptions and defaults
  * are in Pulumi.yaml, which the CLI checks as well.
  */
-const schema = z.strictObject({ ...host, ...service, ...database, ...vault, ...edge, ...monitoring });
+const schema = z.strictObject({ ...host, ...trust, ...service, ...database, ...vault, ...edge, ...monitoring });
 
 /** The whole configuration of a stack, validated. Ports are numbers, lists are arrays, an absent option is undefined. */
 export type Settings = z.output<typeof schema>;

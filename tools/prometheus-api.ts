@@ -1,3 +1,5 @@
+import { authorityHint } from "../components/unknown-authority";
+
 /** The parts of Prometheus's HTTP API that the program's checks ask: https://prometheus.io/docs/prometheus/latest/querying/api/ */
 
 export interface ActiveTarget {
@@ -65,7 +67,9 @@ export class PrometheusApi {
 /** A failed fetch says only "fetch failed"; its cause says why. */
 export function reason(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
+  return error.cause instanceof Error
+    ? `${error.message}: ${error.cause.message}${authorityHint(error.cause)}`
+    : error.message;
 }
 
 /**

@@ -4,7 +4,7 @@ import { AGENT_LOG, agentBase, hcl, type AgentConfig } from "./render";
 /** Renders the files of the Vault Agent that keeps the edge's certificate. Pure. */
 export interface CertificateAgent extends Pick<
   AgentConfig,
-  "vaultAddress" | "namespace" | "roleIdFile" | "secretIdFile"
+  "vaultAddress" | "namespace" | "caFile" | "roleIdFile" | "secretIdFile"
 > {
   /** Directories of the templates and of what is rendered from them. */
   templates: string;

@@ -7,6 +7,8 @@ export interface AgentConfig {
   vaultAddress: string;
   /** Namespace of the role and of the secret; default none. */
   namespace?: string;
+  /** PEM file with the authorities that sign Vault's certificate; default the public ones. */
+  caFile?: string;
   roleIdFile: string;
   secretIdFile: string;
   templateFile: string;
@@ -32,12 +34,13 @@ export const hcl = (text: string): string => JSON.stringify(text);
 
 /** The part of an agent's configuration that says where Vault is and how to log in. */
 export function agentBase(
-  config: Pick<AgentConfig, "vaultAddress" | "namespace" | "roleIdFile" | "secretIdFile">,
+  config: Pick<AgentConfig, "vaultAddress" | "namespace" | "caFile" | "roleIdFile" | "secretIdFile">,
 ): string {
   const namespace = config.namespace === undefined ? "" : `\n  namespace = ${hcl(config.namespace)}`;
+  const ca = config.caFile === undefined ? "" : `\n  ca_cert = ${hcl(config.caFile)}`;
   return `# Written by the program; changes made here are overwritten by the next deploy.
 vault {
-  address = ${hcl(config.vaultAddress)}${namespace}
+  address = ${hcl(config.vaultAddress)}${namespace}${ca}
   retry {
     # As good as for ever. -1 would be never: then every failure starts all templates anew, after a pause that only grows.
     num_retries = 1000000

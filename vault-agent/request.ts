@@ -1,3 +1,5 @@
+import { authorityHint } from "../components/unknown-authority";
+
 /** Vault refused, or does not answer. */
 export class VaultFailure extends Error {
   constructor(
@@ -60,7 +62,7 @@ export async function vaultRequest(
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     throw new VaultFailure(
-      `Vault at ${address} does not answer: ${cause instanceof Error ? cause.message : String(cause)}`,
+      `Vault at ${address} does not answer: ${cause instanceof Error ? cause.message : String(cause)}${authorityHint(cause)}`,
     );
   }
   const text = await response.text();

@@ -1,3 +1,4 @@
+import { authorityHint } from "../../components/unknown-authority";
 import { conceal, mask } from "./secrets";
 
 /** Something that the reader of the job's log can mend; shown as one line, without a stack trace. */
@@ -30,7 +31,7 @@ export function reason(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   // fetch() says "fetch failed" and keeps what happened in the cause; several addresses make an AggregateError.
   const cause: unknown = error.cause instanceof AggregateError ? error.cause.errors[0] : error.cause;
-  return oneLine(cause instanceof Error ? cause.message : error.message);
+  return oneLine(cause instanceof Error ? cause.message : error.message) + authorityHint(cause);
 }
 
 /** A mistake of ours, not of the user: the stack is wanted. */

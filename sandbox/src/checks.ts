@@ -24,12 +24,14 @@ export async function checkMachine(
         `Free some space (for example \`docker system prune\`), then run the command again.`,
     );
   }
-  for (const tool of ["ssh", "ssh-keygen"]) {
+  for (const [tool, use, debian] of [
+    ["ssh", "VM2 is reached by it", "openssh-client"],
+    ["ssh-keygen", "VM2 is reached by its keys", "openssh-client"],
+    ["openssl", "it makes the certificate of the sandbox's PostgreSQL", "openssl"],
+  ] as const) {
     const { failed } = await execa("sh", ["-c", `command -v ${tool}`], { reject: false });
     if (failed) {
-      throw new UserError(
-        `\`${tool}\` is not installed; VM2 is reached by it. Install it, on Debian: apt-get install openssh-client`,
-      );
+      throw new UserError(`\`${tool}\` is not installed; ${use}. Install it, on Debian: apt-get install ${debian}`);
     }
   }
 }

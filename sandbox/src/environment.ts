@@ -1,3 +1,4 @@
+import { authorityFile } from "./platform/authority.js";
 import { stateDatabase, deployerRole } from "./platform/postgres.js";
 import { deployerToken, vaultAddress } from "./platform/vault.js";
 import { VaultApi } from "./platform/vault-api.js";
@@ -18,11 +19,13 @@ export function toolEnvironment(settings: Settings, state: State): Record<string
   const token = deployerToken({ state });
   if (!token) throw new UserError("The sandbox's Vault is not ready. Run `make up` first.");
   const address = vaultAddress({ settings });
+  const authority = state.path(authorityFile);
+  const verified = `sslmode=verify-full&sslrootcert=${encodeURIComponent(authority)}`;
   const paths = [...info.path, ...(process.env.PATH ?? "").split(":")];
   return {
     PATH: [...new Set(paths)].join(":"),
     PULUMI_HOME: info.pulumiHome,
-    PULUMI_BACKEND_URL: `postgres://${stateDatabase}:${state.secret("pulumi_state")}@127.0.0.1:${settings.ports.postgres}/${stateDatabase}?sslmode=disable`,
+    PULUMI_BACKEND_URL: `postgres://${stateDatabase}:${state.secret("pulumi_state")}@127.0.0.1:${settings.ports.postgres}/${stateDatabase}?${verified}`,
     PULUMI_STACK: stackName,
     // The flag --config-file of every command: the stack's settings hold ports and digests of this machine, so they are not in git.
     PULUMI_OPTION_CONFIG_FILE: state.path(configFile),
@@ -39,8 +42,9 @@ export function toolEnvironment(settings: Settings, state: State): Record<string
     PGUSER: deployerRole,
     PGPASSWORD: state.secret("deployer"),
     PGDATABASE: "postgres",
-    PGSSLMODE: "disable",
-    DATABASE_URL: `postgres://${deployerRole}:${state.secret("deployer")}@127.0.0.1:${settings.ports.postgres}/postgres?sslmode=disable`,
+    PGSSLMODE: "verify-full",
+    PGSSLROOTCERT: authority,
+    DATABASE_URL: `postgres://${deployerRole}:${state.secret("deployer")}@127.0.0.1:${settings.ports.postgres}/postgres?${verified}`,
     GRAFANA_URL: `http://127.0.0.1:${settings.ports.grafana}`,
     GRAFANA_AUTH: `${grafanaAdmin}:${state.secret("grafana")}`,
     PROMETHEUS_URL: `http://127.0.0.1:${settings.ports.prometheus}`,

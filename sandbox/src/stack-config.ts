@@ -31,7 +31,12 @@ interface StackFile {
 }
 
 /** What only this machine knows: addresses, ports, digests. Everything else comes from Pulumi.sandbox.yaml. */
-export function machineSettings(settings: Settings, engineHost: string, images: StackImages): Values {
+export function machineSettings(
+  settings: Settings,
+  engineHost: string,
+  images: StackImages,
+  authorityPath: string,
+): Values {
   const local = (port: keyof Settings["ports"]): string => `http://127.0.0.1:${settings.ports[port]}`;
   return {
     "audit:environment": "sandbox",
@@ -46,7 +51,8 @@ export function machineSettings(settings: Settings, engineHost: string, images: 
     "audit:databaseHost": hostName("postgres"),
     "audit:databaseAdminHost": "127.0.0.1",
     "audit:databaseAdminPort": settings.ports.postgres,
-    "audit:databaseSslMode": "disable",
+    // Its certificate is by an authority of the sandbox's own, as in many a company.
+    "audit:caFile": authorityPath,
     // `make down` and the tests must be able to remove everything.
     "audit:protectData": false,
     "audit:vaultAddress": local("vault"),

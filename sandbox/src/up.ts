@@ -7,6 +7,7 @@ import { sendFirstEvent } from "./first-event.js";
 import { ensurePushed, ensureServiceImage } from "./images.js";
 import { following, type Job, Pool } from "./jobs.js";
 import * as parts from "./parts/index.js";
+import { authorityFile } from "./platform/authority.js";
 import type { Context } from "./platform/context.js";
 import { ensureGrafana, grafanaVolume } from "./platform/grafana.js";
 import { ensurePostgres, postgresVolume } from "./platform/postgres.js";
@@ -227,13 +228,18 @@ class UpRun {
     const own = writeStackConfig(
       this.settings,
       this.state,
-      machineSettings(this.settings, this.info.engineHost, {
-        service: pushed.service.reference,
-        nginx: pushed.nginx.reference,
-        exporter: pushed.exporter.reference,
-        vault: pushed.vault.reference,
-        prometheusTools: await this.imageRef("prometheus"),
-      }),
+      machineSettings(
+        this.settings,
+        this.info.engineHost,
+        {
+          service: pushed.service.reference,
+          nginx: pushed.nginx.reference,
+          exporter: pushed.exporter.reference,
+          vault: pushed.vault.reference,
+          prometheusTools: await this.imageRef("prometheus"),
+        },
+        this.state.path(authorityFile),
+      ),
     );
     return {
       cached: service.cached && Object.values(pushed).every((image) => image.cached),

@@ -93,7 +93,7 @@ describe("journey: Vault makes the logins to the database, while clients go on s
     const secret = await sandbox().vault<{ data: { data: { database: Partial<Login> } } }>("GET", secretPath);
     assert.deepEqual(
       Object.keys(secret?.data.data.database ?? {}).sort(),
-      ["host", "name", "port", "sslmode"],
+      ["caCertificate", "host", "name", "port", "sslmode"],
       "no login stands in the secret",
     );
   });

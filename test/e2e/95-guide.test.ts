@@ -235,7 +235,7 @@ if (times(0, 1) > 0)
       assert.deepEqual([init?.language, more], ["sh", []]);
       await shell(
         filledIn(init?.text ?? "", {
-          "postgres://pulumi:…@postgres.example.com/pulumi": backend,
+          "postgres://pulumi:…@postgres.example.com/pulumi?sslmode=verify-full": backend,
           "https://vault.example.com:8200": vaultAddress,
           "VAULT_SERVER_TOKEN=…": `VAULT_SERVER_TOKEN=${rootToken}`,
           "git push": "true",

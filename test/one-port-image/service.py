@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 import os
+import ssl
 import uuid
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timezone
@@ -61,8 +62,9 @@ def read_config() -> tuple[dict, str]:
 
 def connection(config: dict) -> dict:
     db = config["database"]
-    ssl = {"disable": False}.get(db.get("sslmode", "disable"), db.get("sslmode"))
-    return dict(host=db["host"], port=db.get("port", 5432), database=db["name"], user=db["user"], password=db["password"], ssl=ssl)
+    mode = db.get("sslmode", "disable")
+    context = ssl.create_default_context(cadata=db.get("caCertificate")) if mode == "verify-full" else {"disable": False}.get(mode, mode)
+    return dict(host=db["host"], port=db.get("port", 5432), database=db["name"], user=db["user"], password=db["password"], ssl=context)
 
 
 async def reload() -> None:

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { freePortsScript, freeSubnetsScript } from "../../components/preflight";
+import { freePortsScript, freeSubnetsScript, trustedRegistryScript } from "../../components/preflight";
 import { fakeProgram } from "./support/fake-programs";
 
 describe("what is asked for before anything gives way", () => {
@@ -22,6 +22,31 @@ describe("what is asked for before anything gives way", () => {
     const { status, stderr } = spawnSync("sh", ["-ec", script], { env, encoding: "utf8" });
     return { status, stderr, asked: readFileSync(join(directory, "asked"), "utf8").trim().split("\n") };
   }
+
+  describe("a registry's certificate", () => {
+    const image = "harbor.example.test:8443/hub/nginx@sha256:0";
+    const check = (inspect: string, pull: string) =>
+      runWith(trustedRegistryScript(image), `"image inspect") ${inspect} ;; "pull --quiet") ${pull} ;;`);
+
+    it("is not asked for while the image is there", () => {
+      assert.deepEqual(check(":", "exit 9"), { status: 0, stderr: "", asked: [`image inspect ${image}`] });
+    });
+
+    it("is refused with the place for the authority", () => {
+      const said = "Error response from daemon: Get \"https://harbor.example.test:8443/v2/\": tls: failed to verify certificate: x509: certificate signed by unknown authority"; // prettier-ignore
+      const { status, stderr } = check("exit 1", `echo '${said}' >&2; exit 1`);
+      assert.equal(status, 1);
+      assert.match(stderr, /does not trust the certificate of harbor\.example\.test:8443: .*x509: certificate signed/);
+      assert.match(
+        stderr,
+        /into \/etc\/docker\/certs\.d\/harbor\.example\.test:8443\/ca\.crt there, and deploy again\.\n$/,
+      );
+    });
+
+    it("leaves every other refusal to the plugin, which has the login", () => {
+      assert.equal(check("exit 1", "echo 'unauthorized: authentication required' >&2; exit 1").status, 0);
+    });
+  });
 
   describe("ports", () => {
     /**

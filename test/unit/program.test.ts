@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import type { ReleaseState } from "../../components";
 import program from "../../index";
 import { cachePath, PUBLISHED_DASHBOARD } from "../../dashboards/published";
+import { Authority } from "./support/authority";
 import { find, ofType, run, Secret, valueOf } from "./support/program";
 
 const digest = (n: number) => `sha256:${String(n).repeat(64)}`;
@@ -143,6 +147,88 @@ describe("the program", () => {
       assert.match(text, /^ {2}namespace = "team"$/m);
       assert.match(text, /--header "X-Vault-Namespace: team" http:/);
     }
+  });
+
+  describe("with an authority of one's own", () => {
+    const directory = mkdtempSync(join(tmpdir(), "authority-"));
+    let authority: Authority;
+    const deployWith = async (more: Record<string, string>) =>
+      (await deploy(undefined, { "audit:caFile": authority.file, ...more })).resources;
+    before(() => {
+      authority = new Authority(directory);
+    });
+    after(() => rmSync(directory, { recursive: true }));
+
+    it("has the plugins, the programs that they run, the VM, Vault, Grafana and the service trust it", async () => {
+      const resources = await deployWith({
+        "audit:databaseCredentials": "dynamic",
+        ...{ "audit:tls": "vault", "audit:tlsPkiRole": "edge" },
+        "audit:grafanaDataSource": "",
+        "audit:grafanaPrometheusUrl": "https://prometheus.example.test",
+      });
+      assert.equal(find(resources, "vault", "vault").inputs.caCertFile, authority.file);
+      assert.equal(find(resources, "postgresql", "postgres").inputs.sslmode, "verify-full");
+      assert.equal(find(resources, "postgresql", "postgres").inputs.sslrootcert, authority.file);
+      assert.equal(find(resources, "grafana", "grafana").inputs.caCert, authority.file);
+      const commands = ofType(resources, "Command");
+      const programs = commands.filter(({ inputs }) =>
+        [inputs.create, inputs.delete].some((line) => typeof line === "string" && line.startsWith("node ")),
+      );
+      assert.ok(programs.length >= 9, `only ${programs.length}`);
+      for (const { name, inputs } of programs) {
+        assert.equal((inputs.environment as Record<string, string>).NODE_EXTRA_CA_CERTS, authority.file, name);
+      }
+      const oneShots = commands.flatMap(
+        ({ inputs }) => (inputs.environment as Record<string, string>).AUDIT_DELIVER ?? [],
+      );
+      assert.equal(oneShots.length, 4);
+      for (const line of oneShots) assert.ok(line.includes(`VAULT_CACERT_BYTES=${authority.pem.slice(0, 100)}`), line);
+      for (const name of ["audit-svc-agent-files", "audit-edge-certificate-agent-files"]) {
+        const text = find(resources, "Command", name).inputs.stdin as string;
+        assert.match(text, /^ {2}ca_cert = "\/agent\/ca\.pem"$/m);
+        assert.ok(text.includes(`ca.pem\n${authority.pem}`), name);
+      }
+      const plain = (secret: unknown) => (secret as Secret).value;
+      const { tlsCa } = plain(find(resources, "SecretBackendConnection", "audit-svc-database").inputs.postgresql) as {
+        tlsCa: string;
+      };
+      assert.equal(tlsCa, authority.pem);
+      const { database } = JSON.parse(
+        plain(find(resources, "SecretV2", "audit-svc-secret").inputs.dataJson) as string,
+      ) as {
+        database: Record<string, string>;
+      };
+      assert.equal(database.sslmode, "verify-full");
+      assert.equal(database.caCertificate, authority.pem);
+      const source = find(resources, "DataSource", "audit-prometheus").inputs;
+      assert.equal(source.jsonDataEncoded, '{"tlsAuthWithCACert":true}');
+      assert.deepEqual(source.secureJsonDataEncoded, new Secret(JSON.stringify({ tlsCACert: authority.pem })));
+    });
+
+    it("does not make `require` another mode by it", async () => {
+      const resources = await deployWith({ "audit:databaseSslMode": "require" });
+      assert.equal(find(resources, "postgresql", "postgres").inputs.sslrootcert, undefined);
+      const { dataJson } = find(resources, "SecretV2", "audit-svc-secret").inputs;
+      assert.doesNotMatch((dataJson as Secret).value as string, /caCertificate/);
+    });
+
+    it("refuses a file that is none before it makes anything", async () => {
+      await assert.rejects(
+        run(async () => {
+          pulumi.runtime.setAllConfig({ ...settings, "audit:caFile": join(directory, "none.pem") });
+          return program();
+        }),
+        /audit:caFile \S+none\.pem cannot be read \(ENOENT\)/,
+      );
+    });
+  });
+
+  it("asks whether VM2 trusts a registry before any image of it is pulled", async () => {
+    const { resources } = await deploy();
+    const asked = find(resources, "Command", "vm-registry");
+    const pulled = ofType(resources, "RemoteImage").filter(({ inputs }) => String(inputs.name).startsWith("harbor."));
+    assert.ok(pulled.length >= 5);
+    for (const { name, dependsOn } of pulled) assert.ok(dependsOn.includes(asked.urn), name);
   });
 
   it("publishes ports of nginx alone", async () => {

@@ -96,11 +96,13 @@ async function psql(ways: Ways, progress: Progress): Promise<ToolPart> {
   const image = await ensureImage("postgres", ways, progress);
   const path = join(stateDir, "bin", "psql");
   mkdirSync(dirname(path), { recursive: true });
-  const variables = ["PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGPASSWORD", "PGSSLMODE"];
+  const variables = ["PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGPASSWORD", "PGSSLMODE", "PGSSLROOTCERT"];
+  // Where PGSSLROOTCERT names the sandbox's authority.
+  const authorities = join(stateDir, "ca");
   const script =
     "#!/bin/sh\n# psql from the sandbox's postgres image; written by `make up`.\n" +
     "if [ -t 0 ] && [ -t 1 ]; then tty=-t; fi\n" +
-    `exec docker run --rm -i $tty --network host --volume "$PWD:/work" --workdir /work ` +
+    `exec docker run --rm -i $tty --network host --volume "$PWD:/work" --volume '${authorities}:${authorities}:ro' --workdir /work ` +
     `${variables.map((variable) => `--env ${variable}`).join(" ")} --entrypoint psql ${image.ref} "$@"\n`;
   const temporary = `${path}.${process.pid}.tmp`;
   rmSync(temporary, { force: true });

@@ -1,6 +1,7 @@
 import pg from "pg";
 import { addressOf, containerName, hostName, sandboxName } from "../settings.js";
 import { until } from "../wait.js";
+import { certificateOf } from "./authority.js";
 import type { Context } from "./context.js";
 
 export const postgresVolume = `${sandboxName}-postgres`;
@@ -15,13 +16,21 @@ export const deployerRole = "deployer";
  */
 export async function ensurePostgres(context: Context, image: string): Promise<boolean> {
   const { engine, settings, state } = context;
+  const { certificate, key } = await certificateOf(settings, state, "postgres");
+  const tls = "/etc/sandbox/postgres";
   const running = await engine.ensureContainer({
     name: containerName("postgres"),
     image,
     hostname: hostName("postgres"),
     address: addressOf(settings, "postgres"),
     env: { POSTGRES_PASSWORD_FILE: "/etc/sandbox/postgres-password" },
-    files: [{ path: "/etc/sandbox/postgres-password", content: state.secret("postgres") }],
+    command: ["postgres", "-c", "ssl=on", "-c", `ssl_cert_file=${tls}.pem`, "-c", `ssl_key_file=${tls}.key`],
+    files: [
+      { path: "/etc/sandbox/postgres-password", content: state.secret("postgres") },
+      { path: `${tls}.pem`, content: certificate },
+      // The uid is the official image's; PostgreSQL refuses a key that others may read.
+      { path: `${tls}.key`, content: key, mode: 0o600, uid: 999, gid: 999 },
+    ],
     volumes: { [postgresVolume]: "/var/lib/postgresql/data" },
     ports: { 5432: settings.ports.postgres },
     stopSeconds: 30,

@@ -77,11 +77,14 @@ describe("the stack's generated settings", () => {
         vault: "v",
         prometheusTools: "p",
       },
+      "/state/ca.pem",
     );
     assert.equal(machine["audit:hostAddress"], "ssh://deploy@127.0.0.1:28022");
     assert.equal(machine["audit:hostCidr"], "10.9.8.20/32");
     assert.equal(machine["audit:databaseAdminPort"], 28032);
     assert.deepEqual(machine["audit:edgeMetricsAllow"], ["10.9.8.13"]);
+    assert.equal(machine["audit:caFile"], "/state/ca.pem");
+    assert.equal(machine["audit:databaseSslMode"], undefined, "the default, verify-full, is what is tried");
   });
 
   it("are readable by their owner alone", () => {

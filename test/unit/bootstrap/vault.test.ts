@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { applyVaultPlan, type VaultRequest } from "../../../bootstrap/apply";
 import { planVault } from "../../../bootstrap/plan";
 import { parseVaultSettings } from "../../../bootstrap/settings";
+import { Authority } from "../support/authority";
 
 const given = {
   gitlab: { url: "https://gitlab.example.test", project: "team/audit", projectId: 42 },
@@ -111,6 +115,35 @@ describe("Vault's set-up for the program and its pipeline", () => {
     const pem = "-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----";
     const { kept } = planVault(settings({ gitlab: { ...given.gitlab, publicKeys: [`${pem}\n`] } }));
     assert.deepEqual(kept.find((one) => one.path === "auth/jwt/config")?.body.jwt_validation_pubkeys, [pem]);
+  });
+
+  it("gives Vault the authority of a GitLab with a certificate of one's own", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "authority-"));
+    try {
+      const { file, pem } = new Authority(directory);
+      const plan = planVault(settings({ gitlab: { ...given.gitlab, caFile: file } }));
+      assert.deepEqual(plan.kept.find((one) => one.path === "auth/jwt/config")?.body, {
+        bound_issuer: given.gitlab.url,
+        oidc_discovery_url: given.gitlab.url,
+        oidc_discovery_ca_pem: pem,
+      });
+      assert.throws(() => settings({ gitlab: { ...given.gitlab, caFile: join(directory, "none") } }), {
+        message: /gitlab\.caFile: \S+none cannot be read \(ENOENT\)/,
+      });
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  it("says what to do when Vault does not trust GitLab's certificate", async () => {
+    const { request } = vault();
+    const refusing: VaultRequest = (method, path, body) =>
+      method === "POST" && path === "auth/jwt/config"
+        ? Promise.reject(new Error("error checking oidc discovery URL: x509: certificate signed by unknown authority"))
+        : request(method, path, body);
+    await assert.rejects(applyVaultPlan(refusing, planVault(settings())), {
+      message: /unknown authority\nVault does not trust GitLab's certificate: name a PEM file .* in gitlab\.caFile\.$/,
+    });
   });
 
   it("names every mistake in the settings", () => {

@@ -1,3 +1,7 @@
+import { readFileSync } from "node:fs";
+import * as http from "node:http";
+import * as https from "node:https";
+import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 
 export type Json = Record<string, unknown>;
@@ -7,6 +11,8 @@ export interface ApiSettings {
   readonly url: string | undefined;
   /** `user:password`, a token, or `anonymous`. */
   readonly auth: string | undefined;
+  /** Authorities that replace the system's: PEM text, or a file with it. */
+  readonly caCert: string | undefined;
   /** How often a request is repeated. */
   readonly retries: number;
   /** Seconds between two tries; 0: growing from a quarter of a second. */
@@ -41,8 +47,13 @@ export class AnswerError extends Error {
 /** Grafana's HTTP API as one user or token sees it. */
 export class Api {
   private readonly queues = new Map<string, Promise<unknown>>();
+  private readonly secure: https.Agent;
 
-  constructor(private readonly settings: ApiSettings) {}
+  /** @throws Error when the file of authorities cannot be read */
+  constructor(private readonly settings: ApiSettings) {
+    const { caCert } = settings;
+    this.secure = new https.Agent({ keepAlive: true, ...(caCert === undefined ? {} : { ca: authorities(caCert) }) });
+  }
 
   /**
    * The organisation in ids of new resources. A token belongs to one and is not asked which: its resources are called
@@ -96,22 +107,14 @@ export class Api {
     for (let attempt = 0; ; attempt++) {
       const isLast = attempt >= this.settings.retries;
       try {
-        const response = await fetch(target, {
-          method,
-          headers: this.headers(auth, orgId, body !== undefined, headers),
-          ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-          signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
-        });
-        const text = await response.text();
-        if (response.ok) return (text === "" ? {} : JSON.parse(text)) as T;
-        if (isLast || (response.status !== 429 && response.status < 500)) {
-          const name = ANSWERS[response.status] ?? "Default";
-          const shown = text.slice(0, 2000).trim();
+        const all = this.headers(auth, orgId, body !== undefined, headers);
+        const { status, answer } = await this.send(target, method, all, body);
+        if (status >= 200 && status < 300) return (answer === "" ? {} : JSON.parse(answer)) as T;
+        if (isLast || (status !== 429 && status < 500)) {
+          const name = ANSWERS[status] ?? "Default";
+          const shown = answer.slice(0, 2000).trim();
           const route = path.split("?")[0] ?? "";
-          throw new AnswerError(
-            response.status,
-            `[${method} ${route}][${response.status}] ${operation}${name} ${shown}`,
-          );
+          throw new AnswerError(status, `[${method} ${route}][${status}] ${operation}${name} ${shown}`);
         }
       } catch (error) {
         if (error instanceof AnswerError) throw error;
@@ -119,6 +122,25 @@ export class Api {
       }
       await sleep(this.settings.retryWait > 0 ? this.settings.retryWait * 1000 : 250 * 2 ** attempt);
     }
+  }
+
+  private send(
+    target: string,
+    method: string,
+    headers: Record<string, string>,
+    body: Json | undefined,
+  ): Promise<{ status: number; answer: string }> {
+    const secure = new URL(target).protocol === "https:";
+    const options = { method, headers, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) };
+    return new Promise((done, fail) => {
+      const received = (response: http.IncomingMessage) =>
+        void text(response).then((answer) => done({ status: response.statusCode ?? 0, answer }), fail);
+      const sent = secure
+        ? https.request(target, { ...options, agent: this.secure }, received)
+        : http.request(target, options, received);
+      sent.on("error", fail);
+      sent.end(body === undefined ? undefined : JSON.stringify(body));
+    });
   }
 
   private required(operation: string): { url: string; auth: string } {
@@ -151,6 +173,17 @@ export class Api {
       ...this.settings.httpHeaders,
       ...(more as Record<string, string>),
     };
+  }
+}
+
+function authorities(caCert: string): string {
+  if (caCert.includes("-----BEGIN")) return caCert;
+  try {
+    return readFileSync(caCert, "utf8");
+  } catch (error) {
+    throw new Error(`caCert: ${(error as Error).message}; set it (or GRAFANA_CA_CERT) to a PEM file or its text`, {
+      cause: error,
+    });
   }
 }
 

@@ -37,6 +37,7 @@ serveProvider<typeof grafana.Provider, Api>({
   config: {
     url: { default: () => variable("GRAFANA_URL") },
     auth: { secret: true, default: () => variable("GRAFANA_AUTH") },
+    caCert: {},
     httpHeaders: { json: true, secret: true },
     retries: { json: true },
     retryWait: { json: true },
@@ -49,6 +50,7 @@ serveProvider<typeof grafana.Provider, Api>({
     return new Api({
       url: config.url,
       auth: config.auth,
+      caCert: config.caCert ?? variable("GRAFANA_CA_CERT"),
       retries: config.retries ?? numberVariable("GRAFANA_RETRIES", 3),
       retryWait: config.retryWait ?? numberVariable("GRAFANA_RETRY_WAIT", 0),
       httpHeaders: config.httpHeaders ?? headersVariable() ?? {},

@@ -1,0 +1,22 @@
+/** Node's names for a certificate that no known authority has signed: https://nodejs.org/api/tls.html#x509-certificate-error-codes */
+const CODES = new Set([
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "CERT_UNTRUSTED",
+  "CERT_SIGNATURE_FAILURE",
+  "INVALID_CA",
+]);
+
+export function isUnknownAuthority(error: unknown): boolean {
+  return CODES.has((error as { code?: string } | undefined)?.code ?? "");
+}
+
+/** What to do about an error of a request, to follow its message; empty when it is of another kind. */
+export function authorityHint(error: unknown): string {
+  return isUnknownAuthority(error)
+    ? "; no known authority has signed its certificate: name yours in audit:caFile (a deploy), AUDIT_CA_FILE (a job) or NODE_EXTRA_CA_CERTS (by hand)"
+    : "";
+}
