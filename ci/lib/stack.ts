@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
+import { verifiedBackend } from "./backend";
 import { demand, obtainCredentials, type Credentials, type Purpose } from "./credentials";
 import type { Exec, ExecResult } from "./exec";
 import { imageByDigest } from "../../components/image-reference";
@@ -51,7 +52,7 @@ export class Stack {
     this.#env = {
       ...job.env,
       ...ssh.env,
-      PULUMI_BACKEND_URL: values.PULUMI_BACKEND_URL,
+      PULUMI_BACKEND_URL: verifiedBackend(values.PULUMI_BACKEND_URL ?? ""),
       PULUMI_SKIP_UPDATE_CHECK: "true",
       PGPASSWORD: values.PGPASSWORD,
       GRAFANA_AUTH: values.GRAFANA_AUTH,

@@ -56,6 +56,7 @@ describe("ci: deploy", () => {
     const { env = {} } = calls.find(({ line }) => line.startsWith("pulumi up"))?.options ?? {};
     assert.equal(env.PGPASSWORD, "of-the-deployer");
     assert.equal(env.VAULT_TOKEN, "hvs.the-token-of-the-job");
+    assert.equal(env.PULUMI_BACKEND_URL, "postgres://state:of-the-state@db/state?sslmode=verify-full");
     assert.equal(env.VAULT_SERVER_TOKEN, "hvs.the-token-of-the-job");
     for (const name of ["VAULT_ID_TOKEN", "HARBOR_PASSWORD", "GITLAB_TOKEN", "CI_JOB_TOKEN", "SSH_PRIVATE_KEY"])
       assert.equal(env[name], undefined, name);

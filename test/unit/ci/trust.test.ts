@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:https";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { text } from "node:stream/consumers";
+import { parse } from "yaml";
+import { verifiedBackend } from "../../../ci/lib/backend";
+import { Authority } from "../support/authority";
+
+const root = resolve(__dirname, "../../..");
+
+describe("ci: authorities of one's own", () => {
+  const directory = mkdtempSync(join(tmpdir(), "trust-"));
+  let authority: Authority;
+  let server: Server;
+  let url: string;
+
+  before(async () => {
+    authority = new Authority(directory);
+    server = createServer(authority.issue("IP:127.0.0.1"), (_request, response) => response.end("trusted"));
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  after(() => {
+    server.close();
+    rmSync(directory, { recursive: true });
+  });
+
+  /** A job in the directory, which sources the file and then runs a line. */
+  async function job(line: string, env: Record<string, string>): Promise<{ code: number; output: string }> {
+    const child = spawn("sh", ["-euc", `. ${root}/ci/trust.sh\n${line}`], {
+      cwd: directory,
+      env: { PATH: process.env.PATH, URL: url, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const closed = once(child, "close") as Promise<[number]>;
+    const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), closed]);
+    return { code, output: stdout + stderr };
+  }
+  const byNode = `node -e 'fetch(process.env.URL).then((r) => r.text()).then(console.log, (e) => console.log(e.cause.code))'`;
+  const byCurl = `curl -sS "$URL"; echo`;
+
+  it("are trusted by Node, and by what takes a file of its own, beside the public ones", async () => {
+    const given = { AUDIT_CA_FILE: "ca.pem" };
+    assert.deepEqual(await job(byNode, given), { code: 0, output: "trusted\n" });
+    assert.deepEqual(await job(byCurl, given), { code: 0, output: "trusted\n" });
+    const count = `for file in "$SSL_CERT_FILE" "$GIT_SSL_CAINFO"; do grep -c 'BEGIN CERT' "$file"; done`;
+    const { output } = await job(count, given);
+    for (const number of output.trim().split("\n")) assert.ok(Number(number) > 50, output);
+  });
+
+  it("are those of the stack where the job names none", async () => {
+    for (const line of ["audit:caFile: ca.pem", 'audit:caFile: "ca.pem" # ours']) {
+      writeFileSync(join(directory, "Pulumi.vm9.yaml"), `config:\n  audit:environment: vm9\n  ${line}\n`);
+      assert.deepEqual(await job(byNode, { AUDIT_STACK: "vm9" }), { code: 0, output: "trusted\n" }, line);
+    }
+  });
+
+  it("are none by default", async () => {
+    assert.match((await job(byNode, {})).output, /UNABLE_TO_VERIFY_LEAF_SIGNATURE/);
+    assert.deepEqual(await job("echo ${NODE_EXTRA_CA_CERTS-unset} ${SSL_CERT_FILE-unset}", {}), {
+      code: 0,
+      output: "unset unset\n",
+    });
+  });
+
+  it("end the job when their file is not there", async () => {
+    const { code, output } = await job("echo went on", { AUDIT_CA_FILE: "none.pem" });
+    assert.equal(code, 1);
+    assert.match(output, /^error: \S+\/none\.pem cannot be read; set AUDIT_CA_FILE, or audit:caFile of the stack, to/);
+    assert.doesNotMatch(output, /went on/);
+  });
+
+  it("are named before any job does anything else", () => {
+    const files = [".gitlab-ci.yml", ...readdirSync(join(root, "ci")).filter((name) => name.endsWith(".yml")).map((name) => `ci/${name}`)]; // prettier-ignore
+    const first = files.flatMap((file) =>
+      Object.entries(parse(readFileSync(join(root, file), "utf8")) as Record<string, { before_script?: string[] }>)
+        .filter(([, { before_script }]) => before_script !== undefined)
+        .map(([name, { before_script }]) => [name, before_script?.[0]]),
+    );
+    assert.ok(first.length >= 4);
+    for (const [name, line] of first) assert.equal(line, ". ci/trust.sh", name);
+  });
+});
+
+describe("ci: the address of the state", () => {
+  const cases: [string, string][] = [
+    ["postgres://state:p%2F@db/state", "postgres://state:p%2F@db/state?sslmode=verify-full"],
+    ["postgresql://db/state?table=t", "postgresql://db/state?table=t&sslmode=verify-full"],
+    ["postgres://db/state?sslmode=require", "postgres://db/state?sslmode=require"],
+    ["file:///state", "file:///state"],
+  ];
+  for (const [given, used] of cases) {
+    it(`is ${used}`, () => assert.equal(verifiedBackend(given), used));
+  }
+});
