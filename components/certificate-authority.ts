@@ -53,7 +53,7 @@ export function readCertificateAuthority(file: string, now = new Date()): Certif
   return { file, pem };
 }
 
-/** Environment of Node programs that a deploy runs: they trust these authorities beside the public ones. */
+/** Environment of Node programs that a deploy runs: they heed HTTPS_PROXY and NO_PROXY, and trust these authorities beside the public ones. */
 export function nodeEnvironment(authority: CertificateAuthority | undefined): Record<string, string> {
-  return { ...(authority === undefined ? {} : { NODE_EXTRA_CA_CERTS: authority.file }) };
+  return { NODE_USE_ENV_PROXY: "1", ...(authority === undefined ? {} : { NODE_EXTRA_CA_CERTS: authority.file }) };
 }
