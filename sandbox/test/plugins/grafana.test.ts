@@ -1,4 +1,11 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { request as send } from "node:http";
+import { createServer, type Server } from "node:https";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { GrafanaDescription, assertDescribed } from "../support/grafana-description.js";
 import { GrafanaClient, type GrafanaUnderTest, startStandIn } from "../support/grafana-under-test.js";
 import { CheckFailed, Plugin, Resource } from "./provider-client.js";
@@ -40,6 +47,52 @@ describe("grafana plugin", function () {
   const resource = (type: string, name: string) => new Resource(plugin, type, name);
   const board = (model: Record<string, unknown>) => JSON.stringify({ title: "Board", panels: [], ...model });
   const read = async (uid: string) => (await admin.get(`/api/dashboards/uid/${uid}`)).body as Model;
+
+  describe("authorities", () => {
+    const directory = mkdtempSync(join(tmpdir(), "grafana-tls-"));
+    const [cert, key] = [join(directory, "cert.pem"), join(directory, "key.pem")];
+    let front: Server;
+    let url = "";
+
+    before(async () => {
+      const args = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=grafana"];
+      execFileSync("openssl", [...args, "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert], {
+        stdio: "ignore",
+      });
+      front = createServer({ cert: readFileSync(cert), key: readFileSync(key) }, (request, response) => {
+        const onward = send(server.url + (request.url ?? ""), { method: request.method, headers: request.headers });
+        onward.on("response", (answer) => {
+          response.writeHead(answer.statusCode ?? 502, answer.headers);
+          answer.pipe(response);
+        });
+        request.pipe(onward);
+      });
+      await new Promise<void>((listening) => front.listen(0, "127.0.0.1", listening));
+      url = `https://127.0.0.1:${(front.address() as AddressInfo).port}`;
+    });
+    after(() => {
+      front.close();
+      front.closeAllConnections();
+      rmSync(directory, { recursive: true });
+    });
+
+    const folderBy = async (caCert?: string, env: NodeJS.ProcessEnv = {}) => {
+      const auth = `${server.user}:${server.password}`;
+      const own = await configured({ url, auth, retries: 0, ...(caCert === undefined ? {} : { caCert }) }, env);
+      const folder = await new Resource(own, FOLDER, "tls").create({ title: "TLS", uid: "tls" });
+      await folder.delete();
+    };
+
+    it("are those of caCert, a file or its text, or of GRAFANA_CA_CERT", async () => {
+      await folderBy(cert);
+      await folderBy(readFileSync(cert, "utf8"));
+      await folderBy(undefined, { GRAFANA_CA_CERT: cert });
+    });
+
+    it("are the public ones without it", async () => {
+      await assert.rejects(folderBy(), /self-signed certificate/);
+    });
+  });
 
   describe("Folder", () => {
     it("is called orgId:uid, changes its title in place and is replaced for another uid", async () => {
