@@ -16,8 +16,8 @@ export const EDGE_JOB = "nginx";
  */
 export const SENDER_LABEL = "exported_application";
 
-/** Routes that only probes, scrapes and the agent call. Their answers are no answers to a client. */
-export const OWN_ROUTES = ["/healthz", "/readyz", "/metrics", "/reload"] as const;
+/** Routes that only probes, scrapes, the agent and the edge call. Their answers are no answers to a client. */
+export const OWN_ROUTES = ["/healthz", "/readyz", "/metrics", "/reload", "/v1/access"] as const;
 
 const histogram = (name: string) => [`${name}_bucket`, `${name}_sum`, `${name}_count`];
 

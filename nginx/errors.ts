@@ -28,6 +28,7 @@ export const ERRORS: readonly EdgeError[] = [
     message: "The request cannot be read.",
     codes: [400, 494, 495, 496, 497, 501, 505],
   },
+  { status: 401, error: "no_token", message: "Send a valid token: Authorization: Bearer …" },
   { status: 403, error: "forbidden", message: "This is not for you." },
   NOT_FOUND,
   NOT_ALLOWED,
@@ -41,12 +42,12 @@ export const ERRORS: readonly EdgeError[] = [
     message: "You send more than is let through; slow down and try again.",
     retry: true,
   },
-  { status: 500, error: "internal", message: "Something went wrong; the log has more under this request id." },
   {
     status: 503,
     error: "unavailable",
     message: "The service does not answer; try again.",
-    codes: [502, 503, 504],
+    // 500 is nginx's own for want of room in /tmp or a token that could not be checked: the same request may do well a moment later.
+    codes: [500, 502, 503, 504],
     retry: true,
   },
 ];

@@ -93,21 +93,78 @@ function upstream(group: UpstreamGroup): string[] {
   ];
 }
 
-/** No answer to anybody: nginx's way to another location that keeps method and body. */
-const CLOSING = 418;
+/**
+ * What a client may send before anybody has looked at its token: it stays in memory. Four digits of Content-Length are less than this.
+ * Whatever may be larger is stored in /tmp, and only for somebody with a token (docs/decisions/0101).
+ */
+const BODY_BUFFER = "16k";
 
-/** A location cannot choose by a variable whether connections are kept alive, so those that are to end have one of their own. */
+/** No answers to anybody: nginx's way to another location that keeps method and body. */
+const CHECKED = 418;
+const CLOSING_READ = 419;
+const CLOSING_WRITE = 420;
+
+/** Where nginx asks whether a token is known. An image that has no such path is believed to take any. */
+const TOKEN_CHECK = "/v1/access";
+
+/** Whether a body is sure to stay in memory. In HTTP/2 also a request without a length may have one. */
+function bodies(): string[] {
+  return [
+    'map "$content_length $http_transfer_encoding $server_protocol" $body {',
+    "    default stored;",
+    '    "~^[0-9]{1,4} " small;',
+    '    "~^  HTTP/1" none;',
+    "}",
+  ];
+}
+
+/** Asks the service for the token, by the headers alone. To any replica: one that nginx thinks away may be the one that serves again. */
+function tokenCheck(): string[] {
+  return [
+    "# Nobody makes nginx store a body without a token. What is small is not stored, and costs no question.",
+    `error_page ${CHECKED} = @checked;`,
+    "location @checked {",
+    "    auth_request /.token;",
+    "    proxy_pass http://$release;",
+    "}",
+    "location = /.token {",
+    "    internal;",
+    "    if ($body != stored) { return 204; }",
+    `    proxy_pass http://${anyOf("$release")}${TOKEN_CHECK};`,
+    "    proxy_pass_request_body off;",
+    '    proxy_set_header Content-Length "";',
+    '    proxy_set_header Connection "";',
+    "    proxy_set_header Host $host;",
+    "    proxy_set_header X-Request-Id $id;",
+    "    proxy_intercept_errors on;",
+    "    error_page 404 405 = /.error/unchecked;",
+    "}",
+    "location = /.error/unchecked { internal; return 204; }",
+  ];
+}
+
+/** A location cannot choose by a variable whether connections are kept alive, so those that are to end have locations of their own. */
 function closing(): string[] {
   return [
     "# While nginx is about to take in another configuration: its old workers reset the connections that are kept alive, also those on",
     "# which a request is just arriving. What was told to close comes back by a new connection, and those are served to their end.",
-    `error_page ${CLOSING} = @closing;`,
-    "location @closing {",
+    `error_page ${CLOSING_READ} = @closing_read;`,
+    "location @closing_read {",
     "    keepalive_timeout 0;",
+    `    ${NO_BODY}`,
+    "    proxy_pass http://$release;",
+    "}",
+    `error_page ${CLOSING_WRITE} = @closing_write;`,
+    "location @closing_write {",
+    "    keepalive_timeout 0;",
+    "    auth_request /.token;",
     "    proxy_pass http://$release;",
     "}",
   ];
 }
+
+/** A route that only reads takes no body; 0 would be no limit. */
+const NO_BODY = "client_max_body_size 1;";
 
 /**
  * A location for this path as the client spelt it. nginx resolves escapes and dots before it matches, and passes on the path as it came:
@@ -125,9 +182,11 @@ function exactly(path: string, lines: readonly string[]): string[] {
 function location(route: Route, headers: readonly string[], closingFile: string): string[] {
   const allowed = route.methods.includes("GET") ? [...route.methods, "HEAD"] : [...route.methods];
   const refusal = [`add_header Allow "${allowed.join(", ")}" always;`, ...headers, errorReturn(NOT_ALLOWED)];
+  const reads = route.methods.every((method) => method === "GET" || method === "HEAD");
   return exactly(route.path, [
     `if ($request_method !~ ^(${allowed.join("|")})$) { ${refusal.join(" ")} }`,
-    `if (-f ${closingFile}) { return ${CLOSING}; }`,
+    `if (-f ${closingFile}) { return ${reads ? CLOSING_READ : CLOSING_WRITE}; }`,
+    reads ? NO_BODY : `if ($body = stored) { return ${CHECKED}; }`,
     "proxy_pass http://$release;",
   ]);
 }
@@ -192,7 +251,7 @@ function again(config: EdgeConfig): string[] {
     "# What no replica took goes to what serves now: a client that sends slowly may have begun before a switch, and what served then is",
     "# stopped. A request that a replica did take may have been stored, and is not sent twice.",
     "location @again {",
-    "    error_page 502 503 504 = /.error/503;",
+    "    error_page 500 502 503 504 = /.error/503;",
     "    if ($upstream_connect_time ~ [0-9]) { return 503; }",
     ...release(config).map((line) => `    ${line}`),
     `    proxy_pass http://${anyOf("$release")};`,
@@ -224,6 +283,8 @@ function servers(config: EdgeConfig): string[] {
     "    # What was handed on may fail there too, and is then answered as an error from here is.",
     "    recursive_error_pages on;",
     ...again(config).map((line) => `    ${line}`),
+    "",
+    ...tokenCheck().map((line) => `    ${line}`),
     "",
     ...closing().map((line) => `    ${line}`),
     ...errors.map((line) => `    ${line}`),
@@ -296,16 +357,19 @@ http {
     access_log /dev/stdout json buffer=4k flush=1s;
 
     client_max_body_size ${config.limits.bodySize};
+    client_body_buffer_size ${BODY_BUFFER};
     # A slow client is waited for this long, for its headers in all and for its body between two reads.
     client_header_timeout 10s;
     client_body_timeout 10s;
-    send_timeout 10s;
+    # And this long while it reads nothing of an answer: who exports may have to store what it got first. Only those with a token get
+    # answers that do not fit into the kernel's buffers.
+    send_timeout 5m;
     keepalive_timeout 65s;
     # The default, 1000, would close a busy client's connection every few seconds.
     keepalive_requests 100000;
     reset_timedout_connection on;
 
-${indent(clients(config), 4)}
+${indent([...clients(config), ...bodies()], 4)}
 ${config.tls === undefined ? "" : `    map "" $certificate { default ${config.tls.certificate}; }\n`}
     proxy_http_version 1.1;
     proxy_set_header Connection "";
@@ -316,6 +380,8 @@ ${config.tls === undefined ? "" : `    map "" $certificate { default ${config.tl
     proxy_hide_header X-Request-Id;
     proxy_connect_timeout 2s;
     proxy_read_timeout 35s;
+    # An answer waits in the service for a client that reads slowly: what nginx would put on disk for it has no bound.
+    proxy_max_temp_file_size 0;
 
 ${indent([...upstream(first), "", ...upstream(second)], 4)}
 

@@ -57,7 +57,7 @@ const CHUNK = 100;
 /** A page of `GET /v1/events` ends early beyond this much data. */
 const PAGE_BYTES = 1_048_576;
 
-/** `POST /v1/events`, `GET /v1/events` and `GET /v1/events/export`. */
+/** `POST /v1/events`, `GET /v1/events`, `GET /v1/events/export` and `GET /v1/access`. */
 export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts): FastifyPluginAsyncTypebox {
   const active = (): Active => {
     const now = configurator.active;
@@ -66,15 +66,17 @@ export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts):
   };
   const principals = new WeakMap<FastifyRequest, Principal>();
   const shares = new WeakMap<FastifyRequest, BudgetShare>();
+  /** @param role the one that is needed; undefined: any */
   const authenticate =
-    (role: Principal["role"]) => (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
+    (role?: Principal["role"]) => (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
       if (stopping()) throw ApiError.unavailable("stopping", "This process is stopping; send the request again.");
       const principal = active().tokens.authenticate(request.headers.authorization);
       if (principal === undefined) {
         void reply.header("www-authenticate", 'Bearer realm="audit"');
         throw new ApiError(401, "no_token", "Send a valid token: Authorization: Bearer …");
       }
-      if (principal.role !== role) throw new ApiError(403, "wrong_role", `This needs a token of the role ${role}.`);
+      if (role !== undefined && principal.role !== role)
+        throw new ApiError(403, "wrong_role", `This needs a token of the role ${role}.`);
       principals.set(request, principal);
       if (role === "writer") {
         const share = budget.open();
@@ -192,6 +194,22 @@ export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts):
         return reply.send(
           Readable.from(lines(filter ?? {}, first), { objectMode: false, highWaterMark: 1 }) as unknown as string,
         );
+      },
+    );
+
+    app.get(
+      "/v1/access",
+      {
+        onRequest: authenticate(),
+        schema: {
+          summary: "Whether the token is known; the edge asks before it takes a large body",
+          tags: ["operation"],
+          security: [{ token: [] }],
+          response: { 204: Type.Null(), 401: ErrorBody, 503: ErrorBody },
+        },
+      },
+      (_request, reply) => {
+        void reply.code(204).send(null);
       },
     );
 

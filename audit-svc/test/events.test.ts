@@ -200,6 +200,7 @@ describe("access", function () {
         ["POST", "/v1/events"],
         ["GET", "/v1/events"],
         ["GET", "/v1/events/export"],
+        ["GET", "/v1/access"],
       ] as const) {
         const answer = await app.main.inject({
           method,
@@ -209,6 +210,13 @@ describe("access", function () {
         assert.equal(answer.statusCode, 401, `${method} ${url}`);
         assert.equal(answer.headers["www-authenticate"], 'Bearer realm="audit"');
       }
+    }
+  });
+
+  it("says of each token that is known that it is", async () => {
+    for (const token of [tokens.writer, tokens.anyWriter, tokens.reader]) {
+      const answer = await get(app.main, "/v1/access", token);
+      assert.deepEqual([answer.statusCode, answer.body], [204, ""]);
     }
   });
 

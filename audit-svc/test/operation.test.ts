@@ -42,6 +42,7 @@ describe("operation", function () {
       "/healthz",
       "/metrics",
       "/readyz",
+      "/v1/access",
       "/v1/events",
       "/v1/events/export",
     ]);
@@ -65,7 +66,8 @@ describe("operation", function () {
     for (const route of Object.values(document.paths)) {
       for (const operation of Object.values(route)) {
         for (const [status, response] of Object.entries(operation.responses))
-          assert.ok(Object.values(response.content ?? {})[0]?.schema, status);
+          // An answer without content has nothing that a schema could say.
+          if (status !== "204") assert.ok(Object.values(response.content ?? {})[0]?.schema, status);
       }
     }
     await stop();

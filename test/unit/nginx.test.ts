@@ -59,7 +59,10 @@ describe("nginx.conf", () => {
     assert.deepEqual(passed, [
       ...ROUTES.map((route) => `= ${route.path}`),
       "@again",
-      "@closing",
+      "@checked",
+      "= /.token",
+      "@closing_read",
+      "@closing_write",
       "= /metrics/nginx",
       "= /metrics/audit-svc-blue-1",
       "= /metrics/audit-svc-green-1",
@@ -75,7 +78,7 @@ describe("nginx.conf", () => {
       metricsFiles: [{ name: "agent", file: "/run/audit-svc/agent.prom" }],
     };
     const text = renderNginxConfig(full);
-    const locations = [...text.matchAll(/location = (\/(?!\.error)\S+) \{\n\s+(.*)\n/g)];
+    const locations = [...text.matchAll(/location = (\/(?!\.)\S+) \{\n\s+(.*)\n/g)];
     assert.equal(locations.length, 2 * ROUTES.length + 3 + 3 + 1);
     for (const [, path = "", first = ""] of locations) {
       assert.ok(first.startsWith(`if ($path != ${path}) { return 404 '{"error":"not_found"`), `${path}: ${first}`);

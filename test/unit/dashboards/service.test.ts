@@ -38,7 +38,7 @@ function panel(title: string): Panel {
 }
 
 const SCOPE = 'job="audit-svc",environment=~"$environment",replica=~"$replica"';
-const CLIENTS = 'route!~"/healthz|/readyz|/metrics|/reload"';
+const CLIENTS = 'route!~"/healthz|/readyz|/metrics|/reload|/v1/access"';
 
 describe("the service's dashboard", () => {
   it("has the uid, the title and the data source that were given, and standards for the first two", () => {
