@@ -144,6 +144,7 @@ export = async () => {
     },
     limits: { clientRate: s.edgeClientRate, clientConnections: s.edgeClientConnections },
     trustedProxies: s.edgeTrustedProxies,
+    directClients: s.edgeDirectClients,
     metricsAllow: s.edgeMetricsAllow,
     publicUrl: s.serviceUrl,
   });

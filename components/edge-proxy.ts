@@ -45,9 +45,11 @@ export interface EdgeProxyArgs {
   agents?: Readonly<Record<string, AgentMetrics>>;
   /** Requests a second and connections of one client; more is answered 429. 0, the default, is no limit. */
   limits?: { clientRate?: number; clientConnections?: number };
-  /** Balancers whose word about the client is believed: addresses or ranges; default none. */
+  /** Balancers whose word about the client is believed: addresses or ranges; default none. Ports are published over IPv4 alone. */
   trustedProxies?: readonly string[];
-  /** Addresses or ranges that may collect metrics. */
+  /** Whether clients that come around the trusted balancers are served; default false: 403. Without such balancers everybody is. */
+  directClients?: boolean;
+  /** IPv4 addresses or ranges that may collect metrics. */
   metricsAllow: readonly string[];
   /** The service's address for its users, for outputs. */
   publicUrl: string;
@@ -116,6 +118,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
               clientConnections: args.limits?.clientConnections ?? 0,
             },
             trustedProxies: args.trustedProxies ?? [],
+            balancersOnly: (args.trustedProxies ?? []).length > 0 && args.directClients !== true,
             metricsAllow: args.metricsAllow,
             tls: certificate && {
               port: TLS_PORT,

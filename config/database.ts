@@ -2,7 +2,7 @@ import { z } from "zod";
 import { host } from "./addresses";
 import { NAMESPACE } from "./errors";
 import { databaseName, roleName, rolesOf } from "./names";
-import { hint, optional, wholeNumber, type GroupOf } from "./values";
+import { hint, optional, trueOrFalse, wholeNumber, type GroupOf } from "./values";
 
 /** PostgreSQL, the database and its roles. */
 export const database = {
@@ -18,10 +18,7 @@ export const database = {
   databaseCredentials: z.enum(["static", "dynamic"], hint("must be static or dynamic")).default("static"),
   databasePasswordVersion: wholeNumber(1, 1_000_000).default(1),
   databaseAdminUser: roleName.default("deployer"),
-  protectData: z
-    .enum(["true", "false"], hint("must be true or false"))
-    .transform((text) => text === "true")
-    .default(true),
+  protectData: trueOrFalse.default(true),
 };
 
 /** What of these settings does not go together, one sentence each. */

@@ -3,7 +3,10 @@ import type { CertificateSource } from "../components/edge-certificate";
 import { digestImage, hostAndPort, httpUrl } from "./addresses";
 import { NAMESPACE } from "./errors";
 import { vaultMount } from "./names";
-import { addressOrRange, hint, list, optional, wholeNumber, type GroupOf } from "./values";
+import { addressOrRange, hint, list, optional, trueOrFalse, wholeNumber, type GroupOf } from "./values";
+
+/** An IPv6 address has a colon, one of IPv4 has none; that it is an address at all is looked at elsewhere. */
+const isIPv4 = (addressOrRange: string): boolean => !addressOrRange.includes(":");
 
 /** The edge: listeners, TLS, limits, its addresses. */
 export const edge = {
@@ -26,7 +29,15 @@ export const edge = {
   edgeClientRate: wholeNumber(0, 100_000).default(0),
   edgeClientConnections: wholeNumber(0, 100_000).default(0),
   edgeTrustedProxies: list(addressOrRange, '["10.0.0.5"]').default([]),
-  edgeMetricsAllow: list(addressOrRange, '["10.0.0.9"]'),
+  edgeDirectClients: trueOrFalse.default(false),
+  edgeMetricsAllow: list(
+    addressOrRange.refine(
+      isIPv4,
+      hint("must be an IPv4 address or range: the edge is reached over IPv4 alone, and another would never match"),
+    ),
+    '["10.0.0.9"]',
+  ),
+  edgePlainHttp: trueOrFalse.default(false),
   serviceUrl: httpUrl({ login: "clients send a token with each request", path: false }),
   metricsAddress: hostAndPort("as Prometheus reaches the edge's metrics listener"),
 };
@@ -37,19 +48,32 @@ export function edgeContradictions(settings: GroupOf<typeof edge>): string[] {
   if (settings.edgePort === settings.edgeMetricsPort) {
     problems.unshift(`${NAMESPACE}:edgeMetricsPort must differ from ${NAMESPACE}:edgePort (${settings.edgePort})`);
   }
+  if (settings.edgeTrustedProxies.length > 0 && !settings.edgeTrustedProxies.some(isIPv4)) {
+    problems.push(
+      `${NAMESPACE}:edgeTrustedProxies must name an IPv4 address or range: the edge is reached over IPv4 alone, so the balancer in front of it has one`,
+    );
+  }
   return problems;
 }
 
+/** What is sent there does not leave the machine. */
+const LOOPBACK = /^http:\/\/(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/;
+
 function tlsContradictions(settings: GroupOf<typeof edge>): string[] {
-  const { tls } = settings;
-  if (tls === "off") return [];
+  const { tls, serviceUrl } = settings;
+  if (tls === "off") {
+    if (!serviceUrl.startsWith("http://") || LOOPBACK.test(serviceUrl) || settings.edgePlainHttp) return [];
+    return [
+      `${NAMESPACE}:serviceUrl begins with http://, so clients would send their tokens in clear; set ${NAMESPACE}:tls, or begin with https:// where a balancer ends TLS, or set ${NAMESPACE}:edgePlainHttp to true if every network between is trusted`,
+    ];
+  }
   const needed = ({ files: ["tlsCertificateFile", "tlsKeyFile"], vault: ["tlsPkiRole"] } as const)[tls];
   const ports = [settings.edgePort, settings.edgeMetricsPort];
   return [
     ...needed
       .filter((key) => settings[key] === undefined)
       .map((key) => `${NAMESPACE}:${key} is missing; it is needed with ${NAMESPACE}:tls ${tls}`),
-    ...(settings.serviceUrl.startsWith("https://")
+    ...(serviceUrl.startsWith("https://")
       ? []
       : [`${NAMESPACE}:serviceUrl must begin with https:// when ${NAMESPACE}:tls is ${tls}`]),
     ...(ports.includes(settings.edgeTlsPort)

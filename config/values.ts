@@ -9,6 +9,10 @@ export const wholeNumber = (low: number, high: number) =>
     .transform(Number)
     .refine((n) => n >= low && n <= high, hint(`must be from ${low} to ${high}`));
 
+export const trueOrFalse = z
+  .enum(["true", "false"], hint("must be true or false"))
+  .transform((text) => text === "true");
+
 const anyRange = z.union([z.cidrv4(), z.cidrv6()]);
 const anyAddress = z.union([z.ipv4(), z.ipv6(), anyRange]);
 // By refine(): a union that fails says what one of its members says.

@@ -29,7 +29,7 @@ export const ERRORS: readonly EdgeError[] = [
     codes: [400, 494, 495, 496, 497, 501, 505],
   },
   { status: 401, error: "no_token", message: "Send a valid token: Authorization: Bearer …" },
-  { status: 403, error: "forbidden", message: "This is not for you." },
+  { status: 403, error: "forbidden", message: "Access denied." },
   NOT_FOUND,
   NOT_ALLOWED,
   { status: 408, error: "timeout", message: "The request took too long to arrive." },
@@ -39,7 +39,7 @@ export const ERRORS: readonly EdgeError[] = [
   {
     status: 429,
     error: "too_many_requests",
-    message: "You send more than is let through; slow down and try again.",
+    message: "Rate limit exceeded; retry later.",
     retry: true,
   },
   {

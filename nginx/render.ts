@@ -54,6 +54,8 @@ export interface EdgeConfig {
   limits: EdgeLimits;
   /** Balancers whose X-Forwarded-For, X-Forwarded-Proto and X-Request-Id are believed: addresses or ranges. */
   trustedProxies: readonly string[];
+  /** Whether who comes around these balancers is answered 403. */
+  balancersOnly: boolean;
   /** Addresses or ranges that may collect metrics; everybody else gets 403. */
   metricsAllow: readonly string[];
   /** Files in Prometheus' format that the metrics listener serves, each at `/metrics/<name>`. */
@@ -179,11 +181,13 @@ function exactly(path: string, lines: readonly string[]): string[] {
   ];
 }
 
-function location(route: Route, headers: readonly string[], closingFile: string): string[] {
+function location(route: Route, headers: readonly string[], config: EdgeConfig): string[] {
+  const { closingFile, balancersOnly } = config;
   const allowed = route.methods.includes("GET") ? [...route.methods, "HEAD"] : [...route.methods];
   const refusal = [`add_header Allow "${allowed.join(", ")}" always;`, ...headers, errorReturn(NOT_ALLOWED)];
   const reads = route.methods.every((method) => method === "GET" || method === "HEAD");
   return exactly(route.path, [
+    ...(balancersOnly ? ["if ($balancer = 0) { return 403; }"] : []),
     `if ($request_method !~ ^(${allowed.join("|")})$) { ${refusal.join(" ")} }`,
     `if (-f ${closingFile}) { return ${reads ? CLOSING_READ : CLOSING_WRITE}; }`,
     reads ? NO_BODY : `if ($body = stored) { return ${CHECKED}; }`,
@@ -191,12 +195,19 @@ function location(route: Route, headers: readonly string[], closingFile: string)
   ]);
 }
 
-/** A client is known by its address; what a trusted balancer says about it is believed, of everybody else nothing is. */
+/**
+ * What a trusted balancer says about its client is believed, of everybody else nothing is. On the public listeners alone: who may collect
+ * metrics is told by the connection's own address.
+ */
+function realAddress({ trustedProxies }: EdgeConfig): string[] {
+  if (trustedProxies.length === 0) return [];
+  const from = trustedProxies.map((range) => `set_real_ip_from ${range};`);
+  return [...from, "real_ip_header X-Forwarded-For;", "real_ip_recursive on;"];
+}
+
+/** A client is known by its address; of IPv6 by the first half of it, since whoever has one has all that begin so. */
 function clients({ trustedProxies, limits }: EdgeConfig): string[] {
-  const known = trustedProxies.length > 0;
   return [
-    ...trustedProxies.map((range) => `set_real_ip_from ${range};`),
-    ...(known ? ["real_ip_header X-Forwarded-For;", "real_ip_recursive on;"] : []),
     "geo $realip_remote_addr $balancer {",
     "    default 0;",
     ...trustedProxies.map((range) => `    ${range} 1;`),
@@ -210,12 +221,16 @@ function clients({ trustedProxies, limits }: EdgeConfig): string[] {
     '    "1 http" http;',
     '    "1 https" https;',
     "}",
+    "map $binary_remote_addr $client {",
+    "    default $binary_remote_addr;",
+    '    "~(?s)^(?<network>.{8}).{8}\\z" $network;',
+    "}",
     ...(limits.clientRate === 0
       ? []
-      : [`limit_req_zone $binary_remote_addr zone=rate:10m rate=${limits.clientRate}r/s;`, "limit_req_status 429;"]),
+      : [`limit_req_zone $client zone=rate:10m rate=${limits.clientRate}r/s;`, "limit_req_status 429;"]),
     ...(limits.clientConnections === 0
       ? []
-      : ["limit_conn_zone $binary_remote_addr zone=connections:10m;", "limit_conn_status 429;"]),
+      : ["limit_conn_zone $client zone=connections:10m;", "limit_conn_status 429;"]),
   ];
 }
 
@@ -269,6 +284,7 @@ function servers(config: EdgeConfig): string[] {
     "server {",
     ...(tls === undefined ? [`    listen ${config.port};`] : [`    listen ${tls.port} ssl;`, "    http2 on;"]),
     "    server_name _;",
+    ...realAddress(config).map((line) => `    ${line}`),
     ...(tls === undefined ? [] : encryption().map((line) => `    ${line}`)),
     ...headers.map((line) => `    ${line}`),
     ...(limits.clientRate === 0 ? [] : [`    limit_req zone=rate burst=${limits.clientRate} nodelay;`]),
@@ -277,7 +293,7 @@ function servers(config: EdgeConfig): string[] {
     "    # A release is put in charge by a file, not by a reload: a reload resets keep-alive connections under load.",
     ...release(config).map((line) => `    ${line}`),
     "",
-    ...routes.flatMap((route) => location(route, headers, config.closingFile)).map((line) => `    ${line}`),
+    ...routes.flatMap((route) => location(route, headers, config)).map((line) => `    ${line}`),
     `    location / { ${errorReturn(NOT_FOUND)} }`,
     "",
     "    # What was handed on may fail there too, and is then answered as an error from here is.",
@@ -298,6 +314,7 @@ function servers(config: EdgeConfig): string[] {
     "server {",
     `    listen ${config.port};`,
     "    server_name _;",
+    ...realAddress(config).map((line) => `    ${line}`),
     "    add_header X-Request-Id $id always;",
     "    set $release redirect;",
     ...routes

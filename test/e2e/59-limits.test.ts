@@ -10,12 +10,13 @@ const RATE = 5;
 describe("journey: limits of one client, behind a balancer that is trusted", function () {
   const sandbox = attached();
   let deploys: Deploys;
+  let balancer: string;
 
   before(async () => {
     deploys = new Deploys(sandbox());
     // As a balancer this machine has the address that nginx sees it by.
-    const balancer = await logged("198.51.100.1");
-    await deploys.mustUp({ edgeClientRate: RATE, edgeTrustedProxies: [balancer] });
+    balancer = await logged("198.51.100.1");
+    await deploys.mustUp({ edgeClientRate: RATE, edgeTrustedProxies: [balancer], edgeDirectClients: "true" });
   });
   after(async () => {
     await deploys.up();
@@ -48,7 +49,8 @@ describe("journey: limits of one client, behind a balancer that is trusted", fun
     assert.match(said.requestId, /^[0-9a-f]{32}$/);
   });
 
-  it("counts one that is no balancer by its own address, whatever names it gives", async () => {
+  /** Forty requests around the balancer, from Prometheus's container, each in the name of another client. @returns their status lines */
+  const around = async () => {
     const { engineHost } = JSON.parse(readFileSync(join(root, ".sandbox/run.json"), "utf8")) as { engineHost: string };
     const script =
       "for i in $(seq 40); do exec 3<>/dev/tcp/vm2.sandbox.test/80; printf 'GET /healthz HTTP/1.0\\r\\nHost: x\\r\\nX-Forwarded-For: 203.0.113.%s\\r\\n\\r\\n' $((100 + i)) >&3; head -1 <&3; exec 3>&-; done";
@@ -57,6 +59,17 @@ describe("journey: limits of one client, behind a balancer that is trusted", fun
       DOCKER_HOST: engineHost,
     });
     assert.equal(code, 0, output);
-    assert.match(output, /^HTTP\/1\.1 429/m);
+    return output;
+  };
+
+  it("counts one that is no balancer by its own address, whatever names it gives", async () => {
+    assert.match(await around(), /^HTTP\/1\.1 429/m);
+  });
+
+  it("refuses whoever comes around the balancer, unless told otherwise", async () => {
+    await deploys.mustUp({ edgeTrustedProxies: [balancer] });
+    assert.equal((await ask("203.0.113.3")).status, 200);
+    const lines = (await around()).trim().split(/\r?\n/);
+    assert.ok(lines.length === 40 && lines.every((line) => line.startsWith("HTTP/1.1 403")), lines.join("\n"));
   });
 });

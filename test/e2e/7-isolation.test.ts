@@ -113,6 +113,16 @@ describe("journey: from outside, only the edge's ports answer", function () {
 
   it("to a neighbour and to the internet's side, though they route the container networks through the VM", onlyTheEdge);
 
+  it("over IPv4 alone, since Docker hides the address of whoever comes by IPv6", async () => {
+    const bindings = JSON.parse(
+      await sandbox().docker("inspect", "--format", "{{json .HostConfig.PortBindings}}", "audit-edge-nginx"),
+    ) as Record<string, { HostIp: string }[]>;
+    assert.deepEqual(
+      [...new Set(Object.values(bindings).flatMap((ports) => ports.map(({ HostIp }) => HostIp)))],
+      ["0.0.0.0"],
+    );
+  });
+
   it("refuses them metrics, which are for Prometheus's address alone", async () => {
     for (const [where, who] of Object.entries(curious)) {
       for (const path of ["/metrics/nginx", "/metrics/audit-svc-blue-1", "/targets"]) {

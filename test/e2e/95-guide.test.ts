@@ -225,7 +225,8 @@ if (times(0, 1) > 0)
       for (const key of marked.filter((name) => name !== "grafanaDataSource" && name !== "image"))
         assert.ok(key in values, `${key} is marked SET, and this journey does not set it`);
       for (const [key, value] of Object.entries(values)) settings.setIn(["config", `audit:${key}`], value);
-      // What the sandbox has otherwise than the guide's reader: PostgreSQL without TLS, Grafana without a data source.
+      // What the sandbox has otherwise than the guide's reader: PostgreSQL and the edge without TLS, Grafana without a data source.
+      settings.setIn(["config", "audit:edgePlainHttp"], true);
       settings.setIn(["config", "audit:databaseSslMode"], "disable");
       settings.deleteIn(["config", "audit:grafanaDataSource"]);
       settings.setIn(["config", "audit:grafanaPrometheusUrl"], ours["audit:grafanaPrometheusUrl"]);

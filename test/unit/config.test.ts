@@ -6,6 +6,17 @@ import { ConfigError, parseSettings, settingsOfStack } from "../../config";
 import { good, problems } from "./support/settings";
 
 describe("configuration", () => {
+  it("takes plain HTTP where it is said so, or does not leave the machine, and IPv6 of balancers behind the first", () => {
+    const changes: Record<string, string>[] = [
+      { "audit:serviceUrl": "http://audit.example.test", "audit:edgePlainHttp": "true" },
+      { "audit:serviceUrl": "http://127.0.0.1:8080" },
+      { "audit:serviceUrl": "http://localhost" },
+      { "audit:edgeTrustedProxies": '["10.0.0.5", "2001:db8::/32"]' },
+    ];
+    for (const change of changes) assert.ok(parseSettings({ ...good, ...change }));
+    assert.throws(() => parseSettings({ ...good, "audit:serviceUrl": "http://127.0.0.1.example.test" }), ConfigError);
+  });
+
   it("reads a good one: numbers, lists, defaults, no slash at the end of an address", () => {
     const settings = parseSettings(good);
     assert.equal(settings.replicas, 2);
@@ -139,6 +150,21 @@ describe("configuration", () => {
       "TLS on another listener's port",
       { "audit:tls": "vault", "audit:tlsPkiRole": "edge", "audit:edgeTlsPort": "80" },
       "audit:edgeTlsPort must differ from audit:edgePort and audit:edgeMetricsPort",
+    ],
+    [
+      "tokens in clear",
+      { "audit:serviceUrl": "http://audit.example.test" },
+      "audit:serviceUrl begins with http://, so clients would send their tokens in clear; set audit:tls, or begin with https:// where a balancer ends TLS, or set audit:edgePlainHttp to true if every network between is trusted",
+    ],
+    [
+      "a collector of metrics that could never come",
+      { "audit:edgeMetricsAllow": '["10.0.0.9", "2001:db8::9"]' },
+      "audit:edgeMetricsAllow[1] must be an IPv4 address or range: the edge is reached over IPv4 alone, and another would never match",
+    ],
+    [
+      "balancers of which none could come",
+      { "audit:edgeTrustedProxies": '["2001:db8::/32"]' },
+      "audit:edgeTrustedProxies must name an IPv4 address or range: the edge is reached over IPv4 alone, so the balancer in front of it has one",
     ],
     [
       "one port for two listeners",

@@ -23,6 +23,7 @@ const config: EdgeConfig = {
   routes: ROUTES,
   limits: { bodySize: "2m", clientRate: 0, clientConnections: 0 },
   trustedProxies: [],
+  balancersOnly: false,
   metricsAllow: ["10.0.0.9", "10.1.0.0/16"],
   metricsFiles: [],
   targets: { path: "/targets", file: "/etc/audit-edge/targets.json" },
@@ -44,6 +45,7 @@ describe("nginx.conf", () => {
       },
       limits: { bodySize: "2m", clientRate: 100, clientConnections: 50 },
       trustedProxies: ["10.0.0.5"],
+      balancersOnly: true,
       metricsFiles: [
         { name: "certificate", file: "/run/tls/certificate.prom" },
         { name: "agent", file: "/run/audit-svc/agent.prom" },

@@ -36,6 +36,7 @@ export class NginxAlone {
       routes: ROUTES,
       limits: { bodySize: "2m", clientRate: 0, clientConnections: 0 },
       trustedProxies: [],
+      balancersOnly: false,
       metricsAllow: ["127.0.0.1"],
       metricsFiles: [],
       targets: { path: "/targets", file: "/etc/audit-edge/targets.json" },
