@@ -36,9 +36,12 @@ const LIFE: Record<Purpose, number> = { preview: 1800, publish: 1800, deploy: 36
 export function planVault(settings: VaultSettings): VaultPlan {
   const { kvMount, ciPath, transitMount, transitKey, ssh, gitlab } = settings;
   const secretOf = (purpose: Purpose) => rule(`${kvMount}/data/${ciPath}/${purpose}`, "read");
+  // A preview runs what nobody has reviewed, so it has a copy of the state without secrets, which a deploy writes (docs/decisions/0131).
+  const copy = `${kvMount}/data/${ciPath}/state-copy/*`;
+  const copyOfState = { preview: rule(copy, "read"), publish: "", deploy: rule(copy, "create", "update"), drift: "" };
   const onVm = ssh === null ? [] : ["audit-ci-ssh"];
   const policies: Record<Purpose, string[]> = {
-    preview: ["audit-ci-preview", "audit-ci-state"],
+    preview: ["audit-ci-preview"],
     publish: ["audit-ci-publish"],
     deploy: ["audit-ci-deploy", ...onVm, DEPLOYER],
     drift: ["audit-ci-drift", ...onVm, DEPLOYER],
@@ -78,9 +81,9 @@ export function planVault(settings: VaultSettings): VaultPlan {
     methods: { [settings.appRoleMount]: { type: "approle" }, [settings.jwtMount]: { type: "jwt" } },
     policies: {
       [DEPLOYER]: deployerPolicy(settings),
-      ...Object.fromEntries(PURPOSES.map((purpose) => [`audit-ci-${purpose}`, secretOf(purpose)])),
-      // A preview decrypts the state and writes nothing.
-      "audit-ci-state": rule(`${transitMount}/decrypt/${transitKey}`, "update"),
+      ...Object.fromEntries(
+        PURPOSES.map((purpose) => [`audit-ci-${purpose}`, secretOf(purpose) + copyOfState[purpose]]),
+      ),
       ...(ssh === null ? {} : { "audit-ci-ssh": rule(`${ssh.mount}/sign/${ssh.role}`, "update") }),
     },
     once: [

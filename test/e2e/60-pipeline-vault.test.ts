@@ -52,10 +52,17 @@ describe("journey: Vault for the pipeline", () => {
     );
     assert.equal(self?.data.explicit_max_ttl, 3600);
     assert.deepEqual(
-      await mayIn(token, "secret/data/ci/audit/deploy", "secret/data/ci/audit/preview", "ssh/sign/vm2"),
+      await mayIn(
+        token,
+        "secret/data/ci/audit/deploy",
+        "secret/data/ci/audit/preview",
+        "secret/data/ci/audit/state-copy/sandbox",
+        "ssh/sign/vm2",
+      ),
       {
         "secret/data/ci/audit/deploy": "read",
         "secret/data/ci/audit/preview": "deny",
+        "secret/data/ci/audit/state-copy/sandbox": "create,update",
         "ssh/sign/vm2": "update",
       },
     );
@@ -80,12 +87,14 @@ describe("journey: Vault for the pipeline", () => {
     });
   }
 
-  it("lets a merge request read its own secret and decrypt the state, and write nothing", async () => {
-    const { token, refused } = await logIn("preview", branch);
+  it("lets a merge request read its own secret and the copy of the state that has none, and nothing else", async () => {
+    const { token, policies, refused } = await logIn("preview", branch);
     assert.ok(token, refused);
+    assert.deepEqual(policies, ["audit-ci-preview", "default"]);
     const paths = {
       "secret/data/ci/audit/preview": "read",
-      "transit/decrypt/pulumi-sandbox": "update",
+      "secret/data/ci/audit/state-copy/sandbox": "read",
+      "transit/decrypt/pulumi-sandbox": "deny",
       "transit/encrypt/pulumi-sandbox": "deny",
       "secret/data/ci/audit/deploy": "deny",
       "secret/data/audit-svc/sandbox": "deny",

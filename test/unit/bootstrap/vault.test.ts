@@ -44,7 +44,7 @@ describe("Vault's set-up for the program and its pipeline", () => {
       token_ttl: 3600,
       token_explicit_max_ttl: 3600,
     });
-    assert.deepEqual(role("preview")?.token_policies, ["audit-ci-preview", "audit-ci-state"]);
+    assert.deepEqual(role("preview")?.token_policies, ["audit-ci-preview"]);
     for (const purpose of ["preview", "publish", "deploy", "drift"]) {
       assert.deepEqual(role(purpose)?.bound_audiences, [given.audience], purpose);
       assert.ok(Number(role(purpose)?.token_explicit_max_ttl) <= 3600, purpose);
@@ -64,8 +64,11 @@ describe("Vault's set-up for the program and its pipeline", () => {
 
   it("gives a preview nothing to write with", () => {
     const { policies } = planVault(settings());
-    assert.equal(policies["audit-ci-preview"], 'path "secret/data/ci/audit/preview" {\n  capabilities = ["read"]\n}\n');
-    assert.equal(policies["audit-ci-state"], 'path "transit/decrypt/pulumi" {\n  capabilities = ["update"]\n}\n');
+    const may = (path: string, ...what: string[]) =>
+      `path "secret/data/ci/audit/${path}" {\n  capabilities = [${what.map((w) => `"${w}"`).join(", ")}]\n}\n`;
+    assert.equal(policies["audit-ci-preview"], may("preview", "read") + may("state-copy/*", "read"));
+    assert.equal(policies["audit-ci-deploy"], may("deploy", "read") + may("state-copy/*", "create", "update"));
+    assert.equal(policies["audit-ci-publish"], may("publish", "read"));
   });
 
   it("keeps the pipeline's own policies out of the program's reach", () => {
