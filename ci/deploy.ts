@@ -6,13 +6,14 @@
  */
 import { rmSync } from "node:fs";
 import { completeSpec, releaseId, type ReloadPort, type SlotRelease } from "../components/release";
-import { exec as realExec, type Exec } from "./lib/exec";
-import { Failure, required, runJob, type Job } from "./lib/failure";
+import { makeCopy, publishCopy } from "./lib/copy";
+import { exec as realExec, ROOT, type Exec } from "./lib/exec";
+import { Failure, reason, required, runJob, type Job } from "./lib/failure";
 import { deployedAs, refuseOlder } from "./lib/order";
 import { rollbackTo, settingsOf } from "./lib/rollback";
 import { checkImage, Stack } from "./lib/stack";
 
-export async function deploy(job: Job, exec: Exec): Promise<void> {
+export async function deploy(job: Job, exec: Exec, root = ROOT): Promise<void> {
   const { env, say } = job;
   const rollback = job.argv[0] === "rollback";
   // The rules see to it as well; a copy of the job with other rules must not deploy from just any branch.
@@ -31,7 +32,9 @@ export async function deploy(job: Job, exec: Exec): Promise<void> {
     const wanted = given === undefined ? rollbackTo(before.releases) : await released(stack, given);
     if (!rollback) await refuseOlder(job, exec, await stack.history());
     await stack.checkHost();
-    await stack.up(settingsOf(wanted), record(env, rollback, before.release, wanted));
+    const settings = settingsOf(wanted);
+    const made = record(env, rollback, before.release, wanted);
+    await stack.up(settings, made);
     const after = await stack.outputs();
     say(
       after.release === before.release
@@ -40,6 +43,14 @@ export async function deploy(job: Job, exec: Exec): Promise<void> {
     );
     say(`service:   ${after.serviceUrl ?? ""}`);
     say(`dashboard: ${after.dashboardUrl ?? ""}`);
+    try {
+      const state = await makeCopy(job, exec, await stack.export(), settings, root);
+      const bytes = await publishCopy(job, stack.credentials, { state, deploy: made });
+      say(`published a copy of the state without its secrets, for previews (${Math.ceil(bytes / 1024)} KiB)`);
+    } catch (error) {
+      // The release is in service: a red job would say otherwise, and keep the smoke test from it.
+      say(`warning: previews go on with the copy of an earlier deploy: ${reason(error)}`);
+    }
   });
 }
 

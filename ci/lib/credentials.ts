@@ -23,6 +23,8 @@ const NAMES = [
 type Name = (typeof NAMES)[number];
 /** Names, not secrets: masking them would hide what a log is about. */
 const OPEN = new Set<string>(["HARBOR_HOST", "HARBOR_URL", "HARBOR_PROJECT", "HARBOR_USERNAME", "SSH_KNOWN_HOSTS"]);
+/** What no job of an unreviewed branch has a use for. */
+export const PRIVATE = ["PULUMI_BACKEND_URL", "PGPASSWORD", "GRAFANA_AUTH", "AUDIT_REGISTRY_PASSWORD", "SSH_PRIVATE_KEY"] as const; // prettier-ignore
 /** Those of several lines. */
 const LINES = new Set<string>(["SSH_PRIVATE_KEY", "SSH_KNOWN_HOSTS"]);
 
@@ -44,13 +46,19 @@ export interface Credentials {
  */
 export async function obtainCredentials(job: Job, purpose: Purpose): Promise<Credentials> {
   const { env } = job;
-  const mount = optional(env, "VAULT_CI_MOUNT") ?? "secret";
-  const path = `${optional(env, "VAULT_CI_PATH") ?? "ci/audit"}/${purpose}`;
+  const { mount, path } = placeOf(env, purpose);
   const where = `${mount}/${path}`;
   const vault = await logIn(env, optional(env, "VAULT_ROLE") ?? `audit-ci-${purpose}`);
   try {
     const stored = (await vault.readSecret(mount, path)) ?? {};
     const unknown = Object.keys(stored).filter((name) => !(NAMES as readonly string[]).includes(name));
+    // Anybody who can push a branch can read it.
+    const tooMuch = Object.keys(stored).filter((name) => purpose === "preview" && name !== "GITLAB_TOKEN");
+    if (tooMuch.length > 0) {
+      throw new Failure(
+        `Vault's ${where} has ${tooMuch.join(", ")}; whoever can push a branch can read it, and a preview needs no login: leave nothing but GITLAB_TOKEN there`,
+      );
+    }
     if (unknown.length > 0) {
       throw new Failure(
         `Vault's ${where} has ${unknown.join(", ")}, which no job uses; the names are ${NAMES.join(", ")}`,
@@ -73,6 +81,12 @@ export async function obtainCredentials(job: Job, purpose: Purpose): Promise<Cre
     throw error;
   }
 }
+
+/** Where in Vault the pipeline keeps something. */
+export const placeOf = (env: Job["env"], what: string): { mount: string; path: string } => ({
+  mount: optional(env, "VAULT_CI_MOUNT") ?? "secret",
+  path: `${optional(env, "VAULT_CI_PATH") ?? "ci/audit"}/${what}`,
+});
 
 /** @throws Failure naming all that are missing, and both places where they can be */
 export function demand(credentials: Pick<Credentials, "values" | "where">, ...names: readonly Name[]): void {

@@ -1,12 +1,13 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { verifiedBackend } from "./backend";
-import { demand, obtainCredentials, type Credentials, type Purpose } from "./credentials";
+import { demand, obtainCredentials, type Credentials } from "./credentials";
 import type { Exec, ExecResult } from "./exec";
 import { imageByDigest } from "../../components/image-reference";
 import type { ReleaseState } from "../../components/release";
 import { Failure, oneLine, optional, type Job } from "./failure";
 import type { Update } from "./order";
+import type { State } from "./placeholders";
 import type { ReleaseSettings } from "./rollback";
 import { openSsh, type SshSession } from "./ssh";
 
@@ -30,7 +31,8 @@ export interface LockOwner {
 /** As `pulumi config --json` prints it. */
 type Settings = Readonly<Record<string, { value?: string } | undefined>>;
 
-const noSsh: SshSession = { env: {}, close: () => Promise.resolve() };
+/** The stack that a job works on: AUDIT_STACK, default vm2. */
+export const stackName = (job: Job): string => optional(job.env, "AUDIT_STACK") ?? "vm2";
 
 /** The Pulumi CLI on the stack of AUDIT_STACK (default vm2), with the job's credentials in its environment. */
 export class Stack {
@@ -46,7 +48,7 @@ export class Stack {
     credentials: Credentials,
     ssh: SshSession,
   ) {
-    this.name = optional(job.env, "AUDIT_STACK") ?? "vm2";
+    this.name = stackName(job);
     this.credentials = credentials;
     const { vault, values } = credentials;
     this.#env = {
@@ -75,13 +77,18 @@ export class Stack {
     };
   }
 
-  /** Logs in, does the work, and logs out again, whatever happened. A preview needs no way to the VM. */
-  static async with(job: Job, purpose: Purpose, exec: Exec, work: (stack: Stack) => Promise<void>): Promise<void> {
+  /** Logs in, does the work, and logs out again, whatever happened. */
+  static async with(
+    job: Job,
+    purpose: "deploy" | "drift",
+    exec: Exec,
+    work: (stack: Stack) => Promise<void>,
+  ): Promise<void> {
     const credentials = await obtainCredentials(job, purpose);
     let stack: Stack;
     try {
       demand(credentials, "PULUMI_BACKEND_URL", "PGPASSWORD", "GRAFANA_AUTH");
-      const ssh = purpose === "preview" ? noSsh : await openSsh(job, credentials, exec);
+      const ssh = await openSsh(job, credentials, exec);
       stack = new Stack(job, exec, credentials, ssh);
     } catch (error) {
       await credentials.vault.close();
@@ -105,6 +112,13 @@ export class Stack {
     const result = await this.run(["stack", "output", "--json"], { quiet: true });
     if (result.code !== 0) throw failed(`read stack ${this.name}`, result.all);
     return JSON.parse(result.stdout) as StackOutputs;
+  }
+
+  /** The whole state with its secrets in plain text: not to be printed, and not to be written to a file. */
+  async export(): Promise<State> {
+    const result = await this.run(["stack", "export", "--show-secrets"], { quiet: true });
+    if (result.code !== 0) throw failed(`export the state of stack ${this.name}`, result.all);
+    return JSON.parse(result.stdout) as State;
   }
 
   /** Its last updates, newest first. */
@@ -172,7 +186,7 @@ export class Stack {
 }
 
 /** Settings for one run of the CLI, over what the stack's file says. */
-export const configFlags = (settings: Readonly<Record<string, string>>): string[] =>
+export const configFlags = (settings: Partial<ReleaseSettings>): string[] =>
   Object.entries(settings).flatMap(([key, value]) => ["--config", `${key}=${value}`]);
 
 /** The holder of the lock, when that is why the CLI failed. */

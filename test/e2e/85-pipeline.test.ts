@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { closeAll, double } from "../unit/ci/support/servers";
 import { pushBaseImages, pushPulumiImage } from "./support/hub";
 import {
@@ -10,6 +11,7 @@ import {
   Pipelines,
   removeLogins,
   schedule,
+  secretsOf,
   setUpLogins,
   tagged,
   type Kind,
@@ -26,6 +28,10 @@ import {
 } from "./support/pipeline-checks";
 import { times } from "../support/depth";
 import { attached, until } from "./support/sandbox";
+
+interface Copy {
+  data?: { data?: { state?: string } };
+}
 
 describe("journey: the pipeline, run by gitlab-ci-local with its real scripts", function () {
   this.timeout(600_000);
@@ -53,31 +59,6 @@ describe("journey: the pipeline, run by gitlab-ci-local with its real scripts", 
     await removeLogins(sandbox());
     await pipelines.close();
     assert.equal(code, 0, output);
-  });
-
-  it("merge request: shows what a deploy would change, in one comment that is kept up to date", async () => {
-    const notes: { id: number; body: string; author: { id: number } }[] = [];
-    const api = await double(({ method, path, body, headers }) => {
-      if (headers["private-token"] !== "glpat-of-the-sandbox") return { status: 401 };
-      if (path === "/user") return { body: { id: 7 } };
-      const [, id] = /^\/projects\/1217\/merge_requests\/5\/notes(?:\/(\d+))?/.exec(path) ?? [];
-      const text = body === "" ? "" : (JSON.parse(body) as { body: string }).body;
-      if (method === "POST") notes.push({ id: notes.length + 1, body: text, author: { id: 7 } });
-      const note = notes.find((one) => String(one.id) === id);
-      if (method === "PUT" && note !== undefined) note.body = text;
-      return { body: method === "GET" ? notes : (note ?? {}) };
-    });
-    const request = { CI_MERGE_REQUEST_IID: "5", CI_API_V4_URL: api.url, CI_PROJECT_ID: "1217" };
-    const once = green(await pipelines.run({ ...mergeRequest, variables: request }, "preview"));
-    assert.match(once.log, /comment: made/);
-    const again = green(
-      await pipelines.run({ ...mergeRequest, variables: { ...request, CI_COMMIT_SHORT_SHA: "c0ffee12" } }, "preview"),
-    );
-    assert.match(again.log, /comment: updated/);
-    assert.equal(notes.length, 1);
-    assert.match(notes[0]?.body ?? "", /Pulumi preview of `sandbox`[^]*Commit c0ffee12/);
-    // A preview logs in with other secrets than a deploy; that alone is no change.
-    assert.match(notes[0]?.body ?? "", /\n\nNothing would change\.\n/, again.log);
   });
 
   it("merge request: runs the migrations on an empty PostgreSQL, and is red when they cannot run there", async () => {
@@ -135,6 +116,74 @@ describe("journey: the pipeline, run by gitlab-ci-local with its real scripts", 
       history,
       new RegExp(`deploy ${tag} by alice: release ${serving(first)} -> ${serving(after)} \\(sha256:`),
     );
+  });
+
+  it("merge request: shows what a deploy would change, in one comment that is kept up to date", async () => {
+    const notes: { id: number; body: string; author: { id: number } }[] = [];
+    const api = await double(({ method, path, body, headers }) => {
+      if (headers["private-token"] !== "glpat-of-the-sandbox") return { status: 401 };
+      if (path === "/user") return { body: { id: 7 } };
+      const [, id] = /^\/projects\/1217\/merge_requests\/5\/notes(?:\/(\d+))?/.exec(path) ?? [];
+      const text = body === "" ? "" : (JSON.parse(body) as { body: string }).body;
+      if (method === "POST") notes.push({ id: notes.length + 1, body: text, author: { id: 7 } });
+      const note = notes.find((one) => String(one.id) === id);
+      if (method === "PUT" && note !== undefined) note.body = text;
+      return { body: method === "GET" ? notes : (note ?? {}) };
+    });
+    const request = { CI_MERGE_REQUEST_IID: "5", CI_API_V4_URL: api.url, CI_PROJECT_ID: "1217" };
+    const once = green(await pipelines.run({ ...mergeRequest, variables: request }, "preview"));
+    assert.match(once.log, /comment: made/);
+    const again = green(
+      await pipelines.run({ ...mergeRequest, variables: { ...request, CI_COMMIT_SHORT_SHA: "c0ffee12" } }, "preview"),
+    );
+    assert.match(again.log, /comment: updated/);
+    assert.equal(notes.length, 1);
+    assert.match(notes[0]?.body ?? "", /Pulumi preview of `sandbox`[^]*Commit c0ffee12/);
+    // Every secret is a placeholder; that alone is no change.
+    assert.match(notes[0]?.body ?? "", /\n\nNothing would change\.\n/, again.log);
+    assert.match(notes[0]?.body ?? "", /Previewed on a copy of the state of "deploy v1\.0\.\d+ by alice: /);
+  });
+
+  it("merge request: its job finds no secret and no login, whatever its branch has made of it", async () => {
+    const own = join(pipelines.dir, "ci/preview.ts");
+    const right = readFileSync(own, "utf8");
+    // What somebody could push: the job's own login, and all that it opens.
+    const curious = `
+      import { writeFileSync } from "node:fs";
+      void (async () => {
+        const { VAULT_ADDR, VAULT_ID_TOKEN } = process.env;
+        const ask = async (path: string, token = "", body?: object) => {
+          const init = { method: body === undefined ? "GET" : "POST", headers: { "x-vault-token": token }, body: JSON.stringify(body) };
+          const response = await fetch(VAULT_ADDR + "/v1/" + path, init);
+          return { status: response.status, body: (await response.json()) as Record<string, any> };
+        };
+        const found: Record<string, unknown> = { env: process.env };
+        for (const role of ["preview", "publish", "deploy", "drift"])
+          found[role] = await ask("auth/jwt/login", "", { role: "audit-ci-" + role, jwt: VAULT_ID_TOKEN });
+        const token = (found.preview as any).body.auth.client_token;
+        for (const path of ["secret/data/ci/audit/preview", "secret/data/ci/audit/state-copy/sandbox", "secret/data/ci/audit/deploy"])
+          found[path] = await ask(path, token);
+        found.decrypt = await ask("transit/decrypt/pulumi-sandbox", token, { ciphertext: "vault:v1:AAAA" });
+        writeFileSync(${JSON.stringify(join(pipelines.dir, "../found.json"))}, JSON.stringify(found));
+      })();`;
+    writeFileSync(own, curious);
+    try {
+      green(await pipelines.run(mergeRequest, "preview"));
+    } finally {
+      writeFileSync(own, right);
+    }
+    const file = join(pipelines.dir, "../found.json");
+    const found = JSON.parse(readFileSync(file, "utf8")) as Record<string, { status: number; body: Copy }>;
+    rmSync(file);
+    for (const refused of ["publish", "deploy", "drift"]) assert.equal(found[refused]?.status, 400, refused);
+    for (const denied of ["secret/data/ci/audit/deploy", "decrypt"]) assert.equal(found[denied]?.status, 403, denied);
+    const packed = found["secret/data/ci/audit/state-copy/sandbox"]?.body.data?.data?.state ?? "";
+    const copy = gunzipSync(Buffer.from(packed, "base64")).toString();
+    assert.match(copy, /placeholder-[0-9a-f]{12}/);
+    const secrets = { ...secretsOf(), url: sandbox().get("PULUMI_BACKEND_URL"), token: sandbox().get("AUDIT_TOKEN") };
+    for (const [name, secret] of Object.entries(secrets))
+      assert.equal(`${JSON.stringify(found)}${copy}`.includes(secret), false, name);
+    assert.doesNotMatch(copy, /ciphertext|encryptedkey|PRIVATE KEY/);
   });
 
   it("rollback: goes back to the former release by a start and a flip", async () => {
@@ -229,8 +278,8 @@ describe("journey: the pipeline, run by gitlab-ci-local with its real scripts", 
     });
     it("when the preview fails", () =>
       red(
-        { ...mergeRequest, variables: { PULUMI_CONFIG_PASSPHRASE: "", AUDIT_STACK: "nowhere" } },
-        /Pulumi could not read stack nowhere/,
+        { ...mergeRequest, variables: { AUDIT_STACK: "nowhere" } },
+        /Pulumi could not preview: /,
         "preview",
       ));
   });

@@ -230,12 +230,9 @@ export const secretsOf = (): Record<string, string> => JSON.parse(state("secrets
 /** What an administrator puts into Vault for the pipeline, and VM2's sshd told to trust Vault's certificates. */
 export async function setUpLogins(sandbox: Sandbox, harbor: string): Promise<void> {
   const secrets = secretsOf();
-  const shared = {
+  const deploy = {
     PULUMI_BACKEND_URL: sandbox.get("PULUMI_BACKEND_URL"),
     AUDIT_REGISTRY_PASSWORD: sandbox.get("AUDIT_REGISTRY_PASSWORD"),
-  };
-  const deploy = {
-    ...shared,
     PGPASSWORD: sandbox.get("PGPASSWORD"),
     GRAFANA_AUTH: sandbox.get("GRAFANA_AUTH"),
     SSH_KNOWN_HOSTS: state("ssh/known_hosts"),
@@ -248,7 +245,7 @@ export async function setUpLogins(sandbox: Sandbox, harbor: string): Promise<voi
     HARBOR_USERNAME: "pusher",
     HARBOR_PASSWORD: secrets["registry-pusher"],
   };
-  const preview = { ...shared, PGPASSWORD: "no-login-of-a-preview", GRAFANA_AUTH: "no-login:of-a-preview", GITLAB_TOKEN: "glpat-of-the-sandbox" }; // prettier-ignore
+  const preview = { GITLAB_TOKEN: "glpat-of-the-sandbox" };
   const { rootToken } = JSON.parse(state("vault.json")) as { rootToken: string };
   for (const [purpose, data] of Object.entries({ deploy, drift: deploy, publish, preview }))
     await sandbox.vault("POST", `secret/data/ci/audit/${purpose}`, { data }, rootToken);
@@ -263,7 +260,7 @@ export async function setUpLogins(sandbox: Sandbox, harbor: string): Promise<voi
 /** Takes back what {@link setUpLogins} did. */
 export async function removeLogins(sandbox: Sandbox): Promise<void> {
   const { rootToken } = JSON.parse(state("vault.json")) as { rootToken: string };
-  for (const purpose of ["deploy", "drift", "publish", "preview"])
+  for (const purpose of ["deploy", "drift", "publish", "preview", "state-copy/sandbox"])
     await sandbox.vault("DELETE", `secret/metadata/ci/audit/${purpose}`, undefined, rootToken);
   await onVm2("sed -i '/vault-ca/d' /etc/ssh/sshd_config; rm -f /etc/ssh/vault-ca.pub; kill -HUP $(pgrep -o -x sshd)");
 }

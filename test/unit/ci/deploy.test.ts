@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { describe, it } from "mocha";
 import { releaseId } from "../../../components/release";
 import { deploy } from "../../../ci/deploy";
 import { failed, lockOwner } from "../../../ci/lib/stack";
 import { commands, failsWith, jobWith, tokenFor, vaultWith, type Call } from "./support/job";
+import type { Asked } from "./support/servers";
 import { digest, jobDirectory, login, output, OUTPUTS, SECRETS, settings, ups } from "./support/stack";
 
 const LOCKED = (
@@ -62,6 +64,54 @@ describe("ci: deploy", () => {
       assert.equal(env[name], undefined, name);
     for (const { line } of calls)
       for (const secret of Object.values(SECRETS)) assert.equal(line.includes(secret), false);
+  });
+
+  it("publishes a copy of the state without its secrets, for previews", async () => {
+    const password = {
+      "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270",
+      plaintext: '"of-the-service"',
+    };
+    const { exec } = commands({
+      "pulumi config": settings,
+      "stack output": output(OUTPUTS),
+      "pulumi up": () => ({}),
+      "stack export --show-secrets": output({
+        version: 4,
+        deployment: { resources: [{ urn: "u", type: "t", inputs: { password } }] },
+      }),
+      "stack init": () => ({}),
+      "stack import": () => ({}),
+      "pulumi preview": ({ line }) => {
+        writeFileSync(/--save-plan (\S+)/.exec(line)?.[1] ?? "", "{}");
+        return {};
+      },
+    });
+    const put: Asked[] = [];
+    const vault = await vaultWith({ "secret/ci/audit/deploy": SECRETS }, (asked) =>
+      asked.method === "PUT" && put.push(asked) > 0 ? { body: {} } : undefined,
+    );
+    const { job, log } = jobWith({ VAULT_ADDR: vault.url, VAULT_ID_TOKEN: tokenFor({}), ...onTag });
+    await deploy(job, exec);
+    assert.equal(put[0]?.path, "/v1/secret/data/ci/audit/state-copy/vm2");
+    const { data } = JSON.parse(put[0].body) as { data: { state: string; deploy: string } };
+    assert.match(data.deploy, /^deploy v1\.2\.0 by alice: release /);
+    assert.match(gunzipSync(Buffer.from(data.state, "base64")).toString(), /"plaintext":"\\"placeholder-/);
+    assert.equal(log.at(-1), "published a copy of the state without its secrets, for previews (1 KiB)");
+  });
+
+  it("stays green, and says so, when the copy cannot be made: the release serves", async () => {
+    const { exec } = commands({
+      "pulumi config": settings,
+      "stack output": output(OUTPUTS),
+      "pulumi up": () => ({}),
+      "stack export": () => ({ code: 255, all: "error: could not decrypt\n" }),
+    });
+    const { job, log } = jobWith({ ...(await login("deploy")), ...onTag });
+    await deploy(job, exec);
+    assert.equal(
+      log.at(-1),
+      "warning: previews go on with the copy of an earlier deploy: Pulumi could not export the state of stack vm2: could not decrypt",
+    );
   });
 
   it("does not begin when something newer is deployed", async () => {

@@ -96,12 +96,12 @@ describe("ci: credentials", () => {
 
   it("reads the secret of the purpose with the role of the purpose; a CI variable wins", async () => {
     const vault = await vaultWith({
-      "secret/ci/audit/preview": { PGPASSWORD: "from-vault", GRAFANA_AUTH: "admin:from-vault" },
+      "secret/ci/audit/drift": { PGPASSWORD: "from-vault", GRAFANA_AUTH: "admin:from-vault" },
     });
     const { job } = jobWith({ ...base(vault.url), PGPASSWORD: "from-gitlab", GRAFANA_AUTH: "" });
-    const { values } = await obtainCredentials(job, "preview");
+    const { values } = await obtainCredentials(job, "drift");
     assert.deepEqual(values, { PGPASSWORD: "from-gitlab", GRAFANA_AUTH: "admin:from-vault" });
-    assert.match(vault.asked[0]?.body ?? "", /"role":"audit-ci-preview"/);
+    assert.match(vault.asked[0]?.body ?? "", /"role":"audit-ci-drift"/);
   });
 
   it("masks what it read, also the password within a URL", async () => {

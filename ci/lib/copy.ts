@@ -1,0 +1,189 @@
+import { randomBytes } from "node:crypto";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { parse, stringify } from "yaml";
+import { placeOf, type Credentials } from "./credentials";
+import { ROOT, type Exec, type ExecResult } from "./exec";
+import { Failure, type Job } from "./failure";
+import { adopted, changesOf, withoutSecrets, type Plan, type State } from "./placeholders";
+import type { ReleaseSettings } from "./rollback";
+import { configFlags, failed, stackName } from "./stack";
+
+/** What a preview may have of the job's environment; the rest might make it differ from one job to the next. */
+const PASSED =
+  /^(PATH|HOME|USER|LANG|LC_\w+|TZ|TMPDIR|PULUMI_HOME|NODE_\w+|SSL_CERT_\w+|(https?|no|all)_proxy|VAULT_NAMESPACE)$/i;
+
+/** Plugins and program want to have them; they open nothing. */
+const NO_LOGINS = {
+  VAULT_TOKEN: "no-login-of-a-preview",
+  PGPASSWORD: "no-login-of-a-preview",
+  GRAFANA_AUTH: "no-login:of-a-preview",
+  AUDIT_REGISTRY_PASSWORD: "no-login-of-a-preview",
+};
+
+/** The copy of the stack's state that previews run on, as it is published. */
+export interface Published {
+  readonly state: State;
+  /** Record of the deploy after which it was made. */
+  readonly deploy: string;
+}
+
+/**
+ * A stack of its own in a directory that goes with the job: its state has placeholders for secrets, its backend is that directory,
+ * its passphrase is made up, and it has no login to anything. Anybody's program may be previewed on it.
+ */
+export class CopiedStack {
+  readonly name: string;
+  readonly #env: Record<string, string | undefined>;
+  readonly #settings: string;
+  readonly #project: string;
+
+  private constructor(
+    job: Job,
+    private readonly exec: Exec,
+    private readonly root: string,
+    private readonly dir: string,
+  ) {
+    this.name = stackName(job);
+    this.#project = join(dir, "project");
+    this.#settings = join(this.#project, `Pulumi.${this.name}.yaml`);
+    this.#env = {
+      ...Object.fromEntries(Object.entries(job.env).filter(([key]) => PASSED.test(key))),
+      ...NO_LOGINS,
+      PULUMI_BACKEND_URL: `file://${join(dir, "state")}`,
+      PULUMI_CONFIG_PASSPHRASE: randomBytes(16).toString("hex"),
+      PULUMI_SKIP_UPDATE_CHECK: "true",
+    };
+  }
+
+  static async with<T>(job: Job, exec: Exec, work: (stack: CopiedStack) => Promise<T>, root = ROOT): Promise<T> {
+    const dir = mkdtempSync(join(tmpdir(), "preview-"));
+    try {
+      const stack = new CopiedStack(job, exec, root, dir);
+      await stack.#make();
+      return await work(stack);
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
+  }
+
+  async #make(): Promise<void> {
+    mkdirSync(join(this.dir, "state"));
+    mkdirSync(this.#project);
+    cpSync(join(this.root, "Pulumi.yaml"), join(this.#project, "Pulumi.yaml"));
+    const own = join(this.root, `Pulumi.${this.name}.yaml`);
+    writeFileSync(this.#settings, settingsWithoutSecrets(existsSync(own) ? readFileSync(own, "utf8") : ""));
+    await this.#must("make the preview's stack", ["stack", "init", this.name, "--secrets-provider", "passphrase", "--no-select"]); // prettier-ignore
+  }
+
+  async load({ version, deployment }: State): Promise<void> {
+    const { encryptionsalt: salt } = parse(readFileSync(this.#settings, "utf8")) as { encryptionsalt?: string };
+    const file = join(this.dir, "copy.json");
+    const secrets_providers = { type: "passphrase", state: { salt: salt ?? "" } };
+    writeFileSync(file, JSON.stringify({ version, deployment: { ...deployment, secrets_providers } }));
+    await this.#must("load the copy of the state", ["stack", "import", "--stack", this.name, "--file", file]);
+  }
+
+  /** @param options as of `pulumi preview` */
+  preview(options: readonly string[], settings: Partial<ReleaseSettings>, echo?: Job["say"]): Promise<ExecResult> {
+    const args = ["preview", ...options, "--suppress-progress", ...configFlags(settings)];
+    const all = [
+      ...args,
+      "--config-file",
+      this.#settings,
+      "--stack",
+      this.name,
+      "--non-interactive",
+      "--color",
+      "never",
+    ];
+    return this.exec("pulumi", all, { env: this.#env, echo, cwd: this.root });
+  }
+
+  /** What the program wants of a resource that is otherwise in the copy. */
+  async plan(settings: Partial<ReleaseSettings>): Promise<Plan> {
+    const file = join(this.dir, "plan.json");
+    const result = await this.preview(["--save-plan", file, "--show-secrets"], settings);
+    if (result.code !== 0) throw failed("preview the copy of the state", result.all);
+    return JSON.parse(readFileSync(file, "utf8")) as Plan;
+  }
+
+  async #must(what: string, args: readonly string[]): Promise<void> {
+    const result = await this.exec("pulumi", ["-C", this.#project, ...args, "--non-interactive", "--color", "never"], { env: this.#env }); // prettier-ignore
+    if (result.code !== 0) throw failed(what, result.all);
+  }
+}
+
+/** A stack's file whose secrets nobody need decrypt. */
+export function settingsWithoutSecrets(text: string): string {
+  const hide = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(hide);
+    if (value === null || typeof value !== "object") return value;
+    if ("secure" in value) return "placeholder";
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, hide(inner)]));
+  };
+  const { config = {} } = (parse(text) ?? {}) as { config?: object };
+  return stringify({ config: hide(config) });
+}
+
+/** Previews that it takes at the most until nothing more is to be taken over: what depends on one another, in a row. */
+const ROUNDS = 8;
+
+/**
+ * The copy that previews run on. Made in the deploy job, which has just deployed this very program: what a preview of it on the
+ * copy would change comes from the placeholders alone, and is taken over until nothing is left.
+ *
+ * @param state as `pulumi stack export --show-secrets` prints it
+ * @param settings with which the release was deployed
+ */
+export function makeCopy(job: Job, exec: Exec, state: State, settings: ReleaseSettings, root = ROOT): Promise<State> {
+  return CopiedStack.with(
+    job,
+    exec,
+    async (stack) => {
+      let copy = withoutSecrets(state);
+      for (let round = 0; round < ROUNDS; round += 1) {
+        await stack.load(copy);
+        const plan = await stack.plan(settings);
+        const next = adopted(copy, plan);
+        if (next === undefined) {
+          const left = changesOf(plan);
+          if (left.length > 0)
+            job.say(`warning: each preview will show ${left.join(", ")}, which comes from the copy alone`);
+          return copy;
+        }
+        copy = next;
+      }
+      throw new Failure(`a preview on the copy of the state still shows changes after ${ROUNDS} rounds`);
+    },
+    root,
+  );
+}
+
+/** Where in Vault the copy is: every preview may read it, only a deploy may write it. */
+const copyPath = (job: Job): { mount: string; path: string } => placeOf(job.env, `state-copy/${stackName(job)}`);
+
+/** Size in bytes as it is stored. Vault's limit of a secret is about a megabyte, so it is compressed. */
+export async function publishCopy(job: Job, { vault }: Credentials, { state, deploy }: Published): Promise<number> {
+  const { mount, path } = copyPath(job);
+  const packed = gzipSync(JSON.stringify(state), { level: 9 }).toString("base64");
+  await vault.write(`${mount}/data/${path}`, { data: { state: packed, deploy } });
+  return packed.length;
+}
+
+/** @returns undefined when no deploy has published one yet */
+export async function publishedCopy(job: Job, { vault }: Credentials): Promise<Published | undefined> {
+  const { mount, path } = copyPath(job);
+  const found = await vault.readSecret(mount, path);
+  if (found === undefined) return undefined;
+  try {
+    const text = gunzipSync(Buffer.from(String(found.state), "base64")).toString();
+    return { state: JSON.parse(text) as State, deploy: String(found.deploy) };
+  } catch {
+    throw new Failure(
+      `the copy of the state in Vault's ${mount}/${path} cannot be read; the next deploy writes it anew`,
+    );
+  }
+}
