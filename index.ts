@@ -107,7 +107,12 @@ export = async () => {
   const secrets = new c.SecretsBinding("audit-svc", {
     ...agents,
     vault: { ...vaultForAgents, mount: s.vaultMount, path: s.vaultPath },
-    data: { database: database.connection, tokens: tokens.hashes },
+    data: {
+      database: database.connection,
+      tokens: tokens.hashes,
+      // Absent when off: another image may not know it.
+      ...(s.recordReads && { recordReads: true }),
+    },
     credentials,
     slots,
   });

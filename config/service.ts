@@ -2,7 +2,7 @@ import { secret, type Output } from "@pulumi/pulumi";
 import { z } from "zod";
 import { digestImage } from "./addresses";
 import { NAMESPACE } from "./errors";
-import { hint, list, optional, wholeNumber, type GroupOf } from "./values";
+import { hint, list, optional, wholeNumber, type GroupOf, trueOrFalse } from "./values";
 
 /** The service: its image and how the VM pulls it, its replicas, who may send events. */
 export const service = {
@@ -22,7 +22,12 @@ export const service = {
   )
     .refine((names) => names.length > 0, hint("must name at least one application"))
     .refine((names) => new Set(names).size === names.length, hint("must not name an application twice"))
+    .refine(
+      (names) => !names.includes("audit-svc"),
+      hint("must not name audit-svc, under which the service records who read the log"),
+    )
     .default(["demo"]),
+  recordReads: trueOrFalse.default(false),
 };
 
 /** What of these settings does not go together, one sentence each. */

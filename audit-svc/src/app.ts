@@ -23,6 +23,12 @@ export interface AppOptions {
   readonly reloadOnMain?: boolean;
   /** pino's level. Default `info`. */
   readonly logLevel?: string;
+  /** Where the log's lines go. Default stdout. */
+  readonly logTo?: LogTarget;
+}
+
+interface LogTarget {
+  write(line: string): void;
 }
 
 /** The service without its process: nothing listens and nothing is read until asked for. */
@@ -58,8 +64,8 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const metrics = new Metrics({ version: VERSION, release: options.release ?? "unknown" });
   const level = options.logLevel ?? "info";
   let stopping = false;
-  const main = newMain(level, metrics, () => stopping);
-  const admin = newFastify(level);
+  const main = newMain(level, metrics, () => stopping, options.logTo);
+  const admin = newFastify(level, options.logTo);
   const configurator = new Configurator(options.configFile, metrics, main.log, (config, storage) =>
     warmUp(config, storage, main.log, (quiet) => newMain("silent", quiet, () => false)),
   );
@@ -149,8 +155,8 @@ export async function buildApp(options: AppOptions): Promise<App> {
 }
 
 /** The main server as far as every request to it is concerned: without routes. */
-function newMain(level: string, metrics: Metrics, stopping: () => boolean): FastifyInstance {
-  const main = newFastify(level);
+function newMain(level: string, metrics: Metrics, stopping: () => boolean, logTo?: LogTarget): FastifyInstance {
+  const main = newFastify(level, logTo);
   // At the answer, not at the request: what was under way when the stop began must not keep its connection either.
   main.addHook("onSend", (_request, reply, _payload, done) => {
     if (stopping()) void reply.header("connection", "close");
@@ -163,10 +169,11 @@ function newMain(level: string, metrics: Metrics, stopping: () => boolean): Fast
   return main;
 }
 
-function newFastify(level: string): FastifyInstance {
+function newFastify(level: string, logTo?: LogTarget): FastifyInstance {
   const server = Fastify({
     logger: {
       level,
+      ...(logTo === undefined ? {} : { stream: logTo }),
       base: null,
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },

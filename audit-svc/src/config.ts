@@ -5,6 +5,7 @@ import Type, { type Static } from "typebox";
 import { Compile } from "typebox/compile";
 import { problemOfPem } from "./database-tls.js";
 import { UserError } from "./errors.js";
+import { unseenIn } from "./text.js";
 
 const Name = Type.String({ minLength: 1, maxLength: 63, description: "A PostgreSQL name" });
 
@@ -35,7 +36,7 @@ const Database = Type.Object(
 
 const Token = Type.Object(
   {
-    name: Type.String({ minLength: 1, maxLength: 100, description: "For logs" }),
+    name: Type.String({ minLength: 1, maxLength: 100, description: "Who holds it, for logs and recorded reads" }),
     sha256: Type.String({ pattern: "^[0-9a-fA-F]{64}$", description: "sha256 of the token's bytes, in hex" }),
     role: Type.Enum(["writer", "reader"]),
     application: Type.Optional(
@@ -71,6 +72,12 @@ export const ConfigSchema = Type.Object(
     database: Database,
     tokens: Type.Optional(Type.Array(Token, { maxItems: 1000, default: [] })),
     limits: Type.Optional(Limits),
+    recordReads: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description: "Store an event of the application audit-svc for each list, export and refused request",
+      }),
+    ),
     runtimeRole: Type.Optional(
       Type.String({ ...Name, description: "For migrate: the group role that may insert and select" }),
     ),
@@ -99,6 +106,7 @@ export interface Config {
   readonly database: DatabaseConfig;
   readonly tokens: readonly TokenConfig[];
   readonly limits: LimitsConfig;
+  readonly recordReads?: boolean;
   readonly runtimeRole?: string;
   readonly ownerRole?: string;
   readonly retentionDays?: number;
@@ -136,7 +144,9 @@ export function parseConfig(bytes: Buffer): Config {
   const problem = caCertificate === undefined ? undefined : problemOfPem(caCertificate);
   if (problem !== undefined) throw new UserError(`configuration: database.caCertificate: ${problem}.`);
   const seen = new Set<string>();
-  for (const token of parsed.tokens ?? []) {
+  for (const [index, token] of (parsed.tokens ?? []).entries()) {
+    const unseen = unseenIn(token.name);
+    if (unseen !== undefined) throw new UserError(`configuration: tokens.${index}.name: must not contain ${unseen}.`);
     const hash = token.sha256.toLowerCase();
     if (seen.has(hash))
       throw new UserError(`configuration: tokens: "${token.name}" has the same sha256 as another token.`);

@@ -2,6 +2,7 @@ import Type, { type Static } from "typebox";
 import { Compile } from "typebox/compile";
 import type { LimitsConfig } from "./config.js";
 import { bucketOf, normalizeUuid, uuidTime, uuidv7 } from "./ids.js";
+import { isWellFormed, unseenIn } from "./text.js";
 import { parseTime } from "./time.js";
 
 /** What the events' `outcome` may be. */
@@ -109,8 +110,8 @@ export function checkEvent(
   }
   const before = errors.length;
   for (const field of ["application", "actor", "action", "resource"] as const) {
-    const unseen = UNSEEN.exec(value[field])?.[0];
-    if (unseen !== undefined) fail(field, `must not contain ${describe(unseen)}`);
+    const unseen = unseenIn(value[field]);
+    if (unseen !== undefined) fail(field, `must not contain ${unseen}`);
   }
   const moment = parseTime(value.occurredAt);
   const latest = now + limits.clockSkewSeconds * 1000;
@@ -149,24 +150,6 @@ export function checkEvent(
     outcome,
     data,
   };
-}
-
-/**
- * Characters by which a text looks like another or does more than be read: controls (U+009B begins a terminal's command), half a surrogate
- * pair, line separators, and what is invisible or turns the direction of writing. U+FE0E and U+FE0F only choose how an emoji looks.
- */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]|(?![\ufe0e\ufe0f])\p{DI}/u;
-
-function describe(unseen: string): string {
-  if (!isWellFormed(unseen)) return "half a surrogate pair";
-  const code = `U+${(unseen.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`;
-  return `${code}; control characters and those that hide or reverse text are refused`;
-}
-
-const LONE_SURROGATE = /\p{Surrogate}/u;
-
-function isWellFormed(text: string): boolean {
-  return !LONE_SURROGATE.test(text);
 }
 
 interface Problem {

@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http";
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
+import { AccessLog, refuseOwn } from "./access-log.js";
 import { ApiError, ErrorBody } from "./api-error.js";
 import { batchOf, idsOf } from "./batch.js";
 import type { Budget, BudgetShare } from "./budget.js";
@@ -64,6 +65,7 @@ export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts):
     if (now === undefined) throw ApiError.unavailable("not_configured", "The service has no configuration yet.");
     return now;
   };
+  const accessLog = new AccessLog(() => configurator.active, ingest);
   const principals = new WeakMap<FastifyRequest, Principal>();
   const shares = new WeakMap<FastifyRequest, BudgetShare>();
   /** @param role the one that is needed; undefined: any */
@@ -75,30 +77,40 @@ export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts):
         void reply.header("www-authenticate", 'Bearer realm="audit"');
         throw new ApiError(401, "no_token", "Send a valid token: Authorization: Bearer …");
       }
+      principals.set(request, principal);
       if (role !== undefined && principal.role !== role)
         throw new ApiError(403, "wrong_role", `This needs a token of the role ${role}.`);
-      principals.set(request, principal);
       if (role === "writer") {
-        const share = budget.open();
+        const share = budget.open(principal.name);
         shares.set(request, share);
         // A request that is broken off is never answered, so onResponse alone would not do.
         reply.raw.once("close", share.release);
       }
       done();
     };
+  const principalOf = (request: FastifyRequest): Principal => {
+    const principal = principals.get(request);
+    if (principal === undefined) throw new Error("a route without authentication");
+    return principal;
+  };
   const bodyParser = (request: FastifyRequest, payload: IncomingMessage): Promise<Buffer> => {
     const encoding = request.headers["content-encoding"] ?? "identity";
     if (encoding !== "identity")
       throw new ApiError(415, "unsupported_encoding", "Send the body without Content-Encoding.");
     const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(request.headers["content-type"] ?? "")?.[1] ?? "utf-8";
     if (!/^utf-?8$/i.test(charset)) throw new ApiError(415, "unsupported_charset", "Send the body in UTF-8.");
-    return collect(request, payload, active().config.limits, shares.get(request) ?? budget.open());
+    return collect(request, payload, active().config.limits, shares.get(request) ?? budget.open(""));
   };
 
   // eslint-disable-next-line @typescript-eslint/require-await -- Fastify's plugin contract
   return async (app) => {
     app.addHook("onResponse", (request, _reply, done) => {
       shares.get(request)?.release();
+      done();
+    });
+    app.addHook("onError", (request, _reply, error, done) => {
+      if (error instanceof ApiError && (error.status === 401 || error.status === 403))
+        accessLog.refused(request, principals.get(request), error);
       done();
     });
     app.removeAllContentTypeParsers();
@@ -132,10 +144,12 @@ export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts):
         if (body === undefined) throw new ApiError(415, "no_body", "Send application/json or application/x-ndjson.");
         const ndjson = request.headers["content-type"]?.toLowerCase().startsWith("application/x-ndjson") === true;
         const sent = parseBody(body, ndjson, limits);
-        const events = checkEvents(sent.values, limits, principals.get(request)?.application);
+        const principal = principalOf(request);
+        const events = checkEvents(sent.values, limits, principal.application);
         refuseLoss(sent);
+        refuseOwn(events);
         const batch = batchOf(events);
-        await ingest.store(batch, body.length);
+        await ingest.store(batch, body.length, principal.name);
         void reply.code(201);
         return { ids: idsOf(batch) };
       },
@@ -163,11 +177,14 @@ export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts):
       },
       async (request) => {
         const { cursor, limit = 100, ...query } = request.query;
-        const filter = filterOf(query, principals.get(request));
+        const principal = principalOf(request);
+        const filter = filterOf(query, principal);
         const after = cursor === undefined ? undefined : decodeCursor(cursor);
         if (cursor !== undefined && after === undefined)
           throw new ApiError(400, "invalid_cursor", "This cursor was not made by this service.");
+        await accessLog.begin(request, principal, "list", request.query);
         const { events, more } = filter === undefined ? { events: [], more: false } : await page(filter, after, limit);
+        accessLog.read(request, principal, "list", request.query, events.length);
         const last = events.at(-1);
         return { events: events.map(toOutput), next: more && last !== undefined ? encodeCursor(last) : null };
       },
@@ -187,13 +204,18 @@ export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts):
         },
       },
       async (request, reply) => {
-        const filter = filterOf(request.query, principals.get(request));
+        const principal = principalOf(request);
+        const filter = filterOf(request.query, principal);
+        await accessLog.begin(request, principal, "export", request.query);
         // The first page is read before the answer starts, so that a database that is away is still a 503.
         const first = filter === undefined ? [] : await chunk(filter, undefined, CHUNK);
+        const progress = { events: 0, complete: false };
+        const stream = Readable.from(lines(filter ?? {}, first, progress), { objectMode: false, highWaterMark: 1 });
+        stream.once("close", () => {
+          accessLog.read(request, principal, "export", request.query, progress.events, progress.complete);
+        });
         void reply.type("application/x-ndjson");
-        return reply.send(
-          Readable.from(lines(filter ?? {}, first), { objectMode: false, highWaterMark: 1 }) as unknown as string,
-        );
+        return reply.send(stream as unknown as string);
       },
     );
 
@@ -213,13 +235,19 @@ export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts):
       },
     );
 
-    async function* lines(filter: EventFilter, first: StoredEvent[]): AsyncGenerator<string> {
+    async function* lines(
+      filter: EventFilter,
+      first: StoredEvent[],
+      progress: { events: number; complete: boolean },
+    ): AsyncGenerator<string> {
       for (let events = first; events.length > 0;) {
         yield events.map(toLine).join("");
+        progress.events += events.length;
         const last = events.at(-1);
-        if (events.length < CHUNK || last === undefined) return;
+        if (events.length < CHUNK || last === undefined) break;
         events = await chunk(filter, last, CHUNK);
       }
+      progress.complete = true;
     }
 
     /** At most `limit` events, fewer when their data is large, and whether there are more. */
@@ -261,7 +289,7 @@ export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts):
 }
 
 /** The filter of a query; `undefined` when nothing can match because the token is for another application. */
-function filterOf(query: Static<typeof ExportQuery>, principal: Principal | undefined): EventFilter | undefined {
+function filterOf(query: Static<typeof ExportQuery>, principal: Principal): EventFilter | undefined {
   const time = (field: "from" | "to"): string | undefined => {
     const text = query[field];
     if (text === undefined) return undefined;
@@ -276,7 +304,7 @@ function filterOf(query: Static<typeof ExportQuery>, principal: Principal | unde
       throw new ApiError(400, "invalid_query", `${field} must not contain the character U+0000.`);
   }
   const { application, actor, action, outcome } = query;
-  const own = principal?.application;
+  const own = principal.application;
   if (own !== undefined && application !== undefined && application !== own) return undefined;
   const [from, to] = [time("from"), time("to")];
   return {

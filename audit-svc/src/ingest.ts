@@ -1,5 +1,6 @@
 import { ApiError } from "./api-error.js";
 import { type Batch, eventOfRow, idsOf } from "./batch.js";
+import { Budget, type BudgetShare } from "./budget.js";
 import { refusedRows, storeBatches } from "./event-writer.js";
 import type { Metrics } from "./metrics.js";
 import { kindOf, type ErrorKind, type Queries, type Storage } from "./storage.js";
@@ -15,6 +16,8 @@ export interface Store {
 interface Job {
   readonly batch: Batch;
   readonly bytes: number;
+  /** Of the events that may wait. */
+  readonly share: BudgetShare;
   readonly deadline: number;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
@@ -25,12 +28,13 @@ const GROUP_BYTES = 1_048_576;
 
 /**
  * Groups concurrent requests into one statement and settles each after its commit. While every writer is busy requests
- * gather, so the group grows with the load and the cost of a commit is shared. The queue is bounded in events; {@link Budget} bounds it in bytes.
+ * gather, so the group grows with the load and the cost of a commit is shared. The queue is bounded in events, and by the
+ * requests' own {@link Budget} in bytes.
  */
 export class Ingest {
   readonly #queue: Job[] = [];
   #head = 0;
-  #events = 0;
+  readonly #waiting = new Budget();
   #running = 0;
   #scheduled = false;
   #idle: (() => void)[] = [];
@@ -44,33 +48,34 @@ export class Ingest {
 
   /** Events that wait or are being stored. */
   get depth(): number {
-    return this.#events;
+    return this.#waiting.held;
   }
 
   /**
    * Resolves once all the events are committed.
    * @param bytes of the body they came in
+   * @param holder whose events they are: nobody's fill the queue
    * @throws {ApiError} 503 when the queue is full or the database stays away, 409 when an id has other content
    */
-  store(batch: Batch, bytes: number): Promise<void> {
+  store(batch: Batch, bytes: number, holder: string): Promise<void> {
     const limits = this.current()?.config.limits;
     if (limits === undefined)
       return Promise.reject(ApiError.unavailable("not_configured", "The service has no configuration yet."));
-    // A request that alone exceeds the queue could never be stored: it is let in when nothing else waits.
-    if (this.#events > 0 && this.#events + batch.events > limits.queueEvents) {
+    const share = this.#waiting.open(holder);
+    if (!share.take(batch.events, limits.queueEvents)) {
       return Promise.reject(ApiError.unavailable("overloaded", "Too many events are waiting to be stored; try again."));
     }
     return new Promise((resolve, reject) => {
-      this.#queue.push({ batch, bytes, deadline: performance.now() + limits.storeSeconds * 1000, resolve, reject });
-      this.#events += batch.events;
-      this.metrics.queueDepth.set(this.#events);
+      const deadline = performance.now() + limits.storeSeconds * 1000;
+      this.#queue.push({ batch, bytes, share, deadline, resolve, reject });
+      this.metrics.queueDepth.set(this.depth);
       this.#schedule();
     });
   }
 
   /** Resolves when nothing waits and nothing runs. */
   async drain(): Promise<void> {
-    if (this.#events > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    if (this.depth > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
   /** Stops the timer; what waits is still stored. */
@@ -125,7 +130,7 @@ export class Ingest {
   async #run(group: Job[]): Promise<void> {
     await this.#storeAll(group);
     this.#running -= 1;
-    if (this.#events === 0) {
+    if (this.depth === 0) {
       for (const resolve of this.#idle.splice(0)) resolve();
     }
     this.#schedule();
@@ -190,8 +195,8 @@ export class Ingest {
   }
 
   #settle(job: Job, error?: Error): void {
-    this.#events -= job.batch.events;
-    this.metrics.queueDepth.set(this.#events);
+    job.share.release();
+    this.metrics.queueDepth.set(this.depth);
     if (error === undefined) job.resolve();
     else job.reject(error);
   }

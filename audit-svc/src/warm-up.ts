@@ -20,7 +20,7 @@ const CONNECTIONS = 4;
 const MILLISECONDS = 3_000;
 
 const EVENT = JSON.stringify({
-  ...{ application: "audit-svc", actor: "audit-svc", action: "warm-up", resource: "events", outcome: "success" },
+  ...{ application: "warm-up", actor: "audit-svc", action: "warm-up", resource: "events", outcome: "success" },
   occurredAt: new Date().toISOString(),
   data: { amount: 12.5, tags: ["none", "of", "this", "is", "stored"] },
 });

@@ -67,20 +67,26 @@ describe("ingestion", function () {
   it("has a bounded queue: beyond it 503 with Retry-After, and what was accepted is stored", async () => {
     await start({ queueEvents: 100, writers: 1 });
     await block();
-    const accepted = Array.from({ length: 10 }, () =>
+    const ten = (token: string): ReturnType<typeof post> =>
       post(
         app.main,
         Array.from({ length: 10 }, () => event()),
-      ),
-    );
-    await until(() => app.ingest.depth === 100, 5000, "a full queue");
-    assert.equal(await value("audit_ingest_queue_depth"), 100);
-    const refused = await Promise.all(Array.from({ length: 200 }, () => post(app.main, event())));
-    for (const answer of refused) {
-      assert.equal(answer.statusCode, 503);
-      assert.equal(answer.headers["retry-after"], "1");
-      assert.equal(answer.json<{ error: string }>().error, "overloaded");
-    }
+        { token },
+      );
+    const refuse = async (answer: ReturnType<typeof post>): Promise<void> => {
+      const { statusCode, headers, body } = await answer;
+      assert.equal(statusCode, 503, body);
+      assert.equal(headers["retry-after"], "1");
+      assert.match(body, /"error":"overloaded"/);
+    };
+    // One holder gets no more than leaves the others a quarter, and each of them a place in it.
+    const accepted = Array.from({ length: 7 }, () => ten(tokens.anyWriter));
+    await until(() => app.ingest.depth === 70, 5000, "seven batches waiting");
+    await refuse(ten(tokens.anyWriter));
+    accepted.push(ten(tokens.writer), ten(tokens.writer));
+    await until(() => app.ingest.depth === 90, 5000, "another holder's batches");
+    for (const token of [tokens.anyWriter, tokens.writer]) await refuse(ten(token));
+    assert.equal(await value("audit_ingest_queue_depth"), 90);
     await unblock();
     for (const answer of await Promise.all(accepted)) assert.equal(answer.statusCode, 201);
     assert.equal(app.ingest.depth, 0);

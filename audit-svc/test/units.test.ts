@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
+import { Budget } from "../src/budget.js";
 import { decodeCursor, encodeCursor } from "../src/cursor.js";
 import { readEnv } from "../src/env.js";
 import { bucketOf, normalizeUuid, uuidTime, uuidv7 } from "../src/ids.js";
@@ -128,6 +129,35 @@ describe("tokens", () => {
     ]) {
       assert.equal(all.authenticate(header), undefined, header);
     }
+  });
+});
+
+describe("budget", () => {
+  it("leaves room for others, however much one holder asks for", () => {
+    const budget = new Budget();
+    const fill = (holder: string): number => {
+      let shares = 0;
+      while (budget.open(holder).take(10, 1000)) shares += 1;
+      return shares;
+    };
+    assert.equal(fill("greedy"), 75);
+    assert.equal(fill("another"), 18);
+    const newcomer = budget.open("newcomer");
+    assert.ok(newcomer.take(70, 1000), "the only request of a holder gets all that is left");
+    newcomer.release();
+    newcomer.release();
+    assert.equal(budget.held, 930);
+    assert.equal(fill("greedy"), 0);
+  });
+
+  it("lets in what is alone, in pieces, and forgets who holds nothing", () => {
+    const budget = new Budget();
+    const body = budget.open("a");
+    for (let piece = 0; piece < 5; piece++) assert.ok(body.take(100, 300));
+    assert.ok(!budget.open("b").take(1, 300));
+    body.release();
+    assert.equal(budget.held, 0);
+    assert.ok(budget.open("b").take(300, 300));
   });
 });
 

@@ -110,6 +110,12 @@ describe("configuration", () => {
       { "audit:applications": '["crm", "crm"]' },
       "audit:applications must not name an application twice",
     ],
+    [
+      "the service's own application",
+      { "audit:applications": '["crm", "audit-svc"]' },
+      "audit:applications must not name audit-svc, under which the service records who read the log",
+    ],
+    ["a word for yes", { "audit:recordReads": "yes" }, "audit:recordReads must be true or false"],
     ["no application", { "audit:applications": "[]" }, "audit:applications must name at least one application"],
     [
       "a range for containers that there is not",

@@ -264,6 +264,18 @@ describe("the program", () => {
     assert.deepEqual(await valueOf(again.result.releases), state);
   });
 
+  it("has reads recorded when told so, and else says nothing of it to an image that may not know it", async () => {
+    for (const [more, expected] of [
+      [{}, undefined],
+      [{ "audit:recordReads": "true" }, true],
+    ] as const) {
+      const { resources } = await deploy(undefined, more);
+      const { dataJson } = find(resources, "SecretV2", "audit-svc-secret").inputs;
+      assert.ok(dataJson instanceof Secret);
+      assert.equal((JSON.parse(dataJson.value as string) as { recordReads?: boolean }).recordReads, expected);
+    }
+  });
+
   it("refuses a wrong configuration before it makes anything", async () => {
     await assert.rejects(
       run(async () => {

@@ -1,0 +1,82 @@
+import type { FastifyRequest } from "fastify";
+import { ApiError } from "./api-error.js";
+import { batchOf } from "./batch.js";
+import { checkEvents } from "./body.js";
+import { defaultLimits } from "./config.js";
+import type { Active } from "./configurator.js";
+import type { EventRow } from "./event.js";
+import type { Ingest } from "./ingest.js";
+import { LogLimit } from "./log-limit.js";
+import type { Principal } from "./tokens.js";
+
+/** Application of the events that the service itself stores; no token may write them. */
+const OWN_APPLICATION = "audit-svc";
+
+/** What a reader asked for, as it came in the query. */
+export type ReadQuery = Readonly<Record<string, string | number | undefined>>;
+
+/** @throws {ApiError} 403 for an event that claims to be one of the service's own */
+export function refuseOwn(events: readonly EventRow[]): void {
+  const index = events.findIndex((event) => event.application === OWN_APPLICATION);
+  if (index < 0) return;
+  throw new ApiError(403, "other_application", "Nothing was stored: this application is the service's own.", {
+    details: [{ index, field: "application", message: `must not be ${OWN_APPLICATION}` }],
+  });
+}
+
+/**
+ * Who read the log, and who was refused: a line of the service's own log for each, and with `recordReads` an event as well. The
+ * query's values may name people, so they are in the event and not in the line.
+ */
+export class AccessLog {
+  readonly #limit = new LogLimit();
+
+  constructor(
+    private readonly active: () => Active | undefined,
+    private readonly ingest: Ingest,
+  ) {}
+
+  /**
+   * Records that events are about to be read; without `recordReads` it does nothing.
+   * @throws {ApiError} 503 when that cannot be stored: nothing is read without a record
+   */
+  async begin(request: FastifyRequest, principal: Principal, action: string, query: ReadQuery): Promise<void> {
+    if (this.active()?.config.recordReads === true) await this.#record(request, principal, action, "success", query);
+  }
+
+  /** Logs that events were read. @param complete false when the client or the database broke off */
+  read(
+    request: FastifyRequest,
+    principal: Principal,
+    action: string,
+    query: ReadQuery,
+    events: number,
+    complete = true,
+  ): void {
+    const { name: token } = principal;
+    request.log.info({ token, action, filters: Object.keys(query), events, complete }, "events read");
+  }
+
+  /** Logs and records that a request was refused for want of a right; one of a kind in a second, and how many were kept back. */
+  refused(request: FastifyRequest, principal: Principal | undefined, { status, code }: ApiError): void {
+    const token = principal?.name;
+    const pass = this.#limit.pass(`${code} ${token ?? ""}`);
+    if (pass === undefined) return;
+    const { method, routeOptions } = request;
+    request.log.warn({ token, method, path: routeOptions.url, code, status, ...pass }, "access refused");
+    // Without a token anybody could fill the database.
+    if (principal === undefined || this.active()?.config.recordReads !== true) return;
+    const action = method === "POST" ? "store" : routeOptions.url?.endsWith("/export") === true ? "export" : "list";
+    // The request is refused whether it can be recorded or not; the storage logs what went wrong.
+    this.#record(request, principal, action, "denied", { reason: code, ...pass }).catch(() => undefined);
+  }
+
+  #record(request: FastifyRequest, principal: Principal, action: string, outcome: string, more: object): Promise<void> {
+    const data = { requestId: request.id, ...more };
+    const what = { actor: principal.name, action: `events.${action}`, resource: "events", outcome, data };
+    const event = { application: OWN_APPLICATION, occurredAt: new Date().toISOString(), ...what };
+    // By the default limits: this configuration's may be too small for what the service itself has to say.
+    const rows = checkEvents([event], defaultLimits, undefined);
+    return this.ingest.store(batchOf(rows), JSON.stringify(event).length, principal.name);
+  }
+}
