@@ -11,7 +11,7 @@ import { exec as realExec, ROOT, type Exec } from "./lib/exec";
 import { Failure, reason, required, runJob, type Job } from "./lib/failure";
 import { deployedAs, refuseOlder } from "./lib/order";
 import { rollbackTo, settingsOf } from "./lib/rollback";
-import { checkImage, Stack } from "./lib/stack";
+import { checkImage, checkRepository, Stack } from "./lib/stack";
 
 export async function deploy(job: Job, exec: Exec, root = ROOT): Promise<void> {
   const { env, say } = job;
@@ -29,6 +29,7 @@ export async function deploy(job: Job, exec: Exec, root = ROOT): Promise<void> {
   if (env.AUDIT_OUTPUTS_FILE !== undefined) rmSync(env.AUDIT_OUTPUTS_FILE, { force: true });
   await Stack.with(job, "deploy", exec, async (stack) => {
     const before = await stack.outputs();
+    if (given !== undefined) checkRepository(given, [await stack.config("audit:image"), before.image]);
     const wanted = given === undefined ? rollbackTo(before.releases) : await released(stack, given);
     if (!rollback) await refuseOlder(job, exec, await stack.history());
     await stack.checkHost();

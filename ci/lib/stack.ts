@@ -227,3 +227,22 @@ export function checkImage(image: string): string {
   if (typeof read !== "string") return read.name;
   throw new Failure(`IMAGE ${image} ${read}; the image job writes it as host/project/name@sha256:…`);
 }
+
+/**
+ * Lets an image only be deployed from where the stack's images come from: the registry's password goes to whatever host is named, and
+ * whoever may start a pipeline may name one.
+ *
+ * @param own images of the stack, by digest: what its file names, and what it has deployed
+ * @throws Failure naming both places
+ */
+export function checkRepository(image: string, own: readonly (string | undefined)[]): void {
+  const placeOfImage = (text: string): string => {
+    const reference = imageByDigest(text);
+    return typeof reference === "string" ? "" : `${reference.registry}/${reference.repository}`;
+  };
+  const places = [...new Set(own.filter((text) => text !== undefined).map(placeOfImage))].filter(Boolean);
+  if (places.includes(placeOfImage(image))) return;
+  throw new Failure(
+    `IMAGE ${image} is not from the stack's repository, ${places.join(" or ") || "which audit:image does not name"}; set audit:image in the stack's file to an image of the one that is meant`,
+  );
+}

@@ -72,7 +72,10 @@ export class Pipelines {
       mkdirSync(dirname(join(dir, file)), { recursive: true });
       cpSync(join(root, file), join(dir, file));
     }
-    writeFileSync(join(dir, "Pulumi.sandbox.yaml"), state("Pulumi.sandbox.yaml"));
+    // The service's image from where this machine, which does not know the sandbox's names, pushes it.
+    const harbor = `${addressOf("registry")}:5000`;
+    const settings = state("Pulumi.sandbox.yaml").replace(/(?<=audit:image: )[^/]+/, harbor);
+    writeFileSync(join(dir, "Pulumi.sandbox.yaml"), settings);
     // A job in the shell executor is not on the network of its services; the journey has a database for it instead.
     const check = join(dir, "ci/check.yml");
     writeFileSync(check, readFileSync(check, "utf8").replace(/^ {2}services:\n(?: {4}.*\n)+/m, ""));

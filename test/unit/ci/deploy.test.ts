@@ -114,6 +114,30 @@ describe("ci: deploy", () => {
     );
   });
 
+  it("refuses an image that is not from the stack's repository: the registry's password would follow it", async () => {
+    const tried = async (image: string, own: string | undefined, deployed: string | undefined) => {
+      const { exec, calls } = commands({
+        "pulumi config": output(own === undefined ? {} : { "audit:image": { value: own } }),
+        "stack output": output({ ...OUTPUTS, image: deployed }),
+      });
+      await failsWith(
+        deploy(jobWith({ ...(await login("deploy")), ...onTag, IMAGE: image }).job, exec),
+        `IMAGE ${image} is not from the stack's repository, ${own === undefined ? "which audit:image does not name" : "harbor.example.com/audit/audit-svc"}; set audit:image in the stack's file to an image of the one that is meant`,
+      );
+      assert.deepEqual(ups(calls), []);
+    };
+    const hash = `@sha256:${"c".repeat(64)}`;
+    for (const elsewhere of [
+      "mallory.example/audit/audit-svc",
+      "harbor.example.com:8443/audit/audit-svc",
+      "harbor.example.com/mallory/audit-svc",
+      "harbor.example.com/audit/audit-svc/x",
+    ])
+      // prettier-ignore
+      await tried(`${elsewhere}${hash}`, digest("a"), digest("b"));
+    await tried(digest("c"), undefined, undefined);
+  });
+
   it("does not begin when something newer is deployed", async () => {
     const newer = {
       ...{ kind: "update", result: "succeeded", startTime: "2026-11-29T10:00:00.000Z" },
