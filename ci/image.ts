@@ -3,12 +3,13 @@
  *   check     builds and throws away (merge requests; needs no secret)
  *   publish   builds and pushes it to Harbor, tagged with commit and branch (default branch)
  *   rebuild   the same without caches, on the newest base (schedule)
- *   promote   gives the image of this commit the tag's name, without a second build; builds when there is none (tags)
+ *   promote   gives the image of this commit, which the default branch built, the tag's name (tags)
  *   tools     builds and pushes the image of the jobs, ci/Dockerfile, on its newest base, and says what to set CI_IMAGE to
  * Those that have an image of the service write image.env with IMAGE, by digest, and build/sbom.spdx.json when they built it.
  *
  * Variables: HARBOR_* (lib/harbor.ts), HARBOR_IMAGE (default audit-svc), HARBOR_CI_IMAGE (default audit-ci), NODE_IMAGE, RUNTIME_IMAGE,
- * PULUMI_IMAGE (bases, default the Dockerfiles'), PROMOTE_ONLY=true: a tag whose commit has no image fails instead of building one.
+ * PULUMI_IMAGE (bases, default the Dockerfiles'), PROMOTE_ONLY=false: a tag whose commit has no image, and so was
+ * not checked by the default branch's pipeline, is built all the same.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -139,9 +140,9 @@ async function promote(job: Job, exec: Exec, root: string): Promise<void> {
     let found = await registry.manifest(repository, commit);
     const present = await registry.manifest(repository, name);
     if (found === undefined) {
-      if (env.PROMOTE_ONLY === "true") {
+      if (optional(env, "PROMOTE_ONLY") !== "false") {
         throw new Failure(
-          `there is no image of commit ${commit} at ${harbor.host}/${repository}; run the default branch's pipeline for that commit first`,
+          `there is no image of commit ${commit} at ${harbor.host}/${repository}; it must be on the default branch and its pipeline there be over`,
         );
       }
       job.say(`there is no image of commit ${commit} yet; building it`);

@@ -253,12 +253,8 @@ describe("journey: the pipeline, run by gitlab-ci-local with its real scripts", 
         /refused the login of pusher/,
         "promote",
       ));
-    it("when there is no image of the tag's commit and none may be built", () =>
-      red(
-        tagged("v2", { PROMOTE_ONLY: "true", CI_COMMIT_SHA: "0".repeat(40) }),
-        /there is no image of commit 0{40}/,
-        "promote",
-      ));
+    it("when there is no image of the tag's commit, which nobody has checked then", () =>
+      red(tagged("v2", { CI_COMMIT_SHA: "0".repeat(40) }), /there is no image of commit 0{40}/, "promote"));
     it("when the image is not in the registry", () =>
       red(withImage(tagged("v2")), /Pulumi could not deploy .*(manifest unknown|not found)/i, "deploy"));
     it("when VM2 is away", async () => {
@@ -276,12 +272,14 @@ describe("journey: the pipeline, run by gitlab-ci-local with its real scripts", 
       }
       await until("VM2 answers again", 60, async () => ((await slots()) && (await containers()) ? true : undefined));
     });
-    it("when the preview fails", () =>
+    it("when IMAGE is from elsewhere", () =>
       red(
-        { ...mergeRequest, variables: { AUDIT_STACK: "nowhere" } },
-        /Pulumi could not preview: /,
-        "preview",
+        tagged("v2", { IMAGE: `mallory.example/audit/audit-svc@${digest}` }),
+        /IMAGE mallory\.example\/\S+ is not from the stack's repository, /,
+        "deploy",
       ));
+    it("when the preview fails", () =>
+      red({ ...mergeRequest, variables: { AUDIT_STACK: "nowhere" } }, /Pulumi could not preview: /, "preview"));
   });
 
   it("has shown no secret in any job's log", () => showsNoSecret(sandbox(), pipelines.logs));

@@ -89,21 +89,25 @@ describe("ci: image", () => {
       assert.equal(harbor.asked.filter(({ method }) => method === "PUT").length, before);
     });
 
-    it("builds when the commit has no image", async () => {
+    it("builds when the commit has no image and PROMOTE_ONLY is false", async () => {
       const tags: Record<string, string> = {};
       const harbor = await harborWith(tags);
       const built = builder(tags, '{"manifest":2}');
-      await image(jobWith({ ...settings(harbor), ...onTag }, "promote").job, built.exec, dir.path);
+      await image(
+        jobWith({ ...settings(harbor), ...onTag, PROMOTE_ONLY: "false" }, "promote").job,
+        built.exec,
+        dir.path,
+      );
       assert.equal(tags["v1.2.0"], '{"manifest":2}');
       assert.match(readFileSync(join(dir.path, "build/sbom.spdx.json"), "utf8"), /SPDX/);
     });
 
-    it("fails when the commit has no image and none shall be built", async () => {
+    it("fails when the commit has no image: nobody has checked it", async () => {
       const harbor = await harborWith({});
       const host = new URL(harbor.url).host;
       await failsWith(
-        image(jobWith({ ...settings(harbor), ...onTag, PROMOTE_ONLY: "true" }, "promote").job, none.exec, dir.path),
-        `there is no image of commit ${COMMIT} at ${host}/audit/audit-svc; run the default branch's pipeline for that commit first`,
+        image(jobWith({ ...settings(harbor), ...onTag }, "promote").job, none.exec, dir.path),
+        `there is no image of commit ${COMMIT} at ${host}/audit/audit-svc; it must be on the default branch and its pipeline there be over`,
       );
     });
 
