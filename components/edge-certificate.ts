@@ -1,7 +1,7 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import {
   CERTIFICATE_FILE,
@@ -10,6 +10,7 @@ import {
   renderCertificateMetrics,
 } from "../vault-agent/certificate";
 import { appRoleLogin, VAULT_UID } from "./app-role";
+import { digestOf } from "./digest";
 import type { DockerHost } from "./docker-host";
 import type { Networks } from "./networks";
 import { dockerRun } from "./shell";
@@ -73,7 +74,10 @@ export class EdgeCertificate extends pulumi.ComponentResource {
 
   constructor(name: string, args: EdgeCertificateArgs, opts?: pulumi.ComponentResourceOptions) {
     const { source } = args;
-    const files = source.by === "files" ? readCertificate(source, args.serverName) : undefined;
+    const files =
+      source.by === "files"
+        ? readCertificate(source, args.serverName, { keyIsThere: !pulumi.runtime.isDryRun() })
+        : undefined;
     super("audit:index:EdgeCertificate", name, {}, opts);
     // Two resources and not one that changes its kind: to replace a volume, everything that uses it has to go first, and nginx would
     // be away before its new configuration was judged.
@@ -102,10 +106,11 @@ export class EdgeCertificate extends pulumi.ComponentResource {
       `${name}-files`,
       {
         script: write,
-        stdin: pulumi.secret(`${files.metrics}${SEPARATOR}\n${files.pem}`),
-        triggers: [volume.id],
+        stdin: pulumi.secret(`${files.metrics}${SEPARATOR}\n${files.chain}${files.key ?? ""}`),
+        // By its digest a preview shows another certificate, also one that has no key to send.
+        triggers: [volume.id, digestOf(files.chain)],
       },
-      { parent: this, dependsOn: [volume] },
+      { parent: this, dependsOn: [volume], ...(files.key === undefined ? { ignoreChanges: ["stdin"] } : {}) },
     ).id;
   }
 
@@ -197,15 +202,23 @@ function waitScript(agent: string, serverName: string): string {
 }
 
 interface CertificateFiles {
-  pem: string;
+  /** The certificate and its chain, PEM. */
+  chain: string;
+  /** Its key, PEM; undefined where it is not there and need not be. */
+  key: string | undefined;
   metrics: string;
 }
 
-/** Reads and judges the files before anything is changed. @throws UserError naming the setting and the cure */
+/**
+ * Reads and judges the files before anything is changed.
+ *
+ * @param keyIsThere false in a preview: it sends nothing, and may run where nobody shall have the key; a key that is there is judged
+ * @throws UserError naming the setting and the cure
+ */
 export function readCertificate(
   { certificateFile, keyFile }: { certificateFile: string; keyFile: string },
   serverName: string,
-  now = new Date(),
+  { keyIsThere = true, now = new Date() }: { keyIsThere?: boolean; now?: Date } = {},
 ): CertificateFiles {
   const read = (setting: string, file: string): string => {
     try {
@@ -228,11 +241,12 @@ export function readCertificate(
     "a certificate",
     (t) => new X509Certificate(t),
   );
-  const [key, parsedKey] = parse("tlsKeyFile", keyFile, "a private key without a passphrase", (t) =>
-    createPrivateKey(t),
-  );
+  const [key, parsedKey] =
+    keyIsThere || existsSync(keyFile)
+      ? parse("tlsKeyFile", keyFile, "a private key without a passphrase", (t) => createPrivateKey(t))
+      : [];
   const end = new Date(certificate.validTo);
-  if (!certificate.checkPrivateKey(parsedKey)) {
+  if (parsedKey !== undefined && !certificate.checkPrivateKey(parsedKey)) {
     throw new UserError(`audit:tlsKeyFile ${keyFile} is not the key of the certificate in ${certificateFile}`);
   }
   if (end <= now)
@@ -245,7 +259,8 @@ export function readCertificate(
   }
   const ended = (text: string) => (text.endsWith("\n") ? text : `${text}\n`);
   return {
-    pem: ended(chain) + ended(key),
+    chain: ended(chain),
+    key: key === undefined ? undefined : ended(key),
     metrics: renderCertificateMetrics("files", Math.floor(end.getTime() / 1000)),
   };
 }

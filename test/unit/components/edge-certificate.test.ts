@@ -63,6 +63,26 @@ describe("EdgeCertificate", () => {
     assert.ok(volumes.includes("audit-edge-certificate") && !volumes.includes("audit-edge-certificate-tmpfs"));
   });
 
+  it("of files: a preview does without the key, and shows another certificate by its digest", async () => {
+    const source = (certificate: string): CertificateSource => ({ by: "files", ...files(certificate, "none") });
+    const inPreview = [undefined, undefined, true] as const;
+    const { resources } = await run(build(source("one.crt")), ...inPreview);
+    const { inputs, ignoreChanges } = find(resources, "Command", "audit-edge-certificate-files");
+    assert.deepEqual(ignoreChanges, ["stdin"]);
+    const other = await run(build(source("two.crt")), ...inPreview);
+    assert.notDeepEqual(
+      inputs.triggers,
+      find(other.resources, "Command", "audit-edge-certificate-files").inputs.triggers,
+    );
+    const whole = await run(build({ by: "files", ...files("one.crt", "one.key") }), ...inPreview);
+    assert.deepEqual(find(whole.resources, "Command", "audit-edge-certificate-files").inputs.triggers, inputs.triggers);
+    await assert.rejects(run(build(source("one.crt"))), /audit:tlsKeyFile \S+none cannot be read/);
+    await assert.rejects(
+      run(build({ by: "files", ...files("one.crt", "two.key") }), ...inPreview),
+      /is not the key of/,
+    );
+  });
+
   it("of Vault: an agent of its own, whose token may have certificates issued for one role and nothing else", async () => {
     const { resources } = await run(build({ by: "vault", mount: "pki", role: "edge", ttl: "72h" }));
     assert.equal(
@@ -122,7 +142,7 @@ describe("EdgeCertificate", () => {
   ]; // prettier-ignore
   for (const [what, from, name, now, message] of refused) {
     it(`refuses ${what} before anything is made`, () => {
-      assert.throws(() => readCertificate(from(), name, now), { message });
+      assert.throws(() => readCertificate(from(), name, { now }), { message });
     });
   }
 });
