@@ -69,6 +69,14 @@ describe("docker Container: inputs, preview and differences", () => {
     assert.notEqual((await web.check(sleeper(), true)).inputs.name, web.values.name);
   });
 
+  it("has an empty list of envs in its outputs when the program gives none", async () => {
+    const web = plugin.resource(CONTAINER, unique("web"));
+    await web.create(sleeper());
+    assert.deepEqual(web.values.envs, []);
+    await web.refresh();
+    await assertStable(web, sleeper());
+  });
+
   it("shows in a preview what it cannot know yet as unknown, and the rest as it will be", async () => {
     const outputs = await plugin.resource(CONTAINER, unique("web")).previewCreate({
       ...sleeper(),

@@ -9,6 +9,19 @@ describe("docker stand-in: Container", function () {
   const container = () => containers.next();
   const named = (inputs?: Properties) => containers.inputs(inputs);
 
+  it("has an empty list of envs in the state where the program gives none, and misses it in a state without", async () => {
+    const one = container();
+    assert.equal(await one.up(named()), "created");
+    assert.deepEqual(one.state.envs, []);
+    await one.refresh();
+    assert.deepEqual(one.state.envs, []);
+    assert.equal(await one.up(named()), "same");
+    // As an older stand-in left it.
+    delete one.state.envs;
+    assert.deepEqual((await one.diff(named())).replaces, ["envs"]);
+    await one.delete();
+  });
+
   it("creates, finds nothing to do, and deletes", async () => {
     const one = container();
     const inputs = named({

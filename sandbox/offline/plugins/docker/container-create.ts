@@ -178,6 +178,8 @@ export async function createContainer(
     );
   }
   const state = asPlanned(stateFrom(found, inputs as State), inputs, SETS);
+  // A computed set that nothing computes: empty in the state, where the program does not give it.
+  if (inputs.envs === undefined) state.envs = [];
   if (logs !== undefined) state.containerLogs = logs;
   return { id, state };
 }

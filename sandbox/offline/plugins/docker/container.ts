@@ -216,7 +216,7 @@ export const container = defineResource<typeof docker.Container, DockerContext>(
   customizeDiff: (state, inputs) => ({
     unchanged: (["user", "workingDir"] as const).filter((name) => (inputs[name] ?? "") === ""),
     // After a Create that failed half-way these were never read. Terraform takes a computed list that is not there for one that will change.
-    changed: (["command", "entrypoints", "networkDatas"] as const).filter(
+    changed: (["command", "entrypoints", "envs", "networkDatas"] as const).filter(
       (name) =>
         (state[name] ?? undefined) === undefined && (name === "networkDatas" || (inputs[name] ?? []).length === 0),
     ),
