@@ -17,7 +17,7 @@ export = async () => {
   const previousIssue = (await self.getOutputDetails("secretIdsIssued")).value as string | undefined;
   const recreated = (await self.getOutputDetails("recreated")).value as c.Recreated | undefined;
 
-  // Tokens come from the environment (VAULT_TOKEN, PGPASSWORD, GRAFANA_AUTH): as inputs they would stand in the state.
+  // Tokens come from the environment (VAULT_TOKEN, PGPASSWORD, GRAFANA_HTTP_HEADERS): as inputs they would stand in the state.
   const inVault = new vault.Provider("vault", {
     address: s.vaultAddress,
     namespace: s.vaultNamespace,
@@ -34,11 +34,8 @@ export = async () => {
     sslrootcert: s.databaseSslMode === "verify-full" ? s.caFile?.file : undefined,
     superuser: false,
   });
-  const inGrafana = new grafana.Provider(
-    "grafana",
-    { url: s.grafanaUrl, caCert: s.caFile?.file },
-    { transformations: [c.loginFromEnvironment("auth")] },
-  );
+  // With anything else here the plugin takes GRAFANA_AUTH into its inputs by itself (docs/decisions/0125).
+  const inGrafana = new grafana.Provider("grafana", { url: s.grafanaUrl, auth: "anonymous", caCert: s.caFile?.file });
   const vm = new c.DockerHost("vm", {
     address: s.hostAddress,
     sshOptions: s.hostSshOptions,

@@ -6,6 +6,7 @@ import { randomUUID } from "node:crypto";
 import { request as plain } from "node:http";
 import { request as encrypted } from "node:https";
 import { urlToHttpOptions } from "node:url";
+import { prometheusLogin } from "../tools/prometheus-api";
 import { exec as realExec, type Exec } from "./lib/exec";
 import { Failure, reason, required, runJob, type Job } from "./lib/failure";
 import { conceal } from "./lib/secrets";
@@ -52,7 +53,10 @@ export async function smoke(job: Job, exec: Exec): Promise<void> {
     job.say(`ok: /reload and /metrics are 404 in ${HIDDEN.length} spellings`);
     await eventGoesRound(service, writer.slice("writer-".length), token, reader);
     job.say("ok: an event went in and came out");
-    const count = await targetsAreUp(await setting("prometheusUrl", ""), await setting("environment", "vm2"), release);
+    const prometheus = (await setting("prometheusUrl", "")).replace(/\/+$/, "");
+    const count = await targetsAreUp(prometheus, await setting("environment", "vm2"), release, {
+      env: stack.credentials.values,
+    });
     job.say(`ok: Prometheus has ${count} targets of release ${release} up`);
   });
 }
@@ -114,12 +118,14 @@ export async function targetsAreUp(
   prometheus: string,
   environment: string,
   release: string,
-  seconds = 60,
+  { seconds = 60, env = {} }: { seconds?: number; env?: Readonly<Record<string, string | undefined>> } = {},
 ): Promise<number> {
+  const headers = prometheusLogin(env);
+  if (typeof headers === "string") throw new Failure(headers);
   const query = encodeURIComponent(`up{environment="${environment}"}`);
   const end = Date.now() + seconds * 1000;
   for (;;) {
-    const text = await ask(`${prometheus}/api/v1/query?query=${query}`, 200);
+    const text = await ask(`${prometheus}/api/v1/query?query=${query}`, 200, { headers });
     const samples = (JSON.parse(text) as { data: { result: Sample[] } }).data.result;
     const down = samples.filter((sample) => sample.value[1] !== "1");
     const wanted = (name: string): boolean =>

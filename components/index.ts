@@ -14,7 +14,6 @@ export { type Recreated } from "./lost-and-found";
 export { bareHost, inUrl } from "./network-address";
 export { Networks, type NetworksArgs } from "./networks";
 export { Observability, type AlertsDelivery, type ObservabilityArgs, type TargetsDelivery } from "./observability";
-export { loginFromEnvironment } from "./operator-login";
 export { planRelease, releaseId, type ReleaseState, type Replica, type ReplicaSpec, type Slot } from "./release";
 export { SecretsBinding, type SecretsBindingArgs } from "./secrets-binding";
 export { secretIdIssue } from "./secret-id-issue";

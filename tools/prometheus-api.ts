@@ -28,8 +28,44 @@ export interface RuleGroup {
   rules: Rule[];
 }
 
+type Headers = Readonly<Record<string, string>>;
+
+/**
+ * The login for Prometheus, where a proxy before it asks for one: AUDIT_PROMETHEUS_TOKEN, or AUDIT_PROMETHEUS_USERNAME and
+ * AUDIT_PROMETHEUS_PASSWORD. It is in the environment alone: what is in a URL or an input stands in logs and in the state.
+ *
+ * @returns headers, none without a login; or a sentence that says which variable is missing or too much
+ */
+export function prometheusLogin(env: Readonly<Record<string, string | undefined>>): Headers | string {
+  const { AUDIT_PROMETHEUS_TOKEN: token = "", AUDIT_PROMETHEUS_USERNAME: user = "" } = env;
+  const { AUDIT_PROMETHEUS_PASSWORD: password = "" } = env;
+  if (token !== "" && (user !== "" || password !== ""))
+    return "AUDIT_PROMETHEUS_TOKEN and AUDIT_PROMETHEUS_USERNAME (environment): set one login for Prometheus, not both";
+  if (token !== "") return { authorization: `Bearer ${token}` };
+  if (user === "" && password === "") return {};
+  if (user === "" || password === "") {
+    const [missing, given] = user === "" ? ["USERNAME", "PASSWORD"] : ["PASSWORD", "USERNAME"];
+    return `AUDIT_PROMETHEUS_${missing} (environment) is missing; it goes with AUDIT_PROMETHEUS_${given}`;
+  }
+  return { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}` };
+}
+
 export class PrometheusApi {
-  constructor(private readonly url: string) {}
+  readonly #headers: Headers;
+
+  /**
+   * @param url Prometheus, perhaps below a path
+   * @param env where {@link prometheusLogin} finds the login
+   * @throws Error where that is incomplete
+   */
+  constructor(
+    private readonly url: string,
+    env: NodeJS.ProcessEnv = process.env,
+  ) {
+    const login = prometheusLogin(env);
+    if (typeof login === "string") throw new Error(login);
+    this.#headers = login;
+  }
 
   /** The targets that are scraped, and Prometheus's own time, in ms: this machine's clock may be another. */
   async activeTargets(): Promise<{ targets: ActiveTarget[]; now: number }> {
@@ -48,7 +84,12 @@ export class PrometheusApi {
 
   /** Has it read its configuration and its rules again. @returns false where its lifecycle API is switched off */
   async reload(): Promise<boolean> {
-    const response = await fetch(`${this.url}/-/reload`, { method: "POST", signal: AbortSignal.timeout(30_000) });
+    const response = await fetch(`${this.url}/-/reload`, {
+      method: "POST",
+      headers: this.#headers,
+      signal: AbortSignal.timeout(30_000),
+    });
+    if (response.status === 401) throw new Error(refused("/-/reload"));
     // 403: started without --web.enable-lifecycle; 404, 405: a proxy before it, or something compatible, that has no such path.
     if ([403, 404, 405].includes(response.status)) return false;
     if (!response.ok)
@@ -57,12 +98,16 @@ export class PrometheusApi {
   }
 
   private async get<T>(path: string): Promise<{ data: T; now: number }> {
-    const response = await fetch(this.url + path, { signal: AbortSignal.timeout(10_000) });
+    const response = await fetch(this.url + path, { headers: this.#headers, signal: AbortSignal.timeout(10_000) });
+    if (response.status === 401) throw new Error(refused(path));
     if (!response.ok) throw new Error(`${path} answers ${response.status}`);
     const date = Date.parse(response.headers.get("date") ?? "");
     return { data: ((await response.json()) as { data: T }).data, now: Number.isNaN(date) ? Date.now() : date };
   }
 }
+
+const refused = (path: string): string =>
+  `${path} asks for another login (401): AUDIT_PROMETHEUS_USERNAME and AUDIT_PROMETHEUS_PASSWORD, or AUDIT_PROMETHEUS_TOKEN`;
 
 /** A failed fetch says only "fetch failed"; its cause says why. */
 export function reason(error: unknown): string {

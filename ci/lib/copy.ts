@@ -19,7 +19,7 @@ const PASSED =
 const NO_LOGINS = {
   VAULT_TOKEN: "no-login-of-a-preview",
   PGPASSWORD: "no-login-of-a-preview",
-  GRAFANA_AUTH: "no-login:of-a-preview",
+  GRAFANA_HTTP_HEADERS: '{"Authorization":"no-login-of-a-preview"}',
   AUDIT_REGISTRY_PASSWORD: "no-login-of-a-preview",
 };
 

@@ -11,6 +11,9 @@ const NAMES = [
   "PGPASSWORD",
   "GRAFANA_AUTH",
   "AUDIT_REGISTRY_PASSWORD",
+  "AUDIT_PROMETHEUS_USERNAME",
+  "AUDIT_PROMETHEUS_PASSWORD",
+  "AUDIT_PROMETHEUS_TOKEN",
   "HARBOR_HOST",
   "HARBOR_URL",
   "HARBOR_PROJECT",
@@ -22,9 +25,16 @@ const NAMES = [
 ] as const;
 type Name = (typeof NAMES)[number];
 /** Names, not secrets: masking them would hide what a log is about. */
-const OPEN = new Set<string>(["HARBOR_HOST", "HARBOR_URL", "HARBOR_PROJECT", "HARBOR_USERNAME", "SSH_KNOWN_HOSTS"]);
+const OPEN = new Set<string>([
+  "HARBOR_HOST",
+  "HARBOR_URL",
+  "HARBOR_PROJECT",
+  "HARBOR_USERNAME",
+  "AUDIT_PROMETHEUS_USERNAME",
+  "SSH_KNOWN_HOSTS",
+]);
 /** What no job of an unreviewed branch has a use for. */
-export const PRIVATE = ["PULUMI_BACKEND_URL", "PGPASSWORD", "GRAFANA_AUTH", "AUDIT_REGISTRY_PASSWORD", "SSH_PRIVATE_KEY"] as const; // prettier-ignore
+export const PRIVATE = ["PULUMI_BACKEND_URL", "PGPASSWORD", "GRAFANA_AUTH", "AUDIT_REGISTRY_PASSWORD", "AUDIT_PROMETHEUS_PASSWORD", "AUDIT_PROMETHEUS_TOKEN", "SSH_PRIVATE_KEY"] as const; // prettier-ignore
 /** Those of several lines. */
 const LINES = new Set<string>(["SSH_PRIVATE_KEY", "SSH_KNOWN_HOSTS"]);
 

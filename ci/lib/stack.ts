@@ -9,6 +9,7 @@ import { Failure, oneLine, optional, type Job } from "./failure";
 import type { Update } from "./order";
 import type { State } from "./placeholders";
 import type { ReleaseSettings } from "./rollback";
+import { conceal } from "./secrets";
 import { openSsh, type SshSession } from "./ssh";
 
 /** What the program leaves behind; see index.ts. */
@@ -57,8 +58,13 @@ export class Stack {
       PULUMI_BACKEND_URL: verifiedBackend(values.PULUMI_BACKEND_URL ?? ""),
       PULUMI_SKIP_UPDATE_CHECK: "true",
       PGPASSWORD: values.PGPASSWORD,
-      GRAFANA_AUTH: values.GRAFANA_AUTH,
+      // Not GRAFANA_AUTH: its plugin would keep that in the state (docs/decisions/0125).
+      GRAFANA_AUTH: undefined,
+      GRAFANA_HTTP_HEADERS: grafanaHeaders(values.GRAFANA_AUTH),
       AUDIT_REGISTRY_PASSWORD: values.AUDIT_REGISTRY_PASSWORD,
+      AUDIT_PROMETHEUS_USERNAME: values.AUDIT_PROMETHEUS_USERNAME,
+      AUDIT_PROMETHEUS_PASSWORD: values.AUDIT_PROMETHEUS_PASSWORD,
+      AUDIT_PROMETHEUS_TOKEN: values.AUDIT_PROMETHEUS_TOKEN,
       VAULT_ADDR: vault.address,
       VAULT_NAMESPACE: optional(job.env, "VAULT_NAMESPACE"),
       VAULT_TOKEN: vault.token,
@@ -183,6 +189,13 @@ export class Stack {
     }
     if (result.code !== 0) throw failed(`deploy ${settings["audit:image"]}`, result.all);
   }
+}
+
+/** The login of GRAFANA_AUTH, a token or `user:password`, as the header that the plugin sends. */
+function grafanaHeaders(auth = ""): string {
+  const basic = Buffer.from(auth).toString("base64");
+  conceal(basic);
+  return JSON.stringify({ Authorization: auth.includes(":") ? `Basic ${basic}` : `Bearer ${auth}` });
 }
 
 /** Settings for one run of the CLI, over what the stack's file says. */

@@ -47,6 +47,10 @@ export function toolEnvironment(settings: Settings, state: State): Record<string
     DATABASE_URL: `postgres://${deployerRole}:${state.secret("deployer")}@127.0.0.1:${settings.ports.postgres}/postgres?${verified}`,
     GRAFANA_URL: `http://127.0.0.1:${settings.ports.grafana}`,
     GRAFANA_AUTH: `${grafanaAdmin}:${state.secret("grafana")}`,
+    // What the program logs in with; GRAFANA_AUTH is for everybody else.
+    GRAFANA_HTTP_HEADERS: JSON.stringify({
+      Authorization: `Basic ${Buffer.from(`${grafanaAdmin}:${state.secret("grafana")}`).toString("base64")}`,
+    }),
     PROMETHEUS_URL: `http://127.0.0.1:${settings.ports.prometheus}`,
     AUDIT_REGISTRY_PASSWORD: state.secret("registry-puller"),
     AUDIT_URL: serviceUrl(settings),

@@ -31,6 +31,13 @@ describe("docker: provider, Network, Volume, RemoteImage", () => {
       await other.stop();
     });
 
+    it("keeps registryAuth with sorted keys, as it is in every state", async () => {
+      const { config } = await plugin.checkConfig({
+        registryAuth: JSON.stringify([{ username: "u", password: "a&b", address: "registry.invalid:5000" }]),
+      });
+      assert.equal(config.registryAuth, '[{"address":"registry.invalid:5000","password":"a\\u0026b","username":"u"}]');
+    });
+
     it("refuses a setting that it does not know, by name", async () => {
       const { failures } = await plugin.checkConfig({ bogus: "1" });
       assert.match(failures.map((f) => f.property + f.reason).join(), /bogus/);

@@ -39,6 +39,29 @@ describe("grafana: provider, Folder, Dashboard, DataSource", () => {
       await other.stop();
     });
 
+    it("takes a login of the environment into its inputs, and so into the state, unless it is given one", async () => {
+      const { url, token } = backend("grafana");
+      const other = await bench.open("grafana", { GRAFANA_URL: url, GRAFANA_AUTH: token });
+      const taken = (await other.checkConfig({})).config;
+      assert.deepEqual([taken.url, taken.auth], [url, secret(token)]);
+      const given = (await other.checkConfig({ url, auth: "anonymous" })).config;
+      assert.deepEqual([given.url, given.auth], [url, secret("anonymous")]);
+      await other.stop();
+    });
+
+    it("logs in by GRAFANA_HTTP_HEADERS, which stays out of its inputs", async () => {
+      const { url, token } = backend("grafana");
+      const authorization = token.includes(":") ? `Basic ${Buffer.from(token).toString("base64")}` : `Bearer ${token}`;
+      const env = { GRAFANA_HTTP_HEADERS: JSON.stringify({ Authorization: authorization }) };
+      const other = await bench.configured("grafana", { url, auth: "anonymous", retries: 0 }, env);
+      assert.equal((await other.checkConfig({ url, auth: "anonymous" })).config.httpHeaders, undefined);
+      const folder = other.resource(FOLDER, "f");
+      await folder.create({ uid: uid("h"), title: unique("folder") });
+      assert.match(String(folder.id), /^0:/);
+      await other.cleanUp();
+      await other.stop();
+    });
+
     it("says that a login was refused, and saves nothing", async () => {
       const { url } = backend("grafana");
       const other = await bench.configured("grafana", { url, auth: "admin:wrong", retries: 0 });

@@ -222,6 +222,16 @@ describe("docker stand-in: spellings", () => {
     assert.equal(authHeader(auths, "b.example/b"), "e30=");
   });
 
+  it("writes registryAuth into its inputs as Go does, with sorted keys", async () => {
+    const ours = await Plugin.start("docker");
+    const given = [{ username: "u", password: "a&b", address: "a.example" }];
+    assert.deepEqual(await ours.checkConfig({ registryAuth: given }), {
+      registryAuth: '[{"address":"a.example","password":"a\\u0026b","username":"u"}]',
+    });
+    await ours.configure({ registryAuth: given });
+    await ours.stop();
+  });
+
   it("reads and writes durations as Go does", () => {
     const cases: Record<string, string> = {
       "90s": "1m30s",

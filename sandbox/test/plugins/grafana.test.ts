@@ -6,6 +6,7 @@ import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Secret } from "../../offline/plugins/framework/values.js";
 import { GrafanaDescription, assertDescribed } from "../support/grafana-description.js";
 import { GrafanaClient, type GrafanaUnderTest, startStandIn } from "../support/grafana-under-test.js";
 import { CheckFailed, Plugin, Resource } from "./provider-client.js";
@@ -288,6 +289,39 @@ describe("grafana plugin", function () {
       const folder = await new Resource(other, FOLDER, "t").create({ title: "T", uid: "by-token" });
       assert.equal(folder.id, "0:by-token");
       await folder.delete();
+    });
+
+    it("takes a login of the environment into the provider's inputs, unless the program gives one", async () => {
+      const env = { GRAFANA_URL: server.url, GRAFANA_AUTH: "admin:of-the-environment", GRAFANA_RETRIES: "5" };
+      const other = await configured({}, env);
+      assert.deepEqual(await other.checkConfig({}), {
+        url: server.url,
+        auth: new Secret("admin:of-the-environment"),
+        retries: "5",
+      });
+      assert.deepEqual(await other.checkConfig({ url: "http://given", auth: "anonymous", retries: 1 }), {
+        url: "http://given",
+        auth: new Secret("anonymous"),
+        retries: "1",
+      });
+    });
+
+    it("logs in by GRAFANA_HTTP_HEADERS, which no input knows, where auth is anonymous", async () => {
+      const authorization = `Basic ${Buffer.from(`${server.user}:${server.password}`).toString("base64")}`;
+      const env = { GRAFANA_HTTP_HEADERS: JSON.stringify({ Authorization: authorization }) };
+      const other = await configured({ url: server.url, auth: "anonymous" }, env);
+      const folder = await new Resource(other, FOLDER, "h").create({ title: "H", uid: "by-header" });
+      assert.equal(folder.id, "0:by-header");
+      // Made by a user's login before: the program may change its way to log in.
+      const former = await resource(FOLDER, "former").create({ title: "Former", uid: "former" });
+      const same = new Resource(other, FOLDER, "former");
+      Object.assign(same, { id: former.id, state: former.state, inputs: former.inputs });
+      assert.ok(await same.refresh());
+      assert.equal(await same.up({ title: "Renamed", uid: "former" }), "updated");
+      await same.delete();
+      await folder.delete();
+      const kept = await other.checkConfig({ url: server.url, auth: "anonymous" });
+      assert.deepEqual(Object.keys(kept).sort(), ["auth", "url"]);
     });
 
     it("says what is missing when nobody named a Grafana", async () => {

@@ -106,7 +106,19 @@ export class Plugin {
   }
 
   /** @param config as the SDK's Provider sends it: everything that is not a string as JSON */
+  /** The provider's inputs as they are kept in the state. */
+  async checkConfig(config: Record<string, unknown>): Promise<Properties> {
+    return decode((await this.checked(config)).getInputs(), { secrets: "keep" });
+  }
+
   async configure(config: Record<string, unknown>): Promise<void> {
+    const checked = await this.checked(config);
+    const request = new pb.ConfigureRequest();
+    request.setArgs(checked.getInputs());
+    await this.call("configure", request);
+  }
+
+  private async checked(config: Record<string, unknown>): Promise<pbTypes.CheckResponse> {
     const news: Properties = {};
     for (const [key, value] of Object.entries(config))
       news[key] = typeof value === "string" ? value : JSON.stringify(value);
@@ -117,9 +129,7 @@ export class Plugin {
       .getFailuresList()
       .map((failure) => ({ property: failure.getProperty(), reason: failure.getReason() }));
     if (failures.length > 0) throw new CheckFailed(failures);
-    const request = new pb.ConfigureRequest();
-    request.setArgs(checked.getInputs());
-    await this.call("configure", request);
+    return checked;
   }
 }
 

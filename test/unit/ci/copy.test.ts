@@ -87,7 +87,10 @@ describe("ci: the copy of a stack", () => {
     assert.deepEqual(rest, {
       ...{ PATH: "/bin", HOME: "/root", PULUMI_HOME: "/p", NODE_EXTRA_CA_CERTS: "/ca", https_proxy: "http://p" },
       ...{ VAULT_TOKEN: "no-login-of-a-preview", PGPASSWORD: "no-login-of-a-preview" },
-      ...{ GRAFANA_AUTH: "no-login:of-a-preview", AUDIT_REGISTRY_PASSWORD: "no-login-of-a-preview" },
+      ...{
+        GRAFANA_HTTP_HEADERS: '{"Authorization":"no-login-of-a-preview"}',
+        AUDIT_REGISTRY_PASSWORD: "no-login-of-a-preview",
+      },
       PULUMI_SKIP_UPDATE_CHECK: "true",
     });
     for (const call of calls) assert.equal(seen(call).PULUMI_BACKEND_URL, backend, call.line);

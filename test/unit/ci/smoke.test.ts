@@ -118,7 +118,7 @@ describe("ci: smoke test", () => {
   it("names the targets that are down or missing", async () => {
     const { url } = await prometheus(sample("audit-svc", "bbbbbbbbbbbb", "1"), sample("nginx", undefined, "0"));
     await failsWith(
-      targetsAreUp(url, "vm2", RELEASE, 0),
+      targetsAreUp(url, "vm2", RELEASE, { seconds: 0 }),
       `Prometheus at ${url}: nginx nginx-1 is down, no audit-svc target of release ${RELEASE}`,
     );
   });

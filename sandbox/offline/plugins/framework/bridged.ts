@@ -11,6 +11,7 @@ import {
   withUnknownComputed,
   type Specs,
 } from "./schema.js";
+import { goJson } from "./go-json.js";
 import type { Handlers, Operation } from "./server.js";
 import type { AnyResourceSpec, Call, OutputSpec, ProviderClass, ProviderSpec } from "./types.js";
 import { hasSecret, hasUnknown, isObject, Secret, Unknown, withoutSecrets, type Properties } from "./values.js";
@@ -22,6 +23,7 @@ interface Setting {
   readonly secret?: boolean;
   readonly required?: boolean;
   readonly json?: boolean;
+  readonly variable?: string;
   readonly default?: unknown;
 }
 
@@ -56,8 +58,12 @@ export function bridged<P extends ProviderClass, Ctx>(spec: ProviderSpec<P, Ctx>
           failures.push({ property: key, reason: `Missing required property '${key}'` });
         }
       }
+      const taken = Object.entries(settings).flatMap(([key, setting]) => {
+        const value = setting?.variable === undefined ? undefined : process.env[setting.variable];
+        return news[key] === undefined && value !== undefined && value !== "" ? [[key, value] as const] : [];
+      });
       const inputs = Object.fromEntries(
-        Object.entries(news).map(([key, value]) => [key, checkedSetting(settings[key], value)]),
+        [...Object.entries(news), ...taken].map(([key, value]) => [key, checkedSetting(settings[key], value)]),
       );
       return { inputs, failures };
     },
@@ -98,10 +104,22 @@ function defaultOf(setting: Setting): unknown {
   return typeof setting.default === "function" ? (setting.default as () => unknown)() : setting.default;
 }
 
-/** A setting goes back as it came; one that is sensitive, or has a secret inside its JSON, is secret as a whole. */
+/** A setting goes back as it came, JSON in Go's spelling; one that is sensitive, or has a secret inside its JSON, is secret as a whole. */
 function checkedSetting(setting: Setting | undefined, value: unknown): unknown {
-  if (hasSecret(value)) return new Secret(withoutSecrets(value));
-  return setting?.secret && !hasUnknown(value) ? new Secret(value) : value;
+  if (hasSecret(value)) return new Secret(respelt(setting, withoutSecrets(value)));
+  const checked = respelt(setting, value);
+  return setting?.secret && !hasUnknown(value) ? new Secret(checked) : checked;
+}
+
+/** JSON is taken apart and written anew by the bridge: its keys are sorted. */
+function respelt(setting: Setting | undefined, value: unknown): unknown {
+  if (!setting?.json || typeof value !== "string") return value;
+  try {
+    return goJson(JSON.parse(value));
+  } catch {
+    // Not JSON: Configure says so.
+    return value;
+  }
 }
 
 function settingValue(provider: string, key: string, setting: Setting, given: unknown): unknown {

@@ -1,4 +1,5 @@
 export { messageOf, PartialFailure } from "./errors.js";
+export { goJson } from "./go-json.js";
 export type { Logger } from "./log.js";
 export { serveProvider } from "./serve.js";
 export { defineResource } from "./types.js";

@@ -161,6 +161,11 @@ export interface FunctionSpec<Ctx> {
 export type ConfigSpec<V> = {
   readonly secret?: boolean;
   readonly required?: boolean;
+  /**
+   * Variable from which CheckConfig takes the setting into the provider's inputs, and so into the state, when the program does not give it.
+   * The bridge does that for plugins that are made with Terraform's plugin framework, and for no others.
+   */
+  readonly variable?: string;
   /** Used when the setting is not given: e.g. read from the environment, as the genuine plugin does. */
   readonly default?: V | (() => V | undefined);
 } & ([V] extends [string] ? { readonly json?: false } : { readonly json: true });

@@ -20,6 +20,9 @@ export interface ApiSettings {
   readonly httpHeaders: Readonly<Record<string, string>>;
 }
 
+/** Answers after which a request is sent again, besides 5xx: the genuine plugin's default. */
+const RETRIED: readonly number[] = [401, 412, 429];
+
 const REQUEST_TIMEOUT_MS = 60_000;
 
 /** How the generated client of the genuine plugin calls an answer, as part of its error messages. */
@@ -93,7 +96,7 @@ export class Api {
     }
   }
 
-  /** One request. Repeats it when Grafana is too busy, broken or away. Throws {@link AnswerError} for any other answer than 2xx. */
+  /** One request. Repeats it when Grafana is too busy, broken or away, or does not know the login just now. Throws {@link AnswerError} for any other answer than 2xx. */
   async call<T = Json>(
     operation: string,
     method: string,
@@ -110,7 +113,7 @@ export class Api {
         const all = this.headers(auth, orgId, body !== undefined, headers);
         const { status, answer } = await this.send(target, method, all, body);
         if (status >= 200 && status < 300) return (answer === "" ? {} : JSON.parse(answer)) as T;
-        if (isLast || (status !== 429 && status < 500)) {
+        if (isLast || (!RETRIED.includes(status) && status < 500)) {
           const name = ANSWERS[status] ?? "Default";
           const shown = answer.slice(0, 2000).trim();
           const route = path.split("?")[0] ?? "";

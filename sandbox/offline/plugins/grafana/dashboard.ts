@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import type * as grafana from "@pulumiverse/grafana";
-import { defineResource, type InputsOf, messageOf, PartialFailure, type StateOf } from "../framework/index.js";
+import { defineResource, goJson, type InputsOf, messageOf, PartialFailure, type StateOf } from "../framework/index.js";
 import { type Api, AnswerError, type Json } from "./api.js";
 import { existingOrgId, newOrgId, orgResourceId, splitOrgResourceId } from "./ids.js";
-import { checkJsonObject, goJson, parseObject } from "./json.js";
+import { checkJsonObject, parseObject } from "./json.js";
 
 type DashboardClass = typeof grafana.oss.Dashboard;
 type DashboardInputs = InputsOf<DashboardClass>;

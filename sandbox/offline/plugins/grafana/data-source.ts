@@ -1,8 +1,8 @@
 import type * as grafana from "@pulumiverse/grafana";
-import { defineResource, type InputsOf, messageOf, PartialFailure, type StateOf } from "../framework/index.js";
+import { defineResource, goJson, type InputsOf, messageOf, PartialFailure, type StateOf } from "../framework/index.js";
 import { type Api, AnswerError, type Json } from "./api.js";
 import { existingOrgId, newOrgId, orgResourceId } from "./ids.js";
-import { goJson, normalizeJson, parseObject } from "./json.js";
+import { normalizeJson, parseObject } from "./json.js";
 
 type SourceClass = typeof grafana.oss.DataSource;
 type SourceInputs = InputsOf<SourceClass>;

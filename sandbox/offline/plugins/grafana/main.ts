@@ -35,15 +35,16 @@ serveProvider<typeof grafana.Provider, Api>({
   name: "grafana",
   version: sdk.version,
   config: {
-    url: { default: () => variable("GRAFANA_URL") },
-    auth: { secret: true, default: () => variable("GRAFANA_AUTH") },
-    caCert: {},
+    url: { variable: "GRAFANA_URL", default: () => variable("GRAFANA_URL") },
+    auth: { secret: true, variable: "GRAFANA_AUTH", default: () => variable("GRAFANA_AUTH") },
+    caCert: { variable: "GRAFANA_CA_CERT" },
+    // The only way in that stays out of the state: GRAFANA_HTTP_HEADERS is read by Configure alone.
     httpHeaders: { json: true, secret: true },
-    retries: { json: true },
-    retryWait: { json: true },
+    retries: { json: true, variable: "GRAFANA_RETRIES" },
+    retryWait: { json: true, variable: "GRAFANA_RETRY_WAIT" },
     // Of the resources here none heeds it: see Api.orgId.
     orgId: { json: true },
-    storeDashboardSha256: { json: true },
+    storeDashboardSha256: { json: true, variable: "GRAFANA_STORE_DASHBOARD_SHA256" },
   },
   configure(config) {
     storeOnlyHashes(config.storeDashboardSha256 ?? variable("GRAFANA_STORE_DASHBOARD_SHA256") === "true");

@@ -2,10 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import type * as grafana from "@pulumiverse/grafana";
 import { formatDuration, parseDuration } from "../docker/durations.js";
-import { defineResource, type InputsOf, messageOf, PartialFailure, type StateOf } from "../framework/index.js";
+import { defineResource, goJson, type InputsOf, messageOf, PartialFailure, type StateOf } from "../framework/index.js";
 import type { Api, Json } from "./api.js";
 import { existingOrgId, newOrgId, orgResourceId } from "./ids.js";
-import { checkJsonObject, goJson, parseObject } from "./json.js";
+import { checkJsonObject, parseObject } from "./json.js";
 
 type GroupClass = typeof grafana.alerting.RuleGroup;
 type GroupInputs = InputsOf<GroupClass>;
