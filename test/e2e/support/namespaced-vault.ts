@@ -10,11 +10,20 @@ export interface Asked {
 }
 
 /**
+ * What is asked without a namespace by design: the server's health, which the root alone knows, and what the plugin asks about its own
+ * token before it chooses one. An agent's question about its token is none of these.
+ */
+const ofTheRoot = (path: string, agent = ""): boolean =>
+  path === "sys/health" || (path === "auth/token/lookup-self" && !agent.startsWith("Vault Agent"));
+
+/**
  * The sandbox's Vault behind a proxy that plays the part of namespaces, which the open-source Vault does not have: a request
  * without the namespace's header finds nothing; with it, it is handed on without. It listens where this machine and VM2 reach it.
  */
 export class NamespacedVault {
   readonly asked: Asked[] = [];
+  /** Requests that named no namespace, or another, and should have. */
+  readonly astray: Asked[] = [];
   readonly #server: Server;
 
   private constructor(
@@ -25,8 +34,11 @@ export class NamespacedVault {
       const { "x-vault-namespace": given, ...headers } = request.headers;
       const namespace = Array.isArray(given) ? given.join() : given;
       const path = (request.url ?? "").replace(/^\/v1\/|\?.*$/g, "");
-      this.asked.push({ method: request.method ?? "", path, namespace });
-      if (namespace?.replace(/\/$/, "") !== this.namespace) {
+      const asked = { method: request.method ?? "", path, namespace };
+      this.asked.push(asked);
+      const right = namespace?.replace(/\/$/, "") === this.namespace;
+      if (!right && !ofTheRoot(path, headers["user-agent"])) {
+        this.astray.push(asked);
         request.resume();
         response.writeHead(404, { "content-type": "application/json" });
         response.end(JSON.stringify({ errors: [`no handler for route ${JSON.stringify(path)}`] }));
@@ -56,11 +68,6 @@ export class NamespacedVault {
 
   get url(): string {
     return `http://${platformSubnet}.1:${(this.#server.address() as AddressInfo).port}`;
-  }
-
-  /** Requests that named no namespace, or another. */
-  get astray(): Asked[] {
-    return this.asked.filter(({ namespace }) => namespace?.replace(/\/$/, "") !== this.namespace);
   }
 
   async stop(): Promise<void> {

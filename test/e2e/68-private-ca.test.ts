@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { readFileSync, rmSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Deploys, type Change } from "./support/deploys";
+import { attached, platform, platformSubnet, root, run, until } from "./support/sandbox";
+import { TlsFront } from "./support/tls-front";
+
+describe("scenario: every server has a certificate by a company's own authority", function () {
+  this.timeout(600_000);
+  const sandbox = attached();
+  let front: TlsFront;
+  let deploys: Deploys;
+  let overTls: Change;
+
+  const onVm2 = (script: string) =>
+    run(["docker", "exec", platform("vm2"), "sh", "-euc", script], { ...process.env, DOCKER_HOST: undefined });
+  const certificates = () => `/etc/docker/certs.d/${front.host("registry")}`;
+  /** VM2 as it was: it trusts the registry not, and has no image of it. */
+  const forget = () =>
+    onVm2(
+      `rm -rf ${certificates()}; docker images --digests --format '{{.Repository}}@{{.Digest}}' | ` +
+        `grep '^${front.host("registry")}/' | xargs -r docker rmi`,
+    );
+  /** An event goes in through the edge and comes out. */
+  const eventGoesRound = async () => {
+    const id = randomUUID();
+    const event = {
+      ...{ id, application: "demo", actor: `tls-${id}`, action: "try", resource: "tls", outcome: "success" },
+      occurredAt: new Date().toISOString(),
+    };
+    const token = sandbox().get("AUDIT_TOKEN");
+    const stored = await sandbox().edge("/v1/events", { method: "POST", token, body: JSON.stringify(event) });
+    assert.equal(stored.status, 201, stored.body);
+    const found = await sandbox().edge(`/v1/events?actor=tls-${id}`, { token: sandbox().get("AUDIT_READ_TOKEN") });
+    assert.match(found.body, new RegExp(id));
+  };
+
+  before(async () => {
+    front = await TlsFront.start();
+    await forget();
+    deploys = new Deploys(sandbox());
+    overTls = {
+      vaultAddress: front.url("vault"),
+      vaultAgentAddress: front.url("vault"),
+      // The front's address is what Vault sees.
+      hostCidr: `${platformSubnet}.0/24`,
+      prometheusUrl: front.url("prometheus"),
+      grafanaUrl: front.url("grafana"),
+      grafanaPrometheusUrl: front.url("prometheus"),
+      image: deploys.original.image.replace(/^[^/]+/, front.host("registry")),
+    };
+  });
+  after(async () => {
+    const { code, output } = await deploys.up();
+    deploys.close();
+    await forget();
+    await front.stop();
+    assert.equal(code, 0, output);
+  });
+
+  it("is refused without the setting, which is named, before anything is changed", async () => {
+    const before = await deploys.containers();
+    const { code, output } = await deploys.up({ ...overTls, caFile: "" });
+    assert.notEqual(code, 0);
+    for (const key of ["vaultAddress", "databaseAdminHost", "prometheusUrl", "grafanaUrl"]) {
+      assert.match(
+        output,
+        new RegExp(`audit:${key} \\S+ has a certificate that no known authority has signed .* in audit:caFile`),
+      );
+    }
+    assert.deepEqual(await deploys.containers(), before);
+  });
+
+  it("is refused while VM2's engine does not trust the registry, with the place for the authority", async () => {
+    const { code, output } = await deploys.up(overTls);
+    assert.notEqual(code, 0);
+    assert.match(output, /does not trust the certificate of \S+:5000: .*x509/);
+    assert.ok(output.includes(`into ${certificates()}/ca.crt there`), output);
+    await eventGoesRound();
+  });
+
+  it("deploys with it, and passes its event", async () => {
+    const pem = readFileSync(front.authority, "utf8");
+    const written = await onVm2(`mkdir -p ${certificates()} && printf %s '${pem}' > ${certificates()}/ca.crt`);
+    assert.equal(written.code, 0, written.output);
+    await deploys.mustUp(overTls);
+    await eventGoesRound();
+    const { code, output } = await deploys.up(overTls, ["--expect-no-changes"]);
+    assert.equal(code, 0, output);
+  });
+
+  it("has the service's connections verified, and Vault's when it makes their logins", async () => {
+    await deploys.mustUp({ ...overTls, databaseCredentials: "dynamic" });
+    await eventGoesRound();
+    const file = await sandbox().docker("exec", "audit-svc-agent", "cat", "/run/audit/config.json");
+    const { database } = JSON.parse(file) as { database: Record<string, string> };
+    assert.equal(database.sslmode, "verify-full");
+    assert.equal(database.caCertificate, readFileSync(front.authority, "utf8"));
+    assert.match(database.user ?? "", /^v-approle-/);
+    // Other people's connections are a superuser's to look at.
+    const sql =
+      "SELECT DISTINCT s.ssl FROM pg_stat_activity a JOIN pg_stat_ssl s USING (pid) " +
+      "WHERE a.datname = 'audit' AND a.backend_type = 'client backend' AND a.client_addr IS NOT NULL";
+    const psql = ["docker", "exec", platform("postgres"), "psql", "-XAtqU", "postgres", "-c", sql];
+    const { stdout } = await run(psql, { ...process.env, DOCKER_HOST: undefined });
+    assert.equal(stdout, "t\n");
+    await until("the agent is healthy", 60, async () => {
+      const state = await sandbox().docker("inspect", "--format", "{{.State.Health.Status}}", "audit-svc-agent");
+      return state === "healthy" ? true : undefined;
+    });
+  });
+
+  it("lets the administrator's command in, and names the cure where it is not told of the authority", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "audit-vault-"));
+    try {
+      const publicKeys = [readFileSync(join(root, ".sandbox/gitlab/public.pem"), "utf8").trim()];
+      const gitlab = { url: "https://gitlab.sandbox.test", project: "team/audit", publicKeys };
+      const file = join(directory, "settings.json");
+      writeFileSync(
+        file,
+        JSON.stringify({ gitlab, audience: sandbox().get("VAULT_ADDR"), transitKey: "pulumi-sandbox" }),
+      );
+      const { rootToken } = JSON.parse(readFileSync(join(root, ".sandbox/vault.json"), "utf8")) as {
+        rootToken: string;
+      };
+      const check = (env: NodeJS.ProcessEnv) =>
+        run(["node", "--import", "tsx", "bootstrap/vault.ts", file, "--check"], {
+          ...sandbox().env,
+          ...{ VAULT_ADDR: front.url("vault"), VAULT_TOKEN: rootToken, ...env },
+        });
+      assert.match(
+        (await check({})).output,
+        /no known authority has signed its certificate: name yours in audit:caFile/,
+      );
+      assert.equal((await check({ NODE_EXTRA_CA_CERTS: front.authority })).output, "nothing to change\n");
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+});
