@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import * as grafana from "@pulumiverse/grafana";
 import * as c from "./components";
-import { certificateSource, registryLogin, serversOf, settingsOfStack } from "./config";
+import { certificateSource, peersOf, registryLogin, serversOf, settingsOfStack } from "./config";
 import { publishedDashboard } from "./dashboards";
 import { ROUTES } from "./nginx/routes";
 
@@ -67,7 +67,12 @@ export = async () => {
     path: `${s.vaultPath}-tokens`,
   });
 
-  const networks = new c.Networks("audit", { host: vm, prefix: s.networkPrefix });
+  const networks = new c.Networks("audit", {
+    host: vm,
+    range: s.networkPrefix,
+    mtu: s.networkMtu || undefined,
+    peers: peersOf(s),
+  });
   const slots = new c.Slots("audit-svc", {
     host: vm,
     networks,

@@ -1,4 +1,6 @@
-import { dockerRun, quote } from "./shell";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { commandLine, dockerRun, quote } from "./shell";
 
 /**
  * What Docker would refuse is asked for before anything gives way to it: a container or network with a fixed name is removed before its
@@ -36,33 +38,46 @@ export function freePortsScript({ container, image, network, ports }: FreePorts)
   ].join("\n");
 }
 
-export interface FreeSubnets {
-  /** Networks that are to have these subnets. One that has its own already is not looked at. */
-  networks: readonly { name: string; subnet: string }[];
-  /** The setting that chooses them. */
+/** What a network is to be like. */
+export interface WantedNetwork {
+  name: string;
+  /** Default: Docker chooses one. */
+  subnet?: string;
+  /** Bytes; default Docker's, or what the network has. */
+  mtu?: number;
+  /** Nothing on it reaches anything beyond the host. */
+  internal: boolean;
+}
+
+/** What containers must reach, with the setting that names it. */
+export interface Peer {
+  /** Host name or IPv4 address. */
+  host: string;
   setting: string;
 }
 
-/** Shell text that fails, and says why, when networks could not have their subnets. */
-export function freeSubnetsScript({ networks, setting }: FreeSubnets): string {
-  const subnets = "{{range .IPAM.Config}} {{.Subnet}}{{end}}";
+export interface FreeNetworks {
+  /** One that is there as it is wanted is not looked at. */
+  networks: readonly WantedNetwork[];
+  peers: readonly Peer[];
+  /** The settings that choose subnets and MTU. */
+  settings: { range: string; mtu: string };
+}
+
+/**
+ * Shell text that fails, and says why, when networks could not be made, or when their addresses or MTU would keep containers from what
+ * they must reach.
+ */
+export function freeNetworksScript({ networks, peers, settings }: FreeNetworks): string {
+  const words = networks.flatMap(({ name, subnet, mtu, internal }) => [
+    ...[name, subnet ?? "-", mtu === undefined ? "-" : String(mtu), internal ? "internal" : "external"],
+  ]);
   return [
-    REASON,
-    `there() { docker network ls --quiet | xargs docker network inspect --format ${quote(`{{.Name}}${subnets}`)} | grep / | paste -s -d , -; }`,
-    ...networks.map(({ name, subnet }) => {
-      const trial = quote(`${name}-trial`);
-      const complaint =
-        `"network ${name} cannot have ${subnet} on this host: $(reason). ` +
-        `Networks there: $(there). Choose another range by ${setting}. Nothing was changed."`;
-      return [
-        `own="$(docker network inspect --format ${quote(subnets)} ${quote(name)} 2> /dev/null || :) "`,
-        `case "$own" in *" ${subnet} "*) ;; *)`,
-        `  docker network rm ${trial} > /dev/null 2>&1 || :`,
-        `  said=$(docker network create --internal --subnet ${subnet} ${trial} 2>&1) || { echo ${complaint} >&2; exit 1; }`,
-        `  docker network rm ${trial} > /dev/null ;;`,
-        "esac",
-      ].join("\n");
-    }),
+    `RANGE_SETTING=${quote(settings.range)}`,
+    `MTU_SETTING=${quote(settings.mtu)}`,
+    `PEERS=${quote(peers.map(({ host, setting }) => `${host} ${setting}`).join("\n"))}`,
+    `set -- ${commandLine(words)}`,
+    readFileSync(join(__dirname, "free-networks.sh"), "utf8"),
   ].join("\n");
 }
 

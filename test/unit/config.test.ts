@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { runtime } from "@pulumi/pulumi";
-import { ConfigError, parseSettings, settingsOfStack } from "../../config";
+import { ConfigError, parseSettings, peersOf, settingsOfStack } from "../../config";
 import { good, problems } from "./support/settings";
 
 describe("configuration", () => {
@@ -26,6 +26,36 @@ describe("configuration", () => {
     assert.deepEqual(settings.applications, ["demo"]);
     assert.equal(settings.vaultAddress, "https://vault.example.test:8200");
     assert.equal(settings.hostCidr, undefined);
+  });
+
+  it("takes the containers' range as two octets or as a whole, and no MTU for Docker's default", () => {
+    assert.equal(parseSettings(good).networkPrefix, "172.29");
+    assert.equal(parseSettings(good).networkMtu, 0);
+    for (const range of ["10.20", "10.20.4.0/22", "172.31.252.0/22", "192.168", "192.168.0.0/22", "100.64.4.0/22"])
+      assert.deepEqual(problems({ "audit:networkPrefix": range, "audit:networkMtu": "1450" }), [], range);
+    for (const range of [
+      "100.63",
+      "172.15.0.0/22",
+      "10.20.4.0/24",
+      "10.20.256.0/22",
+      "10.20.4.1/22",
+      "10.20.4",
+      "10.999",
+    ])
+      assert.equal(problems({ "audit:networkPrefix": range }).length, 1, range);
+  });
+
+  it("knows what containers must reach at a known address, by the setting that names it", () => {
+    const allow = {
+      "audit:edgeMetricsAllow": '["10.0.0.9", "10.1.0.0/16"]',
+      "audit:edgeTrustedProxies": '["10.0.0.5", "fd00::1"]',
+    };
+    assert.deepEqual(peersOf(parseSettings({ ...good, ...allow })), [
+      { host: "db.example.test", setting: "audit:databaseHost" },
+      { host: "vault.example.test", setting: "audit:vaultAddress" },
+      { host: "10.0.0.9", setting: "audit:edgeMetricsAllow" },
+      { host: "10.0.0.5", setting: "audit:edgeTrustedProxies" },
+    ]);
   });
 
   it("leaves other namespaces alone", () => {
@@ -120,12 +150,22 @@ describe("configuration", () => {
     [
       "a range for containers that there is not",
       { "audit:networkPrefix": "10.256" },
-      "audit:networkPrefix must be two octets of a private range, for example 172.29",
+      "audit:networkPrefix must be two octets of a private range, for example 172.29, or a range of /22 in one, for example 10.20.4.0/22",
     ],
     [
       "a public range for containers",
-      { "audit:networkPrefix": "8.8" },
-      "audit:networkPrefix must be two octets of a private range, for example 172.29",
+      { "audit:networkPrefix": "8.8.0.0/22" },
+      "audit:networkPrefix must be two octets of a private range, for example 172.29, or a range of /22 in one, for example 10.20.4.0/22",
+    ],
+    [
+      "a range for containers that begins in the middle of another",
+      { "audit:networkPrefix": "10.20.5.0/22" },
+      "audit:networkPrefix must be two octets of a private range, for example 172.29, or a range of /22 in one, for example 10.20.4.0/22",
+    ],
+    [
+      "an MTU that no network has",
+      { "audit:networkMtu": "150" },
+      "audit:networkMtu must be 0, which is Docker's default, or from 576 to 9000",
     ],
     [
       "a wrong TLS mode",

@@ -48,7 +48,7 @@ for c in ${containers.join(" ")}; do case "$statuses" in *" \${c#*=} "*) show "\
     const { result, resources } = await run(
       async () => {
         const host = new DockerHost("vm", { address: "unix:///nowhere.sock", tools: "tools", recreated });
-        new Networks("audit", { host, prefix: "172.29" });
+        new Networks("audit", { host, range: "172.29" });
         new docker.Container("web", { image: "i" }, host.named("web"));
         new docker.Container("replica", { image: "i" }, host.named("replica", "there"));
         new docker.Container("idle", { image: "i" }, host.named("idle", "nothing"));

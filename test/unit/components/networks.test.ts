@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { addressPlan, DockerHost, Networks } from "../../../components";
 import { find, ofType, run, scriptOf } from "../support/program";
-import { world } from "../support/world";
+import { TOOLS, world } from "../support/world";
 
 describe("Networks", () => {
   it("makes internal what must not be reached from outside, and only that", async () => {
@@ -27,14 +28,41 @@ describe("Networks", () => {
     }
   });
 
-  it("looks whether the subnets are free before a network gives way", async () => {
-    const { resources } = await run(world);
-    const subnets = find(resources, "Command", "audit-subnets");
-    const script = scriptOf(subnets.inputs);
-    for (const { name, inputs, dependsOn } of ofType(resources, "Network")) {
-      assert.ok(dependsOn.includes(subnets.urn), name);
-      const [ipam] = (inputs.ipamConfigs ?? []) as { subnet: string }[];
-      assert.ok(ipam === undefined || script.includes(`--subnet ${ipam.subnet} ${name}-trial`), name);
+  it("makes all four in one range of /22, with the MTU that is wanted", async () => {
+    const { resources } = await run(() => {
+      const host = new DockerHost("vm", { address: "ssh://deploy@vm.example.test:2222", tools: TOOLS });
+      return new Networks("audit", { host, range: "10.20.4.0/22", mtu: 1450 });
+    });
+    for (const [role, third] of Object.entries({ front: 4, admin: 5, egress: 6, edge: 7 })) {
+      const { inputs } = find(resources, "Network", `audit-${role}`);
+      assert.deepEqual(inputs.ipamConfigs, [{ subnet: `10.20.${third}.0/24`, gateway: `10.20.${third}.1` }]);
+      assert.deepEqual(inputs.options, { "com.docker.network.driver.mtu": "1450" });
     }
+  });
+
+  it("keeps the addresses of the internal networks when the others join their range", () => {
+    const addresses = (range: string) => {
+      const plan = addressPlan(range);
+      return [plan.front, plan.admin, plan.replica("green", 3)];
+    };
+    assert.deepEqual(addresses("172.29.96.0/22"), addresses("172.29"));
+    for (const range of ["172.29.97.0/22", "172.29.96.0/24", "172.29.96", ""])
+      assert.throws(() => addressPlan(range), RangeError, range);
+  });
+
+  it("looks whether they can be made before a network gives way, and what containers must reach", async () => {
+    const { resources } = await run(() => {
+      const host = new DockerHost("vm", { address: "ssh://deploy@vm.example.test:2222", tools: TOOLS });
+      const peers = [{ host: "db.example.test", setting: "audit:databaseHost" }];
+      return new Networks("audit", { host, range: "172.29", mtu: 1450, peers });
+    });
+    const look = find(resources, "Command", "audit-subnets");
+    const script = scriptOf(look.inputs);
+    assert.match(
+      script,
+      /^set -- audit-front 172\.29\.96\.0\/24 1450 internal audit-admin 172\.29\.97\.0\/24 1450 internal audit-egress - 1450 external audit-edge - 1450 external$/m,
+    );
+    assert.match(script, /^PEERS='db.example.test audit:databaseHost'$/m);
+    for (const { name, dependsOn } of ofType(resources, "Network")) assert.ok(dependsOn.includes(look.urn), name);
   });
 });

@@ -13,7 +13,7 @@ export function world(
   options: { image?: string; replicas?: number; previous?: ReleaseState; reloadOn?: ReloadPort } = {},
 ) {
   const host = new DockerHost("vm", { address: "ssh://deploy@vm.example.test:2222", tools: TOOLS });
-  const networks = new Networks("audit", { host, prefix: "172.29" });
+  const networks = new Networks("audit", { host, range: "172.29" });
   const slots = new Slots("audit-svc", {
     host,
     networks,

@@ -1,0 +1,19 @@
+import { z } from "zod";
+import type { Peer } from "../components/preflight";
+import type { Settings } from ".";
+import { NAMESPACE } from "./errors";
+
+/** What the containers on the VM must reach, or answer, at an address that is known: none of their networks may take it. */
+export function peersOf(settings: Settings): Peer[] {
+  const { databaseHost, vaultAddress, vaultAgentAddress } = settings;
+  const addresses = (key: "edgeMetricsAllow" | "edgeTrustedProxies") =>
+    settings[key].filter((text) => z.ipv4().safeParse(text).success).map((host) => ({ host, setting: key }));
+  return [
+    { host: databaseHost, setting: "databaseHost" },
+    vaultAgentAddress === undefined
+      ? { host: new URL(vaultAddress).hostname, setting: "vaultAddress" }
+      : { host: new URL(vaultAgentAddress).hostname, setting: "vaultAgentAddress" },
+    ...addresses("edgeMetricsAllow"),
+    ...addresses("edgeTrustedProxies"),
+  ].map(({ host, setting }) => ({ host, setting: `${NAMESPACE}:${setting}` }));
+}

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { deploysUnderLoad } from "./support/deploys";
+import { onVm2 } from "./support/pipeline";
+
+/** A company's network is not Docker's: other ranges are taken, and packets are smaller. */
+describe("end-to-end scenario: subnets and MTU of the container networks", function () {
+  this.timeout(600_000);
+  const { deploys, nothingLost } = deploysUnderLoad();
+  const NETWORKS = ["audit-front", "audit-admin", "audit-egress", "audit-edge"];
+
+  /** A deploy with these settings fails with this message, and nothing has changed. */
+  async function isRefused(change: Record<string, string | number>, message: RegExp): Promise<void> {
+    const before = await deploys().containers();
+    const { code, output } = await deploys().up(change);
+    assert.notEqual(code, 0, output);
+    assert.match(output, message);
+    assert.deepEqual(await deploys().containers(), before);
+    const trials = await deploys().sandbox.docker("network", "ls", "--filter", "name=-trial", "--quiet");
+    assert.equal(trials, "");
+  }
+
+  const inspect = (format: string) => deploys().sandbox.docker("network", "inspect", "--format", format, ...NETWORKS);
+
+  it("refuses a range into which the VM has a route, without a lost request", async () => {
+    await onVm2("ip route add blackhole 10.98.98.0/24");
+    try {
+      await isRefused(
+        { networkPrefix: "10.98.96.0/22" },
+        /network audit-egress cannot have 10\.98\.98\.0\/24 on this host: it has a route to 10\.98\.98\.0\/24\. .*audit:networkPrefix/,
+      );
+    } finally {
+      await onVm2("ip route del blackhole 10.98.98.0/24");
+    }
+    await nothingLost();
+  });
+
+  it("refuses packets that are larger than those of the VM's own interface", async () => {
+    await onVm2("ip link set dev eth0 mtu 1450");
+    try {
+      await isRefused(
+        { networkMtu: 1480 },
+        /network audit-egress has an MTU of 1480, larger than the 1450 of eth0.* Set audit:networkMtu to 1450/,
+      );
+    } finally {
+      await onVm2("ip link set dev eth0 mtu 1500");
+    }
+    await nothingLost();
+  });
+
+  it("gives all networks another range and MTU, seen in every container, also in one that is rolled back to", async () => {
+    await deploys().mustUp({ memory: 232 });
+    const { active } = await deploys().state();
+    const change = { networkPrefix: "10.97.96.0/22", networkMtu: 1400 };
+    await deploys().mustUp({ memory: 232, ...change });
+    assert.equal(await inspect("{{range .IPAM.Config}}{{.Subnet}}{{end}}"), [96, 97, 98, 99].map((n) => `10.97.${n}.0/24`).join("\n")); // prettier-ignore
+    await everyMtuIs("1400");
+    assert.match(await deploys().mustUp({ memory: 232, ...change }), /Resources:\n\s+\d+ unchanged/);
+    // The former release goes back into the other slot, whose containers were made for networks that are gone.
+    await deploys().mustUp(change);
+    assert.notEqual((await deploys().state()).active, active);
+    await everyMtuIs("1400");
+  });
+
+  it("keeps the MTU when it is no longer set, and goes back to the addresses of before", async () => {
+    await deploys().mustUp({ networkMtu: 1500 });
+    await deploys().mustUp();
+    assert.match(
+      await inspect("{{range .IPAM.Config}}{{.Subnet}}{{end}}"),
+      /^172\.29\.96\.0\/24\n172\.29\.97\.0\/24\n/,
+    );
+    await everyMtuIs("1500");
+    const { code, output } = await deploys().sandbox.pulumi(["preview", "--refresh", "--expect-no-changes"]);
+    assert.equal(code, 0, output);
+  });
+
+  /** As the containers themselves have it. */
+  async function everyMtuIs(mtu: string): Promise<void> {
+    for (const name of (await deploys().sandbox.docker("ps", "--format", "{{.Names}}")).split("\n")) {
+      const seen = await deploys().sandbox.docker("exec", name, "sh", "-c", "cat /sys/class/net/eth*/mtu");
+      assert.deepEqual([...new Set(seen.split("\n"))], [mtu], name);
+    }
+  }
+});
