@@ -2,7 +2,7 @@
 #   make up                 everything from nothing to a running system in the sandbox
 #   make env                eval "$(make -s env)": pulumi, docker, vault and psql act on the sandbox
 #   make rollback           deploys the release before, without a build
-#   make down [KEEP=data]   removes it all; KEEP=data keeps volumes and keys
+#   make down [DATA=delete]  removes what runs; DATA=delete removes volumes and keys too, for good
 #   make test [ONLY=suite] [THOROUGH=1]  everything that CI runs, or one suite of it; THOROUGH=1 repeats journeys more often
 #   make test ONLY=quick    lint, types, unit tests and the service's fast tests: under 90 s, for daily use
 #   make lint               style, formatting, types
@@ -34,7 +34,7 @@ rollback: install
 	@$(CLI) rollback
 
 down: install
-	@$(CLI) down $(if $(filter data,$(KEEP)),--keep-data,$(if $(KEEP),$(error KEEP=$(KEEP) is not known; KEEP=data keeps volumes and keys)))
+	@$(CLI) down $(if $(filter delete,$(DATA)),--delete-data,$(if $(DATA),$(error DATA=$(DATA) is not known; DATA=delete removes volumes and keys, without it they are kept)))
 
 test: install
 	@THOROUGH="$(THOROUGH)" $(SUITES) $(ONLY)

@@ -12,14 +12,14 @@ import { UserError } from "./user-error.js";
 
 const usage = `Usage: cli.ts <command>
   up [--platform]     everything from nothing to a running system; with --platform only what the program attaches to
-  down [--keep-data]  removes it; with --keep-data volumes and keys stay
+  down [--delete-data]  removes what runs; volumes and keys stay, but with --delete-data
   rollback            deploys the release before, without a build
   env                 export lines for: eval "$(make -s env)"`;
 
 async function main(): Promise<void> {
   const [command, ...options] = process.argv.slice(2);
   const settings = readSettings();
-  const allowed: Record<string, string[]> = { up: ["--platform"], down: ["--keep-data"], rollback: [], env: [] };
+  const allowed: Record<string, string[]> = { up: ["--platform"], down: ["--delete-data"], rollback: [], env: [] };
   const known = allowed[command ?? ""];
   const unknown = options.find((option) => !known?.includes(option));
   if (!command || !known || unknown) {
@@ -44,7 +44,7 @@ async function main(): Promise<void> {
     } else if (command === "rollback") {
       process.stdout.write(await rollback(settings, state));
     } else {
-      await down(settings, state, { keepData: options.includes("--keep-data") });
+      await down(settings, state, { deleteData: options.includes("--delete-data") });
     }
   } finally {
     release();
@@ -70,7 +70,7 @@ To look further:
   pulumi stack output       docker ps       vault kv list secret/audit-svc       psql
   curl -H "Authorization: Bearer $AUDIT_READ_TOKEN" "$AUDIT_URL/v1/events"
   make rollback             deploys the release before, in seconds
-  make down                 removes it all; make down KEEP=data keeps the data
+  make down                 removes what runs and keeps the data; make down DATA=delete removes it all
 `;
 }
 

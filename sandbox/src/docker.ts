@@ -103,7 +103,7 @@ export class Engine {
       if (found.IPAM?.Config?.[0]?.Subnet === subnet) return true;
       throw new UserError(
         `The network ${networkName} exists with the range ${found.IPAM?.Config?.[0]?.Subnet ?? "(none)"}, but SANDBOX_SUBNET asks for ${subnet}. ` +
-          `Run \`make down KEEP=data\`, then \`make up\`.`,
+          `Run \`make down\`, then \`make up\`.`,
       );
     }
     try {
@@ -138,7 +138,7 @@ export class Engine {
       if (volume && volume.Labels?.[dataLabel] !== dataId) {
         throw new UserError(
           `The volume ${name} holds data of an earlier sandbox whose keys are no longer in ${this.settings.stateDir}. ` +
-            `Run \`make down\` to remove those data, then \`make up\`.`,
+            `Run \`make down DATA=delete\` to remove those data, then \`make up\`.`,
         );
       }
       if (!volume) {

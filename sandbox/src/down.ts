@@ -8,17 +8,17 @@ import { networkName, type Settings } from "./settings.js";
 import type { State } from "./state.js";
 
 export interface DownOptions {
-  /** Keep volumes and keys, so that the next `up` finds its data. */
-  keepData: boolean;
+  /** Remove volumes and keys too, for good. Otherwise the next `up` finds its data. */
+  deleteData: boolean;
 }
 
-/** Removes the sandbox: containers, network, volumes, keys, and the Docker Engine if the sandbox started it and nobody else uses it. */
+/** Removes the sandbox: containers, network, on demand its data, and the Docker Engine if the sandbox started it and nobody else uses it. */
 export async function down(settings: Settings, state: State, options: DownOptions): Promise<void> {
-  const { keepData } = options;
+  const { deleteData } = options;
   let others = 0;
   await runSteps([
     {
-      name: "Containers, network" + (keepData ? "" : ", volumes"),
+      name: "Containers, network" + (deleteData ? ", volumes" : ""),
       run: async (progress) => {
         await closeSsh(settings, state);
         const host =
@@ -26,7 +26,7 @@ export async function down(settings: Settings, state: State, options: DownOption
         const engine = Engine.connect(host, settings);
         const reached = await engine.docker.ping().then(() => true, () => false); // prettier-ignore
         if (!reached) return { cached: true, detail: `no Docker Engine answers at ${host}, so nothing runs` };
-        const removed = await removeFromEngine(engine, settings, keepData, progress);
+        const removed = await removeFromEngine(engine, settings, deleteData, progress);
         others = (await engine.docker.listContainers()).length;
         return removed;
       },
@@ -43,7 +43,11 @@ export async function down(settings: Settings, state: State, options: DownOption
     {
       name: "State",
       run: async () => {
-        if (keepData) return Promise.resolve({ cached: true, detail: "volumes and keys are kept" });
+        if (!deleteData)
+          return Promise.resolve({
+            cached: true,
+            detail: "volumes and keys are kept; make down DATA=delete removes them",
+          });
         for (const entry of readdirSync(state.dir)) {
           // The lock is ours until the end of this process; the engine's record says who may stop it once nobody needs it.
           if (entry !== "lock" && !(entry === "engine" && others > 0))
@@ -58,7 +62,7 @@ export async function down(settings: Settings, state: State, options: DownOption
 async function removeFromEngine(
   engine: Engine,
   settings: Settings,
-  keepData: boolean,
+  deleteData: boolean,
   progress: (line: string) => void,
 ): Promise<{ cached: boolean; detail: string }> {
   const mine = { label: [`${ownerLabel}=${settings.checkout}`] };
@@ -76,7 +80,7 @@ async function removeFromEngine(
     progress(`removing the network ${networkName}`);
     await ignoreMissing(engine.docker.getNetwork(network.Id).remove());
   }
-  const { Volumes } = keepData ? { Volumes: [] } : await engine.docker.listVolumes({ filters: mine });
+  const { Volumes } = deleteData ? await engine.docker.listVolumes({ filters: mine }) : { Volumes: [] };
   for (const volume of Volumes) {
     progress(`removing the volume ${volume.Name}`);
     await engine.docker.getVolume(volume.Name).remove();

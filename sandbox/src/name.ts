@@ -13,7 +13,7 @@ export function keepName(state: State, command: string, name = sandboxName): voi
   if (known !== undefined && known !== name) {
     throw new UserError(
       `The sandbox of this work tree is called ${known}, but SANDBOX_NAME asks for ${name}. Set SANDBOX_NAME=${known}, ` +
-        `or run \`SANDBOX_NAME=${known} make down\` first.`,
+        `or run \`SANDBOX_NAME=${known} make down DATA=delete\` first.`,
     );
   }
   if (command === "up") state.write("name", `${name}\n`);

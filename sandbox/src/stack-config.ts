@@ -53,7 +53,7 @@ export function machineSettings(
     "audit:databaseAdminPort": settings.ports.postgres,
     // Its certificate is by an authority of the sandbox's own, as in many a company.
     "audit:caFile": authorityPath,
-    // `make down` and the tests must be able to remove everything.
+    // `make down DATA=delete` and the tests must be able to remove everything.
     "audit:protectData": false,
     "audit:vaultAddress": local("vault"),
     "audit:vaultAgentAddress": `http://${hostName("vault")}:8200`,

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { importImage } from "./docker.js";
-import { sourcesList, type HostConfig } from "./host-config.js";
+import { debianSources, type HostConfig } from "./host-config.js";
 import { asRoot, installPackages, which } from "./packages.js";
 import { cacheDir } from "./paths.js";
 import { attempt, runLogged } from "./run.js";
@@ -19,15 +19,20 @@ const excludes = [
   "path-exclude=/usr/share/lintian/*",
 ];
 
-/** The recipe, as far as it decides the content; the mirror does not. */
-export const baseRecipe = (): string => JSON.stringify([versions().debian.suite, versions().debian.revision, excludes]);
+/** The recipe, as far as it decides the content: of this machine's sources only whether there are any. */
+export const baseRecipe = (host: HostConfig): string =>
+  JSON.stringify([
+    ...[versions().debian.suite, versions().debian.revision, excludes],
+    ...(debianSources(host).length > 0 ? [] : ["the default sources"]),
+  ]);
 
 /** Makes the image that Debian calls "minbase": what debian:trixie-slim has, plus ca-certificates. About 50 s. */
 export async function buildBase(ref: string, host: HostConfig, progress: Progress): Promise<void> {
   if ((await which("mmdebstrap")) === undefined) {
     await installPackages(["mmdebstrap", "debian-archive-keyring"], "mmdebstrap, which makes the base image", progress);
   }
-  const { suite, mirror, securityMirror } = versions().debian;
+  const { suite } = versions().debian;
+  const sources = debianSources(host);
   mkdirSync(cacheDir(), { recursive: true });
   const work = mkdtempSync(join(tmpdir(), "audit-sandbox-base-"));
   const tar = join(work, "base.tar");
@@ -44,13 +49,9 @@ export async function buildBase(ref: string, host: HostConfig, progress: Progres
       ...excludes.map((line) => `--dpkgopt=${line}`),
       '--aptopt=Acquire::Languages "none"',
       '--aptopt=APT::Install-Recommends "false"',
-      // The image names Debian's own hosts, whatever this machine fetches from: it may be deployed.
-      `--customize-hook=printf '%s' '${sourcesList(suite, mirror, securityMirror)}' > "$1/etc/apt/sources.list"`,
-      suite,
-      tar,
-      `deb ${host.debianMirror} ${suite} main`,
-      `deb ${host.debianMirror} ${suite}-updates main`,
-      `deb ${host.debianSecurityMirror} ${suite}-security main`,
+      // What is deployed does not name where this machine fetches from; images for building are told it (host-config.ts).
+      ...(sources.length > 0 ? ['--customize-hook=: > "$1/etc/apt/sources.list"'] : []),
+      ...[suite, tar, ...sources],
     ]);
     await importImage("base-plain", tar, ref);
   } finally {

@@ -5,21 +5,20 @@ import { attempt } from "./run.js";
 import { versions } from "./versions.js";
 
 /**
- * What this machine needs beyond the defaults to reach its package registries: images that are built here need it too.
- * It is read at run time and never committed; images that the program deploys are made without it.
+ * What this machine is set to beyond the clients' own defaults to reach its package registries: images that are built here need it
+ * too. It is read at run time and never committed; images that the program deploys are made without it.
  */
 export interface HostConfig {
   /** Extra certificate authorities: file name → PEM text. */
   readonly authorities: Readonly<Record<string, string>>;
-  /** Base address of the Debian archive. */
-  readonly debianMirror: string;
-  readonly debianSecurityMirror: string;
-  /** The npm registry, where it is not the default one. */
+  /** Base addresses of the Debian archive in apt's sources; a machine of another distribution has none. */
+  readonly debianMirror?: string;
+  readonly debianSecurityMirror?: string;
+  /** The npm registry, where one is set. */
   readonly npmRegistry?: string;
 }
 
 const authorityDirs = ["/usr/local/share/ca-certificates", "/etc/pki/ca-trust/source/anchors"];
-const defaultNpmRegistry = "https://registry.npmjs.org/";
 
 function readAuthorities(dirs: readonly string[]): Record<string, string> {
   const found: Record<string, string> = {};
@@ -59,6 +58,12 @@ function aptSources(): string[] {
     .map((path) => readFileSync(path, "utf8"));
 }
 
+/** The registry that npm was set to use: `npm config list` prints what was set, and what is overridden after a semicolon. */
+export function npmRegistryIn(listed: string): string | undefined {
+  const registry = /^registry = "(https?:\/\/[^"]+)"/m.exec(listed)?.[1];
+  return registry === undefined ? undefined : withoutCredentials(registry);
+}
+
 /** A registry address with credentials in it must not end up in an image. */
 const withoutCredentials = (address: string): string => address.replace(/\/\/[^/@]*@/, "//");
 
@@ -69,35 +74,39 @@ export const readHostConfig = (): Promise<HostConfig> => (known ??= read());
 
 async function read(): Promise<HostConfig> {
   const mirrors = debianMirrors(aptSources());
-  const npm = await attempt("npm", ["config", "get", "registry"], { timeout: 20_000 });
-  const registry = npm.ok ? (npm.stdout.trim().split("\n").at(-1) ?? "") : "";
-  const ownRegistry = /^https?:/.test(registry) && registry.replace(/\/*$/, "/") !== defaultNpmRegistry;
+  const npm = await attempt("npm", ["config", "list"], { timeout: 20_000 });
+  const npmRegistry = npm.ok ? npmRegistryIn(npm.stdout) : undefined;
   return {
     authorities: readAuthorities(authorityDirs),
-    debianMirror: mirrors.main ?? versions().debian.mirror,
-    debianSecurityMirror: mirrors.security ?? versions().debian.securityMirror,
-    ...(ownRegistry && { npmRegistry: withoutCredentials(registry) }),
+    ...(mirrors.main !== undefined && { debianMirror: mirrors.main }),
+    ...(mirrors.security !== undefined && { debianSecurityMirror: mirrors.security }),
+    ...(npmRegistry !== undefined && { npmRegistry }),
   };
 }
 
 export const isDefaultHost = (host: HostConfig): boolean =>
-  Object.keys(host.authorities).length === 0 &&
-  host.npmRegistry === undefined &&
-  host.debianMirror === versions().debian.mirror &&
-  host.debianSecurityMirror === versions().debian.securityMirror;
+  Object.keys(host.authorities).length === 0 && host.npmRegistry === undefined && host.debianMirror === undefined;
 
 export const keyOfHost = (host: HostConfig): string =>
   keyOf(
     ...Object.entries(host.authorities)
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .flat(),
-    host.debianMirror,
-    host.debianSecurityMirror,
+    host.debianMirror ?? "",
+    host.debianSecurityMirror ?? "",
     host.npmRegistry ?? "",
   );
 
-export const sourcesList = (suite: string, main: string, security: string): string =>
-  `deb ${main} ${suite} main\ndeb ${main} ${suite}-updates main\ndeb ${security} ${suite}-security main\n`;
+/** Lines of apt's sources for a suite, from where this machine has its packages; none where only the client's own default serves. */
+export function debianSources({ debianMirror: main, debianSecurityMirror: security }: HostConfig): string[] {
+  const { suite } = versions().debian;
+  if (main === undefined) return [];
+  return [
+    `deb ${main} ${suite} main`,
+    `deb ${main} ${suite}-updates main`,
+    ...(security === undefined ? [] : [`deb ${security} ${suite}-security main`]),
+  ];
+}
 
 /** Where the bundle of the host's own authorities lies in an image. */
 export const authoritiesFile = "/usr/local/share/host-authorities.pem";
@@ -110,8 +119,11 @@ export function writeHostFiles(host: HostConfig, dir: string): void {
   };
   for (const [name, text] of Object.entries(host.authorities)) put(`usr/local/share/ca-certificates/${name}`, text);
   put(authoritiesFile, Object.values(host.authorities).join("\n"));
-  put("etc/apt/sources.list", sourcesList(versions().debian.suite, host.debianMirror, host.debianSecurityMirror));
-  // The official image brings its sources in this file; with both, each package would be fetched from either.
-  put("etc/apt/sources.list.d/debian.sources", "");
+  const sources = debianSources(host);
+  if (sources.length > 0) {
+    put("etc/apt/sources.list", `${sources.join("\n")}\n`);
+    // The official image brings its sources in this file; with both, each package would be fetched from either.
+    put("etc/apt/sources.list.d/debian.sources", "");
+  }
   if (host.npmRegistry !== undefined) put("usr/local/etc/npmrc", `registry=${host.npmRegistry}\n`);
 }

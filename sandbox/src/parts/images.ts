@@ -182,7 +182,7 @@ async function pulled(name: ImageName, source: string, way: Way, make: Maker, mu
 async function built(name: ImageName, make: Maker): Promise<ImagePart> {
   const version = versions().images[name]?.offline ?? "local";
   if (name === "base-plain") {
-    const ref = localRef(name, version, keyOf(baseRecipe(), process.arch));
+    const ref = localRef(name, version, keyOf(baseRecipe(await readHostConfig()), process.arch));
     return present(name, ref, `Debian ${version}, made of packages`, make, async () =>
       buildBase(ref, await readHostConfig(), make.progress),
     );

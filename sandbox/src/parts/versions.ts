@@ -8,8 +8,6 @@ const image = z.strictObject({ official: z.string().optional(), offline: z.strin
 const schema = z.looseObject({
   debian: z.strictObject({
     suite: z.string(),
-    mirror: z.string(),
-    securityMirror: z.string(),
     /** Raise it to build all images on Debian packages anew: the suite's name alone does not tell its point releases. */
     revision: z.number(),
   }),

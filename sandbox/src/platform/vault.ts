@@ -51,7 +51,7 @@ export function keysOf({ state }: Pick<Context, "state">): Keys {
   if (!keys) {
     throw new UserError(
       `Vault is initialised, but its keys are not in ${state.path("vault.json")}, so it cannot be unsealed. ` +
-        `Put that file back, or run \`make down\` to remove the sandbox's data, then \`make up\`.`,
+        `Put that file back, or run \`make down DATA=delete\` to remove the sandbox's data, then \`make up\`.`,
     );
   }
   return keys;

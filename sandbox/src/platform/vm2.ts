@@ -171,7 +171,7 @@ async function waitForEngine(context: Context): Promise<void> {
     throw new UserError(
       `VM2 does not answer over ssh on 127.0.0.1:${settings.ports.ssh} (${error instanceof Error ? error.message.split("\n")[0] : String(error)}). ` +
         `Its last lines:\n${await engine.logs(containerName("vm2"), 20)}\n` +
-        `Run \`make down KEEP=data\`, then \`make up\`; if that does not help, \`make down\` also removes VM2's disk.`,
+        `Run \`make down\`, then \`make up\`; if that does not help, \`make down DATA=delete\` also removes VM2's disk.`,
     );
   }
 }

@@ -26,7 +26,8 @@ describe("SANDBOX_NAME", () => {
     keepName(state, "up", "second");
     assert.throws(
       () => keepName(state, "env", "audit-sandbox"),
-      (error) => error instanceof UserError && error.message.includes("run `SANDBOX_NAME=second make down` first"),
+      (error) =>
+        error instanceof UserError && error.message.includes("run `SANDBOX_NAME=second make down DATA=delete` first"),
     );
     keepName(state, "up", "second");
   });

@@ -4,17 +4,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   debianMirrors,
+  debianSources,
   isDefaultHost,
   keyOfHost,
+  npmRegistryIn,
   writeHostFiles,
   type HostConfig,
 } from "../../src/parts/host-config.js";
-import { versions } from "../../src/parts/versions.js";
+import { baseRecipe } from "../../src/parts/base-image.js";
 
-const plain: HostConfig = {
-  authorities: {},
-  debianMirror: versions().debian.mirror,
-  debianSecurityMirror: versions().debian.securityMirror,
+/** A machine on which nothing is set. */
+const plain: HostConfig = { authorities: {} };
+const mirrored: HostConfig = {
+  ...plain,
+  debianMirror: "http://m.example/debian",
+  debianSecurityMirror: "http://s.example/debian-security",
 };
 
 describe("what the machine needs to reach its registries", () => {
@@ -44,6 +48,26 @@ describe("what the machine needs to reach its registries", () => {
     assert.equal(isDefaultHost({ ...plain, debianMirror: "http://m.example/debian" }), false);
   });
 
+  it("knows npm's registry only where one was set, and without the login in it", () => {
+    const set = (registry: string) =>
+      `; "user" config from /home/me/.npmrc\n\naudit = false\n${registry}\n\n; node version = v24\n`;
+    assert.equal(npmRegistryIn(set('registry = "https://npm.example/"')), "https://npm.example/");
+    assert.equal(npmRegistryIn(set('registry = "https://me:secret@npm.example/x/"')), "https://npm.example/x/");
+    assert.equal(npmRegistryIn(set('; registry = "https://old.example/" ; overridden by env')), undefined);
+    assert.equal(npmRegistryIn(set("fund = false")), undefined);
+  });
+
+  it("has apt's sources of this machine, with security updates from where it has them, or the client's own default", () => {
+    assert.deepEqual(debianSources(mirrored), [
+      "deb http://m.example/debian trixie main",
+      "deb http://m.example/debian trixie-updates main",
+      "deb http://s.example/debian-security trixie-security main",
+    ]);
+    assert.equal(debianSources({ ...plain, debianMirror: "http://m.example/debian" }).length, 2);
+    assert.deepEqual(debianSources(plain), []);
+    assert.notEqual(baseRecipe(plain), baseRecipe(mirrored), "one has the default sources in it, the other none");
+  });
+
   it("gives images another key when anything differs", () => {
     const keys = [
       plain,
@@ -58,7 +82,7 @@ describe("what the machine needs to reach its registries", () => {
   it("lays the files out as the image wants them", () => {
     const dir = mkdtempSync(join(tmpdir(), "host-"));
     try {
-      writeHostFiles({ ...plain, authorities: { "x.crt": "PEM" }, npmRegistry: "https://npm.example/" }, dir);
+      writeHostFiles({ ...mirrored, authorities: { "x.crt": "PEM" }, npmRegistry: "https://npm.example/" }, dir);
       const read = (path: string): string => readFileSync(join(dir, path), "utf8");
       assert.equal(read("usr/local/share/ca-certificates/x.crt"), "PEM");
       assert.equal(read("usr/local/share/host-authorities.pem"), "PEM");
@@ -66,7 +90,8 @@ describe("what the machine needs to reach its registries", () => {
       assert.match(read("etc/apt/sources.list"), /^deb http\S+ trixie main$/m);
       assert.match(read("etc/apt/sources.list"), /^deb http\S+ trixie-security main$/m);
       writeHostFiles(plain, join(dir, "plain"));
-      assert.equal(existsSync(join(dir, "plain/usr/local/etc/npmrc")), false);
+      for (const path of ["usr/local/etc/npmrc", "etc/apt/sources.list", "etc/apt/sources.list.d/debian.sources"])
+        assert.equal(existsSync(join(dir, "plain", path)), false, path);
     } finally {
       rmSync(dir, { recursive: true });
     }

@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readSettings } from "../../src/settings.js";
+
+/** What `make down` would run, and what it says when it would not. */
+function down(...words: string[]): string {
+  const { stdout, stderr } = spawnSync("make", ["--dry-run", "down", ...words], {
+    cwd: readSettings({}).root,
+    encoding: "utf8",
+    env: { PATH: process.env.PATH },
+  });
+  return stdout + stderr;
+}
+
+describe("`make down`", () => {
+  it("keeps the data, as KEEP=data asked for before", () => {
+    for (const words of [[], ["KEEP=data"]]) assert.match(down(...words), /cli\.ts down *$/m);
+  });
+
+  it("removes the data by an explicit word only", () => {
+    assert.match(down("DATA=delete"), /cli\.ts down --delete-data$/m);
+    for (const word of ["DATA=yes", "DATA=keep"]) {
+      const said = down(word);
+      assert.doesNotMatch(said, /cli\.ts down/);
+      assert.match(said, new RegExp(`${word} is not known; DATA=delete removes volumes and keys`));
+    }
+  });
+});
