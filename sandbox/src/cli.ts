@@ -1,6 +1,7 @@
 import { down } from "./down.js";
 import { exportLines, serviceUrl } from "./environment.js";
 import { takeLock } from "./lock.js";
+import { checkOwnDirs } from "./parts/paths.js";
 import { vm2Host } from "./platform/vm2.js";
 import { Pulumi } from "./pulumi.js";
 import { keepName } from "./name.js";
@@ -29,6 +30,7 @@ async function main(): Promise<void> {
   }
   // In a shell with `make env` DOCKER_HOST names VM2; the platform itself is never meant to run there.
   if (process.env.DOCKER_HOST === vm2Host(settings)) delete process.env.DOCKER_HOST;
+  checkOwnDirs([settings.stateDir]);
   const state = new State(settings);
   keepName(state, command);
   if (command === "env") {

@@ -94,34 +94,24 @@ export class Engine {
     }
   }
 
+  /** Every network of the engine, with its ranges. */
+  async networks(): Promise<{ name: string; subnets: string[] }[]> {
+    return (await this.docker.listNetworks()).map(({ Name, IPAM }) => ({
+      name: Name,
+      subnets: (IPAM?.Config ?? []).flatMap(({ Subnet }) => Subnet ?? []),
+    }));
+  }
+
+  /** Its name and range were looked at before ({@link checkMachine}). */
   async ensureNetwork(): Promise<boolean> {
-    const subnet = `${this.settings.subnetPrefix}.0/24`;
-    const found = (await this.docker.listNetworks({ filters: { name: [networkName] } })).find(
-      (network) => network.Name === networkName,
-    );
-    if (found) {
-      if (found.IPAM?.Config?.[0]?.Subnet === subnet) return true;
-      throw new UserError(
-        `The network ${networkName} exists with the range ${found.IPAM?.Config?.[0]?.Subnet ?? "(none)"}, but SANDBOX_SUBNET asks for ${subnet}. ` +
-          `Run \`make down\`, then \`make up\`.`,
-      );
-    }
-    try {
-      await this.docker.createNetwork({
-        Name: networkName,
-        Driver: "bridge",
-        IPAM: { Driver: "default", Config: [{ Subnet: subnet, Gateway: `${this.settings.subnetPrefix}.1` }] },
-        Labels: this.labels,
-      });
-    } catch (error) {
-      if (/overlap|Pool/i.test(String(error))) {
-        throw new UserError(
-          `The address range ${subnet} is taken by another network of this machine. ` +
-            `Choose another one, for example SANDBOX_SUBNET=10.214.18 make up.`,
-        );
-      }
-      throw error;
-    }
+    if ((await this.networks()).some(({ name }) => name === networkName)) return true;
+    const Config = [{ Subnet: `${this.settings.subnetPrefix}.0/24`, Gateway: `${this.settings.subnetPrefix}.1` }];
+    await this.docker.createNetwork({
+      Name: networkName,
+      Driver: "bridge",
+      IPAM: { Driver: "default", Config },
+      Labels: this.labels,
+    });
     return false;
   }
 

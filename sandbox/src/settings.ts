@@ -65,6 +65,11 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
       `SANDBOX_NAME=${sandboxName} cannot be a name. Give 1 to 31 small letters, digits and hyphens, a letter first.`,
     );
   }
+  if (["bridge", "default", "host", "none"].includes(sandboxName)) {
+    throw new UserError(
+      `SANDBOX_NAME=${sandboxName} is the name of a network that Docker has by itself. Give another, for example audit-${sandboxName}.`,
+    );
+  }
   const subnetPrefix = env.SANDBOX_SUBNET ?? "10.213.18";
   const octets = subnetPrefix.split(".");
   if (octets.length !== 3 || octets.some((octet) => !/^\d{1,3}$/.test(octet) || Number(octet) > 255)) {

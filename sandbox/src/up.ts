@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { checkMachine, checkPorts } from "./checks.js";
+import { checkMachine } from "./checks.js";
 import { type Progress, runSteps, type Step, type StepResult } from "./display.js";
 import { Engine } from "./docker.js";
 import { sendFirstEvent } from "./first-event.js";
@@ -75,11 +75,9 @@ class UpRun {
 
   platform(): Step[] {
     return [
-      {
-        name: "Machine",
-        run: async () => checkMachine(this.settings, !this.state.has("run.json")).then(() => ({ cached: true })),
-      },
+      { name: "Machine", run: () => this.checkMachine() },
       { name: "Docker Engine", run: (progress) => this.ensureEngine(progress) },
+      { name: "Network and volumes", run: () => this.ensureGround() },
       { name: "Sources", run: (progress) => this.decideWays(progress) },
       ...imageNames.map((name) =>
         following(
@@ -88,7 +86,6 @@ class UpRun {
           (part) => this.note(part),
         ),
       ),
-      { name: "Network and volumes", run: () => this.ensureGround() },
       ...Object.keys(platformParts).map((name) =>
         following(
           name,
@@ -142,16 +139,25 @@ class UpRun {
     }
   }
 
+  private async checkMachine(): Promise<StepResult> {
+    const found = await parts.findEngine();
+    const engine = found.up ? Engine.connect(found.host, this.settings) : undefined;
+    await engine?.refuseForeign();
+    await checkMachine({ settings: this.settings, cold: !this.state.has("run.json"), found, engine });
+    return { cached: true };
+  }
+
   private async ensureEngine(progress: Progress): Promise<StepResult> {
     const part = await parts.ensureEngine(progress);
     this.info.engineHost = part.host;
     this.engine = Engine.connect(part.host, this.settings);
-    await this.engine.refuseForeign();
-    await checkPorts(this.settings, this.engine);
     return part;
   }
 
-  /** From here on the images are fetched or built two at a time, and beside them the tools. */
+  /**
+   * From here on the images are fetched or built two at a time, and beside them the tools; the parts start when their image is there,
+   * for they do not need each other to start.
+   */
   private async decideWays(progress: Progress): Promise<StepResult> {
     this.ways = await parts.decideWays(progress);
     const pool = new Pool(2);
@@ -166,6 +172,13 @@ class UpRun {
       this.tools.set(
         name,
         tools.start((say) => parts.ensureTool(name, this.ways, say)),
+      );
+    }
+    const parallel = new Pool(Object.keys(platformParts).length);
+    for (const [name, part] of Object.entries(platformParts)) {
+      this.containers.set(
+        name,
+        parallel.start(async (say) => part.ensure(this.context(say), await this.imageRef(part.image))),
       );
     }
     return { cached: true, detail: `images ${this.ways.images}, Pulumi ${this.ways.pulumi}` };
@@ -197,17 +210,9 @@ class UpRun {
     return { settings: this.settings, state: this.state, engine: this.engine, progress };
   }
 
-  /** The parts do not need each other to start, so all of them start now. */
   private async ensureGround(): Promise<StepResult> {
     const sameNetwork = await this.engine.ensureNetwork();
     const sameVolumes = await this.engine.ensureVolumes(volumes, this.state.dataId);
-    const pool = new Pool(Object.keys(platformParts).length);
-    for (const [name, part] of Object.entries(platformParts)) {
-      this.containers.set(
-        name,
-        pool.start(async (say) => part.ensure(this.context(say), await this.imageRef(part.image))),
-      );
-    }
     return { cached: sameNetwork && sameVolumes };
   }
 

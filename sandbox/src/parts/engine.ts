@@ -82,6 +82,29 @@ async function engineHost(): Promise<string> {
   return result.ok && result.stdout.trim() !== "" ? result.stdout.trim() : `unix://${socket}`;
 }
 
+/** The Docker Engine as it is, before anything is installed or started. */
+export interface Found {
+  /** Address of the engine, as for DOCKER_HOST. */
+  readonly host: string;
+  readonly up: boolean;
+  /** It is there, and this user may not use it. */
+  readonly refused: boolean;
+  /** Where an engine on this machine keeps its images and volumes. */
+  readonly directory: string;
+}
+
+/** Looks for the Docker Engine, in a second or two. */
+export async function findEngine(): Promise<Found> {
+  const host = await engineHost();
+  const answer = await askEngine();
+  const directory = "/var/lib/docker";
+  if (!answer.up) return { host, up: false, refused: isRefusal(answer.output), directory };
+  const told = await attempt("docker", ["info", "--format", "{{.DockerRootDir}}"], { timeout: 15_000 });
+  return { host, up: true, refused: false, directory: told.ok ? told.stdout.trim() : directory };
+}
+
+const isRefusal = (output: string): boolean => explain(output)?.cause.includes("may not talk") === true;
+
 /**
  * Finds the Docker Engine, or installs Debian's and starts it.
  *
@@ -103,8 +126,7 @@ export async function ensureEngine(progress: Progress): Promise<EnginePart> {
       ...(record !== undefined && { pid: record.pid }),
     };
   }
-  const known = explain(answer.output);
-  if (known?.cause.includes("may not talk") === true) throw failure("use the Docker Engine", answer.output);
+  if (isRefusal(answer.output)) throw failure("use the Docker Engine", answer.output);
   if (host !== `unix://${socket}`) {
     throw new UserError(
       `The Docker Engine at ${host} does not answer (${lastLine(answer.output)}). ` +

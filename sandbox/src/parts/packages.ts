@@ -17,12 +17,16 @@ export async function which(program: string): Promise<string | undefined> {
   return undefined;
 }
 
+/** Whether this user is root, or becomes it by `sudo` without being asked for a password. */
+export async function mayBecomeRoot(): Promise<boolean> {
+  if (process.getuid?.() === 0) return true;
+  return (await which("sudo")) !== undefined && (await attempt("sudo", ["-n", "true"], { timeout: 10_000 })).ok;
+}
+
 /** The words to put before a command that needs root: none for root, `sudo -n` where that works. */
 export async function asRoot(why: string): Promise<string[]> {
   if (process.getuid?.() === 0) return [];
-  if ((await which("sudo")) !== undefined && (await attempt("sudo", ["-n", "true"], { timeout: 10_000 })).ok) {
-    return ["sudo", "-n"];
-  }
+  if (await mayBecomeRoot()) return ["sudo", "-n"];
   throw new UserError(
     `${why} needs root's rights, and this user has neither them nor sudo without a password. ` +
       "Run `sudo -v` first, run as root, or install it by hand.",
