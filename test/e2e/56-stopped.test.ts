@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { deploysUnderLoad, type Deploys } from "./support/deploys";
+import { startLoad, type Load } from "./support/load";
 import { until } from "./support/sandbox";
 
 /** What `docker` does by hand to each kind of container of the program. */
@@ -20,19 +21,34 @@ describe("end-to-end scenario: containers that were stopped by hand", function (
     return [`audit-svc-${active}-1`, `audit-svc-${active}-2`];
   };
 
-  for (const command of ["stop", "kill", "pause"] as const) {
-    it(`starts one of two replicas again after \`docker ${command}\`, without a lost request`, async () => {
-      const [one] = await serving();
-      const before = await deploys().containers();
-      await deploys().sandbox.docker(command, one);
-      await isShown(deploys(), [one], ["audit-svc-cutover"]);
-      await deploys().mustUp();
-      await nothingLost();
-      assert.deepEqual(await statesOf(deploys(), [one]), ["running"]);
-      assert.deepEqual(await deploys().containers(), before, "a replica is started, not made anew");
-      assert.match(await deploys().mustUp(), /Resources:\n\s+\d+ unchanged/);
-    });
+  /** Does this by hand to one of two replicas, and deploys; `begun` is called once it has happened. */
+  async function oneIsStartedAgain(command: "stop" | "kill" | "pause", begun?: () => void): Promise<void> {
+    const [one] = await serving();
+    const before = await deploys().containers();
+    await deploys().sandbox.docker(command, one);
+    begun?.();
+    await isShown(deploys(), [one], ["audit-svc-cutover"]);
+    await deploys().mustUp();
+    assert.deepEqual(await statesOf(deploys(), [one]), ["running"]);
+    assert.deepEqual(await deploys().containers(), before, "a replica is started, not made anew");
+    assert.match(await deploys().mustUp(), /Resources:\n\s+\d+ unchanged/);
   }
+
+  it("starts one of two replicas again after `docker stop`, without a lost request", async () => {
+    await oneIsStartedAgain("stop");
+    await nothingLost();
+  });
+
+  it("starts one of two replicas again after `docker kill`, which costs what it was answering; the deploy costs nothing", async () => {
+    const { sandbox } = deploys();
+    const where = { url: sandbox.get("AUDIT_URL"), token: sandbox.get("AUDIT_TOKEN"), application: "demo" };
+    let load: Load | undefined;
+    await oneIsStartedAgain("kill", () => (load = startLoad(where)));
+    const result = await load?.stop();
+    assert.deepEqual(result?.lost, {}, `of ${result?.stored} requests`);
+  });
+
+  it("starts one of two replicas again after `docker pause`", () => oneIsStartedAgain("pause"));
 
   it("brings every kind back by a bare `up`, and an event goes through", async () => {
     const replicas = await serving();
