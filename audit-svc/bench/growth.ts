@@ -58,8 +58,8 @@ async function fill(database: TestDatabase, rows: number, log: (line: string) =>
       next = from + CHUNK;
       const to = Math.min(rows, next) - 1;
       await database.query(`
-        INSERT INTO audit.event_ids (id, occurred_at, bucket)
-          SELECT id, at, audit.month_bucket(date_trunc('milliseconds', at) AT TIME ZONE 'UTC') FROM (${source(from, to)}) s`);
+        INSERT INTO audit.ids (id, occurred_at, bucket, application)
+          SELECT id, at, audit.month_bucket(date_trunc('milliseconds', at) AT TIME ZONE 'UTC'), 'application-' || i % 23 FROM (${source(from, to)}) s`);
       await database.query(`
         INSERT INTO audit.events (id, occurred_at, application, actor, action, resource, outcome, data)
           SELECT id, at, 'application-' || i % 23, 'actor-' || (i::bigint * 7) % 10007, 'action-' || i % 53, 'resource/' || i,
@@ -71,13 +71,15 @@ async function fill(database: TestDatabase, rows: number, log: (line: string) =>
   };
   await Promise.all([worker(), worker()]);
   const memory = "SET maintenance_work_mem = '512MB'; SET max_parallel_maintenance_workers = 1";
-  await database.query(`${memory}; ALTER TABLE audit.events ADD CONSTRAINT events_pkey PRIMARY KEY (occurred_at, id)`);
+  await database.query(
+    `${memory}; ALTER TABLE audit.events ADD CONSTRAINT events_pkey PRIMARY KEY (occurred_at, id, application)`,
+  );
   for (const { indexname, indexdef } of indexes) {
     await database.query(`${memory}; ${indexdef.replace(" ON ONLY ", " ON ")}`);
     log(`index ${indexname}`);
   }
   await database.query("VACUUM (ANALYZE) audit.events");
-  await database.query("VACUUM (ANALYZE) audit.event_ids");
+  await database.query("VACUUM (ANALYZE) audit.ids");
   await database.query("ALTER SYSTEM RESET max_wal_size");
   await database.query("SELECT pg_reload_conf()");
   await database.query("CHECKPOINT");
@@ -103,7 +105,9 @@ async function slowest(url: string, filters: readonly string[], log: (line: stri
     for (const depth of [0, 0.5, 0.99]) {
       const occurredAt = new Date(Date.now() - depth * DAYS * 86_400_000).toISOString().replace("Z", "000Z");
       const cursor =
-        depth === 0 ? "" : `&cursor=${encodeCursor({ occurredAt, id: "ffffffff-ffff-4fff-bfff-ffffffffffff" })}`;
+        depth === 0
+          ? ""
+          : `&cursor=${encodeCursor({ occurredAt, id: "ffffffff-ffff-4fff-bfff-ffffffffffff", application: "x" })}`;
       const times: number[] = [];
       let found = 0;
       for (let i = 0; i < 15; i++) {

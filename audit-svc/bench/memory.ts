@@ -28,7 +28,7 @@ export async function memory(world: World): Promise<Row[]> {
       const one = await world.press(target, 1, phase);
       const hundred = await world.press(target, 100, phase);
       // The disk is bounded too. In the order in which the service locks them: what wrk broke off may still be being stored.
-      await database.query("TRUNCATE audit.event_ids, audit.events");
+      await database.query("TRUNCATE audit.ids, audit.events");
       const rates = `${one.rate.toFixed(0)} and ${(hundred.rate * 100).toFixed(0)} events/s`;
       ({ highest } = target.memory());
       log(`memory: ${samples.at(-1)?.toFixed(0)} MB, highest ${highest.toFixed(0)}; ${rates}`);

@@ -1,4 +1,4 @@
-import type { EventRow } from "./event.js";
+import { type EventRow, keyOf } from "./event.js";
 
 /** The columns of `audit.store`, in the order of its parameters. */
 const COLUMNS: readonly ((row: EventRow) => string)[] = [
@@ -27,6 +27,8 @@ export interface Batch {
   readonly columns: readonly string[];
   /** The id of each event sent, by commas. */
   readonly ids: string;
+  /** For each row the index of the first event that it stands for; undefined when each event is a row. */
+  readonly firsts: readonly number[] | undefined;
   /** Whether the client chose an id: only such an id can be that of another event. */
   readonly chosen: boolean;
   /** How many rows each application has. */
@@ -36,7 +38,9 @@ export interface Batch {
 /** @param events validated; an id that is there twice has the same content both times */
 export function batchOf(events: readonly EventRow[]): Batch {
   const chosen = events.some((row) => row.chosen);
-  const rows = chosen && events.length > 1 ? [...new Map(events.map((row) => [row.id, row])).values()] : events;
+  const distinct = chosen && events.length > 1 ? [...new Map(events.map((row) => [keyOf(row), row])).values()] : events;
+  const doubled = distinct.length < events.length;
+  const rows = doubled ? distinct : events;
   // join() and not +=, which would make a text of linked pieces: as many objects again.
   const [only] = rows;
   const columns = COLUMNS.map((column) => (rows.length === 1 && only ? column(only) : rows.map(column).join()));
@@ -46,7 +50,8 @@ export function batchOf(events: readonly EventRow[]): Batch {
     events: events.length,
     rows: rows.length,
     columns,
-    ids: rows.length === events.length ? (columns[ID] ?? "") : events.map((row) => row.id).join(),
+    ids: doubled ? events.map((row) => row.id).join() : (columns[ID] ?? ""),
+    firsts: doubled ? firstsOf(events) : undefined,
     chosen,
     applications,
   };
@@ -57,9 +62,18 @@ export function idsOf(batch: Batch): string[] {
   return batch.ids.split(",");
 }
 
-/** The index of the first event with the id of a row. */
+/** The index of the first event that a row stands for. */
 export function eventOfRow(batch: Batch, row: number): number {
-  return idsOf(batch).indexOf(batch.columns[ID]?.split(",")[row] ?? "");
+  return batch.firsts?.[row] ?? row;
+}
+
+/** The index of the first event of each key, in the order in which a Map keeps them. */
+function firstsOf(events: readonly EventRow[]): number[] {
+  const firsts = new Map<string, number>();
+  events.forEach((row, index) => {
+    if (!firsts.has(keyOf(row))) firsts.set(keyOf(row), index);
+  });
+  return [...firsts.values()];
 }
 
 /** An element of an array literal. `pg` would build the same from an array, several times slower. */

@@ -4,7 +4,7 @@ import type { FastifyRequest } from "fastify";
 import { ApiError } from "./api-error.js";
 import type { BudgetShare } from "./budget.js";
 import type { LimitsConfig } from "./config.js";
-import { type EventRow, type FieldError, checkEvent, pathOf } from "./event.js";
+import { type EventRow, type FieldError, checkEvent, keyOf, pathOf } from "./event.js";
 import { findLoss } from "./json-loss.js";
 
 /**
@@ -156,24 +156,23 @@ export function checkEvents(
 }
 
 function distinct(rows: EventRow[]): EventRow[] {
-  const byId = new Map<string, EventRow>();
+  const byKey = new Map<string, EventRow>();
   rows.forEach((row, index) => {
-    const other = byId.get(row.id);
+    const other = byKey.get(keyOf(row));
     if (other !== undefined && !sameContent(other, row)) {
       throw new ApiError(409, "conflict", "Nothing was stored: two events have one id and different content.", {
         details: [{ index, field: "id", message: "is the id of another event of this batch with other content" }],
       });
     }
-    byId.set(row.id, row);
+    byKey.set(keyOf(row), row);
   });
   return rows;
 }
 
-/** Whether two events have the same content; data is compared as JSON, so the order of keys does not matter. */
+/** Whether two events of one application have the same content; data is compared as JSON, so the order of keys does not matter. */
 function sameContent(a: EventRow, b: EventRow): boolean {
   return (
     a.occurredAt === b.occurredAt &&
-    a.application === b.application &&
     a.actor === b.actor &&
     a.action === b.action &&
     a.resource === b.resource &&

@@ -79,7 +79,7 @@ export const ConfigSchema = Type.Object(
       }),
     ),
     runtimeRole: Type.Optional(
-      Type.String({ ...Name, description: "For migrate: the group role that may insert and select" }),
+      Type.String({ ...Name, description: "For migrate: the group role that may select and store" }),
     ),
     ownerRole: Type.Optional(
       Type.String({ ...Name, description: "For migrate: role to become first, so that it owns the tables" }),

@@ -23,7 +23,7 @@ const COLUMNS = `id, application, actor, action, resource, outcome, ${time("occu
 export type StoredEvent = Omit<EventOutput, "data"> & { readonly data: string };
 
 /**
- * One page, newest first. The sort key is (occurredAt, id), so a page starts exactly after the given position whatever
+ * One page, newest first. The sort key is (occurredAt, id, application), so a page starts exactly after the given position whatever
  * was stored in between.
  */
 export async function readEvents(
@@ -46,14 +46,15 @@ export async function readEvents(
   if (after !== undefined) {
     // This condition alone. With "occurred_at <= …" beside it PostgreSQL would start its scan there and step over every
     // event of that very moment, page after page; partitions that it would prune cost one probe each.
-    values.push(after.occurredAt, after.id);
-    where.push(`(occurred_at, id) < ($${values.length - 1}::timestamptz, $${values.length}::uuid)`);
+    values.push(after.occurredAt, after.id, after.application);
+    const n = values.length;
+    where.push(`(occurred_at, id, application) < ($${n - 2}::timestamptz, $${n - 1}::uuid, $${n})`);
   }
   values.push(limit);
   const result = await db.query<StoredEvent>(
     `SELECT ${COLUMNS} FROM audit.events
      ${where.length > 0 ? `WHERE ${where.join(" AND ")}` : ""}
-     ORDER BY occurred_at DESC, id DESC LIMIT $${values.length}`,
+     ORDER BY occurred_at DESC, id DESC, application DESC LIMIT $${values.length}`,
     values,
   );
   return result.rows;

@@ -34,7 +34,8 @@ export const EventInput = Type.Object(
     id: Type.Optional(
       Type.String({
         maxLength: 36,
-        description: "UUID; without it a UUIDv7 is made. Sending the same event again with its id is safe",
+        description:
+          "UUID, unique per application; without it a UUIDv7 is made. Sending the same event again with its id is safe",
       }),
     ),
     ...fields,
@@ -75,6 +76,9 @@ export interface EventRow {
   /** JSON text. */
   readonly data: string;
 }
+
+/** What no two events have in common unless they are the same one sent again: ids are unique per application. */
+export const keyOf = (row: EventRow): string => row.id + row.application;
 
 /** What is wrong with one field of one event. */
 export interface FieldError {

@@ -9,7 +9,7 @@ import { batchOf, idsOf } from "./batch.js";
 import type { Budget, BudgetShare } from "./budget.js";
 import { checkEvents, collect, parseBody, refuseLoss } from "./body.js";
 import type { Active, Configurator } from "./configurator.js";
-import { type Position, decodeCursor, encodeCursor } from "./cursor.js";
+import { CURSOR_LENGTH, type Position, decodeCursor, encodeCursor } from "./cursor.js";
 import { EventInput, EventOutput, OUTCOMES } from "./event.js";
 import { type EventFilter, type StoredEvent, readEvents, toLine, toOutput } from "./event-reader.js";
 import type { Ingest } from "./ingest.js";
@@ -40,7 +40,7 @@ const ListQuery = Type.Object(
     limit: Type.Optional(
       Type.Integer({ minimum: 1, maximum: 1000, default: 100, description: "A page of large events may have fewer" }),
     ),
-    cursor: Type.Optional(Type.String({ maxLength: 128, description: "`next` of the page before" })),
+    cursor: Type.Optional(Type.String({ maxLength: CURSOR_LENGTH, description: "`next` of the page before" })),
   },
   { additionalProperties: false },
 );

@@ -224,7 +224,8 @@ function conflict(index: number): ApiError {
 }
 
 /**
- * The requests of a group that can be stored by one statement, in which no id may come twice. One with an id that another of the
+ * The requests of a group that can be stored by one statement, in which no id of an application may come twice (of any application, which
+ * is rare enough). One with an id that another of the
  * group has waits for the next statement, which finds it stored, and knows whether its content is the same.
  */
 function apart(jobs: readonly Job[]): { now: Job[]; later: Job[] } {

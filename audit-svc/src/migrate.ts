@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
 import Postgrator from "postgrator";
+import { carryOver } from "./carry-over.js";
 import { type Config, readConfig } from "./config.js";
 import { UnconfirmedCommit, supervise } from "./connections.js";
 import { readEnv } from "./env.js";
@@ -10,6 +11,9 @@ import { clientConfig, requireUtf8 } from "./storage.js";
 
 /** Held by each transaction of `migrate`: a second one waits for it and then finds its work done. */
 const LOCK = "7305204801000000";
+
+/** How often a transaction is tried that does not get its locks, or meets another that wants the same. */
+const LOCK_TRIES = 60;
 
 /** How long a commit may wait for a synchronous standby. */
 const COMMIT_SECONDS = 60;
@@ -70,7 +74,17 @@ export async function migrate(config: Config, { check, print }: MigrateOptions):
   } catch (error) {
     throw new UserError(`database: ${reasonOf(error)}`);
   }
-  const transaction = <T>(work: () => Promise<T>): Promise<T> => inTransaction(client, settings, config, work);
+  const transaction = async <T>(work: () => Promise<T>): Promise<T> => {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await inTransaction(client, settings, config, work);
+      } catch (error) {
+        const { code } = error as { code?: string };
+        if ((code !== "55P03" && code !== "40P01") || tries === LOCK_TRIES) throw error;
+        await pause(1000);
+      }
+    }
+  };
   const postgrator = new Postgrator({
     driver: "pg",
     migrationPattern: `${migrationsDirectory()}/*.sql`,
@@ -90,11 +104,13 @@ export async function migrate(config: Config, { check, print }: MigrateOptions):
       return migrations.length;
     }
     let applied = 0;
+    const from = (await transaction(pending)).current;
     for (;;) {
       const next = await transaction(async () => {
         const [found] = (await client.query<{ encoding: string }>("SELECT current_setting('server_encoding') AS encoding")).rows; // prettier-ignore
         requireUtf8(found?.encoding);
         const [first] = (await pending()).migrations;
+        if (first?.version === 4 && from > 0) await carryOver(settings, config.ownerRole);
         // Also with nothing pending: it compares what was applied with the files.
         await postgrator.migrate(first === undefined ? "" : String(first.version));
         return first;
@@ -103,7 +119,7 @@ export async function migrate(config: Config, { check, print }: MigrateOptions):
       print(`applied: ${next.version} ${next.name}`);
       applied += 1;
     }
-    await transaction(() => maintain(client, config, print));
+    await transaction(() => maintain(client, config, from === 0, print));
     print(`schema version ${(await transaction(pending)).current}`);
     return applied;
   } catch (error) {
@@ -119,11 +135,22 @@ export async function migrate(config: Config, { check, print }: MigrateOptions):
   }
 }
 
-async function maintain(client: pg.Client, config: Config, print: (line: string) => void): Promise<void> {
+/** @param made whether this run has made the schema: there is no release before */
+async function maintain(
+  client: pg.Client,
+  config: Config,
+  made: boolean,
+  print: (line: string) => void,
+): Promise<void> {
   // With nothing to do the commit would not wait for a standby, and an earlier run's may not have waited to the end.
   await client.query("SELECT pg_logical_emit_message(true, 'audit', '')");
-  const made = await client.query<{ n: number }>("SELECT audit.ensure_partitions() AS n");
-  print(`partitions made: ${made.rows[0]?.n ?? 0}`);
+  const partitions = await client.query<{ n: number }>("SELECT audit.ensure_partitions() AS n");
+  print(`partitions made: ${partitions.rows[0]?.n ?? 0}`);
+  // What the release before needs stays for a day, in which a deploy may fail, be tried again, or be taken back.
+  const version4 = await client.query<{ settled: boolean }>(
+    "SELECT run_at < now() - interval '1 day' AS settled FROM audit.schema_migrations WHERE version = 4",
+  );
+  const settled = made || version4.rows[0]?.settled === true;
   if (config.retentionDays !== undefined) {
     const dropped = await client.query<{ n: number }>(
       "SELECT audit.drop_before(now() - make_interval(days => $1)) AS n",
@@ -131,6 +158,7 @@ async function maintain(client: pg.Client, config: Config, print: (line: string)
     );
     print(`partitions dropped: ${dropped.rows[0]?.n ?? 0}`);
   }
+  if (settled) await client.query("DROP TABLE IF EXISTS audit.event_ids; DROP FUNCTION IF EXISTS audit.moved()");
   if (config.runtimeRole === undefined) {
     print("no runtimeRole given: nothing granted");
     return;
@@ -138,11 +166,13 @@ async function maintain(client: pg.Client, config: Config, print: (line: string)
   const role = client.escapeIdentifier(config.runtimeRole);
   await client.query(`
     GRANT USAGE ON SCHEMA audit TO ${role};
-    GRANT SELECT, INSERT ON audit.events, audit.event_ids TO ${role};
-    GRANT SELECT ON audit.schema_migrations TO ${role};
-    GRANT EXECUTE ON FUNCTION audit.ensure_partitions() TO ${role}`);
-  print(`granted to ${config.runtimeRole}: select, insert`);
+    GRANT SELECT ON audit.events, audit.schema_migrations TO ${role};
+    GRANT EXECUTE ON FUNCTION audit.ensure_partitions(), audit.store TO ${role}`);
+  if (settled) await client.query(`REVOKE INSERT ON audit.events FROM ${role}`);
+  print(`granted to ${config.runtimeRole}: select, and to store by audit.store`);
 }
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /**
  * Runs work in a transaction, by default alone among all that migrate. What it needs of the session it sets for the transaction alone, and
@@ -156,12 +186,19 @@ async function inTransaction<T>(
   work: () => Promise<T>,
   alone = true,
 ): Promise<T> {
-  await client.query("BEGIN ISOLATION LEVEL READ COMMITTED");
-  let result: T;
-  try {
+  const begin = async (): Promise<boolean> => {
+    await client.query("BEGIN ISOLATION LEVEL READ COMMITTED");
     await client.query(SESSION);
     if (ownerRole !== undefined) await client.query(`SET LOCAL ROLE ${client.escapeIdentifier(ownerRole)}`);
-    if (alone) await client.query(`SELECT pg_advisory_xact_lock(${LOCK})`);
+    // Not by waiting in the server: an index that is made concurrently waits for every statement that runs, this one too.
+    const { rows } = await client.query<{ mine: boolean }>(`SELECT pg_try_advisory_xact_lock(${LOCK}) AS mine`);
+    return rows[0]?.mine === true;
+  };
+  let result: T;
+  try {
+    for (; !(await begin()) && alone; await pause(200)) await client.query("ROLLBACK");
+    // Whoever waits for a lock has everybody behind it wait as well: rather let them pass, and try again.
+    await client.query("SET LOCAL lock_timeout = '2s'");
     result = await work();
   } catch (error) {
     await client.query("ROLLBACK").catch(() => undefined);

@@ -11,7 +11,7 @@ import { LogLimit } from "./log-limit.js";
 import type { Metrics } from "./metrics.js";
 
 /** The schema version that this program needs: the number of the newest file in migrations/. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 4;
 
 /** What {@link Storage.rehearse} stores and takes back. */
 const REHEARSED = {
@@ -121,8 +121,9 @@ export class Storage {
       const result = await this.write((db) =>
         db.query<NonNullable<typeof found>>(
           `SELECT has_table_privilege(to_regclass('audit.schema_migrations'), 'SELECT') AS known,
-                has_table_privilege(to_regclass('audit.events'), 'INSERT')
-                  AND has_table_privilege(to_regclass('audit.event_ids'), 'INSERT') AS may,
+                has_table_privilege(to_regclass('audit.events'), 'SELECT')
+                  AND (SELECT has_function_privilege(oid, 'EXECUTE') FROM pg_proc
+                        WHERE proname = 'store' AND pronamespace = to_regnamespace('audit')) AS may,
                 pg_is_in_recovery() AS standby,
                 current_setting('transaction_read_only')::boolean AS "readOnly",
                 current_setting('server_encoding') AS encoding`,

@@ -27,7 +27,7 @@ describe("bad input", function () {
     Number(
       (
         await database.query<{ n: string }>(
-          "SELECT (SELECT count(*) FROM audit.events) + (SELECT count(*) FROM audit.event_ids) AS n",
+          "SELECT (SELECT count(*) FROM audit.events) + (SELECT count(*) FROM audit.ids) AS n",
         )
       )[0]?.n,
     );

@@ -33,4 +33,12 @@ describe("batch", () => {
     assert.equal(batch.columns[1], "1,2");
     assert.equal(eventOfRow(batch, 1), 2);
   });
+
+  it("keeps one id of two applications as two rows", () => {
+    const chosen = { chosen: true };
+    const other = { ...chosen, application: "shop" };
+    const batch = batchOf([row("1", chosen), row("1", chosen), row("1", other)]);
+    assert.deepEqual([batch.rows, batch.columns[1], batch.columns[3]], [2, "1,1", '"billing","shop"']);
+    assert.deepEqual([eventOfRow(batch, 0), eventOfRow(batch, 1)], [0, 2]);
+  });
 });

@@ -65,7 +65,7 @@ async function assertNothingLost(database: TestDatabase, load: Load): Promise<vo
     [],
     "there more than once",
   );
-  const ids = await database.query<{ n: string }>("SELECT count(*) AS n FROM audit.event_ids");
+  const ids = await database.query<{ n: string }>("SELECT count(*) AS n FROM audit.ids");
   assert.equal(Number(ids[0]?.n), stored.size, "the register of ids and the events differ");
 }
 

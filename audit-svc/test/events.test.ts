@@ -120,6 +120,27 @@ describe("POST /v1/events", function () {
     assert.equal((await row(id))?.actor, `actor ${winner}`);
   });
 
+  it("keeps the ids of one application from those of another: neither taken, nor asked for, nor a conflict", async () => {
+    for (const id of [event().id, randomUUID()]) {
+      const [billing, crm] = ["billing", "crm"].map((application) => event({ id, application, occurredAt: "2026-03-01T00:00:00Z" })); // prettier-ignore
+      assert.equal((await post(app.main, { ...crm, actor: "eve" })).statusCode, 201);
+      const both = await post(app.main, [billing, { ...crm, actor: "eve" }, billing]);
+      assert.deepEqual([both.statusCode, both.json<Answer>().ids], [201, [id, id, id]]);
+      assert.equal((await post(app.main, billing)).statusCode, 201);
+      const conflict = await post(app.main, [billing, crm]);
+      assert.deepEqual([conflict.statusCode, conflict.json<Answer>().details?.map(({ index }) => index)], [409, [1]]);
+      assert.equal((await database.stored()).get(id), 2);
+    }
+    const applications: string[] = [];
+    for (let next: string | null = ""; next !== null;) {
+      const page = await get(app.main, `/v1/events?limit=1&from=2026-03-01T00:00:00Z&to=2026-03-01T00:00:01Z${next === "" ? "" : `&cursor=${next}`}`); // prettier-ignore
+      const body = page.json<{ events: { application: string }[]; next: string | null }>();
+      applications.push(...body.events.map(({ application }) => application));
+      next = body.next;
+    }
+    assert.deepEqual(applications, ["crm", "billing", "crm", "billing"]);
+  });
+
   it("stores nothing of a batch with a conflict, and everything of the requests grouped with it", async () => {
     const taken = event();
     await post(app.main, taken);
@@ -131,7 +152,7 @@ describe("POST /v1/events", function () {
     assert.deepEqual([bad.statusCode, good.statusCode], [409, 201]);
     assert.equal(await row(mate.id), undefined);
     assert.notEqual(await row(bystander.id), undefined);
-    assert.deepEqual(await database.query("SELECT id FROM audit.event_ids WHERE id = $1", [mate.id]), []);
+    assert.deepEqual(await database.query("SELECT id FROM audit.ids WHERE id = $1", [mate.id]), []);
   });
 
   it("answers 409 when a batch has one id with two contents", async () => {

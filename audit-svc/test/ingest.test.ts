@@ -31,7 +31,7 @@ describe("ingestion", function () {
   const block = async (): Promise<void> => {
     blocker = new pg.Client({ connectionString: withDatabase(database.server.url, database.name) });
     await blocker.connect();
-    await blocker.query("BEGIN; LOCK TABLE audit.event_ids IN EXCLUSIVE MODE");
+    await blocker.query("BEGIN; LOCK TABLE audit.ids IN EXCLUSIVE MODE");
   };
   const unblock = async (): Promise<void> => {
     await blocker?.end();

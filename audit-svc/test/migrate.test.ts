@@ -62,7 +62,7 @@ describe("migrate", function () {
   it("says what is pending, does it, and then has nothing to do", async () => {
     assert.deepEqual(await run(content(), "--check"), {
       code: 3,
-      out: "pending: 1 events\npending: 2 durable\nschema version 0, 2 pending\n",
+      out: "pending: 1 events\npending: 2 durable\npending: 3 ids-by-application\npending: 4 ids-by-application\nschema version 0, 4 pending\n",
     });
     const first = await run(content());
     assert.equal(first.code, 0, first.out);
@@ -70,7 +70,7 @@ describe("migrate", function () {
     const second = await run(content());
     assert.equal(second.code, 0);
     assert.doesNotMatch(second.out, /applied/);
-    assert.deepEqual(await run(content(), "--check"), { code: 0, out: "schema version 2, 0 pending\n" });
+    assert.deepEqual(await run(content(), "--check"), { code: 0, out: "schema version 4, 0 pending\n" });
   });
 
   it("may run many times at once", async () => {
@@ -80,7 +80,7 @@ describe("migrate", function () {
     assert.equal(new Set(applied).size, applied.length, applied.join());
   });
 
-  it("gives the runtime role insert and select, and nothing else", async () => {
+  it("lets the runtime role select and store, and nothing else", async () => {
     await migrate(configOf(content()), silent);
     const login = await database.addLogin();
     assert.equal(await as(login, "SELECT count(*) FROM audit.events"), "ok");
@@ -94,8 +94,10 @@ describe("migrate", function () {
       "TRUNCATE audit.events",
       "DROP TABLE audit.events",
       "ALTER TABLE audit.events ADD x int",
-      "UPDATE audit.event_ids SET bucket = 0",
-      "DELETE FROM audit.event_ids",
+      "INSERT INTO audit.events (id, occurred_at, recorded_at, application, actor, action, resource, outcome, data) VALUES (gen_random_uuid(), now(), '2000-01-01', 'a', 'a', 'a', 'a', 'success', '{}')",
+      "INSERT INTO audit.ids VALUES (gen_random_uuid(), now(), 0, 'a')",
+      "UPDATE audit.ids SET bucket = 0",
+      "DELETE FROM audit.ids",
       "INSERT INTO audit.schema_migrations (version) VALUES (9)",
       "DELETE FROM audit.schema_migrations",
       "SELECT audit.drop_before('2000-01-01')",
@@ -109,10 +111,20 @@ describe("migrate", function () {
     assert.equal((await database.query("SELECT 1 FROM audit.events")).length, 1);
   });
 
+  it("lets nobody else store or make partitions", async () => {
+    await migrate(configOf(content()), silent);
+    const login = await database.addLogin();
+    await database.query(
+      `REVOKE ${database.runtimeRole} FROM ${login.user}; GRANT USAGE ON SCHEMA audit TO ${login.user}`,
+    );
+    for (const sql of ["SELECT audit.ensure_partitions()", `SELECT audit.store(${Array(9).fill("'{}'").join()})`])
+      assert.equal(await as(login, sql), "42501", sql);
+  });
+
   it("makes partitions ahead, and so does the service when they have run out", async () => {
     await migrate(configOf(content()), silent);
     const before = await children("events");
-    const ids = await children("event_ids");
+    const ids = await children("ids");
     assert.equal(before.length, 5);
     assert.equal(ids.length, 6);
     // As if nobody had migrated for half a year: this month's partitions are not there.
@@ -124,7 +136,7 @@ describe("migrate", function () {
       await database.query(`DROP TABLE audit.${name}`);
     const answer = await post(app.main, event());
     assert.equal(answer.statusCode, 201, answer.body);
-    assert.deepEqual(await children("event_ids"), ids);
+    assert.deepEqual(await children("ids"), ids);
     await stop();
   });
 
@@ -138,9 +150,9 @@ describe("migrate", function () {
     await database.query(`
       UPDATE audit.first_month SET month = '${first}'::timestamptz AT TIME ZONE 'UTC';
       ALTER TABLE audit.events DETACH PARTITION audit.events_before;
-      ALTER TABLE audit.event_ids DETACH PARTITION audit.event_ids_before;
+      ALTER TABLE audit.ids DETACH PARTITION audit.ids_before;
       ALTER TABLE audit.events ATTACH PARTITION audit.events_before FOR VALUES FROM (MINVALUE) TO ('${first}');
-      ALTER TABLE audit.event_ids ATTACH PARTITION audit.event_ids_before FOR VALUES FROM (1) TO (${(old.getUTCFullYear() - 1970) * 12 + old.getUTCMonth()})`);
+      ALTER TABLE audit.ids ATTACH PARTITION audit.ids_before FOR VALUES FROM (1) TO (${(old.getUTCFullYear() - 1970) * 12 + old.getUTCMonth()})`);
 
     const { app, stop } = await startApp(database.runtime);
     const v4 = "9f1c2b34-0000-4000-8000-00000000000";
@@ -153,10 +165,10 @@ describe("migrate", function () {
     assert.equal((await post(app.main, [...gone, ...kept])).statusCode, 201);
 
     assert.ok((await children("events")).includes(`events_${suffix}`));
-    assert.ok((await children("event_ids")).includes(`event_ids_${suffix}`));
+    assert.ok((await children("ids")).includes(`ids_${suffix}`));
     await migrate(configOf(content({ retentionDays: 100 })), silent);
     assert.deepEqual([...(await database.stored()).keys()].sort(), kept.map((e) => e.id).sort());
-    assert.ok(!(await children("event_ids")).includes(`event_ids_${suffix}`));
+    assert.ok(!(await children("ids")).includes(`ids_${suffix}`));
     assert.ok(!(await children("events")).includes(`events_${suffix}`));
     // What is as old as what was dropped can still come in, and goes with the next migrate.
     assert.equal((await post(app.main, gone)).statusCode, 201);
@@ -175,7 +187,7 @@ describe("migrate", function () {
     const { app, stop } = await startApp(database.runtime);
     const sent = event();
     assert.equal((await post(app.main, sent)).statusCode, 201);
-    await database.query("DELETE FROM audit.event_ids");
+    await database.query("DELETE FROM audit.ids");
     assert.equal((await post(app.main, [event(), { ...sent, actor: "eve" }])).statusCode, 409);
     assert.equal((await post(app.main, [event(), sent])).statusCode, 201);
     assert.equal((await database.stored()).get(sent.id), 1);

@@ -100,7 +100,7 @@ describe("operation", function () {
     has('http_request_duration_seconds_count{method="POST",route="/v1/events"} 6');
     has("audit_ingest_queue_depth 0");
     has("audit_ingest_batch_size_sum 10");
-    has("audit_schema_version 2");
+    has("audit_schema_version 4");
     has('audit_build_info{version="0.1.0",release="unknown"} 1');
     has('audit_db_pool_connections{state="waiting"} 0');
     assert.match(text, /\naudit_db_pool_connections\{state="idle"\} [1-9]/);
@@ -128,7 +128,7 @@ describe("operation", function () {
     await stop();
 
     const suffix = (ahead: number): string => new Date(month(ahead) * 1000).toISOString().slice(0, 7).replace("-", "_");
-    const tables = [1, 2, 3].flatMap((n) => [`audit.events_${suffix(n)}`, `audit.event_ids_${suffix(n)}`]);
+    const tables = [1, 2, 3].flatMap((n) => [`audit.events_${suffix(n)}`, `audit.ids_${suffix(n)}`]);
     await database.query(`DROP TABLE ${tables.join(", ")}`);
     const metrics = new Metrics({ version: "1", release: "r" });
     const config = parseConfig(Buffer.from(JSON.stringify(configContent(database.runtime))));

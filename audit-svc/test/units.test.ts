@@ -80,9 +80,21 @@ describe("time", () => {
 });
 
 describe("cursor", () => {
-  const position = { occurredAt: "2026-01-31T12:00:00.123456Z", id: "9f1c2b34-0000-4000-8000-00000000000a" };
+  const position = {
+    occurredAt: "2026-01-31T12:00:00.123456Z",
+    id: "9f1c2b34-0000-4000-8000-00000000000a",
+    application: "a|б",
+  };
 
-  it("comes back as it was", () => assert.deepEqual(decodeCursor(encodeCursor(position)), { ...position }));
+  it("comes back as it was, however long the application's name is", () => {
+    for (const application of [position.application, "😀".repeat(100)])
+      assert.deepEqual(decodeCursor(encodeCursor({ ...position, application })), { ...position, application });
+  });
+
+  it("may be one of the release before, which knew no application", () => {
+    const former = Buffer.from(`1|${position.occurredAt}|${position.id}`).toString("base64url");
+    assert.deepEqual(decodeCursor(former), { ...position, application: "" });
+  });
 
   it("refuses what it did not make", () => {
     const good = encodeCursor(position);
@@ -94,7 +106,7 @@ describe("cursor", () => {
       Buffer.from("2|a|b").toString("base64url"),
       `${good}=`,
       "%00",
-      "A".repeat(200),
+      "A".repeat(700),
     ]) {
       assert.equal(decodeCursor(bad), undefined, bad);
     }

@@ -47,7 +47,7 @@ describe("the warm-up", function () {
   });
 
   it("leaves nothing behind: no event, no id, no application, no request counted", async () => {
-    for (const table of ["events", "event_ids"]) {
+    for (const table of ["events", "ids"]) {
       const [row] = await database.query<{ n: string }>(`SELECT count(*) AS n FROM audit.${table}`);
       assert.equal(row?.n, "0", table);
     }

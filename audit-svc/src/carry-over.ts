@@ -1,0 +1,44 @@
+import pg from "pg";
+
+/**
+ * What migration 004 needs and a transaction cannot do without keeping writers waiting: enters the events that were stored before 003
+ * in the register of ids, and makes the index of each partition that becomes its primary key. May be broken off and run again.
+ * @param settings of a connection of its own, for it works outside a transaction
+ * @param role to become first, if any
+ */
+export async function carryOver(settings: pg.ClientConfig, role: string | undefined): Promise<void> {
+  const client = new pg.Client(settings);
+  client.on("error", () => undefined);
+  await client.connect();
+  try {
+    await client.query("SET statement_timeout = 0");
+    if (role !== undefined) await client.query(`SET ROLE ${client.escapeIdentifier(role)}`);
+    const partitions = await client.query<{ name: string }>(
+      "SELECT relname AS name FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'audit.events'::regclass",
+    );
+    for (const { name } of partitions.rows) {
+      await client.query(
+        `INSERT INTO audit.ids (bucket, id, application, occurred_at)
+           SELECT audit.bucket_of(id), id, application, occurred_at FROM audit.${client.escapeIdentifier(name)}
+         ON CONFLICT DO NOTHING`,
+      );
+      await makeIndex(client, name);
+    }
+  } finally {
+    await client.query("RESET ALL; RESET ROLE").catch(() => undefined);
+    await client.end().catch(() => undefined);
+  }
+}
+
+async function makeIndex(client: pg.Client, partition: string): Promise<void> {
+  const [table, index] = [partition, `${partition}_key`].map((name) => `audit.${client.escapeIdentifier(name)}`);
+  const { rows } = await client.query<{ valid: boolean }>(
+    "SELECT indisvalid AS valid FROM pg_index WHERE indexrelid = to_regclass($1)",
+    [index],
+  );
+  if (rows[0]?.valid === true) return;
+  // One that was broken off is there, and of no use.
+  if (rows.length > 0) await client.query(`DROP INDEX CONCURRENTLY ${index}`);
+  const name = client.escapeIdentifier(`${partition}_key`);
+  await client.query(`CREATE UNIQUE INDEX CONCURRENTLY ${name} ON ${table} (occurred_at, id, application)`);
+}

@@ -1,0 +1,159 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import pg from "pg";
+import Postgrator from "postgrator";
+import { batchOf } from "../src/batch.js";
+import { checkEvents } from "../src/body.js";
+import { defaultLimits } from "../src/config.js";
+import { storeBatches } from "../src/event-writer.js";
+import { migrate, migrationsDirectory } from "../src/migrate.js";
+import { kindOf } from "../src/storage.js";
+import { type TestDatabase, configOf, createDatabase } from "./support/database.js";
+import { event, post } from "./support/events.js";
+import { pause } from "./support/postgres.js";
+import { startApp } from "./support/service.js";
+
+type Sent = ReturnType<typeof event>;
+
+/** What the release before asks for before it says that it is ready. */
+const FORMER_PROBE = `SELECT has_table_privilege(to_regclass('audit.events'), 'INSERT')
+  AND has_table_privilege(to_regclass('audit.event_ids'), 'INSERT') AS may`;
+
+describe("ids by application, on a database that is in use", function () {
+  this.timeout(60_000);
+  let database: TestDatabase;
+  const acked: Sent[] = [];
+  before(async () => {
+    database = await createDatabase({ migrated: false });
+    // As the release before has left it.
+    const { host, port, name, user, password } = database.owner;
+    const owner = new pg.Client({ host, port, database: name, user, password });
+    await owner.connect();
+    const postgrator = new Postgrator({
+      driver: "pg",
+      migrationPattern: `${migrationsDirectory()}/*.sql`,
+      schemaTable: "audit.schema_migrations",
+      execQuery: (query) => owner.query(query),
+    });
+    await postgrator.migrate("2");
+    await owner.query(`
+      GRANT USAGE ON SCHEMA audit TO ${database.runtimeRole};
+      GRANT SELECT, INSERT ON audit.events, audit.event_ids TO ${database.runtimeRole};
+      GRANT SELECT ON audit.schema_migrations TO ${database.runtimeRole};
+      GRANT EXECUTE ON FUNCTION audit.ensure_partitions() TO ${database.runtimeRole}`);
+    await owner.end();
+  });
+  after(() => database.drop());
+
+  const client = async (): Promise<pg.Client> => {
+    const { host, port, name, user, password } = database.runtime;
+    const made = new pg.Client({ host, port, database: name, user, password });
+    await made.connect();
+    return made;
+  };
+  /** Stores as the release before does: its statement is this one's. Tries again what it tried again. */
+  const store = async (db: pg.Client, events: readonly Sent[]): Promise<void> => {
+    const batch = batchOf(checkEvents(events, defaultLimits, undefined));
+    for (let tries = 0; ; tries++) {
+      try {
+        await storeBatches(db, [batch]);
+        break;
+      } catch (error) {
+        if (!["connection", "timeout"].includes(kindOf(error)) || tries > 50) throw error;
+        await pause(20);
+      }
+    }
+    acked.push(...events);
+  };
+  const some = (count: number): Sent[] =>
+    Array.from({ length: count }, (_, i) =>
+      event({
+        application: ["billing", "crm"][i % 2],
+        ...(i % 3 === 0 ? { id: randomUUID() } : {}),
+        occurredAt: new Date(Date.now() - (i % 70) * 86_400_000).toISOString(),
+      }),
+    );
+
+  it("carries over what is stored while the release before goes on storing", async () => {
+    const first = await client();
+    for (let i = 0; i < 10; i++) await store(first, some(1000));
+    // An index that a migrate began which was killed.
+    await database.query("CREATE UNIQUE INDEX events_before_key ON audit.events_before (occurred_at, id, application); UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'audit.events_before_key'::regclass"); // prettier-ignore
+    let running = true;
+    const load = Promise.all(
+      Array.from({ length: 4 }, async () => {
+        const db = await client();
+        while (running) {
+          await store(db, some(5));
+          // What is there already, old and new.
+          await store(db, [acked[Math.floor(Math.random() * acked.length)] ?? event()]);
+        }
+        await db.end();
+      }),
+    );
+    // One reader in a long transaction, as a backup is: it may hold the migration up, and nobody else.
+    const reader = await client();
+    await reader.query("BEGIN; SELECT count(*) FROM audit.events");
+    const before = acked.length;
+    const run = (): Promise<number> =>
+      migrate(configOf({ database: database.owner, runtimeRole: database.runtimeRole }), {
+        check: false,
+        print: () => undefined,
+      });
+    const migrated = Promise.all([run(), run()]);
+    await pause(4000);
+    assert.ok(acked.length > before + 100, "the load stood still");
+    await reader.query("COMMIT");
+    await reader.end();
+    assert.deepEqual(
+      (await migrated).reduce((sum, n) => sum + n, 0),
+      2,
+    );
+    const after = acked.length;
+    while (acked.length < after + 100) await pause(20);
+    running = false;
+    await load;
+    await first.end();
+    const ids = new Set(acked.map(({ id }) => id));
+    const stored = await database.stored();
+    assert.deepEqual(
+      [...ids].filter((id) => stored.get(id) !== 1),
+      [],
+    );
+    assert.deepEqual(
+      await database.query(`
+        SELECT count(*)::int AS events, (SELECT count(*)::int FROM audit.ids) AS ids, count(i.id)::int AS both
+          FROM audit.events e LEFT JOIN audit.ids i USING (id, application, occurred_at)`),
+      [{ events: ids.size, ids: ids.size, both: ids.size }],
+    );
+  });
+
+  it("has the release before still ready, and storing, for a day, also when migrate runs again", async () => {
+    const db = await client();
+    assert.deepEqual((await db.query(FORMER_PROBE)).rows, [{ may: true }]);
+    await store(db, [event()]);
+    await db.end();
+  });
+
+  it("knows every id that was carried over, by its application", async () => {
+    const { app, stop } = await startApp(database.runtime);
+    const old = acked.filter((_, i) => i % 500 < 3);
+    for (const one of old) {
+      assert.equal((await post(app.main, one)).statusCode, 201);
+      assert.equal((await post(app.main, { ...one, actor: "eve" })).statusCode, 409);
+      assert.equal((await post(app.main, { ...one, application: "other", actor: "eve" })).statusCode, 201);
+    }
+    await stop();
+  });
+
+  it("takes away what the release before needed when a day has passed", async () => {
+    const content = { database: database.owner, runtimeRole: database.runtimeRole };
+    await database.query("UPDATE audit.schema_migrations SET run_at = run_at - interval '25 hours'");
+    await migrate(configOf(content), { check: false, print: () => undefined });
+    const db = await client();
+    assert.deepEqual((await db.query(FORMER_PROBE)).rows, [{ may: false }]);
+    await assert.rejects(db.query("INSERT INTO audit.events (recorded_at) VALUES (now())"), { code: "42501" });
+    await store(db, [event()]);
+    await db.end();
+  });
+});
