@@ -60,6 +60,7 @@ const Limits = Type.Object(
     groupEvents: limit(1000, 1, 10_000, "Events stored by one statement"),
     writers: limit(2, 1, 32, "Connections that store"),
     readers: limit(4, 1, 64, "Connections that read"),
+    exports: limit(8, 1, 1000, "Exports at once; beyond it requests get 503"),
     storeSeconds: limit(5, 1, 60, "How long an event may wait for the database before its request gets 503"),
     applications: limit(50, 1, 1000, "Applications that get a label of their own in the metrics"),
   },

@@ -67,6 +67,7 @@ export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts):
   };
   const accessLog = new AccessLog(() => configurator.active, ingest);
   const principals = new WeakMap<FastifyRequest, Principal>();
+  let exporting = 0;
   const shares = new WeakMap<FastifyRequest, BudgetShare>();
   /** @param role the one that is needed; undefined: any */
   const authenticate =
@@ -206,12 +207,23 @@ export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts):
       async (request, reply) => {
         const principal = principalOf(request);
         const filter = filterOf(request.query, principal);
-        await accessLog.begin(request, principal, "export", request.query);
-        // The first page is read before the answer starts, so that a database that is away is still a 503.
-        const first = filter === undefined ? [] : await chunk(filter, undefined, CHUNK);
+        // Each holds a chunk until its client has read it, and the edge does not store answers for slow clients.
+        if (exporting >= active().config.limits.exports)
+          throw ApiError.unavailable("too_many_exports", "As many exports run as this service allows; try again.", 5);
+        exporting += 1;
         const progress = { events: 0, complete: false };
+        let first: StoredEvent[];
+        try {
+          await accessLog.begin(request, principal, "export", request.query);
+          // The first page is read before the answer starts, so that a database that is away is still a 503.
+          first = filter === undefined ? [] : await chunk(filter, undefined, CHUNK);
+        } catch (error) {
+          exporting -= 1;
+          throw error;
+        }
         const stream = Readable.from(lines(filter ?? {}, first, progress), { objectMode: false, highWaterMark: 1 });
         stream.once("close", () => {
+          exporting -= 1;
           accessLog.read(request, principal, "export", request.query, progress.events, progress.complete);
         });
         void reply.type("application/x-ndjson");
