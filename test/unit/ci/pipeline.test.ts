@@ -133,6 +133,15 @@ describe("ci: .gitlab-ci.yml", function () {
     }
   });
 
+  it("gives no cache to a job with a login that works: other jobs have written it", async () => {
+    const text = await local({ CI_PIPELINE_SOURCE: "push" }, "--preview");
+    const all = parse(text) as Record<string, { id_tokens?: object; cache?: unknown[] } | undefined>;
+    const withLogin = Object.entries(all).filter(([name, job]) => job?.id_tokens && name !== "preview" && !name.startsWith(".")); // prettier-ignore
+    assert.deepEqual(withLogin.map(([name]) => name).sort(), ["deploy", "drift", "promote", "publish", "rebuild", "rollback", "smoke", "tools"]); // prettier-ignore
+    for (const [name, job] of withLogin) assert.deepEqual(job?.cache, [], name);
+    assert.equal(all.preview?.cache?.length, 1);
+  });
+
   it("never cancels a deploy, and never runs two at once", () => {
     const deploy = (
       parse(readFileSync(join(root, "ci/deploy.yml"), "utf8")) as Record<string, Record<string, unknown>>
