@@ -1,21 +1,46 @@
+import { createHash } from "node:crypto";
 import type { Batch } from "./batch.js";
 import type { Queries } from "./storage.js";
 
-// Without a name, which a pooler may give to another connection or not know: the statement's own plan costs nothing, those
-// inside the function are kept.
 const STORE =
   "SELECT audit.store($1::smallint[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::jsonb[])";
+
+/** The statement's name on a connection, by its text: behind a pooler another release may have given a name to the same connection. */
+const NAME = `audit-store-${createHash("sha256").update(STORE).digest("hex").slice(0, 8)}`;
+/** What a server says whose connection a pooler has given to somebody else meanwhile: the name is not known there, or taken. */
+const NAME_LOST = new Set(["26000", "42P05"]);
+
+/** Stores by a statement with a name, which PostgreSQL parses once a connection, until a pooler shows that it loses names. */
+export class EventWriter {
+  #named = true;
+
+  /** As {@link storeBatches}, but not within a transaction: there a failed statement could not be sent again. */
+  async store(db: Queries, batches: readonly Batch[]): Promise<void> {
+    if (this.#named) {
+      try {
+        await db.query({ name: NAME, text: STORE, values: valuesOf(batches) });
+        return;
+      } catch (error) {
+        // In neither case anything was run.
+        if (!NAME_LOST.has((error as { code?: string }).code ?? "")) throw error;
+        this.#named = false;
+      }
+    }
+    await storeBatches(db, batches);
+  }
+}
 
 /**
  * Stores the events of all batches in one statement, all or none. Throws the database's error; AU409 names the refused rows in
  * `detail`, counted over all the batches.
  */
 export async function storeBatches(db: Queries, batches: readonly Batch[]): Promise<void> {
+  await db.query({ text: STORE, values: valuesOf(batches) });
+}
+
+function valuesOf(batches: readonly Batch[]): string[] {
   const columns = batches[0]?.columns ?? [];
-  await db.query({
-    text: STORE,
-    values: columns.map((_, column) => `{${batches.map((batch) => batch.columns[column]).join()}}`),
-  });
+  return columns.map((_, column) => `{${batches.map((batch) => batch.columns[column]).join()}}`);
 }
 
 /** The rows that an AU409 error names. */

@@ -1,7 +1,7 @@
 import { ApiError } from "./api-error.js";
 import { type Batch, eventOfRow, idsOf } from "./batch.js";
 import { Budget, type BudgetShare } from "./budget.js";
-import { refusedRows, storeBatches } from "./event-writer.js";
+import { EventWriter, refusedRows } from "./event-writer.js";
 import type { Metrics } from "./metrics.js";
 import { kindOf, type ErrorKind, type Queries, type Storage } from "./storage.js";
 
@@ -37,6 +37,7 @@ export class Ingest {
   readonly #waiting = new Budget();
   #running = 0;
   #scheduled = false;
+  readonly #writer = new EventWriter();
   #idle: (() => void)[] = [];
   readonly #sweep = setInterval(() => this.#expire(), 200).unref();
 
@@ -167,7 +168,7 @@ export class Ingest {
     const { now, later } = apart(jobs);
     const batches = now.map((job) => job.batch);
     try {
-      await storage.write((db) => storeBatches(db, batches));
+      await storage.write((db) => this.#writer.store(db, batches));
     } catch (error) {
       if (storage.count(error) !== "conflict") throw error;
       const refused = refusedEvents(now, refusedRows(error));

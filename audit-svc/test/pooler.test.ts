@@ -13,6 +13,8 @@ for (const [what, settings] of Object.entries<Record<string, string>>({
   "transaction mode, its defaults": { pool_mode: "transaction" },
   // Two connections for everything, so that statements do change connections.
   "transaction mode, a small pool": { pool_mode: "transaction", default_pool_size: "2" },
+  // As before 1.21: a statement's name is known to some connections and not to others.
+  "transaction mode, without named statements": { pool_mode: "transaction", default_pool_size: "2", max_prepared_statements: "0" }, // prettier-ignore
 })) {
   describe(`pgbouncer in ${what}`, function () {
     this.timeout(60_000);
