@@ -1,4 +1,5 @@
 import pg from "pg";
+import { UserError } from "./errors.js";
 
 /**
  * What migration 004 needs and a transaction cannot do without keeping writers waiting: enters the events that were stored before 003
@@ -11,21 +12,22 @@ export async function carryOver(settings: pg.ClientConfig, role: string | undefi
   client.on("error", () => undefined);
   await client.connect();
   try {
-    await client.query("SET statement_timeout = 0");
-    if (role !== undefined) await client.query(`SET ROLE ${client.escapeIdentifier(role)}`);
     const partitions = await client.query<{ name: string }>(
       "SELECT relname AS name FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'audit.events'::regclass",
     );
     for (const { name } of partitions.rows) {
+      // For this transaction alone: behind a pooler the next statement may be on another connection.
+      await client.query("BEGIN; SET LOCAL statement_timeout = 0");
+      if (role !== undefined) await client.query(`SET LOCAL ROLE ${client.escapeIdentifier(role)}`);
       await client.query(
         `INSERT INTO audit.ids (bucket, id, application, occurred_at)
            SELECT audit.bucket_of(id), id, application, occurred_at FROM audit.${client.escapeIdentifier(name)}
          ON CONFLICT DO NOTHING`,
       );
+      await client.query("COMMIT");
       await makeIndex(client, name);
     }
   } finally {
-    await client.query("RESET ALL; RESET ROLE").catch(() => undefined);
     await client.end().catch(() => undefined);
   }
 }
@@ -40,5 +42,12 @@ async function makeIndex(client: pg.Client, partition: string): Promise<void> {
   // One that was broken off is there, and of no use.
   if (rows.length > 0) await client.query(`DROP INDEX CONCURRENTLY ${index}`);
   const name = client.escapeIdentifier(`${partition}_key`);
-  await client.query(`CREATE UNIQUE INDEX CONCURRENTLY ${name} ON ${table} (occurred_at, id, application)`);
+  try {
+    await client.query(`CREATE UNIQUE INDEX CONCURRENTLY ${name} ON ${table} (occurred_at, id, application)`);
+  } catch (error) {
+    if ((error as { code?: string }).code !== "57014") throw error;
+    throw new UserError(
+      `the index ${name} took longer than the statement_timeout of this login; take that away (ALTER ROLE … SET statement_timeout = 0) and run \`migrate\` again`,
+    );
+  }
 }
