@@ -3,7 +3,14 @@ import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import * as grafana from "@pulumiverse/grafana";
 import * as c from "./components";
-import { certificateSource, peersOf, registryLogin, serversOf, settingsOfStack } from "./config";
+import {
+  certificateSource,
+  inVault as rightsInVault,
+  peersOf,
+  registryLogin,
+  serversOf,
+  settingsOfStack,
+} from "./config";
 import { publishedDashboard } from "./dashboards";
 import { ROUTES } from "./nginx/routes";
 
@@ -16,6 +23,14 @@ export = async () => {
   const previousVersion = (await self.getOutputDetails("databasePasswordVersion")).value as number | undefined;
   const previousIssue = (await self.getOutputDetails("secretIdsIssued")).value as string | undefined;
   const recreated = (await self.getOutputDetails("recreated")).value as c.Recreated | undefined;
+
+  const rights = rightsInVault(s);
+  const agentsInVault = await c.findInVault(
+    s.vaultPolicies,
+    { address: s.vaultAddress, namespace: s.vaultNamespace, authority: s.caFile },
+    rights.stack,
+    rights.bootstrap,
+  );
 
   // Tokens come from the environment (VAULT_TOKEN, PGPASSWORD, GRAFANA_HTTP_HEADERS): as inputs they would stand in the state.
   const inVault = new vault.Provider("vault", {
@@ -92,6 +107,7 @@ export = async () => {
     address: s.vaultAddress,
     namespace: s.vaultNamespace,
     authority: s.caFile,
+    inVault: agentsInVault,
   };
   const vaultForAgents = {
     ...vaultAccess,

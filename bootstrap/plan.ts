@@ -1,28 +1,10 @@
-import type { VaultSettings } from "./settings";
-
-/** What Vault shall hold for the program and its pipeline, as plain data: what is in it is asserted, nothing else is touched. */
-export interface VaultPlan {
-  /** Secrets engines by path. */
-  engines: Record<string, { type: string; options?: Record<string, string> }>;
-  /** Auth methods by path. */
-  methods: Record<string, { type: string }>;
-  /** ACL policies by name. */
-  policies: Record<string, string>;
-  /** Things that are made once and then left alone: a key must not be made a second time. */
-  once: { path: string; body: object }[];
-  /**
-   * Things whose given fields are kept as they are here; lists are sets, durations are seconds. `send` is the body where Vault takes
-   * something in another shape than it shows it; default: as it is here.
-   */
-  kept: { path: string; body: Record<string, unknown>; send?: object }[];
-}
+import type { VaultPlan } from "../vault-agent/plan";
+import { CERTIFICATE_AGENT, planAgents, rule, SERVICE_AGENT } from "../vault-agent/rights";
+import { stackInVault, type VaultSettings } from "./settings";
 
 /** What a pipeline's job logs in for; each has a role `audit-ci-<purpose>` and a secret of its own (docs/decisions/0052). */
 const PURPOSES = ["preview", "publish", "deploy", "drift"] as const;
 type Purpose = (typeof PURPOSES)[number];
-
-/** Beginnings of the names that the program gives its own policies and roles; those of the pipeline begin otherwise. */
-const AGENTS = ["audit-svc", "audit-edge"];
 
 /** Policy with which the program runs; also the sandbox's. */
 export const DEPLOYER = "audit-deployer";
@@ -33,6 +15,7 @@ export const DEPLOYER = "audit-deployer";
  */
 const LIFE: Record<Purpose, number> = { preview: 1800, publish: 1800, deploy: 3600, drift: 3600 };
 
+/** What Vault shall hold for the program and its pipeline. */
 export function planVault(settings: VaultSettings): VaultPlan {
   const { kvMount, ciPath, transitMount, transitKey, ssh, gitlab } = settings;
   const secretOf = (purpose: Purpose) => rule(`${kvMount}/data/${ciPath}/${purpose}`, "read");
@@ -71,6 +54,7 @@ export function planVault(settings: VaultSettings): VaultPlan {
       token_explicit_max_ttl: LIFE[purpose],
     },
   });
+  const agents = planAgents(stackInVault(settings));
   return {
     engines: {
       [kvMount]: { type: "kv", options: { version: "2" } },
@@ -80,6 +64,7 @@ export function planVault(settings: VaultSettings): VaultPlan {
     },
     methods: { [settings.appRoleMount]: { type: "approle" }, [settings.jwtMount]: { type: "jwt" } },
     policies: {
+      ...agents.policies,
       [DEPLOYER]: deployerPolicy(settings),
       ...Object.fromEntries(
         PURPOSES.map((purpose) => [`audit-ci-${purpose}`, secretOf(purpose) + copyOfState[purpose]]),
@@ -107,6 +92,7 @@ export function planVault(settings: VaultSettings): VaultPlan {
             : { jwt_validation_pubkeys: gitlab.publicKeys }),
         },
       },
+      ...agents.kept,
       ...PURPOSES.map(role),
       ...(ssh === null
         ? []
@@ -120,13 +106,9 @@ export function planVault(settings: VaultSettings): VaultPlan {
   };
 }
 
-function rule(path: string, ...capabilities: string[]): string {
-  return `path "${path}" {\n  capabilities = [${capabilities.map((c) => `"${c}"`).join(", ")}]\n}\n`;
-}
-
 /**
- * What the program may do in Vault, and no more. It writes policies and AppRole roles whose names begin with AGENTS: whoever may
- * write a policy may grant with it, so this token is as valuable as what such a policy can reach. Keep it to protected pipelines.
+ * What the program may do in Vault, and no more: write the service's secrets, and issue and end the agents' secret_ids. It reads the
+ * policies and roles that are made here and writes none, since whoever may write one may grant anything with it.
  */
 function deployerPolicy(settings: VaultSettings): string {
   const { kvMount, servicePath, transitMount, transitKey, appRoleMount, databaseMount } = settings;
@@ -136,21 +118,31 @@ function deployerPolicy(settings: VaultSettings): string {
     rule(`${kvMount}/data/${below}`, "create", "read", "update", "delete"),
     rule(`${kvMount}/metadata/${below}`, "create", "read", "update", "delete", "list"),
     ...["delete", "undelete", "destroy"].map((verb) => rule(`${kvMount}/${verb}/${below}`, "update")),
-    "# A policy and an AppRole role for the Vault Agents beside the service and the edge, and their secret_ids.",
-    ...AGENTS.flatMap((name) => [
-      rule(`sys/policies/acl/${name}*`, "create", "read", "update", "delete"),
-      rule(`auth/${appRoleMount}/role/${name}*`, "create", "read", "update", "delete", "list"),
-    ]),
-    "# Credentials of the database that Vault makes (audit:databaseCredentials: dynamic). It cannot read any itself.",
-    ...["config", "roles"].map((what) =>
-      rule(`${databaseMount}/${what}/audit-svc*`, "create", "read", "update", "delete"),
-    ),
-    rule(`${databaseMount}/rotate-root/audit-svc*`, "create", "update"),
+    "# The Vault Agents beside the service and the edge: what they may is read, their secret_ids are issued and ended.",
+    ...[SERVICE_AGENT, CERTIFICATE_AGENT].flatMap((name) => {
+      const role = `auth/${appRoleMount}/role/${name}`;
+      return [
+        rule(`sys/policies/acl/${name}`, "read"),
+        rule(role, "read"),
+        rule(`${role}/role-id`, "read"),
+        rule(`${role}/secret-id`, "update", "list"),
+        ...["lookup", "destroy"].map((verb) => rule(`${role}/secret-id-accessor/${verb}`, "update")),
+      ];
+    }),
+    "# Credentials of the database that Vault makes (audit:databaseCredentials: dynamic). A deploy gives Vault the password of Vault's",
+    "# own login and has it changed at once. To which server Vault talks, and what it does there, is not a deploy's to say.",
+    passwordOnly(`${databaseMount}/config/${SERVICE_AGENT}`),
+    rule(`${databaseMount}/roles/${SERVICE_AGENT}`, "read"),
+    rule(`${databaseMount}/rotate-root/${SERVICE_AGENT}`, "update"),
     "# When the program gives that up, the credentials end before what has made them is gone. Vault asks for sudo here.",
-    rule(`sys/leases/revoke-prefix/${databaseMount}/creds/audit-svc`, "update", "sudo"),
+    rule(`sys/leases/revoke-prefix/${databaseMount}/creds/${SERVICE_AGENT}`, "update", "sudo"),
     "# Which mounts there are; the plugin looks a mount up before it writes to it.",
     ...["sys/mounts", `sys/mounts/${kvMount}`, "sys/auth"].map((path) => rule(path, "read")),
     "# Encrypts the secrets in the stack's state.",
     ...["encrypt", "decrypt"].map((verb) => rule(`${transitMount}/${verb}/${transitKey}`, "update")),
   ].join("\n");
+}
+
+function passwordOnly(path: string): string {
+  return `path "${path}" {\n  capabilities = ["read", "update"]\n  allowed_parameters = {\n    "password" = []\n    "verify_connection" = []\n  }\n}\n`;
 }

@@ -1,9 +1,8 @@
 import { z } from "zod";
 import { readCertificateAuthority } from "../components/certificate-authority";
 import { isKeptByVault, KEPT_BY_VAULT } from "../components/vault-paths";
-
-/** A mistake of the command's user. Not the program's UserError: that loads all of Pulumi. */
-export class SetupError extends Error {}
+import { SetupError } from "../vault-agent/plan";
+import type { StackInVault } from "../vault-agent/rights";
 
 const path = z
   .string()
@@ -61,6 +60,26 @@ const schema = z.strictObject({
     .strictObject({ mount: engine.default("ssh"), role: name.default("vm2"), user: name.default("deploy") })
     .nullable()
     .prefault({}),
+  /** What the stack's file says under these keys (`audit:vaultPath` and so on): what the agents on VM2 shall be allowed. */
+  stack: z
+    .strictObject({
+      vaultPath: path.default("audit-svc/vm2"),
+      hostCidr: z.union([z.cidrv4(), z.cidrv6()], "must be an address range such as 10.0.0.20/32").optional(),
+      databaseCredentials: z.enum(["static", "dynamic"]).default("static"),
+      databaseHost: z.string().min(1).optional(),
+      databasePort: z.int().min(1).max(65535).default(5432),
+      databaseName: z
+        .string()
+        .regex(/^[a-z][a-z0-9_]{0,40}$/, "must be 1 to 41 small letters, digits or underscores, a letter first")
+        .default("audit"),
+      databaseSslMode: z.enum(["disable", "require", "verify-full"]).default("verify-full"),
+      /** Authority that signed PostgreSQL's certificate, for Vault; PEM file. */
+      caFile: authority.optional(),
+      tls: z.enum(["off", "files", "vault"]).default("off"),
+      tlsPkiMount: path.default("pki"),
+      tlsPkiRole: name.optional(),
+    })
+    .prefault({}),
 });
 
 export type VaultSettings = z.output<typeof schema>;
@@ -68,7 +87,9 @@ export type VaultSettings = z.output<typeof schema>;
 /** @throws SetupError naming every mistake: the key, what is wrong */
 export function parseVaultSettings(value: unknown, source: string): VaultSettings {
   const result = schema.safeParse(value);
-  const problems = result.success ? sharedPaths(result.data) : describe(result.error.issues);
+  const problems = result.success
+    ? [...sharedPaths(result.data), ...contradictions(result.data)]
+    : describe(result.error.issues);
   if (result.success && problems.length === 0) return result.data;
   throw new SetupError(`${source} cannot be used; nothing was changed.\n${problems.map((p) => `  - ${p}`).join("\n")}`);
 }
@@ -89,4 +110,40 @@ function describe(issues: readonly z.core.$ZodIssue[]): string[] {
       ? `${issue.keys.join(", ")}: there is no such setting; docs/guide.md lists them`
       : `${issue.path.join(".") || "the file"}: ${issue.message}`,
   );
+}
+
+function contradictions({ servicePath, stack }: VaultSettings): string[] {
+  return [
+    ...(stack.vaultPath.startsWith(`${servicePath}/`)
+      ? []
+      : [`stack.vaultPath: must be below servicePath, ${servicePath}/, where a deploy may write`]),
+    ...(stack.databaseCredentials === "dynamic" && stack.databaseHost === undefined
+      ? ["stack.databaseHost: is missing; it is needed with databaseCredentials dynamic"]
+      : []),
+    ...(stack.tls === "vault" && stack.tlsPkiRole === undefined
+      ? ["stack.tlsPkiRole: is missing; it is needed with tls vault"]
+      : []),
+  ];
+}
+
+/** What the agents of the stack need in Vault. */
+export function stackInVault({ kvMount, appRoleMount, databaseMount, stack }: VaultSettings): StackInVault {
+  const { databaseHost: host, databasePort: port, databaseName: name, databaseSslMode: sslMode } = stack;
+  return {
+    kvMount,
+    appRoleMount,
+    vaultPath: stack.vaultPath,
+    boundCidrs: stack.hostCidr === undefined ? undefined : [stack.hostCidr],
+    ...(stack.databaseCredentials === "dynamic" && host !== undefined
+      ? {
+          database: {
+            ...{ mount: databaseMount, host, port, name, sslMode },
+            ...(sslMode === "verify-full" && stack.caFile !== undefined ? { authority: stack.caFile.pem } : {}),
+          },
+        }
+      : {}),
+    ...(stack.tls === "vault" && stack.tlsPkiRole !== undefined
+      ? { certificate: { mount: stack.tlsPkiMount, role: stack.tlsPkiRole } }
+      : {}),
+  };
 }

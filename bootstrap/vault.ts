@@ -7,10 +7,10 @@
  * With --check nothing is changed, and the exit code is 3 when something differs. Settings: docs/guide.md.
  */
 import { readFileSync } from "node:fs";
+import { applyVaultPlan, SetupError } from "../vault-agent/plan";
 import { vaultRequest } from "../vault-agent/request";
-import { applyVaultPlan } from "./apply";
 import { planVault } from "./plan";
-import { parseVaultSettings, SetupError } from "./settings";
+import { parseVaultSettings } from "./settings";
 
 async function main(): Promise<void> {
   const check = process.argv.includes("--check");

@@ -2,26 +2,21 @@ import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
+import { agentPolicy, agentRole, type AgentRights } from "../vault-agent/rights";
 import { digestOf } from "./digest";
 import type { DockerHost } from "./docker-host";
 import type { Networks } from "./networks";
-import { SECRET_ID_TTL } from "./secret-id-issue";
+import { adopted, OWNED } from "./in-vault";
 import { dockerRun } from "./shell";
 import { vaultCliEnvironment, vaultEnvironment, type VaultForAgents } from "./vault-access";
 
-export interface AppRoleLoginArgs {
+export interface AppRoleLoginArgs extends AgentRights {
   vault: VaultForAgents;
-  /** The one policy of whoever logs in, as HCL; the right to renew and to look up its own token is added. */
-  policy: string;
   host: DockerHost;
   /** Vault image by digest, for the one-shot that unwraps. */
   image: string;
   /** The one-shot reaches Vault by `egress`. */
   networks: Networks;
-  /** Address ranges that may log in with the AppRole and use its token; default any. */
-  boundCidrs?: readonly string[];
-  /** Life of the secret_id; seconds, default 30 days. It is needed at log-in only: a running agent renews its token. */
-  secretIdTtl?: number;
   /** What {@link secretIdIssue} says: another one, and a new secret_id is issued. */
   secretIdIssue: string;
 }
@@ -43,14 +38,6 @@ export interface AppRoleLogin {
 export const VAULT_UID = 100;
 
 /**
- * Usually the default policy's: about the token itself, and of no use against anything else. Without renewing a periodic token ends
- * after its period; without looking it up nobody can tell when it ends and which secret_id it came from.
- */
-const OWN_TOKEN =
-  'path "auth/token/renew-self" {\n  capabilities = ["update"]\n}\n' +
-  'path "auth/token/lookup-self" {\n  capabilities = ["read"]\n}\n';
-
-/**
  * An AppRole with one policy, and its credentials in a volume on the VM that one user reads. The secret_id is not a
  * resource (docs/decisions/0005). All resources are named from `name`, also in Vault.
  */
@@ -58,22 +45,16 @@ export function appRoleLogin(name: string, args: AppRoleLoginArgs, opts: { paren
   const { parent } = opts;
   const inVault = { parent, provider: args.vault.provider };
   const appRoleMount = args.vault.appRoleMount ?? "approle";
-  const policy = new vault.Policy(`${name}-policy`, { name, policy: args.policy + OWN_TOKEN }, inVault);
-  const cidrs = args.boundCidrs === undefined ? undefined : [...args.boundCidrs];
+  const made = args.vault.inVault ?? OWNED;
+  const policy = new vault.Policy(
+    `${name}-policy`,
+    { name, policy: agentPolicy(args) },
+    { ...inVault, ...adopted(made, name) },
+  );
   const role = new vault.approle.AuthBackendRole(
     `${name}-role`,
-    {
-      backend: appRoleMount,
-      roleName: name,
-      tokenPolicies: [policy.name],
-      tokenNoDefaultPolicy: true,
-      // Periodic: renewed for ever while the agent runs, gone within the hour once it does not.
-      tokenPeriod: 3600,
-      secretIdTtl: args.secretIdTtl ?? SECRET_ID_TTL,
-      secretIdBoundCidrs: cidrs,
-      tokenBoundCidrs: cidrs,
-    },
-    inVault,
+    { backend: appRoleMount, roleName: name, ...agentRole(name, args) },
+    { ...inVault, dependsOn: [policy], ...adopted(made, `auth/${appRoleMount}/role/${name}`) },
   );
   const image = args.host.image(`${name}-agent-image`, args.image, { parent });
   const credentials = new docker.Volume(

@@ -3,8 +3,9 @@ import * as postgresql from "@pulumi/postgresql";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import * as vault from "@pulumi/vault";
+import { LOGIN_TTL, loginMaker } from "../vault-agent/rights";
 import type { Database, DatabaseServer } from "./database";
-import { inUrl } from "./network-address";
+import { adopted, OWNED } from "./in-vault";
 import { vaultEnvironment, type VaultAccess } from "./vault-access";
 
 export interface DatabaseCredentialsArgs {
@@ -18,10 +19,6 @@ export interface DatabaseCredentialsArgs {
     /** Mount of the database secrets engine, which must be there; default "database". */
     mount?: string;
   };
-  /** How long a login works unless it is renewed; seconds, default 1 hour. Vault may be away for as long as is left of it. */
-  ttl?: number;
-  /** After how long it is not renewed any more, but another one made; seconds, default 1 day. */
-  maxTtl?: number;
 }
 
 /**
@@ -42,30 +39,33 @@ export class DatabaseCredentials extends pulumi.ComponentResource {
     this.path = `${mount}/creds/${name}`;
     const maker = this.#maker(name, args);
 
-    const { host, port, sslMode, authority } = args.server;
+    const made = args.vault.inVault ?? OWNED;
+    const { connectionUrl, username, creationStatements, revocationStatements } = loginMaker({
+      ...args.server,
+      name: args.database.plainName,
+    });
     const connection = new vault.database.SecretBackendConnection(
       `${name}-database`,
       {
         backend: mount,
         name,
         allowedRoles: [name],
-        verifyConnection: true,
-        postgresql: {
-          connectionUrl: pulumi.interpolate`postgresql://{{username}}:{{password}}@${inUrl(host)}:${port}/${args.database.name}?sslmode=${sslMode}`,
-          username: maker.login,
-          password: maker.password,
-          // Vault's server has a store of its own, and no file of ours.
-          tlsCa: authority?.pem,
-        },
+        // It has no password yet.
+        verifyConnection: false,
+        // Vault's server has a store of its own, and no file of ours.
+        postgresql: { connectionUrl, username, tlsCa: args.server.authority?.pem },
       },
-      { ...inVault, dependsOn: maker.rights },
+      { ...inVault, dependsOn: maker.rights, ...adopted(made, `${mount}/config/${name}`) },
     );
     const environment = vaultEnvironment(args.vault);
     const rotated = new command.local.Command(
       `${name}-database-rotated`,
       {
-        create: "node --require tsx/cjs vault-agent/rotate-root.ts",
-        environment: { ...environment, AUDIT_DATABASE: `${mount}/rotate-root/${name}` },
+        create: "node --require tsx/cjs vault-agent/hand-over-login.ts",
+        // Handed over once: the password that is in the state is good for nothing afterwards.
+        update: "true",
+        environment: { ...environment, AUDIT_DATABASE: mount, AUDIT_LOGIN: name },
+        stdin: maker.password,
         triggers: [connection.id],
         logging: command.types.enums.local.Logging.Stderr,
       },
@@ -73,19 +73,8 @@ export class DatabaseCredentials extends pulumi.ComponentResource {
     );
     const role = new vault.database.SecretBackendRole(
       `${name}-database-role`,
-      {
-        backend: mount,
-        name,
-        dbName: connection.name,
-        creationStatements: [
-          pulumi.interpolate`CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' IN ROLE "${args.database.runtimeRole}";`,
-        ],
-        // Vault's own statements would look for objects that it owns; it can own none.
-        revocationStatements: ['DROP ROLE IF EXISTS "{{name}}";'],
-        defaultTtl: args.ttl ?? 3600,
-        maxTtl: args.maxTtl ?? 24 * 3600,
-      },
-      { ...inVault, dependsOn: [rotated] },
+      { backend: mount, name, dbName: name, creationStatements, revocationStatements, ...LOGIN_TTL },
+      { ...inVault, dependsOn: [rotated], ...adopted(made, `${mount}/roles/${name}`) },
     );
     this.ready = new command.local.Command(
       `${name}-database-leases`,
@@ -132,6 +121,6 @@ export class DatabaseCredentials extends pulumi.ComponentResource {
       { database: database.name, objectType: "database", role: role.name, privileges: ["CONNECT"] },
       { ...inPostgres, dependsOn: [admin] },
     );
-    return { login: role.name, password, rights: [admin, connect] };
+    return { password, rights: [admin, connect] };
   }
 }

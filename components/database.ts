@@ -70,10 +70,13 @@ export class Database extends pulumi.ComponentResource {
   readonly runtimeRole: pulumi.Output<string>;
   /** Name of the database, which nobody may connect to but by grants. */
   readonly name: pulumi.Output<string>;
+  /** The same at once, for what must name it and need not wait for it. */
+  readonly plainName: string;
   readonly #unused: { name: string; args: postgresql.RoleArgs; opts: pulumi.CustomResourceOptions }[];
 
   constructor(name: string, args: DatabaseArgs, opts?: pulumi.ComponentResourceOptions) {
     super("audit:index:Database", name, {}, opts);
+    this.plainName = args.database;
     const version = checkVersion(args.passwordVersion ?? 1, args.previousVersion);
     const [current, former] = version % 2 === 1 ? (["app", "app-alt"] as const) : (["app-alt", "app"] as const);
     const loginName = (login: "app" | "app-alt") => `${args.database}_${login.replace("-", "_")}`;

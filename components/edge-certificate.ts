@@ -9,6 +9,7 @@ import {
   renderCertificateAgent,
   renderCertificateMetrics,
 } from "../vault-agent/certificate";
+import { certificatePolicy } from "../vault-agent/rights";
 import { appRoleLogin, VAULT_UID } from "./app-role";
 import { digestOf } from "./digest";
 import type { DockerHost } from "./docker-host";
@@ -125,7 +126,7 @@ export class EdgeCertificate extends pulumi.ComponentResource {
       name,
       {
         ...args,
-        policy: `path "${source.mount}/issue/${source.role}" {\n  capabilities = ["create", "update"]\n}\n`,
+        policy: certificatePolicy(source),
       },
       { parent: this },
     );

@@ -1,5 +1,6 @@
 export { AccessTokens, type AccessTokensArgs, type TokenHash } from "./access-tokens";
 export { addressPlan, type AddressPlan } from "./addresses";
+export { findInVault } from "./agents-in-vault";
 export { AuditService, type AuditServiceArgs } from "./audit-service";
 export { type CertificateAuthority } from "./certificate-authority";
 export { checkCertificates, httpsServer, type Server } from "./check-certificates";
@@ -11,6 +12,7 @@ export { EdgeCertificate } from "./edge-certificate";
 export { EdgeProxy, type EdgeProxyArgs, type PublishedFiles } from "./edge-proxy";
 export { HostFiles, type HostFilesArgs } from "./host-files";
 export { type Recreated } from "./lost-and-found";
+export { type InVault, type OwnerInVault } from "./in-vault";
 export { bareHost, inUrl } from "./network-address";
 export { Networks, type NetworksArgs } from "./networks";
 export { Observability, type AlertsDelivery, type ObservabilityArgs, type TargetsDelivery } from "./observability";

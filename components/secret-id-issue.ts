@@ -1,5 +1,4 @@
-/** Life of a secret_id unless another is given, in seconds: 30 days. Vault cuts it to the mount's longest lease, by default 32 days. */
-export const SECRET_ID_TTL = 30 * 24 * 3600;
+import { SECRET_ID_TTL } from "../vault-agent/rights";
 
 /**
  * When the agents' secret_ids were issued, as this run leaves it: now, when the run deploys another release or when they have lived

@@ -10,6 +10,7 @@ import {
   renderReloadScript,
   renderTemplate,
 } from "../vault-agent/render";
+import { credentialsPolicy, readOnlyPolicy, type AgentRights } from "../vault-agent/rights";
 import { appRoleLogin, VAULT_UID } from "./app-role";
 import type { DatabaseCredentials } from "./database-credentials";
 import type { DockerHost } from "./docker-host";
@@ -20,7 +21,7 @@ import type { Slots } from "./slots";
 import type { VaultForAgents } from "./vault-access";
 import { AUTHORITY_FILE, vaultAgent, type AgentMetrics } from "./vault-agent";
 
-export interface SecretsBindingArgs {
+export interface SecretsBindingArgs extends Omit<AgentRights, "policy"> {
   /** Vault, and where the secret is in it. */
   vault: VaultForAgents & {
     /** KV version 2 mount. */
@@ -48,10 +49,6 @@ export interface SecretsBindingArgs {
   renderInterval?: number;
   /** How long replicas have to confirm a reload; seconds, default 30. */
   reloadDeadline?: number;
-  /** Address ranges that may log in with the AppRole and use its token; default any. */
-  boundCidrs?: readonly string[];
-  /** Life of the secret_id; seconds, default 30 days. It is needed at log-in only: a running agent renews its token. */
-  secretIdTtl?: number;
   /** When it was issued, as {@link secretIdIssue} says: another time, and a new one is issued and the former revoked. */
   secretIdIssue: string;
 }
@@ -235,18 +232,6 @@ export class SecretsBinding extends pulumi.ComponentResource {
   confirmed(after: readonly pulumi.Resource[]): pulumi.Resource {
     return this.#confirm(after);
   }
-}
-
-/** The right to read one secret's data and nothing else; not its metadata, not its versions' list. */
-export function readOnlyPolicy(mount: string, path: string): string {
-  return `path "${mount}/data/${path}" {\n  capabilities = ["read"]\n}\n`;
-}
-
-/** The right to have a login made, and to renew what it has been lent: by lease ids, which nobody else is told. */
-export function credentialsPolicy(path: string): string {
-  return (
-    `path "${path}" {\n  capabilities = ["read"]\n}\n` + `path "sys/leases/renew" {\n  capabilities = ["update"]\n}\n`
-  );
 }
 
 /** The data in the shape in which the agent renders it, with a login in it. */

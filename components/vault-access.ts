@@ -1,5 +1,6 @@
 import type * as vault from "@pulumi/vault";
 import { nodeEnvironment, type CertificateAuthority } from "./certificate-authority";
+import type { InVault } from "./in-vault";
 
 /** An existing Vault, and how it is reached. */
 export interface VaultAccess {
@@ -10,6 +11,8 @@ export interface VaultAccess {
   namespace?: string;
   /** Who signed its certificate; default: a public authority. */
   authority?: CertificateAuthority;
+  /** Who has made the policies and roles there; default this program. */
+  inVault?: InVault;
 }
 
 /** A Vault that containers on the VM ask as well. */
@@ -21,7 +24,11 @@ export interface VaultForAgents extends VaultAccess {
 }
 
 /** For the programs of vault-agent/, which heed the vault CLI's variables. The token comes from the process's environment. */
-export function vaultEnvironment({ address, namespace, authority }: VaultAccess): Record<string, string> {
+export function vaultEnvironment({
+  address,
+  namespace,
+  authority,
+}: Pick<VaultAccess, "address" | "namespace" | "authority">): Record<string, string> {
   return { ...forCli(address, namespace), ...nodeEnvironment(authority) };
 }
 

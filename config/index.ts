@@ -12,6 +12,7 @@ import { vault } from "./vault";
 
 export { certificateSource } from "./edge";
 export { ConfigError, NAMESPACE } from "./errors";
+export { inVault } from "./in-vault";
 export { peersOf } from "./peers";
 export { registryLogin } from "./service";
 export { serversOf } from "./trust";

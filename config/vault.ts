@@ -23,6 +23,7 @@ export const vault = {
   vaultAddress: address,
   vaultAgentAddress: optional(address),
   vaultNamespace: optional(namespace),
+  vaultPolicies: z.enum(["bootstrap", "program"], hint("must be bootstrap or program")).default("bootstrap"),
   vaultMount: vaultMount("a KV version 2 mount").default("secret"),
   vaultPath: vaultPath.default("audit-svc/vm2"),
 };

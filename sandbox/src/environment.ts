@@ -7,7 +7,8 @@ import { grafanaAdmin } from "./platform/grafana.js";
 import { readRunInfo } from "./run-info.js";
 import type { Settings } from "./settings.js";
 import type { State } from "./state.js";
-import { stackName, configFile, vaultPath } from "./stack-config.js";
+import { stackName } from "./stack-config.js";
+import { configFile, vaultPath } from "./stack-file.js";
 import { UserError } from "./user-error.js";
 
 /**

@@ -6,7 +6,8 @@ import type { Progress } from "./display.js";
 import { toolEnvironment } from "./environment.js";
 import { stateKey } from "./platform/vault.js";
 import type { Settings } from "./settings.js";
-import { adoptEncryption, configFile, hasEncryption, stackName, writeOneRunConfig } from "./stack-config.js";
+import { adoptEncryption, hasEncryption, stackName, writeOneRunConfig } from "./stack-config.js";
+import { configFile } from "./stack-file.js";
 import type { State } from "./state.js";
 import { UserError } from "./user-error.js";
 

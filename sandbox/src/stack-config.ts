@@ -1,17 +1,14 @@
-import { existsSync, readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { join } from "node:path";
-import { parse, stringify } from "yaml";
+import { stringify } from "yaml";
 import { prometheusVolumes } from "./platform/prometheus.js";
 import { registryUsers } from "./platform/registry.js";
 import { vm2Host } from "./platform/vm2.js";
-import { addressOf, hostName, type Settings } from "./settings.js";
+import { hostName, addressOf, type Settings } from "./settings.js";
+import { configFile, readYaml, vaultDefaults, type StackFile, type Values } from "./stack-file.js";
 import type { State } from "./state.js";
 
 export const stackName = "sandbox";
-/** Under `.sandbox/`: the stack's settings, generated, with what the developer has set by `pulumi config set` kept. */
-export const configFile = "Pulumi.sandbox.yaml";
-export const vaultPath = "audit-svc/sandbox";
 
 /** References by digest, as VM2 pulls them. */
 export interface StackImages {
@@ -21,13 +18,6 @@ export interface StackImages {
   vault: string;
   /** An image on the platform's engine with a shell; writes files into Prometheus' volumes. */
   prometheusTools: string;
-}
-
-type Values = Record<string, unknown>;
-interface StackFile {
-  secretsprovider?: string;
-  encryptedkey?: string;
-  config?: Values;
 }
 
 /** What only this machine knows: addresses, ports, digests. Everything else comes from Pulumi.sandbox.yaml. */
@@ -41,14 +31,12 @@ export function machineSettings(
   return {
     "audit:environment": "sandbox",
     "audit:hostAddress": vm2Host(settings),
-    // Vault sees VM2's address on the platform network, because VM2 hides its containers behind it.
-    "audit:hostCidr": `${addressOf(settings, "vm2")}/32`,
+    ...vaultDefaults(settings),
     "audit:image": images.service,
     "audit:edgeImage": images.nginx,
     "audit:exporterImage": images.exporter,
     "audit:vaultImage": images.vault,
     "audit:registryUsername": registryUsers.puller,
-    "audit:databaseHost": hostName("postgres"),
     "audit:databaseAdminHost": "127.0.0.1",
     "audit:databaseAdminPort": settings.ports.postgres,
     // Its certificate is by an authority of the sandbox's own, as in many a company.
@@ -57,7 +45,6 @@ export function machineSettings(
     "audit:protectData": false,
     "audit:vaultAddress": local("vault"),
     "audit:vaultAgentAddress": `http://${hostName("vault")}:8200`,
-    "audit:vaultPath": vaultPath,
     "audit:edgeMetricsAllow": [addressOf(settings, "prometheus")],
     "audit:serviceUrl": local("edge"),
     "audit:metricsAddress": `${hostName("vm2")}:9145`,
@@ -112,7 +99,3 @@ export function adoptEncryption(state: State, initialised: string): void {
 }
 
 export const hasEncryption = (state: State): boolean => readYaml(state.path(configFile)).encryptedkey !== undefined;
-
-function readYaml(path: string): StackFile {
-  return existsSync(path) ? ((parse(readFileSync(path, "utf8")) ?? {}) as StackFile) : {};
-}

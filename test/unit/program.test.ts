@@ -22,6 +22,8 @@ const settings: Record<string, string> = {
   "audit:vaultImage": `harbor.example.test/hub/vault@${digest(4)}`,
   "audit:databaseHost": "db.example.test",
   "audit:vaultAddress": "https://vault.example.test:8200",
+  // No Vault answers here; agents-in-vault.test.ts has the other way.
+  "audit:vaultPolicies": "program",
   "audit:edgeMetricsAllow": '["10.0.0.9"]',
   "audit:serviceUrl": "https://audit.example.test",
   "audit:metricsAddress": "vm2.example.test:9145",
@@ -194,7 +196,7 @@ describe("the program", () => {
         assert.ok(text.includes(`ca.pem\n${authority.pem}`), name);
       }
       const plain = (secret: unknown) => (secret as Secret).value;
-      const { tlsCa } = plain(find(resources, "SecretBackendConnection", "audit-svc-database").inputs.postgresql) as {
+      const { tlsCa } = find(resources, "SecretBackendConnection", "audit-svc-database").inputs.postgresql as {
         tlsCa: string;
       };
       assert.equal(tlsCa, authority.pem);

@@ -77,9 +77,11 @@ describe("a proxy", function () {
   const vault = { VAULT_ADDR: "https://server.example.test:8200", VAULT_TOKEN: "t" };
 
   it("is taken by what a deploy asks Vault", async () => {
-    const env = { ...vault, AUDIT_DATABASE: "database/rotate-root/x" };
-    assert.deepEqual(await program(["vault-agent/rotate-root.ts"], env), { code: 0, output: "" });
-    assert.deepEqual(asked, ["CONNECT server.example.test:8200", "POST /v1/database/rotate-root/x"]);
+    const env = { ...vault, AUDIT_DATABASE: "database", AUDIT_LOGIN: "x" };
+    assert.deepEqual(await program(["vault-agent/hand-over-login.ts"], env), { code: 0, output: "" });
+    const requests = asked.filter((line) => !line.startsWith("CONNECT"));
+    assert.deepEqual(requests, ["POST /v1/database/config/x", "POST /v1/database/rotate-root/x"]);
+    assert.equal(asked[0], "CONNECT server.example.test:8200");
   });
 
   it("is taken by what a deploy asks Prometheus", async () => {
@@ -103,16 +105,16 @@ describe("a proxy", function () {
   });
 
   it("is not taken to what NO_PROXY names", async () => {
-    const env = { ...vault, AUDIT_DATABASE: "database/rotate-root/x", NO_PROXY: "localhost,.example.test" };
-    const { code, output } = await program(["vault-agent/rotate-root.ts"], env);
+    const env = { ...vault, AUDIT_DATABASE: "database", AUDIT_LOGIN: "x", NO_PROXY: "localhost,.example.test" };
+    const { code, output } = await program(["vault-agent/hand-over-login.ts"], env);
     assert.equal(code, 1);
     assert.match(output, /^Vault at https:\/\/server\.example\.test:8200 does not answer: getaddrinfo/);
     assert.deepEqual(asked, []);
   });
 
   it("is not the only matter: an unknown authority is named with its cure", async () => {
-    const env = { ...vault, AUDIT_DATABASE: "database/rotate-root/x", NODE_EXTRA_CA_CERTS: "" };
-    const { output } = await program(["vault-agent/rotate-root.ts"], env);
+    const env = { ...vault, AUDIT_DATABASE: "database", AUDIT_LOGIN: "x", NODE_EXTRA_CA_CERTS: "" };
+    const { output } = await program(["vault-agent/hand-over-login.ts"], env);
     assert.match(output, /no known authority has signed its certificate: name yours in audit:caFile \(a deploy\)/);
   });
 });

@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { spawn } from "node:child_process";
-import { secretIdIssue, SECRET_ID_TTL } from "../../components/secret-id-issue";
+import { secretIdIssue } from "../../components/secret-id-issue";
+import { SECRET_ID_TTL } from "../../vault-agent/rights";
 
 describe("when a secret_id is issued", () => {
   const before = "2026-01-01T00:00:00.000Z";

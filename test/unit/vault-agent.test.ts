@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readOnlyPolicy } from "../../components/secrets-binding";
+import { readOnlyPolicy } from "../../vault-agent/rights";
 import { renderHealthScript } from "../../vault-agent/health";
 import {
   MADE_BY_VAULT,

@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
 import { generateKeyPairSync } from "node:crypto";
 import { join } from "node:path";
-import { applyVaultPlan } from "../../../bootstrap/apply.js";
 import { DEPLOYER, planVault } from "../../../bootstrap/plan.js";
 import { parseVaultSettings } from "../../../bootstrap/settings.js";
+import { applyVaultPlan } from "../../../vault-agent/plan.js";
 import { ignoreMissing } from "../docker.js";
 import { addressOf, containerName, hostName, sandboxName } from "../settings.js";
+import { stackForVault } from "../stack-file.js";
 import { UserError } from "../user-error.js";
 import { until } from "../wait.js";
 import type { Context } from "./context.js";
@@ -146,6 +147,7 @@ async function configure(context: Context, api: VaultApi): Promise<boolean> {
         gitlab: { ...gitlab, publicKeys: [signingKey(context)] },
         audience: vaultAddress(context),
         transitKey: stateKey,
+        stack: stackForVault(context.settings, state),
       },
       "the sandbox's settings for Vault",
     ),

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { readSettings } from "../../src/settings.js";
-import { configFile, machineSettings, writeOneRunConfig, writeStackConfig } from "../../src/stack-config.js";
+import { machineSettings, writeOneRunConfig, writeStackConfig } from "../../src/stack-config.js";
+import { configFile, stackForVault } from "../../src/stack-file.js";
 import { State } from "../../src/state.js";
 
 describe("the stack's generated settings", () => {
@@ -91,5 +92,20 @@ describe("the stack's generated settings", () => {
     writeStackConfig(settings(), state, {});
     assert.equal(statSync(state.path(configFile)).mode & 0o777, 0o600);
     assert.equal(statSync(state.dir).mode & 0o777, 0o700);
+  });
+
+  it("say what Vault is set up for, the developer's own included", () => {
+    const set = settings();
+    assert.deepEqual(stackForVault(set, state), {
+      vaultPath: "audit-svc/sandbox",
+      hostCidr: "10.213.18.20/32",
+      databaseHost: "postgres.sandbox.test",
+    });
+    writeFileSync(
+      state.path(configFile),
+      'config:\n  audit:databaseCredentials: dynamic\n  audit:databasePort: "6432"\n  audit:tlsPkiRole: ""\n',
+    );
+    const { databaseCredentials, databasePort, tlsPkiRole } = stackForVault(set, state);
+    assert.deepEqual([databaseCredentials, databasePort, tlsPkiRole], ["dynamic", 6432, undefined]);
   });
 });

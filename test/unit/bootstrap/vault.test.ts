@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { applyVaultPlan, type VaultRequest } from "../../../bootstrap/apply";
+import { applyVaultPlan, type VaultRequest } from "../../../vault-agent/plan";
 import { planVault } from "../../../bootstrap/plan";
 import { parseVaultSettings } from "../../../bootstrap/settings";
 import { Authority } from "../support/authority";
@@ -12,6 +12,10 @@ const given = {
   audience: "https://vault.example.test:8200",
 };
 const settings = (change: object = {}) => parseVaultSettings({ ...given, ...change }, "settings.json");
+
+/** Vault shows a connection's address and login within another field. */
+const shown = (path: string, body: object): Record<string, unknown> =>
+  path.includes("/config/") && "connection_url" in body ? { ...body, connection_details: body } : { ...body };
 
 /** A Vault of a few paths: what was written is what is read. */
 function vault(present: Record<string, Record<string, unknown>> = {}) {
@@ -25,7 +29,7 @@ function vault(present: Record<string, Record<string, unknown>> = {}) {
       const { lockout_disable } = (body as { user_lockout_config: { lockout_disable: boolean } }).user_lockout_config;
       data[path] = { user_lockout_disable: lockout_disable };
     } else if (mount?.[1] !== undefined) data[mount[1]] = { ...data[mount[1]], [`${mount[2]}/`]: body };
-    else data[path] = { ...body };
+    else data[path] = shown(path, body ?? {});
     return {};
   };
   return { request, written, data };
@@ -71,10 +75,48 @@ describe("Vault's set-up for the program and its pipeline", () => {
     assert.equal(policies["audit-ci-publish"], may("publish", "read"));
   });
 
-  it("keeps the pipeline's own policies out of the program's reach", () => {
-    const deployer = planVault(settings()).policies["audit-deployer"] ?? "";
-    const mayWrite = [...deployer.matchAll(/path "sys\/policies\/acl\/([^"]+)"/g)].map(([, glob]) => glob);
-    assert.deepEqual(mayWrite, ["audit-svc*", "audit-edge*"]);
+  it("gives a deploy no policy or role to write: whoever writes one is an administrator", () => {
+    const deployer = planVault(settings({ stack: { databaseCredentials: "dynamic", databaseHost: "db" } })).policies[
+      "audit-deployer"
+    ];
+    const rules = [...(deployer ?? "").matchAll(/path "([^"]+)" \{\n {2}capabilities = \[([^\]]*)\]/g)];
+    const mayWrite = rules
+      .filter(([, , capabilities]) => /create|update|delete|sudo/.test(capabilities ?? ""))
+      .map(([, path]) => path);
+    assert.deepEqual(mayWrite, [
+      ...["data", "metadata", "delete", "undelete", "destroy"].map((verb) => `secret/${verb}/audit-svc/*`),
+      ...["audit-svc", "audit-edge-certificate"].flatMap((name) =>
+        ["", "-accessor/lookup", "-accessor/destroy"].map((end) => `auth/approle/role/${name}/secret-id${end}`),
+      ),
+      "database/config/audit-svc",
+      "database/rotate-root/audit-svc",
+      "sys/leases/revoke-prefix/database/creds/audit-svc",
+      "transit/encrypt/pulumi",
+      "transit/decrypt/pulumi",
+    ]);
+    assert.match(
+      deployer ?? "",
+      /path "database\/config\/audit-svc" \{\n.*\n {2}allowed_parameters = \{\n {4}"password" = \[\]\n {4}"verify_connection" = \[\]\n {2}\}/,
+    );
+  });
+
+  it("writes what the agents of the stack may, exactly, and where Vault's own login leads", () => {
+    const stack = {
+      ...{ vaultPath: "audit-svc/vm9", hostCidr: "10.0.0.20/32", tls: "vault", tlsPkiRole: "edge" },
+      ...{ databaseCredentials: "dynamic", databaseHost: "db.example.test", databaseSslMode: "verify-full" },
+    };
+    const { policies, kept } = planVault(settings({ stack }));
+    assert.match(policies["audit-svc"] ?? "", /^path "secret\/data\/audit-svc\/vm9" \{\n {2}capabilities = \["read"\]/);
+    assert.match(policies["audit-svc"] ?? "", /path "database\/creds\/audit-svc"/);
+    assert.match(policies["audit-edge-certificate"] ?? "", /^path "pki\/issue\/edge"/);
+    const at = (path: string) => kept.find((one) => one.path === path)?.body;
+    assert.deepEqual(at("auth/approle/role/audit-svc")?.secret_id_bound_cidrs, ["10.0.0.20/32"]);
+    assert.equal(
+      at("database/config/audit-svc")?.["connection_details.connection_url"],
+      "postgresql://{{username}}:{{password}}@db.example.test:5432/audit?sslmode=verify-full",
+    );
+    assert.deepEqual(at("database/roles/audit-svc")?.db_name, "audit-svc");
+    assert.equal(planVault(settings()).policies["audit-edge-certificate"], undefined);
   });
 
   it("has Vault shut no agent out", async () => {
@@ -181,4 +223,15 @@ describe("Vault's set-up for the program and its pipeline", () => {
       });
     });
   }
+
+  it("refuses a stack that lies where a deploy may not write, or that lacks what it needs", () => {
+    const stack = { vaultPath: "other/vm2", databaseCredentials: "dynamic", tls: "vault" };
+    assert.throws(() => settings({ stack }), {
+      message:
+        "settings.json cannot be used; nothing was changed.\n" +
+        "  - stack.vaultPath: must be below servicePath, audit-svc/, where a deploy may write\n" +
+        "  - stack.databaseHost: is missing; it is needed with databaseCredentials dynamic\n" +
+        "  - stack.tlsPkiRole: is missing; it is needed with tls vault",
+    });
+  });
 });

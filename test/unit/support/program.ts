@@ -21,6 +21,9 @@ export interface Registered {
   /** Another than before, and the engine replaces it; undefined for none. */
   replacementTrigger: unknown;
   protect: boolean;
+  /** Id of what is taken over instead of being made; empty for none. */
+  importId: string;
+  retainOnDelete: boolean;
 }
 
 /** How a secret value arrives at the engine. */
@@ -69,6 +72,8 @@ interface RegisterRequest {
   getHooks(): { getBeforeCreateList(): string[] } | undefined;
   getReplacementTrigger(): { toJavaScript(): unknown } | undefined;
   getProtect(): boolean;
+  getImportid(): string;
+  getRetainondelete(): boolean;
 }
 
 type Register = (
@@ -139,6 +144,8 @@ export async function run<T>(
           beforeCreate: request.getHooks()?.getBeforeCreateList() ?? [],
           replacementTrigger: request.getReplacementTrigger()?.toJavaScript(),
           protect: request.getProtect(),
+          importId: request.getImportid(),
+          retainOnDelete: request.getRetainondelete(),
         });
       }
       callback(error, response);

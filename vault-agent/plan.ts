@@ -1,6 +1,24 @@
 import { isDeepStrictEqual } from "node:util";
-import type { VaultPlan } from "./plan";
-import { SetupError } from "./settings";
+
+/** What Vault shall hold, as plain data: what is in it is asserted, nothing else is touched. */
+export interface VaultPlan {
+  /** Secrets engines by path. */
+  engines: Record<string, { type: string; options?: Record<string, string> }>;
+  /** Auth methods by path. */
+  methods: Record<string, { type: string }>;
+  /** ACL policies by name. */
+  policies: Record<string, string>;
+  /** Things that are made once and then left alone: a key must not be made a second time. */
+  once: { path: string; body: object }[];
+  /**
+   * Things whose given fields are kept as they are here; lists are sets, durations are seconds, a field within a field is named with a
+   * dot. `send` is the body where Vault takes something in another shape than it shows it; default: as it is here.
+   */
+  kept: { path: string; body: Record<string, unknown>; send?: object }[];
+}
+
+/** A mistake of the command's user. Not the program's UserError: that loads all of Pulumi. */
+export class SetupError extends Error {}
 
 /** A request to Vault's HTTP API; undefined when there is nothing at the path. @throws Error for every other failure */
 export type VaultRequest = (method: string, path: string, body?: object) => Promise<Answer | undefined>;
@@ -56,7 +74,7 @@ export async function applyVaultPlan(request: VaultRequest, plan: VaultPlan, che
   }
   for (const { path, body, send } of plan.kept) {
     const found = (await absent(dataAt(path))) ?? {};
-    const differs = Object.keys(body).filter((key) => !same(found[key], body[key]));
+    const differs = Object.keys(body).filter((key) => !same(fieldOf(found, key), body[key]));
     if (differs.length > 0) await change(`${path}: ${differs.join(", ")} set`, path, send ?? body);
   }
   return changes;
@@ -77,6 +95,10 @@ async function absent<T>(answer: Promise<T | undefined>): Promise<T | undefined>
     if ((error as { status?: number }).status === 400) return undefined;
     throw error;
   });
+}
+
+function fieldOf(found: Answer, path: string): unknown {
+  return path.split(".").reduce<unknown>((value, key) => (value as Answer | undefined)?.[key], found);
 }
 
 function same(found: unknown, wanted: unknown): boolean {

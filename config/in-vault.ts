@@ -1,0 +1,53 @@
+import type { StackInVault } from "../vault-agent/rights";
+import { certificateSource, type edge } from "./edge";
+import type { database } from "./database";
+import type { host } from "./host";
+import type { trust } from "./trust";
+import type { GroupOf } from "./values";
+import type { vault } from "./vault";
+
+/** What the stack's agents need in Vault, and the same in the words of bootstrap's settings, which leave defaults out. */
+export function inVault(
+  settings: GroupOf<typeof vault> &
+    GroupOf<typeof host> &
+    GroupOf<typeof database> &
+    GroupOf<typeof edge> &
+    GroupOf<typeof trust>,
+): { stack: StackInVault; bootstrap: object } {
+  const { vaultMount, vaultPath, hostCidr, databaseHost, databasePort, databaseName, databaseSslMode } = settings;
+  const source = certificateSource(settings);
+  const certificate = source?.by === "vault" ? { mount: source.mount, role: source.role } : undefined;
+  const dynamic = settings.databaseCredentials === "dynamic";
+  const authority = databaseSslMode === "verify-full" ? settings.caFile : undefined;
+  const database = {
+    mount: "database",
+    host: databaseHost,
+    port: databasePort,
+    name: databaseName,
+    sslMode: databaseSslMode,
+    ...(authority === undefined ? {} : { authority: authority.pem }),
+  };
+  return {
+    stack: {
+      kvMount: vaultMount,
+      vaultPath,
+      appRoleMount: "approle",
+      boundCidrs: hostCidr === undefined ? undefined : [hostCidr],
+      ...(dynamic ? { database } : {}),
+      ...(certificate === undefined ? {} : { certificate }),
+    },
+    bootstrap: {
+      vaultPath,
+      ...(hostCidr === undefined ? {} : { hostCidr }),
+      ...(dynamic
+        ? {
+            ...{ databaseCredentials: "dynamic", databaseHost, databasePort, databaseName, databaseSslMode },
+            ...(authority === undefined ? {} : { caFile: authority.file }),
+          }
+        : {}),
+      ...(certificate === undefined
+        ? {}
+        : { tls: "vault", tlsPkiMount: certificate.mount, tlsPkiRole: certificate.role }),
+    },
+  };
+}
