@@ -36,7 +36,8 @@ export function planVault(settings: VaultSettings): VaultPlan {
       settings.deployFrom === "tag"
         ? { ref_protected: "true", ref_type: "tag" }
         : { ref_protected: "true", ref_type: "branch", ref: gitlab.defaultBranch },
-    drift: { ref_protected: "true", ref_type: "branch", ref: gitlab.defaultBranch },
+    // A pipeline that somebody starts by hand may name another image for its jobs; a schedule has its owner's variables alone.
+    drift: { ref_protected: "true", ref_type: "branch", ref: gitlab.defaultBranch, pipeline_source: "schedule" },
   };
   const role = (purpose: Purpose) => ({
     path: `auth/${settings.jwtMount}/role/audit-ci-${purpose}`,
@@ -69,7 +70,7 @@ export function planVault(settings: VaultSettings): VaultPlan {
       ...Object.fromEntries(
         PURPOSES.map((purpose) => [`audit-ci-${purpose}`, secretOf(purpose) + copyOfState[purpose]]),
       ),
-      ...(ssh === null ? {} : { "audit-ci-ssh": rule(`${ssh.mount}/sign/${ssh.role}`, "update") }),
+      ...(ssh === null ? {} : { "audit-ci-ssh": signing(`${ssh.mount}/sign/${ssh.role}`) }),
     },
     once: [
       { path: `${transitMount}/keys/${transitKey}`, body: {} },
@@ -99,11 +100,24 @@ export function planVault(settings: VaultSettings): VaultPlan {
         : [
             {
               path: `${ssh.mount}/roles/${ssh.role}`,
-              body: { key_type: "ca", allow_user_certificates: true, allowed_users: ssh.user, ttl: 1800 },
+              // No terminal, no forwarding, half an hour at the longest, whatever is asked for.
+              body: {
+                key_type: "ca",
+                allow_user_certificates: true,
+                allowed_users: ssh.user,
+                default_extensions: {},
+                ttl: 1800,
+                max_ttl: 1800,
+              },
             },
           ]),
     ],
   };
+}
+
+/** For a key and a login; a certificate's life and options are the role's, not the caller's. */
+function signing(path: string): string {
+  return `path "${path}" {\n  capabilities = ["update"]\n  allowed_parameters = {\n    "public_key" = []\n    "valid_principals" = []\n  }\n}\n`;
 }
 
 /**

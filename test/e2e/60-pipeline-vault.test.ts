@@ -76,6 +76,12 @@ describe("journey: Vault for the pipeline", () => {
     ["a token of another GitLab", "deploy", { iss: "https://gitlab.example.test" }, /issuer/],
     ["a token that has ended", "deploy", { life: -600 }, /expired/],
     ["a protected tag that wants to look for drift", "drift", {}, /ref/],
+    [
+      "a pipeline that somebody started by hand and that wants to look for drift",
+      "drift",
+      { ...branch, ref: "main", ref_protected: "true", pipeline_source: "web" },
+      /pipeline_source/,
+    ],
   ];
   for (const [what, purpose, pipeline, why] of refusals) {
     it(`refuses ${what}`, async () => {
@@ -143,6 +149,7 @@ describe("journey: Vault for the pipeline", () => {
       ["have Vault make other logins", "POST", "database/roles/audit-svc", { db_name: "audit-svc" }],
       ["have certificates issued", "POST", "pki/issue/edge", { common_name: "audit.example.test" }],
       ["change who may log in to the VM", "POST", "ssh/roles/vm2", { allowed_users: "*" }],
+      ["have a certificate of a month signed", "POST", "ssh/sign/vm2", { public_key: "ssh-ed25519 AAAA", ttl: "768h" }],
       ["mount an engine", "POST", "sys/mounts/other", { type: "kv" }],
       ["end other logins", "POST", "sys/leases/revoke-prefix/auth/approle"],
     ];

@@ -10,6 +10,7 @@ export interface Pipeline {
   ref?: string;
   ref_type?: "tag" | "branch";
   ref_protected?: "true" | "false";
+  pipeline_source?: string;
   aud?: string;
   iss?: string;
   /** Seconds from now until the token ends; default 300. */
@@ -26,6 +27,7 @@ export function idToken(sandbox: Sandbox, { life = 300, ...pipeline }: Pipeline 
     ref: "v1.0.0",
     ref_type: "tag",
     ref_protected: "true",
+    pipeline_source: "push",
     ...pipeline,
   };
   const sub = `project_path:${claims.project_path}:ref_type:${claims.ref_type}:ref:${claims.ref}`;

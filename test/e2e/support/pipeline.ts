@@ -136,6 +136,7 @@ export class Pipelines {
       ref,
       ref_type: kind.tag === undefined ? "branch" : "tag",
       ref_protected: kind.protected ? "true" : "false",
+      pipeline_source: kind.source,
       ...kind.claims,
     };
     const variables: Record<string, string> = {

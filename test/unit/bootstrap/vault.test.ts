@@ -55,6 +55,24 @@ describe("Vault's set-up for the program and its pipeline", () => {
     }
   });
 
+  it("lets drift log in from a schedule alone", () => {
+    const role = planVault(settings()).kept.find((one) => one.path.endsWith("/audit-ci-drift"));
+    assert.deepEqual(role?.body.bound_claims, {
+      ...{ project_path: "team/audit", project_id: "42", ref_protected: "true", ref_type: "branch", ref: "main" },
+      pipeline_source: "schedule",
+    });
+  });
+
+  it("has certificates for VM2 end after half an hour, and the caller choose neither life nor options", () => {
+    const { kept, policies } = planVault(settings());
+    const { body } = kept.find((one) => one.path === "ssh/roles/vm2") ?? {};
+    assert.deepEqual([body?.ttl, body?.max_ttl, body?.default_extensions], [1800, 1800, {}]);
+    assert.match(
+      policies["audit-ci-ssh"] ?? "",
+      /allowed_parameters = \{\n {4}"public_key" = \[\]\n {4}"valid_principals" = \[\]\n {2}\}/,
+    );
+  });
+
   it("lets a repository for deployments deploy from its default branch instead of tags", () => {
     const { kept } = planVault(settings({ deployFrom: "branch" }));
     assert.deepEqual(kept.find((one) => one.path.endsWith("/audit-ci-deploy"))?.body.bound_claims, {
