@@ -164,13 +164,15 @@ export async function createContainer(
   const { Id: id } = created as { Id: string };
 
   const signal = AbortSignal.any([call.signal, AbortSignal.timeout((call.timeoutSeconds ?? CREATE_TIMEOUT) * 1000)]);
+  // A computed set that nothing computes: empty in the state, where the program does not give it.
+  const withoutEnvs: Partial<State> = inputs.envs === undefined ? { envs: [] } : {};
   let logs: string | undefined;
   let found: Inspected | undefined;
   try {
     ({ logs } = await bringUp(ctx, id, inputs, signal));
     found = await inspect(ctx, id);
   } catch (error) {
-    throw new PartialFailure<State>(id, {}, [(error as Error).message]);
+    throw new PartialFailure<State>(id, { ...withoutEnvs }, [(error as Error).message]);
   }
   if (found === undefined) {
     throw new Error(
@@ -178,8 +180,7 @@ export async function createContainer(
     );
   }
   const state = asPlanned(stateFrom(found, inputs as State), inputs, SETS);
-  // A computed set that nothing computes: empty in the state, where the program does not give it.
-  if (inputs.envs === undefined) state.envs = [];
+  Object.assign(state, withoutEnvs);
   if (logs !== undefined) state.containerLogs = logs;
   return { id, state };
 }
