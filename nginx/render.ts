@@ -133,13 +133,15 @@ function tokenCheck(): string[] {
     "    internal;",
     "    if ($body != stored) { return 204; }",
     `    proxy_pass http://${anyOf("$release")}${TOKEN_CHECK};`,
+    // It needs no database. A replica that hangs would keep every other large body waiting.
+    "    proxy_read_timeout 2s;",
     "    proxy_pass_request_body off;",
     '    proxy_set_header Content-Length "";',
     '    proxy_set_header Connection "";',
     "    proxy_set_header Host $host;",
     "    proxy_set_header X-Request-Id $id;",
     "    proxy_intercept_errors on;",
-    "    error_page 404 405 = /.error/unchecked;",
+    "    error_page 301 302 307 308 400 404 405 501 = /.error/unchecked;",
     "}",
     "location = /.error/unchecked { internal; return 204; }",
   ];

@@ -12,8 +12,9 @@ const EXPORT_MIB = 48;
 
 describe("journey: what nginx keeps of requests and answers", function () {
   this.timeout(120_000);
-  /** What the service answers when it is asked for a token. */
-  let access = (authorization: string | undefined): number => (authorization === "Bearer known" ? 204 : 401);
+  /** What the service answers when it is asked for a token; undefined: nothing, as if it hung. */
+  let access = (authorization: string | undefined): number | undefined =>
+    authorization === "Bearer known" ? 204 : 401;
   let checks = 0;
   let nginx: NginxAlone;
   let sockets: Socket[] = [];
@@ -22,6 +23,7 @@ describe("journey: what nginx keeps of requests and answers", function () {
     if (asked.url === "/v1/access") {
       checks += 1;
       const status = access(asked.headers.authorization);
+      if (status === undefined) return;
       response.writeHead(status, status === 401 ? { "www-authenticate": 'Bearer realm="audit"' } : {}).end();
     } else if (asked.url === "/v1/events/export") {
       const piece = Buffer.alloc(MIB, "a line of the export that is as long as it is\n");
@@ -151,10 +153,14 @@ describe("journey: what nginx keeps of requests and answers", function () {
   });
 
   it("lets a body pass that an image does not judge, and none while it cannot", async () => {
-    access = () => 404;
-    assert.deepEqual(statuses(await post(1_500_000, "")), [201]);
+    for (const unknown of [301, 307, 400, 404, 405, 501]) {
+      access = () => unknown;
+      assert.deepEqual(statuses(await post(1_500_000, "")), [201], String(unknown));
+    }
     access = () => 503;
     assert.match(await post(1_500_000), /^HTTP\/1\.1 503 [^]*\r\nRetry-After: 1\r\n/);
+    access = () => undefined;
+    assert.match(await post(1_500_000), /^HTTP\/1\.1 503 [^]*\r\nRetry-After: 1\r\n/, "a replica that hangs");
   });
 
   it("hands on a whole answer that /tmp has no room for, to a reader that pauses", async () => {
