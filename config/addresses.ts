@@ -1,32 +1,44 @@
 import { isIPv6 } from "node:net";
 import { z } from "zod";
 import { imageByDigest } from "../components/image-reference";
-import { bareHost } from "../components/network-address";
+import { bareHost, inUrl } from "../components/network-address";
 import { hint } from "./values";
 
 /** Where something is: hosts, URLs, images. A message never repeats what was written, for it may hold a password. */
 
+/**
+ * A host name or address that every URL parser takes as it is written: not `999.1.2.3`, `1.2.3` (which means 1.2.0.3) or `xn--a`, and
+ * no zone (`fe80::1%eth0`), which has a meaning on one machine alone.
+ */
+function isHost(text: string): boolean {
+  const url = `http://${inUrl(text)}`;
+  if (text.includes("%") || !URL.canParse(url)) return false;
+  return isIPv6(text) || (/^[A-Za-z0-9._-]+$/.test(text) && new URL(url).hostname === text.toLowerCase());
+}
+
 /** `host`, `host:port`, `[IPv6]` or `[IPv6]:port`, as they stand in URLs. */
 function isAuthority(text: string, port: "with port" | "perhaps a port"): boolean {
-  const [, host = "", digits] = /^(\[[^\]]*\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const [, host = "", digits] = /^(\[[^\]]*:[^\]]*\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
   if (digits === undefined ? port === "with port" : Number(digits) < 1 || Number(digits) > 65535) return false;
-  return host.startsWith("[") ? isIPv6(bareHost(host)) : host !== "";
+  return isHost(bareHost(host));
 }
+
+const HOST = "a valid host name or address";
 
 /** A host's name or address; one of IPv6 with or without brackets, without them in the settings. */
 export const host = z
   .string(hint("is missing; set a host name or address"))
   .transform(bareHost)
-  .refine(
-    (text) => /^[A-Za-z0-9._-]+$/.test(text) || isIPv6(text),
-    hint("must be a host name or address without port or scheme"),
-  );
+  .refine(isHost, hint(`must be ${HOST} without port, scheme or zone (%eth0)`));
 
 /** `host:port`; an IPv6 address in brackets. */
 export const hostAndPort = (purpose: string) =>
   z
     .string(hint("is missing; set host:port"))
-    .refine((text) => isAuthority(text, "with port"), hint(`must be host:port, or [IPv6 address]:port, ${purpose}`));
+    .refine(
+      (text) => isAuthority(text, "with port"),
+      hint(`must be host:port, or [IPv6 address]:port without a zone (%eth0), ${purpose}`),
+    );
 
 interface HttpUrl {
   /** What to do instead of putting a login into the URL. */
@@ -35,36 +47,39 @@ interface HttpUrl {
   path?: boolean;
 }
 
-/** An http or https URL without login, query and fragment. In the settings it has no slash at its end. */
+/** An http or https URL without login, query and fragment. In the settings its scheme and host are lower case, and it has no slash at its end. */
 export const httpUrl = ({ login, path = true }: HttpUrl) =>
   z
     .string(hint("is missing; set an address such as https://host:port"))
-    .transform((url) => url.replace(/\/+$/, ""))
+    .transform((url) => url.replace(/\/+$/, "").replace(/^https?:\/\/[^/?#]*/i, (origin) => origin.toLowerCase()))
     .superRefine((url, context) => {
       const complain = (message: string) => context.addIssue({ code: "custom", message });
-      const [, authority = "", below = ""] = /^https?:\/\/([^/?#]*)(.*)$/i.exec(url) ?? [];
+      const [, authority = "", below = ""] = /^https?:\/\/([^/?#]*)(.*)$/.exec(url) ?? [];
       // Also where a password has a slash in it, so that it looks like a path.
       if (url.includes("@")) return complain(`must not hold a login; ${login}`);
-      if (!isAuthority(authority, "perhaps a port")) {
+      if (!isAuthority(authority, "perhaps a port") || (below !== "" && !path)) {
         return complain(
-          `must be http:// or https://, a host and an optional port${path ? " and path" : ", nothing more"}`,
+          `must be http:// or https://, ${HOST} (IPv6 in brackets, without a zone) and an optional port${path ? " and path" : ", nothing more"}`,
         );
       }
-      if (below !== "" && !path)
-        return complain("must be http:// or https://, a host and an optional port, nothing more");
       if (!/^(\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$/.test(below)) {
         return complain("must have a plain path, such as /grafana, without query, fragment or percent signs");
       }
     });
 
 /** A Docker Engine by ssh, or on this machine. */
-export const engineAddress = z.string(hint("is missing; set ssh://user@host[:port] or unix:///path")).refine((text) => {
-  if (/^unix:\/\/\/\S+$/.test(text)) return true;
-  const [, user = "", authority = ""] = /^ssh:\/\/([^@/]+)@(.+)$/.exec(text) ?? [];
-  return (
-    /^[A-Za-z0-9._][A-Za-z0-9._-]*$/.test(user) && /^[^-]/.test(authority) && isAuthority(authority, "perhaps a port")
-  );
-}, hint("must be ssh://user@host[:port] or unix:///path of a Docker Engine"));
+export const engineAddress = z.string(hint("is missing; set ssh://user@host[:port] or unix:///path")).refine(
+  (text) => {
+    if (/^unix:\/\/\/\S+$/.test(text)) return true;
+    const [, user = "", authority = ""] = /^ssh:\/\/([^@/]+)@(.+)$/.exec(text) ?? [];
+    return (
+      /^[A-Za-z0-9._][A-Za-z0-9._-]*$/.test(user) && /^[^-]/.test(authority) && isAuthority(authority, "perhaps a port")
+    );
+  },
+  hint(
+    `must be ssh://user@host[:port] with ${HOST} (IPv6 in brackets, without a zone), or unix:///path, of a Docker Engine`,
+  ),
+);
 
 /** An image by digest, in the program's one spelling: without tag, with its registry. */
 export const digestImage = (what: string) =>

@@ -27,8 +27,8 @@ describe("addresses in the configuration", () => {
     });
 
     const wrong: [Record<string, string>, RegExp][] = [
-      [{ "audit:databaseHost": "2001:db8::5::6" }, /^audit:databaseHost must be a host name or address/],
-      [{ "audit:databaseHost": "[2001:db8::5]:5432" }, /^audit:databaseHost must be a host name or address/],
+      [{ "audit:databaseHost": "2001:db8::5::6" }, /^audit:databaseHost must be a valid host name or address/],
+      [{ "audit:databaseHost": "[2001:db8::5]:5432" }, /^audit:databaseHost must be a valid host name or address/],
       [{ "audit:hostAddress": "ssh://deploy@2001:db8::5" }, /^audit:hostAddress must be ssh:/],
       [{ "audit:metricsAddress": "2001:db8::7:9145" }, /^audit:metricsAddress must be host:port, or \[IPv6/],
       [{ "audit:metricsAddress": "[2001:db8::7]" }, /^audit:metricsAddress must be host:port/],
@@ -86,6 +86,18 @@ describe("addresses in the configuration", () => {
       }
     }
 
+    it("has its scheme and host in lower case, so that HTTP:// is no way round a check", () => {
+      assert.equal(
+        read({ "audit:vaultAddress": "HTTPS://Vault.Example.test/Team" }).vaultAddress,
+        "https://vault.example.test/Team",
+      );
+      const [clear = "", ...more] = problems({ "audit:serviceUrl": "HTTP://audit.example.test" });
+      assert.match(clear, /^audit:serviceUrl begins with http:/);
+      assert.deepEqual(more, []);
+      const tls = { "audit:tls": "vault", "audit:tlsPkiRole": "edge" };
+      assert.deepEqual(problems({ ...tls, "audit:serviceUrl": "HTTPS://audit.example.test" }), []);
+    });
+
     for (const url of [
       "https://host/x?y=1",
       "https://host/x#y",
@@ -100,6 +112,42 @@ describe("addresses in the configuration", () => {
     ]) {
       it(`is refused as ${url}`, () => assert.equal(problems({ "audit:grafanaUrl": url }).length, 1));
     }
+  });
+
+  describe("a host that no URL parser takes, or that it takes for another,", () => {
+    const hosts = [
+      "10.0.0.256",
+      "999.1.2.3",
+      "1.2.3.4.5",
+      "1.2.3",
+      "010.0.0.1",
+      "xn--a.test",
+      "db.1",
+      "[fe80::1%25eth0]",
+      "[fe80::1%eth0]",
+    ];
+    const keys: [string, (host: string) => string][] = [
+      ["databaseHost", (host) => host],
+      ["databaseAdminHost", (host) => host.replace(/[[\]]/g, "")],
+      ["vaultAddress", (host) => `https://${host}:8200`],
+      ["serviceUrl", (host) => `https://${host}`],
+      ["metricsAddress", (host) => `${host}:9145`],
+      ["hostAddress", (host) => `ssh://deploy@${host}`],
+    ];
+    for (const [key, spell] of keys) {
+      it(`is refused by name as ${key}`, () => {
+        for (const host of hosts) {
+          const [first = "", ...more] = problems({ [`audit:${key}`]: spell(host) });
+          assert.match(first, new RegExp(`^audit:${key} must be `), host);
+          assert.deepEqual(more, [], host);
+        }
+      });
+    }
+
+    it("is not an address, a name with digits, or one with a dot at its end", () => {
+      for (const host of ["10.0.0.25", "db1.example.test", "3com.example", "db.example.test.", "my_db"])
+        assert.deepEqual(problems({ "audit:databaseHost": host, "audit:vaultAddress": `https://${host}:8200` }), []);
+    });
   });
 
   describe("an image", () => {

@@ -103,12 +103,12 @@ describe("configuration", () => {
     [
       "a host without user",
       { "audit:hostAddress": "ssh://vm2" },
-      "audit:hostAddress must be ssh://user@host[:port] or unix:///path of a Docker Engine",
+      "audit:hostAddress must be ssh://user@host[:port] with a valid host name or address (IPv6 in brackets, without a zone), or unix:///path, of a Docker Engine",
     ],
     [
       "an option in the host's place",
       { "audit:hostAddress": "ssh://-oProxyCommand=x@vm2;id" },
-      "audit:hostAddress must be ssh://user@host[:port] or unix:///path of a Docker Engine",
+      "audit:hostAddress must be ssh://user@host[:port] with a valid host name or address (IPv6 in brackets, without a zone), or unix:///path, of a Docker Engine",
     ],
     [
       "an unknown owner of Vault's policies",
@@ -118,7 +118,7 @@ describe("configuration", () => {
     [
       "an address with a path",
       { "audit:serviceUrl": "https://audit.example.test/v1" },
-      "audit:serviceUrl must be http:// or https://, a host and an optional port, nothing more",
+      "audit:serviceUrl must be http:// or https://, a valid host name or address (IPv6 in brackets, without a zone) and an optional port, nothing more",
     ],
     [
       "a list that is none",
@@ -245,7 +245,7 @@ describe("configuration", () => {
     [
       "a metrics address with scheme",
       { "audit:metricsAddress": "http://vm2:9145" },
-      "audit:metricsAddress must be host:port, or [IPv6 address]:port, as Prometheus reaches the edge's metrics listener",
+      "audit:metricsAddress must be host:port, or [IPv6 address]:port without a zone (%eth0), as Prometheus reaches the edge's metrics listener",
     ],
   ];
   for (const [what, change, message] of rules) {
