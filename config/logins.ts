@@ -1,4 +1,6 @@
+import { fitsHeader, UNFIT } from "../components/header-text";
 import { prometheusLogin } from "../tools/prometheus-api";
+import { hasControl } from "./values";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -8,8 +10,12 @@ const LOGINS = [
   ...["AUDIT_PROMETHEUS_USERNAME", "AUDIT_PROMETHEUS_PASSWORD", "AUDIT_PROMETHEUS_TOKEN"],
 ] as const;
 
+/** Those that may have any character but control characters; the program itself takes the line break at the end of the last one away. */
+const PASSWORDS = ["PGPASSWORD", "AUDIT_PROMETHEUS_USERNAME", "AUDIT_PROMETHEUS_PASSWORD", "AUDIT_REGISTRY_PASSWORD"];
+
 /**
- * A login that was read from a file or pasted may bring a line break along, and the server's refusal then blames the login.
+ * A login that was read from a file or pasted may bring a line break along, and the server's refusal then blames the login, or the
+ * client's repeats it.
  *
  * @returns one sentence a mistake, which does not repeat the value
  */
@@ -17,8 +23,12 @@ export function loginProblems(env: Environment): string[] {
   const blanks = LOGINS.filter((name) => env[name] !== undefined && env[name] !== env[name].trim()).map(
     (name) => `${name} (environment) begins or ends with a blank or a line break; export it again without`,
   );
+  const broken = PASSWORDS.filter((name) => hasControl(env[name]?.trim() ?? "")).map(
+    (name) => `${name} (environment) has a line break or another control character within it; export it again without`,
+  );
+  const token = fitsHeader(env.VAULT_TOKEN?.trim() ?? "") ? [] : [`VAULT_TOKEN (environment) ${UNFIT}`];
   const login = prometheusLogin(env);
-  return [...blanks, ...grafanaProblems(env), ...(typeof login === "string" ? [login] : [])];
+  return [...blanks, ...token, ...broken, ...grafanaProblems(env), ...(typeof login === "string" ? [login] : [])];
 }
 
 /** Grafana's plugin keeps GRAFANA_AUTH in the state when it logs in with it, so the login is a header (docs/decisions/0125). */
@@ -37,7 +47,12 @@ function grafanaProblems({ GRAFANA_AUTH: auth = "", GRAFANA_HTTP_HEADERS: header
     parsed = undefined;
   }
   const names = typeof parsed === "object" && parsed !== null ? Object.keys(parsed) : [];
-  const texts = names.length > 0 && Object.values(parsed as object).every((value) => typeof value === "string");
-  if (texts && names.some((name) => name.toLowerCase() === "authorization")) return [];
+  const values: unknown[] = names.length > 0 ? Object.values(parsed as object) : [];
+  const texts = values.filter((value) => typeof value === "string");
+  if (names.some((name) => name.toLowerCase() === "authorization") && texts.length === values.length) {
+    return texts.every((text) => fitsHeader(text)) && names.every((name) => /^[\w-]+$/.test(name))
+      ? []
+      : [`GRAFANA_HTTP_HEADERS (environment) ${UNFIT}`];
+  }
   return [`GRAFANA_HTTP_HEADERS (environment) must be the JSON of headers with the login, for example ${form}`];
 }

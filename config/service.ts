@@ -2,14 +2,24 @@ import { secret, type Output } from "@pulumi/pulumi";
 import { z } from "zod";
 import { digestImage } from "./addresses";
 import { NAMESPACE } from "./errors";
-import { hint, list, optional, wholeNumber, type GroupOf, trueOrFalse } from "./values";
+import { hasControl, hint, list, wholeNumber, type GroupOf, trueOrFalse } from "./values";
+
+/** A login from a file ends with a line break, and that of an empty file is nothing else. */
+const oneLine = z
+  .string()
+  .trim()
+  .refine(
+    (text) => !hasControl(text),
+    hint("has a line break or another control character within it; set it again without"),
+  )
+  .transform((text) => (text === "" ? undefined : text))
+  .optional();
 
 /** The service: its image and how the VM pulls it, its replicas, who may send events. */
 export const service = {
   image: digestImage("service's"),
-  registryUsername: optional(z.string()),
-  // A password from a file ends with a line break.
-  registryPassword: optional(z.string().trim()),
+  registryUsername: oneLine,
+  registryPassword: oneLine,
   replicas: wholeNumber(1, 16).default(2),
   memory: wholeNumber(64, 65536).default(256),
   reloadOn: z.enum(["admin", "main"], hint("must be admin or main")).default("admin"),

@@ -2,6 +2,9 @@ import { z } from "zod";
 
 export const hint = (text: string) => ({ error: text });
 
+/** Line breaks and their like, which no name and no password of one line has. */
+export const hasControl = (text: string): boolean => /\p{Cc}/u.test(text);
+
 export const wholeNumber = (low: number, high: number) =>
   z
     .string(hint(`is missing; set a whole number from ${low} to ${high}`))

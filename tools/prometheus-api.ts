@@ -1,3 +1,4 @@
+import { fitsHeader, headersOf, UNFIT } from "../components/header-text";
 import { authorityHint } from "../components/unknown-authority";
 
 /** The parts of Prometheus's HTTP API that the program's checks ask: https://prometheus.io/docs/prometheus/latest/querying/api/ */
@@ -28,20 +29,21 @@ export interface RuleGroup {
   rules: Rule[];
 }
 
-type Headers = Readonly<Record<string, string>>;
-
 /**
  * The login for Prometheus, where a proxy before it asks for one: AUDIT_PROMETHEUS_TOKEN, or AUDIT_PROMETHEUS_USERNAME and
  * AUDIT_PROMETHEUS_PASSWORD. It is in the environment alone: what is in a URL or an input stands in logs and in the state.
  *
- * @returns headers, none without a login; or a sentence that says which variable is missing or too much
+ * @returns headers, none without a login; or a sentence that says which variable is missing, too much or no header, without its value
  */
-export function prometheusLogin(env: Readonly<Record<string, string | undefined>>): Headers | string {
+export function prometheusLogin(
+  env: Readonly<Record<string, string | undefined>>,
+): Readonly<Record<string, string>> | string {
   const { AUDIT_PROMETHEUS_TOKEN: token = "", AUDIT_PROMETHEUS_USERNAME: user = "" } = env;
   const { AUDIT_PROMETHEUS_PASSWORD: password = "" } = env;
   if (token !== "" && (user !== "" || password !== ""))
     return "AUDIT_PROMETHEUS_TOKEN and AUDIT_PROMETHEUS_USERNAME (environment): set one login for Prometheus, not both";
-  if (token !== "") return { authorization: `Bearer ${token}` };
+  if (!fitsHeader(token.trim())) return `AUDIT_PROMETHEUS_TOKEN (environment) ${UNFIT}`;
+  if (token !== "") return { authorization: `Bearer ${token.trim()}` };
   if (user === "" && password === "") return {};
   if (user === "" || password === "") {
     const [missing, given] = user === "" ? ["USERNAME", "PASSWORD"] : ["PASSWORD", "USERNAME"];
@@ -64,7 +66,7 @@ export class PrometheusApi {
   ) {
     const login = prometheusLogin(env);
     if (typeof login === "string") throw new Error(login);
-    this.#headers = login;
+    this.#headers = headersOf(login);
   }
 
   /** The targets that are scraped, and Prometheus's own time, in ms: this machine's clock may be another. */

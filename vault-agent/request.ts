@@ -1,3 +1,4 @@
+import { fitsHeader, headersOf, UNFIT } from "../components/header-text";
 import { authorityHint } from "../components/unknown-authority";
 
 /** Vault refused, or does not answer. */
@@ -15,6 +16,13 @@ function setting(name: string, cure: string): string {
   // A token from a file or a form may end with a line break, which no header takes.
   const value = process.env[name]?.trim();
   if (value === undefined || value === "") throw new VaultFailure(`${name} is not set; ${cure}`);
+  return value;
+}
+
+/** A setting of which every character is printable ASCII: it becomes a header, or part of the address. */
+function plainSetting(name: string, cure: string): string {
+  const value = setting(name, cure);
+  if (!fitsHeader(value)) throw new VaultFailure(`${name} ${UNFIT}`);
   return value;
 }
 
@@ -43,19 +51,22 @@ export async function vaultRequest(
   body?: object,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Record<string, unknown> | undefined> {
-  const address = setting("VAULT_ADDR", "set it to Vault's address, for example https://vault.example.com:8200");
-  const token = setting("VAULT_TOKEN", "log in to Vault, for example with `vault login`, and export the token");
-  const namespace = process.env.VAULT_NAMESPACE?.trim();
+  const address = plainSetting("VAULT_ADDR", "set it to Vault's address, for example https://vault.example.com:8200");
+  if (address.includes("@"))
+    throw new VaultFailure("VAULT_ADDR must not hold a login; the token comes from VAULT_TOKEN");
+  const token = plainSetting("VAULT_TOKEN", "log in to Vault, for example with `vault login`, and export the token");
+  const namespace = process.env.VAULT_NAMESPACE?.trim() ? plainSetting("VAULT_NAMESPACE", "") : undefined;
+  const sent = headersOf({
+    "X-Vault-Token": token,
+    "X-Vault-Request": "true",
+    ...(namespace === undefined ? {} : { "X-Vault-Namespace": namespace }),
+    ...headers,
+  });
   let response: Response;
   try {
     response = await fetch(`${address.replace(/\/+$/, "")}/v1/${path}`, {
       method,
-      headers: {
-        "X-Vault-Token": token,
-        "X-Vault-Request": "true",
-        ...(namespace ? { "X-Vault-Namespace": namespace } : {}),
-        ...headers,
-      },
+      headers: sent,
       body: body === undefined ? undefined : JSON.stringify(body),
       signal: AbortSignal.timeout(30_000),
     });

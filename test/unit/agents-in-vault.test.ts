@@ -101,6 +101,30 @@ describe("what the agents need in Vault, made by bootstrap", () => {
     process.env.VAULT_TOKEN = "a-token";
   });
 
+  it("is not asked with a login that no header takes, and the refusal does not repeat it", async () => {
+    await preview(false);
+    for (const [name, value] of [
+      ["VAULT_TOKEN", "WARNING! x\nhvs.SECRET"],
+      ["VAULT_TOKEN", "hvs.SECRET\u2026"],
+      ["VAULT_NAMESPACE", "team\nSECRET"],
+    ] as const) {
+      const before = process.env[name];
+      process.env[name] = value;
+      try {
+        await assert.rejects(find(), {
+          message: `${name} has a line break or another character within it that a header cannot have; set it again without. Nothing was changed.`,
+        });
+      } finally {
+        if (before === undefined) delete process.env[name];
+        else process.env[name] = before;
+      }
+    }
+    await assert.rejects(findInVault("bootstrap", { address: "http://u:SECRET@127.0.0.1:1" }, stack, settings), {
+      message: "VAULT_ADDR must not hold a login; the token comes from VAULT_TOKEN. Nothing was changed.",
+    });
+    assert.deepEqual(requests, []);
+  });
+
   it("is not asked for where the program writes it itself", async () => {
     status = 403;
     assert.deepEqual(await findInVault("program", { address }, stack, settings), { owner: "program", readable: true });

@@ -67,6 +67,15 @@ describe("Prometheus below a path, behind a login", () => {
     }
   });
 
+  it("is not asked with a token that no header takes, and the refusal does not repeat it", () => {
+    for (const token of ["x\nSECRET", "SECRET\u2026"]) {
+      assert.throws(() => new PrometheusApi(url, { AUDIT_PROMETHEUS_TOKEN: token }), {
+        message:
+          "AUDIT_PROMETHEUS_TOKEN (environment) has a line break or another character within it that a header cannot have; set it again without",
+      });
+    }
+  });
+
   it("has one login, whole, or none; what is wrong is refused before anything is made", () => {
     assert.deepEqual(prometheusLogin({}), {});
     const wrong = [
