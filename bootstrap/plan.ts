@@ -1,5 +1,12 @@
 import type { VaultPlan } from "../vault-agent/plan";
-import { CERTIFICATE_AGENT, planAgents, rule, SERVICE_AGENT } from "../vault-agent/rights";
+import {
+  APPROLE_MOUNT,
+  CERTIFICATE_AGENT,
+  DATABASE_MOUNT,
+  planAgents,
+  rule,
+  SERVICE_AGENT,
+} from "../vault-agent/rights";
 import { stackInVault, type VaultSettings } from "./settings";
 
 /** What a pipeline's job logs in for; each has a role `audit-ci-<purpose>` and a secret of its own (docs/decisions/0052). */
@@ -60,10 +67,10 @@ export function planVault(settings: VaultSettings): VaultPlan {
     engines: {
       [kvMount]: { type: "kv", options: { version: "2" } },
       [transitMount]: { type: "transit" },
-      [settings.databaseMount]: { type: "database" },
+      [DATABASE_MOUNT]: { type: "database" },
       ...(ssh === null ? {} : { [ssh.mount]: { type: "ssh" } }),
     },
-    methods: { [settings.appRoleMount]: { type: "approle" }, [settings.jwtMount]: { type: "jwt" } },
+    methods: { [APPROLE_MOUNT]: { type: "approle" }, [settings.jwtMount]: { type: "jwt" } },
     policies: {
       ...agents.policies,
       [DEPLOYER]: deployerPolicy(settings),
@@ -80,7 +87,7 @@ export function planVault(settings: VaultSettings): VaultPlan {
       {
         // By default five refusals shut a role out for a quarter of an hour. Nobody guesses a secret_id, so that protects from
         // nothing; but an agent whose secret_id has ended goes on trying, and would keep the next one out (docs/decisions/0075).
-        path: `sys/auth/${settings.appRoleMount}/tune`,
+        path: `sys/auth/${APPROLE_MOUNT}/tune`,
         body: { user_lockout_disable: true },
         send: { user_lockout_config: { lockout_disable: true } },
       },
@@ -125,7 +132,7 @@ function signing(path: string): string {
  * policies and roles that are made here and writes none, since whoever may write one may grant anything with it.
  */
 function deployerPolicy(settings: VaultSettings): string {
-  const { kvMount, servicePath, transitMount, transitKey, appRoleMount, databaseMount } = settings;
+  const { kvMount, servicePath, transitMount, transitKey } = settings;
   const below = `${servicePath}/*`;
   return [
     "# The service's secrets.",
@@ -134,7 +141,7 @@ function deployerPolicy(settings: VaultSettings): string {
     ...["delete", "undelete", "destroy"].map((verb) => rule(`${kvMount}/${verb}/${below}`, "update")),
     "# The Vault Agents beside the service and the edge: what they may is read, their secret_ids are issued and ended.",
     ...[SERVICE_AGENT, CERTIFICATE_AGENT].flatMap((name) => {
-      const role = `auth/${appRoleMount}/role/${name}`;
+      const role = `auth/${APPROLE_MOUNT}/role/${name}`;
       return [
         rule(`sys/policies/acl/${name}`, "read"),
         rule(role, "read"),
@@ -145,11 +152,11 @@ function deployerPolicy(settings: VaultSettings): string {
     }),
     "# Credentials of the database that Vault makes (audit:databaseCredentials: dynamic). A deploy gives Vault the password of Vault's",
     "# own login and has it changed at once. To which server Vault talks, and what it does there, is not a deploy's to say.",
-    passwordOnly(`${databaseMount}/config/${SERVICE_AGENT}`),
-    rule(`${databaseMount}/roles/${SERVICE_AGENT}`, "read"),
-    rule(`${databaseMount}/rotate-root/${SERVICE_AGENT}`, "update"),
+    passwordOnly(`${DATABASE_MOUNT}/config/${SERVICE_AGENT}`),
+    rule(`${DATABASE_MOUNT}/roles/${SERVICE_AGENT}`, "read"),
+    rule(`${DATABASE_MOUNT}/rotate-root/${SERVICE_AGENT}`, "update"),
     "# When the program gives that up, the credentials end before what has made them is gone. Vault asks for sudo here.",
-    rule(`sys/leases/revoke-prefix/${databaseMount}/creds/${SERVICE_AGENT}`, "update", "sudo"),
+    rule(`sys/leases/revoke-prefix/${DATABASE_MOUNT}/creds/${SERVICE_AGENT}`, "update", "sudo"),
     "# Which mounts there are; the plugin looks a mount up before it writes to it.",
     ...["sys/mounts", `sys/mounts/${kvMount}`, "sys/auth"].map((path) => rule(path, "read")),
     "# Encrypts the secrets in the stack's state.",

@@ -1,8 +1,11 @@
 import { z } from "zod";
 import { readCertificateAuthority } from "../components/certificate-authority";
 import { isKeptByVault, KEPT_BY_VAULT } from "../components/vault-paths";
+import { host } from "../config/addresses";
+import { databaseName, pkiRole, vaultMount, vaultPath } from "../config/names";
+import { range } from "../config/values";
 import { SetupError } from "../vault-agent/plan";
-import type { StackInVault } from "../vault-agent/rights";
+import { APPROLE_MOUNT, DATABASE_MOUNT, type StackInVault } from "../vault-agent/rights";
 
 const path = z
   .string()
@@ -45,39 +48,38 @@ const schema = z.strictObject({
   audience: address,
   /** What is deployed: protected tags, or the protected default branch of a repository for deployments. */
   deployFrom: z.enum(["tag", "branch"]).default("tag"),
-  kvMount: engine.default("secret"),
+  /** `audit:vaultMount`. */
+  kvMount: vaultMount("a KV version 2 mount").default("secret"),
   /** First part of `audit:vaultPath`. */
-  servicePath: path.default("audit-svc"),
+  servicePath: vaultPath.default("audit-svc"),
   ciPath: path.default("ci/audit"),
   transitMount: engine.default("transit"),
   /** Key that encrypts the secrets in the stack's state. */
   transitKey: name.default("pulumi"),
-  appRoleMount: path.default("approle"),
   jwtMount: path.default("jwt"),
-  databaseMount: engine.default("database"),
   /** Vault as a certificate authority for logins to VM2; null: the pipeline has a key of its own. */
   ssh: z
     .strictObject({ mount: engine.default("ssh"), role: name.default("vm2"), user: name.default("deploy") })
     .nullable()
     .prefault({}),
-  /** What the stack's file says under these keys (`audit:vaultPath` and so on): what the agents on VM2 shall be allowed. */
+  /**
+   * What the stack's file says under these keys (`audit:vaultPath` and so on): what the agents on VM2 shall be allowed. The same is
+   * valid as there.
+   */
   stack: z
     .strictObject({
-      vaultPath: path.default("audit-svc/vm2"),
-      hostCidr: z.union([z.cidrv4(), z.cidrv6()], "must be an address range such as 10.0.0.20/32").optional(),
+      vaultPath: vaultPath.default("audit-svc/vm2"),
+      hostCidr: range.optional(),
       databaseCredentials: z.enum(["static", "dynamic"]).default("static"),
-      databaseHost: z.string().min(1).optional(),
+      databaseHost: host.optional(),
       databasePort: z.int().min(1).max(65535).default(5432),
-      databaseName: z
-        .string()
-        .regex(/^[a-z][a-z0-9_]{0,40}$/, "must be 1 to 41 small letters, digits or underscores, a letter first")
-        .default("audit"),
+      databaseName: databaseName.default("audit"),
       databaseSslMode: z.enum(["disable", "require", "verify-full"]).default("verify-full"),
       /** Authority that signed PostgreSQL's certificate, for Vault; PEM file. */
       caFile: authority.optional(),
       tls: z.enum(["off", "files", "vault"]).default("off"),
-      tlsPkiMount: path.default("pki"),
-      tlsPkiRole: name.optional(),
+      tlsPkiMount: vaultMount("Vault's PKI").default("pki"),
+      tlsPkiRole: pkiRole.optional(),
     })
     .prefault({}),
 });
@@ -95,11 +97,17 @@ export function parseVaultSettings(value: unknown, source: string): VaultSetting
 }
 
 /** Two of a kind cannot be at one path: one would be taken for the other. */
-function sharedPaths({ kvMount, transitMount, databaseMount, ssh, appRoleMount, jwtMount }: VaultSettings): string[] {
-  const engines = { kvMount, transitMount, databaseMount, ...(ssh === null ? {} : { "ssh.mount": ssh.mount }) };
-  return [engines, { appRoleMount, jwtMount }].flatMap((kind) =>
+function sharedPaths({ kvMount, transitMount, ssh, jwtMount, stack }: VaultSettings): string[] {
+  const engines = {
+    ...{ "the database engine": DATABASE_MOUNT, kvMount, transitMount },
+    ...(ssh === null ? {} : { "ssh.mount": ssh.mount }),
+    ...(stack.tls === "vault" ? { "stack.tlsPkiMount": stack.tlsPkiMount } : {}),
+  };
+  return [engines, { AppRole: APPROLE_MOUNT, jwtMount }].flatMap((kind) =>
     Object.entries(kind).flatMap(([key, path], index, all) =>
-      all.slice(0, index).flatMap(([other, taken]) => (taken === path ? [`${key}: must differ from ${other}`] : [])),
+      all
+        .slice(0, index)
+        .flatMap(([other, taken]) => (taken === path ? [`${key}: must differ from ${other} (${path})`] : [])),
     ),
   );
 }
@@ -127,17 +135,17 @@ function contradictions({ servicePath, stack }: VaultSettings): string[] {
 }
 
 /** What the agents of the stack need in Vault. */
-export function stackInVault({ kvMount, appRoleMount, databaseMount, stack }: VaultSettings): StackInVault {
+export function stackInVault({ kvMount, stack }: VaultSettings): StackInVault {
   const { databaseHost: host, databasePort: port, databaseName: name, databaseSslMode: sslMode } = stack;
   return {
     kvMount,
-    appRoleMount,
+    appRoleMount: APPROLE_MOUNT,
     vaultPath: stack.vaultPath,
     boundCidrs: stack.hostCidr === undefined ? undefined : [stack.hostCidr],
     ...(stack.databaseCredentials === "dynamic" && host !== undefined
       ? {
           database: {
-            ...{ mount: databaseMount, host, port, name, sslMode },
+            ...{ mount: DATABASE_MOUNT, host, port, name, sslMode },
             ...(sslMode === "verify-full" && stack.caFile !== undefined ? { authority: stack.caFile.pem } : {}),
           },
         }

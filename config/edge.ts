@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { CertificateSource } from "../components/edge-certificate";
 import { digestImage, hostAndPort, httpUrl } from "./addresses";
 import { NAMESPACE } from "./errors";
-import { vaultMount } from "./names";
+import { pkiRole, vaultMount } from "./names";
 import { addressOrRange, hint, list, optional, trueOrFalse, wholeNumber, type GroupOf } from "./values";
 
 /** An IPv6 address has a colon, one of IPv4 has none; that it is an address at all is looked at elsewhere. */
@@ -19,9 +19,7 @@ export const edge = {
   tlsCertificateFile: optional(z.string()),
   tlsKeyFile: optional(z.string()),
   tlsPkiMount: vaultMount("Vault's PKI").default("pki"),
-  tlsPkiRole: optional(
-    z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, hint("must be the name of a role of Vault's PKI")),
-  ),
+  tlsPkiRole: optional(pkiRole),
   tlsPkiTtl: z
     .string()
     .regex(/^[1-9]\d*[smh]$/, hint("must be a time such as 72h"))

@@ -1,4 +1,4 @@
-import type { StackInVault } from "../vault-agent/rights";
+import { APPROLE_MOUNT, DATABASE_MOUNT, type StackInVault } from "../vault-agent/rights";
 import { certificateSource, type edge } from "./edge";
 import type { database } from "./database";
 import type { host } from "./host";
@@ -20,7 +20,7 @@ export function inVault(
   const dynamic = settings.databaseCredentials === "dynamic";
   const authority = databaseSslMode === "verify-full" ? settings.caFile : undefined;
   const database = {
-    mount: "database",
+    mount: DATABASE_MOUNT,
     host: databaseHost,
     port: databasePort,
     name: databaseName,
@@ -31,7 +31,7 @@ export function inVault(
     stack: {
       kvMount: vaultMount,
       vaultPath,
-      appRoleMount: "approle",
+      appRoleMount: APPROLE_MOUNT,
       boundCidrs: hostCidr === undefined ? undefined : [hostCidr],
       ...(dynamic ? { database } : {}),
       ...(certificate === undefined ? {} : { certificate }),

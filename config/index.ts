@@ -1,5 +1,6 @@
 import { runtime } from "@pulumi/pulumi";
 import { z } from "zod";
+import { DATABASE_MOUNT } from "../vault-agent/rights";
 import { database, databaseContradictions } from "./database";
 import { edge, edgeContradictions } from "./edge";
 import { ConfigError, NAMESPACE } from "./errors";
@@ -87,7 +88,7 @@ function sharedMounts({ vaultMount, tls, tlsPkiMount, databaseCredentials }: Set
   const taken = [
     ...(tls === "vault" ? [[tlsPkiMount, `${NAMESPACE}:tlsPkiMount`]] : []),
     ...(databaseCredentials === "dynamic"
-      ? [["database", `the database engine of ${NAMESPACE}:databaseCredentials`]]
+      ? [[DATABASE_MOUNT, `the database engine of ${NAMESPACE}:databaseCredentials`]]
       : []),
   ];
   return taken

@@ -56,3 +56,8 @@ export const vaultPath = z
     segments("[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?"),
     hint("must be a path without slashes at its ends, for example audit-svc/vm2"),
   );
+
+/** Name of a role of Vault's PKI. */
+export const pkiRole = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, hint("must be the name of a role of Vault's PKI"));

@@ -56,7 +56,7 @@ export async function applyVaultPlan(request: VaultRequest, plan: VaultPlan, che
         await change(`${kind} ${path}: enabled as ${wanted.type}`, `${list}/${path}`, wanted);
       } else if (found.type !== wanted.type) {
         throw new SetupError(
-          `Vault has a ${kind} of type ${found.type} at ${path}, and ${wanted.type} is needed; set another path for it.`,
+          `Vault has a ${kind} of type ${found.type} at ${path}, and ${wanted.type} is needed there; move it, or set another path where the settings have one.`,
         );
       } else if (wanted.options !== undefined && found.options?.version !== wanted.options.version) {
         throw new SetupError(

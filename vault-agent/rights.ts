@@ -8,6 +8,10 @@ export const SECRET_ID_TTL = 30 * 24 * 3600;
 export const SERVICE_AGENT = "audit-svc";
 export const CERTIFICATE_AGENT = "audit-edge-certificate";
 
+/** Where the program looks for the auth method of the agents and for the database engine. */
+export const APPROLE_MOUNT = "approle";
+export const DATABASE_MOUNT = "database";
+
 /** Whoever logs in to Vault by AppRole, and what for. */
 export interface AgentRights {
   /** The one policy, as HCL; the right to renew and to look up its own token is added. */

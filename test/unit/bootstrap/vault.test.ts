@@ -4,8 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { applyVaultPlan, type VaultRequest } from "../../../vault-agent/plan";
 import { planVault } from "../../../bootstrap/plan";
-import { parseVaultSettings } from "../../../bootstrap/settings";
+import { parseVaultSettings, stackInVault } from "../../../bootstrap/settings";
+import { inVault, parseSettings } from "../../../config";
 import { Authority } from "../support/authority";
+import { good, problems } from "../support/settings";
 
 const given = {
   gitlab: { url: "https://gitlab.example.test", project: "team/audit", projectId: 42 },
@@ -170,7 +172,8 @@ describe("Vault's set-up for the program and its pipeline", () => {
   it("refuses a path that is taken by another engine", async () => {
     const { request } = vault({ "sys/mounts": { "database/": { type: "kv" } } });
     await assert.rejects(applyVaultPlan(request, planVault(settings())), {
-      message: "Vault has a secrets engine of type kv at database, and database is needed; set another path for it.",
+      message:
+        "Vault has a secrets engine of type kv at database, and database is needed there; move it, or set another path where the settings have one.",
     });
   });
 
@@ -229,9 +232,12 @@ describe("Vault's set-up for the program and its pipeline", () => {
   const refused: [object, string][] = [
     [{ kvMount: "sys" }, "kvMount: must not begin with sys, auth, identity, cubbyhole: there Vault itself answers"],
     [{ transitMount: "identity/keys" }, "transitMount: must not begin with sys, auth, identity, cubbyhole: there Vault itself answers"],
-    [{ transitMount: "secret" }, "transitMount: must differ from kvMount"],
-    [{ jwtMount: "approle" }, "jwtMount: must differ from appRoleMount"],
-    [{ kvMount: "team//secret" }, "kvMount: must be a path without slashes at its ends"],
+    [{ transitMount: "secret" }, "transitMount: must differ from kvMount (secret)"],
+    [{ jwtMount: "approle" }, "jwtMount: must differ from AppRole (approle)"],
+    [{ kvMount: "database" }, "kvMount: must differ from the database engine (database)"],
+    [{ stack: { tls: "vault", tlsPkiRole: "edge", tlsPkiMount: "secret" } }, "stack.tlsPkiMount: must differ from kvMount (secret)"],
+    [{ appRoleMount: "roles", databaseMount: "db" }, "appRoleMount, databaseMount: there is no such setting; docs/guide.md lists them"],
+    [{ kvMount: "team//secret" }, "kvMount: must be the path of a KV version 2 mount, without slashes at its ends"],
     [{ audience: "https://robot:word@vault.example.test" }, "audience: must be http:// or https://, without a login, and without a slash at its end"],
   ]; // prettier-ignore
   for (const [change, message] of refused) {
@@ -241,6 +247,48 @@ describe("Vault's set-up for the program and its pipeline", () => {
       });
     });
   }
+
+  describe("takes and refuses under stack what the stack's own settings do", () => {
+    const context = { databaseCredentials: "dynamic", databaseHost: "db", tls: "vault", tlsPkiRole: "edge" };
+    const cases: [key: string, taken: string[], refused: string[]][] = [
+      ["vaultPath", ["audit-svc/vm2", "audit-svc/a_b/C"], ["audit-svc/-x", "audit-svc/x_", "audit-svc//x"]],
+      ["hostCidr", ["10.0.0.20/32", "2001:db8::/64"], ["10.0.0.20", "10.0.0.0/33"]],
+      [
+        "databaseHost",
+        ["db.example.test", "2001:db8::5", "[2001:db8::5]"],
+        ["db:5432", "fe80::1%eth0", "1.2.3", "a b"],
+      ],
+      ["databaseName", ["audit", "a_1"], ["postgres", "pg_x", "Audit", "pgbouncer"]],
+      ["databaseSslMode", ["disable", "require", "verify-full"], ["prefer"]],
+      ["tlsPkiMount", ["pki", "team/pki_int"], ["PKI", "pki-", "sys/pki"]],
+      ["tlsPkiRole", ["edge", "edge.example-1_x"], [".edge", "a/b"]],
+    ];
+    const takenByBootstrap = (key: string, value: string) => {
+      try {
+        settings({ stack: { ...context, [key]: value } });
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    for (const [key, taken, refused] of cases) {
+      it(key, () => {
+        for (const value of [...taken, ...refused]) {
+          const own = Object.fromEntries(
+            Object.entries({ ...context, [key]: value }).map(([k, v]) => [`audit:${k}`, v]),
+          );
+          assert.equal(problems(own).length === 0, taken.includes(value), `audit:${key} ${value}`);
+          assert.equal(takenByBootstrap(key, value), taken.includes(value), `stack.${key} ${value}`);
+        }
+      });
+    }
+
+    it("and comes to the same in Vault", () => {
+      const stack = { ...context, databaseHost: "[2001:db8::5]", tlsPkiRole: "edge.example" };
+      const own = Object.fromEntries(Object.entries(stack).map(([key, value]) => [`audit:${key}`, value]));
+      assert.deepEqual(stackInVault(settings({ stack })), inVault(parseSettings({ ...good, ...own })).stack);
+    });
+  });
 
   it("refuses a stack that lies where a deploy may not write, or that lacks what it needs", () => {
     const stack = { vaultPath: "other/vm2", databaseCredentials: "dynamic", tls: "vault" };
