@@ -21,7 +21,7 @@ export const trust = {
   ),
 };
 
-/** The servers whose certificates the program needs, as it reaches them. */
+/** The servers whose certificates the program, or what it sets up, needs, as the program reaches them. */
 export function serversOf(settings: GroupOf<typeof database & typeof vault & typeof monitoring>): Server[] {
   const { databaseAdminHost, databaseAdminPort, databaseHost, databasePort, databaseSslMode } = settings;
   const [setting, host] =
@@ -36,5 +36,8 @@ export function serversOf(settings: GroupOf<typeof database & typeof vault & typ
     databaseSslMode === "verify-full" ? database : undefined,
     httpsServer(`${NAMESPACE}:prometheusUrl`, settings.prometheusUrl, false),
     httpsServer(`${NAMESPACE}:grafanaUrl`, settings.grafanaUrl, true),
+    settings.grafanaPrometheusUrl === undefined
+      ? undefined
+      : httpsServer(`${NAMESPACE}:grafanaPrometheusUrl`, settings.grafanaPrometheusUrl, true),
   ].filter((server) => server !== undefined);
 }

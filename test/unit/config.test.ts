@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { runtime } from "@pulumi/pulumi";
-import { ConfigError, parseSettings, peersOf, settingsOfStack } from "../../config";
+import { ConfigError, parseSettings, peersOf, serversOf, settingsOfStack } from "../../config";
 import { good, problems } from "./support/settings";
 
 describe("configuration", () => {
@@ -55,6 +55,20 @@ describe("configuration", () => {
       { host: "vault.example.test", setting: "audit:vaultAddress" },
       { host: "10.0.0.9", setting: "audit:edgeMetricsAllow" },
       { host: "10.0.0.5", setting: "audit:edgeTrustedProxies" },
+    ]);
+  });
+
+  it("has the certificates looked at of all servers that it or Grafana reaches by https", () => {
+    const values = {
+      ...{ ...good, "audit:grafanaDataSource": "" },
+      "audit:grafanaPrometheusUrl": "https://prometheus.example.test/x",
+    };
+    const looked = serversOf(parseSettings(values)).map(({ setting, exclusive }) => [setting, exclusive]);
+    assert.deepEqual(looked, [
+      ["audit:vaultAddress", true],
+      ["audit:databaseHost", true],
+      ["audit:grafanaUrl", true],
+      ["audit:grafanaPrometheusUrl", true],
     ]);
   });
 
