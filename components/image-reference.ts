@@ -19,7 +19,7 @@ const REPOSITORY = /^[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|
  * name without a registry is Docker Hub's.
  *
  * @param text `[registry/]name[:tag]@sha256:<64 hex>`
- * @returns what is wrong, as the end of a sentence, when it is no image by digest
+ * @returns what is wrong, as the end of a sentence that does not repeat the text, when it is no image by digest
  */
 export function imageByDigest(text: string): ImageReference | string {
   const [, named = "", digest] = /^([^@]*)@(sha256:[0-9a-f]{64})$/.exec(text) ?? [];
@@ -34,10 +34,8 @@ export function imageByDigest(text: string): ImageReference | string {
   const registry = hasRegistry ? first.toLowerCase() : HUB;
   const path = hasRegistry ? untagged.slice(slash + 1) : untagged;
   const repository = registry === HUB && !path.includes("/") ? `library/${path}` : path;
-  if (!HOST.test(registry))
-    return `has no usable registry in ${JSON.stringify(first)}; write registry/name@sha256:<64 hex>`;
-  if (!REPOSITORY.test(repository)) {
-    return `has no usable name in ${JSON.stringify(path)}; a name has small letters, digits and - . _ between them`;
-  }
+  if (!HOST.test(registry)) return "has no usable registry before its first slash; write registry/name@sha256:<64 hex>";
+  if (!REPOSITORY.test(repository))
+    return "has no usable name after its registry; a name has small letters, digits and - . _ between them";
   return { registry, repository, digest, name: `${registry}/${repository}@${digest}` };
 }

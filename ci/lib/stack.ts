@@ -238,7 +238,7 @@ export function failed(what: string, output: string): Failure {
 export function checkImage(image: string): string {
   const read = imageByDigest(image);
   if (typeof read !== "string") return read.name;
-  throw new Failure(`IMAGE ${image} ${read}; the image job writes it as host/project/name@sha256:…`);
+  throw new Failure(`IMAGE ${read}; the image job writes it as host/project/name@sha256:…`);
 }
 
 /**

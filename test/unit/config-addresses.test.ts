@@ -174,7 +174,7 @@ describe("addresses in the configuration", () => {
     });
 
     for (const [text, message] of [
-      [`harbor.example.test/Hub/nginx@${digest}`, /no usable name in "Hub\/nginx"/],
+      [`harbor.example.test/Hub/nginx@${digest}`, /no usable name after its registry/],
       [`harbor.example.test/hub/nginx@${digest.toUpperCase()}`, /by digest/],
       [`harbor.example.test/@${digest}`, /no usable name/],
       [`https://harbor.example.test/hub/nginx@${digest}`, /no usable/],
@@ -183,6 +183,13 @@ describe("addresses in the configuration", () => {
     ] as const) {
       it(`is refused as ${text.slice(0, 40)}`, () => assert.match(name(text), message));
     }
+
+    it("is refused without repeating it, for it may hold a password", () => {
+      for (const text of ["h.com:SECRET/b", "robot:SECRET@h.com/b", "h.com/SECRET:x/b", "h.com/b:SECRET/"]) {
+        assert.match(name(`${text}@${digest}`), /^(has no|must name)/, text);
+        assert.doesNotMatch(name(`${text}@${digest}`), /SECRET/, text);
+      }
+    });
 
     it("is taken so everywhere in the configuration", () => {
       const settings = read({

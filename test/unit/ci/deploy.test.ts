@@ -177,7 +177,7 @@ describe("ci: deploy", () => {
     );
     await failsWith(
       deploy(jobWith({ ...onTag, IMAGE: "harbor.example.com/audit/audit-svc:v1" }).job, exec),
-      "IMAGE harbor.example.com/audit/audit-svc:v1 must name an image by digest, registry/name@sha256:<64 hex>; a tag can move under a running release; the image job writes it as host/project/name@sha256:…",
+      "IMAGE must name an image by digest, registry/name@sha256:<64 hex>; a tag can move under a running release; the image job writes it as host/project/name@sha256:…",
     );
   });
 
