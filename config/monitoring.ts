@@ -17,9 +17,13 @@ export const monitoring = {
   alerts: z.enum(["prometheus", "grafana", "none"], hint("must be prometheus, grafana or none")).default("prometheus"),
   prometheusRules: optional(z.string()),
   prometheusReload: optional(z.string()),
+  // An alert's name follows it as a fragment; a query is where share links have their tokens, and alerts show the address to everybody.
   runbookUrl: z
     .string()
-    .regex(/^[^\s@]+$/, hint("must be the address of docs/runbook.md as people open it, without a login"))
+    .regex(
+      /^[^\s\p{Cc}@?#]+$/u,
+      hint("must be the address of docs/runbook.md as people open it, without a login, query or fragment"),
+    )
     .default("docs/runbook.md"),
   grafanaUrl: ofGrafana,
   grafanaPublicUrl: optional(ofGrafana),

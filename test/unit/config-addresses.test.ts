@@ -98,6 +98,15 @@ describe("addresses in the configuration", () => {
       assert.deepEqual(problems({ ...tls, "audit:serviceUrl": "HTTPS://audit.example.test" }), []);
     });
 
+    it("of the runbook, which alerts show to everybody, has neither query nor fragment", () => {
+      for (const url of ["https://git.example.test/runbook.md?token=SECRET", "https://git.example.test/r.md#SECRET"]) {
+        assert.deepEqual(problems({ "audit:runbookUrl": url }), [
+          "audit:runbookUrl must be the address of docs/runbook.md as people open it, without a login, query or fragment",
+        ]);
+      }
+      assert.deepEqual(problems({ "audit:runbookUrl": "https://git.example.test/team/-/blob/main/r%20.md" }), []);
+    });
+
     for (const url of [
       "https://host/x?y=1",
       "https://host/x#y",
