@@ -1,10 +1,17 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { inspect } from "node:util";
 import { describe, it } from "mocha";
 import { stringify } from "yaml";
+import { ROOT } from "../../../ci/lib/exec";
 import { conceal, mask, passwordOf, secretPart } from "../../../ci/lib/secrets";
 import { quote } from "../../../components/shell";
+import { fakeProgram } from "../support/fake-programs";
+import { jobDirectory, login, OUTPUTS } from "./support/stack";
 
 /** What a careless generator of passwords may make: every character that some spelling treats otherwise. */
 const HARD = `q"W\\e'r ö7$t%+u/i=:@<o>&p\t\`!~*()#?é😀z`;
@@ -82,6 +89,46 @@ describe("ci: secrets are masked in every spelling that is printed", () => {
     const started = Date.now();
     mask("\\".repeat(2_000));
     assert.ok(Date.now() - started < 2_000, `${Date.now() - started} ms`);
+  });
+});
+
+describe("ci: the password of the state's address", () => {
+  const dir = jobDirectory();
+  // As the CLI prints it; the password once more as the driver has it.
+  const bucket = "error: unable to open bucket $PULUMI_BACKEND_URL: password of-the/state refused";
+  /** drift.ts as a job's process, with a CLI that fails at this command. */
+  const job = async (failing: string): Promise<{ printed: string; code: number | null }> => {
+    fakeProgram(
+      dir(),
+      "pulumi",
+      `case "$*" in *"${failing}"*) echo "${bucket}" >&2; exit 255;; *output*) echo '${JSON.stringify(OUTPUTS)}';; esac`,
+    );
+    const script = `
+      const { exec } = require("./ci/lib/exec");
+      const run = (file, ...more) => file === "pulumi" ? exec(process.env.FAKE, ...more) : { code: 0, stdout: "/bin/true", all: "" };
+      require("./ci/lib/failure").runJob((job) => require("./ci/drift").drift(job, async (...all) => run(...all), process.env.DIR));`;
+    const env = {
+      ...{ PATH: process.env.PATH, HOME: dir(), DIR: dir(), FAKE: join(dir(), "pulumi"), ...(await login("drift")) },
+      PULUMI_BACKEND_URL: "postgres://state:of-the%2Fstate@db/state",
+    };
+    const child = spawn(process.execPath, ["--require", "tsx/cjs", "-e", script], { cwd: ROOT, env });
+    const [out, err] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
+    return { printed: out + err, code: child.exitCode };
+  };
+
+  it("is in nothing that a job prints or keeps when the CLI repeats it", async () => {
+    for (const failing of ["stack output", "preview --refresh"]) {
+      const { printed, code } = await job(failing);
+      assert.equal(code, 1, printed);
+      assert.match(
+        printed,
+        /^error: Pulumi could not .*unable to open bucket \[MASKED\]\?sslmode=verify-full: password \[MASKED\]/m,
+      );
+      assert.doesNotMatch(printed, /of-the/);
+    }
+    const kept = readFileSync(join(dir(), "build/drift.txt"), "utf8");
+    assert.match(kept, /unable to open bucket \[MASKED\]/);
+    assert.doesNotMatch(kept, /of-the/);
   });
 });
 

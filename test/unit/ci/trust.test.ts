@@ -98,4 +98,15 @@ describe("ci: the address of the state", () => {
   for (const [given, used] of cases) {
     it(`is ${used}`, () => assert.equal(verifiedBackend(given), used));
   }
+
+  it("is refused, unrepeated, when its password breaks it: the CLI would print a part that no mask knows", () => {
+    for (const password of ["SECRET/1", "SECRET?1", "SECRET#1", "1#SECRET", "1/SECRET"]) {
+      for (const mode of ["", "?sslmode=require"]) {
+        assert.throws(() => verifiedBackend(`postgres://state:${password}@db/state${mode}`), {
+          message:
+            "PULUMI_BACKEND_URL cannot be read as an address; write / ? # @ : % in its password as %2F %3F %23 %40 %3A %25",
+        });
+      }
+    }
+  });
 });
