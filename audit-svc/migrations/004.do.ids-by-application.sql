@@ -107,13 +107,13 @@ BEGIN
   PERFORM pg_logical_emit_message(true, 'audit', '');
 END $$;
 
--- Who could store until now still can; migrate grants it anew.
+-- Who could store until now still can, but for PUBLIC (grantee 0), which is no role; migrate grants it anew.
 REVOKE EXECUTE ON FUNCTION audit.store FROM PUBLIC;
 DO $$
 DECLARE
   role regrole;
 BEGIN
-  FOR role IN SELECT DISTINCT grantee FROM pg_class, aclexplode(relacl) WHERE oid = 'audit.events'::regclass AND privilege_type = 'INSERT' AND grantee <> relowner LOOP
+  FOR role IN SELECT DISTINCT grantee FROM pg_class, aclexplode(relacl) WHERE oid = 'audit.events'::regclass AND privilege_type = 'INSERT' AND grantee <> relowner AND grantee <> 0 LOOP
     EXECUTE format('GRANT EXECUTE ON FUNCTION audit.store TO %s', role);
   END LOOP;
 END $$;

@@ -19,29 +19,34 @@ type Sent = ReturnType<typeof event>;
 const FORMER_PROBE = `SELECT has_table_privilege(to_regclass('audit.events'), 'INSERT')
   AND has_table_privilege(to_regclass('audit.event_ids'), 'INSERT') AS may`;
 
+/** A database as the release before has left it. */
+async function createFormer(): Promise<TestDatabase> {
+  const database = await createDatabase({ migrated: false });
+  const { host, port, name, user, password } = database.owner;
+  const owner = new pg.Client({ host, port, database: name, user, password });
+  await owner.connect();
+  const postgrator = new Postgrator({
+    driver: "pg",
+    migrationPattern: `${migrationsDirectory()}/*.sql`,
+    schemaTable: "audit.schema_migrations",
+    execQuery: (query) => owner.query(query),
+  });
+  await postgrator.migrate("2");
+  await owner.query(`
+    GRANT USAGE ON SCHEMA audit TO ${database.runtimeRole};
+    GRANT SELECT, INSERT ON audit.events, audit.event_ids TO ${database.runtimeRole};
+    GRANT SELECT ON audit.schema_migrations TO ${database.runtimeRole};
+    GRANT EXECUTE ON FUNCTION audit.ensure_partitions() TO ${database.runtimeRole}`);
+  await owner.end();
+  return database;
+}
+
 describe("ids by application, on a database that is in use", function () {
   this.timeout(60_000);
   let database: TestDatabase;
   const acked: Sent[] = [];
   before(async () => {
-    database = await createDatabase({ migrated: false });
-    // As the release before has left it.
-    const { host, port, name, user, password } = database.owner;
-    const owner = new pg.Client({ host, port, database: name, user, password });
-    await owner.connect();
-    const postgrator = new Postgrator({
-      driver: "pg",
-      migrationPattern: `${migrationsDirectory()}/*.sql`,
-      schemaTable: "audit.schema_migrations",
-      execQuery: (query) => owner.query(query),
-    });
-    await postgrator.migrate("2");
-    await owner.query(`
-      GRANT USAGE ON SCHEMA audit TO ${database.runtimeRole};
-      GRANT SELECT, INSERT ON audit.events, audit.event_ids TO ${database.runtimeRole};
-      GRANT SELECT ON audit.schema_migrations TO ${database.runtimeRole};
-      GRANT EXECUTE ON FUNCTION audit.ensure_partitions() TO ${database.runtimeRole}`);
-    await owner.end();
+    database = await createFormer();
   });
   after(() => database.drop());
 
@@ -155,5 +160,30 @@ describe("ids by application, on a database that is in use", function () {
     await assert.rejects(db.query("INSERT INTO audit.events (recorded_at) VALUES (now())"), { code: "42501" });
     await store(db, [event()]);
     await db.end();
+  });
+});
+
+describe("the step to version 4", function () {
+  this.timeout(60_000);
+  let database: TestDatabase;
+  beforeEach(async () => {
+    database = await createFormer();
+  });
+  afterEach(() => database.drop());
+  const run = (): Promise<number> =>
+    migrate(configOf({ database: database.owner, runtimeRole: database.runtimeRole }), {
+      check: false,
+      print: () => undefined,
+    });
+
+  it("is taken where everybody may insert, and gives nobody else the function that stores", async () => {
+    await database.query("GRANT INSERT ON audit.events TO PUBLIC");
+    assert.equal(await run(), 2);
+    assert.deepEqual(
+      await database.query(
+        "SELECT DISTINCT grantee::regrole::text AS role FROM pg_proc, aclexplode(proacl) WHERE proname = 'store' ORDER BY 1",
+      ),
+      [{ role: database.owner.user }, { role: database.runtimeRole }],
+    );
   });
 });
