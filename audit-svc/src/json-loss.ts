@@ -78,7 +78,16 @@ function isHeld(text: string, start: number, end: number): boolean {
   const literal = text.slice(start, end);
   const number = Number(literal);
   if (number === 0 && negative) return false;
-  return plain || decimal(literal) === decimal(String(number));
+  return plain || (Number.isFinite(number) && isSpelling(decimal(literal), number));
+}
+
+/** Whether a program writes this double so: as the shortest decimal that gives it back, or with 17 or 16 digits (C's `%.17g`). */
+function isSpelling(value: string, number: number): boolean {
+  return (
+    value === decimal(String(number)) ||
+    value === decimal(number.toPrecision(17)) ||
+    value === decimal(number.toPrecision(16))
+  );
 }
 
 /** One spelling for each decimal value: digits without zeros at either end, and the exponent of the last one. */
