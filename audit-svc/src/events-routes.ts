@@ -207,6 +207,9 @@ export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts):
       async (request, reply) => {
         const principal = principalOf(request);
         const filter = filterOf(request.query, principal);
+        void reply.type("application/x-ndjson");
+        // Fastify answers HEAD by this handler and would read the whole export to throw it away.
+        if (request.method === "HEAD") return reply.send(Readable.from([]) as unknown as string);
         // Each holds a chunk until its client has read it, and the edge does not store answers for slow clients.
         if (exporting >= active().config.limits.exports)
           throw ApiError.unavailable("too_many_exports", "As many exports run as this service allows; try again.", 5);
@@ -226,7 +229,6 @@ export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts):
           exporting -= 1;
           accessLog.read(request, principal, "export", request.query, progress.events, progress.complete);
         });
-        void reply.type("application/x-ndjson");
         return reply.send(stream as unknown as string);
       },
     );

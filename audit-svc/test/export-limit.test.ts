@@ -64,6 +64,19 @@ describe("exports at once", function () {
     assert.deepEqual([third.statusCode, fourth.statusCode], [200, 200]);
   });
 
+  it("take no place and read nothing for HEAD", async () => {
+    const headers = { authorization: `Bearer ${tokens.reader}` };
+    const head = (query = "", token = headers): Promise<{ statusCode: number; headers: object; body: string }> =>
+      app.main.inject({ method: "HEAD", url: `/v1/events/export${query}`, headers: token });
+    // Both places are taken.
+    const answer = await head();
+    assert.deepEqual([answer.statusCode, answer.body], [200, ""]);
+    const { "content-type": type, "content-length": length } = answer.headers as Record<string, string>;
+    assert.deepEqual([type, length], ["application/x-ndjson", undefined]);
+    assert.equal((await head("?from=yesterday")).statusCode, 400);
+    assert.equal((await head("", { authorization: "Bearer nobody" })).statusCode, 401);
+  });
+
   it("give their place back when nothing could be read", async () => {
     for (const answer of open) answer.destroy();
     for (let i = 0; i < 3; i++) assert.equal((await get(app.main, "/v1/events/export?from=yesterday")).statusCode, 400);
