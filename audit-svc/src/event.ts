@@ -42,7 +42,7 @@ export const EventInput = Type.Object(
     data: Type.Optional(
       Type.Record(Type.String(), Type.Unknown(), {
         description:
-          "Anything else, at most dataBytes of JSON and 32 levels deep; numbers that a double does not hold are refused, send them as strings",
+          "Anything else, at most dataBytes of JSON (its numbers without exponents) and 32 levels deep; numbers that a double does not hold are refused, send them as strings",
       }),
     ),
   },
@@ -135,8 +135,8 @@ export function checkEvent(
     if (problem !== undefined) fail(pathOf(["data", ...problem.path.reverse()]), problem.message);
     else {
       data = JSON.stringify(value.data);
-      if (data.length > limits.dataBytes || Buffer.byteLength(data) > limits.dataBytes) {
-        fail("data", `must not be more than ${limits.dataBytes} bytes of JSON`);
+      if (data.length > limits.dataBytes || Buffer.byteLength(data) + writtenOut(data) > limits.dataBytes) {
+        fail("data", `must not be more than ${limits.dataBytes} bytes of JSON, its numbers without exponents`);
       }
     }
   }
@@ -154,6 +154,16 @@ export function checkEvent(
     outcome,
     data,
   };
+}
+
+/** How much longer a JSON text gets when its numbers have no exponents: jsonb gives 5e-324 back with all its zeros. */
+function writtenOut(json: string): number {
+  if (!/\de-\d/.test(json)) return 0;
+  let more = 0;
+  // A text is one match, so that nothing inside it is taken for a number. JSON.stringify has no exponent above zero for what is held.
+  for (const [number, fraction = "", exponent] of json.matchAll(/"(?:[^"\\]+|\\.)*"|\d(?:\.(\d+))?e-(\d+)/g))
+    if (exponent !== undefined) more += "0.".length + Number(exponent) + fraction.length - number.length;
+  return more;
 }
 
 interface Problem {
