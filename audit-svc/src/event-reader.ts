@@ -17,21 +17,32 @@ export interface EventFilter {
 /** A column as the text that {@link Moment.iso} is, whatever time zone and style the session has. */
 const time = (column: string): string => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
-const COLUMNS = `id, application, actor, action, resource, outcome, ${time("occurred_at")} AS "occurredAt", ${time("recorded_at")} AS "recordedAt", data::text AS data`;
+const COLUMNS = `id, application, actor, action, resource, outcome, ${time("occurred_at")} AS "occurredAt", ${time("recorded_at")} AS "recordedAt"`;
+const ORDER = "ORDER BY occurred_at DESC, id DESC, application DESC";
+
+/** Data that is read at once, in bytes: a hundred events of the largest size by default. One larger event still comes, alone. */
+const CHUNK_BYTES = 1_638_400;
 
 /** An event as it is stored: its data is the JSON text that PostgreSQL gives. */
 export type StoredEvent = Omit<EventOutput, "data"> & { readonly data: string };
 
+/** Events that were read at once. */
+export interface Chunk {
+  readonly events: StoredEvent[];
+  /** Whether more were there and asked for, but would have been too much data at once. */
+  readonly cut: boolean;
+}
+
 /**
- * One page, newest first. The sort key is (occurredAt, id, application), so a page starts exactly after the given position whatever
- * was stored in between.
+ * One chunk, newest first: at most `limit` events and {@link CHUNK_BYTES} of data, but at least one event if there is any. The sort key
+ * is (occurredAt, id, application), so a page starts exactly after the given position whatever was stored in between.
  */
 export async function readEvents(
   db: pg.ClientBase,
   filter: EventFilter,
   after: Position | undefined,
   limit: number,
-): Promise<StoredEvent[]> {
+): Promise<Chunk> {
   const values: unknown[] = [];
   const where: string[] = [];
   const add = (condition: (parameter: string) => string, value: unknown): void => {
@@ -51,13 +62,18 @@ export async function readEvents(
     where.push(`(occurred_at, id, application) < ($${n - 2}::timestamptz, $${n - 1}::uuid, $${n})`);
   }
   values.push(limit);
-  const result = await db.query<StoredEvent>(
-    `SELECT ${COLUMNS} FROM audit.events
-     ${where.length > 0 ? `WHERE ${where.join(" AND ")}` : ""}
-     ORDER BY occurred_at DESC, id DESC, application DESC LIMIT $${values.length}`,
+  // The server measures the text it would send, which for jsonb's numbers can be fifty times what it stores.
+  const result = await db.query<Omit<StoredEvent, "data"> & { data: string | null }>(
+    `SELECT ${COLUMNS}, CASE WHEN total <= ${CHUNK_BYTES} OR total = bytes THEN text END AS data
+       FROM (SELECT *, octet_length(text) AS bytes, sum(octet_length(text)) OVER (${ORDER} ROWS UNBOUNDED PRECEDING) AS total
+               FROM (SELECT *, data::text AS text FROM audit.events
+                     ${where.length > 0 ? `WHERE ${where.join(" AND ")}` : ""}
+                     ${ORDER} LIMIT $${values.length}) AS candidates) AS measured
+      ${ORDER}`,
     values,
   );
-  return result.rows;
+  const events = result.rows.filter((row): row is StoredEvent => row.data !== null);
+  return { events, cut: events.length < result.rows.length };
 }
 
 /** The event as it is answered. */

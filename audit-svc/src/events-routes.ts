@@ -11,7 +11,7 @@ import { checkEvents, collect, parseBody, refuseLoss } from "./body.js";
 import type { Active, Configurator } from "./configurator.js";
 import { CURSOR_LENGTH, type Position, decodeCursor, encodeCursor } from "./cursor.js";
 import { EventInput, EventOutput, OUTCOMES } from "./event.js";
-import { type EventFilter, type StoredEvent, readEvents, toLine, toOutput } from "./event-reader.js";
+import { type Chunk, type EventFilter, type StoredEvent, readEvents, toLine, toOutput } from "./event-reader.js";
 import type { Ingest } from "./ingest.js";
 import { kindOf } from "./storage.js";
 import { parseTime } from "./time.js";
@@ -53,8 +53,9 @@ const refusals = {
   500: ErrorBody,
   503: ErrorBody,
 };
-/** Events read at once: with the largest data that is allowed by default, 1.6 MB. */
+/** Events read at once; fewer when their data is large (event-reader.ts). */
 const CHUNK = 100;
+const NOTHING: Chunk = { events: [], cut: false };
 /** A page of `GET /v1/events` ends early beyond this much data. */
 const PAGE_BYTES = 1_048_576;
 
@@ -215,11 +216,11 @@ export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts):
           throw ApiError.unavailable("too_many_exports", "As many exports run as this service allows; try again.", 5);
         exporting += 1;
         const progress = { events: 0, complete: false };
-        let first: StoredEvent[];
+        let first: Chunk;
         try {
           await accessLog.begin(request, principal, "export", request.query);
           // The first page is read before the answer starts, so that a database that is away is still a 503.
-          first = filter === undefined ? [] : await chunk(filter, undefined, CHUNK);
+          first = filter === undefined ? NOTHING : await chunk(filter, undefined, CHUNK);
         } catch (error) {
           exporting -= 1;
           throw error;
@@ -251,15 +252,17 @@ export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts):
 
     async function* lines(
       filter: EventFilter,
-      first: StoredEvent[],
+      first: Chunk,
       progress: { events: number; complete: boolean },
     ): AsyncGenerator<string> {
-      for (let events = first; events.length > 0;) {
+      for (let { events, cut } = first, wanted = CHUNK; events.length > 0;) {
         yield events.map(toLine).join("");
         progress.events += events.length;
         const last = events.at(-1);
-        if (events.length < CHUNK || last === undefined) break;
-        events = await chunk(filter, last, CHUNK);
+        if ((!cut && events.length < wanted) || last === undefined) break;
+        // What is cut off was measured for nothing: ask for little more than will come.
+        wanted = Math.min(CHUNK, cut ? 2 * events.length : 2 * wanted);
+        ({ events, cut } = await chunk(filter, last, wanted));
       }
       progress.complete = true;
     }
@@ -273,10 +276,11 @@ export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts):
       const all: StoredEvent[] = [];
       for (let bytes = 0; ;) {
         const wanted = Math.min(CHUNK, limit + 1 - all.length);
-        const next = await chunk(filter, all.at(-1) ?? after, wanted);
-        all.push(...next);
-        bytes += next.reduce((sum, event) => sum + event.data.length, 0);
-        if (next.length < wanted) return { events: all, more: false };
+        const { events, cut } = await chunk(filter, all.at(-1) ?? after, wanted);
+        all.push(...events);
+        bytes += events.reduce((sum, event) => sum + event.data.length, 0);
+        if (cut) return { events: all, more: true };
+        if (events.length < wanted) return { events: all, more: false };
         if (all.length > limit) return { events: all.slice(0, limit), more: true };
         // The last one goes to the next page, which shows that there is one.
         if (bytes > PAGE_BYTES && all.length > 1) return { events: all.slice(0, -1), more: true };
@@ -284,7 +288,7 @@ export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts):
     }
 
     // One more try: a reload or a restart of the database may have closed the connection just now.
-    async function chunk(filter: EventFilter, after: Position | undefined, limit: number): Promise<StoredEvent[]> {
+    async function chunk(filter: EventFilter, after: Position | undefined, limit: number): Promise<Chunk> {
       for (let tries = 0; ; tries++) {
         const { storage } = active();
         try {
