@@ -1,5 +1,8 @@
 import pg from "pg";
-import { UserError } from "./errors.js";
+import { UserError, reasonOf } from "./errors.js";
+
+/** How long the second connection may take to answer: behind a pooler it may have to wait for a free one. */
+const ANSWER_SECONDS = 10;
 
 /**
  * What migration 004 needs and a transaction cannot do without keeping writers waiting: enters the events that were stored before 003
@@ -10,12 +13,8 @@ import { UserError } from "./errors.js";
 export async function carryOver(settings: pg.ClientConfig, role: string | undefined): Promise<void> {
   const client = new pg.Client(settings);
   client.on("error", () => undefined);
-  await client.connect();
   try {
-    const partitions = await client.query<{ name: string }>(
-      "SELECT relname AS name FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'audit.events'::regclass",
-    );
-    for (const { name } of partitions.rows) {
+    for (const name of await firstAnswer(client)) {
       // For this transaction alone: behind a pooler the next statement may be on another connection.
       await client.query("BEGIN; SET LOCAL statement_timeout = 0");
       if (role !== undefined) await client.query(`SET LOCAL ROLE ${client.escapeIdentifier(role)}`);
@@ -29,6 +28,22 @@ export async function carryOver(settings: pg.ClientConfig, role: string | undefi
     }
   } finally {
     await client.end().catch(() => undefined);
+  }
+}
+
+/** The partitions' names. @throws {UserError} when this connection does not come about beside the one that migrates */
+async function firstAnswer(client: pg.Client): Promise<string[]> {
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ name: string }>({
+      text: "SELECT relname AS name FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'audit.events'::regclass",
+      query_timeout: ANSWER_SECONDS * 1000,
+    } as pg.QueryConfig);
+    return rows.map(({ name }) => name);
+  } catch (error) {
+    throw new UserError(
+      `migrate: version 4 needs a second connection beside the one that migrates: ${reasonOf(error)}; allow this login two (CONNECTION LIMIT, pgbouncer's default_pool_size) and run \`migrate\` again`,
+    );
   }
 }
 

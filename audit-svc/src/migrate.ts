@@ -104,13 +104,19 @@ export async function migrate(config: Config, { check, print }: MigrateOptions):
       return migrations.length;
     }
     let applied = 0;
+    let carried = false;
     const from = (await transaction(pending)).current;
     for (;;) {
       const next = await transaction(async () => {
         const [found] = (await client.query<{ encoding: string }>("SELECT current_setting('server_encoding') AS encoding")).rows; // prettier-ignore
         requireUtf8(found?.encoding);
         const [first] = (await pending()).migrations;
-        if (first?.version === 4 && from > 0) await carryOver(settings, config.ownerRole);
+        // Within the transaction, whose lock keeps another migrate from the same indexes; not again when this one is tried again.
+        if (first?.version === 4 && from > 0 && !carried) {
+          await carryOver(settings, config.ownerRole);
+          carried = true;
+          print("carried over: ids and indexes");
+        }
         // Also with nothing pending: it compares what was applied with the files.
         await postgrator.migrate(first === undefined ? "" : String(first.version));
         return first;
