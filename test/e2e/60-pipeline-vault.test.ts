@@ -75,7 +75,7 @@ describe("journey: Vault for the pipeline", () => {
     ["a token for another audience", "deploy", { aud: "https://other.example.test" }, /audience/],
     ["a token of another GitLab", "deploy", { iss: "https://gitlab.example.test" }, /issuer/],
     ["a token that has ended", "deploy", { life: -600 }, /expired/],
-    ["a protected tag that wants to look for drift", "drift", {}, /ref/],
+    ["a protected tag that wants to look for drift", "drift", { pipeline_source: "schedule" }, /ref/],
     [
       "a pipeline that somebody started by hand and that wants to look for drift",
       "drift",
@@ -187,7 +187,7 @@ describe("journey: Vault for the pipeline", () => {
   });
 
   it("finds nothing to change by the administrator's command", async () => {
-    const { code, output } = await bootstrap(sandbox(), {}, "--check");
+    const { code, output } = await bootstrap(sandbox(), {}, { args: ["--check"] });
     assert.deepEqual({ code, output }, { code: 0, output: "nothing to change\n" });
   });
 });

@@ -1,11 +1,8 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { mustBootstrap } from "./support/bootstrap";
+import { bootstrap, mustBootstrap } from "./support/bootstrap";
 import { Deploys } from "./support/deploys";
 import { NamespacedVault } from "./support/namespaced-vault";
-import { attached, platformSubnet, root, run, until } from "./support/sandbox";
+import { attached, platformSubnet, until } from "./support/sandbox";
 
 const NAMESPACE = "team";
 // The proxy's address is what Vault sees.
@@ -79,28 +76,12 @@ describe("scenario: a namespace of Vault", function () {
   });
 
   it("holds what the administrator's command looks at", async () => {
-    const directory = mkdtempSync(join(tmpdir(), "audit-vault-"));
-    try {
-      const publicKeys = [readFileSync(join(root, ".sandbox/gitlab/public.pem"), "utf8").trim()];
-      const gitlab = { url: "https://gitlab.sandbox.test", project: "team/audit", publicKeys };
-      const settings = join(directory, "settings.json");
-      writeFileSync(
-        settings,
-        JSON.stringify({ gitlab, audience: sandbox().get("VAULT_ADDR"), transitKey: "pulumi-sandbox" }),
-      );
-      const { rootToken } = JSON.parse(readFileSync(join(root, ".sandbox/vault.json"), "utf8")) as {
-        rootToken: string;
-      };
-      const { code, output } = await run(["node", "--import", "tsx", "bootstrap/vault.ts", settings, "--check"], {
-        ...sandbox().env,
-        VAULT_ADDR: vault.url,
-        VAULT_TOKEN: rootToken,
-        VAULT_NAMESPACE: NAMESPACE,
-      });
-      assert.deepEqual([code, output], [0, "nothing to change\n"]);
-      assert.deepEqual(vault.astray, []);
-    } finally {
-      rmSync(directory, { recursive: true });
-    }
+    const { code, output } = await bootstrap(
+      sandbox(),
+      { stack: { hostCidr } },
+      { args: ["--check"], env: { VAULT_ADDR: vault.url, VAULT_NAMESPACE: NAMESPACE } },
+    );
+    assert.deepEqual([code, output], [0, "nothing to change\n"]);
+    assert.deepEqual(vault.astray, []);
   });
 });

@@ -1,11 +1,9 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { readFileSync, rmSync, mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { mustBootstrap } from "./support/bootstrap";
+import { readFileSync } from "node:fs";
+import { bootstrap, mustBootstrap } from "./support/bootstrap";
 import { Deploys, type Change } from "./support/deploys";
-import { attached, platform, platformSubnet, root, run, until } from "./support/sandbox";
+import { attached, platform, platformSubnet, run, until } from "./support/sandbox";
 import { TlsFront } from "./support/tls-front";
 
 // The front's address is what Vault sees.
@@ -119,30 +117,13 @@ describe("scenario: every server has a certificate by a company's own authority"
   });
 
   it("lets the administrator's command in, and names the cure where it is not told of the authority", async () => {
-    const directory = mkdtempSync(join(tmpdir(), "audit-vault-"));
-    try {
-      const publicKeys = [readFileSync(join(root, ".sandbox/gitlab/public.pem"), "utf8").trim()];
-      const gitlab = { url: "https://gitlab.sandbox.test", project: "team/audit", publicKeys };
-      const file = join(directory, "settings.json");
-      writeFileSync(
-        file,
-        JSON.stringify({ gitlab, audience: sandbox().get("VAULT_ADDR"), transitKey: "pulumi-sandbox" }),
+    const check = (env: NodeJS.ProcessEnv) =>
+      bootstrap(
+        sandbox(),
+        { stack: { hostCidr, databaseCredentials: "dynamic" } },
+        { args: ["--check"], env: { VAULT_ADDR: front.url("vault"), ...env } },
       );
-      const { rootToken } = JSON.parse(readFileSync(join(root, ".sandbox/vault.json"), "utf8")) as {
-        rootToken: string;
-      };
-      const check = (env: NodeJS.ProcessEnv) =>
-        run(["node", "--import", "tsx", "bootstrap/vault.ts", file, "--check"], {
-          ...sandbox().env,
-          ...{ VAULT_ADDR: front.url("vault"), VAULT_TOKEN: rootToken, ...env },
-        });
-      assert.match(
-        (await check({})).output,
-        /no known authority has signed its certificate: name yours in audit:caFile/,
-      );
-      assert.equal((await check({ NODE_EXTRA_CA_CERTS: front.authority })).output, "nothing to change\n");
-    } finally {
-      rmSync(directory, { recursive: true });
-    }
+    assert.match((await check({})).output, /no known authority has signed its certificate: name yours in audit:caFile/);
+    assert.equal((await check({ NODE_EXTRA_CA_CERTS: front.authority })).output, "nothing to change\n");
   });
 });

@@ -16,11 +16,12 @@ export const rootToken = (): string =>
  * What an administrator of Vault does: runs bootstrap/vault.ts with the sandbox's settings.
  *
  * @param change settings over the sandbox's; those of `stack` over the stack's own
+ * @param how arguments of the command, and environment over the sandbox's
  */
 export async function bootstrap(
   sandbox: Sandbox,
   change: { stack?: object } & Record<string, unknown> = {},
-  ...args: string[]
+  how: { args?: readonly string[]; env?: NodeJS.ProcessEnv } = {},
 ): Promise<Ran> {
   const settings = readSettings(process.env);
   const dir = mkdtempSync(join(tmpdir(), "audit-vault-"));
@@ -37,9 +38,10 @@ export async function bootstrap(
         stack: { ...stackForVault(settings, new State(settings)), ...change.stack },
       }),
     );
-    return await run([process.execPath, "--import", "tsx", "bootstrap/vault.ts", file, ...args], {
+    return await run([process.execPath, "--import", "tsx", "bootstrap/vault.ts", file, ...(how.args ?? [])], {
       ...sandbox.env,
       VAULT_TOKEN: rootToken(),
+      ...how.env,
     });
   } finally {
     rmSync(dir, { recursive: true });
