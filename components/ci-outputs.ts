@@ -1,5 +1,6 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import { resolve } from "node:path";
 import { UserError } from "./user-error";
 
 /** Environment variable that names the file for CI. Unset: this is no CI job, and nothing is written. */
@@ -34,7 +35,7 @@ export function handToCi(values: Readonly<Record<string, pulumi.Input<string>>>,
   command.local.runOutput({
     // Moved into place, so that nobody reads half of it.
     command: 'cat > "$FILE.part" && mv "$FILE.part" "$FILE"',
-    environment: { FILE: file },
+    environment: { FILE: resolve(file) },
     stdin: pulumi.output(values).apply(renderDotenv),
     logging: command.types.enums.local.Logging.None,
   });

@@ -19,7 +19,7 @@ describe("journey: the agents' policies and roles become bootstrap's", () => {
   let settings = "";
   const adopted = async () =>
     (JSON.parse(await sandbox().mustPulumi("stack", "export")) as StateOf).deployment.resources.filter(({ urn }) =>
-      /::vault:(index\/policy|appRole)/.test(urn),
+      /[:$]vault:(index\/policy|appRole)/.test(urn),
     );
   /** Everything of Vault's audit log that a write to policy or role would leave there is left in their versions and ids. */
   const held = async () => [

@@ -131,6 +131,8 @@ export class Pipelines {
 
   /** Runs the pipeline's jobs, or those that are named, in their order. */
   async run(kind: Kind, ...jobs: string[]): Promise<Result> {
+    // Each of GitLab's jobs has a fresh checkout; `--config` writes into the stack's file.
+    await call("git", ["-C", this.dir, "checkout", "-q", "--", "Pulumi.sandbox.yaml"]);
     const ref = kind.tag ?? (kind.source === "merge_request_event" ? "feature" : "main");
     const claims: Claims = {
       ref,
