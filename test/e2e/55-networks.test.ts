@@ -35,15 +35,11 @@ describe("end-to-end scenario: subnets and MTU of the container networks", funct
   });
 
   it("refuses packets that are larger than those of the VM's own interface", async () => {
-    await onVm2("ip link set dev eth0 mtu 1450");
-    try {
-      await isRefused(
-        { networkMtu: 1480 },
-        /network audit-egress has an MTU of 1480, larger than the 1450 of eth0.* Set audit:networkMtu to 1450/,
-      );
-    } finally {
-      await onVm2("ip link set dev eth0 mtu 1500");
-    }
+    // The VM's own MTU stays: with a smaller one its neighbours, who know nothing of it, would lose their packets.
+    await isRefused(
+      { networkMtu: 1600 },
+      /network audit-egress has an MTU of 1600, larger than the 1500 of eth0.* Set audit:networkMtu to 1500/,
+    );
     await nothingLost();
   });
 
