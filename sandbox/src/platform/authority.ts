@@ -21,10 +21,12 @@ export async function certificateOf(settings: Settings, state: State, part: Plat
   await ensureAuthority(state);
   const names = `DNS:${hostName(part)},DNS:localhost,IP:${addressOf(settings, part)},IP:127.0.0.1`;
   const file = (kind: string): string => `ca/${part}.${kind}`;
-  if (state.readText(file("ext")) !== `subjectAltName=${names}\n` || !state.has(file("pem"))) {
+  // As Python 3.13 wants it, whose checks are strict.
+  const extensions = `subjectAltName=${names}\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n`;
+  if (state.readText(file("ext")) !== extensions || !state.has(file("pem"))) {
     const at = (kind: string): string => state.path(file(kind));
     await openssl(state, "req", ...EC, "-subj", `/CN=${hostName(part)}`, "-keyout", at("key"), "-out", at("csr"));
-    state.write(file("ext"), `subjectAltName=${names}\n`);
+    state.write(file("ext"), extensions);
     await openssl(
       state,
       ...["x509", "-req", "-in", at("csr"), "-extfile", at("ext"), "-days", DAYS, "-out", at("pem")],
@@ -39,6 +41,8 @@ async function ensureAuthority(state: State): Promise<void> {
   await openssl(
     state,
     ...["req", "-x509", ...EC, "-days", DAYS, "-subj", "/CN=sandbox authority"],
+    // Refused by the same checks without.
+    ...["-addext", "keyUsage=critical,keyCertSign,cRLSign"],
     ...["-keyout", state.path("ca/ca.key"), "-out", state.path(authorityFile)],
   );
 }
