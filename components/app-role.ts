@@ -7,7 +7,8 @@ import { digestOf } from "./digest";
 import type { DockerHost } from "./docker-host";
 import type { Networks } from "./networks";
 import { adopted, OWNED } from "./in-vault";
-import { dockerRun } from "./shell";
+import { scriptInImage } from "./script-file";
+import { dockerRun, type DockerRun } from "./shell";
 import { vaultCliEnvironment, vaultEnvironment, type VaultForAgents } from "./vault-access";
 
 export interface AppRoleLoginArgs extends AgentRights {
@@ -36,6 +37,8 @@ export interface AppRoleLogin {
 
 /** Uid of Vault in the official image. */
 export const VAULT_UID = 100;
+/** Directory of the credentials in the one-shot. */
+const CREDENTIALS = "/credentials";
 
 /**
  * An AppRole with one policy, and its credentials in a volume on the VM that one user reads. The secret_id is not a
@@ -68,14 +71,13 @@ export function appRoleLogin(name: string, args: AppRoleLoginArgs, opts: { paren
     AUDIT_DELIVER: args.host.commandFor(
       dockerRun({
         image: args.image,
-        entrypoint: "sh",
+        ...unwrap(`auth/${appRoleMount}/role/${name}/secret-id`, args.vault.namespace),
         interactive: true,
         network: args.networks.names.egress,
-        volumes: [`${name}-credentials:/credentials`],
+        volumes: [`${name}-credentials:${CREDENTIALS}`],
         // The files become the agent's own; without these rights root could not give them away or replace them.
         capabilities: ["CHOWN", "DAC_OVERRIDE", "FOWNER"],
         environment: { ...vaultCliEnvironment(args.vault), HOME: "/tmp" },
-        command: ["-c", unwrapScript(`auth/${appRoleMount}/role/${name}/secret-id`, args.vault.namespace)],
       }),
     ),
   };
@@ -93,39 +95,10 @@ export function appRoleLogin(name: string, args: AppRoleLoginArgs, opts: { paren
 }
 
 /**
- * Shell text for the one-shot on the VM. Standard input, each on a line: the role_id, the name of this issue, the wrapping token.
- * Beside the credentials it writes down which issue they are and when they end. The token goes through a file in memory, because arguments and environment can be read by others on the machine. A
- * wrapper made by anything but this role's secret-id endpoint, or already used, is a sign of somebody in between.
+ * What takes a secret_id out of its wrapping, in the one-shot on the VM.
  *
- * @param namespace Vault's namespace, with which some versions begin the path
+ * @param creationPath path at which the role's secret_ids are issued
  */
-export function unwrapScript(creationPath: string, namespace?: string): string {
-  return [
-    "set -eu",
-    "umask 077",
-    "read -r role_id",
-    "read -r issue",
-    "read -r token",
-    `alarm() { echo "ALARM: $1 The secret_id may be known to somebody else: find out who held the wrapping token, then deploy again." >&2; exit 1; }`,
-    `made=$(printf %s "$token" | vault write -field=creation_path sys/wrapping/lookup token=- 2>/tmp/error) || alarm "the wrapping token was already used or has expired."`,
-    ...(namespace === undefined ? [] : [`made=\${made#"${namespace}"/}`]),
-    `test "$made" = "${creationPath}" || alarm "the wrapping token was made by $made and not by ${creationPath}."`,
-    `printf %s "$token" > "$HOME/.vault-token"`,
-    `vault unwrap -format=json > /tmp/unwrapped 2>/tmp/error || alarm "the wrapping token was used between look-up and unwrapping."`,
-    `field() { sed -n 's/.*"'"$1"'": "\\{0,1\\}\\([^",]*\\).*/\\1/p' /tmp/unwrapped; }`,
-    'printf %s "$(field secret_id)" > /tmp/secret_id',
-    "test -s /tmp/secret_id",
-    `printf %s "$role_id" > /tmp/role_id`,
-    `printf %s "$issue" > /tmp/issue`,
-    "life=$(field secret_id_ttl)",
-    'if [ "$life" = 0 ]; then echo +Inf; else echo "$(( $(date +%s) + life ))"; fi > /tmp/expiry',
-    ...["role_id", "secret_id", "expiry", "issue"].flatMap((file) => [
-      `cp /tmp/${file} /credentials/.${file}`,
-      `chmod 0400 /credentials/.${file}`,
-      `chown ${VAULT_UID} /credentials/.${file}`,
-      `mv -f /credentials/.${file} /credentials/${file}`,
-    ]),
-    `chown ${VAULT_UID} /credentials`,
-    "chmod 0500 /credentials",
-  ].join("; ");
+export function unwrap(creationPath: string, namespace?: string): Pick<DockerRun, "entrypoint" | "command"> {
+  return scriptInImage("unwrap-secret-id.sh", [CREDENTIALS, VAULT_UID, creationPath, namespace ?? ""]);
 }

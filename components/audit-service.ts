@@ -6,7 +6,8 @@ import { hardened, LOG_OPTIONS, scratch } from "./hardening";
 import type { Left } from "./lost-and-found";
 import type { Networks } from "./networks";
 import type { Replica } from "./release";
-import { dockerRun } from "./shell";
+import { scriptLine } from "./script-file";
+import { dockerRunWords } from "./shell";
 import type { Slots } from "./slots";
 
 export interface AuditServiceArgs {
@@ -125,10 +126,10 @@ export class AuditService extends pulumi.ComponentResource {
     return args.host.script(
       `${name}-migrate`,
       {
-        script: migrateScript(
+        script: scriptLine("migrate.sh", [
           container,
           args.migrateDeadline ?? 900,
-          dockerRun({
+          ...dockerRunWords({
             name: container,
             image: spec.image,
             command: ["migrate"],
@@ -137,7 +138,7 @@ export class AuditService extends pulumi.ComponentResource {
             user: spec.user,
             environment: { AUDIT_CONFIG_FILE: "/dev/stdin" },
           }),
-        ),
+        ]),
         stdin: pulumi.secret(pulumi.output(args.migrate).apply((config) => JSON.stringify(config))),
       },
       { parent: this, dependsOn: [image, args.networks] },
@@ -149,15 +150,4 @@ export class AuditService extends pulumi.ComponentResource {
 export function schemaVersionIn(output: string): number | undefined {
   const found = /^schema version (\d+)$/m.exec(output)?.[1];
   return found === undefined ? undefined : Number(found);
-}
-
-/** Runs a migration for so long at the most. What a killed deploy left running under this name is stopped first. */
-function migrateScript(container: string, deadline: number, run: string): string {
-  return [
-    `docker rm --force ${container} > /dev/null 2>&1 || true`,
-    "code=0",
-    `timeout ${deadline} ${run} || code=$?`,
-    `if [ "$code" = 124 ]; then docker rm --force ${container} > /dev/null 2>&1; echo "the migration did not end within ${deadline} s and was stopped" >&2; fi`,
-    'exit "$code"',
-  ].join("\n");
 }

@@ -14,6 +14,7 @@ import { appRoleLogin, VAULT_UID } from "./app-role";
 import { digestOf } from "./digest";
 import type { DockerHost } from "./docker-host";
 import type { Networks } from "./networks";
+import { scriptInImage, scriptLine } from "./script-file";
 import { dockerRun } from "./shell";
 import { UserError } from "./user-error";
 import type { VaultForAgents } from "./vault-access";
@@ -97,11 +98,10 @@ export class EdgeCertificate extends pulumi.ComponentResource {
   #copy(name: string, host: DockerHost, volume: docker.Volume, files: CertificateFiles): pulumi.Output<string> {
     const write = dockerRun({
       image: host.tools,
-      entrypoint: "sh",
       interactive: true,
       volumes: [`${name}:/files`],
       capabilities: ["CHOWN"],
-      command: ["-c", COPY],
+      ...scriptInImage("copy-certificate.sh", ["/files", NGINX_GID, CERTIFICATE_FILE, CERTIFICATE_METRICS]),
     });
     return host.script(
       `${name}-files`,
@@ -157,7 +157,13 @@ export class EdgeCertificate extends pulumi.ComponentResource {
     );
     const issued = host.script(
       `${name}-issued`,
-      { script: waitScript(`${name}-agent`, args.serverName), triggers: [agent.container.id] },
+      {
+        // Nginx would start without a certificate, and answer no handshake; so its first one is waited for.
+        script: scriptLine("wait-certificate.sh", [
+          ...[`${name}-agent`, this.certificate, isIP(args.serverName) === 0 ? "name" : "address"],
+        ]),
+        triggers: [agent.container.id],
+      },
       { parent: this, dependsOn: [agent.loggedIn] },
     );
     return { there: issued.id, agentMetrics: agent.metrics };
@@ -165,42 +171,6 @@ export class EdgeCertificate extends pulumi.ComponentResource {
 }
 
 const SEPARATOR = "-----certificate-----";
-
-/** Takes metrics and certificate from standard input apart and moves both to their places, readable by nginx alone. */
-const COPY = [
-  "set -eu",
-  "umask 077",
-  `out=/tmp/metrics; : > "$out"`,
-  `while IFS= read -r line; do if [ "$line" = ${SEPARATOR} ]; then out=/tmp/pem; : > "$out"; else printf '%s\\n' "$line" >> "$out"; fi; done`,
-  ...[
-    ["/tmp/pem", CERTIFICATE_FILE],
-    ["/tmp/metrics", CERTIFICATE_METRICS],
-  ].flatMap(([from, to]) => [
-    `cp ${from} /files/.${to}`,
-    `chmod 0440 /files/.${to}`,
-    `chown 0:${NGINX_GID} /files/.${to}`,
-    `mv -f /files/.${to} /files/${to}`,
-  ]),
-].join("; ");
-
-/** Nginx would start without a certificate, and answer no handshake; so its first one is waited for. */
-function waitScript(agent: string, serverName: string): string {
-  const address =
-    isIP(serverName) === 0
-      ? ""
-      : "; for an address the role of audit:tlsPkiRole needs allow_ip_sans=true and require_cn=false";
-  return [
-    "end=$(( $(date +%s) + 60 ))",
-    `until docker exec ${agent} test -s ${DIRECTORY}/${CERTIFICATE_FILE} 2> /dev/null; do`,
-    '  if [ "$(date +%s)" -ge "$end" ]; then',
-    `    docker logs --tail 20 ${agent} >&2`,
-    `    echo "Vault has issued no certificate within 60 s; the last lines of ${agent} are above${address}" >&2`,
-    "    exit 1",
-    "  fi",
-    "  sleep 0.5",
-    "done",
-  ].join("\n");
-}
 
 interface CertificateFiles {
   /** The certificate and its chain, PEM. */

@@ -9,7 +9,7 @@ import { HostFiles } from "./host-files";
 import type { Networks } from "./networks";
 import { freePortsScript } from "./preflight";
 import type { Replica } from "./release";
-import { quote } from "./shell";
+import { scriptLine, scriptWords } from "./script-file";
 import type { AgentMetrics } from "./vault-agent";
 
 /** Nginx of the official image; the number matters, because the files it writes are in memory and belong to it. */
@@ -130,11 +130,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
             targets: { path: this.targets.path, file: `/etc/audit-edge/${this.targets.file}` },
           }),
         },
-        // `nginx -t` binds the listeners, and the address on the front network is nobody's inside the one-shot; and it gives
-        // its directories to the workers' user, which the one-shot may not.
-        check:
-          `{ echo "user root;"; sed 's/listen ${addresses.front.edge}:/listen 127.0.0.1:/' nginx.conf; } > test.conf` +
-          ` && nginx -t -q -c /tmp/new/test.conf`,
+        check: scriptWords("check-nginx.sh", [addresses.front.edge]),
         then: reloadScript(`${name}-nginx`, "/etc/audit-edge/nginx.conf"),
         after: [volume, nginxImage],
       },
@@ -214,17 +210,10 @@ export class EdgeProxy extends pulumi.ComponentResource {
   }
 }
 
-/**
- * Shell text that has a running nginx take in its configuration, without a request lost: see `closing` in nginx/render.ts. One that
- * does not run reads it when it starts; one that is being replaced may go between the look and the signal.
- */
+/** Shell line for the VM that has a running nginx take in its configuration, without a request lost. */
 function reloadScript(container: string, file: string): string {
-  const running = `[ "$(docker container inspect --format '{{.State.Status}}' ${quote(container)} 2> /dev/null)" = running ]`;
-  // All of it in the container: it goes on to its end when the deploy is killed. The old workers learn of a reload a moment after it.
-  const inside =
-    `: > ${CLOSING_FILE}; sleep ${CLOSING_SECONDS}; nginx -c ${quote(file)} -s reload; code=$?; ` +
-    `sleep 1; rm -f ${CLOSING_FILE}; exit $code`;
-  // Not `docker kill --signal HUP`: the engine takes any kill for a stop by hand, and would leave nginx down after a reboot.
-  const reload = `docker exec ${quote(container)} sh -c ${quote(inside)}`;
-  return `if ${running}; then ${reload} || ! ${running}; fi`;
+  return scriptLine("reload-nginx.sh", [
+    container,
+    ...scriptWords("close-and-reload.sh", [file, CLOSING_FILE, CLOSING_SECONDS]),
+  ]);
 }

@@ -3,7 +3,7 @@ import type * as docker from "@pulumi/docker";
 import { SERVING_SHARES } from "./cpu-weight";
 import type { DockerHost } from "./docker-host";
 import type { ScriptOptions } from "./host-script";
-import { quote } from "./shell";
+import { commandLine } from "./shell";
 
 export interface HardenedArgs {
   /** Memory limit, MiB; there is no swap beyond it. */
@@ -70,7 +70,7 @@ export function pidsLimit(
   return host.script(
     name,
     {
-      script: container.name.apply((c) => `docker update --pids-limit ${limit} ${quote(c)} > /dev/null`),
+      script: container.name.apply((c) => commandLine(["docker", "update", "--pids-limit", String(limit), c])),
       triggers: [container.id],
     },
     opts,

@@ -1,7 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import type * as command from "@pulumi/command";
 import type { DockerHost } from "./docker-host";
-import { dockerRun, quote } from "./shell";
+import { scriptWords } from "./script-file";
+import { commandLine, dockerRun, quote } from "./shell";
 import { SshHost } from "./ssh-host";
 
 export interface HostFilesArgs {
@@ -18,15 +19,15 @@ export interface HostFilesArgs {
   /** Octal mode of the files; default "0444". */
   mode?: string;
   /**
-   * Shell text run inside the image before the new files take their places, with the candidates in the current
+   * Words of a command run inside the image before the new files take their places, with the candidates in the current
    * directory; when it fails, the old files stay. Default: nothing is checked.
    */
-  check?: string;
+  check?: readonly string[];
   /** What must be done before, for example the volume. */
   after?: readonly pulumi.Resource[];
-  /** Shell text run on the host afterwards, for example to signal a process. */
+  /** Shell line run on the host afterwards, for example to signal a process. */
   then?: string;
-  /** Shell text run on the host after the files have been taken away. */
+  /** Shell line run on the host after the files have been taken away. */
   thenOnDelete?: string;
 }
 
@@ -49,14 +50,15 @@ export class HostFiles extends pulumi.ComponentResource {
       if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(file))
         throw new Error(`HostFiles ${name}: file name ${quote(file)} is not a plain name`);
     }
-    const { directory, shell } = place(args);
-    const write = shell(writeScript(names, { ...directory, mode: args.mode, check: args.check }), true);
+    const { directory, line } = place(args);
+    const check = args.check === undefined ? [] : ["--", ...args.check];
+    const write = line(scriptWords("write-files.sh", [directory, args.mode ?? "0444", ...names, ...check]), true);
+    const remove = line(scriptWords("remove-files.sh", [directory, ...names]), false);
     this.written = args.host.script(
       `${name}-files`,
       {
-        script: `set -e; ${write}${after(args.then)}`,
-        onDelete:
-          shell(names.map((file) => `rm -f ${directory.target}/${file}`).join("; "), false) + after(args.thenOnDelete),
+        script: inTurn(["set -e", write, args.then]),
+        onDelete: inTurn([remove, args.thenOnDelete]),
         stdin: pulumi.all(names.map((file) => args.files[file] ?? "")).apply((texts) => joinFiles(names, texts)),
         triggers: args.movable === true ? [args.target] : undefined,
       },
@@ -66,27 +68,29 @@ export class HostFiles extends pulumi.ComponentResource {
   }
 }
 
-const after = (script: string | undefined): string => (script === undefined ? "" : `; ${script}`);
+const inTurn = (lines: readonly (string | undefined)[]): string =>
+  lines.filter((line) => line !== undefined).join("\n");
 
-/** Where the scripts find the files' directory, and what runs them there. */
+/** Where the scripts find the files' directory, and the shell line that runs one of them there. */
 function place({ host, target, image }: HostFilesArgs): {
-  directory: { target: string; scratch: string };
-  shell: (script: string, interactive: boolean) => string;
+  directory: string;
+  line: (words: readonly string[], interactive: boolean) => string;
 } {
   if (host instanceof SshHost) {
     if (!/^\/[A-Za-z0-9_./-]+$/.test(target))
       throw new Error(`HostFiles: without Docker the target must be an absolute directory, not ${quote(target)}`);
-    return { directory: { target, scratch: "$(mktemp -d)" }, shell: (script) => `sh -c ${quote(script)}` };
+    return { directory: target, line: commandLine };
   }
+  const directory = "/files";
   return {
-    directory: { target: "/files", scratch: "/tmp/new" },
-    shell: (script, interactive) =>
+    directory,
+    line: ([entrypoint, ...command], interactive) =>
       dockerRun({
         image: image ?? host.tools,
-        entrypoint: "sh",
+        entrypoint,
         interactive,
-        volumes: [`${target}:/files`],
-        command: ["-c", script],
+        volumes: [`${target}:${directory}`],
+        command,
       }),
   };
 }
@@ -99,34 +103,4 @@ export function joinFiles(names: readonly string[], texts: readonly string[]): s
       return `${FIELD}${file}\n${text.endsWith("\n") ? text : `${text}\n`}`;
     })
     .join("");
-}
-
-export interface WriteOptions {
-  /** Directory that receives the files. Default `/files`. */
-  target?: string;
-  /** Directory for the candidates, as the shell writes it; it is removed in the end. Default `/tmp/new`. */
-  scratch?: string;
-  /** Default `0444`. */
-  mode?: string;
-  /** See {@link HostFilesArgs.check}. */
-  check?: string;
-}
-
-/** Shell text that takes the stream of {@link joinFiles} apart, checks the candidates, and moves them to the target. */
-export function writeScript(names: readonly string[], options: WriteOptions = {}): string {
-  const { target = "/files", scratch = "/tmp/new", mode = "0444", check } = options;
-  return [
-    "set -e",
-    `new=${scratch}`,
-    `trap 'rm -rf "$new"' EXIT`,
-    'mkdir -p "$new"',
-    "out=",
-    `while IFS= read -r line || [ -n "$line" ]; do case "$line" in ${FIELD}*) out="$new/\${line#${FIELD}}"; : > "$out" ;; *) printf '%s\\n' "$line" >> "$out" ;; esac; done`,
-    ...(check === undefined ? [] : [`(cd "$new" && ${check})`]),
-    ...names.flatMap((file) => [
-      `cp "$new/${file}" ${target}/.${file}.new`,
-      `chmod ${mode} ${target}/.${file}.new`,
-      `mv ${target}/.${file}.new ${target}/${file}`,
-    ]),
-  ].join("; ");
 }

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { askHost } from "./ask-host";
-import { quote } from "./shell";
+import { scriptLine } from "./script-file";
 
 /** The docker CLI's word for the types whose names the components fix. */
 const KINDS: Readonly<Record<string, string>> = {
@@ -26,11 +26,9 @@ export function clearsLeftovers(name: string, shell: string): pulumi.ResourceHoo
   return { beforeCreate: [hook] };
 }
 
-/** Shell text that leaves nothing of this type and name; undefined for a type that is none of ours, or a name that is not fixed. */
+/** Shell line that leaves nothing of this type and name; undefined for a type that is none of ours, or a name that is not fixed. */
 export function removeScript(type: string, name: unknown): string | undefined {
   const kind = KINDS[type];
   if (kind === undefined || typeof name !== "string") return undefined;
-  // With the volumes that have no name: the provider would remove them too.
-  const force = kind === "container" ? " --force --volumes" : "";
-  return `docker ${kind} inspect ${quote(name)} > /dev/null 2>&1 || exit 0; echo "removing ${kind} ${name}, which a deploy that did not end left behind" >&2; docker ${kind} rm${force} ${quote(name)} > /dev/null`;
+  return scriptLine("remove-leftover.sh", [kind, name]);
 }

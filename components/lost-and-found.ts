@@ -1,24 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import { askHost } from "./ask-host";
+import { scriptLine } from "./script-file";
 
 /** How often a resource was made anew because its host had lost what it stands for, by its name; without those that never were. */
 export type Recreated = Readonly<Record<string, number>>;
 
 /** How the last run left a container or network on the host. */
 export type Left = "nothing" | "there" | "running";
-
-/**
- * One line each for what is there and what runs. A container that is dead or being removed cannot be started again, so it is not there;
- * one that is paused, or between two restarts, does not run. Ends with a line of its own: what came in only in part must not pass for
- * a host that has lost the rest.
- */
-const STARTABLE = ["created", "running", "paused", "restarting", "exited"];
-const LIST = [
-  `docker container ls --all ${STARTABLE.map((status) => `--filter status=${status}`).join(" ")} --format 'there {{.Names}}'`,
-  "docker container ls --filter status=running --format 'running {{.Names}}'",
-  "docker network ls --format 'there {{.Name}}'",
-  "echo .",
-].join(" && ");
 
 /**
  * Notices what a host has lost: removed or stopped by hand, or by a deploy that was killed before it wrote that down. The state
@@ -73,7 +61,7 @@ export class LostAndFound {
 
   /** What there is on the host; undefined when it does not answer in full, which the deploy itself will find and say. */
   async #ask(): Promise<ReadonlySet<string> | undefined> {
-    const printed = await askHost(this.shell, LIST).catch(() => "");
+    const printed = await askHost(this.shell, scriptLine("list-present.sh")).catch(() => "");
     return printed.endsWith("\n.\n") ? new Set(printed.split("\n")) : undefined;
   }
 }

@@ -2,24 +2,18 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import { createHash } from "node:crypto";
-import {
-  MADE_BY_VAULT,
-  renderAgentConfig,
-  renderedScript,
-  renderedSecret,
-  renderReloadScript,
-  renderTemplate,
-} from "../vault-agent/render";
+import { MADE_BY_VAULT, renderAgentConfig, renderedSecret, renderTemplate } from "../vault-agent/render";
 import { credentialsPolicy, readOnlyPolicy, type AgentRights } from "../vault-agent/rights";
 import { appRoleLogin, VAULT_UID } from "./app-role";
 import type { DatabaseCredentials } from "./database-credentials";
 import type { DockerHost } from "./docker-host";
 import type { Networks } from "./networks";
 import type { Replica } from "./release";
-
+import { scriptLine } from "./script-file";
+import { commandLine } from "./shell";
 import type { Slots } from "./slots";
 import type { VaultForAgents } from "./vault-access";
-import { AUTHORITY_FILE, vaultAgent, type AgentMetrics } from "./vault-agent";
+import { AUTHORITY_FILE, RELOAD_COMMAND, vaultAgent, type AgentMetrics } from "./vault-agent";
 
 export interface SecretsBindingArgs extends Omit<AgentRights, "policy"> {
   /** Vault, and where the secret is in it. */
@@ -139,19 +133,11 @@ export class SecretsBinding extends pulumi.ComponentResource {
         secretIdFile: "/credentials/secret_id",
         templateFile: "/agent/config.ctmpl",
         configFile: configPath,
-        reloadCommand: "/agent/reload.sh",
+        reloadCommand: RELOAD_COMMAND,
         renderInterval: args.renderInterval ?? 5,
         reloadDeadline: deadline,
       }),
       "config.ctmpl": renderTemplate(`${args.vault.mount}/data/${args.vault.path}`, credentials?.path),
-      "reload.sh": renderReloadScript({
-        configFile: configPath,
-        flagFile: slots.flag.file,
-        first: slots.plan.replicas.blue.map(reloadUrl),
-        second: slots.plan.replicas.green.map(reloadUrl),
-        deadline: deadline,
-        resultFile: "/tmp/last-reload",
-      }),
     };
     const agent = vaultAgent(
       name,
@@ -162,7 +148,12 @@ export class SecretsBinding extends pulumi.ComponentResource {
         gid,
         files,
         rendered: configPath,
-        reload: { command: "/agent/reload.sh", resultFile: "/tmp/last-reload", deadline },
+        reload: {
+          flagFile: slots.flag.file,
+          blue: slots.plan.replicas.blue.map(reloadUrl),
+          green: slots.plan.replicas.green.map(reloadUrl),
+          deadline,
+        },
         networks: [
           { name: args.networks.admin.name, ipv4Address: args.networks.addresses.admin.agent },
           ...(slots.reloadOnFront
@@ -195,7 +186,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
       `${name}-rendered`,
       {
         script: digest.apply((wanted) =>
-          renderedScript({ container: `${name}-agent`, file: configPath, digest: wanted, leftOut, deadline: 60 }),
+          scriptLine("wait-rendered.sh", [`${name}-agent`, configPath, wanted, 60, leftOut ?? ""]),
         ),
         // When all containers that had the volume were stopped, the file in its memory is gone with them.
         triggers: [agent.container.id],
@@ -205,7 +196,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
     this.#confirm = (after) =>
       args.host.script(
         `${name}-confirmed`,
-        { script: `docker exec ${name}-agent sh /agent/reload.sh`, triggers: [digest] },
+        { script: commandLine(["docker", "exec", `${name}-agent`, "sh", RELOAD_COMMAND]), triggers: [digest] },
         // Not a child of this one: what waits for the binding, as the change of releases does, would wait for this, too.
         { parent: args.host, dependsOn: [this.rendered, agent.loggedIn, ...after] },
       );

@@ -1,8 +1,9 @@
 import { ASIDE_SHARES } from "./cpu-weight";
 
 /**
- * Shell text for the virtual machine, as pure functions: what runs there is plain `sh` and `docker`, so that a VM needs
- * nothing but Docker and sshd, and a reader can run the same line by hand.
+ * Command lines for the virtual machine, as pure functions: what runs there is plain `sh` and `docker`, so that a VM needs
+ * nothing but Docker and sshd, and a reader can run the same line by hand. Whatever is more than one command is a file of
+ * components/host (script-file.ts).
  */
 
 /** Quotes one word for POSIX `sh`, also across one `ssh` hop, which joins its arguments with blanks. */
@@ -44,6 +45,11 @@ export interface DockerRun {
  * capabilities, no new privileges, read-only root, bounded memory and processes, removed at its end. It gives way to what serves.
  */
 export function dockerRun(run: DockerRun): string {
+  return commandLine(dockerRunWords(run));
+}
+
+/** The words of {@link dockerRun}. */
+export function dockerRunWords(run: DockerRun): string[] {
   const words = ["docker", "run", "--rm", "--pull", "never", "--network", run.network ?? "none"];
   if (run.name !== undefined) words.push("--name", run.name);
   if (run.interactive) words.push("--interactive");
@@ -65,5 +71,5 @@ export function dockerRun(run: DockerRun): string {
   for (const volume of run.volumes ?? []) words.push("--volume", volume);
   for (const [key, value] of Object.entries(run.environment ?? {})) words.push("--env", `${key}=${value}`);
   if (run.entrypoint !== undefined) words.push("--entrypoint", run.entrypoint);
-  return commandLine([...words, run.image, ...run.command]);
+  return [...words, run.image, ...run.command];
 }

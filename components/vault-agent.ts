@@ -2,17 +2,29 @@ import { basename } from "node:path";
 import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
-import { loggedInScript, renderHealthScript, renderLookScript } from "../vault-agent/health";
 import { VAULT_UID, type AppRoleLogin } from "./app-role";
 import { ASIDE_SHARES } from "./cpu-weight";
 import { digestOf } from "./digest";
 import type { DockerHost } from "./docker-host";
 import { hardened, LOG_OPTIONS, pidsLimit, scratch } from "./hardening";
 import { HostFiles } from "./host-files";
+import { scriptLine, scriptText } from "./script-file";
 import type { VaultForAgents } from "./vault-access";
 
 /** Where an agent finds the authorities that signed Vault's certificate, if they are given. */
 export const AUTHORITY_FILE = "/agent/ca.pem";
+/** The command of a template that has replicas reload. */
+export const RELOAD_COMMAND = "/agent/reload.sh";
+
+/** Seconds that an agent has to log in by a new secret_id. */
+const LOGIN_SECONDS = 60;
+
+export interface ReloadTarget {
+  /** Name in messages. */
+  name: string;
+  /** Address of `POST /reload`. */
+  url: string;
+}
 
 export interface VaultAgentArgs {
   host: DockerHost;
@@ -20,12 +32,15 @@ export interface VaultAgentArgs {
   vault: Pick<VaultForAgents, "namespace" | "authority">;
   /** Numeric group of those who read what the agent renders. */
   gid: number;
-  /** The agent's files in `/agent`: `agent.hcl`, its templates and scripts. Those of its health check are added. */
+  /** The agent's files in `/agent`: `agent.hcl` and its templates. Its scripts are added. */
   files: Readonly<Record<string, string>>;
   /** File that it renders, by its path in the container. */
   rendered: string;
-  /** The template's command that has replicas reload, where it notes how that ended, and how long it may take, in seconds. */
-  reload?: { command: string; resultFile: string; deadline: number };
+  /**
+   * Who has to read the file again when it has changed, by {@link RELOAD_COMMAND}: the replicas of the slot that serves, which is green
+   * where the flag file is there, and how long they have to confirm it, in seconds.
+   */
+  reload?: { flagFile: string; blue: readonly ReloadTarget[]; green: readonly ReloadTarget[]; deadline: number };
   networks: docker.types.input.ContainerNetworksAdvanced[];
   /** Further mounts, above all the volume with what is rendered. */
   mounts: docker.types.input.ContainerMount[];
@@ -61,14 +76,23 @@ export function vaultAgent(name: string, args: VaultAgentArgs, opts: { parent: p
   const files = {
     ...args.files,
     ...(args.vault.authority === undefined ? {} : { [basename(AUTHORITY_FILE)]: args.vault.authority.pem }),
-    "look.sh": renderLookScript(args.vault.namespace),
-    "health.sh": renderHealthScript({
-      rendered: args.rendered,
-      look: "/agent/look.sh",
-      secretIdExpiry: "/credentials/expiry",
-      metrics: file,
-      reload,
-    }),
+    "look.sh": scriptText("look.sh"),
+    "health.sh": scriptText("health.sh"),
+    ...(reload === undefined ? {} : { "reload.sh": scriptText("reload.sh") }),
+  };
+  const targets = (list: readonly ReloadTarget[]) => list.map((target) => `${target.name}=${target.url}`).join(" ");
+  const forScripts: Record<string, string> = {
+    AUDIT_RENDERED_FILE: args.rendered,
+    AUDIT_METRICS_FILE: file,
+    ...(args.vault.namespace === undefined ? {} : { AUDIT_VAULT_NAMESPACE: args.vault.namespace }),
+    ...(reload === undefined
+      ? {}
+      : {
+          AUDIT_FLAG_FILE: reload.flagFile,
+          AUDIT_BLUE_REPLICAS: targets(reload.blue),
+          AUDIT_GREEN_REPLICAS: targets(reload.green),
+          AUDIT_RELOAD_SECONDS: String(reload.deadline),
+        }),
   };
   const configuration = new docker.Volume(`${name}-agent-config`, { name: `${name}-agent-config` }, onHost);
   const written = new HostFiles(
@@ -97,7 +121,10 @@ export function vaultAgent(name: string, args: VaultAgentArgs, opts: { parent: p
       // A container reads its files at start only, so a change of them must make a new one.
       labels: [{ label: "audit.configuration", value: digestOf(files) }],
       // Without the last, each of the health check's questions would be asked of a Vault that is away a million times.
-      envs: ["HOME=/tmp", "SKIP_SETCAP=true", "VAULT_MAX_RETRIES=0"],
+      envs: [
+        ...["HOME=/tmp", "SKIP_SETCAP=true", "VAULT_MAX_RETRIES=0"],
+        ...Object.entries(forScripts).map(([key, value]) => `${key}=${value}`),
+      ],
       networksAdvanced: args.networks,
       mounts: [
         { type: "volume", source: configuration.name, target: "/agent", readOnly: true },
@@ -128,8 +155,8 @@ export function vaultAgent(name: string, args: VaultAgentArgs, opts: { parent: p
       create: "node --require tsx/cjs vault-agent/revoke-former.ts",
       environment: {
         ...login.environment,
-        AUDIT_DELIVERED: host.commandFor(`docker exec ${name}-agent cat /credentials/issue 2> /dev/null || true`),
-        AUDIT_LOGGED_IN: host.commandFor(loggedInScript(`${name}-agent`)),
+        AUDIT_DELIVERED: host.commandFor(scriptLine("delivered-issue.sh", [`${name}-agent`])),
+        AUDIT_LOGGED_IN: host.commandFor(scriptLine("wait-login.sh", [`${name}-agent`, LOGIN_SECONDS])),
       },
       triggers: [login.delivered.id, container.id],
       logging: command.types.enums.local.Logging.Stderr,

@@ -1,6 +1,5 @@
 /** Renders the files of Vault Agent. Pure: test/unit/vault-agent.test.ts asserts the exact output. */
 import { canonicalJson, type Json } from "../components/canonical-json";
-import { quote } from "../components/shell";
 
 export interface AgentConfig {
   /** Vault as the VM reaches it. */
@@ -22,7 +21,7 @@ export interface AgentConfig {
   reloadDeadline: number;
 }
 
-/** Where the agent passes requests on to Vault with its own token: for its own container alone. */
+/** Where the agent passes requests on to Vault with its own token: for its own container alone, above all components/host/look.sh. */
 export const AGENT_LISTENER = "127.0.0.1:8100";
 
 /** Each question about the token would be three lines of a lower level; what an agent does well is in its metrics. */
@@ -123,94 +122,4 @@ export function renderedSecret(data: unknown, leftOut?: string): string {
   const text = canonicalJson(JSON.parse(JSON.stringify(data)) as Json, 2);
   const lines = text.split("\n").filter((line) => leftOut === undefined || !new RegExp(leftOut).test(line));
   return `${lines.join("\n")}\n`;
-}
-
-export interface Rendering {
-  /** Name of the agent's container, and the file that it renders. */
-  container: string;
-  file: string;
-  /** sha256 of the file wanted, in hex; of its lines but for those left out. */
-  digest: string;
-  /** Extended regular expression of lines that do not count; default none. */
-  leftOut?: string;
-  /** Seconds for the file to be rendered. */
-  deadline: number;
-}
-
-/** Waits, on the host, until the file is the one wanted. The agent may be started again meanwhile. */
-export function renderedScript({ container, file, digest, leftOut, deadline }: Rendering): string {
-  const sum = leftOut === undefined ? `sha256sum ${file}` : `grep -v -E '${leftOut}' ${file} | sha256sum`;
-  return [
-    `end=$(( $(date +%s) + ${deadline} ))`,
-    `until [ "$(docker exec ${container} sh -c ${quote(sum)} 2> /dev/null | cut -d " " -f 1)" = ${digest} ]; do`,
-    `  if [ "$(date +%s)" -ge "$end" ]; then echo "the agent has not rendered the secret of this deploy within ${deadline} s; its last lines:" >&2; docker logs --tail 20 ${container} >&2; exit 1; fi`,
-    "  sleep 0.2",
-    "done",
-  ].join("\n");
-}
-
-export interface ReloadTarget {
-  /** Name in messages. */
-  name: string;
-  /** Address of `POST /reload`. */
-  url: string;
-}
-
-export interface ReloadScript {
-  configFile: string;
-  /** File whose presence says that the second group serves. */
-  flagFile: string;
-  /** Replicas of the group that serves without the flag file, and with it. */
-  first: readonly ReloadTarget[];
-  second: readonly ReloadTarget[];
-  /** Seconds until a replica that has not confirmed counts as failed. */
-  deadline: number;
-  /** File that tells the health check of the agent how the last reload ended. */
-  resultFile: string;
-}
-
-/**
- * The template's command. A command that fails is not run again until the content changes, so it must itself insist:
- * each replica of the slot that serves is asked until it answers 2xx with the digest of the file that was rendered. An image that
- * says no digest is taken at its word: 2xx means that the new configuration is in force (audit-svc/CONTRACT.md).
- */
-export function renderReloadScript(script: ReloadScript): string {
-  const targets = (list: readonly ReloadTarget[]) => list.map((t) => `${t.name}=${t.url}`).join(" ");
-  return `#!/bin/sh
-# Written by the SecretsBinding component. Asks every serving replica to read its configuration again.
-set -u
-digest=$(sha256sum ${script.configFile} | cut -d ' ' -f 1)
-if [ -f ${script.flagFile} ]; then
-  targets="${targets(script.second)}"
-else
-  targets="${targets(script.first)}"
-fi
-# 2xx, and the right digest if one is told.
-confirms() {
-  answer=$(wget -q -T 3 -O - --post-data "" "$1" 2>/dev/null) || return 1
-  case "$answer" in
-    *"$digest"*) return 0 ;;
-    *'"digest"'*) return 1 ;;
-  esac
-}
-end=$(( $(date +%s) + ${script.deadline} ))
-missing=""
-for target in $targets; do
-  name=\${target%%=*}
-  url=\${target#*=}
-  until confirms "$url"; do
-    if [ "$(date +%s)" -ge "$end" ]; then
-      missing="$missing $name"
-      break
-    fi
-    sleep 0.5
-  done
-done
-if [ -n "$missing" ]; then
-  echo "reload: not confirmed by:$missing (wanted configuration digest $digest)" >&2
-  echo "failed $digest$missing" > ${script.resultFile}
-  exit 1
-fi
-echo "confirmed $digest" > ${script.resultFile}
-`;
 }

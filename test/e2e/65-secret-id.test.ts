@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { unwrapScript } from "../../components/app-role";
+import { unwrap as unwrapper } from "../../components/app-role";
 import { dockerRun } from "../../components/shell";
 import { AgentLogin } from "./support/agent-login";
 import { attached, run, until } from "./support/sandbox";
@@ -82,15 +82,13 @@ describe("journey: the agent's secret_id, from its issue to its end", function (
 
   it("raises an alarm when the wrapping token was used before, or was made by somebody else", async () => {
     const unwrap = async (token: string) => {
-      const script = unwrapScript("auth/approle/role/audit-svc/secret-id");
       const image = await sandbox().docker("inspect", "--format", "{{.Image}}", "audit-svc-agent");
       const line = dockerRun({
         image,
-        entrypoint: "sh",
         interactive: true,
         network: "audit-egress",
         environment: { VAULT_ADDR: "http://vault.sandbox.test:8200", HOME: "/tmp" },
-        command: ["-c", script],
+        ...unwrapper("auth/approle/role/audit-svc/secret-id"),
       });
       return run(["sh", "-c", line], sandbox().env, `role\nissue\n${token}\n`);
     };

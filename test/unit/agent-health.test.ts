@@ -3,44 +3,57 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loggedInScript, renderHealthScript, renderLookScript } from "../../vault-agent/health";
+import { scriptText } from "../../components/script-file";
+import { AGENT_LISTENER } from "../../vault-agent/render";
 import { fakeProgram } from "./support/fake-programs";
+import { runScript } from "./support/host-script";
 
 describe("what looks after an agent", () => {
   let directory: string;
   const at = (name: string) => join(directory, name);
   /** A program of that name, before all others. */
   const program = (name: string, text: string) => fakeProgram(directory, name, text);
-  const sh = (script: string) => {
-    const { status, stdout, stderr } = spawnSync("sh", ["-c", script], {
-      encoding: "utf8",
-      env: { ...process.env, PATH: `${directory}:${process.env.PATH}` },
-    });
-    return { status, stdout, stderr };
-  };
   beforeEach(() => (directory = mkdtempSync(join(tmpdir(), "agent-"))));
   afterEach(() => rmSync(directory, { recursive: true }));
 
-  it("lets nothing of Vault's answer through but the end of the token and its issue", () => {
-    const answer = {
-      data: { id: "hvs.secret", creation_ttl: 3600, meta: { issue: "one", role_name: "r" }, period: 3600, ttl: 3597 },
-    };
-    program("wget", `echo '${JSON.stringify(answer)}'`);
-    assert.equal(sh(renderLookScript()).stdout, "3597 one\n");
-    program("wget", 'echo \'{"errors":["permission denied"]}\'; exit 1');
-    assert.equal(sh(renderLookScript()).stdout, "");
+  describe("the look at its token", () => {
+    const look = (environment?: Record<string, string>) => runScript("look.sh", [], { directory, environment }).stdout;
+
+    it("lets nothing of Vault's answer through but the end of the token and its issue", () => {
+      const answer = {
+        data: { id: "hvs.secret", creation_ttl: 3600, meta: { issue: "one", role_name: "r" }, period: 3600, ttl: 3597 },
+      };
+      program("wget", `echo '${JSON.stringify(answer)}'`);
+      assert.equal(look(), "3597 one\n");
+      program("wget", 'echo \'{"errors":["permission denied"]}\'; exit 1');
+      assert.equal(look(), "");
+    });
+
+    it("asks the agent's own listener, in the token's namespace", () => {
+      program("wget", `for word in "$@"; do echo "$word"; done > ${at("asked")}`);
+      const asked = () => readFileSync(at("asked"), "utf8").split("\n").slice(5, -1);
+      const url = `http://${AGENT_LISTENER}/v1/auth/token/lookup-self`;
+      look();
+      assert.deepEqual(asked(), ["--header", "X-Vault-Request: true", url]);
+      look({ AUDIT_VAULT_NAMESPACE: "a team" });
+      assert.deepEqual(asked(), ["--header", "X-Vault-Request: true", "--header", "X-Vault-Namespace: a team", url]);
+    });
   });
 
   describe("the health check", () => {
     const health = () => {
-      const text = renderHealthScript({
-        rendered: at("config.json"),
-        look: at("look.sh"),
-        secretIdExpiry: at("expiry"),
-        metrics: at("agent.prom"),
-        reload: { command: at("reload.sh"), resultFile: at("last-reload") },
-      }).replaceAll("/tmp/last-look", at("last-look"));
-      const { status, stdout } = sh(text);
+      // As Docker runs it: a file, with its scripts beside it.
+      writeFileSync(at("health.sh"), scriptText("health.sh"));
+      const { status, stdout } = spawnSync("sh", [at("health.sh")], {
+        encoding: "utf8",
+        env: {
+          ...process.env,
+          TMPDIR: directory,
+          CREDENTIALS: directory,
+          AUDIT_RENDERED_FILE: at("config.json"),
+          AUDIT_METRICS_FILE: at("agent.prom"),
+        },
+      });
       const metrics = Object.fromEntries(
         readFileSync(at("agent.prom"), "utf8")
           .split("\n")
@@ -65,6 +78,21 @@ describe("what looks after an agent", () => {
       const success = Number(metrics.last_success_timestamp_seconds);
       assert.ok(Math.abs(success - Date.now() / 1000) < 60);
       assert.equal(Number(metrics.token_expiry_timestamp_seconds), success + 3597);
+    });
+
+    it("explains each metric, and tells of no reload where the agent has none", () => {
+      health();
+      const lines = readFileSync(at("agent.prom"), "utf8").split("\n");
+      assert.equal(lines.length, 16);
+      assert.deepEqual(lines.slice(0, 3), [
+        "# HELP audit_agent_logged_in Whether Vault took the agent's token at the last look",
+        "# TYPE audit_agent_logged_in gauge",
+        "audit_agent_logged_in 1",
+      ]);
+      rmSync(at("reload.sh"));
+      const { status, metrics } = health();
+      assert.equal(status, 0);
+      assert.equal(metrics.reload_confirmed, undefined);
     });
 
     it("says that Vault is away, and still knows when it was not", () => {
@@ -114,24 +142,25 @@ describe("what looks after an agent", () => {
         ].join("\n"),
       );
     };
+    const wait = (seconds = 60) => runScript("wait-login.sh", ["a", seconds], { directory });
     const restarts = () =>
       existsSync(at("restarts")) ? readFileSync(at("restarts"), "utf8").split("\n").length - 1 : 0;
 
     it("says by which it is logged in, and leaves it alone", () => {
       agent("3600 new", "");
-      assert.deepEqual(sh(loggedInScript("a")), { status: 0, stdout: "new\n", stderr: "" });
+      assert.deepEqual(wait(), { status: 0, stdout: "new\n", stderr: "" });
       assert.equal(restarts(), 0);
     });
 
     it("starts one anew that goes on with the former", () => {
       agent("3600 former", "3600 new");
-      assert.deepEqual(sh(loggedInScript("a")), { status: 0, stdout: "new\n", stderr: "" });
+      assert.deepEqual(wait(), { status: 0, stdout: "new\n", stderr: "" });
       assert.equal(restarts(), 1);
     });
 
     it("fails with the agent's last lines when that does not help, and has tried it once", () => {
       agent("3600 former", "3600 former");
-      const { status, stderr } = sh(loggedInScript("a", 2));
+      const { status, stderr } = wait(2);
       assert.equal(status, 1);
       assert.match(stderr, /^its last line\na has not logged in to Vault with its new secret_id within 2 s; /);
       assert.equal(restarts(), 1);
@@ -139,7 +168,7 @@ describe("what looks after an agent", () => {
 
     it("says what it means that the log-in itself is denied", () => {
       agent("", "", '"@message":"error authenticating","error":"Code: 403. Errors:* permission denied"');
-      const { status, stderr } = sh(loggedInScript("a", 1));
+      const { status, stderr } = wait(1);
       assert.equal(status, 1);
       assert.match(
         stderr,

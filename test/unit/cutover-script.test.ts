@@ -83,8 +83,7 @@ echo "wget: can't connect" >&2; exit 1
     "docker",
     `case "$*" in
   run*) while [ "$1" != -c ]; do shift; done
-    script=$(printf %s "$2" | sed 's|/flag/|${at("flag")}/|g; s|/config/|${at("config")}/|g; s|/tmp/error|${at("error")}|g')
-    exec sh -c "$script" "$3" ;;
+    exec sh -c "$2" "$3" "${directory}$4" "\${5:+${directory}$5}" "$6" "$7" ;;
   logs*) echo "last words"; exit 0 ;;
   "container ls"*) printf '%s\\n' ${running.join(" ")}; exit 0 ;;
   events*) ${vm.ooms === undefined ? ":" : "echo x"}; exit 0 ;;
@@ -103,7 +102,7 @@ esac
 `,
   );
   const ran = spawnSync("sh", ["-c", script], {
-    env: { ...process.env, PATH: `${directory}:${process.env.PATH ?? ""}` },
+    env: { ...process.env, PATH: `${directory}:${process.env.PATH ?? ""}`, TMPDIR: directory },
     encoding: "utf8",
     timeout: 30_000,
   });
@@ -242,7 +241,7 @@ describe("the cutover's script", () => {
   });
 
   it("fails when the one-shot beside it cannot run", () => {
-    const script = cutover(slot("green"), slot("blue")).replace(/^docker run /m, "false ");
+    const script = cutover(slot("green"), slot("blue")).replace(" promote.sh docker run ", " promote.sh false ");
     const { code, steps } = execute(script, { serving: "blue" });
     assert.notEqual(code, 0);
     assert.deepEqual(steps, []);

@@ -142,7 +142,7 @@ describe("what is asked for before anything gives way", () => {
         "getent",
         `case "$2" in db.example.test) echo "172.18.3.4 STREAM db" ;; *) exit 2 ;; esac`,
       );
-      return runWith(`ROUTES=${directory}/routes INTERFACES=${directory}\n${script}`, docker);
+      return runWith(`env ROUTES=${directory}/routes INTERFACES=${directory} ${script}`, docker);
     }
     const DEFAULT_ROUTE = "eth0\t00000000\t0100A8C0\t0003\t0\t0\t100\t00000000\n";
     const route = (device: string, destination: string, mask: string) =>

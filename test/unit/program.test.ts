@@ -152,7 +152,10 @@ describe("the program", () => {
     );
     for (const text of files) {
       assert.match(text, /^ {2}namespace = "team"$/m);
-      assert.match(text, /--header "X-Vault-Namespace: team" http:/);
+    }
+    for (const name of ["audit-svc-agent", "audit-edge-certificate-agent"]) {
+      const { envs } = find(resources, "Container", name).inputs;
+      assert.ok((envs as string[]).includes("AUDIT_VAULT_NAMESPACE=team"), name);
     }
   });
 

@@ -4,7 +4,9 @@ import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { besideHelper, helperScript } from "../../components/switch-helper";
+import { scriptWords } from "../../components/script-file";
+import { commandLine } from "../../components/shell";
+import { helperCommand } from "../../components/switch-helper";
 import { fakeClock, fakeProgram } from "./support/fake-programs";
 
 const file = "config of this deploy";
@@ -36,11 +38,14 @@ n=$(wc -l < ${at("asked")})
 [ -s ${at("answer-$n")} ] && cat ${at("answer-$n")} || { echo "wget: server returned error: HTTP/1.1 503" >&2; exit 1; }
 `,
   );
-  const script = helperScript({ configFile: at("config.json"), schemaVersion })
-    .replaceAll("/flag/", `${at("flag")}/`)
-    .replaceAll("/tmp/error", at("error"));
-  const ran = spawnSync("sh", ["-c", script, "me"], {
-    env: { ...process.env, PATH: `${directory}:${process.env.PATH ?? ""}` },
+  const [program = "", ...words] = scriptWords("switch-helper.sh", [
+    at("flag"),
+    at("config.json"),
+    schemaVersion ?? "",
+    "me",
+  ]);
+  const ran = spawnSync(program, words, {
+    env: { ...process.env, PATH: `${directory}:${process.env.PATH ?? ""}`, TMPDIR: directory },
     input: questions.map((question) => `${question}\n`).join(""),
     encoding: "utf8",
   });
@@ -112,7 +117,7 @@ describe("the helper of a switch", () => {
       readyPath: "/",
     };
     const config = { volume: "rendered", file: "config.json", group: "10001" };
-    const script = besideHelper(["ask mine"], context, { config, schemaVersion: undefined });
+    const script = commandLine(helperCommand(context, { config, schemaVersion: undefined }));
     for (const words of [
       "--network front",
       "--read-only",
@@ -122,6 +127,6 @@ describe("the helper of a switch", () => {
       "--user 0:0 --group-add 10001 --volume flag:/flag --volume rendered:/config:ro",
     ])
       assert.ok(script.includes(words), words);
-    assert.doesNotMatch(besideHelper([], context), /--group-add|\/config/);
+    assert.doesNotMatch(commandLine(helperCommand(context)), /--group-add|\/config\//);
   });
 });

@@ -1,19 +1,11 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readOnlyPolicy } from "../../vault-agent/rights";
-import { renderHealthScript } from "../../vault-agent/health";
-import {
-  MADE_BY_VAULT,
-  renderAgentConfig,
-  renderedScript,
-  renderedSecret,
-  renderReloadScript,
-  renderTemplate,
-} from "../../vault-agent/render";
+import { MADE_BY_VAULT, renderAgentConfig, renderedSecret, renderTemplate } from "../../vault-agent/render";
+import { runScript } from "./support/host-script";
 
 const expected = (file: string) => readFileSync(`test/unit/expected/${file}`, "utf8");
 
@@ -66,12 +58,11 @@ describe("Vault Agent's files", () => {
       });
       writeFileSync(file, renderedSecret({ ...data, database: { ...data.database, password: "other" } }));
       const digest = createHash("sha256").update(kept).digest("hex");
-      const rendered = (wanted: string) => {
-        const script = renderedScript({ container: "c", file, digest: wanted, leftOut: MADE_BY_VAULT, deadline: 0 });
-        const env = { ...process.env, PATH: `${directory}:${process.env.PATH ?? ""}` };
-        return spawnSync("sh", ["-c", script], { encoding: "utf8", env });
-      };
+      const rendered = (wanted: string) =>
+        runScript("wait-rendered.sh", ["c", file, wanted, 0, MADE_BY_VAULT], { directory });
       assert.deepEqual([rendered(digest).status, rendered(digest).stderr], [0, ""]);
+      const whole = createHash("sha256").update(readFileSync(file)).digest("hex");
+      assert.equal(runScript("wait-rendered.sh", ["c", file, whole, 0, ""], { directory }).status, 0);
       assert.match(rendered("0").stderr, /has not rendered the secret of this deploy within 0 s/);
     } finally {
       rmSync(directory, { recursive: true });
@@ -83,33 +74,6 @@ describe("Vault Agent's files", () => {
       renderedSecret({ tokens: [], database: { user: "b", password: "<a&b>", port: 5432, absent: undefined } }),
       '{\n  "database": {\n    "password": "\\u003ca\\u0026b\\u003e",\n    "port": 5432,\n    "user": "b"\n  },\n  "tokens": []\n}\n',
     );
-  });
-
-  it("reload.sh", () => {
-    const text = renderReloadScript({
-      configFile: "/run/audit/config.json",
-      flagFile: "/run/release/green",
-      first: [{ name: "audit-svc-blue-1", url: "http://172.29.97.16:8081/reload" }],
-      second: [
-        { name: "audit-svc-green-1", url: "http://172.29.97.48:8081/reload" },
-        { name: "audit-svc-green-2", url: "http://172.29.97.49:8081/reload" },
-      ],
-      deadline: 30,
-      resultFile: "/tmp/last-reload",
-    });
-    assert.equal(text, expected("reload.sh"));
-  });
-
-  it("health.sh", () => {
-    const common = {
-      look: "/agent/look.sh",
-      secretIdExpiry: "/credentials/expiry",
-      metrics: "/run/audit-svc/agent.prom",
-      rendered: "/run/audit/config.json",
-    };
-    const reload = { command: "/agent/reload.sh", resultFile: "/tmp/last-reload" };
-    assert.equal(renderHealthScript({ ...common, reload }), expected("health.sh"));
-    assert.doesNotMatch(renderHealthScript(common), /reload|confirmed/);
   });
 
   it("policy: reads the one path and nothing else", () => {

@@ -83,8 +83,7 @@ describe("AuditService", () => {
       script,
       /--user 0:0 --group-add 10001 --volume audit-svc-release:\/flag --volume rendered:\/config:ro /,
     );
-    assert.match(script, /sha256sum \/config\/config\.json/);
-    assert.match(script, /-ge 2 \]/);
+    assert.match(script, / switch-helper\.sh \/flag \/config\/config\.json 2$/);
   });
 
   it("knows the schema's version by the line of migrate that tells it, if there is one", () => {
@@ -164,7 +163,10 @@ describe("AuditService", () => {
     };
     assert.deepEqual(await guard(IMAGE), { script: "true", ignoreChanges: ["environment"] });
     const filling = await guard(OTHER_IMAGE);
-    assert.match(filling.script, /bring_up audit-svc-blue-1=http:\/\/\S+ audit-svc-blue-2=http:/);
+    assert.match(
+      filling.script,
+      /^env TARGET=green OTHER=blue 'OTHER_REPLICAS=audit-svc-blue-1=http:\/\/\S+ audit-svc-blue-2=http:\/\/\S+' /,
+    );
     assert.deepEqual(filling.ignoreChanges, []);
   });
 

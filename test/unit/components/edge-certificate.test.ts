@@ -55,7 +55,10 @@ describe("EdgeCertificate", () => {
       sent,
       /^# HELP[^]*\{source="files"\} \d{10}\n-----certificate-----\n-----BEGIN CERTIFICATE[^]*PRIVATE KEY-----\n$/,
     );
-    assert.match(scriptOf(inputs), /chmod 0440 [^]*chown 0:101/);
+    assert.match(
+      scriptOf(inputs),
+      / --cap-add CHOWN [^]* copy-certificate\.sh \/files 101 edge\.pem certificate\.prom$/,
+    );
     assert.doesNotMatch(scriptOf(inputs), /PRIVATE KEY/);
     assert.deepEqual(ofType(resources, "Container"), []);
     // Of the same name as Vault's it would be replaced, and nginx removed for it before its configuration is judged.
@@ -99,7 +102,7 @@ describe("EdgeCertificate", () => {
     assert.deepEqual((volume.driverOpts as Record<string, string>).type, "tmpfs", "the key is on no disk");
     assert.match(
       scriptOf(find(resources, "Command", "audit-edge-certificate-issued").inputs),
-      /no certificate within 60 s/,
+      / wait-certificate\.sh audit-edge-certificate-agent \/run\/tls\/edge\.pem name$/,
     );
     assert.deepEqual(inputs.healthcheck, {
       tests: ["CMD", "sh", "/agent/health.sh"],

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { HostFiles, joinFiles, writeScript } from "../../../components/host-files";
+import { HostFiles, joinFiles } from "../../../components/host-files";
+import { scriptWords } from "../../../components/script-file";
 import { SshHost } from "../../../components/ssh-host";
 import { find, run, scriptOf } from "../support/program";
 import { world } from "../support/world";
@@ -22,7 +23,7 @@ describe("HostFiles", () => {
     assert.equal(inputs.stdin, "-----next-file-----a.txt\none\n-----next-file-----b.txt\ntwo\n");
     assert.match(
       (inputs.environment as Record<string, string>).AUDIT_DELETE_SCRIPT ?? "",
-      /rm -f \/files\/a\.txt; rm -f \/files\/b\.txt/,
+      / remove-files\.sh \/files a\.txt b\.txt$/,
     );
   });
 
@@ -77,10 +78,18 @@ describe("HostFiles", () => {
     beforeEach(() => (directory = mkdtempSync(join(tmpdir(), "host-files-"))));
     afterEach(() => rmSync(directory, { recursive: true }));
 
-    const execute = (files: Record<string, string>, check?: string) => {
+    beforeEach(() => mkdirSync(join(directory, "files")));
+    const execute = (files: Record<string, string>, check: readonly string[] = []) => {
       const names = Object.keys(files).sort();
-      const script = writeScript(names, { target: join(directory, "files"), scratch: join(directory, "new"), check });
-      return spawnSync("sh", ["-c", `mkdir -p ${join(directory, "files")}; ${script}`], {
+      const judged = check.length === 0 ? [] : ["--", ...check];
+      const [program = "", ...words] = scriptWords("write-files.sh", [
+        join(directory, "files"),
+        "0444",
+        ...names,
+        ...judged,
+      ]);
+      return spawnSync(program, words, {
+        env: { ...process.env, TMPDIR: directory },
         input: joinFiles(
           names,
           names.map((name) => files[name] ?? ""),
@@ -103,7 +112,7 @@ describe("HostFiles", () => {
 
     it("keeps the old files when the check refuses the new ones", () => {
       assert.equal(execute({ "one.conf": "good\n" }).status, 0);
-      const { status } = execute({ "one.conf": "bad\n" }, "grep -q good one.conf");
+      const { status } = execute({ "one.conf": "bad\n" }, ["grep", "-q", "good", "one.conf"]);
       assert.notEqual(status, 0);
       assert.equal(written("one.conf"), "good\n");
     });

@@ -79,12 +79,12 @@ describe("Observability", () => {
 
   it("reloads Prometheus as it is told to", async () => {
     const { resources } = await run(() => build({}, { directory: "rules", reload: "systemctl reload prometheus" }));
-    assert.match(scriptOf(find(resources, "Command", "audit-rules-files").inputs), /; systemctl reload prometheus$/);
+    assert.match(scriptOf(find(resources, "Command", "audit-rules-files").inputs), /\nsystemctl reload prometheus$/);
     const loaded = find(resources, "Command", "audit-rules-loaded");
     assert.equal((loaded.inputs.environment as Record<string, string>).AUDIT_RULES_RELOADED, "yes");
     const written = find(resources, "Command", "audit-rules-files");
     const { AUDIT_DELETE_SCRIPT } = written.inputs.environment as Record<string, string>;
-    assert.match(AUDIT_DELETE_SCRIPT ?? "", /; systemctl reload prometheus$/);
+    assert.match(AUDIT_DELETE_SCRIPT ?? "", /\nsystemctl reload prometheus$/);
     assert.ok(!resources.some(({ name }) => name === "audit-rules-forgotten"));
   });
 

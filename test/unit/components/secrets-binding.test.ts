@@ -81,8 +81,11 @@ describe("SecretsBinding", () => {
       { name: "audit-front", ipv4Address: "172.29.96.4" },
       { name: "audit-egress" },
     ]);
-    const written = find(resources, "Command", "audit-svc-agent-files").inputs.stdin as string;
-    assert.match(written, /audit-svc-blue-1=http:\/\/172\.29\.96\.16:8080\/reload/);
+    assert.ok(
+      (inputs.envs as string[]).some((line) =>
+        line.startsWith("AUDIT_BLUE_REPLICAS=audit-svc-blue-1=http://172.29.96.16:8080/reload"),
+      ),
+    );
   });
 
   it("renders into memory, readable by the service's group", async () => {
@@ -128,7 +131,7 @@ describe("SecretsBinding", () => {
     assert.deepEqual(revoke.inputs.triggers, ["id-of-audit-svc-secret-id", "id-of-audit-svc-agent"]);
     const environment = revoke.inputs.environment as Record<string, string>;
     assert.equal(environment.AUDIT_APPROLE, "auth/approle/role/audit-svc");
-    assert.match(environment.AUDIT_LOGGED_IN ?? "", /docker restart --time 10 audit-svc-agent/);
+    assert.match(environment.AUDIT_LOGGED_IN ?? "", / wait-login\.sh audit-svc-agent 60'$/);
   });
 
   it("issues the secret_id before the agent starts, and again when the role is made anew", async () => {

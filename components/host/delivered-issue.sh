@@ -1,0 +1,6 @@
+#!/bin/sh
+# Prints, on the VM, which issue of the secret_id lies in the volume of an agent; nothing where none does, or the agent does not run.
+#
+# Arguments: CONTAINER
+# Exit codes: 0
+docker exec "$1" cat /credentials/issue 2> /dev/null || :

@@ -1,0 +1,28 @@
+#!/bin/sh
+# Runs on the VM before the containers of a slot are replaced. Normally the other slot serves and there is nothing to do. When a run was
+# killed between flip and record, this slot serves: then the other one is put back in charge first, so that a deploy never replaces what
+# serves.
+#
+# Arguments: the command of the helper, switch-helper.sh, without its last argument.
+# Environment: TARGET, the slot whose containers are to be replaced; OTHER, the slot that serves by the last completed deploy, and
+#   OTHER_REPLICAS, its replicas, words NAME=URL; READY_SECONDS, how long each of them has to become ready.
+# Exit codes: 0 the target does not serve; 1 it does, with the reason on standard error.
+set -eu
+
+. ./replicas.sh
+. ./beside-helper.sh
+
+steps() {
+  ask take-over
+  [ "$answer" = "$TARGET" ] || return 0
+  echo "$TARGET serves although the last completed deploy says $OTHER: putting $OTHER back in charge first"
+  bring_up "$OTHER_REPLICAS" || {
+    report "$(names_of "$OTHER_REPLICAS")"
+    echo "$OTHER does not become ready ($late); nothing was changed" >&2
+    exit 1
+  }
+  put_in_charge "$OTHER"
+  sleep 1
+}
+
+beside_helper "$@"

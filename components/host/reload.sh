@@ -1,0 +1,43 @@
+#!/bin/sh
+# Asks every serving replica to read its configuration again. The command of a Vault Agent's template, in the agent's container. A command
+# that fails is not run again until the content changes, so it must itself insist: each replica of the slot that serves is asked until it
+# answers 2xx with the digest of the file that was rendered. An image that says no digest is taken at its word: 2xx means that the new
+# configuration is in force (audit-svc/CONTRACT.md).
+#
+# Environment: AUDIT_RENDERED_FILE, the configuration; AUDIT_FLAG_FILE, whose presence says that green serves; AUDIT_BLUE_REPLICAS and
+#   AUDIT_GREEN_REPLICAS, words NAME=URL with the address of POST /reload; AUDIT_RELOAD_SECONDS, until a replica that has not confirmed
+#   counts as failed; TMPDIR, default /tmp, where last-reload tells health.sh how it ended.
+# Exit codes: 0 all of them have confirmed; 1 one has not, and its name is on standard error.
+set -u
+
+result=${TMPDIR:-/tmp}/last-reload
+digest=$(sha256sum "$AUDIT_RENDERED_FILE" | cut -d ' ' -f 1)
+if [ -f "$AUDIT_FLAG_FILE" ]; then targets=$AUDIT_GREEN_REPLICAS; else targets=$AUDIT_BLUE_REPLICAS; fi
+
+# 2xx, and the right digest if one is told.
+confirms() {
+  answer=$(wget -q -T 3 -O - --post-data "" "$1" 2> /dev/null) || return 1
+  case "$answer" in
+    *"$digest"*) return 0 ;;
+    *'"digest"'*) return 1 ;;
+  esac
+}
+
+end=$(($(date +%s) + AUDIT_RELOAD_SECONDS))
+missing=
+for target in $targets; do
+  until confirms "${target#*=}"; do
+    if [ "$(date +%s)" -ge "$end" ]; then
+      missing="$missing ${target%%=*}"
+      break
+    fi
+    sleep 0.5
+  done
+done
+
+if [ -n "$missing" ]; then
+  echo "reload: not confirmed by:$missing (wanted configuration digest $digest)" >&2
+  echo "failed $digest$missing" > "$result"
+  exit 1
+fi
+echo "confirmed $digest" > "$result"

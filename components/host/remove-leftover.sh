@@ -1,0 +1,16 @@
+#!/bin/sh
+# Removes the container or network, on a Docker host, that has the name of one that is about to be made (docs/decisions/0064).
+#
+# Arguments: KIND NAME, the kind being `container` or `network`.
+# Exit codes: 0 nothing has the name; else Docker's, for example because containers still use the network.
+set -eu
+
+kind=$1
+name=$2
+docker "$kind" inspect "$name" > /dev/null 2>&1 || exit 0
+echo "removing $kind $name, which a deploy that did not end left behind" >&2
+case "$kind" in
+  # With the volumes that have no name: the provider would remove them too.
+  container) docker container rm --force --volumes "$name" ;;
+  *) docker "$kind" rm "$name" ;;
+esac > /dev/null

@@ -1,0 +1,17 @@
+#!/bin/sh
+# Fails when the Docker Engine of this host does not trust the certificate of an image's registry. The engine has its own authorities,
+# and what the plugin says of it names no place for them. Any other failure is the plugin's to tell: it has the login.
+#
+# Arguments: REFERENCE of the image, with its registry.
+# Exit codes: 0 it does, or something else is in the way; 1 it does not, with the cure on standard error.
+set -u
+
+registry=${1%%/*}
+docker image inspect "$1" > /dev/null 2>&1 && exit 0
+said=$(docker pull --quiet "$1" 2>&1) && exit 0
+case "$said" in
+  *x509:*)
+    echo "The Docker Engine of this host does not trust the certificate of $registry: $said Put the authority that signed it, in PEM format, into /etc/docker/certs.d/$registry/ca.crt there, and deploy again." >&2
+    exit 1
+    ;;
+esac

@@ -1,0 +1,33 @@
+#!/bin/sh
+# Waits, on the VM, until the file that an agent renders is the one wanted. The agent may be started again meanwhile.
+#
+# Arguments: CONTAINER FILE DIGEST SECONDS [LEFT_OUT]: DIGEST is the sha256 of the file in hex, without the lines that match the extended
+#   regular expression LEFT_OUT.
+# Exit codes: 0 it is the one wanted; 1 it was not in time, with the agent's last lines on standard error.
+set -u
+
+container=$1
+file=$2
+digest=$3
+seconds=$4
+left_out=${5:-}
+
+# Within the container: what is in the file does not leave it.
+sum() {
+  if [ -z "$left_out" ]; then
+    docker exec "$container" sha256sum "$file"
+  else
+    # shellcheck disable=SC2016 # for the shell in the container
+    docker exec "$container" sh -c 'grep -v -E "$1" "$2" | sha256sum' sh "$left_out" "$file"
+  fi
+}
+
+end=$(($(date +%s) + seconds))
+until [ "$(sum 2> /dev/null | cut -d ' ' -f 1)" = "$digest" ]; do
+  if [ "$(date +%s)" -ge "$end" ]; then
+    echo "the agent has not rendered the secret of this deploy within $seconds s; its last lines:" >&2
+    docker logs --tail 20 "$container" >&2
+    exit 1
+  fi
+  sleep 0.2
+done
