@@ -5,7 +5,7 @@
 #   make down [DATA=delete]  removes what runs; DATA=delete removes volumes and keys too, for good
 #   make test [ONLY=suite] [THOROUGH=1]  everything that CI runs, or one suite of it; THOROUGH=1 repeats journeys more often
 #   make test ONLY=quick    lint, types, unit tests and the service's fast tests: under 90 s, for daily use
-#   make lint               style, formatting, types
+#   make lint               style, shell, formatting, types
 #   make conformance [PLUGINS=dir]  the stand-in plugins' suite, against the plugins of any PULUMI_HOME
 #   make e2e                the journeys in the sandbox
 #   make dashboards         pictures of the dashboards, with data, into docs/pictures
@@ -40,7 +40,7 @@ test: install
 	@THOROUGH="$(THOROUGH)" $(SUITES) $(ONLY)
 
 lint: install
-	@$(SUITES) lint formatting types
+	@$(SUITES) lint shell formatting types
 
 conformance: install
 	@PLUGINS="$(PLUGINS)" $(SUITES) conformance

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a job's image ready: ci/prepare.sh [--npm] [program...], where a program is pulumi, buildah, ssh or git.
+# Makes a job's image ready: ci/prepare.sh [--npm] [program...], where a program is pulumi, buildah, ssh, git or shellcheck.
 # What is there already is used; the rest comes from Debian (as root) or, Pulumi, from its vendor, checked against the
 # vendor's checksums. An image that has it all (CI_IMAGE) makes this a matter of a second.
 set -eu
@@ -13,12 +13,12 @@ debian() { # program package...
   program=$1
   shift
   if command -v "$program" > /dev/null; then return; fi
-  command -v apt-get > /dev/null && [ "$(id -u)" = 0 ] ||
+  { command -v apt-get > /dev/null && [ "$(id -u)" = 0 ]; } ||
     fail "$program is not in the job's image and cannot be installed; use a Debian image as root, or one that has it (CI_IMAGE)"
   # A mirror of one's own may have a certificate of one's own.
   trust=${SSL_CERT_FILE:+-o Acquire::https::CAInfo=$SSL_CERT_FILE}
-  # shellcheck disable=SC2086 -- two words or none; mktemp's path has no blanks
-  apt-get $trust update -q > /dev/null && apt-get $trust install -q -y --no-install-recommends "$@" > /dev/null ||
+  # shellcheck disable=SC2086 # two words or none; mktemp's path has no blanks
+  { apt-get $trust update -q > /dev/null && apt-get $trust install -q -y --no-install-recommends "$@" > /dev/null; } ||
     fail "apt-get could not install $*"
 }
 
@@ -55,6 +55,7 @@ for part in "$@"; do
     buildah) debian buildah buildah netavark ca-certificates ;;
     ssh) debian ssh openssh-client ;;
     git) debian git git ;;
+    shellcheck) debian shellcheck shellcheck ;;
     *) fail "ci/prepare.sh does not know $part" ;;
   esac
 done

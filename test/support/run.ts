@@ -34,6 +34,7 @@ const SLOW_SERVICE_TESTS = ["contract", "crash", "ingest", "migrate", "operation
 
 const suites: Record<string, Suite> = {
   lint: { command: [bin("eslint"), "."], single: true },
+  shell: { command: [process.execPath, "--import", "tsx", join(__dirname, "shellcheck.ts")], single: true },
   formatting: { command: [bin("prettier"), "--check", "--log-level", "warn", "."], single: true },
   types: {
     command: [
@@ -68,7 +69,7 @@ const suites: Record<string, Suite> = {
   e2e: { command: mocha(...byRoot, "--timeout", "300000", "--sort", "test/e2e/*.test.ts"), sandbox: true },
 };
 
-const QUICK = ["lint", "formatting", "types", "unit", "service-quick"];
+const QUICK = ["lint", "shell", "formatting", "types", "unit", "service-quick"];
 /** Rows of the table of the slowest tests. */
 const SLOWEST = 20;
 

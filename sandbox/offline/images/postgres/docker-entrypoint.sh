@@ -29,7 +29,7 @@ if [ "$(id -u)" = 0 ]; then
   chmod 3775 /var/run/postgresql
   find "$PGDATA" \! -user postgres -exec chown postgres:postgres '{}' +
   chown postgres:postgres /var/run/postgresql
-  exec setpriv --reuid=postgres --regid=postgres --init-groups "$BASH_SOURCE" "$@"
+  exec setpriv --reuid=postgres --regid=postgres --init-groups "${BASH_SOURCE[0]}" "$@"
 fi
 
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
@@ -44,7 +44,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   fi
   mkdir -p "$PGDATA"
   chmod 700 "$PGDATA"
-  # shellcheck disable=SC2086 -- initdb's arguments are several words on purpose
+  # shellcheck disable=SC2086 # initdb's arguments are several words on purpose
   eval 'initdb --username="$POSTGRES_USER" --pwfile=<(printf "%s\n" "$POSTGRES_PASSWORD") --auth-local=trust --auth-host=scram-sha-256 '"$POSTGRES_INITDB_ARGS"
   printf '\nhost all all all %s\n' "$method" >> "$PGDATA/pg_hba.conf"
 

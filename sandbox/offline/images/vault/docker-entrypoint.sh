@@ -2,6 +2,7 @@
 # Keeps the contract of the official image's entrypoint: sub-commands and options go to vault, `server` gets /vault/config,
 # VAULT_LOCAL_CONFIG becomes a file there, root steps down to the user vault.
 set -e
+# shellcheck disable=SC3045 # dash and BusyBox have it
 ulimit -c 0
 
 if [ "${1#-}" != "$1" ]; then

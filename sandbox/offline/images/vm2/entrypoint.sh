@@ -43,9 +43,9 @@ sshd_pid=
 stop() {
   stopping=yes
   log "stopping"
-  [ -n "$sshd_pid" ] && kill "$sshd_pid" 2>/dev/null || true
+  if [ -n "$sshd_pid" ]; then kill "$sshd_pid" 2>/dev/null || true; fi
   # dockerd stops its containers, each within its own time limit.
-  [ -n "$dockerd_pid" ] && kill "$dockerd_pid" 2>/dev/null || true
+  if [ -n "$dockerd_pid" ]; then kill "$dockerd_pid" 2>/dev/null || true; fi
 }
 trap stop TERM INT
 
