@@ -2,24 +2,21 @@ import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
-import { agentPolicy, agentRole, type AgentRights } from "../vault-agent/rights";
+import { agentPolicy, agentRole } from "../vault-agent/rights";
 import { digestOf } from "./digest";
-import type { DockerHost } from "./docker-host";
-import type { Networks } from "./networks";
 import { adopted, OWNED } from "./in-vault";
 import { scriptInImage } from "./script-file";
 import { dockerRun, type DockerRun } from "./shell";
 import { vaultCliEnvironment, vaultEnvironment, type VaultForAgents } from "./vault-access";
+import type { Vm } from "./vm";
 
-export interface AppRoleLoginArgs extends AgentRights {
+export interface AppRoleLoginArgs {
+  vm: Vm;
   vault: VaultForAgents;
-  host: DockerHost;
-  /** Vault image by digest, for the one-shot that unwraps. */
-  image: string;
-  /** The one-shot reaches Vault by `egress`. */
-  networks: Networks;
-  /** What {@link secretIdIssue} says: another one, and a new secret_id is issued. */
-  secretIdIssue: string;
+  /** The one policy, as HCL; the right to renew and to look up its own token is added. */
+  policy: string;
+  /** Life of the secret_id; seconds, default 30 days. */
+  secretIdTtl?: number;
 }
 
 export interface AppRoleLogin {
@@ -46,38 +43,40 @@ const CREDENTIALS = "/credentials";
  */
 export function appRoleLogin(name: string, args: AppRoleLoginArgs, opts: { parent: pulumi.Resource }): AppRoleLogin {
   const { parent } = opts;
-  const inVault = { parent, provider: args.vault.provider };
-  const appRoleMount = args.vault.appRoleMount ?? "approle";
-  const made = args.vault.inVault ?? OWNED;
+  const { vm, vault: access } = args;
+  const inVault = { parent, provider: access.provider };
+  const appRoleMount = access.appRoleMount ?? "approle";
+  const made = access.inVault ?? OWNED;
+  const rights = { policy: args.policy, boundCidrs: access.boundCidrs, secretIdTtl: args.secretIdTtl };
   const policy = new vault.Policy(
     `${name}-policy`,
-    { name, policy: agentPolicy(args) },
+    { name, policy: agentPolicy(rights) },
     { ...inVault, ...adopted(made, name) },
   );
   const role = new vault.approle.AuthBackendRole(
     `${name}-role`,
-    { backend: appRoleMount, roleName: name, ...agentRole(name, args) },
+    { backend: appRoleMount, roleName: name, ...agentRole(name, rights) },
     { ...inVault, dependsOn: [policy], ...adopted(made, `auth/${appRoleMount}/role/${name}`) },
   );
-  const image = args.host.image(`${name}-agent-image`, args.image, { parent });
+  const image = vm.image(`${name}-agent-image`, access.agentImage, { parent });
   const credentials = new docker.Volume(
     `${name}-credentials`,
     { name: `${name}-credentials` },
-    { parent, provider: args.host.provider },
+    { parent, provider: vm.provider },
   );
   const environment = {
-    ...vaultEnvironment(args.vault),
+    ...vaultEnvironment(access),
     AUDIT_APPROLE: pulumi.interpolate`auth/${appRoleMount}/role/${role.roleName}`,
-    AUDIT_DELIVER: args.host.commandFor(
+    AUDIT_DELIVER: vm.commandFor(
       dockerRun({
-        image: args.image,
-        ...unwrap(`auth/${appRoleMount}/role/${name}/secret-id`, args.vault.namespace),
+        image: access.agentImage,
+        ...unwrap(`auth/${appRoleMount}/role/${name}/secret-id`, access.namespace),
         interactive: true,
-        network: args.networks.names.egress,
+        network: vm.networks.names.egress,
         volumes: [`${name}-credentials:${CREDENTIALS}`],
         // The files become the agent's own; without these rights root could not give them away or replace them.
         capabilities: ["CHOWN", "DAC_OVERRIDE", "FOWNER"],
-        environment: { ...vaultCliEnvironment(args.vault), HOME: "/tmp" },
+        environment: { ...vaultCliEnvironment(access), HOME: "/tmp" },
       }),
     ),
   };
@@ -86,10 +85,10 @@ export function appRoleLogin(name: string, args: AppRoleLoginArgs, opts: { paren
     {
       create: "node --require tsx/cjs vault-agent/deliver-secret-id.ts",
       environment,
-      triggers: [role.roleId, digestOf({ ttl: args.secretIdTtl, cidrs: args.boundCidrs }), args.secretIdIssue],
+      triggers: [role.roleId, digestOf({ ttl: args.secretIdTtl, cidrs: access.boundCidrs }), access.secretIdIssue],
       logging: command.types.enums.local.Logging.Stderr,
     },
-    { parent, dependsOn: [credentials, image, args.networks] },
+    { parent, dependsOn: [credentials, image, vm.networks] },
   );
   return { policy, role, image, credentials, delivered, environment };
 }

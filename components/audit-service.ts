@@ -1,29 +1,30 @@
 import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import type { DockerHost } from "./docker-host";
+import type { Database } from "./database";
+import type { EdgeProxy } from "./edge-proxy";
 import { hardened, LOG_OPTIONS, scratch } from "./hardening";
 import type { Left } from "./lost-and-found";
-import type { Networks } from "./networks";
-import type { Replica } from "./release";
+import type { Replica, ReleaseState } from "./release";
 import { scriptLine } from "./script-file";
+import type { SecretsBinding } from "./secrets-binding";
 import { dockerRunWords } from "./shell";
-import type { Slots } from "./slots";
+import { Cutover, type Slots } from "./slots";
+import type { Vm } from "./vm";
 
 export interface AuditServiceArgs {
-  host: DockerHost;
-  networks: Networks;
+  vm: Vm;
   /** The slots, with the release that is wanted. */
   slots: Slots;
-  /** Docker volume and file name of the configuration, as {@link SecretsBinding} renders it. */
-  config: { volume: pulumi.Input<string>; file: string };
   /**
-   * Configuration with which `migrate` is run before a release starts. It may be secret: it goes to standard input and is
-   * written nowhere. A migration that fails stops the deploy with its output.
+   * Where events are stored. Its owner runs `migrate` before a release starts, and a migration that fails stops the deploy with its
+   * output; its former login is locked once every replica works with the new one.
    */
-  migrate: pulumi.Input<Record<string, unknown>>;
-  /** What must be done before a replica starts: the configuration file is there, as this run wants it. */
-  after?: readonly pulumi.Resource[];
+  database: Database;
+  /** Renders the configuration of the replicas. */
+  secrets: SecretsBinding;
+  /** The way to the replicas; it must know those of the target slot before they are promoted. */
+  behind: EdgeProxy;
   /** Seconds after which a migration that has not ended is stopped and the deploy fails; default 900. */
   migrateDeadline?: number;
 }
@@ -32,35 +33,34 @@ export interface AuditServiceArgs {
 const EVERYTHING = ["*"];
 
 /**
- * The service in two slots. A deploy fills the slot that does not serve: image by digest, migration, containers. Putting
- * it in charge is the {@link Cutover}'s part, once the edge is ready for it (docs/decisions/0006).
+ * The service in two slots. A deploy fills the slot that does not serve: image by digest, migration, containers. Then that slot is
+ * promoted, once the edge is ready for it, and the other one is drained (docs/decisions/0006). At last the login to the database that
+ * was used before is locked.
  */
 export class AuditService extends pulumi.ComponentResource {
-  /** Replicas of both slots, for the edge. */
-  readonly upstreams: { blue: readonly Replica[]; green: readonly Replica[] };
-  /** Containers of the slot that this run fills, or that serves already. */
-  readonly containers: readonly docker.Container[];
-  /** Version to which `migrate` brought the schema; undefined when it does not say `schema version N`. */
-  readonly schemaVersion: pulumi.Output<number | undefined>;
-  /** Image by digest. */
-  readonly image: string;
-  /** Identifier of the release. */
-  readonly release: string;
+  /** State of the slots: `previous` of the next run. */
+  readonly state: pulumi.Output<ReleaseState>;
+  /** Identifier of the release and its image by digest, once it serves. */
+  readonly release: pulumi.Output<string>;
+  readonly image: pulumi.Output<string>;
+  /** Done once the release serves. */
+  readonly promoted: pulumi.Resource;
+  /** Version of the login to the database, once no other works. */
+  readonly databasePasswordVersion: pulumi.Output<number>;
 
   constructor(name: string, args: AuditServiceArgs, opts?: pulumi.ComponentResourceOptions) {
     super("audit:index:AuditService", name, {}, opts);
-    const { plan } = args.slots;
+    const { vm, slots, database, secrets } = args;
+    const { plan } = slots;
 
-    const image = args.host.image(`${name}-image`, plan.wanted.image, {
+    const image = vm.image(`${name}-image`, plan.wanted.image, {
       parent: this,
-      dependsOn: [args.slots.guard],
+      dependsOn: [slots.guard],
     });
     const migrated = this.#migrate(name, args, image);
-    this.schemaVersion = migrated.stdout.apply(schemaVersionIn);
-
-    this.containers = plan.replicas[plan.target].map((replica) =>
-      this.#replica(replica, args, plan.wanted.release, image, args.slots.left(replica), {
-        dependsOn: [migrated, ...(args.after ?? [])],
+    const containers = plan.replicas[plan.target].map((replica) =>
+      this.#replica(replica, args, plan.wanted.release, image, slots.left(replica), {
+        dependsOn: [migrated, secrets.rendered],
       }),
     );
     if (plan.idle !== undefined) {
@@ -71,10 +71,25 @@ export class AuditService extends pulumi.ComponentResource {
       }
     }
 
-    this.upstreams = plan.replicas;
-    this.image = plan.wanted.image;
-    this.release = plan.wanted.release;
-    this.registerOutputs({ upstreams: this.upstreams, image: this.image, release: this.release });
+    const cutover = new Cutover(
+      name,
+      {
+        ...{ vm, slots, containers },
+        config: { volume: secrets.configVolume, file: secrets.configFile },
+        schemaVersion: migrated.stdout.apply(schemaVersionIn),
+        after: [args.behind, secrets],
+      },
+      // Earlier versions made it beside this.
+      { parent: this, aliases: [{ parent: pulumi.rootStackResource }] },
+    );
+    const confirmed = secrets.confirmation({ parent: this, dependsOn: [cutover] });
+    this.databasePasswordVersion = database.lockFormerLogin([confirmed]);
+
+    this.promoted = cutover;
+    this.state = cutover.state;
+    this.release = cutover.release;
+    this.image = cutover.image;
+    this.registerOutputs({ state: this.state, release: this.release, image: this.image });
   }
 
   #replica(
@@ -86,7 +101,7 @@ export class AuditService extends pulumi.ComponentResource {
     opts: pulumi.CustomResourceOptions,
   ): docker.Container {
     const { spec } = args.slots;
-    const { front, admin, egress } = args.networks;
+    const { front, admin, egress } = args.vm.networks;
     const { reload } = replica;
     return new docker.Container(
       replica.name,
@@ -95,7 +110,7 @@ export class AuditService extends pulumi.ComponentResource {
         name: replica.name,
         image: image.imageId,
         envs: [
-          `AUDIT_CONFIG_FILE=/run/audit/${args.config.file}`,
+          `AUDIT_CONFIG_FILE=/run/audit/${args.secrets.configFile}`,
           `AUDIT_LISTEN=${replica.address}:${replica.port}`,
           `AUDIT_ADMIN_LISTEN=${reload.network === "admin" ? `${reload.address}:${reload.port}` : "off"}`,
           `AUDIT_RELEASE=${release}`,
@@ -110,20 +125,20 @@ export class AuditService extends pulumi.ComponentResource {
           { name: egress.name },
         ],
         mounts: [
-          { type: "volume", source: args.config.volume, target: "/run/audit", readOnly: true },
+          { type: "volume", source: args.secrets.configVolume, target: "/run/audit", readOnly: true },
           scratch("/tmp", 16),
         ],
         logOpts: LOG_OPTIONS,
       },
       // Name and addresses are fixed, so the old container must go first; it is in the idle slot and serves nobody.
-      { parent: this, ...args.host.named(replica.name, left), ...opts },
+      { parent: this, ...args.vm.named(replica.name, left), ...opts },
     );
   }
 
   #migrate(name: string, args: AuditServiceArgs, image: docker.RemoteImage): command.local.Command {
-    const { spec } = args.slots;
+    const { vm, database, slots: { spec } } = args;
     const container = `${name}-migrate`;
-    return args.host.script(
+    return vm.script(
       `${name}-migrate`,
       {
         script: scriptLine("migrate.sh", [
@@ -133,15 +148,19 @@ export class AuditService extends pulumi.ComponentResource {
             name: container,
             image: spec.image,
             command: ["migrate"],
-            network: args.networks.names.egress,
+            network: vm.networks.names.egress,
             interactive: true,
             user: spec.user,
             environment: { AUDIT_CONFIG_FILE: "/dev/stdin" },
           }),
         ]),
-        stdin: pulumi.secret(pulumi.output(args.migrate).apply((config) => JSON.stringify(config))),
+        stdin: pulumi.secret(
+          pulumi
+            .output({ database: database.ownerConnection, runtimeRole: database.runtimeRole, tokens: [] })
+            .apply((config) => JSON.stringify(config)),
+        ),
       },
-      { parent: this, dependsOn: [image, args.networks] },
+      { parent: this, dependsOn: [image, vm.networks] },
     );
   }
 }

@@ -4,21 +4,35 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import * as vault from "@pulumi/vault";
 import { LOGIN_TTL, loginMaker } from "../vault-agent/rights";
-import type { Database, DatabaseServer } from "./database";
+import type { CertificateAuthority } from "./certificate-authority";
+import { heldUntil } from "./held";
 import { adopted, OWNED } from "./in-vault";
 import { vaultEnvironment, type VaultAccess } from "./vault-access";
 
+export interface DatabaseServer {
+  /** Server as the service reaches it. */
+  host: string;
+  port: number;
+  /** `disable`, `require` or `verify-full`, for the service's connections. */
+  sslMode: string;
+  /** Who signed its certificate, for `verify-full`; default: who the service's image trusts. */
+  authority?: CertificateAuthority;
+}
+
+/** Vault that makes logins. */
+export type LoginIssuer = VaultAccess & {
+  /** Mount of the database secrets engine, which must be there; default "database". */
+  mount?: string;
+};
+
 export interface DatabaseCredentialsArgs {
-  /** The database that is to be logged in to. */
-  database: Database;
+  /** The database that is to be logged in to, what must be done before anybody may connect, and the role whose members may. */
+  database: { name: string; ready: pulumi.CustomResource; runtimeRole: pulumi.Input<string> };
   /** PostgreSQL as Vault reaches it. */
   server: DatabaseServer;
   /** Provider for PostgreSQL; it needs CREATEROLE. */
   postgres: postgresql.Provider;
-  vault: VaultAccess & {
-    /** Mount of the database secrets engine, which must be there; default "database". */
-    mount?: string;
-  };
+  vault: LoginIssuer;
 }
 
 /**
@@ -42,7 +56,7 @@ export class DatabaseCredentials extends pulumi.ComponentResource {
     const made = args.vault.inVault ?? OWNED;
     const { connectionUrl, username, creationStatements, revocationStatements } = loginMaker({
       ...args.server,
-      name: args.database.plainName,
+      name: args.database.name,
     });
     const connection = new vault.database.SecretBackendConnection(
       `${name}-database`,
@@ -93,6 +107,7 @@ export class DatabaseCredentials extends pulumi.ComponentResource {
   /** Vault's own login: it makes roles, and may make them members of the runtime group. */
   #maker(name: string, { database, postgres }: DatabaseCredentialsArgs) {
     const inPostgres = { parent: this, provider: postgres };
+    const databaseName = heldUntil([database.ready], database.name);
     // The vault SDK does not mark it where it stands within another argument.
     const password = pulumi.secret(
       new random.RandomPassword(`${name}-vault-password`, { length: 32, special: false }, { parent: this }).result,
@@ -100,7 +115,7 @@ export class DatabaseCredentials extends pulumi.ComponentResource {
     const role = new postgresql.Role(
       `${name}-vault`,
       {
-        name: pulumi.interpolate`${database.name}_vault`,
+        name: pulumi.interpolate`${databaseName}_vault`,
         login: true,
         createRole: true,
         // It gives the membership away and does not use it.
@@ -118,7 +133,7 @@ export class DatabaseCredentials extends pulumi.ComponentResource {
     );
     const connect = new postgresql.Grant(
       `${name}-vault-connect`,
-      { database: database.name, objectType: "database", role: role.name, privileges: ["CONNECT"] },
+      { database: databaseName, objectType: "database", role: role.name, privileges: ["CONNECT"] },
       { ...inPostgres, dependsOn: [admin] },
     );
     return { password, rights: [admin, connect] };

@@ -1,18 +1,9 @@
 import * as postgresql from "@pulumi/postgresql";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import type { CertificateAuthority } from "./certificate-authority";
+import { DatabaseCredentials, type DatabaseServer, type LoginIssuer } from "./database-credentials";
+import { heldUntil } from "./held";
 import { UserError } from "./user-error";
-
-export interface DatabaseServer {
-  /** Server as the service reaches it. */
-  host: string;
-  port: number;
-  /** `disable`, `require` or `verify-full`, for the service's connections. */
-  sslMode: string;
-  /** Who signed its certificate, for `verify-full`; default: who the service's image trusts. */
-  authority?: CertificateAuthority;
-}
 
 export interface DatabaseArgs {
   server: DatabaseServer;
@@ -30,10 +21,10 @@ export interface DatabaseArgs {
   /** Version of the last run; undefined at the first. */
   previousVersion?: number;
   /**
-   * `static`, the default: the service has a login of this component. `dynamic`: others make logins that are members of
-   * {@link Database.runtimeRole}, and those of this component are locked by {@link Database.lockFormerLogin}.
+   * Vault that makes a login for whoever may ask ({@link DatabaseCredentials}); those of this component are then locked. Default: the
+   * service has a login of this component.
    */
-  credentials?: "static" | "dynamic";
+  loginsBy?: { name: string; vault: LoginIssuer };
 }
 
 /** How to connect, in the shape of the service's configuration file. */
@@ -68,16 +59,15 @@ export class Database extends pulumi.ComponentResource {
   readonly ownerConnection: pulumi.Output<Connection>;
   /** Group role without login that migrations grant the run-time rights to. */
   readonly runtimeRole: pulumi.Output<string>;
-  /** Name of the database, which nobody may connect to but by grants. */
-  readonly name: pulumi.Output<string>;
-  /** The same at once, for what must name it and need not wait for it. */
-  readonly plainName: string;
+  /** How Vault makes a login; undefined where the connection has one. */
+  readonly credentials: DatabaseCredentials | undefined;
+  readonly #version: number;
   readonly #unused: { name: string; args: postgresql.RoleArgs; opts: pulumi.CustomResourceOptions }[];
 
   constructor(name: string, args: DatabaseArgs, opts?: pulumi.ComponentResourceOptions) {
     super("audit:index:Database", name, {}, opts);
-    this.plainName = args.database;
     const version = checkVersion(args.passwordVersion ?? 1, args.previousVersion);
+    this.#version = version;
     const [current, former] = version % 2 === 1 ? (["app", "app-alt"] as const) : (["app-alt", "app"] as const);
     const loginName = (login: "app" | "app-alt") => `${args.database}_${login.replace("-", "_")}`;
     const inherited = { parent: this, provider: args.provider, protect: args.protect ?? true };
@@ -95,7 +85,7 @@ export class Database extends pulumi.ComponentResource {
       { name: `${args.database}_runtime`, login: false },
       inherited,
     );
-    const used = args.credentials === "dynamic" ? undefined : current;
+    const used = args.loginsBy === undefined ? current : undefined;
     // The password is a resource of the login's own, gone when that is not used: so it is new each time the login is used again.
     const app = used && { login: used, password: password(used) };
     const role =
@@ -151,9 +141,21 @@ export class Database extends pulumi.ComponentResource {
         })),
       );
     this.connection = connectionAs(role, app?.password);
-    this.name = pulumi.all([database.name, connect.id]).apply(([db]) => db);
     this.ownerConnection = connectionAs(owner, ownerPassword);
     this.runtimeRole = runtime.name;
+    this.credentials =
+      args.loginsBy &&
+      new DatabaseCredentials(
+        args.loginsBy.name,
+        {
+          database: { name: args.database, ready: connect, runtimeRole: runtime.name },
+          server: args.server,
+          postgres: args.provider,
+          vault: args.loginsBy.vault,
+        },
+        // Earlier versions made it beside this.
+        { parent: this, aliases: [{ parent: pulumi.rootStackResource }] },
+      );
     this.registerOutputs({
       connection: this.connection,
       ownerConnection: this.ownerConnection,
@@ -161,12 +163,16 @@ export class Database extends pulumi.ComponentResource {
     });
   }
 
-  /** Locks what the service may have used before, once everything in `after` is done: until then it works beside the new login. */
-  lockFormerLogin(after: readonly pulumi.Resource[]): pulumi.Output<unknown> {
+  /**
+   * Locks what the service may have used before, once everything in `after` is done: until then it works beside the new login.
+   *
+   * @returns version of the only login that works then
+   */
+  lockFormerLogin(after: readonly pulumi.Resource[]): pulumi.Output<number> {
     const locked = this.#unused.map(
       ({ name, args, opts }) => new postgresql.Role(name, args, { ...opts, dependsOn: [...after] }),
     );
-    return pulumi.all(locked.map((role) => role.id));
+    return heldUntil(locked, this.#version);
   }
 }
 

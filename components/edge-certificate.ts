@@ -12,13 +12,13 @@ import {
 import { certificatePolicy } from "../vault-agent/rights";
 import { appRoleLogin, VAULT_UID } from "./app-role";
 import { digestOf } from "./digest";
-import type { DockerHost } from "./docker-host";
-import type { Networks } from "./networks";
+import { heldUntil } from "./held";
 import { scriptInImage, scriptLine } from "./script-file";
 import { dockerRun } from "./shell";
 import { UserError } from "./user-error";
 import type { VaultForAgents } from "./vault-access";
 import { AUTHORITY_FILE, vaultAgent, type AgentMetrics } from "./vault-agent";
+import type { Vm } from "./vm";
 
 /** Gid of nginx in the official image. */
 const NGINX_GID = 101;
@@ -46,18 +46,12 @@ export type CertificateSource =
     };
 
 export interface EdgeCertificateArgs {
-  host: DockerHost;
-  networks: Networks;
+  vm: Vm;
   source: CertificateSource;
   /** Host name or address, without brackets, in the service's address. */
   serverName: string;
-  vault: VaultForAgents;
-  /** Vault image by digest, for the agent. */
-  image: string;
-  /** Address ranges that may log in with the agent's AppRole; default any. */
-  boundCidrs?: readonly string[];
-  /** When the agent's secret_id was issued, as {@link secretIdIssue} says. */
-  secretIdIssue: string;
+  /** Needed where the certificate comes from it. */
+  vault?: VaultForAgents;
 }
 
 /**
@@ -83,27 +77,27 @@ export class EdgeCertificate extends pulumi.ComponentResource {
     super("audit:index:EdgeCertificate", name, {}, opts);
     // Two resources and not one that changes its kind: to replace a volume, everything that uses it has to go first, and nginx would
     // be away before its new configuration was judged.
-    const onHost = { parent: this, provider: args.host.provider, deleteBeforeReplace: true };
+    const onHost = { parent: this, provider: args.vm.provider, deleteBeforeReplace: true };
     const volume =
       files === undefined
         ? new docker.Volume(`${name}-tmpfs`, { name: `${name}-tmpfs`, driver: "local", driverOpts: IN_MEMORY }, onHost)
         : new docker.Volume(name, { name }, onHost);
     const { there, agentMetrics } =
-      files === undefined ? this.#agent(name, args, volume) : { there: this.#copy(name, args.host, volume, files) };
-    this.volume = pulumi.all([volume.name, there]).apply(([v]) => v);
+      files === undefined ? this.#agent(name, args, volume) : { there: this.#copy(name, args.vm, volume, files) };
+    this.volume = heldUntil([volume, there], files === undefined ? `${name}-tmpfs` : name);
     this.agentMetrics = agentMetrics;
     this.registerOutputs({ volume: this.volume });
   }
 
-  #copy(name: string, host: DockerHost, volume: docker.Volume, files: CertificateFiles): pulumi.Output<string> {
+  #copy(name: string, vm: Vm, volume: docker.Volume, files: CertificateFiles): pulumi.Output<string> {
     const write = dockerRun({
-      image: host.tools,
+      image: vm.tools,
       interactive: true,
       volumes: [`${name}:/files`],
       capabilities: ["CHOWN"],
       ...scriptInImage("copy-certificate.sh", ["/files", NGINX_GID, CERTIFICATE_FILE, CERTIFICATE_METRICS]),
     });
-    return host.script(
+    return vm.script(
       `${name}-files`,
       {
         script: write,
@@ -120,21 +114,19 @@ export class EdgeCertificate extends pulumi.ComponentResource {
     args: EdgeCertificateArgs,
     volume: docker.Volume,
   ): { there: pulumi.Output<string>; agentMetrics?: AgentMetrics } {
-    const { source, host, networks } = args;
-    if (source.by !== "vault") throw new Error("only Vault needs an agent");
+    const { source, vm, vault } = args;
+    if (source.by !== "vault" || vault === undefined)
+      throw new Error("EdgeCertificate: a certificate from Vault needs the argument vault");
     const login = appRoleLogin(
       name,
-      {
-        ...args,
-        policy: certificatePolicy(source),
-      },
+      { vm, vault, policy: certificatePolicy(source) },
       { parent: this },
     );
     const files = renderCertificateAgent({
       ...source,
-      vaultAddress: args.vault.agentAddress,
-      namespace: args.vault.namespace,
-      caFile: args.vault.authority && AUTHORITY_FILE,
+      vaultAddress: vault.agentAddress,
+      namespace: vault.namespace,
+      caFile: vault.authority && AUTHORITY_FILE,
       serverName: args.serverName,
       roleIdFile: "/credentials/role_id",
       secretIdFile: "/credentials/secret_id",
@@ -144,18 +136,18 @@ export class EdgeCertificate extends pulumi.ComponentResource {
     const agent = vaultAgent(
       name,
       {
-        host,
+        host: vm,
         login,
-        vault: args.vault,
+        vault,
         gid: NGINX_GID,
         files,
         rendered: this.certificate,
-        networks: [{ name: networks.egress.name }],
+        networks: [{ name: vm.networks.egress.name }],
         mounts: [{ type: "volume", source: volume.name, target: DIRECTORY }],
       },
       { parent: this },
     );
-    const issued = host.script(
+    const issued = vm.script(
       `${name}-issued`,
       {
         // Nginx would start without a certificate, and answer no handshake; so its first one is waited for.

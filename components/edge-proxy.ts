@@ -2,15 +2,17 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { renderNginxConfig, type Route } from "../nginx/render";
 import { ASIDE_SHARES } from "./cpu-weight";
-import type { DockerHost } from "./docker-host";
-import type { EdgeCertificate } from "./edge-certificate";
+import { EdgeCertificate, type CertificateSource } from "./edge-certificate";
+import { heldUntil } from "./held";
 import { hardened, LOG_OPTIONS, pidsLimit, scratch } from "./hardening";
 import { HostFiles } from "./host-files";
-import type { Networks } from "./networks";
+import { bareHost } from "./network-address";
 import { freePortsScript } from "./preflight";
 import type { Replica } from "./release";
 import { scriptLine, scriptWords } from "./script-file";
+import type { VaultForAgents } from "./vault-access";
 import type { AgentMetrics } from "./vault-agent";
+import type { Vm } from "./vm";
 
 /** Nginx of the official image; the number matters, because the files it writes are in memory and belong to it. */
 const NGINX_USER = "101:101";
@@ -27,8 +29,7 @@ const CLOSING_FILE = "/tmp/closing";
 const CLOSING_SECONDS = 5;
 
 export interface EdgeProxyArgs {
-  host: DockerHost;
-  networks: Networks;
+  vm: Vm;
   /** Nginx and nginx-prometheus-exporter by digest. */
   images: { nginx: string; exporter: string };
   /** Replicas of both slots. */
@@ -39,8 +40,10 @@ export interface EdgeProxyArgs {
   routes: readonly Route[];
   /** Ports of the VM; the one for TLS is used with a certificate only. */
   listen: { port: number; tlsPort: number; metricsPort: number };
-  /** With it the edge speaks TLS and HTTP/2, and plain HTTP only redirects. Default: plain HTTP. */
-  certificate?: EdgeCertificate;
+  /** Where its certificate comes from. With one the edge speaks TLS and HTTP/2, and plain HTTP only redirects. Default: plain HTTP. */
+  certificate?: CertificateSource;
+  /** Needed for a certificate from it. */
+  vault?: VaultForAgents;
   /** The agents whose state the metrics listener serves, at `/metrics/<key>`; default none. */
   agents?: Readonly<Record<string, AgentMetrics>>;
   /** Requests a second and connections of one client; more is answered 429. 0, the default, is no limit. */
@@ -78,19 +81,26 @@ export class EdgeProxy extends pulumi.ComponentResource {
   readonly targets: PublishedFiles;
   /** Names of what the metrics listener serves at `/metrics/<name>` besides the replicas and the exporter. */
   readonly otherMetrics: readonly string[];
+  /** Known once an agent keeps the certificate, or it is copied; undefined without one. */
+  readonly certificateVolume: pulumi.Output<string> | undefined;
 
   constructor(name: string, args: EdgeProxyArgs, opts?: pulumi.ComponentResourceOptions) {
     super("audit:index:EdgeProxy", name, {}, opts);
-    const onHost = { parent: this, provider: args.host.provider };
-    const { addresses, front, edge } = args.networks;
-    const { certificate } = args;
-    const agents = Object.entries(args.agents ?? {});
+    const { vm } = args;
+    const onHost = { parent: this, provider: vm.provider };
+    const { addresses, front, edge } = vm.networks;
+    const certificate = this.#certificate(name, args);
+    this.certificateVolume = certificate?.volume;
+    const agents = Object.entries({
+      ...args.agents,
+      ...(certificate?.agentMetrics && { "certificate-agent": certificate.agentMetrics }),
+    });
     const metricsFiles = [
       ...(certificate ? [{ name: "certificate", file: certificate.metrics }] : []),
       ...agents.map(([agent, { file }]) => ({ name: agent, file })),
     ];
-    const nginxImage = args.host.image(`${name}-nginx-image`, args.images.nginx, { parent: this });
-    const exporterImage = args.host.image(`${name}-exporter-image`, args.images.exporter, { parent: this });
+    const nginxImage = vm.image(`${name}-nginx-image`, args.images.nginx, { parent: this });
+    const exporterImage = vm.image(`${name}-exporter-image`, args.images.exporter, { parent: this });
 
     this.targets = { volume: `${name}-config`, file: "targets.json", path: "/targets" };
     this.otherMetrics = metricsFiles.map((served) => served.name);
@@ -99,7 +109,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
     const configuration = new HostFiles(
       `${name}-config`,
       {
-        host: args.host,
+        host: vm,
         target: `${name}-config`,
         image: args.images.nginx,
         files: {
@@ -142,13 +152,13 @@ export class EdgeProxy extends pulumi.ComponentResource {
       ...(certificate ? [{ internal: TLS_PORT, external: args.listen.tlsPort, setting: "audit:edgeTlsPort" }] : []),
       { internal: METRICS_PORT, external: args.listen.metricsPort, setting: "audit:edgeMetricsPort" },
     ];
-    const free = args.host.script(
+    const free = vm.script(
       `${name}-ports`,
       {
         script: freePortsScript({
           container: `${name}-nginx`,
-          image: args.host.tools,
-          network: args.networks.names.edge,
+          image: vm.tools,
+          network: vm.networks.names.edge,
           ports: ports.map(({ external, setting }) => ({ port: external, setting })),
         }),
       },
@@ -183,7 +193,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
         logOpts: LOG_OPTIONS,
       },
       // Name, address and published ports are fixed, so the old one has to go first.
-      { parent: this, ...args.host.named(`${name}-nginx`), dependsOn: [configuration, free] },
+      { parent: this, ...vm.named(`${name}-nginx`), dependsOn: [configuration, free] },
     );
     const exporter = new docker.Container(
       `${name}-exporter`,
@@ -198,15 +208,25 @@ export class EdgeProxy extends pulumi.ComponentResource {
         networksAdvanced: [{ name: front.name, ipv4Address: addresses.front.exporter }],
         logOpts: LOG_OPTIONS,
       },
-      { parent: this, ...args.host.named(`${name}-exporter`) },
+      { parent: this, ...vm.named(`${name}-exporter`) },
     );
     const limited = [
-      pidsLimit(`${name}-nginx-pids`, args.host, nginx, 64, { parent: this }),
-      pidsLimit(`${name}-exporter-pids`, args.host, exporter, 64, { parent: this }),
+      pidsLimit(`${name}-nginx-pids`, vm, nginx, 64, { parent: this }),
+      pidsLimit(`${name}-exporter-pids`, vm, exporter, 64, { parent: this }),
     ];
 
-    this.url = pulumi.all(limited.map((limit) => limit.id)).apply(() => args.publicUrl);
+    this.url = heldUntil(limited, args.publicUrl);
     this.registerOutputs({ url: this.url });
+  }
+
+  #certificate(name: string, { vm, vault, certificate, publicUrl }: EdgeProxyArgs): EdgeCertificate | undefined {
+    if (certificate === undefined) return undefined;
+    return new EdgeCertificate(
+      `${name}-certificate`,
+      { vm, vault, source: certificate, serverName: bareHost(new URL(publicUrl).hostname) },
+      // Earlier versions made it beside this.
+      { parent: this, aliases: [{ parent: pulumi.rootStackResource }] },
+    );
   }
 }
 

@@ -26,6 +26,8 @@ export interface ScriptOptions {
   deleteBeforeReplace?: boolean;
   /** As of any resource: it runs again, as a replacement, when this is another than before. */
   replacementTrigger?: Promise<number>;
+  /** As of any resource: what it was called before. */
+  aliases?: pulumi.Alias[];
 }
 
 /** A script on a host as a resource; `shell` is what {@link remoteShell} gives. */

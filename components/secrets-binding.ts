@@ -3,48 +3,41 @@ import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import { createHash } from "node:crypto";
 import { MADE_BY_VAULT, renderAgentConfig, renderedSecret, renderTemplate } from "../vault-agent/render";
-import { credentialsPolicy, readOnlyPolicy, type AgentRights } from "../vault-agent/rights";
+import { credentialsPolicy, readOnlyPolicy } from "../vault-agent/rights";
 import { appRoleLogin, VAULT_UID } from "./app-role";
 import type { DatabaseCredentials } from "./database-credentials";
-import type { DockerHost } from "./docker-host";
-import type { Networks } from "./networks";
+import { heldUntil } from "./held";
 import type { Replica } from "./release";
 import { scriptLine } from "./script-file";
 import { commandLine } from "./shell";
 import type { Slots } from "./slots";
 import type { VaultForAgents } from "./vault-access";
+import type { Vm } from "./vm";
 import { AUTHORITY_FILE, RELOAD_COMMAND, vaultAgent, type AgentMetrics } from "./vault-agent";
 
-export interface SecretsBindingArgs extends Omit<AgentRights, "policy"> {
-  /** Vault, and where the secret is in it. */
-  vault: VaultForAgents & {
-    /** KV version 2 mount. */
-    mount: string;
-    /** Path of the secret in the mount; the policy covers exactly this path. */
-    path: string;
-  };
+export interface SecretsBindingArgs {
+  /**
+   * The agent is on its networks `egress`, on which Vault answers, and `admin`, on which the replicas' admin port does. While one of
+   * them takes its reload on the main port, also on `front`.
+   */
+  vm: Vm;
+  vault: VaultForAgents;
+  /** Where the secret is in Vault: a KV version 2 mount and the path in it; the policy covers exactly this path. */
+  secret: { mount: string; path: string };
   /** What the service's configuration file shall hold. */
   data: pulumi.Input<Record<string, unknown>>;
   /** Vault makes `database.user` and `database.password`; default: they are in the data. */
   credentials?: DatabaseCredentials;
-  host: DockerHost;
-  /** Vault image by digest. */
-  image: string;
   /** Numeric group of the service, which may read the rendered file; default 10001. */
   serviceGid?: number;
-  /**
-   * Networks of the agent: `egress`, on which Vault answers, and `admin`, on which the replicas' admin port does. While one of
-   * them takes its reload on the main port, also `front`.
-   */
-  networks: Networks;
   /** The replicas to reload, and how to tell which of them serve. */
   slots: Slots;
   /** How often Vault is asked for a newer secret; seconds, default 5. */
   renderInterval?: number;
   /** How long replicas have to confirm a reload; seconds, default 30. */
   reloadDeadline?: number;
-  /** When it was issued, as {@link secretIdIssue} says: another time, and a new one is issued and the former revoked. */
-  secretIdIssue: string;
+  /** Life of a secret_id; seconds, default 30 days. It is needed at log-in only: a running agent renews its token. */
+  secretIdTtl?: number;
 }
 
 /**
@@ -69,12 +62,15 @@ export class SecretsBinding extends pulumi.ComponentResource {
   readonly agentMetrics: AgentMetrics;
   /** Done once the file holds the secret as this run wrote it. */
   readonly rendered: pulumi.Resource;
-  readonly #confirm: (after: readonly pulumi.Resource[]) => pulumi.Resource;
+  /** What {@link confirmation} needs: the host, the digest of the secret, and what must be done before anybody can work with it. */
+  readonly #rendering: { name: string; vm: Vm; digest: pulumi.Output<string>; done: readonly pulumi.Resource[] };
 
   constructor(name: string, args: SecretsBindingArgs, opts?: pulumi.ComponentResourceOptions) {
     super("audit:index:SecretsBinding", name, {}, opts);
-    const inVault = { parent: this, provider: args.vault.provider };
-    const onHost = { parent: this, provider: args.host.provider };
+    const { vm, vault: access } = args;
+    const { networks } = vm;
+    const inVault = { parent: this, provider: access.provider };
+    const onHost = { parent: this, provider: vm.provider };
     const deadline = args.reloadDeadline ?? 30;
     const { slots, credentials } = args;
     const gid = args.serviceGid ?? 10001;
@@ -84,8 +80,8 @@ export class SecretsBinding extends pulumi.ComponentResource {
       new vault.kv.SecretV2(
         `${name}-secret`,
         {
-          mount: args.vault.mount,
-          name: args.vault.path,
+          mount: args.secret.mount,
+          name: args.secret.path,
           dataJson: pulumi.secret(pulumi.output(args.data).apply((data) => JSON.stringify(data))),
           deleteAllVersions: true,
         },
@@ -94,15 +90,11 @@ export class SecretsBinding extends pulumi.ComponentResource {
     const login = appRoleLogin(
       name,
       {
-        vault: args.vault,
+        vm,
+        vault: access,
         policy:
-          readOnlyPolicy(args.vault.mount, args.vault.path) + (credentials ? credentialsPolicy(credentials.path) : ""),
-        host: args.host,
-        image: args.image,
-        networks: args.networks,
-        boundCidrs: args.boundCidrs,
+          readOnlyPolicy(args.secret.mount, args.secret.path) + (credentials ? credentialsPolicy(credentials.path) : ""),
         secretIdTtl: args.secretIdTtl,
-        secretIdIssue: args.secretIdIssue,
       },
       { parent: this },
     );
@@ -126,9 +118,9 @@ export class SecretsBinding extends pulumi.ComponentResource {
     });
     const files = {
       "agent.hcl": renderAgentConfig({
-        vaultAddress: args.vault.agentAddress,
-        namespace: args.vault.namespace,
-        caFile: args.vault.authority && AUTHORITY_FILE,
+        vaultAddress: access.agentAddress,
+        namespace: access.namespace,
+        caFile: access.authority && AUTHORITY_FILE,
         roleIdFile: "/credentials/role_id",
         secretIdFile: "/credentials/secret_id",
         templateFile: "/agent/config.ctmpl",
@@ -137,14 +129,14 @@ export class SecretsBinding extends pulumi.ComponentResource {
         renderInterval: args.renderInterval ?? 5,
         reloadDeadline: deadline,
       }),
-      "config.ctmpl": renderTemplate(`${args.vault.mount}/data/${args.vault.path}`, credentials?.path),
+      "config.ctmpl": renderTemplate(`${args.secret.mount}/data/${args.secret.path}`, credentials?.path),
     };
     const agent = vaultAgent(
       name,
       {
-        host: args.host,
+        host: vm,
         login,
-        vault: args.vault,
+        vault: access,
         gid,
         files,
         rendered: configPath,
@@ -155,11 +147,11 @@ export class SecretsBinding extends pulumi.ComponentResource {
           deadline,
         },
         networks: [
-          { name: args.networks.admin.name, ipv4Address: args.networks.addresses.admin.agent },
+          { name: networks.admin.name, ipv4Address: networks.addresses.admin.agent },
           ...(slots.reloadOnFront
-            ? [{ name: args.networks.front.name, ipv4Address: args.networks.addresses.front.agent }]
+            ? [{ name: networks.front.name, ipv4Address: networks.addresses.front.agent }]
             : []),
-          { name: args.networks.egress.name },
+          { name: networks.egress.name },
         ],
         mounts: [
           { type: "volume", source: rendered.name, target: "/run/audit" },
@@ -182,7 +174,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
           .digest("hex"),
       ),
     );
-    this.rendered = args.host.script(
+    this.rendered = vm.script(
       `${name}-rendered`,
       {
         script: digest.apply((wanted) =>
@@ -193,18 +185,12 @@ export class SecretsBinding extends pulumi.ComponentResource {
       },
       { parent: this, dependsOn: [agent.container] },
     );
-    this.#confirm = (after) =>
-      args.host.script(
-        `${name}-confirmed`,
-        { script: commandLine(["docker", "exec", `${name}-agent`, "sh", RELOAD_COMMAND]), triggers: [digest] },
-        // Not a child of this one: what waits for the binding, as the change of releases does, would wait for this, too.
-        { parent: args.host, dependsOn: [this.rendered, agent.loggedIn, ...after] },
-      );
+    this.#rendering = { name, vm, digest, done: [this.rendered, agent.loggedIn] };
 
     this.configVolume = rendered.name;
     this.roleName = login.role.roleName;
     this.policyName = login.policy.name;
-    this.agent = pulumi.all([agent.container.name, agent.loggedIn.id]).apply(([container]) => container);
+    this.agent = heldUntil([agent.container, agent.loggedIn], `${name}-agent`);
     this.agentMetrics = agent.metrics;
     this.registerOutputs({
       configVolume: this.configVolume,
@@ -216,12 +202,18 @@ export class SecretsBinding extends pulumi.ComponentResource {
   }
 
   /**
-   * Done once every serving replica has confirmed that it works with the secret as this run wrote it.
+   * A resource that is done once every serving replica has confirmed that it works with the secret as this run wrote it. It is a
+   * child of who asks: what waits for the binding, as the promotion of a release does, must not wait for this.
    *
-   * @param after what must be done before: the change of releases, when there is one
+   * @param opts.dependsOn what must be done before: the promotion
    */
-  confirmed(after: readonly pulumi.Resource[]): pulumi.Resource {
-    return this.#confirm(after);
+  confirmation(opts: { parent: pulumi.Resource; dependsOn: readonly pulumi.Resource[] }): pulumi.Resource {
+    const { name, vm, digest, done } = this.#rendering;
+    return vm.script(
+      `${name}-confirmed`,
+      { script: commandLine(["docker", "exec", `${name}-agent`, "sh", RELOAD_COMMAND]), triggers: [digest] },
+      { parent: opts.parent, dependsOn: [...done, ...opts.dependsOn], aliases: [{ parent: vm }] },
+    );
   }
 }
 

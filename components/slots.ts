@@ -1,9 +1,7 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { cutoverScript, guardScript, type SlotReplicas } from "./cutover-script";
-import type { DockerHost } from "./docker-host";
 import type { Left } from "./lost-and-found";
-import type { Networks } from "./networks";
 import {
   completeSpec,
   planRelease,
@@ -13,16 +11,17 @@ import {
   type ReplicaSpec,
 } from "./release";
 import { FLAG, type CutoverContext } from "./switch-helper";
+import { heldUntil } from "./held";
+import type { Vm } from "./vm";
 
 /** Where the volume with the flag file is mounted, in nginx and in the agent. */
 const FLAG_DIRECTORY = "/run/release";
 
 export interface SlotsArgs {
-  host: DockerHost;
-  networks: Networks;
+  vm: Vm;
   /** The release that is wanted. */
   spec: ReplicaSpec;
-  /** State as the last run left it ({@link Cutover.state}); undefined at the first. */
+  /** State as the last run left it ({@link AuditService.state}); undefined at the first. */
   previous: ReleaseState | undefined;
   /** Path that answers 200 once a replica can store events; default "/readyz". */
   readyPath?: string;
@@ -50,30 +49,30 @@ export class Slots extends pulumi.ComponentResource {
   constructor(name: string, args: SlotsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("audit:index:Slots", name, {}, opts);
     this.spec = completeSpec(args.spec);
-    this.plan = planRelease(name, args.spec, args.previous, args.networks.addresses);
+    this.plan = planRelease(name, args.spec, args.previous, args.vm.networks.addresses);
     this.#previous = args.previous;
     this.deploys = args.previous?.active !== this.plan.target;
     const volume = `${name}-release`;
     this.context = {
-      tools: args.host.tools,
-      frontNetwork: args.networks.names.front,
+      tools: args.vm.tools,
+      frontNetwork: args.vm.networks.names.front,
       flagVolume: volume,
       readyDeadline: args.readyDeadline ?? 60,
       readyPath: args.readyPath ?? "/readyz",
     };
-    const made = new docker.Volume(volume, { name: volume }, { parent: this, provider: args.host.provider });
+    const made = new docker.Volume(volume, { name: volume }, { parent: this, provider: args.vm.provider });
     this.flag = { volume: made.name, directory: FLAG_DIRECTORY, file: `${FLAG_DIRECTORY}/${FLAG}` };
     // Only a run that replaces what is idle has anything to guard. When the target serves already, nothing is replaced, and
     // the guard's script stays as the last deploy left it: that a deploy is over is no change. But if that deploy was another
     // release's and did not get to its end, it may have flipped, or may still: then the guard, and with it the cutover, runs.
-    this.guard = args.host.script(
+    this.guard = args.vm.script(
       `${name}-guard`,
       {
         script: guardScript(this.plan.target, this.deploys ? this.other : undefined, this.context),
         triggers: [this.plan.target, this.plan.wanted.release],
         verbose: true,
       },
-      { parent: this, dependsOn: [made, args.networks], ignoreChanges: this.deploys ? [] : ["environment"] },
+      { parent: this, dependsOn: [made, args.vm.networks], ignoreChanges: this.deploys ? [] : ["environment"] },
     );
     this.registerOutputs({});
   }
@@ -116,7 +115,7 @@ export class Slots extends pulumi.ComponentResource {
 }
 
 export interface CutoverArgs {
-  host: DockerHost;
+  vm: Vm;
   slots: Slots;
   /** Containers of the target slot; a new one of them means a new cutover. */
   containers: readonly docker.Container[];
@@ -136,7 +135,7 @@ export interface CutoverArgs {
  * served before serves on.
  */
 export class Cutover extends pulumi.ComponentResource {
-  /** State of the slots; a stack output, and `previous` of the next run. */
+  /** State of the slots: `previous` of the next run. */
   readonly state: pulumi.Output<ReleaseState>;
   readonly release: pulumi.Output<string>;
   readonly image: pulumi.Output<string>;
@@ -150,7 +149,7 @@ export class Cutover extends pulumi.ComponentResource {
       pids: slots.spec.pids,
       drainSeconds: args.drainSeconds ?? 2,
     };
-    const done = args.host.script(
+    const done = args.vm.script(
       `${name}-cutover`,
       {
         script: pulumi.all([config.volume, args.schemaVersion]).apply(([volume, schemaVersion]) => {
@@ -166,13 +165,12 @@ export class Cutover extends pulumi.ComponentResource {
       {
         parent: this,
         dependsOn: [...args.containers, ...(args.after ?? [])],
-        replacementTrigger: args.host.starting(`${name}-cutover`, slots.kept),
+        replacementTrigger: args.vm.starting(`${name}-cutover`, slots.kept),
       },
     );
-    const afterwards = <T>(value: T): pulumi.Output<T> => done.id.apply(() => value);
-    this.state = afterwards(slots.plan.next);
-    this.release = afterwards(slots.plan.wanted.release);
-    this.image = afterwards(slots.plan.wanted.image);
+    this.state = heldUntil([done], slots.plan.next);
+    this.release = heldUntil([done], slots.plan.wanted.release);
+    this.image = heldUntil([done], slots.plan.wanted.image);
     this.registerOutputs({ state: this.state, release: this.release, image: this.image });
   }
 }

@@ -21,6 +21,12 @@ export interface VaultForAgents extends VaultAccess {
   agentAddress: string;
   /** AppRole mount; default "approle". */
   appRoleMount?: string;
+  /** Vault image by digest, for the agents. */
+  agentImage: string;
+  /** Address ranges that may log in with the agents' AppRoles and use their tokens; default any. */
+  boundCidrs?: readonly string[];
+  /** When the agents' secret_ids were issued, as {@link secretIdIssue} says: another time, and new ones are issued and the former revoked. */
+  secretIdIssue: string;
 }
 
 /** For the programs of vault-agent/, which heed the vault CLI's variables. The token comes from the process's environment. */
@@ -33,7 +39,7 @@ export function vaultEnvironment({
 }
 
 /** For the vault CLI in a container on the VM, which has no files of ours. */
-export function vaultCliEnvironment({ agentAddress, namespace, authority }: VaultForAgents): Record<string, string> {
+export function vaultCliEnvironment({ agentAddress, namespace, authority }: Pick<VaultForAgents, "agentAddress" | "namespace" | "authority">): Record<string, string> {
   return {
     ...forCli(agentAddress, namespace),
     ...(authority === undefined ? {} : { VAULT_CACERT_BYTES: authority.pem }),

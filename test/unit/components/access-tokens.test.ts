@@ -8,7 +8,7 @@ import { world } from "../support/world";
 const build = () =>
   new AccessTokens("audit", {
     applications: ["billing", "crm"],
-    provider: world().inVault,
+    provider: world().vault.provider,
     mount: "secret",
     path: "audit-svc/vm2-tokens",
   });

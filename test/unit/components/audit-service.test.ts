@@ -2,28 +2,17 @@ import assert from "node:assert/strict";
 import { AuditService, schemaVersionIn } from "../../../components/audit-service";
 import { planRelease, type ReleaseState } from "../../../components/release";
 import { addressPlan } from "../../../components/addresses";
-import { Cutover } from "../../../components/slots";
-import { find, ofType, run, Secret, valueOf, scriptOf } from "../support/program";
-import { IMAGE, OTHER_IMAGE, world } from "../support/world";
+import { find, ofType, run, Secret, valueOf, scriptOf, type Registered } from "../support/program";
+import { IMAGE, OTHER_IMAGE, surroundings, type WorldOptions } from "../support/world";
 
-function build(options: Parameters<typeof world>[0] = {}) {
-  const w = world(options);
-  const service = new AuditService("audit-svc", {
-    host: w.host,
-    networks: w.networks,
-    slots: w.slots,
-    config: { volume: "rendered", file: "config.json" },
-    migrate: { database: { password: "owner-secret" } },
-  });
-  const cutover = new Cutover("audit-svc", {
-    host: w.host,
-    slots: w.slots,
-    containers: service.containers,
-    config: { volume: "rendered", file: "config.json" },
-    schemaVersion: service.schemaVersion,
-  });
-  return { ...w, service, cutover };
+function build(options: WorldOptions = {}) {
+  const w = surroundings(options);
+  return { ...w, service: new AuditService("audit-svc", w) };
 }
+
+/** The containers of the service itself. */
+const replicas = (resources: readonly Registered[]) =>
+  ofType(resources, "Container").filter(({ name }) => /-(blue|green)-\d+$/.test(name));
 
 const served = (image: string, replicas = 2): ReleaseState =>
   planRelease("audit-svc", { image, replicas }, undefined, addressPlan("172.29")).next;
@@ -81,7 +70,7 @@ describe("AuditService", () => {
     const script = scriptOf(find(resources, "Command", "audit-svc-cutover").inputs);
     assert.match(
       script,
-      /--user 0:0 --group-add 10001 --volume audit-svc-release:\/flag --volume rendered:\/config:ro /,
+      /--user 0:0 --group-add 10001 --volume audit-svc-release:\/flag --volume audit-svc-rendered:\/config:ro /,
     );
     assert.match(script, / switch-helper\.sh \/flag \/config\/config\.json 2$/);
   });
@@ -93,7 +82,7 @@ describe("AuditService", () => {
 
   it("fills only the slot that does not serve, and leaves the other exactly as it is", async () => {
     const { resources } = await run(() => build({ image: OTHER_IMAGE, previous: served(IMAGE, 3) }));
-    const containers = ofType(resources, "Container");
+    const containers = replicas(resources);
     assert.deepEqual(containers.map((c) => c.name).sort(), [
       "audit-svc-blue-1",
       "audit-svc-blue-2",
@@ -135,7 +124,7 @@ describe("AuditService", () => {
   it("makes no container of a slot that was never filled", async () => {
     const { resources } = await run(build);
     assert.deepEqual(
-      ofType(resources, "Container").map((c) => c.name),
+      replicas(resources).map((c) => c.name),
       ["audit-svc-blue-1", "audit-svc-blue-2"],
     );
   });
@@ -149,6 +138,22 @@ describe("AuditService", () => {
     assert.ok(deps("Container", "audit-svc-blue-1").includes(urn("Command", "audit-svc-migrate")));
     assert.ok(deps("Command", "audit-svc-cutover").includes(urn("Container", "audit-svc-blue-1")));
     assert.ok(deps("Command", "audit-svc-cutover").includes(urn("Container", "audit-svc-blue-2")));
+  });
+
+  it("locks the former login once every replica has confirmed its configuration, after the promotion", async () => {
+    const { resources } = await run(build);
+    const confirmed = find(resources, "Command", "audit-svc-confirmed");
+    assert.ok(confirmed.dependsOn.includes(find(resources, "Command", "audit-svc-cutover").urn));
+    assert.ok(confirmed.dependsOn.includes(find(resources, "Command", "audit-svc-logged-in").urn));
+    assert.ok(find(resources, "Role", "audit-app-alt").dependsOn.includes(confirmed.urn));
+    assert.equal(find(resources, "Role", "audit-app-alt").inputs.login, false);
+  });
+
+  it("promotes a slot once nginx knows it", async () => {
+    const { resources } = await run(build);
+    const { dependsOn } = find(resources, "Command", "audit-svc-cutover");
+    assert.ok(dependsOn.includes(find(resources, "Command", "audit-edge-config-files").urn));
+    assert.ok(dependsOn.includes(find(resources, "Container", "audit-edge-nginx").urn));
   });
 
   it("guards only a slot that it fills, not one that serves already", async () => {
@@ -174,9 +179,16 @@ describe("AuditService", () => {
     const { resources } = await run(build);
     const { inputs } = find(resources, "Command", "audit-svc-migrate");
     assert.ok(inputs.stdin instanceof Secret);
-    assert.equal(inputs.stdin.value, '{"database":{"password":"owner-secret"}}');
+    assert.deepEqual(JSON.parse(inputs.stdin.value as string), {
+      database: {
+        ...{ host: "db.example.test", port: 5433, name: "events", sslmode: "verify-full" },
+        ...{ user: "events_owner", password: "password-of-audit-owner-password" },
+      },
+      runtimeRole: "events_runtime",
+      tokens: [],
+    });
     assert.equal(inputs.logging, "none");
-    assert.doesNotMatch(JSON.stringify({ ...inputs, stdin: undefined }), /owner-secret/);
+    assert.doesNotMatch(JSON.stringify({ ...inputs, stdin: undefined }), /password-of/);
     for (const word of ["--network audit-egress", "--read-only", "--cap-drop ALL", "--user 10001:10001"]) {
       assert.ok(scriptOf(inputs).includes(word), word);
     }
@@ -190,7 +202,7 @@ describe("AuditService", () => {
 
   it("gives the state of the slots only after the cutover", async () => {
     const { result } = await run(() => build({ image: OTHER_IMAGE, previous: served(IMAGE) }));
-    const state = await valueOf(result.cutover.state);
+    const state = await valueOf(result.service.state);
     assert.equal(state.active, "green");
     assert.equal(state.slots.green?.image, OTHER_IMAGE);
     assert.equal(state.slots.blue?.image, IMAGE);
@@ -199,6 +211,11 @@ describe("AuditService", () => {
   it("parents everything it makes", async () => {
     const { resources } = await run(build);
     const component = find(resources, "AuditService", "audit-svc");
-    for (const type of ["Container"]) for (const r of ofType(resources, type)) assert.equal(r.parent, component.urn);
+    const own = [
+      ...replicas(resources),
+      find(resources, "Cutover", "audit-svc"),
+      ...["audit-svc-migrate", "audit-svc-confirmed"].map((name) => find(resources, "Command", name)),
+    ];
+    for (const { name, parent } of own) assert.equal(parent, component.urn, name);
   });
 });

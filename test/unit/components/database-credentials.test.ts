@@ -1,31 +1,26 @@
 import assert from "node:assert/strict";
 import * as postgresql from "@pulumi/postgresql";
 import { Database } from "../../../components/database";
-import { DatabaseCredentials } from "../../../components/database-credentials";
 import type { InVault } from "../../../components/in-vault";
 import { SecretsBinding } from "../../../components/secrets-binding";
 import { credentialsPolicy } from "../../../vault-agent/rights";
 import { find, ofType, run, Secret } from "../support/program";
-import { TOOLS, world } from "../support/world";
+import { world } from "../support/world";
 
 const build = (made?: InVault, host = "db.example.test") => {
-  const { host: vm, networks, slots, inVault } = world();
-  const server = { host, port: 5433, sslMode: "verify-full" };
-  const postgres = new postgresql.Provider("server", { host: "db.example.test" });
-  const database = new Database("audit", { server, database: "events", provider: postgres, credentials: "dynamic" });
-  const vault = { provider: inVault, address: "https://vault.example.test:8200", inVault: made };
-  const credentials = new DatabaseCredentials("audit-svc", { database, server, postgres, vault });
-  new SecretsBinding("audit-svc", {
-    vault: { ...vault, agentAddress: vault.address, mount: "secret", path: "audit-svc/vm2" },
-    data: { database: database.connection },
-    credentials,
-    host: vm,
-    image: TOOLS,
-    networks,
-    slots,
-    secretIdIssue: "2026-01-01T00:00:00.000Z",
+  const w = world({ vault: { inVault: made } });
+  const database = new Database("audit", {
+    server: { host, port: 5433, sslMode: "verify-full" },
+    database: "events",
+    provider: new postgresql.Provider("server", { host: "db.example.test" }),
+    loginsBy: { name: "audit-svc", vault: w.vault },
   });
-  return credentials;
+  new SecretsBinding("audit-svc", {
+    ...w,
+    secret: { mount: "secret", path: "audit-svc/vm2" },
+    data: { database: database.connection },
+    credentials: database.credentials,
+  });
 };
 
 describe("DatabaseCredentials", () => {

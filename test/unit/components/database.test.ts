@@ -1,17 +1,18 @@
 import assert from "node:assert/strict";
 import * as postgresql from "@pulumi/postgresql";
 import * as pulumi from "@pulumi/pulumi";
-import { Database } from "../../../components/database";
+import { Database, type DatabaseArgs } from "../../../components/database";
 import { find, ofType, run, Secret, valueOf } from "../support/program";
+import { world } from "../support/world";
 
 const build = (
-  versions: { passwordVersion?: number; previousVersion?: number; credentials?: "static" | "dynamic" } = {},
+  options: Pick<DatabaseArgs, "passwordVersion" | "previousVersion" | "loginsBy"> = {},
 ) => {
   const database = new Database("audit", {
     server: { host: "db.example.test", port: 5433, sslMode: "verify-full" },
     database: "events",
     provider: new postgresql.Provider("server", { host: "db.example.test" }),
-    ...versions,
+    ...options,
   });
   database.lockFormerLogin([]);
   return database;
@@ -98,7 +99,7 @@ describe("Database", () => {
   });
 
   it("makes no login where Vault makes them, and locks its own afterwards", async () => {
-    const { resources, result } = await run(() => build({ credentials: "dynamic" }));
+    const { resources, result } = await run(() => build({ loginsBy: { name: "audit-svc", vault: world().vault } }));
     for (const login of ["app", "app-alt"]) {
       assert.equal(find(resources, "Role", `audit-${login}`).inputs.login, false);
       assert.ok(!resources.some((r) => r.name === `audit-${login}-password`));

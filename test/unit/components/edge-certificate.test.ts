@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { EdgeCertificate, readCertificate, type CertificateSource } from "../../../components/edge-certificate";
 import { find, ofType, run, scriptOf, Secret } from "../support/program";
-import { TOOLS, world } from "../support/world";
+import { world } from "../support/world";
 
 describe("EdgeCertificate", () => {
   let directory: string;
@@ -30,20 +30,8 @@ describe("EdgeCertificate", () => {
   const build =
     (source: CertificateSource, serverName = "audit.example.test") =>
     () => {
-      const { host, networks, inVault } = world();
-      return new EdgeCertificate("audit-edge-certificate", {
-        host,
-        networks,
-        source,
-        serverName,
-        vault: {
-          provider: inVault,
-          address: "https://vault.example.test:8200",
-          agentAddress: "https://vault.internal:8200",
-        },
-        image: TOOLS,
-        secretIdIssue: "2026-01-01T00:00:00.000Z",
-      });
+      const { vm, vault } = world();
+      return new EdgeCertificate("audit-edge-certificate", { vm, vault, source, serverName });
     };
 
   it("of files: sends certificate and key to the VM as a secret, for nginx's group alone", async () => {

@@ -4,28 +4,11 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { EdgeProxy } from "../../../components/edge-proxy";
-import { ROUTES } from "../../../nginx/routes";
 import { find, ofType, run, valueOf, scriptOf } from "../support/program";
-import { world } from "../support/world";
+import { edgeArgs, world } from "../support/world";
 import { fakeProgram } from "../support/fake-programs";
 
-const NGINX = `registry.example.test/nginx@sha256:${"3".repeat(64)}`;
-const EXPORTER = `registry.example.test/exporter@sha256:${"4".repeat(64)}`;
-
-const build = () => {
-  const { host, networks, slots } = world();
-  return new EdgeProxy("audit-edge", {
-    host,
-    networks,
-    images: { nginx: NGINX, exporter: EXPORTER },
-    upstreams: slots.plan.replicas,
-    flag: slots.flag,
-    routes: ROUTES,
-    listen: { port: 80, tlsPort: 443, metricsPort: 9145 },
-    metricsAllow: ["10.0.0.9"],
-    publicUrl: "https://audit.example.test",
-  });
-};
+const build = () => new EdgeProxy("audit-edge", edgeArgs(world()));
 
 describe("EdgeProxy", () => {
   it("is not on the network of the admin port", async () => {

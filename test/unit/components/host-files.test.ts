@@ -13,7 +13,7 @@ describe("HostFiles", () => {
   it("writes by a one-shot that may do nothing else, with the files on its standard input", async () => {
     const { resources } = await run(
       () =>
-        new HostFiles("conf", { host: world().host, target: "a-volume", files: { "b.txt": "two\n", "a.txt": "one" } }),
+        new HostFiles("conf", { host: world().vm, target: "a-volume", files: { "b.txt": "two\n", "a.txt": "one" } }),
     );
     const { inputs } = find(resources, "Command", "conf-files");
     assert.match(
@@ -29,14 +29,14 @@ describe("HostFiles", () => {
 
   it("refuses a file name that is a path", async () => {
     await assert.rejects(
-      run(() => new HostFiles("conf", { host: world().host, target: "v", files: { "../x": "" } })),
+      run(() => new HostFiles("conf", { host: world().vm, target: "v", files: { "../x": "" } })),
       { message: "HostFiles conf: file name ../x is not a plain name" },
     );
   });
 
   it("takes them away from the old place first when it may change", async () => {
     const { resources } = await run(
-      () => new HostFiles("conf", { host: world().host, target: "a-volume", files: { a: "" }, movable: true }),
+      () => new HostFiles("conf", { host: world().vm, target: "a-volume", files: { a: "" }, movable: true }),
     );
     assert.deepEqual(find(resources, "Command", "conf-files").inputs.triggers, ["a-volume"]);
   });

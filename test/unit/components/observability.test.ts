@@ -17,7 +17,7 @@ const build = (
   delivery?: TargetsDelivery,
   more: Partial<ObservabilityArgs> = {},
 ) => {
-  const { host } = world();
+  const { vm: host } = world();
   return new Observability("audit", {
     environment: "vm2",
     prometheus: {
@@ -105,7 +105,7 @@ describe("Observability", () => {
 
   it("gives the targets to the edge where Prometheus asks for them by HTTP", async () => {
     const { resources } = await run(() => {
-      const { host } = world();
+      const { vm: host } = world();
       return build({}, undefined, {
         by: "http",
         host,

@@ -2,25 +2,13 @@ import assert from "node:assert/strict";
 import { SecretsBinding } from "../../../components/secrets-binding";
 import type { ReloadPort } from "../../../components/release";
 import { find, run, Secret } from "../support/program";
-import { TOOLS, world } from "../support/world";
+import { world } from "../support/world";
 
 const build = (boundCidrs?: string[], secretIdIssue = "2026-01-01T00:00:00.000Z", reloadOn?: ReloadPort) => {
-  const { host, networks, slots, inVault } = world({ reloadOn });
   return new SecretsBinding("audit-svc", {
-    vault: {
-      provider: inVault,
-      address: "https://vault.example.test:8200",
-      agentAddress: "https://vault.internal.test:8200",
-      mount: "secret",
-      path: "audit-svc/vm2",
-    },
+    ...world({ reloadOn, vault: { boundCidrs, secretIdIssue } }),
+    secret: { mount: "secret", path: "audit-svc/vm2" },
     data: { database: { password: "do-not-show" } },
-    host,
-    image: TOOLS,
-    networks,
-    slots,
-    boundCidrs,
-    secretIdIssue,
   });
 };
 
@@ -100,15 +88,10 @@ describe("SecretsBinding", () => {
   it("replaces the agent when its files change, since they are read at start only", async () => {
     const label = async (address: string) => {
       const { resources } = await run(() => {
-        const { host, networks, slots, inVault } = world();
         return new SecretsBinding("audit-svc", {
-          vault: { provider: inVault, address, agentAddress: address, mount: "secret", path: "p" },
+          ...world({ vault: { address, agentAddress: address } }),
+          secret: { mount: "secret", path: "p" },
           data: {},
-          host,
-          image: TOOLS,
-          networks,
-          slots,
-          secretIdIssue: "2026-01-01T00:00:00.000Z",
         });
       });
       return JSON.stringify(find(resources, "Container", "audit-svc-agent").inputs.labels);
