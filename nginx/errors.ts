@@ -53,30 +53,23 @@ export const ERRORS: readonly EdgeError[] = [
 ];
 
 /** nginx's codes for an upstream that could not be reached, or did not answer. */
-const UPSTREAM_FAILED: readonly number[] = [502, 504];
+export const UPSTREAM_FAILED: readonly number[] = [502, 504];
 
-/** The `return` of an error. The id is made of safe characters only (render.ts), so it cannot end the text. */
-export function errorReturn({ status, error, message }: EdgeError): string {
-  const body = JSON.stringify({ error, message, requestId: "$id" });
-  return `return ${status} '${body}\\n';`;
+/** The text of an error, quoted for `return`. The id is made of safe characters only (clients.conf), so it cannot end the text. */
+export function errorBody({ error, message }: EdgeError): string {
+  return `'${JSON.stringify({ error, message, requestId: "$id" })}\\n'`;
 }
 
 /**
- * Directives that answer nginx's own errors in this way.
+ * What errors.conf needs to answer nginx's own errors in this way.
  *
- * @param headers `add_header` directives of the server: a location with one of its own inherits none of them
- * @param unreached named location for requests whose upstream could not be reached, or did not answer; default: an error like the others
+ * @param elsewhere codes that are answered otherwise; default none
  */
-export function errorPages(headers: readonly string[], unreached?: string): string[] {
-  const elsewhere = unreached === undefined ? [] : UPSTREAM_FAILED;
-  // To paths, not to named locations: those cannot take a request whose URI could not be read.
-  const pages = ERRORS.flatMap((e) => {
-    const codes = (e.codes ?? [e.status]).filter((code) => !elsewhere.includes(code));
-    const extra = e.retry === true ? ["add_header Retry-After 1 always;", ...headers] : [];
-    return [
-      `error_page ${codes.join(" ")} = /.error/${e.status};`,
-      `location = /.error/${e.status} { ${["internal;", ...extra, errorReturn(e)].join(" ")} }`,
-    ];
-  });
-  return unreached === undefined ? pages : [...pages, `error_page ${elsewhere.join(" ")} = ${unreached};`];
+export function errorPages(elsewhere: readonly number[] = []) {
+  return ERRORS.map((e) => ({
+    status: e.status,
+    codes: (e.codes ?? [e.status]).filter((code) => !elsewhere.includes(code)).join(" "),
+    retry: e.retry === true,
+    body: errorBody(e),
+  }));
 }

@@ -1,5 +1,10 @@
-/** Renders the files of Vault Agent. Pure: test/unit/vault-agent.test.ts asserts the exact output. */
+/**
+ * Renders the files of Vault Agent from the templates of this directory, by Mustache. The output depends on the arguments alone:
+ * test/unit/vault-agent.test.ts asserts the exact text.
+ */
+import { join } from "node:path";
 import { canonicalJson, type Json } from "../components/canonical-json";
+import { fillTemplate, inQuotes } from "../components/templates";
 
 export interface AgentConfig {
   /** Vault as the VM reaches it. */
@@ -24,89 +29,31 @@ export interface AgentConfig {
 /** Where the agent passes requests on to Vault with its own token: for its own container alone, above all components/host/look.sh. */
 export const AGENT_LISTENER = "127.0.0.1:8100";
 
-/** Each question about the token would be three lines of a lower level; what an agent does well is in its metrics. */
-export const AGENT_LOG = `log_format = "json"
-log_level  = "warn"
-`;
+/** What {@link base} needs of an agent. */
+export type AgentBase = Pick<AgentConfig, "vaultAddress" | "namespace" | "caFile" | "roleIdFile" | "secretIdFile">;
 
-export const hcl = (text: string): string => JSON.stringify(text);
+/** The values of base.hcl. */
+export const base = ({ vaultAddress, namespace, caFile, roleIdFile, secretIdFile }: AgentBase) => ({
+  ...{ vaultAddress, namespace: namespace ?? false, caFile: caFile ?? false },
+  ...{ roleIdFile, secretIdFile, listener: AGENT_LISTENER },
+});
 
-/** The part of an agent's configuration that says where Vault is and how to log in. */
-export function agentBase(
-  config: Pick<AgentConfig, "vaultAddress" | "namespace" | "caFile" | "roleIdFile" | "secretIdFile">,
-): string {
-  const namespace = config.namespace === undefined ? "" : `\n  namespace = ${hcl(config.namespace)}`;
-  const ca = config.caFile === undefined ? "" : `\n  ca_cert = ${hcl(config.caFile)}`;
-  return `# Written by the program; changes made here are overwritten by the next deploy.
-vault {
-  address = ${hcl(config.vaultAddress)}${namespace}${ca}
-  retry {
-    # As good as for ever. -1 would be never: then every failure starts all templates anew, after a pause that only grows.
-    num_retries = 1000000
-  }
-}
-
-auto_auth {
-  method "approle" {
-    # Between attempts to log in, and between those to read a secret; the default is five minutes.
-    max_backoff = "10s"
-    config = {
-      role_id_file_path                   = ${hcl(config.roleIdFile)}
-      secret_id_file_path                 = ${hcl(config.secretIdFile)}
-      # The default removes the file, and an agent that restarts could not log in again.
-      remove_secret_id_file_after_reading = false
-    }
-  }
-}
-
-# By this scripts in the container ask Vault about the agent's token, which so stands in no file and no argument.
-api_proxy {
-  use_auto_auth_token = true
-}
-
-listener "tcp" {
-  address                = ${hcl(AGENT_LISTENER)}
-  tls_disable            = true
-  require_request_header = true
-}
-`;
-}
+/** Fills a template of this directory in: every value stands in quotes there. */
+export const fillIn = (file: string, values: object): string => fillTemplate(join(__dirname, file), values, inQuotes);
 
 export function renderAgentConfig(config: AgentConfig): string {
-  return `${agentBase(config)}
-template_config {
-  # KV secrets have no lease; this is how often they are read again (default 5 minutes).
-  static_secret_render_interval = "${config.renderInterval}s"
-  exit_on_retry_failure         = false
-}
-
-template {
-  source               = ${hcl(config.templateFile)}
-  destination          = ${hcl(config.configFile)}
-  perms                = "0440"
-  error_on_missing_key = true
-  exec {
-    command = ["/bin/sh", ${hcl(config.reloadCommand)}]
-    timeout = "${config.reloadDeadline + 5}s"
-  }
-}
-
-${AGENT_LOG}`;
+  return fillIn("agent.hcl", { ...config, ...base(config), reloadTimeout: config.reloadDeadline + 5 });
 }
 
 /**
- * The service's configuration file is the secret itself, as JSON.
+ * The template of the service's configuration file.
  *
  * @param credentialsPath where Vault makes `database.user` and `database.password`; default: they are in the secret
  */
 export function renderTemplate(secretPath: string, credentialsPath?: string): string {
-  const secret = `{{ with secret ${hcl(secretPath)} }}`;
-  if (credentialsPath === undefined) return `${secret}{{ .Data.data | toJSONPretty }}{{ end }}\n`;
-  // What comes first in a merge wins.
-  return `${secret}{{ $config := .Data.data }}{{ with secret ${hcl(credentialsPath)} }}\
-{{ $login := sprig_dict "user" .Data.username "password" .Data.password }}\
-{{ $database := sprig_merge $login $config.database }}\
-{{ sprig_merge (sprig_dict "database" $database) $config | toJSONPretty }}{{ end }}{{ end }}\n`;
+  return credentialsPath === undefined
+    ? fillIn("config.ctmpl", { secretPath })
+    : fillIn("config-with-login.ctmpl", { secretPath, credentialsPath });
 }
 
 /** Lines of the rendered file that hold what Vault has made, as an extended regular expression. */

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Reloads nginx without a request lost, see `closing` in nginx/render.ts: connections are ended by nginx's own word first. Runs inside the
-# container as a whole, so that it goes on to its end when the deploy is killed.
+# Reloads nginx without a request lost, see `@closing_read` in nginx/service.conf: connections are ended by nginx's own word first. Runs
+# inside the container as a whole, so that it goes on to its end when the deploy is killed.
 #
 # Arguments: CONFIGURATION CLOSING_FILE SECONDS: the configuration, the file whose presence ends connections, and how long before the reload.
 # Exit codes: those of nginx.

@@ -4,6 +4,7 @@
 # let through.
 #
 # Environment: AUDIT_VAULT_NAMESPACE, the token's own, or nothing: the agent hands requests on with their headers alone.
+# Exit codes: 0
 set -u
 
 set --

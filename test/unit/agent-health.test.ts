@@ -127,6 +127,14 @@ describe("what looks after an agent", () => {
     });
   });
 
+  it("tells which issue of the secret_id lies in its volume, and nothing while none does", () => {
+    const delivered = () => runScript("delivered-issue.sh", ["a"], { directory });
+    program("docker", 'echo "$*"');
+    assert.deepEqual(delivered(), { status: 0, stdout: "exec a cat /credentials/issue\n", stderr: "" });
+    program("docker", "echo 'No such container: a' >&2; exit 1");
+    assert.deepEqual(delivered(), { status: 0, stdout: "", stderr: "" });
+  });
+
   describe("the wait for its log-in", () => {
     /** A Docker whose agent is logged in by what the file says; it takes the new one in when it is started anew. */
     const agent = (logged: string, afterRestart: string, lastLine = "its last line") => {

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { renderCertificateAgent, renderCertificateMetrics } from "../../vault-agent/certificate";
 import { readOnlyPolicy } from "../../vault-agent/rights";
 import { MADE_BY_VAULT, renderAgentConfig, renderedSecret, renderTemplate } from "../../vault-agent/render";
 import { runScript } from "./support/host-script";
@@ -40,6 +41,50 @@ describe("Vault Agent's files", () => {
         "{{ $database := sprig_merge $login $config.database }}" +
         '{{ sprig_merge (sprig_dict "database" $database) $config | toJSONPretty }}{{ end }}{{ end }}\n',
     );
+  });
+
+  describe("of the edge's certificate", () => {
+    const files = (more: object = {}) =>
+      renderCertificateAgent({
+        vaultAddress: "https://vault.example.test:8200",
+        roleIdFile: "/credentials/role_id",
+        secretIdFile: "/credentials/secret_id",
+        templates: "/agent",
+        directory: "/run/tls",
+        mount: "pki",
+        role: "edge",
+        serverName: "audit.example.test",
+        ttl: "72h",
+        ...more,
+      });
+
+    it("agent.hcl", () => {
+      assert.equal(
+        files({ namespace: 'a "team"', caFile: "/agent/ca.pem" })["agent.hcl"],
+        expected("certificate-agent.hcl"),
+      );
+    });
+
+    it("the templates", () => {
+      const { "certificate.ctmpl": certificate, "metrics.ctmpl": metrics } = files();
+      const secret = '{{ with secret "pki/issue/edge" "common_name=audit.example.test" "ttl=72h" }}';
+      assert.equal(
+        certificate,
+        `${secret}{{ .Data.certificate }}\n{{ range .Data.ca_chain }}{{ . }}\n{{ end }}{{ .Data.private_key }}\n{{ end }}\n`,
+      );
+      assert.equal(metrics, `${secret}${renderCertificateMetrics("vault", "{{ .Data.expiration }}")}{{ end }}\n`);
+      assert.match(files({ serverName: "10.0.0.1" })["certificate.ctmpl"] ?? "", / "ip_sans=10\.0\.0\.1" /);
+    });
+
+    it("its end", () => {
+      assert.equal(
+        renderCertificateMetrics("files", 5),
+        `# HELP audit_edge_certificate_expiry_timestamp_seconds End of the edge's certificate
+# TYPE audit_edge_certificate_expiry_timestamp_seconds gauge
+audit_edge_certificate_expiry_timestamp_seconds{source="files"} 5
+`,
+      );
+    });
   });
 
   it("leaves out what Vault has made, and nothing else", () => {

@@ -1,0 +1,30 @@
+import { readFileSync } from "node:fs";
+import { dirname, extname, join } from "node:path";
+import Mustache from "mustache";
+
+/** The templates of Vault Agent have `{{ }}` of their own; a file that is also a part of one has their tags. */
+const TAGS: Readonly<Record<string, [string, string]>> = { ".ctmpl": ["<%", "%>"], ".prom": ["<%", "%>"] };
+
+/** How a value is written within a quoted string of HCL and of a template of Vault Agent. */
+export const inQuotes = (value: unknown): string => JSON.stringify(String(value)).slice(1, -1);
+
+/**
+ * Fills a template in, by Mustache (https://mustache.github.io/mustache.5.html): sections and lists, no logic. A template includes others
+ * of its directory by their names. A value that it asks for must be there: it would be an empty word in a configuration.
+ *
+ * @param file absolute path
+ * @param write how a value is written into the text; default as it is
+ */
+export function fillTemplate(file: string, view: object, write: (value: unknown) => string = String): string {
+  const text = (name: string) => readFileSync(join(dirname(file), name), "utf8");
+  const tags = TAGS[extname(file)] ?? ["{{", "}}"];
+  return new StrictWriter().render(readFileSync(file, "utf8"), view, text, { tags, escape: write });
+}
+
+class StrictWriter extends Mustache.Writer {
+  override escapedValue(token: string[], context: Mustache.Context, config?: Mustache.RenderOptions): string {
+    const name = token[1] ?? "";
+    if (context.lookup(name) == null) throw new Error(`the template asks for ${name}, which is not given`);
+    return super.escapedValue(token, context, config);
+  }
+}

@@ -1,0 +1,39 @@
+{{! The part of an agent's configuration that says where Vault is and how to log in. }}
+# Written by the program; changes made here are overwritten by the next deploy.
+vault {
+  address = "{{vaultAddress}}"
+{{#namespace}}
+  namespace = "{{.}}"
+{{/namespace}}
+{{#caFile}}
+  ca_cert = "{{.}}"
+{{/caFile}}
+  retry {
+    # As good as for ever. -1 would be never: then every failure starts all templates anew, after a pause that only grows.
+    num_retries = 1000000
+  }
+}
+
+auto_auth {
+  method "approle" {
+    # Between attempts to log in, and between those to read a secret; the default is five minutes.
+    max_backoff = "10s"
+    config = {
+      role_id_file_path                   = "{{roleIdFile}}"
+      secret_id_file_path                 = "{{secretIdFile}}"
+      # The default removes the file, and an agent that restarts could not log in again.
+      remove_secret_id_file_after_reading = false
+    }
+  }
+}
+
+# By this scripts in the container ask Vault about the agent's token, which so stands in no file and no argument.
+api_proxy {
+  use_auto_auth_token = true
+}
+
+listener "tcp" {
+  address                = "{{listener}}"
+  tls_disable            = true
+  require_request_header = true
+}
