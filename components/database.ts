@@ -113,7 +113,8 @@ export class Database extends pulumi.ComponentResource {
         lcCollate: "C.UTF-8",
         lcCtype: "C.UTF-8",
       },
-      inherited,
+      // What the group may do in it must be gone before the group: PostgreSQL drops no role that has rights.
+      { ...inherited, dependsOn: [runtime] },
     );
     // PostgreSQL lets everybody connect to a new database; an empty list of rights takes that back. Grants are chained
     // because concurrent ones on the same object fail ("tuple concurrently updated").

@@ -1,3 +1,6 @@
+import type { Server } from "node:http";
+import { Server as NetServer } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
 import swagger from "@fastify/swagger";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import Fastify, { LogController, type FastifyError, type FastifyInstance } from "fastify";
@@ -64,6 +67,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const metrics = new Metrics({ version: VERSION, release: options.release ?? "unknown" });
   const level = options.logLevel ?? "info";
   let stopping = false;
+  let refusing = false;
   const main = newMain(level, metrics, () => stopping, options.logTo);
   const admin = newFastify(level, options.logTo);
   const configurator = new Configurator(options.configFile, metrics, main.log, (config, storage) =>
@@ -83,7 +87,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
       components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
     },
   });
-  await main.register(eventsRoutes({ configurator, ingest, budget, stopping: () => stopping }));
+  await main.register(eventsRoutes({ configurator, ingest, budget, stopping: () => refusing }));
 
   main.get(
     "/healthz",
@@ -145,6 +149,8 @@ export async function buildApp(options: AppOptions): Promise<App> {
       stopping = true;
       // An export that began before has sent its headers already: its connection must not idle until the client ends it.
       main.server.keepAliveTimeout = 1;
+      await refuseConnections(main.server);
+      refusing = true;
       await main.close();
       await ingest.drain();
       ingest.stop();
@@ -152,6 +158,20 @@ export async function buildApp(options: AppOptions): Promise<App> {
       await configurator.close();
     },
   };
+}
+
+/** Milliseconds for which requests over open connections are still served: far more than one is on its way. */
+const LAST_REQUESTS = 500;
+
+/**
+ * Takes no new connection, and keeps the open ones: what looks idle here may have a proxy's request on its way, which would be lost. A
+ * proxy that is refused a connection asks another replica, and each answer ends its connection now, so that soon few or none are left.
+ */
+async function refuseConnections(server: Server): Promise<void> {
+  if (!server.listening) return;
+  // Not the HTTP server's own close, which ends idle connections first.
+  const none = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()));
+  await Promise.race([none, pause(LAST_REQUESTS, undefined, { ref: false })]);
 }
 
 /** The main server as far as every request to it is concerned: without routes. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
+import http from "node:http";
 import { join } from "node:path";
 import { parseConfig } from "../src/config.js";
 import { Metrics } from "../src/metrics.js";
@@ -177,6 +178,31 @@ describe("operation", function () {
     const began = Date.now();
     assert.equal(await service.end("SIGTERM"), 0);
     assert.ok(Date.now() - began < 3000);
+    file.remove();
+  });
+
+  it("stores what comes over an idle connection just after the stop began, and takes no new connection", async () => {
+    const file = new ConfigFile();
+    file.write(configContent(database.runtime));
+    const service = await ServiceProcess.create(file);
+    await service.start();
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    const send = (): Promise<{ status: number | undefined; connection: string | undefined; reused: boolean }> =>
+      new Promise((resolve, reject) => {
+        const headers = { authorization: `Bearer ${tokens.anyWriter}`, "content-type": "application/json" };
+        const sent = http.request(`${service.url}/v1/events`, { method: "POST", agent, headers }, (answer) => {
+          answer.resume().on("end", () => {
+            const { connection } = answer.headers;
+            resolve({ status: answer.statusCode, connection, reused: sent.reusedSocket });
+          });
+        });
+        sent.on("error", reject).end(JSON.stringify(event()));
+      });
+    assert.deepEqual(await send(), { status: 201, connection: "keep-alive", reused: false });
+    const ended = service.end("SIGTERM");
+    await until(async () => !(await service.answers("/healthz")), 450, "the refusal of new connections");
+    assert.deepEqual(await send(), { status: 201, connection: "close", reused: true });
+    assert.equal(await ended, 0);
     file.remove();
   });
 

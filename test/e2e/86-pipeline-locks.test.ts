@@ -30,10 +30,13 @@ describe("journey: deploys that are cancelled, killed, locked out, or come from 
     assert.equal(code, 0, output);
   });
 
-  /** Starts the job `deploy`, and waits until its CLI holds the state's lock. */
+  /** Starts the job `deploy`, and waits until its CLI holds the state's lock and has begun: only then does it take a signal for a wish. */
   const underWay = async (image: string) => {
     const job = pipelines.run(tagged("v3", { IMAGE: image }), "deploy");
     const pid = await until("the deploy holds the lock", 120, async () => (await locks.held())[0]?.pid);
+    await until("its CLI has started the program", 60, () =>
+      Promise.resolve(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8") === "" ? undefined : true),
+    );
     const parent = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
     return { job, pid, parent };
   };

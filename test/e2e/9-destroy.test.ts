@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { attached, platform, root, run, sandbox as cli } from "./support/sandbox";
 
 /**
@@ -28,7 +29,14 @@ describe("journey: destroy leaves nothing, and `make up` begins anew", () => {
     const destroy = () => sandbox().pulumi(["destroy", "--yes", "--skip-preview"]);
     let { code, output } = await destroy();
     // The provider ends every process that is in the database; only a superuser may end one of autovacuum's, which is soon gone.
-    if (code !== 0 && output.includes("permission denied to terminate process")) ({ code, output } = await destroy());
+    for (
+      let again = 0;
+      again < 6 && code !== 0 && output.includes("permission denied to terminate process");
+      again += 1
+    ) {
+      await sleep(5_000);
+      ({ code, output } = await destroy());
+    }
     assert.equal(code, 0, output);
     assert.doesNotMatch(await sandbox().mustPulumi("stack", "--show-ids"), /docker:|vault:|postgresql:/);
   });
