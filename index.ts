@@ -58,7 +58,10 @@ export = async () => {
     registry: registryLogin(s),
     recreated,
   });
-  const monitoring = c.filesHost("monitoring", s.prometheusHost, s.prometheusSshOptions, s.prometheusImage);
+  const files =
+    s.prometheusHost === undefined
+      ? undefined
+      : { address: s.prometheusHost, sshOptions: s.prometheusSshOptions, tools: s.prometheusImage };
 
   const server = {
     host: s.databaseHost,
@@ -186,15 +189,14 @@ export = async () => {
     prometheus: {
       url: s.prometheusUrl,
       authority: s.caFile,
-      targets:
-        s.prometheusDiscovery === "http"
-          ? { by: "http", host: vm, published: edge.targets }
-          : { by: "file", host: monitoring, directory: s.prometheusTargets },
+      targets: s.prometheusDiscovery === "http" ? { by: "http" } : { by: "file", directory: s.prometheusTargets ?? "" },
+      files: c.filesHost("monitoring", files),
     },
     alerts:
       s.alerts === "prometheus"
-        ? { in: "prometheus", host: monitoring, directory: s.prometheusRules, reload: s.prometheusReload }
+        ? { in: "prometheus", directory: s.prometheusRules ?? "", reload: s.prometheusReload }
         : { in: s.alerts },
+    published: { ...edge.targets, host: vm },
     grafana: {
       provider: inGrafana,
       publicUrl: s.grafanaPublicUrl ?? s.grafanaUrl,

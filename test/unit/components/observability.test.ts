@@ -14,7 +14,7 @@ const PUBLISHED = JSON.stringify({
 const build = (
   change: Partial<ObservabilityArgs["grafana"]> = {},
   rules?: { directory: string; reload?: string },
-  delivery?: TargetsDelivery,
+  delivery: TargetsDelivery = { by: "file", directory: "targets-volume" },
   more: Partial<ObservabilityArgs> = {},
 ) => {
   const { host } = world();
@@ -22,9 +22,11 @@ const build = (
     environment: "vm2",
     prometheus: {
       url: "http://prometheus.example.test:9090",
-      targets: delivery ?? { by: "file", host, directory: "targets-volume" },
+      targets: delivery,
+      files: host,
     },
-    alerts: rules === undefined ? { in: "none" } : { in: "prometheus" as const, host, ...rules },
+    alerts: rules === undefined ? { in: "none" } : { in: "prometheus" as const, ...rules },
+    published: { host, volume: "edge-config", file: "targets.json", path: "/targets" },
     grafana: {
       provider: new grafana.Provider("grafana", { url: "https://grafana.example.test" }),
       publicUrl: "https://grafana.example.test",
@@ -104,14 +106,7 @@ describe("Observability", () => {
   });
 
   it("gives the targets to the edge where Prometheus asks for them by HTTP", async () => {
-    const { resources } = await run(() => {
-      const { host } = world();
-      return build({}, undefined, {
-        by: "http",
-        host,
-        published: { volume: "edge-config", file: "targets.json", path: "/targets" },
-      });
-    });
+    const { resources } = await run(() => build({}, undefined, { by: "http" }));
     const written = find(resources, "Command", "audit-targets-files");
     assert.match(scriptOf(written.inputs), /--volume edge-config:\/files/);
     assert.match(written.inputs.stdin as string, /-----targets\.json\n/);
@@ -141,10 +136,12 @@ describe("Observability", () => {
 
   it("refuses files of Prometheus without a place for them, before it makes anything", async () => {
     await assert.rejects(
-      run(() => build({}, undefined, { by: "file", host: undefined, directory: "targets" })),
-      {
-        message: "Observability: the targets go into files of Prometheus, and their host or directory is not given.",
-      },
+      run(() => {
+        const prometheus = { url: "http://prometheus.example.test:9090" };
+        const targets = { by: "file" as const, directory: "targets" };
+        return build({}, undefined, undefined, { prometheus: { ...prometheus, targets } });
+      }),
+      { message: "Observability: the targets go into files of Prometheus, and prometheus.files is not given." },
     );
   });
 
