@@ -5,14 +5,15 @@
 #   make down [DATA=delete]  removes what runs; DATA=delete removes volumes and keys too, for good
 #   make test [ONLY=suite] [THOROUGH=1]  everything that CI runs, or one suite of it; THOROUGH=1 repeats journeys more often
 #   make test ONLY=quick    lint, types, unit tests and the service's fast tests: under 90 s, for daily use
-#   make lint               style, shell, formatting, types
+#   make lint               style, shell, formatting, types, and whether what is generated from config/ is up to date
+#   make settings           writes what is generated from config/: Pulumi.yaml's config and docs/settings.md
 #   make conformance [PLUGINS=dir]  the stand-in plugins' suite, against the plugins of any PULUMI_HOME
 #   make e2e                the journeys in the sandbox
 #   make dashboards         pictures of the dashboards, with data, into docs/pictures
 #   make bench [ONLY=name] [QUICK=1]  the benchmarks; QUICK=1 a short look at them
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := up
-.PHONY: up env rollback down test lint conformance e2e dashboards bench install
+.PHONY: up env rollback down test lint settings conformance e2e dashboards bench install
 
 # Bringing things up and testing them share the sandbox, so nothing runs beside anything else.
 .NOTPARALLEL:
@@ -40,7 +41,10 @@ test: install
 	@THOROUGH="$(THOROUGH)" $(SUITES) $(ONLY)
 
 lint: install
-	@$(SUITES) lint shell formatting types
+	@$(SUITES) lint shell settings formatting types
+
+settings: install
+	@npm run --silent settings
 
 conformance: install
 	@PLUGINS="$(PLUGINS)" $(SUITES) conformance

@@ -1,94 +1,65 @@
-import * as postgresql from "@pulumi/postgresql";
-import * as pulumi from "@pulumi/pulumi";
-import * as vault from "@pulumi/vault";
-import * as grafana from "@pulumiverse/grafana";
 import * as c from "./components";
-import {
-  certificateSource,
-  inVault as rightsInVault,
-  peersOf,
-  registryLogin,
-  serversOf,
-  settingsOfStack,
-} from "./config";
+import { settingsOfStack } from "./config";
 import { publishedDashboard } from "./dashboards";
 import { ROUTES } from "./nginx/routes";
+import { providers } from "./providers";
 
-/** The program: an async function, because it reads what the last run left before it makes anything. */
-/** The program: an async function, because it reads what the last run left before it makes anything. */
+/** The program: an async function, because it looks at what is there before it makes anything. */
 export = async () => {
   const s = settingsOfStack();
-  await c.checkCertificates(serversOf(s), s.caFile);
+  await c.checkCertificates(s.trust.servers, s.trust.authority);
+  const agentsInVault = await c.findInVault(s.vault.policies, s.vault.server, s.vault.rights);
   const last = await c.lastRun();
-  const { inPostgres, inVault, inGrafana } = providers(s);
+  const { inVault, inPostgres, inGrafana } = providers(s);
 
-  const vm = new c.Vm("vm", {
-    address: s.hostAddress,
-    sshOptions: s.hostSshOptions,
-    tools: s.vaultImage,
-    registry: registryLogin(s),
-    recreated: last.recreated,
-    networks: { name: "audit", range: s.networkPrefix, mtu: s.networkMtu || undefined, peers: peersOf(s) },
-  });
-  const slots = new c.Slots("audit-svc", {
-    vm,
-    spec: { image: s.image, replicas: s.replicas, memory: s.memory, reloadOn: s.reloadOn },
-    previous: last.releases,
-    readyDeadline: s.readySeconds,
-  });
-  const vault = await vaultForAgents(s, inVault, c.secretIdIssue(last.secretIdsIssued, slots.deploys));
-  const database = new c.Database("audit", {
-    server: databaseServer(s),
-    database: s.databaseName,
-    provider: inPostgres,
-    protect: s.protectData,
-    passwordVersion: s.databasePasswordVersion,
-    previousVersion: last.databasePasswordVersion,
-    loginsBy: s.databaseCredentials === "dynamic" ? { name: "audit-svc", vault } : undefined,
-  });
-  const tokens = new c.AccessTokens("audit", {
-    applications: s.applications,
+  // Which slot serves, and which one this run fills.
+  const vm = new c.Vm("vm", { ...s.vm, recreated: last.recreated });
+  const slots = new c.Slots("audit-svc", { ...s.service, vm, previous: last.releases });
+
+  // What the service works with: its database, its clients' tokens, and the way of both to it.
+  const vault = {
+    ...s.vault.server,
     provider: inVault,
-    mount: s.vaultMount,
-    path: `${s.vaultPath}-tokens`,
+    inVault: agentsInVault,
+    secretIdIssue: c.secretIdIssue(last.secretIdsIssued, slots.deploys),
+  };
+  const database = new c.Database("audit", {
+    ...s.database,
+    provider: inPostgres,
+    previousVersion: last.databasePasswordVersion,
+    loginsBy: s.vault.databaseEngine && { name: "audit-svc", vault: { ...vault, ...s.vault.databaseEngine } },
   });
+  const tokens = new c.AccessTokens("audit", { ...s.vault.tokens, ...s.service, provider: inVault });
   const secrets = new c.SecretsBinding("audit-svc", {
-    vm,
-    vault,
-    slots,
-    secret: { mount: s.vaultMount, path: s.vaultPath },
-    data: { database: database.connection, tokens: tokens.hashes, ...(s.recordReads && { recordReads: true }) },
+    ...{ vm, vault, slots, secret: s.vault.secret },
+    data: { database: database.connection, tokens: tokens.hashes, ...s.service.options },
     credentials: database.credentials,
   });
+
+  // The way in, and behind it the service: migrated, started, promoted; then the former release is drained and the former login locked.
   const edge = new c.EdgeProxy("audit-edge", {
-    vm,
-    vault,
-    images: { nginx: s.edgeImage, exporter: s.exporterImage },
-    upstreams: slots.plan.replicas,
-    flag: slots.flag,
-    routes: ROUTES,
-    listen: { port: s.edgePort, tlsPort: s.edgeTlsPort, metricsPort: s.edgeMetricsPort },
-    certificate: certificateSource(s),
+    ...{ ...s.edge, vm, vault, slots, routes: ROUTES },
     agents: { agent: secrets.agentMetrics },
-    limits: { clientRate: s.edgeClientRate, clientConnections: s.edgeClientConnections },
-    trustedProxies: s.edgeTrustedProxies,
-    directClients: s.edgeDirectClients,
-    metricsAllow: s.edgeMetricsAllow,
-    publicUrl: s.serviceUrl,
   });
   const service = new c.AuditService("audit-svc", { vm, slots, database, secrets, behind: edge });
-  const observability = new c.Observability("audit", await observed(s, { vm, slots, edge, service, inGrafana }));
 
-  const links = {
-    serviceUrl: edge.url,
-    dashboardUrl: observability.dashboardUrl,
-    nginxDashboardUrl: observability.nginxDashboardUrl,
-    image: service.image,
-    release: service.release,
-  };
-  c.handToCi(links);
+  const observability = new c.Observability("audit", {
+    ...{ ...s.monitoring, edge, service },
+    files: c.filesHost("monitoring", s.monitoring.files),
+    grafana: { ...s.monitoring.grafana, provider: inGrafana, nginxDashboard: await publishedDashboard() },
+  });
+
+  const { dashboardUrl, nginxDashboardUrl } = observability;
+  const { image, release } = service;
+  c.handToCi({
+    SERVICE_URL: edge.url,
+    DASHBOARD_URL: dashboardUrl,
+    NGINX_DASHBOARD_URL: nginxDashboardUrl,
+    IMAGE: image,
+    RELEASE: release,
+  });
   return {
-    ...links,
+    ...{ serviceUrl: edge.url, dashboardUrl, nginxDashboardUrl, image, release },
     releases: c.forNextRun({
       releases: service.state,
       databasePasswordVersion: service.databasePasswordVersion,

@@ -2,8 +2,11 @@ import { z } from "zod";
 import { readCertificateAuthority } from "../components/certificate-authority";
 import { isKeptByVault, KEPT_BY_VAULT } from "../components/vault-paths";
 import { host } from "../config/addresses";
-import { databaseName, pkiRole, vaultMount, vaultPath } from "../config/names";
+import { database } from "../config/database";
+import { edge } from "../config/edge";
+import { pkiRole, vaultPath } from "../config/names";
 import { range } from "../config/values";
+import { vault } from "../config/vault";
 import { SetupError } from "../vault-agent/plan";
 import { APPROLE_MOUNT, DATABASE_MOUNT, type StackInVault } from "../vault-agent/rights";
 
@@ -49,7 +52,7 @@ const schema = z.strictObject({
   /** What is deployed: protected tags, or the protected default branch of a repository for deployments. */
   deployFrom: z.enum(["tag", "branch"]).default("tag"),
   /** `audit:vaultMount`. */
-  kvMount: vaultMount("a KV version 2 mount").default("secret"),
+  kvMount: vault.vaultMount,
   /** First part of `audit:vaultPath`. */
   servicePath: vaultPath.default("audit-svc"),
   ciPath: path.default("ci/audit"),
@@ -68,17 +71,17 @@ const schema = z.strictObject({
    */
   stack: z
     .strictObject({
-      vaultPath: vaultPath.default("audit-svc/vm2"),
+      vaultPath: vault.vaultPath,
       hostCidr: range.optional(),
-      databaseCredentials: z.enum(["static", "dynamic"]).default("static"),
+      databaseCredentials: database.databaseCredentials,
       databaseHost: host.optional(),
-      databasePort: z.int().min(1).max(65535).default(5432),
-      databaseName: databaseName.default("audit"),
-      databaseSslMode: z.enum(["disable", "require", "verify-full"]).default("verify-full"),
+      databasePort: z.int().min(1).max(65535).default(database.databasePort.parse(undefined)),
+      databaseName: database.databaseName,
+      databaseSslMode: database.databaseSslMode,
       /** Authority that signed PostgreSQL's certificate, for Vault; PEM file. */
       caFile: authority.optional(),
-      tls: z.enum(["off", "files", "vault"]).default("off"),
-      tlsPkiMount: vaultMount("Vault's PKI").default("pki"),
+      tls: edge.tls,
+      tlsPkiMount: edge.tlsPkiMount,
       tlsPkiRole: pkiRole.optional(),
     })
     .prefault({}),

@@ -17,14 +17,13 @@ interface Looked {
  * Looks, before anything is changed, whether Vault holds what the agents of this stack need, exactly. A preview without a login to
  * Vault goes on without having looked.
  *
- * @param settings what bootstrap/vault.ts is told under `stack`, for the message
+ * @param rights what the agents need, and what bootstrap/vault.ts is told of it under `stack`, for the message
  * @throws UserError naming what differs, and how to mend it
  */
 export async function findInVault(
   owner: OwnerInVault,
   access: Omit<VaultAccess, "provider" | "inVault">,
-  stack: StackInVault,
-  settings: object,
+  { stack, bootstrap: settings }: { stack: StackInVault; bootstrap: object },
 ): Promise<InVault> {
   if (owner === "program") return { owner, readable: true };
   const { differences, failure, status } = await look(access, stack);

@@ -43,6 +43,8 @@ export class AuditService extends pulumi.ComponentResource {
   /** Identifier of the release and its image by digest, once it serves. */
   readonly release: pulumi.Output<string>;
   readonly image: pulumi.Output<string>;
+  /** The replicas that serve once this run has succeeded, and their release, as they are scraped. */
+  readonly serving: { replicas: { name: string; release: string }[]; release: string };
   /** Done once the release serves. */
   readonly promoted: pulumi.Resource;
   /** Version of the login to the database, once no other works. */
@@ -85,6 +87,7 @@ export class AuditService extends pulumi.ComponentResource {
     const confirmed = secrets.confirmation({ parent: this, dependsOn: [cutover] });
     this.databasePasswordVersion = database.lockFormerLogin([confirmed]);
 
+    this.serving = { replicas: slots.serving, release: plan.wanted.release };
     this.promoted = cutover;
     this.state = cutover.state;
     this.release = cutover.release;
@@ -136,7 +139,11 @@ export class AuditService extends pulumi.ComponentResource {
   }
 
   #migrate(name: string, args: AuditServiceArgs, image: docker.RemoteImage): command.local.Command {
-    const { vm, database, slots: { spec } } = args;
+    const {
+      vm,
+      database,
+      slots: { spec },
+    } = args;
     const container = `${name}-migrate`;
     return vm.script(
       `${name}-migrate`,

@@ -117,11 +117,7 @@ export class EdgeCertificate extends pulumi.ComponentResource {
     const { source, vm, vault } = args;
     if (source.by !== "vault" || vault === undefined)
       throw new Error("EdgeCertificate: a certificate from Vault needs the argument vault");
-    const login = appRoleLogin(
-      name,
-      { vm, vault, policy: certificatePolicy(source) },
-      { parent: this },
-    );
+    const login = appRoleLogin(name, { vm, vault, policy: certificatePolicy(source) }, { parent: this });
     const files = renderCertificateAgent({
       ...source,
       vaultAddress: vault.agentAddress,

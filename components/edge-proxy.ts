@@ -2,14 +2,15 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { renderNginxConfig, type Route } from "../nginx/render";
 import { ASIDE_SHARES } from "./cpu-weight";
+import type { DockerHost } from "./docker-host";
 import { EdgeCertificate, type CertificateSource } from "./edge-certificate";
 import { heldUntil } from "./held";
 import { hardened, LOG_OPTIONS, pidsLimit, scratch } from "./hardening";
 import { HostFiles } from "./host-files";
 import { bareHost } from "./network-address";
 import { freePortsScript } from "./preflight";
-import type { Replica } from "./release";
 import { scriptLine, scriptWords } from "./script-file";
+import type { Slots } from "./slots";
 import type { VaultForAgents } from "./vault-access";
 import type { AgentMetrics } from "./vault-agent";
 import type { Vm } from "./vm";
@@ -32,10 +33,8 @@ export interface EdgeProxyArgs {
   vm: Vm;
   /** Nginx and nginx-prometheus-exporter by digest. */
   images: { nginx: string; exporter: string };
-  /** Replicas of both slots. */
-  upstreams: { blue: readonly Replica[]; green: readonly Replica[] };
-  /** Volume with the flag file that puts green in charge, and where it is mounted. */
-  flag: { volume: pulumi.Input<string>; directory: string; file: string };
+  /** The replicas of both slots, and how to tell which of them serve. */
+  slots: Slots;
   /** What is let through; everything else is answered 404. */
   routes: readonly Route[];
   /** Ports of the VM; the one for TLS is used with a certificate only. */
@@ -62,7 +61,8 @@ export interface EdgeProxyArgs {
 
 /** A file that the edge's metrics listener serves. */
 export interface PublishedFiles {
-  /** Docker volume of the edge's host, and the file's name in it. */
+  /** The edge's machine, a Docker volume there, and the file's name in it. */
+  host: DockerHost;
   volume: string;
   file: string;
   /** Path at which it is served. */
@@ -86,7 +86,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
 
   constructor(name: string, args: EdgeProxyArgs, opts?: pulumi.ComponentResourceOptions) {
     super("audit:index:EdgeProxy", name, {}, opts);
-    const { vm } = args;
+    const { vm, slots } = args;
     const onHost = { parent: this, provider: vm.provider };
     const { addresses, front, edge } = vm.networks;
     const certificate = this.#certificate(name, args);
@@ -102,9 +102,9 @@ export class EdgeProxy extends pulumi.ComponentResource {
     const nginxImage = vm.image(`${name}-nginx-image`, args.images.nginx, { parent: this });
     const exporterImage = vm.image(`${name}-exporter-image`, args.images.exporter, { parent: this });
 
-    this.targets = { volume: `${name}-config`, file: "targets.json", path: "/targets" };
+    this.targets = { host: vm, volume: `${name}-config`, file: "targets.json", path: "/targets" };
     this.otherMetrics = metricsFiles.map((served) => served.name);
-    const upstream = (slot: "blue" | "green") => ({ name: slot, servers: args.upstreams[slot] });
+    const upstream = (slot: "blue" | "green") => ({ name: slot, servers: slots.plan.replicas[slot] });
     const volume = new docker.Volume(`${name}-config`, { name: `${name}-config` }, onHost);
     const configuration = new HostFiles(
       `${name}-config`,
@@ -119,7 +119,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
             status: { address: addresses.front.edge, port: STATUS_PORT, reader: addresses.front.exporter },
             exporter: `${addresses.front.exporter}:${EXPORTER_PORT}`,
             upstreams: [upstream("blue"), upstream("green")],
-            flagFile: args.flag.file,
+            flagFile: slots.flag.file,
             closingFile: CLOSING_FILE,
             routes: args.routes,
             limits: {
@@ -176,7 +176,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
         ports: ports.map(({ internal, external }) => ({ internal, external })),
         mounts: [
           { type: "volume", source: volume.name, target: "/etc/audit-edge", readOnly: true },
-          { type: "volume", source: args.flag.volume, target: args.flag.directory, readOnly: true },
+          { type: "volume", source: slots.flag.volume, target: slots.flag.directory, readOnly: true },
           ...(certificate
             ? [{ type: "volume", source: certificate.volume, target: certificate.directory, readOnly: true }]
             : []),

@@ -5,7 +5,10 @@ import * as pulumi from "@pulumi/pulumi";
  *
  * @param done resources, or outputs that are known once something is done; undefined stands for nothing to wait for
  */
-export function heldUntil<T>(done: readonly (pulumi.Resource | pulumi.Input<unknown>)[], value: T): pulumi.Output<T> {
+export function heldUntil<T>(
+  done: readonly (pulumi.CustomResource | pulumi.Output<unknown> | undefined)[],
+  value: T,
+): pulumi.Output<T> {
   const known = done.map((one) => (pulumi.CustomResource.isInstance(one) ? one.id : one));
-  return pulumi.all(known as pulumi.Input<unknown>[]).apply(() => value);
+  return pulumi.all(known).apply(() => value);
 }

@@ -20,7 +20,7 @@ export { Observability, type AlertsDelivery, type ObservabilityArgs, type Target
 export { planRelease, releaseId, type ReleaseState, type Replica, type ReplicaSpec, type Slot } from "./release";
 export { SecretsBinding, type SecretsBindingArgs } from "./secrets-binding";
 export { secretIdIssue } from "./secret-id-issue";
-export { SshHost, filesHost, type SshHostArgs } from "./ssh-host";
+export { SshHost, filesHost, type FilesHostArgs, type SshHostArgs } from "./ssh-host";
 export { UserError } from "./user-error";
 export { forNextRun, lastRun, type RunState } from "./run-state";
 export { Slots, type SlotsArgs } from "./slots";

@@ -11,33 +11,34 @@ import {
   serviceDashboard,
   targets,
   type Link,
-  type ReplicaTarget,
   type TimeLeft,
 } from "../dashboards";
 import { nodeEnvironment, type CertificateAuthority } from "./certificate-authority";
+import type { AuditService } from "./audit-service";
 import type { DockerHost } from "./docker-host";
 import type { CertificateSource } from "./edge-certificate";
-import type { PublishedFiles } from "./edge-proxy";
+import type { EdgeProxy } from "./edge-proxy";
 import { HostFiles } from "./host-files";
 import type { SshHost } from "./ssh-host";
 
-/** A directory or Docker volume on the machine where Prometheus reads its files. */
-export interface FilesPlace {
-  host: DockerHost | SshHost | undefined;
-  directory: string | undefined;
-}
-
 /** How Prometheus learns of the targets: it reads files, or it asks the edge's metrics listener. */
 export type TargetsDelivery =
-  ({ by: "file" } & FilesPlace) | { by: "http"; host: DockerHost; published: PublishedFiles };
+  | {
+      by: "file";
+      /** Directory or Docker volume on the machine `files`. */
+      directory: string;
+    }
+  | { by: "http" };
 
 /** Where the alerts are evaluated. */
 export type AlertsDelivery =
-  | ({
+  | {
       in: "prometheus";
-      /** Shell text on that host that makes Prometheus read its rules again. Default: its own lifecycle API is asked. */
+      /** Directory or Docker volume on the machine `files`. */
+      directory: string;
+      /** Shell text on that machine that makes Prometheus read its rules again. Default: its own lifecycle API is asked. */
       reload?: string;
-    } & FilesPlace)
+    }
   | { in: "grafana" }
   | { in: "none" };
 
@@ -51,6 +52,8 @@ export interface ObservabilityArgs {
     authority?: CertificateAuthority;
     targets: TargetsDelivery;
   };
+  /** The machine where Prometheus reads its files; needed with targets by file and alerts in Prometheus. */
+  files?: DockerHost | SshHost;
   alerts: AlertsDelivery;
   /** The existing Grafana. */
   grafana: {
@@ -62,8 +65,12 @@ export interface ObservabilityArgs {
     /** Text of the published dashboard of nginx-prometheus-exporter. */
     nginxDashboard: string;
   };
-  /** What is scraped: the edge's metrics listener as Prometheus reaches it, the replicas behind it, and what else it serves. */
-  scrape: { address: string; replicas: readonly ReplicaTarget[]; release: string; others?: readonly string[] };
+  /** By its metrics listener Prometheus reaches everything, and there the targets are that it asks for by HTTP. */
+  edge: Pick<EdgeProxy, "targets" | "otherMetrics">;
+  /** That listener as Prometheus reaches it, host:port. */
+  metricsAddress: string;
+  /** Whose replicas are scraped; Prometheus is told of them once they are promoted. */
+  service: Pick<AuditService, "serving" | "promoted">;
   /** Links in the head of the service's dashboard. */
   links?: readonly Link[];
   /** Address of docs/runbook.md as people open it. */
@@ -72,8 +79,6 @@ export interface ObservabilityArgs {
   certificate?: CertificateSource;
   /** GiB that the database may take up; an alert comes days ahead. Default: not known, no alert. */
   databaseLimit?: number;
-  /** What must be done before Prometheus is told of the targets: what serves them. */
-  after?: readonly pulumi.Resource[];
 }
 
 /**
@@ -86,8 +91,8 @@ export class Observability extends pulumi.ComponentResource {
 
   constructor(name: string, args: ObservabilityArgs, opts?: pulumi.ComponentResourceOptions) {
     super("audit:index:Observability", name, {}, opts);
-    if (args.prometheus.targets.by === "file") known("targets", args.prometheus.targets);
-    if (args.alerts.in === "prometheus") known("alerts", args.alerts);
+    if (args.prometheus.targets.by === "file") filesOf("targets", args);
+    if (args.alerts.in === "prometheus") filesOf("alerts", args);
     this.#targets(name, args);
     this.#rules(name, args);
     const place = this.#placeInGrafana(name, args);
@@ -101,12 +106,12 @@ export class Observability extends pulumi.ComponentResource {
 
   /** Writes the targets, and checks that Prometheus scrapes them and no others of ours. */
   #targets(name: string, args: ObservabilityArgs): void {
-    const { prometheus, environment, scrape } = args;
-    const list = targets({ environment, ...scrape });
+    const { prometheus, environment, edge, service, metricsAddress: address } = args;
+    const list = targets({ environment, address, ...service.serving, others: edge.otherMetrics });
     const { host, directory, file, place } = whereTargetsGo(args);
     const written = new HostFiles(
       `${name}-targets`,
-      { host, target: directory, movable: true, files: { [file]: list }, after: args.after },
+      { host, target: directory, movable: true, files: { [file]: list }, after: [service.promoted] },
       { parent: this },
     );
     new command.local.Command(
@@ -124,8 +129,8 @@ export class Observability extends pulumi.ComponentResource {
   /** Writes the rules file and has Prometheus read it, which it does not do by itself. */
   #rules(name: string, args: ObservabilityArgs): void {
     if (args.alerts.in !== "prometheus") return;
-    const { host, directory } = known("alerts", args.alerts);
-    const { reload } = args.alerts;
+    const host = filesOf("alerts", args);
+    const { directory, reload } = args.alerts;
     const rules = alertRules(alertOptions(args));
     const files = { [`audit-${args.environment}.yml`]: rules };
     const reloading = {
@@ -246,22 +251,21 @@ interface PlaceInGrafana {
 }
 
 /** @throws Error where files are wanted and it is not said where they go */
-function known(what: string, { host, directory }: FilesPlace): { host: DockerHost | SshHost; directory: string } {
-  if (host === undefined || directory === undefined)
-    throw new Error(
-      `Observability: the ${what} go into files of Prometheus, and their host or directory is not given.`,
-    );
-  return { host, directory };
+function filesOf(what: string, { files }: ObservabilityArgs): DockerHost | SshHost {
+  if (files !== undefined) return files;
+  throw new Error(`Observability: the ${what} go into files of Prometheus, and the argument files is not given.`);
 }
 
 /** The host, directory and file that receive the targets, and the place as a message names it. */
-function whereTargetsGo({ prometheus: { targets }, scrape, environment }: ObservabilityArgs) {
+function whereTargetsGo(args: ObservabilityArgs) {
+  const { targets } = args.prometheus;
+  const { edge, metricsAddress, environment } = args;
   if (targets.by === "http") {
-    const { volume, file, path } = targets.published;
-    return { host: targets.host, directory: volume, file, place: `http://${scrape.address}${path}` };
+    const { host, volume, file, path } = edge.targets;
+    return { host, directory: volume, file, place: `http://${metricsAddress}${path}` };
   }
-  const { host, directory } = known("targets", targets);
-  return { host, directory, file: `audit-${environment}.json`, place: directory };
+  const { directory } = targets;
+  return { host: filesOf("targets", args), directory, file: `audit-${environment}.json`, place: directory };
 }
 
 function alertOptions(args: ObservabilityArgs): AlertOptions {

@@ -17,7 +17,7 @@ export interface RunState {
 /** The stack's output that holds it. A program of an earlier version finds the slots there, and ignores the rest. */
 export const RUN_STATE = "releases";
 
-/** Outputs of their own until version 0.2, which are read once more. */
+/** Outputs of their own in earlier versions: read when the output above has not got them yet. */
 const FORMERLY = ["databasePasswordVersion", "secretIdsIssued", "recreated"] as const;
 
 /** What the last run of this stack that came to its end left; nothing before the first. */

@@ -93,7 +93,8 @@ export class SecretsBinding extends pulumi.ComponentResource {
         vm,
         vault: access,
         policy:
-          readOnlyPolicy(args.secret.mount, args.secret.path) + (credentials ? credentialsPolicy(credentials.path) : ""),
+          readOnlyPolicy(args.secret.mount, args.secret.path) +
+          (credentials ? credentialsPolicy(credentials.path) : ""),
         secretIdTtl: args.secretIdTtl,
       },
       { parent: this },
@@ -148,9 +149,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
         },
         networks: [
           { name: networks.admin.name, ipv4Address: networks.addresses.admin.agent },
-          ...(slots.reloadOnFront
-            ? [{ name: networks.front.name, ipv4Address: networks.addresses.front.agent }]
-            : []),
+          ...(slots.reloadOnFront ? [{ name: networks.front.name, ipv4Address: networks.addresses.front.agent }] : []),
           { name: networks.egress.name },
         ],
         mounts: [

@@ -23,18 +23,17 @@ export class SshHost {
   }
 }
 
+export interface FilesHostArgs extends SshHostArgs {
+  /** Image with a shell; default: the machine's own shell writes the files. */
+  tools?: string;
+}
+
 /**
  * A machine that files are written to: by its Docker Engine where an image with a shell is named, else by its shell.
- * @returns undefined without an address
+ * @returns undefined without arguments
  */
-export function filesHost(
-  name: string,
-  address: string | undefined,
-  sshOptions: readonly string[],
-  tools: string | undefined,
-): DockerHost | SshHost | undefined {
-  if (address === undefined) return undefined;
-  return tools === undefined
-    ? new SshHost({ address, sshOptions })
-    : new DockerHost(name, { address, sshOptions, tools });
+export function filesHost(name: string, args: FilesHostArgs | undefined): DockerHost | SshHost | undefined {
+  if (args === undefined) return undefined;
+  const { tools, ...ssh } = args;
+  return tools === undefined ? new SshHost(ssh) : new DockerHost(name, { ...ssh, tools });
 }

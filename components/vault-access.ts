@@ -39,7 +39,11 @@ export function vaultEnvironment({
 }
 
 /** For the vault CLI in a container on the VM, which has no files of ours. */
-export function vaultCliEnvironment({ agentAddress, namespace, authority }: Pick<VaultForAgents, "agentAddress" | "namespace" | "authority">): Record<string, string> {
+export function vaultCliEnvironment({
+  agentAddress,
+  namespace,
+  authority,
+}: Pick<VaultForAgents, "agentAddress" | "namespace" | "authority">): Record<string, string> {
   return {
     ...forCli(agentAddress, namespace),
     ...(authority === undefined ? {} : { VAULT_CACERT_BYTES: authority.pem }),

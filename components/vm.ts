@@ -20,7 +20,11 @@ export interface VmArgs extends DockerHostArgs {
 export class Vm extends DockerHost {
   readonly networks: Networks;
 
-  constructor(name: string, { networks: { name: prefix, ...networks }, ...args }: VmArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(
+    name: string,
+    { networks: { name: prefix, ...networks }, ...args }: VmArgs,
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
     super(name, args, opts);
     this.networks = new Networks(
       prefix,

@@ -29,7 +29,8 @@ const HOST = "a valid host name or address";
 export const host = z
   .string(hint("is missing; set a host name or address"))
   .transform(bareHost)
-  .refine(isHost, hint(`must be ${HOST} without port, scheme or zone (%eth0)`));
+  .refine(isHost, hint(`must be ${HOST} without port, scheme or zone (%eth0)`))
+  .meta({ allowed: "a host name or address" });
 
 /** `host:port`; an IPv6 address in brackets. */
 export const hostAndPort = (purpose: string) =>
@@ -38,7 +39,8 @@ export const hostAndPort = (purpose: string) =>
     .refine(
       (text) => isAuthority(text, "with port"),
       hint(`must be host:port, or [IPv6 address]:port without a zone (%eth0), ${purpose}`),
-    );
+    )
+    .meta({ allowed: "`host:port`" });
 
 interface HttpUrl {
   /** What to do instead of putting a login into the URL. */
@@ -65,27 +67,36 @@ export const httpUrl = ({ login, path = true }: HttpUrl) =>
       if (!/^(\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$/.test(below)) {
         return complain("must have a plain path, such as /grafana, without query, fragment or percent signs");
       }
-    });
+    })
+    .meta({ allowed: `an \`http://\` or \`https://\` address${path ? "" : " without a path"}` });
 
 /** A Docker Engine by ssh, or on this machine. */
-export const engineAddress = z.string(hint("is missing; set ssh://user@host[:port] or unix:///path")).refine(
-  (text) => {
-    if (/^unix:\/\/\/\S+$/.test(text)) return true;
-    const [, user = "", authority = ""] = /^ssh:\/\/([^@/]+)@(.+)$/.exec(text) ?? [];
-    return (
-      /^[A-Za-z0-9._][A-Za-z0-9._-]*$/.test(user) && /^[^-]/.test(authority) && isAuthority(authority, "perhaps a port")
-    );
-  },
-  hint(
-    `must be ssh://user@host[:port] with ${HOST} (IPv6 in brackets, without a zone), or unix:///path, of a Docker Engine`,
-  ),
-);
+export const engineAddress = z
+  .string(hint("is missing; set ssh://user@host[:port] or unix:///path"))
+  .refine(
+    (text) => {
+      if (/^unix:\/\/\/\S+$/.test(text)) return true;
+      const [, user = "", authority = ""] = /^ssh:\/\/([^@/]+)@(.+)$/.exec(text) ?? [];
+      return (
+        /^[A-Za-z0-9._][A-Za-z0-9._-]*$/.test(user) &&
+        /^[^-]/.test(authority) &&
+        isAuthority(authority, "perhaps a port")
+      );
+    },
+    hint(
+      `must be ssh://user@host[:port] with ${HOST} (IPv6 in brackets, without a zone), or unix:///path, of a Docker Engine`,
+    ),
+  )
+  .meta({ allowed: "`ssh://user@host[:port]` or `unix:///path`" });
 
 /** An image by digest, in the program's one spelling: without tag, with its registry. */
 export const digestImage = (what: string) =>
-  z.string(hint(`is missing; set the ${what} image by digest, registry/name@sha256:...`)).transform((text, context) => {
-    const read = imageByDigest(text);
-    if (typeof read !== "string") return read.name;
-    context.addIssue({ code: "custom", message: read });
-    return z.NEVER;
-  });
+  z
+    .string(hint(`is missing; set the ${what} image by digest, registry/name@sha256:...`))
+    .transform((text, context) => {
+      const read = imageByDigest(text);
+      if (typeof read !== "string") return read.name;
+      context.addIssue({ code: "custom", message: read });
+      return z.NEVER;
+    })
+    .meta({ allowed: "`registry/name@sha256:…`" });

@@ -1,25 +1,55 @@
-import { z } from "zod";
 import { host } from "./addresses";
+import { alternatives } from "./alternatives";
 import { NAMESPACE } from "./errors";
 import { databaseName, roleName, rolesOf } from "./names";
-import { hint, optional, trueOrFalse, wholeNumber, type GroupOf } from "./values";
+import { oneOf, optional, trueOrFalse, wholeNumber, type GroupOf } from "./values";
 
 /** PostgreSQL, the database and its roles. */
 export const database = {
-  databaseHost: host,
-  databasePort: wholeNumber(1, 65535).default(5432),
-  databaseName: databaseName.default("audit"),
-  databaseSslMode: z
-    .enum(["disable", "require", "verify-full"], hint("must be disable, require or verify-full"))
-    .default("verify-full"),
-  databaseAdminHost: optional(host),
-  databaseAdminPort: wholeNumber(0, 65535).default(0),
-  databaseLimit: wholeNumber(0, 1_000_000).default(0),
-  databaseCredentials: z.enum(["static", "dynamic"], hint("must be static or dynamic")).default("static"),
-  databasePasswordVersion: wholeNumber(1, 1_000_000).default(1),
-  databaseAdminUser: roleName.default("deployer"),
-  protectData: trueOrFalse.default(true),
+  databaseHost: host.describe("PostgreSQL as the VM reaches it, a name or an address, of IPv6 without brackets."),
+  databasePort: wholeNumber(1, 65535).default(5432).describe("Port of PostgreSQL as the VM reaches it."),
+  databaseName: databaseName
+    .default("audit")
+    .describe(
+      "Database of the service; also the prefix of its roles. Not one that a server has anyway, such as postgres, and not beginning with pg_.",
+    ),
+  databaseSslMode: oneOf("disable", "require", "verify-full")
+    .default("verify-full")
+    .describe(
+      "One of disable, require, verify-full. Verify-full checks the server's certificate and its name. Require encrypts and gives the passwords to whoever answers first, because it checks neither.",
+    ),
+  databaseAdminHost: optional(host).describe(
+    "PostgreSQL as this program reaches it, when that differs from databaseHost.",
+  ),
+  databaseAdminPort: wholeNumber(0, 65535)
+    .default(0)
+    .describe("Port of PostgreSQL as this program reaches it; 0 = databasePort."),
+  databaseAdminUser: roleName
+    .default("deployer")
+    .describe("Role with CREATEROLE and CREATEDB that creates the database; its password comes from PGPASSWORD."),
+  databaseLimit: wholeNumber(0, 1_000_000)
+    .default(0)
+    .describe(
+      "GiB that the database may take up on its disk; an alert comes four days ahead. 0 = not known, no alert.",
+    ),
+  databaseCredentials: oneOf("static", "dynamic")
+    .default("static")
+    .describe(
+      "Who makes the service's login to the database. static = this program, rotated by databasePasswordVersion; dynamic = Vault, each login with an end of its own.",
+    ),
+  databasePasswordVersion: wholeNumber(1, 1_000_000)
+    .default(1)
+    .describe("Raised by one, the service gets a new login and password for the database without losing a request."),
+  protectData: trueOrFalse
+    .default(true)
+    .describe("Refuse to delete the database and its roles, also by `pulumi destroy`."),
 };
+
+/** Who makes the service's login. */
+export const credentials = alternatives(database, "databaseCredentials", "by", {
+  static: { passwordVersion: "databasePasswordVersion" },
+  dynamic: {},
+});
 
 /** What of these settings does not go together, one sentence each. */
 export function databaseContradictions(settings: GroupOf<typeof database>): string[] {

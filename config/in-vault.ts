@@ -1,19 +1,9 @@
 import { APPROLE_MOUNT, DATABASE_MOUNT, type StackInVault } from "../vault-agent/rights";
-import { certificateSource, type edge } from "./edge";
-import type { database } from "./database";
-import type { host } from "./host";
-import type { trust } from "./trust";
-import type { GroupOf } from "./values";
-import type { vault } from "./vault";
+import { certificateSource } from "./edge";
+import type { Values } from "./groups";
 
 /** What the stack's agents need in Vault, and the same in the words of bootstrap's settings, which leave defaults out. */
-export function inVault(
-  settings: GroupOf<typeof vault> &
-    GroupOf<typeof host> &
-    GroupOf<typeof database> &
-    GroupOf<typeof edge> &
-    GroupOf<typeof trust>,
-): { stack: StackInVault; bootstrap: object } {
+export function inVault(settings: Values): { stack: StackInVault; bootstrap: object } {
   const { vaultMount, vaultPath, hostCidr, databaseHost, databasePort, databaseName, databaseSslMode } = settings;
   const source = certificateSource(settings);
   const certificate = source?.by === "vault" ? { mount: source.mount, role: source.role } : undefined;

@@ -1,31 +1,19 @@
 import { runtime } from "@pulumi/pulumi";
-import { z } from "zod";
+import type { z } from "zod";
 import { DATABASE_MOUNT } from "../vault-agent/rights";
-import { database, databaseContradictions } from "./database";
-import { edge, edgeContradictions } from "./edge";
+import { argumentsOf } from "./arguments";
+import { databaseContradictions } from "./database";
+import { edgeContradictions } from "./edge";
 import { ConfigError, NAMESPACE } from "./errors";
-import { host } from "./host";
+import { schema, type Values } from "./groups";
 import { loginProblems } from "./logins";
-import { monitoring, monitoringContradictions } from "./monitoring";
-import { service, serviceContradictions } from "./service";
-import { trust } from "./trust";
-import { vault } from "./vault";
+import { monitoringContradictions } from "./monitoring";
+import { serviceContradictions } from "./service";
 
-export { certificateSource } from "./edge";
 export { ConfigError, NAMESPACE } from "./errors";
-export { inVault } from "./in-vault";
-export { peersOf } from "./peers";
-export { registryLogin } from "./service";
-export { serversOf } from "./trust";
 
-/**
- * One entry a key of the stack's configuration, grouped by subject in the files beside this one; descriptions and defaults
- * are in Pulumi.yaml, which the CLI checks as well.
- */
-const schema = z.strictObject({ ...host, ...trust, ...service, ...database, ...vault, ...edge, ...monitoring });
-
-/** The whole configuration of a stack, validated. Ports are numbers, lists are arrays, an absent option is undefined. */
-export type Settings = z.output<typeof schema>;
+/** A stack's configuration, validated, in the shape of the components' arguments. */
+export type Settings = ReturnType<typeof argumentsOf>;
 
 /**
  * Reads and checks the whole configuration at once, before any resource is made.
@@ -43,7 +31,7 @@ export function parseSettings(values: Readonly<Record<string, string>>): Setting
   const problems = result.success ? [] : result.error.issues.flatMap(describeIssue);
   if (result.success) problems.push(...contradictions(result.data));
   if (!result.success || problems.length > 0) throw new ConfigError(problems);
-  return result.data;
+  return argumentsOf(result.data);
 }
 
 function describeIssue(issue: z.core.$ZodIssue): string[] {
@@ -66,7 +54,7 @@ function describeIssue(issue: z.core.$ZodIssue): string[] {
   return [`${NAMESPACE}:${String(key)}${where} ${issue.message}`];
 }
 
-function contradictions(settings: Settings): string[] {
+function contradictions(settings: Values): string[] {
   return [
     ...edgeContradictions(settings),
     ...monitoringContradictions(settings),
@@ -78,13 +66,13 @@ function contradictions(settings: Settings): string[] {
 }
 
 /** The data source that is made has the environment in its uid, of which Grafana takes 40 letters. */
-function longUid({ environment, grafanaPrometheusUrl }: Settings): string[] {
+function longUid({ environment, grafanaPrometheusUrl }: Values): string[] {
   if (grafanaPrometheusUrl === undefined || environment.length <= 23) return [];
   return [`${NAMESPACE}:environment must have at most 23 letters with ${NAMESPACE}:grafanaPrometheusUrl`];
 }
 
 /** Two secrets engines of Vault cannot be at one path. */
-function sharedMounts({ vaultMount, tls, tlsPkiMount, databaseCredentials }: Settings): string[] {
+function sharedMounts({ vaultMount, tls, tlsPkiMount, databaseCredentials }: Values): string[] {
   const taken = [
     ...(tls === "vault" ? [[tlsPkiMount, `${NAMESPACE}:tlsPkiMount`]] : []),
     ...(databaseCredentials === "dynamic"
@@ -96,11 +84,9 @@ function sharedMounts({ vaultMount, tls, tlsPkiMount, databaseCredentials }: Set
     .map(([, what]) => `${NAMESPACE}:vaultMount must differ from ${what ?? ""} (${vaultMount})`);
 }
 
-/** Variables of the environment that give a setting where the stack does not. */
-const VARIABLES = { registryPassword: "AUDIT_REGISTRY_PASSWORD", vaultNamespace: "VAULT_NAMESPACE" } as const;
-
 /**
- * The configuration of the stack that is being deployed; what it leaves out may come from {@link VARIABLES}.
+ * The configuration of the stack that is being deployed. A setting that has a `variable` in its `.meta()` comes from the environment
+ * where the stack leaves it out.
  *
  * @throws ConfigError, see {@link parseSettings}
  */
@@ -108,9 +94,10 @@ export function settingsOfStack(env: NodeJS.ProcessEnv = process.env): Settings 
   const logins = loginProblems(env);
   if (logins.length > 0) throw new ConfigError(logins);
   const values = { ...runtime.allConfig() };
-  for (const [name, variable] of Object.entries(VARIABLES)) {
+  for (const [name, setting] of Object.entries(schema.shape)) {
+    const variable = setting.meta()?.variable;
+    const given = typeof variable === "string" ? env[variable]?.trim() : undefined;
     const key = `${NAMESPACE}:${name}`;
-    const given = env[variable]?.trim();
     // The CLI hands over Pulumi.yaml's defaults as if they were set.
     if (given !== undefined && !values[key]) values[key] = given;
   }

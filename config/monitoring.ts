@@ -1,22 +1,45 @@
 import { z } from "zod";
 import { engineAddress, httpUrl } from "./addresses";
+import { alternatives } from "./alternatives";
 import { NAMESPACE } from "./errors";
-import { hint, list, optional, type GroupOf } from "./values";
+import { hint, list, oneOf, optional, type GroupOf } from "./values";
 
 const ofPrometheus = httpUrl({ login: "it comes from AUDIT_PROMETHEUS_USERNAME and AUDIT_PROMETHEUS_PASSWORD" });
 const ofGrafana = httpUrl({ login: "it comes from GRAFANA_HTTP_HEADERS" });
 
 /** Prometheus, alerts and Grafana. */
 export const monitoring = {
-  prometheusUrl: ofPrometheus,
-  prometheusDiscovery: z.enum(["file", "http"], hint("must be file or http")).default("file"),
-  prometheusHost: optional(engineAddress),
-  prometheusSshOptions: list(z.string(), '["-F", "ssh/config"]').default([]),
-  prometheusImage: optional(z.string()),
-  prometheusTargets: optional(z.string()),
-  alerts: z.enum(["prometheus", "grafana", "none"], hint("must be prometheus, grafana or none")).default("prometheus"),
-  prometheusRules: optional(z.string()),
-  prometheusReload: optional(z.string()),
+  prometheusUrl: ofPrometheus.describe(
+    "Prometheus as this program reaches it, perhaps below a path; a login for it comes from AUDIT_PROMETHEUS_USERNAME and AUDIT_PROMETHEUS_PASSWORD, or AUDIT_PROMETHEUS_TOKEN.",
+  ),
+  prometheusDiscovery: oneOf("file", "http")
+    .default("file")
+    .describe(
+      "How Prometheus learns of the targets. file = files that it reads (file_sd_configs); http = it asks the edge's metrics listener at /targets (http_sd_configs).",
+    ),
+  prometheusHost: optional(engineAddress).describe(
+    "Where Prometheus reads its files, ssh://user@host[:port] (or unix:///path of a local Docker Engine). Not needed with prometheusDiscovery http and alerts elsewhere.",
+  ),
+  prometheusSshOptions: list(z.string(), '["-F", "ssh/config"]')
+    .default([])
+    .describe("Extra options for ssh to prometheusHost."),
+  prometheusImage: optional(z.string()).describe(
+    "Image with a shell by which files are written through the Docker Engine of prometheusHost, into volumes or directories. Empty = by ssh alone, into directories that the login may write to.",
+  ),
+  prometheusTargets: optional(z.string()).describe(
+    "Directory or Docker volume on prometheusHost that Prometheus reads by file_sd_configs.",
+  ),
+  alerts: oneOf("prometheus", "grafana", "none")
+    .default("prometheus")
+    .describe(
+      "Where alerts are evaluated. prometheus = there, from a rules file; grafana = by Grafana, as a rule group in the dashboards' folder; none = nowhere.",
+    ),
+  prometheusRules: optional(z.string()).describe(
+    "Directory or Docker volume on prometheusHost that Prometheus reads by rule_files. Needed with alerts prometheus.",
+  ),
+  prometheusReload: optional(z.string()).describe(
+    "Shell line on prometheusHost that makes Prometheus read its rules again, for example `systemctl reload prometheus`. Empty = its lifecycle API (--web.enable-lifecycle) is asked.",
+  ),
   // An alert's name follows it as a fragment; a query is where share links have their tokens, and alerts show the address to everybody.
   runbookUrl: z
     .string()
@@ -24,37 +47,47 @@ export const monitoring = {
       /^[^\s\p{Cc}@?#]+$/u,
       hint("must be the address of docs/runbook.md as people open it, without a login, query or fragment"),
     )
-    .default("docs/runbook.md"),
-  grafanaUrl: ofGrafana,
-  grafanaPublicUrl: optional(ofGrafana),
+    .default("docs/runbook.md")
+    .describe("Address of docs/runbook.md as people open it, without login, query and fragment; alerts link to it."),
+  grafanaUrl: ofGrafana.describe(
+    "Grafana as this program reaches it, perhaps below a path; the login comes from GRAFANA_HTTP_HEADERS, the JSON of an Authorization header.",
+  ),
+  grafanaPublicUrl: optional(ofGrafana).describe("Grafana for its users, in links, when that differs from grafanaUrl."),
   grafanaPrometheusUrl: optional(
     httpUrl({ login: "make the data source in Grafana and name it in audit:grafanaDataSource" }),
+  ).describe(
+    "Prometheus as Grafana reaches it, without a login, when the program shall make the data source. Empty = use grafanaDataSource.",
   ),
-  grafanaDataSource: optional(z.string().regex(/^[A-Za-z0-9_-]{1,40}$/, hint("must be the uid of a data source"))),
+  grafanaDataSource: optional(
+    z.string().regex(/^[A-Za-z0-9_-]{1,40}$/, hint("must be the uid of a data source")),
+  ).describe("uid of an existing Prometheus data source in Grafana."),
 };
+
+/** How Prometheus learns of the targets. */
+export const discovery = alternatives(
+  monitoring,
+  "prometheusDiscovery",
+  "by",
+  { file: { directory: "prometheusTargets" }, http: {} },
+  { needs: { file: ["prometheusHost"] }, instead: "http" },
+);
+
+/** Where the alerts are evaluated. */
+export const alerting = alternatives(
+  monitoring,
+  "alerts",
+  "in",
+  { prometheus: { directory: "prometheusRules", reload: "prometheusReload?" }, grafana: {}, none: {} },
+  { needs: { prometheus: ["prometheusHost"] }, instead: "grafana" },
+);
 
 /** What of these settings does not go together, one sentence each. */
 export function monitoringContradictions(settings: GroupOf<typeof monitoring>): string[] {
-  const problems = missingForPrometheus(settings);
+  const problems = [...discovery.missing(settings), ...alerting.missing(settings)];
   if ((settings.grafanaPrometheusUrl === undefined) === (settings.grafanaDataSource === undefined)) {
     problems.unshift(
       `${NAMESPACE}:grafanaDataSource and ${NAMESPACE}:grafanaPrometheusUrl: set one of them; the first names a data source that exists, the second has one made`,
     );
   }
   return problems;
-}
-
-/** Where Prometheus reads its files must be known when there are files for it. */
-function missingForPrometheus(settings: GroupOf<typeof monitoring>): string[] {
-  const needs = [
-    ...(settings.prometheusDiscovery === "file" ? [["prometheusDiscovery", "file", "prometheusTargets"] as const] : []),
-    ...(settings.alerts === "prometheus" ? [["alerts", "prometheus", "prometheusRules"] as const] : []),
-  ];
-  return needs.flatMap(([key, value, directory]) => {
-    const missing = (["prometheusHost", directory] as const).filter((name) => settings[name] === undefined);
-    const others = { prometheusDiscovery: "http", alerts: "grafana" }[key];
-    return missing.map(
-      (name) => `${NAMESPACE}:${name} is missing; set it, or set ${NAMESPACE}:${key} to ${others} instead of ${value}`,
-    );
-  });
 }

@@ -21,7 +21,8 @@ export const databaseName = z
   .refine(
     (name) => !`${name}_`.startsWith("pg_"),
     hint("must not begin with pg_, nor be pg: its roles would begin with pg_, which PostgreSQL keeps for itself"),
-  );
+  )
+  .meta({ allowed: "1 to 41 small letters, digits or underscores, a letter first" });
 
 /** Names of the roles that the program makes for a database: those of Database and DatabaseCredentials. */
 export const rolesOf = (database: string): string[] =>

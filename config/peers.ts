@@ -1,10 +1,10 @@
 import { z } from "zod";
 import type { Peer } from "../components/preflight";
-import type { Settings } from ".";
 import { NAMESPACE } from "./errors";
+import type { Values } from "./groups";
 
 /** What the containers on the VM must reach, or answer, at an address that is known: none of their networks may take it. */
-export function peersOf(settings: Settings): Peer[] {
+export function peersOf(settings: Values): Peer[] {
   const { databaseHost, vaultAddress, vaultAgentAddress } = settings;
   const addresses = (key: "edgeMetricsAllow" | "edgeTrustedProxies") =>
     settings[key].filter((text) => z.ipv4().safeParse(text).success).map((host) => ({ host, setting: key }));

@@ -1,8 +1,7 @@
-import { secret, type Output } from "@pulumi/pulumi";
 import { z } from "zod";
 import { digestImage } from "./addresses";
 import { NAMESPACE } from "./errors";
-import { hasControl, hint, list, wholeNumber, type GroupOf, trueOrFalse } from "./values";
+import { hasControl, hint, list, oneOf, trueOrFalse, wholeNumber, type GroupOf } from "./values";
 
 /** A login from a file ends with a line break, and that of an empty file is nothing else. */
 const oneLine = z
@@ -17,13 +16,25 @@ const oneLine = z
 
 /** The service: its image and how the VM pulls it, its replicas, who may send events. */
 export const service = {
-  image: digestImage("service's"),
-  registryUsername: oneLine,
-  registryPassword: oneLine,
-  replicas: wholeNumber(1, 16).default(2),
-  memory: wholeNumber(64, 65536).default(256),
-  reloadOn: z.enum(["admin", "main"], hint("must be admin or main")).default("admin"),
-  readySeconds: wholeNumber(5, 3600).default(60),
+  image: digestImage("service's").describe(
+    "Image of the service by digest, registry/project/name@sha256:...; a tag beside the digest is taken and says nothing.",
+  ),
+  registryUsername: oneLine.describe("Login with which the VM pulls images. Empty = anonymous."),
+  registryPassword: oneLine
+    .meta({ variable: "AUDIT_REGISTRY_PASSWORD" })
+    .describe("Password of that login; set it with --secret, or give AUDIT_REGISTRY_PASSWORD in the environment."),
+  replicas: wholeNumber(1, 16).default(2).describe("Containers of the service, 1 to 16."),
+  memory: wholeNumber(64, 65536).default(256).describe("Memory limit of one replica, MiB."),
+  reloadOn: oneOf("admin", "main")
+    .default("admin")
+    .describe(
+      "The port on which the image takes POST /reload. One of admin (a port of its own) or main (the one for everything).",
+    ),
+  readySeconds: wholeNumber(5, 3600)
+    .default(60)
+    .describe(
+      "Seconds, 5 to 3600, until a new release must be ready; otherwise the deploy fails and the old one serves on.",
+    ),
   applications: list(
     z
       .string()
@@ -36,8 +47,13 @@ export const service = {
       (names) => !names.includes("audit-svc"),
       hint("must not name audit-svc, under which the service records who read the log"),
     )
-    .default(["demo"]),
-  recordReads: trueOrFalse.default(false),
+    .default(["demo"])
+    .describe("Applications that may send events; each gets a token of its own."),
+  recordReads: trueOrFalse
+    .default(false)
+    .describe(
+      "Store an event of the application audit-svc for each list, export and refused request. For images with the setting recordReads.",
+    ),
 };
 
 /** What of these settings does not go together, one sentence each. */
@@ -46,14 +62,4 @@ export function serviceContradictions(settings: GroupOf<typeof service>): string
   return [
     `${NAMESPACE}:registryPassword is missing; set it with \`pulumi config set --secret ${NAMESPACE}:registryPassword\` or AUDIT_REGISTRY_PASSWORD`,
   ];
-}
-
-/** How the VM logs in where the service's image is; undefined = anonymously. The password is marked as secret. */
-export function registryLogin(
-  settings: GroupOf<typeof service>,
-): { server: string; username: string; password: Output<string> } | undefined {
-  const { registryUsername: username, registryPassword: password } = settings;
-  if (username === undefined || password === undefined) return undefined;
-  const server = settings.image.slice(0, settings.image.indexOf("/"));
-  return { server, username, password: secret(password) };
 }

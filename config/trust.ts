@@ -1,11 +1,6 @@
 import { z } from "zod";
 import { readCertificateAuthority } from "../components/certificate-authority";
-import { httpsServer, type Server } from "../components/check-certificates";
-import type { database } from "./database";
-import { NAMESPACE } from "./errors";
-import type { monitoring } from "./monitoring";
-import { optional, type GroupOf } from "./values";
-import type { vault } from "./vault";
+import { optional } from "./values";
 
 /** Whose certificates the program, and what it runs on the VM, trust. */
 export const trust = {
@@ -18,26 +13,9 @@ export const trust = {
         return z.NEVER;
       }
     }),
-  ),
+  )
+    .meta({ allowed: "path of a PEM file" })
+    .describe(
+      "PEM file with the certificates of your own authorities, which signed those of Vault, PostgreSQL, Prometheus or Grafana; relative to Pulumi.yaml, or absolute. Vault, PostgreSQL and Grafana are then trusted by these alone. Empty = the public authorities.",
+    ),
 };
-
-/** The servers whose certificates the program, or what it sets up, needs, as the program reaches them. */
-export function serversOf(settings: GroupOf<typeof database & typeof vault & typeof monitoring>): Server[] {
-  const { databaseAdminHost, databaseAdminPort, databaseHost, databasePort, databaseSslMode } = settings;
-  const [setting, host] =
-    databaseAdminHost === undefined ? ["databaseHost", databaseHost] : ["databaseAdminHost", databaseAdminHost];
-  const port = databaseAdminPort || databasePort;
-  const database: Server = {
-    ...{ setting: `${NAMESPACE}:${setting}`, address: `${host}:${port}`, host, port },
-    ...{ protocol: "postgresql", exclusive: true },
-  };
-  return [
-    httpsServer(`${NAMESPACE}:vaultAddress`, settings.vaultAddress, true),
-    databaseSslMode === "verify-full" ? database : undefined,
-    httpsServer(`${NAMESPACE}:prometheusUrl`, settings.prometheusUrl, false),
-    httpsServer(`${NAMESPACE}:grafanaUrl`, settings.grafanaUrl, true),
-    settings.grafanaPrometheusUrl === undefined
-      ? undefined
-      : httpsServer(`${NAMESPACE}:grafanaPrometheusUrl`, settings.grafanaPrometheusUrl, true),
-  ].filter((server) => server !== undefined);
-}

@@ -1,5 +1,10 @@
 import { z } from "zod";
 
+/**
+ * The kinds of settings. Each takes the text that the engine gives and says in `.meta()` what Pulumi.yaml and docs/settings.md cannot
+ * see in it: the `type` as Pulumi.yaml has it, where that is not string, and the `allowed` values in words.
+ */
+
 export const hint = (text: string) => ({ error: text });
 
 /** Line breaks and their like, which no name and no password of one line has. */
@@ -10,18 +15,28 @@ export const wholeNumber = (low: number, high: number) =>
     .string(hint(`is missing; set a whole number from ${low} to ${high}`))
     .regex(/^\d+$/, hint(`must be a whole number from ${low} to ${high}`))
     .transform(Number)
-    .refine((n) => n >= low && n <= high, hint(`must be from ${low} to ${high}`));
+    .refine((n) => n >= low && n <= high, hint(`must be from ${low} to ${high}`))
+    .meta({ type: "integer", allowed: `${low} to ${high}` });
 
 export const trueOrFalse = z
   .enum(["true", "false"], hint("must be true or false"))
-  .transform((text) => text === "true");
+  .transform((text) => text === "true")
+  .meta({ type: "boolean" });
+
+/** `a, b or c` */
+export const inWords = (words: readonly string[], conjunction = "or"): string =>
+  words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} ${conjunction} ${words.at(-1) ?? ""}`;
+
+export const oneOf = <const T extends readonly string[]>(...values: T) =>
+  z.enum(values, hint(`must be ${inWords(values)}`)).meta({ allowed: inWords(values.map((value) => `\`${value}\``)) });
 
 const anyRange = z.union([z.cidrv4(), z.cidrv6()]);
 const anyAddress = z.union([z.ipv4(), z.ipv6(), anyRange]);
 // By refine(): a union that fails says what one of its members says.
 export const range = z
   .string()
-  .refine((text) => anyRange.safeParse(text).success, hint("must be an address range such as 10.0.0.7/32"));
+  .refine((text) => anyRange.safeParse(text).success, hint("must be an address range such as 10.0.0.7/32"))
+  .meta({ allowed: "an address range such as `10.0.0.7/32`" });
 export const addressOrRange = z
   .string()
   .refine((text) => anyAddress.safeParse(text).success, hint("must be an address or a range such as 10.0.0.0/24"));
@@ -37,13 +52,15 @@ export const list = (item: z.ZodType<string>, example: string) =>
         return z.NEVER;
       }
     })
-    .pipe(z.array(item, hint(`must be a list such as ${example}`)));
+    .pipe(z.array(item, hint(`must be a list such as ${example}`)))
+    .meta({ type: "array", allowed: `a list such as \`${example}\`` });
 
 export const identifier = (what: string) =>
   z
     .string(hint(`is missing; set ${what}`))
     .regex(/^[a-z][a-z0-9-]{0,30}$/, hint("must be 1 to 31 small letters, digits or hyphens, a letter first"));
 
+/** Also an empty text leaves it out: the CLI hands over Pulumi.yaml's defaults as if they were set. */
 export const optional = <T extends z.ZodType>(schema: T) =>
   z
     .literal("")

@@ -35,6 +35,8 @@ const SLOW_SERVICE_TESTS = ["contract", "crash", "ingest", "migrate", "operation
 const suites: Record<string, Suite> = {
   lint: { command: [bin("eslint"), "."], single: true },
   shell: { command: [process.execPath, "--import", "tsx", join(__dirname, "shellcheck.ts")], single: true },
+  // What is generated from config/*.ts is up to date.
+  settings: { command: [process.execPath, "--import", "tsx", "tools/write-settings.ts", "--check"], single: true },
   formatting: { command: [bin("prettier"), "--check", "--log-level", "warn", "."], single: true },
   types: {
     command: [
@@ -69,7 +71,7 @@ const suites: Record<string, Suite> = {
   e2e: { command: mocha(...byRoot, "--timeout", "300000", "--sort", "test/e2e/*.test.ts"), sandbox: true },
 };
 
-const QUICK = ["lint", "shell", "formatting", "types", "unit", "service-quick"];
+const QUICK = ["lint", "shell", "settings", "formatting", "types", "unit", "service-quick"];
 /** Rows of the table of the slowest tests. */
 const SLOWEST = 20;
 

@@ -56,7 +56,7 @@ describe("what the agents need in Vault, made by bootstrap", () => {
   });
   const preview = (dry: boolean) =>
     pulumi.runtime.setMocks({ newResource: () => ({ id: "", state: {} }), call: () => ({}) }, "audit", "test", dry);
-  const find = () => findInVault("bootstrap", { address }, stack, settings);
+  const find = () => findInVault("bootstrap", { address }, { stack, bootstrap: settings });
   /** Vault shows the range of one address as that address. */
   const asVaultShowsIt = () => {
     const role = held["auth/approle/role/audit-svc"] as { token_bound_cidrs: string[] };
@@ -119,15 +119,21 @@ describe("what the agents need in Vault, made by bootstrap", () => {
         else process.env[name] = before;
       }
     }
-    await assert.rejects(findInVault("bootstrap", { address: "http://u:SECRET@127.0.0.1:1" }, stack, settings), {
-      message: "VAULT_ADDR must not hold a login; the token comes from VAULT_TOKEN. Nothing was changed.",
-    });
+    await assert.rejects(
+      findInVault("bootstrap", { address: "http://u:SECRET@127.0.0.1:1" }, { stack, bootstrap: settings }),
+      {
+        message: "VAULT_ADDR must not hold a login; the token comes from VAULT_TOKEN. Nothing was changed.",
+      },
+    );
     assert.deepEqual(requests, []);
   });
 
   it("is not asked for where the program writes it itself", async () => {
     status = 403;
-    assert.deepEqual(await findInVault("program", { address }, stack, settings), { owner: "program", readable: true });
+    assert.deepEqual(await findInVault("program", { address }, { stack, bootstrap: settings }), {
+      owner: "program",
+      readable: true,
+    });
     assert.deepEqual(requests, []);
   });
 

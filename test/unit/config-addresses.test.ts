@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { imageByDigest } from "../../components/image-reference";
 import { bareHost, inUrl, sshTarget } from "../../components/network-address";
 import { parseSettings } from "../../config";
+import { valueOf } from "./support/program";
 import { digest, good, problems } from "./support/settings";
 
 describe("addresses in the configuration", () => {
@@ -9,9 +10,9 @@ describe("addresses in the configuration", () => {
 
   describe("IPv6", () => {
     it("is taken as a host, with or without brackets", () => {
-      assert.equal(read({ "audit:databaseHost": "2001:db8::5" }).databaseHost, "2001:db8::5");
-      assert.equal(read({ "audit:databaseHost": "[2001:db8::5]" }).databaseHost, "2001:db8::5");
-      assert.equal(read({ "audit:databaseAdminHost": "::1" }).databaseAdminHost, "::1");
+      assert.equal(read({ "audit:databaseHost": "2001:db8::5" }).database.server.host, "2001:db8::5");
+      assert.equal(read({ "audit:databaseHost": "[2001:db8::5]" }).database.server.host, "2001:db8::5");
+      assert.equal(read({ "audit:databaseAdminHost": "::1" }).database.admin.host, "::1");
     });
 
     it("is taken in brackets in URLs and before a port", () => {
@@ -23,7 +24,7 @@ describe("addresses in the configuration", () => {
         "audit:vaultAddress": "https://[2001:db8::8]:8200/",
       };
       assert.deepEqual(problems(changes), []);
-      assert.equal(read(changes).vaultAddress, "https://[2001:db8::8]:8200");
+      assert.equal(read(changes).vault.server.address, "https://[2001:db8::8]:8200");
     });
 
     const wrong: [Record<string, string>, RegExp][] = [
@@ -63,9 +64,9 @@ describe("addresses in the configuration", () => {
         "audit:grafanaUrl": "https://monitor.example.test/grafana",
         "audit:vaultAddress": "https://proxy.example.test:8443/team/vault",
       });
-      assert.equal(settings.prometheusUrl, "https://monitor.example.test/prometheus");
-      assert.equal(settings.grafanaUrl, "https://monitor.example.test/grafana");
-      assert.equal(settings.vaultAddress, "https://proxy.example.test:8443/team/vault");
+      assert.equal(settings.monitoring.prometheus.url, "https://monitor.example.test/prometheus");
+      assert.equal(settings.monitoring.grafana.url, "https://monitor.example.test/grafana");
+      assert.equal(settings.vault.server.address, "https://proxy.example.test:8443/team/vault");
     });
 
     const urls = [
@@ -88,7 +89,7 @@ describe("addresses in the configuration", () => {
 
     it("has its scheme and host in lower case, so that HTTP:// is no way round a check", () => {
       assert.equal(
-        read({ "audit:vaultAddress": "HTTPS://Vault.Example.test/Team" }).vaultAddress,
+        read({ "audit:vaultAddress": "HTTPS://Vault.Example.test/Team" }).vault.server.address,
         "https://vault.example.test/Team",
       );
       const [clear = "", ...more] = problems({ "audit:serviceUrl": "HTTP://audit.example.test" });
@@ -200,16 +201,17 @@ describe("addresses in the configuration", () => {
       }
     });
 
-    it("is taken so everywhere in the configuration", () => {
+    it("is taken so everywhere in the configuration", async () => {
       const settings = read({
         "audit:image": `Harbor.Example.test/audit/audit-svc:1.0@${digest}`,
         "audit:edgeImage": `nginx:1.29@${digest}`,
         "audit:registryUsername": "robot",
         "audit:registryPassword": "word\n",
       });
-      assert.equal(settings.image, `harbor.example.test/audit/audit-svc@${digest}`);
-      assert.equal(settings.edgeImage, `docker.io/library/nginx@${digest}`);
-      assert.equal(settings.registryPassword, "word");
+      assert.equal(settings.service.spec.image, `harbor.example.test/audit/audit-svc@${digest}`);
+      assert.equal(settings.edge.images.nginx, `docker.io/library/nginx@${digest}`);
+      assert.ok(settings.vm.registry);
+      assert.equal(await valueOf(settings.vm.registry.password), "word");
     });
   });
 });

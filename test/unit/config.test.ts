@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { runtime } from "@pulumi/pulumi";
-import { ConfigError, parseSettings, peersOf, serversOf, settingsOfStack } from "../../config";
+import { ConfigError, parseSettings, settingsOfStack } from "../../config";
+import { schema } from "../../config/groups";
 import { good, problems } from "./support/settings";
 
 describe("configuration", () => {
@@ -19,18 +20,18 @@ describe("configuration", () => {
 
   it("reads a good one: numbers, lists, defaults, no slash at the end of an address", () => {
     const settings = parseSettings(good);
-    assert.equal(settings.replicas, 2);
-    assert.equal(settings.databasePort, 5432);
-    assert.equal(settings.protectData, true);
-    assert.deepEqual(settings.edgeMetricsAllow, ["10.0.0.9"]);
-    assert.deepEqual(settings.applications, ["demo"]);
-    assert.equal(settings.vaultAddress, "https://vault.example.test:8200");
-    assert.equal(settings.hostCidr, undefined);
+    assert.equal(settings.service.spec.replicas, 2);
+    assert.equal(settings.database.server.port, 5432);
+    assert.equal(settings.database.protect, true);
+    assert.deepEqual(settings.edge.metricsAllow, ["10.0.0.9"]);
+    assert.deepEqual(settings.service.applications, ["demo"]);
+    assert.equal(settings.vault.server.address, "https://vault.example.test:8200");
+    assert.equal(settings.vault.server.boundCidrs, undefined);
   });
 
   it("takes the containers' range as two octets or as a whole, and no MTU for Docker's default", () => {
-    assert.equal(parseSettings(good).networkPrefix, "172.29");
-    assert.equal(parseSettings(good).networkMtu, 0);
+    assert.equal(parseSettings(good).vm.networks.range, "172.29");
+    assert.equal(parseSettings(good).vm.networks.mtu, undefined);
     for (const range of ["10.20", "10.20.4.0/22", "172.31.252.0/22", "192.168", "192.168.0.0/22", "100.64.4.0/22"])
       assert.deepEqual(problems({ "audit:networkPrefix": range, "audit:networkMtu": "1450" }), [], range);
     for (const range of [
@@ -50,7 +51,7 @@ describe("configuration", () => {
       "audit:edgeMetricsAllow": '["10.0.0.9", "10.1.0.0/16"]',
       "audit:edgeTrustedProxies": '["10.0.0.5", "fd00::1"]',
     };
-    assert.deepEqual(peersOf(parseSettings({ ...good, ...allow })), [
+    assert.deepEqual(parseSettings({ ...good, ...allow }).vm.networks.peers, [
       { host: "db.example.test", setting: "audit:databaseHost" },
       { host: "vault.example.test", setting: "audit:vaultAddress" },
       { host: "10.0.0.9", setting: "audit:edgeMetricsAllow" },
@@ -63,7 +64,7 @@ describe("configuration", () => {
       ...{ ...good, "audit:grafanaDataSource": "" },
       "audit:grafanaPrometheusUrl": "https://prometheus.example.test/x",
     };
-    const looked = serversOf(parseSettings(values)).map(({ setting, exclusive }) => [setting, exclusive]);
+    const looked = parseSettings(values).trust.servers.map(({ setting, exclusive }) => [setting, exclusive]);
     assert.deepEqual(looked, [
       ["audit:vaultAddress", true],
       ["audit:databaseHost", true],
@@ -79,7 +80,7 @@ describe("configuration", () => {
   it("takes Vault's namespace from the stack, else from the vault CLI's own variable", () => {
     const namespace = (stack: string, variable?: string) => {
       runtime.setAllConfig({ ...good, "audit:vaultNamespace": stack });
-      return settingsOfStack({ VAULT_NAMESPACE: variable }).vaultNamespace;
+      return settingsOfStack({ VAULT_NAMESPACE: variable }).vault.server.namespace;
     };
     assert.equal(namespace("", "team/"), "team");
     assert.equal(namespace("/company/audit/", "team"), "company/audit");
@@ -88,7 +89,7 @@ describe("configuration", () => {
   });
 
   it("takes an empty text as an absent option", () => {
-    assert.equal(parseSettings({ ...good, "audit:hostCidr": "" }).hostCidr, undefined);
+    assert.equal(parseSettings({ ...good, "audit:hostCidr": "" }).vault.server.boundCidrs, undefined);
   });
 
   const rules: [string, Record<string, string | undefined>, string][] = [
@@ -301,6 +302,6 @@ describe("configuration", () => {
         assert.deepEqual(left, together.includes(key) ? left : [], `the default of ${key} must be accepted`);
       }
     }
-    for (const key of Object.keys(parseSettings(good))) assert.ok(key in project.config, `Pulumi.yaml lacks ${key}`);
+    for (const key of Object.keys(schema.shape)) assert.ok(key in project.config, `Pulumi.yaml lacks ${key}`);
   });
 });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { applyVaultPlan, type VaultRequest } from "../../../vault-agent/plan";
 import { planVault } from "../../../bootstrap/plan";
 import { parseVaultSettings, stackInVault } from "../../../bootstrap/settings";
-import { inVault, parseSettings } from "../../../config";
+import { parseSettings } from "../../../config";
 import { Authority } from "../support/authority";
 import { good, problems } from "../support/settings";
 
@@ -286,7 +286,7 @@ describe("Vault's set-up for the program and its pipeline", () => {
     it("and comes to the same in Vault", () => {
       const stack = { ...context, databaseHost: "[2001:db8::5]", tlsPkiRole: "edge.example" };
       const own = Object.fromEntries(Object.entries(stack).map(([key, value]) => [`audit:${key}`, value]));
-      assert.deepEqual(stackInVault(settings({ stack })), inVault(parseSettings({ ...good, ...own })).stack);
+      assert.deepEqual(stackInVault(settings({ stack })), parseSettings({ ...good, ...own }).vault.rights.stack);
     });
   });
 

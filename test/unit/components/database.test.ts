@@ -5,9 +5,7 @@ import { Database, type DatabaseArgs } from "../../../components/database";
 import { find, ofType, run, Secret, valueOf } from "../support/program";
 import { world } from "../support/world";
 
-const build = (
-  options: Pick<DatabaseArgs, "passwordVersion" | "previousVersion" | "loginsBy"> = {},
-) => {
+const build = (options: Pick<DatabaseArgs, "passwordVersion" | "previousVersion" | "loginsBy"> = {}) => {
   const database = new Database("audit", {
     server: { host: "db.example.test", port: 5433, sslMode: "verify-full" },
     database: "events",

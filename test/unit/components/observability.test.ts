@@ -14,28 +14,30 @@ const PUBLISHED = JSON.stringify({
 const build = (
   change: Partial<ObservabilityArgs["grafana"]> = {},
   rules?: { directory: string; reload?: string },
-  delivery?: TargetsDelivery,
+  delivery: TargetsDelivery = { by: "file", directory: "targets-volume" },
   more: Partial<ObservabilityArgs> = {},
 ) => {
-  const { vm: host } = world();
+  const { vm } = world();
   return new Observability("audit", {
     environment: "vm2",
     prometheus: {
       url: "http://prometheus.example.test:9090",
-      targets: delivery ?? { by: "file", host, directory: "targets-volume" },
+      targets: delivery,
     },
-    alerts: rules === undefined ? { in: "none" } : { in: "prometheus" as const, host, ...rules },
+    files: vm,
+    alerts: rules === undefined ? { in: "none" } : { in: "prometheus" as const, ...rules },
+    edge: { targets: { host: vm, volume: "edge-config", file: "targets.json", path: "/targets" }, otherMetrics: [] },
+    metricsAddress: "vm2.example.test:9145",
+    service: {
+      serving: { replicas: [{ name: "audit-svc-blue-1", release: "abc" }], release: "abc" },
+      promoted: vm.networks,
+    },
     grafana: {
       provider: new grafana.Provider("grafana", { url: "https://grafana.example.test" }),
       publicUrl: "https://grafana.example.test",
       dataSource: { uid: "existing" },
       nginxDashboard: PUBLISHED,
       ...change,
-    },
-    scrape: {
-      address: "vm2.example.test:9145",
-      replicas: [{ name: "audit-svc-blue-1", release: "abc" }],
-      release: "abc",
     },
     runbookUrl: "https://git.example.test/runbook.md",
     ...more,
@@ -104,14 +106,7 @@ describe("Observability", () => {
   });
 
   it("gives the targets to the edge where Prometheus asks for them by HTTP", async () => {
-    const { resources } = await run(() => {
-      const { vm: host } = world();
-      return build({}, undefined, {
-        by: "http",
-        host,
-        published: { volume: "edge-config", file: "targets.json", path: "/targets" },
-      });
-    });
+    const { resources } = await run(() => build({}, undefined, { by: "http" }));
     const written = find(resources, "Command", "audit-targets-files");
     assert.match(scriptOf(written.inputs), /--volume edge-config:\/files/);
     assert.match(written.inputs.stdin as string, /-----targets\.json\n/);
@@ -141,10 +136,8 @@ describe("Observability", () => {
 
   it("refuses files of Prometheus without a place for them, before it makes anything", async () => {
     await assert.rejects(
-      run(() => build({}, undefined, { by: "file", host: undefined, directory: "targets" })),
-      {
-        message: "Observability: the targets go into files of Prometheus, and their host or directory is not given.",
-      },
+      run(() => build({}, undefined, undefined, { files: undefined })),
+      { message: "Observability: the targets go into files of Prometheus, and the argument files is not given." },
     );
   });
 

@@ -48,9 +48,8 @@ export function world(options: WorldOptions = {}) {
 
 export const edgeArgs = ({ vm, slots }: ReturnType<typeof world>): EdgeProxyArgs => ({
   vm,
+  slots,
   images: { nginx: NGINX, exporter: EXPORTER },
-  upstreams: slots.plan.replicas,
-  flag: slots.flag,
   routes: ROUTES,
   listen: { port: 80, tlsPort: 443, metricsPort: 9145 },
   metricsAllow: ["10.0.0.9"],

@@ -1,0 +1,154 @@
+import { secret, type Output } from "@pulumi/pulumi";
+import type { DatabaseArgs } from "../components/database";
+import type { DatabaseServer } from "../components/database-credentials";
+import type { EdgeProxyArgs } from "../components/edge-proxy";
+import type { ObservabilityArgs } from "../components/observability";
+import type { SecretsBindingArgs } from "../components/secrets-binding";
+import type { SlotsArgs } from "../components/slots";
+import type { VaultForAgents } from "../components/vault-access";
+import type { VmArgs } from "../components/vm";
+import { DATABASE_MOUNT } from "../vault-agent/rights";
+import { certificateSource } from "./edge";
+import type { Values } from "./groups";
+import { inVault } from "./in-vault";
+import { alerting, discovery } from "./monitoring";
+import { peersOf } from "./peers";
+import { serversOf } from "./servers";
+
+/** The settings in the shape of the components' arguments, by subject: as much of these as is plain data. */
+export const argumentsOf = (values: Values) => ({
+  environment: values.environment,
+  /** For checkCertificates(). */
+  trust: { servers: serversOf(values), authority: values.caFile },
+  vm: vmArguments(values),
+  service: serviceArguments(values),
+  database: databaseArguments(values),
+  vault: vaultArguments(values),
+  edge: edgeArguments(values),
+  monitoring: monitoringArguments(values),
+});
+
+/** For Vm. */
+const vmArguments = (values: Values) =>
+  ({
+    address: values.hostAddress,
+    sshOptions: values.hostSshOptions,
+    tools: values.vaultImage,
+    registry: registryLogin(values),
+    networks: {
+      name: "audit",
+      range: values.networkPrefix,
+      mtu: values.networkMtu || undefined,
+      peers: peersOf(values),
+    },
+  }) satisfies VmArgs;
+
+/** How the VM logs in where the service's image is; undefined = anonymously. The password is marked as secret. */
+function registryLogin(values: Values): { server: string; username: string; password: Output<string> } | undefined {
+  const { registryUsername: username, registryPassword: password } = values;
+  if (username === undefined || password === undefined) return undefined;
+  const server = values.image.slice(0, values.image.indexOf("/"));
+  return { server, username, password: secret(password) };
+}
+
+/** For Slots, AccessTokens and the service's own configuration. */
+const serviceArguments = ({ image, replicas, memory, reloadOn, ...values }: Values) => ({
+  ...({ spec: { image, replicas, memory, reloadOn }, readyDeadline: values.readySeconds } satisfies Partial<SlotsArgs>),
+  applications: values.applications,
+  /** What the service's configuration has besides; absent when off: another image may not know it. */
+  options: values.recordReads ? { recordReads: true } : {},
+});
+
+/** For Database and its provider. */
+function databaseArguments(values: Values) {
+  const sslMode = values.databaseSslMode;
+  /** As the VM and Vault reach it. With `require` a driver would take an authority for verify-ca. */
+  const server: DatabaseServer = {
+    host: values.databaseHost,
+    port: values.databasePort,
+    sslMode,
+    authority: sslMode === "verify-full" ? values.caFile : undefined,
+  };
+  return {
+    ...({
+      server,
+      database: values.databaseName,
+      protect: values.protectData,
+      passwordVersion: values.databasePasswordVersion,
+    } satisfies Partial<DatabaseArgs>),
+    /** PostgreSQL as this program reaches it. */
+    admin: {
+      host: values.databaseAdminHost ?? values.databaseHost,
+      port: values.databaseAdminPort || values.databasePort,
+      username: values.databaseAdminUser,
+      sslmode: sslMode,
+      sslrootcert: server.authority?.file,
+    },
+  };
+}
+
+/** For all that is in Vault, or asks it. */
+const vaultArguments = (values: Values) => ({
+  server: {
+    address: values.vaultAddress,
+    agentAddress: values.vaultAgentAddress ?? values.vaultAddress,
+    namespace: values.vaultNamespace,
+    authority: values.caFile,
+    agentImage: values.vaultImage,
+    boundCidrs: values.hostCidr === undefined ? undefined : [values.hostCidr],
+  } satisfies Partial<VaultForAgents>,
+  /** Where the service's secret is. */
+  secret: { mount: values.vaultMount, path: values.vaultPath } satisfies SecretsBindingArgs["secret"],
+  /** Where the applications' tokens are. */
+  tokens: { mount: values.vaultMount, path: `${values.vaultPath}-tokens` },
+  /** The engine that makes the service's logins to the database; undefined = the program makes them. */
+  databaseEngine: values.databaseCredentials === "dynamic" ? { mount: DATABASE_MOUNT } : undefined,
+  policies: values.vaultPolicies,
+  rights: inVault(values),
+});
+
+/** For EdgeProxy. */
+const edgeArguments = (values: Values) =>
+  ({
+    images: { nginx: values.edgeImage, exporter: values.exporterImage },
+    listen: { port: values.edgePort, tlsPort: values.edgeTlsPort, metricsPort: values.edgeMetricsPort },
+    limits: { clientRate: values.edgeClientRate, clientConnections: values.edgeClientConnections },
+    trustedProxies: values.edgeTrustedProxies,
+    directClients: values.edgeDirectClients,
+    metricsAllow: values.edgeMetricsAllow,
+    publicUrl: values.serviceUrl,
+    certificate: certificateSource(values),
+  }) satisfies Partial<EdgeProxyArgs>;
+
+/** For Observability, its provider, and the machine where Prometheus reads its files. */
+const monitoringArguments = (values: Values) => ({
+  ...({
+    environment: values.environment,
+    prometheus: { url: values.prometheusUrl, authority: values.caFile, targets: discovery.chosen(values) },
+    alerts: alerting.chosen(values),
+    links: [
+      { title: "Service", url: values.serviceUrl },
+      { title: "Targets", url: `${values.prometheusUrl}/targets` },
+    ],
+    runbookUrl: values.runbookUrl,
+    certificate: certificateSource(values),
+    databaseLimit: values.databaseLimit || undefined,
+  } satisfies Partial<ObservabilityArgs>),
+  grafana: {
+    url: values.grafanaUrl,
+    publicUrl: values.grafanaPublicUrl ?? values.grafanaUrl,
+    dataSource: dataSource(values),
+  },
+  metricsAddress: values.metricsAddress,
+  /** For filesHost(); undefined = no file is written. */
+  files:
+    values.prometheusHost === undefined
+      ? undefined
+      : { address: values.prometheusHost, sshOptions: values.prometheusSshOptions, tools: values.prometheusImage },
+});
+
+/** The data source that exists, or the address for one that is made. */
+function dataSource(values: Values): ObservabilityArgs["grafana"]["dataSource"] {
+  const { grafanaDataSource: uid, grafanaPrometheusUrl: prometheusUrl = values.prometheusUrl } = values;
+  return uid === undefined ? { prometheusUrl, authority: values.caFile } : { uid };
+}

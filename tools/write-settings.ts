@@ -1,0 +1,33 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { referencePage, withConfig } from "../config/reference";
+
+/**
+ * Writes what is generated from config/*.ts: the `config` of Pulumi.yaml, and docs/settings.md.
+ * With `--check` it writes nothing, and exits with 1 when one of them differs.
+ */
+
+const root = join(__dirname, "..");
+const check = process.argv.includes("--check");
+
+const read = (path: string): string => {
+  try {
+    return readFileSync(join(root, path), "utf8");
+  } catch {
+    return "";
+  }
+};
+const wanted = {
+  "Pulumi.yaml": withConfig(read("Pulumi.yaml")),
+  "docs/settings.md": referencePage(),
+};
+for (const [path, text] of Object.entries(wanted)) {
+  if (read(path) === text) continue;
+  if (check) {
+    console.error(`error: ${path} differs from the settings in config/*.ts; run \`npm run settings\` and commit it`);
+    process.exitCode = 1;
+  } else {
+    writeFileSync(join(root, path), text);
+    console.log(`${path} written`);
+  }
+}
