@@ -22,6 +22,7 @@ export = async () => {
   const previous = (await self.getOutputDetails("releases")).value as c.ReleaseState | undefined;
   const previousVersion = (await self.getOutputDetails("databasePasswordVersion")).value as number | undefined;
   const previousIssue = (await self.getOutputDetails("secretIdsIssued")).value as string | undefined;
+  const previousTokens = (await self.getOutputDetails("tokenVersions")).value as Record<string, number> | undefined;
   const recreated = (await self.getOutputDetails("recreated")).value as c.Recreated | undefined;
 
   const rights = rightsInVault(s);
@@ -76,7 +77,9 @@ export = async () => {
     credentials: s.databaseCredentials,
   });
   const tokens = new c.AccessTokens("audit", {
-    applications: s.applications,
+    applications: [...s.applications, c.SMOKE],
+    versions: s.tokenVersions,
+    previous: previousTokens,
     provider: inVault,
     mount: s.vaultMount,
     path: `${s.vaultPath}-tokens`,
@@ -180,7 +183,9 @@ export = async () => {
     after: [edge, secrets],
   });
   // The service's former login works until every replica has confirmed the new one.
-  const locked = database.lockFormerLogin([secrets.confirmed([cutover])]);
+  const confirmed = secrets.confirmed([cutover]);
+  const locked = database.lockFormerLogin([confirmed]);
+  const handedOut = tokens.handOut([confirmed]);
   const observability = new c.Observability("audit", {
     environment: s.environment,
     prometheus: {
@@ -231,6 +236,7 @@ export = async () => {
     releases: cutover.state,
     secretIdsIssued: pulumi.all([secrets.agent, certificate?.volume]).apply(() => agents.secretIdIssue),
     databasePasswordVersion: locked.apply(() => s.databasePasswordVersion),
+    tokenVersions: handedOut,
     recreated: vm.recreated,
   };
 };
