@@ -29,7 +29,7 @@ export = async () => {
     previousVersion: last.databasePasswordVersion,
     loginsBy: s.vault.databaseEngine && { name: "audit-svc", vault: { ...vault, ...s.vault.databaseEngine } },
   });
-  const tokens = new c.AccessTokens("audit", { ...s.vault.tokens, ...s.service, provider: inVault });
+  const tokens = new c.AccessTokens("audit", { ...s.tokens, provider: inVault, previous: last.tokenVersions });
   const secrets = new c.SecretsBinding("audit-svc", {
     ...{ vm, vault, slots, secret: s.vault.secret },
     data: { database: database.connection, tokens: tokens.hashes, ...s.service.options },
@@ -41,7 +41,7 @@ export = async () => {
     ...{ ...s.edge, vm, vault, slots, routes: ROUTES },
     agents: { agent: secrets.agentMetrics },
   });
-  const service = new c.AuditService("audit-svc", { vm, slots, database, secrets, behind: edge });
+  const service = new c.AuditService("audit-svc", { vm, slots, database, tokens, secrets, behind: edge });
 
   const observability = new c.Observability("audit", {
     ...{ ...s.monitoring, edge, service },
@@ -63,6 +63,7 @@ export = async () => {
     releases: c.forNextRun({
       releases: service.state,
       databasePasswordVersion: service.databasePasswordVersion,
+      tokenVersions: service.tokenVersions,
       secretIdsIssued: c.heldUntil([secrets.agent, edge.certificateVolume], vault.secretIdIssue),
       recreated: vm.recreated,
     }),

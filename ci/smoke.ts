@@ -1,11 +1,12 @@
 /**
- * After a deploy, through the edge as a client sees it: /reload and /metrics are 404, an event goes in and comes out, and Prometheus has
- * every target up. Variables: SERVICE_URL and RELEASE from deploy.env; see lib/stack.ts.
+ * After a deploy, through the edge as a client sees it: /reload and /metrics are 404, an event of the application `smoke` goes in and
+ * comes out, and Prometheus has every target up. Variables: SERVICE_URL and RELEASE from deploy.env; see lib/stack.ts.
  */
 import { randomUUID } from "node:crypto";
 import { request as plain } from "node:http";
 import { request as encrypted } from "node:https";
 import { urlToHttpOptions } from "node:url";
+import { SMOKE } from "../components/token-holders";
 import { prometheusLogin } from "../tools/prometheus-api";
 import { exec as realExec, type Exec } from "./lib/exec";
 import { Failure, reason, required, runJob, type Job } from "./lib/failure";
@@ -39,19 +40,20 @@ export async function smoke(job: Job, exec: Exec): Promise<void> {
     const setting = async (key: string, or: string): Promise<string> => (await stack.config(`audit:${key}`)) ?? or;
     const mount = await setting("vaultMount", "secret");
     const path = `${await setting("vaultPath", "audit-svc/vm2")}-tokens`;
-    const tokens = await vault.readSecret(mount, path);
-    const [writer, token] = Object.entries(tokens ?? {}).find(([name]) => name.startsWith("writer-")) ?? [];
-    const reader = tokens?.reader;
-    if (writer === undefined || typeof token !== "string" || typeof reader !== "string") {
-      throw new Failure(
-        `Vault has no access tokens at ${mount}/${path}; was the stack deployed with this audit:vaultPath?`,
-      );
-    }
-    conceal(token);
-    conceal(reader);
+    const tokenOf = async (holder: string): Promise<string> => {
+      const { token } = (await vault.readSecret(mount, `${path}/${holder}`)) ?? {};
+      if (typeof token !== "string") {
+        throw new Failure(
+          `Vault has no token at ${mount}/${path}/${holder}; was the stack deployed by this version, with this audit:vaultPath?`,
+        );
+      }
+      conceal(token);
+      return token;
+    };
+    const [writer, reader] = [await tokenOf(`writer-${SMOKE}`), await tokenOf(`reader-${SMOKE}`)];
     await operatorsPathsAreHidden(service);
     job.say(`ok: /reload and /metrics are 404 in ${HIDDEN.length} spellings`);
-    await eventGoesRound(service, writer.slice("writer-".length), token, reader);
+    await eventGoesRound(service, writer, reader);
     job.say("ok: an event went in and came out");
     const prometheus = (await setting("prometheusUrl", "")).replace(/\/+$/, "");
     const count = await targetsAreUp(prometheus, await setting("environment", "vm2"), release, {
@@ -89,16 +91,16 @@ function rawStatus(service: string, path: string): Promise<number> {
   });
 }
 
-async function eventGoesRound(service: string, application: string, token: string, reader: string): Promise<void> {
+async function eventGoesRound(service: string, writer: string, reader: string): Promise<void> {
   const id = randomUUID();
   const actor = `smoke-${id}`;
   const event = {
-    ...{ id, application, actor, action: "pipeline.smoke", resource: "service", outcome: "success" },
+    ...{ id, application: SMOKE, actor, action: "pipeline.smoke", resource: "service", outcome: "success" },
     occurredAt: new Date().toISOString(),
   };
   await ask(`${service}/v1/events`, 201, {
     method: "POST",
-    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    headers: { authorization: `Bearer ${writer}`, "content-type": "application/json" },
     body: JSON.stringify(event),
   });
   const text = await ask(`${service}/v1/events?actor=${actor}&limit=1`, 200, {

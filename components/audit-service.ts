@@ -1,6 +1,7 @@
 import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import type { AccessTokens } from "./access-tokens";
 import type { Database } from "./database";
 import type { EdgeProxy } from "./edge-proxy";
 import { hardened, LOG_OPTIONS, scratch } from "./hardening";
@@ -21,6 +22,8 @@ export interface AuditServiceArgs {
    * output; its former login is locked once every replica works with the new one.
    */
   database: Database;
+  /** The service's clients get theirs once every replica knows them. */
+  tokens: AccessTokens;
   /** Renders the configuration of the replicas. */
   secrets: SecretsBinding;
   /** The way to the replicas; it must know those of the target slot before they are promoted. */
@@ -35,7 +38,7 @@ const EVERYTHING = ["*"];
 /**
  * The service in two slots. A deploy fills the slot that does not serve: image by digest, migration, containers. Then that slot is
  * promoted, once the edge is ready for it, and the other one is drained (docs/decisions/0006). At last the login to the database that
- * was used before is locked.
+ * was used before is locked, and the clients find their newest tokens.
  */
 export class AuditService extends pulumi.ComponentResource {
   /** State of the slots: `previous` of the next run. */
@@ -49,6 +52,8 @@ export class AuditService extends pulumi.ComponentResource {
   readonly promoted: pulumi.Resource;
   /** Version of the login to the database, once no other works. */
   readonly databasePasswordVersion: pulumi.Output<number>;
+  /** Version of each token that its holder finds in Vault, once it is there. */
+  readonly tokenVersions: pulumi.Output<Record<string, number>>;
 
   constructor(name: string, args: AuditServiceArgs, opts?: pulumi.ComponentResourceOptions) {
     super("audit:index:AuditService", name, {}, opts);
@@ -86,6 +91,7 @@ export class AuditService extends pulumi.ComponentResource {
     );
     const confirmed = secrets.confirmation({ parent: this, dependsOn: [cutover] });
     this.databasePasswordVersion = database.lockFormerLogin([confirmed]);
+    this.tokenVersions = args.tokens.handOut([confirmed]);
 
     this.serving = { replicas: slots.serving, release: plan.wanted.release };
     this.promoted = cutover;

@@ -1,4 +1,4 @@
-export { AccessTokens, type AccessTokensArgs, type TokenHash } from "./access-tokens";
+export { AccessTokens, type AccessTokensArgs, type TokenHash, type TokenVersions } from "./access-tokens";
 export { addressPlan, type AddressPlan } from "./addresses";
 export { findInVault } from "./agents-in-vault";
 export { AuditService, type AuditServiceArgs } from "./audit-service";
@@ -21,6 +21,7 @@ export { planRelease, releaseId, type ReleaseState, type Replica, type ReplicaSp
 export { SecretsBinding, type SecretsBindingArgs } from "./secrets-binding";
 export { secretIdIssue } from "./secret-id-issue";
 export { SshHost, filesHost, type FilesHostArgs, type SshHostArgs } from "./ssh-host";
+export { SMOKE } from "./token-holders";
 export { UserError } from "./user-error";
 export { forNextRun, lastRun, type RunState } from "./run-state";
 export { Slots, type SlotsArgs } from "./slots";

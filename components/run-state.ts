@@ -8,6 +8,8 @@ export interface RunState {
   releases?: ReleaseState;
   /** Version of the service's login to PostgreSQL. */
   databasePasswordVersion?: number;
+  /** Version of each holder's token that it was given last. */
+  tokenVersions?: Readonly<Record<string, number>>;
   /** When the agents' secret_ids were issued, ISO 8601. */
   secretIdsIssued?: string;
   /** What was made anew because its host had lost it, and how often; undefined as `releases` is. */
@@ -36,6 +38,7 @@ export async function lastRun(): Promise<RunState> {
 export function forNextRun(state: {
   releases: pulumi.Input<ReleaseState>;
   databasePasswordVersion: pulumi.Input<number>;
+  tokenVersions: pulumi.Input<Record<string, number>>;
   secretIdsIssued: pulumi.Input<string>;
   recreated: pulumi.Input<Recreated>;
 }): pulumi.Output<ReleaseState & Omit<RunState, "releases">> {

@@ -1,10 +1,12 @@
 import { secret, type Output } from "@pulumi/pulumi";
+import type { AccessTokensArgs } from "../components/access-tokens";
 import type { DatabaseArgs } from "../components/database";
 import type { DatabaseServer } from "../components/database-credentials";
 import type { EdgeProxyArgs } from "../components/edge-proxy";
 import type { ObservabilityArgs } from "../components/observability";
 import type { SecretsBindingArgs } from "../components/secrets-binding";
 import type { SlotsArgs } from "../components/slots";
+import { SMOKE } from "../components/token-holders";
 import type { VaultForAgents } from "../components/vault-access";
 import type { VmArgs } from "../components/vm";
 import { DATABASE_MOUNT } from "../vault-agent/rights";
@@ -23,6 +25,7 @@ export const argumentsOf = (values: Values) => ({
   vm: vmArguments(values),
   service: serviceArguments(values),
   database: databaseArguments(values),
+  tokens: tokensArguments(values),
   vault: vaultArguments(values),
   edge: edgeArguments(values),
   monitoring: monitoringArguments(values),
@@ -51,13 +54,21 @@ function registryLogin(values: Values): { server: string; username: string; pass
   return { server, username, password: secret(password) };
 }
 
-/** For Slots, AccessTokens and the service's own configuration. */
+/** For Slots and the service's own configuration. */
 const serviceArguments = ({ image, replicas, memory, reloadOn, ...values }: Values) => ({
   ...({ spec: { image, replicas, memory, reloadOn }, readyDeadline: values.readySeconds } satisfies Partial<SlotsArgs>),
-  applications: values.applications,
   /** What the service's configuration has besides; absent when off: another image may not know it. */
   options: values.recordReads ? { recordReads: true } : {},
 });
+
+/** For AccessTokens. */
+const tokensArguments = (values: Values) =>
+  ({
+    applications: [...values.applications, SMOKE],
+    versions: values.tokenVersions,
+    mount: values.vaultMount,
+    path: `${values.vaultPath}-tokens`,
+  }) satisfies Partial<AccessTokensArgs>;
 
 /** For Database and its provider. */
 function databaseArguments(values: Values) {
@@ -99,8 +110,6 @@ const vaultArguments = (values: Values) => ({
   } satisfies Partial<VaultForAgents>,
   /** Where the service's secret is. */
   secret: { mount: values.vaultMount, path: values.vaultPath } satisfies SecretsBindingArgs["secret"],
-  /** Where the applications' tokens are. */
-  tokens: { mount: values.vaultMount, path: `${values.vaultPath}-tokens` },
   /** The engine that makes the service's logins to the database; undefined = the program makes them. */
   databaseEngine: values.databaseCredentials === "dynamic" ? { mount: DATABASE_MOUNT } : undefined,
   policies: values.vaultPolicies,

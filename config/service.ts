@@ -1,7 +1,8 @@
 import { z } from "zod";
+import { SMOKE, tokenHolders } from "../components/token-holders";
 import { digestImage } from "./addresses";
 import { NAMESPACE } from "./errors";
-import { hasControl, hint, list, oneOf, trueOrFalse, wholeNumber, type GroupOf } from "./values";
+import { hasControl, hint, json, list, oneOf, trueOrFalse, wholeNumber, type GroupOf } from "./values";
 
 /** A login from a file ends with a line break, and that of an empty file is nothing else. */
 const oneLine = z
@@ -13,6 +14,31 @@ const oneLine = z
   )
   .transform((text) => (text === "" ? undefined : text))
   .optional();
+
+const VERSIONS = '{"writer-billing": [1, 2]}';
+
+/** The accepted versions of a token, of which the last is handed out. */
+const isVersions = (value: unknown): boolean =>
+  Array.isArray(value) &&
+  value.length > 0 &&
+  value.every((version, i) => Number.isSafeInteger(version) && version > ((value[i - 1] as number | undefined) ?? 0));
+
+const tokenVersions = json(`must be versions by holder, such as ${VERSIONS}`)
+  .pipe(
+    z.record(
+      z.string(),
+      z.custom<readonly number[]>(
+        isVersions,
+        hint("must list whole numbers from 1 in ascending order, such as [1, 2] to rotate the token and then [2]"),
+      ),
+      hint(`must be versions by holder, such as ${VERSIONS}`),
+    ),
+  )
+  .meta({ type: "object", allowed: "versions in ascending order by holder" })
+  .default({})
+  .describe(
+    `Versions of a holder's token that are accepted, for example ${VERSIONS}; Vault has the last of them. A holder is reader, or writer- or reader- and an application. Who is not named has version 1.`,
+  );
 
 /** The service: its image and how the VM pulls it, its replicas, who may send events. */
 export const service = {
@@ -47,8 +73,13 @@ export const service = {
       (names) => !names.includes("audit-svc"),
       hint("must not name audit-svc, under which the service records who read the log"),
     )
+    .refine(
+      (names) => !names.includes(SMOKE),
+      hint(`must not name ${SMOKE}, under which the pipeline's smoke test writes`),
+    )
     .default(["demo"])
-    .describe("Applications that may send events; each gets a token of its own."),
+    .describe("Applications that may send events; each gets a token for writing and one for reading its own events."),
+  tokenVersions,
   recordReads: trueOrFalse
     .default(false)
     .describe(
@@ -58,6 +89,20 @@ export const service = {
 
 /** What of these settings does not go together, one sentence each. */
 export function serviceContradictions(settings: GroupOf<typeof service>): string[] {
+  return [...unknownHolders(settings), ...missingPassword(settings)];
+}
+
+function unknownHolders({ applications, tokenVersions }: GroupOf<typeof service>): string[] {
+  const holders = tokenHolders([...applications, SMOKE]).map(({ name }) => name);
+  return Object.keys(tokenVersions)
+    .filter((name) => !holders.includes(name))
+    .map(
+      (name) =>
+        `${NAMESPACE}:tokenVersions names ${name}, which has no token; remove it, or name reader, or writer- or reader- before an application of ${NAMESPACE}:applications`,
+    );
+}
+
+function missingPassword(settings: GroupOf<typeof service>): string[] {
   if (settings.registryUsername === undefined || settings.registryPassword !== undefined) return [];
   return [
     `${NAMESPACE}:registryPassword is missing; set it with \`pulumi config set --secret ${NAMESPACE}:registryPassword\` or AUDIT_REGISTRY_PASSWORD`,

@@ -41,17 +41,19 @@ export const addressOrRange = z
   .string()
   .refine((text) => anyAddress.safeParse(text).success, hint("must be an address or a range such as 10.0.0.0/24"));
 
+/** Lists and objects, which the engine gives as JSON. @param wrong what is said of a text that is none */
+export const json = (wrong: string, missing = wrong) =>
+  z.string(hint(missing)).transform((text, context) => {
+    try {
+      return JSON.parse(text) as unknown;
+    } catch {
+      context.addIssue({ code: "custom", message: wrong });
+      return z.NEVER;
+    }
+  });
+
 export const list = (item: z.ZodType<string>, example: string) =>
-  z
-    .string(hint(`is missing; set a list such as ${example}`))
-    .transform((text, context) => {
-      try {
-        return JSON.parse(text) as unknown;
-      } catch {
-        context.addIssue({ code: "custom", message: `must be a list such as ${example}` });
-        return z.NEVER;
-      }
-    })
+  json(`must be a list such as ${example}`, `is missing; set a list such as ${example}`)
     .pipe(z.array(item, hint(`must be a list such as ${example}`)))
     .meta({ type: "array", allowed: `a list such as \`${example}\`` });
 

@@ -53,6 +53,8 @@ const refusals = {
   500: ErrorBody,
   503: ErrorBody,
 };
+const OWN_ALONE =
+  "A token for one application gets that application's events alone, whatever the filters and the cursor say.";
 /** Events read at once; fewer when their data is large (event-reader.ts). */
 const CHUNK = 100;
 const NOTHING: Chunk = { events: [], cut: false };
@@ -163,6 +165,7 @@ export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts):
         onRequest: authenticate("reader"),
         schema: {
           summary: "Read events, newest first",
+          description: OWN_ALONE,
           tags: ["events"],
           security: [{ token: [] }],
           querystring: ListQuery,
@@ -198,6 +201,7 @@ export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts):
         onRequest: authenticate("reader"),
         schema: {
           summary: "Stream events as NDJSON, newest first",
+          description: OWN_ALONE,
           tags: ["events"],
           security: [{ token: [] }],
           produces: ["application/x-ndjson"],

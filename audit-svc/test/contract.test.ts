@@ -124,6 +124,20 @@ for (const make of makes) {
       assert.deepEqual(await ids(), [one.id]);
     });
 
+    it("keeps a writer and a reader with an application to that application", async () => {
+      const [own, foreign] = [event(), event({ application: "identity" })];
+      assert.equal((await post(own, tokens.writer)).status, 201);
+      assert.equal((await post(foreign, tokens.writer)).status, 403);
+      assert.equal((await post(foreign)).status, 201);
+      const seen = async (token: string): Promise<unknown[]> => {
+        const { events } = (await (await read(token)).json()) as { events: { id: string; application: string }[] };
+        assert.ok(events.some(({ id }) => id === own.id));
+        return [...new Set(events.map(({ application }) => application))].sort();
+      };
+      assert.deepEqual(await seen(tokens.billingReader), ["billing"]);
+      assert.deepEqual(await seen(tokens.reader), ["billing", "identity"]);
+    });
+
     it("keeps an idle connection open for longer than nginx does", async () => {
       const { hostname, port } = new URL(url);
       const socket = connect(Number(port), hostname);

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import type { App } from "../src/app.js";
 import { type TestDatabase, createDatabase } from "./support/database.js";
 import { event, get, post } from "./support/events.js";
-import { startApp, tokens } from "./support/service.js";
+import { type ConfigFile, configContent, startApp, tokens } from "./support/service.js";
 
 interface Answer {
   ids: string[];
@@ -205,10 +205,11 @@ describe("access", function () {
   this.timeout(60_000);
   let database: TestDatabase;
   let app: App;
+  let file: ConfigFile;
   let stop: () => Promise<void>;
   before(async () => {
     database = await createDatabase();
-    ({ app, stop } = await startApp(database.runtime));
+    ({ app, file, stop } = await startApp(database.runtime));
   });
   after(async () => {
     await stop();
@@ -274,6 +275,59 @@ describe("access", function () {
     assert.match(exported, /"billing"/);
     assert.doesNotMatch(exported, /"identity"/);
     assert.equal((await get(app.main, "/v1/events/export?application=identity", tokens.billingReader)).body, "");
+  });
+
+  it("keeps it there on every page, whose cursor may come from a reader of everything", async () => {
+    for (let i = 0; i < 3; i++) {
+      await post(app.main, event());
+      await post(app.main, event({ application: "identity" }));
+    }
+    interface Page {
+      events: { application: string }[];
+      next: string | null;
+    }
+    const page = async (query: string, token: string): Promise<Page> =>
+      (await get(app.main, `/v1/events?limit=1${query}`, token)).json<Page>();
+    const all = await page("", tokens.reader);
+    const seen: string[] = [];
+    for (let next = all.next; next !== null;) {
+      const { events, next: more } = await page(`&cursor=${encodeURIComponent(next)}`, tokens.billingReader);
+      seen.push(...events.map(({ application }) => application));
+      next = more;
+    }
+    assert.ok(seen.length >= 2);
+    assert.deepEqual([...new Set(seen)], ["billing"]);
+    for (const query of ["application=identity", "application=Billing", "application="])
+      assert.deepEqual((await page(`&${query}`, tokens.billingReader)).events, [], query);
+  });
+
+  it("says so in the contract that it publishes", async () => {
+    const { paths } = (await app.main.inject({ method: "GET", url: "/openapi.json" })).json<{
+      paths: Record<string, { get: { description?: string } }>;
+    }>();
+    for (const path of ["/v1/events", "/v1/events/export"])
+      assert.match(paths[path]?.get.description ?? "", /that application's events alone/);
+  });
+
+  it("takes two tokens of one holder, as while they are rotated, until the former is taken out", async () => {
+    const content = configContent(database.runtime);
+    const all = content.tokens as { name: string; role: string; application?: string; sha256: string }[];
+    const writer = all.find(({ name }) => name === "writer");
+    const next = { ...writer, sha256: createHash("sha256").update("the-next-one").digest("hex") };
+    const codes = async (): Promise<number[]> =>
+      Promise.all(
+        [tokens.writer, "the-next-one"].map(async (token) => (await post(app.main, event(), { token })).statusCode),
+      );
+    const reload = async (list: object[]): Promise<void> => {
+      file.write({ ...content, tokens: list });
+      assert.equal((await app.configurator.reload()).result, "applied");
+    };
+    await reload([...all, next]);
+    assert.deepEqual(await codes(), [201, 201]);
+    await reload([...all.filter((token) => token !== writer), next]);
+    assert.deepEqual(await codes(), [401, 201]);
+    await reload(all);
+    assert.deepEqual(await codes(), [201, 401]);
   });
 
   it("has /reload on the admin port alone, and health, metrics and the contract without a token", async () => {

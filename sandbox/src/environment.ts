@@ -68,9 +68,9 @@ export interface AccessTokens {
 /** The tokens that the program made and left in Vault for their holders; undefined before the first deployment. */
 export async function accessTokens(settings: Settings, state: State): Promise<AccessTokens | undefined> {
   const api = new VaultApi(vaultAddress({ settings }), deployerToken({ state }));
-  const found = await api.find<{ data: Record<string, string> | null }>(`secret/data/${vaultPath}-tokens`);
-  const writer = Object.entries(found?.data ?? {}).find(([name]) => name.startsWith("writer-"))?.[1];
-  const reader = found?.data?.reader;
+  const tokenOf = async (holder: string) =>
+    (await api.find<{ data: { token: string } | null }>(`secret/data/${vaultPath}-tokens/${holder}`))?.data?.token;
+  const [writer, reader] = await Promise.all([tokenOf("writer-demo"), tokenOf("reader")]);
   return writer && reader ? { AUDIT_TOKEN: writer, AUDIT_READ_TOKEN: reader } : undefined;
 }
 

@@ -8,7 +8,8 @@ import { attached, run } from "./support/sandbox";
 
 /** Where the agent's token must not get, with what it tries there. The service's own secret is the only thing it may read. */
 const forbidden: readonly [method: "GET" | "LIST" | "POST" | "DELETE", path: string][] = [
-  ["GET", "secret/data/audit-svc/sandbox-tokens"],
+  ["GET", "secret/data/audit-svc/sandbox-tokens/writer-demo"],
+  ["LIST", "secret/metadata/audit-svc/sandbox-tokens"],
   ["GET", "secret/data/audit-svc"],
   ["GET", "secret/data/audit-svc/sandbox/below"],
   ["GET", "secret/data/other"],
@@ -64,7 +65,9 @@ describe("journey: secrets stay where they belong", function () {
       return answer.data.data;
     };
     const config = await read<Config>("audit-svc/sandbox");
-    const tokens = await read<Record<string, string>>("audit-svc/sandbox-tokens");
+    const list = "secret/metadata/audit-svc/sandbox-tokens/?list=true";
+    const holders = (await sandbox().vault<{ data: { keys: string[] } }>("GET", list))?.data.keys ?? [];
+    assert.ok(holders.includes("writer-demo"), "Vault has no tokens");
     const owner = JSON.parse(await sandbox().mustPulumi("stack", "export", "--show-secrets")) as {
       deployment: { resources: { urn: string; outputs?: { result?: { plaintext?: string } } }[] };
     };
@@ -72,11 +75,14 @@ describe("journey: secrets stay where they belong", function () {
       ?.result;
     assert.ok(ownerPassword?.plaintext, "the state has no password of the owner");
     const secretId = await agent().onVolume("cat /credentials/secret_id");
+    const tokens: [string, string][] = [];
+    for (const holder of holders)
+      tokens.push([`token ${holder}`, (await read<{ token: string }>(`audit-svc/sandbox-tokens/${holder}`)).token]);
     return new Map([
       ["password of the service", config.database.password],
       ["password of the owner", JSON.parse(ownerPassword.plaintext) as string],
       ["secret_id", secretId],
-      ...Object.entries(tokens).map(([name, token]): [string, string] => [`token ${name}`, token]),
+      ...tokens,
       ["password of the registry", sandbox().get("AUDIT_REGISTRY_PASSWORD")],
       ["Vault token of the program", sandbox().get("VAULT_TOKEN")],
       ["login of Grafana", sandbox().get("GRAFANA_AUTH").split(":").slice(1).join(":")],

@@ -102,7 +102,7 @@ describe("journey: Vault for the pipeline", () => {
       "transit/encrypt/pulumi-sandbox": "deny",
       "secret/data/ci/audit/deploy": "deny",
       "secret/data/audit-svc/sandbox": "deny",
-      "secret/data/audit-svc/sandbox-tokens": "deny",
+      "secret/data/audit-svc/sandbox-tokens/writer-demo": "deny",
       "ssh/sign/vm2": "deny",
       "sys/policies/acl/audit-svc": "deny",
       "auth/approle/role/audit-svc/secret-id": "deny",

@@ -18,7 +18,10 @@ describe("journey: the database's password is rotated, while clients go on sendi
     assert.ok(found, "Vault has no secret of the service");
     return { ...found.data.data.database, written: Date.parse(found.data.metadata.created_time) };
   };
-  const version = async () => Number(await sandbox().mustPulumi("stack", "output", "databasePasswordVersion"));
+  const version = async () => {
+    const output = await sandbox().mustPulumi("stack", "output", "releases", "--json");
+    return (JSON.parse(output) as { databasePasswordVersion: number }).databasePasswordVersion;
+  };
   const up = (wanted: number) =>
     sandbox().pulumi(["up", "--yes", "--skip-preview", "--config", `audit:databasePasswordVersion=${wanted}`]);
   /** Logs in to the database from beside the service. @returns what PostgreSQL said */

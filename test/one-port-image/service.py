@@ -48,7 +48,7 @@ class State:
 
     pool: asyncpg.Pool | None = None
     users: collections.Counter[asyncpg.Pool] = collections.Counter()
-    tokens: list[tuple[str, str]] = []
+    tokens: list[tuple[str, str, str | None]] = []
     digest = ""
     generation = 0
     lock = asyncio.Lock()
@@ -80,7 +80,7 @@ async def reload() -> None:
             await pool.close()
             raise
         old, State.pool = State.pool, pool
-        State.tokens = [(t["sha256"].lower(), t["role"]) for t in config.get("tokens", [])]
+        State.tokens = [(t["sha256"].lower(), t["role"], t.get("application")) for t in config.get("tokens", [])]
         State.digest = digest
         State.generation += 1
         GENERATION.set(State.generation)
@@ -126,24 +126,27 @@ async def lifespan(_app: FastAPI):
 app = FastAPI(lifespan=lifespan)
 
 
-def allow(request: Request, role: str) -> asyncpg.Pool:
+def allow(request: Request, role: str) -> tuple[asyncpg.Pool, str | None]:
+    """The pool, and the one application that the token is for; None = any."""
     if State.pool is None:
         raise HTTPException(503, "no configuration yet", {"Retry-After": "1"})
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise HTTPException(401, "no valid token")
     digest = hashlib.sha256(token.encode()).hexdigest()
-    roles = [r for known, r in State.tokens if hmac.compare_digest(known, digest)]
-    if not roles:
+    found = [(r, application) for known, r, application in State.tokens if hmac.compare_digest(known, digest)]
+    if not found:
         raise HTTPException(401, "no valid token")
-    if role not in roles:
+    if found[0][0] != role:
         raise HTTPException(403, f"needs the role {role}")
-    return State.pool
+    return State.pool, found[0][1]
 
 
 @app.post("/v1/events", status_code=201)
 async def store(event: Event, request: Request):
-    pool = allow(request, "writer")
+    pool, own = allow(request, "writer")
+    if own not in (None, event.application):
+        raise HTTPException(403, "is not this token's application")
     key = event.id or uuid.uuid4()
     try:
         with in_use(pool):
@@ -162,8 +165,10 @@ async def store(event: Event, request: Request):
 
 @app.get("/v1/events")
 async def read(request: Request, limit: int = 100):
-    with in_use(allow(request, "reader")) as pool:
-        rows = await pool.fetch("SELECT * FROM toy.events ORDER BY occurred_at DESC, id DESC LIMIT $1", limit)
+    pool, own = allow(request, "reader")
+    where, values = ("", []) if own is None else ("WHERE application = $2", [own])
+    with in_use(pool):
+        rows = await pool.fetch(f"SELECT * FROM toy.events {where} ORDER BY occurred_at DESC, id DESC LIMIT $1", limit, *values)
     events = [
         {"id": str(r["id"]), "occurredAt": r["occurred_at"].astimezone(timezone.utc).isoformat(), "data": json.loads(r["data"])}
         | {name: r[name] for name in ("application", "actor", "action", "resource", "outcome")}

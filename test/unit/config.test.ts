@@ -24,9 +24,16 @@ describe("configuration", () => {
     assert.equal(settings.database.server.port, 5432);
     assert.equal(settings.database.protect, true);
     assert.deepEqual(settings.edge.metricsAllow, ["10.0.0.9"]);
-    assert.deepEqual(settings.service.applications, ["demo"]);
+    assert.deepEqual(settings.tokens.applications, ["demo", "smoke"]);
     assert.equal(settings.vault.server.address, "https://vault.example.test:8200");
     assert.equal(settings.vault.server.boundCidrs, undefined);
+  });
+
+  it("takes versions of each holder's token, and none", () => {
+    assert.deepEqual(parseSettings(good).tokens.versions, {});
+    const versions = { reader: [3], "reader-crm": [1, 2], "writer-crm": [7, 9], "writer-smoke": [2] };
+    const changes = { "audit:applications": '["crm"]', "audit:tokenVersions": JSON.stringify(versions) };
+    assert.deepEqual(parseSettings({ ...good, ...changes }).tokens.versions, versions);
   });
 
   it("takes the containers' range as two octets or as a whole, and no MTU for Docker's default", () => {
@@ -164,6 +171,34 @@ describe("configuration", () => {
       "the service's own application",
       { "audit:applications": '["crm", "audit-svc"]' },
       "audit:applications must not name audit-svc, under which the service records who read the log",
+    ],
+    [
+      "the application of the smoke test",
+      { "audit:applications": '["crm", "smoke"]' },
+      "audit:applications must not name smoke, under which the pipeline's smoke test writes",
+    ],
+    ...[
+      ["no version", "[]"],
+      ["a version twice", "[1, 1]"],
+      ["versions that go down", "[2, 1]"],
+      ["version 0", "[0, 1]"],
+      ["half a version", "[1.5]"],
+      ["a version in quotes", '["1"]'],
+      ["a version that is no list", "2"],
+    ].map(([what = "", versions = ""]): [string, Record<string, string>, string] => [
+      `${what} of a token`,
+      { "audit:tokenVersions": `{"writer-demo": ${versions}}` },
+      "audit:tokenVersions[writer-demo] must list whole numbers from 1 in ascending order, such as [1, 2] to rotate the token and then [2]",
+    ]),
+    ...["writer-demo", "[1, 2]", "null"].map((text): [string, Record<string, string>, string] => [
+      `no versions by holder, but ${text}`,
+      { "audit:tokenVersions": text },
+      'audit:tokenVersions must be versions by holder, such as {"writer-billing": [1, 2]}',
+    ]),
+    [
+      "a holder without a token",
+      { "audit:tokenVersions": '{"writer-crm": [1, 2]}' },
+      "audit:tokenVersions names writer-crm, which has no token; remove it, or name reader, or writer- or reader- before an application of audit:applications",
     ],
     ["a word for yes", { "audit:recordReads": "yes" }, "audit:recordReads must be true or false"],
     ["no application", { "audit:applications": "[]" }, "audit:applications must name at least one application"],

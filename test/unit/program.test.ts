@@ -67,9 +67,35 @@ describe("the program", () => {
       "release",
       "releases",
       "serviceUrl",
+      "tokenVersions",
     ]);
     assert.equal(await valueOf(result.serviceUrl), "https://audit.example.test");
     assert.equal(await valueOf(result.image), settings["audit:image"]);
+  });
+
+  it("keeps the tokens of a stack that an older version deployed, and gives the smoke test one of its own", async () => {
+    const { resources } = await deploy(undefined, { "audit:applications": '["billing"]' });
+    const tokens = ofType(resources, "RandomPassword").filter(({ parent }) => parent.endsWith("AccessTokens::audit"));
+    assert.deepEqual(
+      tokens.map(({ name }) => name),
+      ["reader", "writer-billing", "reader-billing", "writer-smoke", "reader-smoke"].map((holder) => `audit-${holder}`),
+    );
+    const secret = find(resources, "SecretV2", "audit-token-writer-smoke");
+    assert.equal(secret.inputs.name, "audit-svc/vm2-tokens/writer-smoke");
+    const confirmed = secret.dependsOn.find((urn) => urn.endsWith("::audit-svc-confirmed"));
+    assert.ok(confirmed, `not after the replicas confirmed, but after ${secret.dependsOn.join(", ")}`);
+  });
+
+  it("does not go back to a version of a token from before the last deploy", async () => {
+    const back = run(
+      async () => {
+        pulumi.runtime.setAllConfig({ ...settings, "audit:tokenVersions": '{"writer-demo": [1]}' });
+        return program();
+      },
+      ({ type }) =>
+        type === "pulumi:pulumi:StackReference" ? { outputs: { tokenVersions: { "writer-demo": 2 } } } : undefined,
+    );
+    await assert.rejects(back, /^Error: audit:tokenVersions gives writer-demo version 1, and the last deploy/);
   });
 
   for (const credentials of ["static", "dynamic"]) {

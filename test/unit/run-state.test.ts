@@ -7,6 +7,7 @@ const releases = {
   slots: { green: { release: "r2", image: "i", replicas: 2, memory: 256 } },
 } as const;
 const secretIdsIssued = "2026-01-01T00:00:00.000Z";
+const full = { releases, databasePasswordVersion: 2, tokenVersions: { reader: 1 }, secretIdsIssued, recreated: {} };
 
 /** What a run finds when the last one left these outputs. */
 const found = async (outputs: Record<string, unknown>): Promise<RunState> => {
@@ -18,7 +19,7 @@ const found = async (outputs: Record<string, unknown>): Promise<RunState> => {
 
 describe("what a run leaves for the next", () => {
   it("comes back as it was left, in one output", async () => {
-    const left = { releases, databasePasswordVersion: 2, secretIdsIssued, recreated: { "audit-front": 1 } };
+    const left = { ...full, recreated: { "audit-front": 1 } };
     const { result } = await run(() => ({ output: forNextRun(left) }));
     assert.deepEqual(await found({ releases: await valueOf(result.output) }), left);
   });
@@ -33,8 +34,7 @@ describe("what a run leaves for the next", () => {
   });
 
   it("still has the slots where earlier versions look for them", async () => {
-    const left = { releases, databasePasswordVersion: 1, secretIdsIssued, recreated: {} };
-    const { result } = await run(() => ({ output: forNextRun(left) }));
+    const { result } = await run(() => ({ output: forNextRun(full) }));
     const { active, slots } = await valueOf(result.output);
     assert.deepEqual({ active, slots }, releases);
   });

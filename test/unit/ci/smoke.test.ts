@@ -22,12 +22,13 @@ describe("ci: smoke test", () => {
       if (other !== undefined) return other;
       if (asked.path.split("?")[0] !== "/v1/events") return { status: 404 };
       if (asked.method === "GET")
-        return asked.headers.authorization === "Bearer token-of-reader" ? { body: { events } } : { status: 401 };
-      if (asked.headers.authorization !== "Bearer token-of-billing") return { status: 401 };
+        return asked.headers.authorization === "Bearer reads-smoke" ? { body: { events } } : { status: 401 };
+      if (asked.headers.authorization !== "Bearer writes-smoke") return { status: 401 };
       const event = JSON.parse(asked.body) as Record<string, unknown>;
       // Of what CONTRACT.md wants, the service refuses an event without any of these.
       const wanted = ["application", "actor", "action", "resource", "outcome", "occurredAt"];
       if (wanted.some((field) => event[field] === undefined)) return { status: 400 };
+      if (event.application !== "smoke") return { status: 403 };
       events.unshift(event);
       return { status: 201 };
     });
@@ -35,10 +36,11 @@ describe("ci: smoke test", () => {
   const run = async (
     service: string,
     metrics: string,
-    tokens: object = { reader: "token-of-reader", "writer-billing": "token-of-billing" },
+    tokens: Record<string, string> = { "writer-smoke": "writes-smoke", "reader-smoke": "reads-smoke" },
   ) => {
     const secrets = { PULUMI_BACKEND_URL: "postgres://x", PGPASSWORD: "p-of-deployer", GRAFANA_AUTH: "g-of-grafana" };
-    const vault = await vaultWith({ "secret/ci/audit/deploy": secrets, "kv/svc/vm2-tokens": { ...tokens } });
+    const held = Object.entries(tokens).map(([holder, token]) => [`kv/svc/vm2-tokens/${holder}`, { token }] as const);
+    const vault = await vaultWith({ "secret/ci/audit/deploy": secrets, ...Object.fromEntries(held) });
     const { exec } = commands({
       "pulumi config --json": () => ({
         stdout: JSON.stringify({
@@ -58,7 +60,7 @@ describe("ci: smoke test", () => {
   };
   const allUp = () => prometheus(sample("audit-svc", RELEASE, "1"), sample("nginx", undefined, "1"));
 
-  it("sends an event of an application that has a token, reads it back, and asks Prometheus", async () => {
+  it("sends an event of an application of its own, reads it back, and asks Prometheus", async () => {
     const metrics = await allUp();
     const service = await edge();
     const log = await run(service.url, metrics.url);
@@ -68,7 +70,7 @@ describe("ci: smoke test", () => {
       `ok: Prometheus has 2 targets of release ${RELEASE} up`,
     ]);
     const sent = JSON.parse(service.asked.find(({ body }) => body !== "")?.body ?? "") as { application: string };
-    assert.equal(sent.application, "billing");
+    assert.equal(sent.application, "smoke");
     assert.equal(metrics.asked[0]?.path, `/api/v1/query?query=${encodeURIComponent('up{environment="vm2"}')}`);
   });
 
@@ -123,12 +125,12 @@ describe("ci: smoke test", () => {
     );
   });
 
-  it("says where it looked for tokens", async () => {
+  it("says where it looked for a token", async () => {
     const metrics = await allUp();
     const service = await edge();
     await failsWith(
-      run(service.url, metrics.url, { reader: "x" }),
-      "Vault has no access tokens at kv/svc/vm2-tokens; was the stack deployed with this audit:vaultPath?",
+      run(service.url, metrics.url, { "writer-smoke": "writes-smoke" }),
+      "Vault has no token at kv/svc/vm2-tokens/reader-smoke; was the stack deployed by this version, with this audit:vaultPath?",
     );
   });
 });

@@ -1,6 +1,7 @@
 /** The pieces that several components need, as index.ts would make them. */
 import * as postgresql from "@pulumi/postgresql";
 import * as vault from "@pulumi/vault";
+import { AccessTokens } from "../../../components/access-tokens";
 import { Database } from "../../../components/database";
 import { EdgeProxy, type EdgeProxyArgs } from "../../../components/edge-proxy";
 import type { ReleaseState, ReloadPort } from "../../../components/release";
@@ -64,10 +65,16 @@ export function surroundings(options: WorldOptions = {}) {
     database: "events",
     provider: new postgresql.Provider("server", { host: "db.example.test" }),
   });
+  const tokens = new AccessTokens("audit", {
+    applications: ["billing"],
+    provider: w.vault.provider,
+    mount: "secret",
+    path: "audit-svc/vm2-tokens",
+  });
   const secrets = new SecretsBinding("audit-svc", {
     ...w,
     secret: { mount: "secret", path: "audit-svc/vm2" },
     data: { database: database.connection },
   });
-  return { ...w, database, secrets, behind: new EdgeProxy("audit-edge", edgeArgs(w)) };
+  return { ...w, database, tokens, secrets, behind: new EdgeProxy("audit-edge", edgeArgs(w)) };
 }
