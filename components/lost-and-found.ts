@@ -10,10 +10,10 @@ export type Left = "nothing" | "there" | "running";
 /**
  * One line each for what is there and what runs. A container that is dead or being removed cannot be started again, so it is not there;
  * one that is paused, or between two restarts, does not run. Ends with a line of its own: what came in only in part must not pass for
- * a host that has lost the rest.
+ * a host that has lost the rest. bootstrap/docker-read.sh has it as well.
  */
 const STARTABLE = ["created", "running", "paused", "restarting", "exited"];
-const LIST = [
+export const LIST = [
   `docker container ls --all ${STARTABLE.map((status) => `--filter status=${status}`).join(" ")} --format 'there {{.Names}}'`,
   "docker container ls --filter status=running --format 'running {{.Names}}'",
   "docker network ls --format 'there {{.Name}}'",
