@@ -74,6 +74,7 @@ export = async () => {
     passwordVersion: s.databasePasswordVersion,
     previousVersion,
     credentials: s.databaseCredentials,
+    observer: s.databaseDriftUser,
   });
   const tokens = new c.AccessTokens("audit", {
     applications: s.applications,

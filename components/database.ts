@@ -34,6 +34,8 @@ export interface DatabaseArgs {
    * {@link Database.runtimeRole}, and those of this component are locked by {@link Database.lockFormerLogin}.
    */
   credentials?: "static" | "dynamic";
+  /** Existing role that may connect as well, and has no other right here: it reads what PostgreSQL tells of rights. Default: none. */
+  observer?: string;
 }
 
 /** How to connect, in the shape of the service's configuration file. */
@@ -137,6 +139,14 @@ export class Database extends pulumi.ComponentResource {
       { database: database.name, objectType: "database", role: runtime.name, privileges: ["CONNECT"] },
       { ...inherited, dependsOn: [nobodyElse] },
     );
+    const lastGrant =
+      args.observer === undefined
+        ? connect
+        : new postgresql.Grant(
+            `${name}-observer`,
+            { database: database.name, objectType: "database", role: args.observer, privileges: ["CONNECT"] },
+            { ...inherited, dependsOn: [connect] },
+          );
 
     const connectionAs = (user?: postgresql.Role, secret?: pulumi.Output<string>) =>
       pulumi.secret(
@@ -151,7 +161,7 @@ export class Database extends pulumi.ComponentResource {
         })),
       );
     this.connection = connectionAs(role, app?.password);
-    this.name = pulumi.all([database.name, connect.id]).apply(([db]) => db);
+    this.name = pulumi.all([database.name, lastGrant.id]).apply(([db]) => db);
     this.ownerConnection = connectionAs(owner, ownerPassword);
     this.runtimeRole = runtime.name;
     this.registerOutputs({

@@ -18,13 +18,24 @@ export const database = {
   databaseCredentials: z.enum(["static", "dynamic"], hint("must be static or dynamic")).default("static"),
   databasePasswordVersion: wholeNumber(1, 1_000_000).default(1),
   databaseAdminUser: roleName.default("deployer"),
+  databaseDriftUser: optional(roleName),
   protectData: trueOrFalse.default(true),
 };
 
 /** What of these settings does not go together, one sentence each. */
 export function databaseContradictions(settings: GroupOf<typeof database>): string[] {
-  if (!rolesOf(settings.databaseName).includes(settings.databaseAdminUser)) return [];
+  const own = rolesOf(settings.databaseName);
+  const { databaseAdminUser, databaseDriftUser } = settings;
   return [
-    `${NAMESPACE}:databaseAdminUser must not be a role that the program makes for ${NAMESPACE}:databaseName; create another with CREATEROLE and CREATEDB`,
+    ...(own.includes(databaseAdminUser)
+      ? [
+          `${NAMESPACE}:databaseAdminUser must not be a role that the program makes for ${NAMESPACE}:databaseName; create another with CREATEROLE and CREATEDB`,
+        ]
+      : []),
+    ...(databaseDriftUser !== undefined && own.includes(databaseDriftUser)
+      ? [
+          `${NAMESPACE}:databaseDriftUser must not be a role that the program makes for ${NAMESPACE}:databaseName; create another without any right`,
+        ]
+      : []),
   ];
 }
