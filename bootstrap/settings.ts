@@ -59,7 +59,16 @@ const schema = z.strictObject({
   jwtMount: path.default("jwt"),
   /** Vault as a certificate authority for logins to VM2; null: the pipeline has a key of its own. */
   ssh: z
-    .strictObject({ mount: engine.default("ssh"), role: name.default("vm2"), user: name.default("deploy") })
+    .strictObject({
+      mount: engine.default("ssh"),
+      role: name.default("vm2"),
+      user: name.default("deploy"),
+      /** What the job drift runs on a host instead of whatever it asks for: bootstrap/docker-read.sh, as it is installed there. */
+      readCommand: z
+        .string()
+        .regex(/^\/[A-Za-z0-9_./-]+$/, "must be the absolute path of a program")
+        .default("/usr/local/bin/audit-docker-read"),
+    })
     .nullable()
     .prefault({}),
   /**
