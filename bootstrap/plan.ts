@@ -41,10 +41,14 @@ export function planVault(settings: VaultSettings): VaultPlan {
   const claims: Record<Purpose, Record<string, string>> = {
     preview: {},
     publish: { ref_protected: "true" },
-    deploy:
-      settings.deployFrom === "tag"
+    deploy: {
+      ...(settings.deployFrom === "tag"
         ? { ref_protected: "true", ref_type: "tag" }
-        : { ref_protected: "true", ref_type: "branch", ref: gitlab.defaultBranch },
+        : { ref_protected: "true", ref_type: "branch", ref: gitlab.defaultBranch }),
+      ...(gitlab.protectedEnvironment === undefined
+        ? {}
+        : { environment: gitlab.protectedEnvironment, environment_protected: "true" }),
+    },
     // A pipeline that somebody starts by hand may name another image for its jobs; a schedule has its owner's variables alone.
     drift: { ref_protected: "true", ref_type: "branch", ref: gitlab.defaultBranch, pipeline_source: "schedule" },
   };

@@ -37,6 +37,8 @@ const schema = z.strictObject({
     /** The project's number: a path can be taken by another project later, the number cannot. */
     projectId: z.int().positive().optional(),
     defaultBranch: z.string().min(1).default("main"),
+    /** Where GitLab's edition protects environments: the one that deploys are for, AUDIT_STACK. Only its jobs then deploy. */
+    protectedEnvironment: z.string().min(1).optional(),
     /** PEM file with the authority that signed GitLab's certificate, for Vault; default: a public one. */
     caFile: authority.optional(),
     /** PEM keys that sign the ID tokens. Default: asked of GitLab itself, by OIDC discovery. */

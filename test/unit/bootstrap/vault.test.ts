@@ -94,6 +94,16 @@ describe("Vault's set-up for the program and its pipeline", () => {
     assert.deepEqual(Object.keys(withKey.policies).filter((name) => name.includes("ssh")), []); // prettier-ignore
   });
 
+  it("binds a deploy to the protected environment, where there is one", () => {
+    const claims = (gitlab: object) =>
+      planVault(settings({ gitlab: { ...given.gitlab, ...gitlab } })).kept.find((one) =>
+        one.path.endsWith("/audit-ci-deploy"),
+      )?.body.bound_claims as Record<string, string>;
+    assert.equal("environment" in claims({}), false);
+    const { environment, environment_protected } = claims({ protectedEnvironment: "vm2" });
+    assert.deepEqual([environment, environment_protected], ["vm2", "true"]);
+  });
+
   it("has certificates for VM2 end after half an hour, and the caller choose neither life nor options", () => {
     const { kept, policies } = planVault(settings());
     const { body } = kept.find((one) => one.path === "ssh/roles/vm2") ?? {};
