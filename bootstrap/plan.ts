@@ -15,6 +15,8 @@ type Purpose = (typeof PURPOSES)[number];
 
 /** Policy with which the program runs; also the sandbox's. */
 export const DEPLOYER = "audit-deployer";
+/** Policy with which the program compares: it changes nothing and reads no secret. */
+const READER = "audit-reader";
 
 /**
  * How long a job's token lives, seconds; it cannot be renewed beyond. The program uses the token itself (`skipChildToken`), so
@@ -28,21 +30,25 @@ export function planVault(settings: VaultSettings): VaultPlan {
   const secretOf = (purpose: Purpose) => rule(`${kvMount}/data/${ciPath}/${purpose}`, "read");
   // A preview runs what nobody has reviewed, so it has a copy of the state without secrets, which a deploy writes (docs/decisions/0131).
   const copy = `${kvMount}/data/${ciPath}/state-copy/*`;
-  const copyOfState = { preview: rule(copy, "read"), publish: "", deploy: rule(copy, "create", "update"), drift: "" };
-  const onVm = ssh === null ? [] : ["audit-ci-ssh"];
+  const mayReadCopy = rule(copy, "read");
+  const copyOfState = { preview: mayReadCopy, publish: "", deploy: rule(copy, "create", "update"), drift: mayReadCopy };
   const policies: Record<Purpose, string[]> = {
     preview: ["audit-ci-preview"],
     publish: ["audit-ci-publish"],
-    deploy: ["audit-ci-deploy", ...onVm, DEPLOYER],
-    drift: ["audit-ci-drift", ...onVm, DEPLOYER],
+    deploy: ["audit-ci-deploy", ...(ssh === null ? [] : ["audit-ci-ssh"]), DEPLOYER],
+    drift: ["audit-ci-drift", ...(ssh === null ? [] : ["audit-ci-ssh-read"]), READER],
   };
   const claims: Record<Purpose, Record<string, string>> = {
     preview: {},
     publish: { ref_protected: "true" },
-    deploy:
-      settings.deployFrom === "tag"
+    deploy: {
+      ...(settings.deployFrom === "tag"
         ? { ref_protected: "true", ref_type: "tag" }
-        : { ref_protected: "true", ref_type: "branch", ref: gitlab.defaultBranch },
+        : { ref_protected: "true", ref_type: "branch", ref: gitlab.defaultBranch }),
+      ...(gitlab.protectedEnvironment === undefined
+        ? {}
+        : { environment: gitlab.protectedEnvironment, environment_protected: "true" }),
+    },
     // A pipeline that somebody starts by hand may name another image for its jobs; a schedule has its owner's variables alone.
     drift: { ref_protected: "true", ref_type: "branch", ref: gitlab.defaultBranch, pipeline_source: "schedule" },
   };
@@ -74,10 +80,16 @@ export function planVault(settings: VaultSettings): VaultPlan {
     policies: {
       ...agents.policies,
       [DEPLOYER]: deployerPolicy(settings),
+      [READER]: readerPolicy(settings),
       ...Object.fromEntries(
         PURPOSES.map((purpose) => [`audit-ci-${purpose}`, secretOf(purpose) + copyOfState[purpose]]),
       ),
-      ...(ssh === null ? {} : { "audit-ci-ssh": signing(`${ssh.mount}/sign/${ssh.role}`) }),
+      ...(ssh === null
+        ? {}
+        : {
+            "audit-ci-ssh": signing(`${ssh.mount}/sign/${ssh.role}`),
+            "audit-ci-ssh-read": signing(`${ssh.mount}/sign/${readingRole(ssh.role)}`),
+          }),
     },
     once: [
       { path: `${transitMount}/keys/${transitKey}`, body: {} },
@@ -105,22 +117,28 @@ export function planVault(settings: VaultSettings): VaultPlan {
       ...(ssh === null
         ? []
         : [
+            { path: `${ssh.mount}/roles/${ssh.role}`, body: certificateRole(ssh.user) },
             {
-              path: `${ssh.mount}/roles/${ssh.role}`,
-              // No terminal, no forwarding, half an hour at the longest, whatever is asked for.
-              body: {
-                key_type: "ca",
-                allow_user_certificates: true,
-                allowed_users: ssh.user,
-                default_extensions: {},
-                ttl: 1800,
-                max_ttl: 1800,
-              },
+              path: `${ssh.mount}/roles/${readingRole(ssh.role)}`,
+              body: { ...certificateRole(ssh.user), default_critical_options: { "force-command": ssh.readCommand } },
             },
           ]),
     ],
   };
 }
+
+/** Name of the SSH role whose certificates let in to a command that only reads; the job drift looks for it by this name. */
+export const readingRole = (role: string): string => `${role}-read`;
+
+/** No terminal, no forwarding, half an hour at the longest, whatever is asked for. */
+const certificateRole = (user: string) => ({
+  key_type: "ca",
+  allow_user_certificates: true,
+  allowed_users: user,
+  default_extensions: {},
+  ttl: 1800,
+  max_ttl: 1800,
+});
 
 /** For a key and a login; a certificate's life and options are the role's, not the caller's. */
 function signing(path: string): string {
@@ -162,6 +180,24 @@ function deployerPolicy(settings: VaultSettings): string {
     "# Encrypts the secrets in the stack's state.",
     ...["encrypt", "decrypt"].map((verb) => rule(`${transitMount}/${verb}/${transitKey}`, "update")),
   ].join("\n");
+}
+
+/**
+ * What the program may do in Vault to compare: read policies, roles, and of the service's secrets their versions' numbers. No secret is
+ * read with it, not even the state's, so whoever has it can log in nowhere else.
+ */
+function readerPolicy({ kvMount, servicePath }: VaultSettings): string {
+  const role = (name: string) => `auth/${APPROLE_MOUNT}/role/${name}`;
+  return [
+    ...[SERVICE_AGENT, CERTIFICATE_AGENT].flatMap((name) => [
+      ...[`sys/policies/acl/${name}`, role(name), `${role(name)}/role-id`],
+    ]),
+    ...[`${DATABASE_MOUNT}/config/${SERVICE_AGENT}`, `${DATABASE_MOUNT}/roles/${SERVICE_AGENT}`],
+    `${kvMount}/metadata/${servicePath}/*`,
+    ...["sys/mounts", `sys/mounts/${kvMount}`, "sys/auth"],
+  ]
+    .map((path) => rule(path, "read"))
+    .join("\n");
 }
 
 function passwordOnly(path: string): string {

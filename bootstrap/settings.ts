@@ -40,6 +40,8 @@ const schema = z.strictObject({
     /** The project's number: a path can be taken by another project later, the number cannot. */
     projectId: z.int().positive().optional(),
     defaultBranch: z.string().min(1).default("main"),
+    /** Where GitLab's edition protects environments: the one that deploys are for, AUDIT_STACK. Only its jobs then deploy. */
+    protectedEnvironment: z.string().min(1).optional(),
     /** PEM file with the authority that signed GitLab's certificate, for Vault; default: a public one. */
     caFile: authority.optional(),
     /** PEM keys that sign the ID tokens. Default: asked of GitLab itself, by OIDC discovery. */
@@ -62,7 +64,16 @@ const schema = z.strictObject({
   jwtMount: path.default("jwt"),
   /** Vault as a certificate authority for logins to VM2; null: the pipeline has a key of its own. */
   ssh: z
-    .strictObject({ mount: engine.default("ssh"), role: name.default("vm2"), user: name.default("deploy") })
+    .strictObject({
+      mount: engine.default("ssh"),
+      role: name.default("vm2"),
+      user: name.default("deploy"),
+      /** What the job drift runs on a host instead of whatever it asks for: bootstrap/docker-read.sh, as it is installed there. */
+      readCommand: z
+        .string()
+        .regex(/^\/[A-Za-z0-9_./-]+$/, "must be the absolute path of a program")
+        .default("/usr/local/bin/audit-docker-read"),
+    })
     .nullable()
     .prefault({}),
   /**

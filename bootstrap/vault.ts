@@ -4,13 +4,15 @@
  *
  *   VAULT_ADDR=… VAULT_TOKEN=… node --import tsx bootstrap/vault.ts settings.json [--check]
  *
- * With --check nothing is changed, and the exit code is 3 when something differs. Settings: docs/guide.md.
+ * With --check nothing is changed, and the exit code is 3 when something differs. With GITLAB_TOKEN (scope read_api, role Maintainer)
+ * it then also looks at the settings in GitLab on which the roles rest. Settings: docs/guide.md.
  */
 import { readFileSync } from "node:fs";
 import { applyVaultPlan, SetupError } from "../vault-agent/plan";
 import { vaultRequest } from "../vault-agent/request";
+import { gitlabDifferences } from "./gitlab";
 import { planVault } from "./plan";
-import { parseVaultSettings } from "./settings";
+import { parseVaultSettings, type VaultSettings } from "./settings";
 
 async function main(): Promise<void> {
   const check = process.argv.includes("--check");
@@ -26,10 +28,24 @@ async function main(): Promise<void> {
   } catch (error) {
     throw new SetupError(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }
-  const changes = await applyVaultPlan(vaultRequest, planVault(parseVaultSettings(value, file)), check);
+  const settings = parseVaultSettings(value, file);
+  const changes = await applyVaultPlan(vaultRequest, planVault(settings), check);
   for (const line of changes) console.log(`${check ? "differs: " : ""}${line}`);
   if (changes.length === 0) console.log("nothing to change");
-  if (check && changes.length > 0) process.exitCode = 3;
+  const open = check ? await lookAtGitlab(settings) : [];
+  if (check && changes.length + open.length > 0) process.exitCode = 3;
+}
+
+async function lookAtGitlab(settings: VaultSettings): Promise<string[]> {
+  const token = process.env.GITLAB_TOKEN?.trim();
+  if (token === undefined || token === "") {
+    console.log("GitLab was not looked at: GITLAB_TOKEN is not set (scope read_api, role Maintainer)");
+    return [];
+  }
+  const differences = await gitlabDifferences(settings, token);
+  for (const line of differences) console.log(`differs: GitLab: ${line}`);
+  if (differences.length === 0) console.log("GitLab is as docs/guide.md says");
+  return differences;
 }
 
 main().catch((error: unknown) => {

@@ -6,7 +6,7 @@
  */
 import { rmSync } from "node:fs";
 import { completeSpec, releaseId, type ReloadPort, type SlotRelease } from "../components/release";
-import { makeCopy, publishCopy } from "./lib/copy";
+import { makeCopy, publishCopy, versionsOf } from "./lib/copy";
 import { exec as realExec, ROOT, type Exec } from "./lib/exec";
 import { Failure, reason, required, runJob, type Job } from "./lib/failure";
 import { deployedAs, refuseOlder } from "./lib/order";
@@ -27,7 +27,7 @@ export async function deploy(job: Job, exec: Exec, root = ROOT): Promise<void> {
     : checkImage(required(env, "IMAGE", "the image job hands it on; is there an image for this tag?"));
   // A runner may keep the directory, and a deploy that fails must not hand on what another one wrote.
   if (env.AUDIT_OUTPUTS_FILE !== undefined) rmSync(env.AUDIT_OUTPUTS_FILE, { force: true });
-  await Stack.with(job, "deploy", exec, async (stack) => {
+  await Stack.with(job, exec, async (stack) => {
     const before = await stack.outputs();
     if (given !== undefined) checkRepository(given, [await stack.config("audit:image"), before.image]);
     const wanted = given === undefined ? rollbackTo(before.releases) : await released(stack, given);
@@ -46,11 +46,12 @@ export async function deploy(job: Job, exec: Exec, root = ROOT): Promise<void> {
     say(`dashboard: ${after.dashboardUrl ?? ""}`);
     try {
       const state = await makeCopy(job, exec, await stack.export(), settings, root);
-      const bytes = await publishCopy(job, stack.credentials, { state, deploy: made });
-      say(`published a copy of the state without its secrets, for previews (${Math.ceil(bytes / 1024)} KiB)`);
+      const versions = await versionsOf(state, stack.credentials);
+      const bytes = await publishCopy(job, stack.credentials, { state, deploy: made, versions });
+      say(`published a copy of the state without its secrets, for previews and drift (${Math.ceil(bytes / 1024)} KiB)`);
     } catch (error) {
       // The release is in service: a red job would say otherwise, and keep the smoke test from it.
-      say(`warning: previews go on with the copy of an earlier deploy: ${reason(error)}`);
+      say(`warning: previews and drift go on with the copy of an earlier deploy: ${reason(error)}`);
     }
   });
 }

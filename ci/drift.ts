@@ -1,35 +1,89 @@
-/** Schedule: compares what is there with what the program wants; red, with the differences, when somebody changed it by hand. */
+/**
+ * Schedule: compares what is there with what the program wants; red, with the differences, when somebody changed it by hand.
+ *
+ * It changes nothing and has no login that could: it runs on the copy of the state that the last deploy published (lib/copy.ts), with
+ * logins that only read. Of secrets it compares the versions; it may read none (docs/decisions/0136).
+ */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { ReleaseState } from "../components/release";
+import { CopiedStack, publishedCopy, secretsIn, versionsOf, type Published } from "./lib/copy";
+import { demand, obtainCredentials, type Credentials } from "./lib/credentials";
 import { exec as realExec, ROOT, type Exec } from "./lib/exec";
 import { Failure, runJob, type Job } from "./lib/failure";
+import { asDatabaseUser, outputOf } from "./lib/placeholders";
 import { settingsOf } from "./lib/rollback";
 import { mask } from "./lib/secrets";
-import { configFlags, failed, Stack } from "./lib/stack";
+import { openSsh } from "./lib/ssh";
+import { failed, grafanaHeaders, stackName, vaultLogin } from "./lib/stack";
 import { summary } from "./preview";
 
 export async function drift(job: Job, exec: Exec, root = ROOT): Promise<void> {
-  await Stack.with(job, "drift", exec, async (stack) => {
-    const { releases } = await stack.outputs();
+  const credentials = await obtainCredentials(job, "drift");
+  const { vault, values } = credentials;
+  try {
+    demand(credentials, "PGPASSWORD", "GRAFANA_AUTH");
+    const copy = await publishedCopy(job, credentials);
+    const releases = copy && (outputOf(copy.state, "releases") as unknown as ReleaseState | undefined);
     const serving = releases?.slots[releases.active];
-    if (serving === undefined)
-      throw new Failure(`stack ${stack.name} was never deployed, so there is nothing to compare`);
-    const args = [
-      ...["preview", "--refresh", "--diff", "--expect-no-changes", "--suppress-progress"],
-      ...configFlags(settingsOf(serving)),
-    ];
-    const result = await stack.run(args);
-    mkdirSync(join(root, "build"), { recursive: true });
-    writeFileSync(join(root, "build/drift.txt"), `${mask(result.all).trim()}\n`);
-    if (result.code === 0) {
-      job.say("no drift");
-      return;
+    if (copy === undefined || serving === undefined) {
+      throw new Failure(
+        `no deploy of stack ${stackName(job)} has published a copy of its state yet, so there is nothing to compare`,
+      );
     }
-    if (!/no changes were expected/i.test(result.all)) throw failed("compare", result.all);
-    throw new Failure(
-      `the installation differs from the program (${summary(result.all)}); see above or build/drift.txt, then deploy again or change the program`,
+    const ssh = await openSsh(job, credentials, exec, "read");
+    const logins = {
+      ...ssh.env,
+      ...vaultLogin(vault),
+      PGPASSWORD: values.PGPASSWORD ?? "",
+      GRAFANA_HTTP_HEADERS: grafanaHeaders(values.GRAFANA_AUTH),
+    };
+    const compare = async (stack: CopiedStack) => {
+      const user = stack.setting("audit:databaseDriftUser");
+      if (user === undefined) {
+        throw new Failure(
+          `audit:databaseDriftUser is not set in Pulumi.${stack.name}.yaml; make a role without any right, as docs/guide.md, step 3, says, and deploy`,
+        );
+      }
+      await stack.load(asDatabaseUser(copy.state, user));
+      const options = [
+        ...["--refresh", "--diff", "--expect-no-changes", "--config", `audit:databaseAdminUser=${user}`],
+        // To refresh one is to read it.
+        ...secretsIn(copy.state).flatMap(({ urn }) => ["--exclude", urn]),
+      ];
+      return stack.preview(options, settingsOf(serving), job.say);
+    };
+    try {
+      const result = await CopiedStack.with(job, exec, compare, root, logins);
+      const written = await rewritten(copy, credentials);
+      for (const line of written) job.say(line);
+      mkdirSync(join(root, "build"), { recursive: true });
+      writeFileSync(join(root, "build/drift.txt"), `${[mask(result.all).trim(), ...written].join("\n")}\n`);
+      if (result.code !== 0 && !/no changes were expected/i.test(result.all)) throw failed("compare", result.all);
+      const differences = [...(result.code === 0 ? [] : [summary(result.all)]), ...written];
+      if (differences.length === 0) {
+        job.say(`no drift since "${copy.deploy}"`);
+        return;
+      }
+      throw new Failure(
+        `the installation differs from what "${copy.deploy}" left (${differences.join(" ")}); see above or build/drift.txt, then deploy again or change the program`,
+      );
+    } finally {
+      await ssh.close();
+    }
+  } finally {
+    await vault.close();
+  }
+}
+
+/** One sentence for each secret that has been written since. */
+async function rewritten({ state, versions }: Published, credentials: Credentials): Promise<string[]> {
+  const present = await versionsOf(state, credentials);
+  return Object.entries(versions)
+    .filter(([secret, version]) => present[secret] !== version)
+    .map(
+      ([secret, version]) => `Vault's ${secret} is at version ${present[secret] ?? 0}, and the deploy left ${version}.`,
     );
-  });
 }
 
 if (require.main === module) runJob((job) => drift(job, realExec));

@@ -35,7 +35,7 @@ const HIDDEN = [
 export async function smoke(job: Job, exec: Exec): Promise<void> {
   const service = required(job.env, "SERVICE_URL", "deploy.env of the deploy job sets it").replace(/\/+$/, "");
   const release = required(job.env, "RELEASE", "deploy.env of the deploy job sets it");
-  await Stack.with(job, "deploy", exec, async (stack) => {
+  await Stack.with(job, exec, async (stack) => {
     const { vault } = stack.credentials;
     const setting = async (key: string, or: string): Promise<string> => (await stack.config(`audit:${key}`)) ?? or;
     const mount = await setting("vaultMount", "secret");

@@ -25,6 +25,8 @@ export interface DatabaseArgs {
    * service has a login of this component.
    */
   loginsBy?: { name: string; vault: LoginIssuer };
+  /** Existing role that may connect as well, and has no other right here: it reads what PostgreSQL tells of rights. Default: none. */
+  observer?: string;
 }
 
 /** How to connect, in the shape of the service's configuration file. */
@@ -128,6 +130,14 @@ export class Database extends pulumi.ComponentResource {
       { database: database.name, objectType: "database", role: runtime.name, privileges: ["CONNECT"] },
       { ...inherited, dependsOn: [nobodyElse] },
     );
+    const lastGrant =
+      args.observer === undefined
+        ? connect
+        : new postgresql.Grant(
+            `${name}-observer`,
+            { database: database.name, objectType: "database", role: args.observer, privileges: ["CONNECT"] },
+            { ...inherited, dependsOn: [connect] },
+          );
 
     const connectionAs = (user?: postgresql.Role, secret?: pulumi.Output<string>) =>
       pulumi.secret(
@@ -149,7 +159,7 @@ export class Database extends pulumi.ComponentResource {
       new DatabaseCredentials(
         args.loginsBy.name,
         {
-          database: { name: args.database, ready: connect, runtimeRole: runtime.name },
+          database: { name: args.database, ready: lastGrant, runtimeRole: runtime.name },
           server: args.server,
           postgres: args.provider,
           vault: args.loginsBy.vault,

@@ -86,6 +86,7 @@ function databaseArguments(values: Values) {
       database: values.databaseName,
       protect: values.protectData,
       passwordVersion: values.databasePasswordVersion,
+      observer: values.databaseDriftUser,
     } satisfies Partial<DatabaseArgs>),
     /** PostgreSQL as this program reaches it. */
     admin: {

@@ -27,6 +27,9 @@ export const database = {
   databaseAdminUser: roleName
     .default("deployer")
     .describe("Role with CREATEROLE and CREATEDB that creates the database; its password comes from PGPASSWORD."),
+  databaseDriftUser: optional(roleName).describe(
+    "Role without any right with which the job drift compares the database's roles and rights; it must exist, and may connect to the database. Empty = the job cannot run.",
+  ),
   databaseLimit: wholeNumber(0, 1_000_000)
     .default(0)
     .describe(
@@ -53,8 +56,18 @@ export const credentials = alternatives(database, "databaseCredentials", "by", {
 
 /** What of these settings does not go together, one sentence each. */
 export function databaseContradictions(settings: GroupOf<typeof database>): string[] {
-  if (!rolesOf(settings.databaseName).includes(settings.databaseAdminUser)) return [];
+  const own = rolesOf(settings.databaseName);
+  const { databaseAdminUser, databaseDriftUser } = settings;
   return [
-    `${NAMESPACE}:databaseAdminUser must not be a role that the program makes for ${NAMESPACE}:databaseName; create another with CREATEROLE and CREATEDB`,
+    ...(own.includes(databaseAdminUser)
+      ? [
+          `${NAMESPACE}:databaseAdminUser must not be a role that the program makes for ${NAMESPACE}:databaseName; create another with CREATEROLE and CREATEDB`,
+        ]
+      : []),
+    ...(databaseDriftUser !== undefined && own.includes(databaseDriftUser)
+      ? [
+          `${NAMESPACE}:databaseDriftUser must not be a role that the program makes for ${NAMESPACE}:databaseName; create another without any right`,
+        ]
+      : []),
   ];
 }

@@ -7,7 +7,7 @@ import { parse, stringify } from "yaml";
 import { placeOf, type Credentials } from "./credentials";
 import { ROOT, type Exec, type ExecResult } from "./exec";
 import { Failure, type Job } from "./failure";
-import { adopted, changesOf, withoutSecrets, type Plan, type State } from "./placeholders";
+import { adopted, changesOf, withoutSecrets, type Plan, type Resource, type State } from "./placeholders";
 import type { ReleaseSettings } from "./rollback";
 import { configFlags, failed, stackName } from "./stack";
 
@@ -28,11 +28,13 @@ export interface Published {
   readonly state: State;
   /** Record of the deploy after which it was made. */
   readonly deploy: string;
+  /** Which version each secret of the service in Vault had then, by mount and path. */
+  readonly versions: Readonly<Record<string, number>>;
 }
 
 /**
  * A stack of its own in a directory that goes with the job: its state has placeholders for secrets, its backend is that directory,
- * its passphrase is made up, and it has no login to anything. Anybody's program may be previewed on it.
+ * its passphrase is made up, and it has no login to anything but what it is given. Without one, anybody's program may be previewed on it.
  */
 export class CopiedStack {
   readonly name: string;
@@ -45,6 +47,7 @@ export class CopiedStack {
     private readonly exec: Exec,
     private readonly root: string,
     private readonly dir: string,
+    logins: Readonly<Record<string, string>>,
   ) {
     this.name = stackName(job);
     this.#project = join(dir, "project");
@@ -52,16 +55,24 @@ export class CopiedStack {
     this.#env = {
       ...Object.fromEntries(Object.entries(job.env).filter(([key]) => PASSED.test(key))),
       ...NO_LOGINS,
+      ...logins,
       PULUMI_BACKEND_URL: `file://${join(dir, "state")}`,
       PULUMI_CONFIG_PASSPHRASE: randomBytes(16).toString("hex"),
       PULUMI_SKIP_UPDATE_CHECK: "true",
     };
   }
 
-  static async with<T>(job: Job, exec: Exec, work: (stack: CopiedStack) => Promise<T>, root = ROOT): Promise<T> {
+  /** @param logins variables over {@link NO_LOGINS} and {@link PASSED} */
+  static async with<T>(
+    job: Job,
+    exec: Exec,
+    work: (stack: CopiedStack) => Promise<T>,
+    root = ROOT,
+    logins: Readonly<Record<string, string>> = {},
+  ): Promise<T> {
     const dir = mkdtempSync(join(tmpdir(), "preview-"));
     try {
-      const stack = new CopiedStack(job, exec, root, dir);
+      const stack = new CopiedStack(job, exec, root, dir, logins);
       await stack.#make();
       return await work(stack);
     } finally {
@@ -76,6 +87,13 @@ export class CopiedStack {
     const own = join(this.root, `Pulumi.${this.name}.yaml`);
     writeFileSync(this.#settings, settingsWithoutSecrets(existsSync(own) ? readFileSync(own, "utf8") : ""));
     await this.#must("make the preview's stack", ["stack", "init", this.name, "--secrets-provider", "passphrase", "--no-select"]); // prettier-ignore
+  }
+
+  /** What the stack's file says; undefined when it does not. */
+  setting(key: string): string | undefined {
+    const { config = {} } = parse(readFileSync(this.#settings, "utf8")) as { config?: Record<string, unknown> };
+    const value = config[key];
+    return typeof value === "string" && value !== "" ? value : undefined;
   }
 
   async load({ version, deployment }: State): Promise<void> {
@@ -165,11 +183,29 @@ export function makeCopy(job: Job, exec: Exec, state: State, settings: ReleaseSe
 /** Where in Vault the copy is: every preview may read it, only a deploy may write it. */
 const copyPath = (job: Job): { mount: string; path: string } => placeOf(job.env, `state-copy/${stackName(job)}`);
 
+/** The stack's secrets in Vault, which are neither in the copy nor for everybody to read who compares it. */
+export const secretsIn = (state: State): Resource[] =>
+  (state.deployment.resources ?? []).filter(({ type }) => type === "vault:kv/secretV2:SecretV2");
+
+/** The newest version of each of them, by mount and path; 0 for one that is gone. */
+export async function versionsOf(state: State, { vault }: Credentials): Promise<Record<string, number>> {
+  const asked = secretsIn(state).map(async ({ outputs = {} }) => {
+    const { mount, name } = outputs as { mount?: string; name?: string };
+    const found = (await vault.read(`${mount}/metadata/${name}`)) as { current_version?: number } | undefined;
+    return [`${mount}/${name}`, found?.current_version ?? 0] as const;
+  });
+  return Object.fromEntries(await Promise.all(asked));
+}
+
 /** Size in bytes as it is stored. Vault's limit of a secret is about a megabyte, so it is compressed. */
-export async function publishCopy(job: Job, { vault }: Credentials, { state, deploy }: Published): Promise<number> {
+export async function publishCopy(
+  job: Job,
+  { vault }: Credentials,
+  { state, deploy, versions }: Published,
+): Promise<number> {
   const { mount, path } = copyPath(job);
   const packed = gzipSync(JSON.stringify(state), { level: 9 }).toString("base64");
-  await vault.write(`${mount}/data/${path}`, { data: { state: packed, deploy } });
+  await vault.write(`${mount}/data/${path}`, { data: { state: packed, deploy, versions } });
   return packed.length;
 }
 
@@ -180,7 +216,8 @@ export async function publishedCopy(job: Job, { vault }: Credentials): Promise<P
   if (found === undefined) return undefined;
   try {
     const text = gunzipSync(Buffer.from(String(found.state), "base64")).toString();
-    return { state: JSON.parse(text) as State, deploy: String(found.deploy) };
+    const versions = (found.versions ?? {}) as Published["versions"];
+    return { state: JSON.parse(text) as State, deploy: String(found.deploy), versions };
   } catch {
     throw new Failure(
       `the copy of the state in Vault's ${mount}/${path} cannot be read; the next deploy writes it anew`,

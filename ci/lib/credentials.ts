@@ -35,6 +35,17 @@ const OPEN = new Set<string>([
 ]);
 /** What no job of an unreviewed branch has a use for. */
 export const PRIVATE = ["PULUMI_BACKEND_URL", "PGPASSWORD", "GRAFANA_AUTH", "AUDIT_REGISTRY_PASSWORD", "AUDIT_PROMETHEUS_PASSWORD", "AUDIT_PROMETHEUS_TOKEN", "SSH_PRIVATE_KEY"] as const; // prettier-ignore
+/** What a secret may hold at the most, where that is less than everything. */
+const ENOUGH: Partial<Record<Purpose, { names: readonly string[]; why: string }>> = {
+  preview: {
+    names: ["GITLAB_TOKEN"],
+    why: "whoever can push a branch can read it, and a preview needs no login",
+  },
+  drift: {
+    names: ["PGPASSWORD", "GRAFANA_AUTH", "SSH_PRIVATE_KEY", "SSH_KNOWN_HOSTS"],
+    why: "this job compares and changes nothing, so it needs no login that could",
+  },
+};
 /** Those of several lines. */
 const LINES = new Set<string>(["SSH_PRIVATE_KEY", "SSH_KNOWN_HOSTS"]);
 
@@ -62,11 +73,11 @@ export async function obtainCredentials(job: Job, purpose: Purpose): Promise<Cre
   try {
     const stored = (await vault.readSecret(mount, path)) ?? {};
     const unknown = Object.keys(stored).filter((name) => !(NAMES as readonly string[]).includes(name));
-    // Anybody who can push a branch can read it.
-    const tooMuch = Object.keys(stored).filter((name) => purpose === "preview" && name !== "GITLAB_TOKEN");
-    if (tooMuch.length > 0) {
+    const enough = ENOUGH[purpose];
+    const tooMuch = enough === undefined ? [] : Object.keys(stored).filter((name) => !enough.names.includes(name));
+    if (enough !== undefined && tooMuch.length > 0) {
       throw new Failure(
-        `Vault's ${where} has ${tooMuch.join(", ")}; whoever can push a branch can read it, and a preview needs no login: leave nothing but GITLAB_TOKEN there`,
+        `Vault's ${where} has ${tooMuch.join(", ")}; ${enough.why}: leave nothing but ${enough.names.join(", ")} there`,
       );
     }
     if (unknown.length > 0) {

@@ -138,6 +138,17 @@ function plaintextOf(value: Value): string {
 
 const ordered = (text: string): string => canonicalJson(JSON.parse(text) as Value);
 
+/** The state as if the program had always been this user in PostgreSQL: otherwise that is a change of its provider. */
+export function asDatabaseUser(state: State, user: string): State {
+  const named = (values: Inputs | undefined) => values && { ...values, username: user };
+  const resources = (state.deployment.resources ?? []).map((resource) =>
+    resource.type === "pulumi:providers:postgresql"
+      ? { ...resource, inputs: named(resource.inputs), outputs: named(resource.outputs) }
+      : resource,
+  );
+  return { ...state, deployment: { ...state.deployment, resources } };
+}
+
 /** What a preview would change, as `name: steps`; empty when nothing. */
 export function changesOf(plan: Plan): string[] {
   return Object.entries(plan.resourcePlans ?? {})

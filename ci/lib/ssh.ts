@@ -19,10 +19,18 @@ export interface SshSession {
  * `ssh` of that name, first in PATH, which knows key, hosts and one shared connection; nothing of it outlives the job.
  *
  * Variables: VAULT_SSH_ROLE, VAULT_SSH_PATH (default `ssh`), VAULT_SSH_PRINCIPAL (default `deploy`).
+ *
+ * @param may `read`: by the role `<VAULT_SSH_ROLE>-read`, whose certificates run bootstrap/docker-read.sh and nothing else
  */
-export async function openSsh(job: Job, { vault, values }: Credentials, exec: Exec): Promise<SshSession> {
+export async function openSsh(
+  job: Job,
+  { vault, values }: Credentials,
+  exec: Exec,
+  may: "read" | "write" = "write",
+): Promise<SshSession> {
   const { env } = job;
-  const role = optional(env, "VAULT_SSH_ROLE");
+  const given = optional(env, "VAULT_SSH_ROLE");
+  const role = given !== undefined && may === "read" ? `${given}-read` : given;
   const principal = optional(env, "VAULT_SSH_PRINCIPAL") ?? "deploy";
   // Short: the path of a control socket has at most 108 characters.
   const dir = mkdtempSync(join(tmpdir(), "ssh-"));

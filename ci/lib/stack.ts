@@ -11,6 +11,7 @@ import type { State } from "./placeholders";
 import type { ReleaseSettings } from "./rollback";
 import { conceal } from "./secrets";
 import { openSsh, type SshSession } from "./ssh";
+import type { VaultSession } from "./vault";
 
 /** What the program leaves behind; see index.ts. */
 export interface StackOutputs {
@@ -65,9 +66,8 @@ export class Stack {
       AUDIT_PROMETHEUS_USERNAME: values.AUDIT_PROMETHEUS_USERNAME,
       AUDIT_PROMETHEUS_PASSWORD: values.AUDIT_PROMETHEUS_PASSWORD,
       AUDIT_PROMETHEUS_TOKEN: values.AUDIT_PROMETHEUS_TOKEN,
-      VAULT_ADDR: vault.address,
+      ...vaultLogin(vault),
       VAULT_NAMESPACE: optional(job.env, "VAULT_NAMESPACE"),
-      VAULT_TOKEN: vault.token,
       VAULT_SERVER_URL: vault.address,
       VAULT_SERVER_TOKEN: vault.token,
       // What the program has no use for, its plugins and scripts shall not have either.
@@ -84,13 +84,8 @@ export class Stack {
   }
 
   /** Logs in, does the work, and logs out again, whatever happened. */
-  static async with(
-    job: Job,
-    purpose: "deploy" | "drift",
-    exec: Exec,
-    work: (stack: Stack) => Promise<void>,
-  ): Promise<void> {
-    const credentials = await obtainCredentials(job, purpose);
+  static async with(job: Job, exec: Exec, work: (stack: Stack) => Promise<void>): Promise<void> {
+    const credentials = await obtainCredentials(job, "deploy");
     let stack: Stack;
     try {
       demand(credentials, "PULUMI_BACKEND_URL", "PGPASSWORD", "GRAFANA_AUTH");
@@ -191,8 +186,11 @@ export class Stack {
   }
 }
 
+/** As the vault CLI and the plugin find it. */
+export const vaultLogin = ({ address, token }: VaultSession) => ({ VAULT_ADDR: address, VAULT_TOKEN: token });
+
 /** The login of GRAFANA_AUTH, a token or `user:password`, as the header that the plugin sends. */
-function grafanaHeaders(auth = ""): string {
+export function grafanaHeaders(auth = ""): string {
   const basic = Buffer.from(auth).toString("base64");
   conceal(basic);
   return JSON.stringify({ Authorization: auth.includes(":") ? `Basic ${basic}` : `Bearer ${auth}` });

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { join } from "node:path";
 import { stringify } from "yaml";
+import { driftRole } from "./platform/postgres.js";
 import { prometheusVolumes } from "./platform/prometheus.js";
 import { registryUsers } from "./platform/registry.js";
 import { vm2Host } from "./platform/vm2.js";
@@ -39,6 +40,7 @@ export function machineSettings(
     "audit:registryUsername": registryUsers.puller,
     "audit:databaseAdminHost": "127.0.0.1",
     "audit:databaseAdminPort": settings.ports.postgres,
+    "audit:databaseDriftUser": driftRole,
     // Its certificate is by an authority of the sandbox's own, as in many a company.
     "audit:caFile": authorityPath,
     // `make down DATA=delete` and the tests must be able to remove everything.

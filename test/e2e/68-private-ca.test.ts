@@ -124,6 +124,6 @@ describe("scenario: every server has a certificate by a company's own authority"
         { args: ["--check"], env: { VAULT_ADDR: front.url("vault"), ...env } },
       );
     assert.match((await check({})).output, /no known authority has signed its certificate: name yours in audit:caFile/);
-    assert.equal((await check({ NODE_EXTRA_CA_CERTS: front.authority })).output, "nothing to change\n");
+    assert.match((await check({ NODE_EXTRA_CA_CERTS: front.authority })).output, /^nothing to change$/m);
   });
 });

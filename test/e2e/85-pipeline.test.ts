@@ -20,6 +20,7 @@ import {
   changingNothing,
   containersOf,
   emptyDatabase,
+  onPostgres,
   green,
   serving,
   showsNoSecret,
@@ -27,7 +28,7 @@ import {
   type Slots,
 } from "./support/pipeline-checks";
 import { times } from "../support/depth";
-import { attached, until } from "./support/sandbox";
+import { attached, root, until } from "./support/sandbox";
 
 interface Copy {
   data?: { data?: { state?: string } };
@@ -203,12 +204,25 @@ describe("journey: the pipeline, run by gitlab-ci-local with its real scripts", 
       "deploy",
     ));
 
-  it("schedule: finds no drift, and the drift that somebody made", async () => {
-    assert.match(green(await pipelines.run(schedule("drift"))).log, /no drift/);
+  it("schedule: finds no drift, and the drift that somebody made, with logins that only read", async () => {
+    assert.match(
+      green(await pipelines.run(schedule("drift"))).log,
+      /no drift since "rollback from v1\.0\.\d+ by alice: /,
+    );
+    const { rootToken } = JSON.parse(readFileSync(join(root, ".sandbox/vault.json"), "utf8")) as { rootToken: string };
     await sandbox().docker("rm", "--force", "audit-edge-exporter");
+    await onPostgres("ALTER ROLE audit_runtime CREATEDB");
+    const tokens = "secret/data/audit-svc/sandbox-tokens";
+    const present = await sandbox().vault<{ data: { data: object } }>("GET", tokens, undefined, rootToken);
+    await sandbox().vault("POST", tokens, { data: present?.data.data }, rootToken);
     const result = await pipelines.run(schedule("drift"));
     assert.notEqual(result.code, 0, result.log);
-    assert.match(result.errors.join(), /the installation differs from the program \(Would change: /);
+    assert.match(
+      result.errors.join(),
+      /the installation differs from what "rollback from \S+ by alice: .*" left \(Would change: .*Vault's secret\/audit-svc\/sandbox-tokens is at version \d+, and the deploy left \d+\./,
+    );
+    assert.match(result.log, /audit-edge-exporter/);
+    assert.match(result.log, /audit-runtime/);
     await sandbox().mustPulumi("up", "--refresh", "--yes", "--skip-preview");
   });
 

@@ -24,7 +24,11 @@ if (times(0, 1) > 0)
     const at = { postgres: `${subnet}.40`, vault: `${subnet}.41` };
     const vaultAddress = `http://${at.vault}:8200`;
     const rootToken = "root-token-of-the-guide";
-    const passwords = { deployer: "password-of-deployer-1", pulumi: "password-of-pulumi-1" };
+    const passwords = {
+      deployer: "password-of-deployer-1",
+      drift: "password-of-drift-1",
+      pulumi: "password-of-pulumi-1",
+    };
     const backend = `postgres://pulumi:${passwords.pulumi}@${at.postgres}/pulumi?sslmode=disable`;
     const imageName = `guide-${Date.now()}`;
     const onHere = { ...process.env, DOCKER_HOST: undefined };
@@ -114,6 +118,7 @@ if (times(0, 1) > 0)
       assert.deepEqual([sql?.language, more], ["sql", []]);
       const text = filledIn(sql?.text ?? "", {
         "CREATEDB PASSWORD '…'": `CREATEDB PASSWORD '${passwords.deployer}'`,
+        "CREATE ROLE drift LOGIN PASSWORD '…'": `CREATE ROLE drift LOGIN PASSWORD '${passwords.drift}'`,
         "CREATE ROLE pulumi LOGIN PASSWORD '…'": `CREATE ROLE pulumi LOGIN PASSWORD '${passwords.pulumi}'`,
       });
       const psql = [
@@ -163,7 +168,7 @@ if (times(0, 1) > 0)
       const deploy = { ...deployLogins(), SSH_KNOWN_HOSTS: hosts };
       const purposes = {
         deploy,
-        drift: deploy,
+        drift: { PGPASSWORD: passwords.drift, GRAFANA_AUTH: deploy.GRAFANA_AUTH, SSH_KNOWN_HOSTS: hosts },
         preview: { ...deployLogins(), PGPASSWORD: "any", GRAFANA_AUTH: "any:any" },
         publish: {
           HARBOR_HOST: pipelines.harbor,
@@ -187,6 +192,8 @@ if (times(0, 1) > 0)
       const commands = filledIn(login?.text ?? "", {
         "ssh-rsa AAAA… (from above)": authority,
         // There is no systemd in the sandbox's VM2.
+        // The sandbox's VM2 has it already.
+        "install -m 755 docker-read.sh /usr/local/bin/audit-docker-read": "test -x /usr/local/bin/audit-docker-read",
         "systemctl reload ssh": "kill -HUP $(pgrep -o -x sshd)",
       });
       await onVm2(commands);
@@ -212,6 +219,7 @@ if (times(0, 1) > 0)
         hostCidr: `${vm2}/32`,
         databaseHost: at.postgres,
         databaseAdminUser: "deployer",
+        databaseDriftUser: "drift",
         vaultAddress,
         applications: ["billing", "crm"],
         serviceUrl: `http://${vm2}`,

@@ -18,6 +18,8 @@ describe("names in the configuration", () => {
       { "audit:databaseAdminUser": "audit_owner" },
       /^audit:databaseAdminUser must not be a role that the program makes/,
     ],
+    [{ "audit:databaseDriftUser": "audit_app" }, /^audit:databaseDriftUser must not be a role that the program makes/],
+    [{ "audit:databaseDriftUser": "pg_read_all_data" }, /^audit:databaseDriftUser must not begin with pg_/],
     [{ "audit:databaseAdminUser": "de\nployer" }, /^audit:databaseAdminUser must be the name of a role/],
     ...["sys", "auth", "identity", "cubbyhole", "sys/x", "auth/approle"].map(
       (name): [Record<string, string>, RegExp] => [

@@ -9,9 +9,11 @@ export const postgresVolume = `${sandboxName}-postgres`;
 export const stateDatabase = "pulumi_state";
 /** The role that the program logs in as: it makes roles and databases and is no superuser. */
 export const deployerRole = "deployer";
+/** The role that the pipeline's job `drift` logs in as: it has no right but to connect. */
+export const driftRole = "drift";
 
 /**
- * PostgreSQL with the two roles that the outside needs: `deployer` for the program, `pulumi_state` for the state.
+ * PostgreSQL with the roles that the outside needs: `deployer` for the program, `drift` for comparing, `pulumi_state` for the state.
  * @returns true when there was nothing to do.
  */
 export async function ensurePostgres(context: Context, image: string): Promise<boolean> {
@@ -41,16 +43,18 @@ export async function ensurePostgres(context: Context, image: string): Promise<b
 async function ensureRoles(context: Context): Promise<boolean> {
   const client = await connectAsAdmin(context);
   try {
-    const { rows } = await client.query<{ deployer: boolean; owner: boolean; database: boolean }>(
+    const { rows } = await client.query<{ deployer: boolean; drift: boolean; owner: boolean; database: boolean }>(
       `SELECT EXISTS (SELECT FROM pg_roles r JOIN pg_db_role_setting s ON s.setrole = r.oid WHERE rolname = $1) AS deployer,
               EXISTS (SELECT FROM pg_roles WHERE rolname = $2) AS owner,
-              EXISTS (SELECT FROM pg_database WHERE datname = $2) AS database`,
-      [deployerRole, stateDatabase],
+              EXISTS (SELECT FROM pg_database WHERE datname = $2) AS database,
+              EXISTS (SELECT FROM pg_roles WHERE rolname = $3) AS drift`,
+      [deployerRole, stateDatabase, driftRole],
     );
     const found = rows[0];
-    if (found?.deployer && found.owner && found.database) return true;
+    if (found?.deployer && found.drift && found.owner && found.database) return true;
     // Each statement by itself can be repeated, so an interrupted first run is picked up here.
     await ensureRole(client, deployerRole, "CREATEROLE CREATEDB", context.state.secret("deployer"));
+    await ensureRole(client, driftRole, "", context.state.secret("drift"));
     await ensureRole(client, stateDatabase, "", context.state.secret("pulumi_state"));
     if (!found?.database) await client.query(`CREATE DATABASE ${stateDatabase} OWNER ${stateDatabase}`);
     await client.query(`REVOKE ALL ON DATABASE ${stateDatabase} FROM PUBLIC`);

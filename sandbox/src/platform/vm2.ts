@@ -34,6 +34,11 @@ export async function ensureVm2(context: Context, image: string): Promise<boolea
       { path: "/etc/vm2/ssh/ssh_host_ed25519_key", content: keys.host.privateKey, mode: 0o600 },
       { path: "/etc/vm2/ssh/ssh_host_ed25519_key.pub", content: keys.host.publicKey },
       { path: "/etc/docker/daemon.json", content: daemonConfiguration(settings) },
+      {
+        path: "/usr/local/bin/audit-docker-read",
+        content: readFileSync(join(settings.root, "bootstrap/docker-read.sh"), "utf8"),
+        mode: 0o755,
+      },
     ],
     volumes: { [vm2Volume]: "/var/lib/docker" },
     ports: { 22: settings.ports.ssh, 80: settings.ports.edge, 443: settings.ports.edgeTls },

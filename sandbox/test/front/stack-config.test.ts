@@ -84,6 +84,7 @@ describe("the stack's generated settings", () => {
     assert.equal(machine["audit:hostCidr"], "10.9.8.20/32");
     assert.equal(machine["audit:databaseAdminPort"], 28032);
     assert.deepEqual(machine["audit:edgeMetricsAllow"], ["10.9.8.13"]);
+    assert.equal(machine["audit:databaseDriftUser"], "drift");
     assert.equal(machine["audit:caFile"], "/state/ca.pem");
     assert.equal(machine["audit:databaseSslMode"], undefined, "the default, verify-full, is what is tried");
   });

@@ -49,18 +49,20 @@ export function showsNoSecret(sandbox: Sandbox, logs: readonly string[]): void {
   assert.doesNotMatch(text, /hvs\.[A-Za-z0-9_-]{20,}|eyJ[A-Za-z0-9_-]{20,}\.eyJ|BEGIN OPENSSH PRIVATE KEY/);
 }
 
+/** SQL as PostgreSQL's superuser. */
+export async function onPostgres(text: string): Promise<void> {
+  const psql = ["exec", "-i", platform("postgres"), "psql", "-XqU", "postgres", "-v", "ON_ERROR_STOP=1"];
+  const { code, output } = await run(["docker", ...psql], { ...process.env, DOCKER_HOST: undefined }, text);
+  assert.equal(code, 0, output);
+}
+
 /** A throw-away database of its own, as the service of the job `migrations` is one, and the job's variables for it. */
 export async function emptyDatabase(
   sandbox: Sandbox,
 ): Promise<{ variables: Record<string, string>; remove: () => Promise<void> }> {
   const name = `migrations_${randomBytes(4).toString("hex")}`;
   const password = randomBytes(12).toString("hex");
-  const sql = async (text: string): Promise<void> => {
-    const psql = ["exec", "-i", platform("postgres"), "psql", "-XqU", "postgres", "-v", "ON_ERROR_STOP=1"];
-    const { code, output } = await run(["docker", ...psql], { ...process.env, DOCKER_HOST: undefined }, text);
-    assert.equal(code, 0, output);
-  };
-  await sql(`CREATE ROLE ${name} LOGIN PASSWORD '${password}';\nCREATE DATABASE ${name} OWNER ${name};\n`);
+  await onPostgres(`CREATE ROLE ${name} LOGIN PASSWORD '${password}';\nCREATE DATABASE ${name} OWNER ${name};\n`);
   return {
     variables: {
       PGHOST: sandbox.get("PGHOST"),
@@ -69,7 +71,7 @@ export async function emptyDatabase(
       PGUSER: name,
       PGPASSWORD: password,
     },
-    remove: () => sql(`DROP DATABASE ${name} WITH (FORCE);\nDROP ROLE ${name};\n`),
+    remove: () => onPostgres(`DROP DATABASE ${name} WITH (FORCE);\nDROP ROLE ${name};\n`),
   };
 }
 

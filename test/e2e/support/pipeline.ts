@@ -243,6 +243,11 @@ export async function setUpLogins(sandbox: Sandbox, harbor: string): Promise<voi
     GRAFANA_AUTH: sandbox.get("GRAFANA_AUTH"),
     SSH_KNOWN_HOSTS: state("ssh/known_hosts"),
   };
+  const drift = {
+    PGPASSWORD: secrets.drift,
+    GRAFANA_AUTH: deploy.GRAFANA_AUTH,
+    SSH_KNOWN_HOSTS: deploy.SSH_KNOWN_HOSTS,
+  };
   const publish = {
     // Without its port, as GitLab's integration gives it.
     HARBOR_HOST: harbor.replace(/:\d+$/, ""),
@@ -253,7 +258,7 @@ export async function setUpLogins(sandbox: Sandbox, harbor: string): Promise<voi
   };
   const preview = { GITLAB_TOKEN: "glpat-of-the-sandbox" };
   const { rootToken } = JSON.parse(state("vault.json")) as { rootToken: string };
-  for (const [purpose, data] of Object.entries({ deploy, drift: deploy, publish, preview }))
+  for (const [purpose, data] of Object.entries({ deploy, drift, publish, preview }))
     await sandbox.vault("POST", `secret/data/ci/audit/${purpose}`, { data }, rootToken);
   const ca = await sandbox.vault<{ data: { public_key: string } }>("GET", "ssh/config/ca", undefined, rootToken);
   await onVm2(

@@ -65,6 +65,45 @@ describe("Vault's set-up for the program and its pipeline", () => {
     });
   });
 
+  it("lets drift change nothing, and read no secret but its own", () => {
+    const { kept, policies } = planVault(settings());
+    const role = kept.find((one) => one.path.endsWith("/audit-ci-drift"))?.body.token_policies as string[];
+    assert.deepEqual(role, ["audit-ci-drift", "audit-ci-ssh-read", "audit-reader"]);
+    const rules = role.flatMap((name) => [
+      ...(policies[name] ?? "").matchAll(/path "([^"]+)" \{\n {2}capabilities = \[([^\]]*)\]/g),
+    ]);
+    const mayWrite = rules.filter(([, , capabilities]) => capabilities !== '"read"').map(([, path]) => path);
+    assert.deepEqual(mayWrite, ["ssh/sign/vm2-read"]);
+    const data = rules.map(([, path = ""]) => path).filter((path) => /^(secret\/data|transit)/.test(path));
+    assert.deepEqual(data, ["secret/data/ci/audit/drift", "secret/data/ci/audit/state-copy/*"]);
+  });
+
+  it("has drift's certificates run one command alone, which the caller cannot choose", () => {
+    const { kept, policies } = planVault(settings());
+    const at = (path: string) => kept.find((one) => one.path === path)?.body;
+    assert.deepEqual(at("ssh/roles/vm2-read"), {
+      ...at("ssh/roles/vm2"),
+      default_critical_options: { "force-command": "/usr/local/bin/audit-docker-read" },
+    });
+    assert.equal(at("ssh/roles/vm2")?.default_critical_options, undefined);
+    assert.match(
+      policies["audit-ci-ssh-read"] ?? "",
+      /^path "ssh\/sign\/vm2-read" \{\n.*\n {2}allowed_parameters = \{\n {4}"public_key" = \[\]\n {4}"valid_principals" = \[\]\n {2}\}\n\}\n$/,
+    );
+    const withKey = planVault(settings({ ssh: null }));
+    assert.deepEqual(Object.keys(withKey.policies).filter((name) => name.includes("ssh")), []); // prettier-ignore
+  });
+
+  it("binds a deploy to the protected environment, where there is one", () => {
+    const claims = (gitlab: object) =>
+      planVault(settings({ gitlab: { ...given.gitlab, ...gitlab } })).kept.find((one) =>
+        one.path.endsWith("/audit-ci-deploy"),
+      )?.body.bound_claims as Record<string, string>;
+    assert.equal("environment" in claims({}), false);
+    const { environment, environment_protected } = claims({ protectedEnvironment: "vm2" });
+    assert.deepEqual([environment, environment_protected], ["vm2", "true"]);
+  });
+
   it("has certificates for VM2 end after half an hour, and the caller choose neither life nor options", () => {
     const { kept, policies } = planVault(settings());
     const { body } = kept.find((one) => one.path === "ssh/roles/vm2") ?? {};

@@ -77,7 +77,12 @@ describe("ci: deploy", () => {
       "pulumi up": () => ({}),
       "stack export --show-secrets": output({
         version: 4,
-        deployment: { resources: [{ urn: "u", type: "t", inputs: { password } }] },
+        deployment: {
+          resources: [
+            { urn: "u", type: "t", inputs: { password } },
+            { urn: "s", type: "vault:kv/secretV2:SecretV2", outputs: { mount: "secret", name: "audit-svc/vm2" } },
+          ],
+        },
       }),
       "stack init": () => ({}),
       "stack import": () => ({}),
@@ -87,16 +92,20 @@ describe("ci: deploy", () => {
       },
     });
     const put: Asked[] = [];
-    const vault = await vaultWith({ "secret/ci/audit/deploy": SECRETS }, (asked) =>
-      asked.method === "PUT" && put.push(asked) > 0 ? { body: {} } : undefined,
-    );
+    const vault = await vaultWith({ "secret/ci/audit/deploy": SECRETS }, (asked) => {
+      if (asked.path === "/v1/secret/metadata/audit-svc/vm2") return { body: { data: { current_version: 7 } } };
+      return asked.method === "PUT" && put.push(asked) > 0 ? { body: {} } : undefined;
+    });
     const { job, log } = jobWith({ VAULT_ADDR: vault.url, VAULT_ID_TOKEN: tokenFor({}), ...onTag });
     await deploy(job, exec);
     assert.equal(put[0]?.path, "/v1/secret/data/ci/audit/state-copy/vm2");
-    const { data } = JSON.parse(put[0].body) as { data: { state: string; deploy: string } };
+    const { data } = JSON.parse(put[0].body) as {
+      data: { state: string; deploy: string; versions: object };
+    };
+    assert.deepEqual(data.versions, { "secret/audit-svc/vm2": 7 });
     assert.match(data.deploy, /^deploy v1\.2\.0 by alice: release /);
     assert.match(gunzipSync(Buffer.from(data.state, "base64")).toString(), /"plaintext":"\\"placeholder-/);
-    assert.equal(log.at(-1), "published a copy of the state without its secrets, for previews (1 KiB)");
+    assert.equal(log.at(-1), "published a copy of the state without its secrets, for previews and drift (1 KiB)");
   });
 
   it("stays green, and says so, when the copy cannot be made: the release serves", async () => {
@@ -110,7 +119,7 @@ describe("ci: deploy", () => {
     await deploy(job, exec);
     assert.equal(
       log.at(-1),
-      "warning: previews go on with the copy of an earlier deploy: Pulumi could not export the state of stack vm2: could not decrypt",
+      "warning: previews and drift go on with the copy of an earlier deploy: Pulumi could not export the state of stack vm2: could not decrypt",
     );
   });
 

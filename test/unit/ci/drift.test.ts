@@ -1,49 +1,162 @@
 import assert from "node:assert/strict";
-import { describe, it } from "mocha";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { beforeEach, describe, it } from "mocha";
 import { drift } from "../../../ci/drift";
-import { commands, failsWith, jobWith } from "./support/job";
-import { jobDirectory, login, output, OUTPUTS, settings } from "./support/stack";
+import type { State } from "../../../ci/lib/placeholders";
+import { commands, failsWith, jobWith, tokenFor, vaultWith } from "./support/job";
+import type { Double } from "./support/servers";
+import { jobDirectory, OUTPUTS } from "./support/stack";
+
+const SECRET = "vault:kv/secretV2:SecretV2";
+const COPY: State = {
+  version: 4,
+  deployment: {
+    resources: [
+      { urn: "urn:stack", type: "pulumi:pulumi:Stack", outputs: { releases: OUTPUTS.releases } },
+      {
+        urn: "urn:postgres",
+        type: "pulumi:providers:postgresql",
+        inputs: { host: "db", username: "deployer" },
+        outputs: { host: "db", username: "deployer" },
+      },
+      {
+        urn: "urn:secret",
+        type: SECRET,
+        outputs: { mount: "secret", name: "audit-svc/vm2" },
+      },
+    ],
+  },
+};
+const LOGINS = { PGPASSWORD: "of-the-observer", GRAFANA_AUTH: "of-a-viewer" };
 
 describe("ci: drift", () => {
   const dir = jobDirectory();
+  let vault: Double;
 
-  it("is green without differences", async () => {
-    const { exec, calls } = commands({
-      "pulumi config": settings,
-      "stack output": output(OUTPUTS),
-      "pulumi preview": () => ({}),
+  beforeEach(() => {
+    writeFileSync(join(dir(), "Pulumi.yaml"), "name: audit\nruntime: nodejs\n");
+    writeFileSync(join(dir(), "Pulumi.vm2.yaml"), "config:\n  audit:databaseDriftUser: drift\n");
+  });
+
+  /** A job whose Vault has these secrets, and the service's at this version. */
+  const job = async (
+    given: {
+      logins?: Record<string, string>;
+      copy?: State | null;
+      version?: number;
+      versions?: object;
+      env?: object;
+    } = {},
+  ) => {
+    const { logins = LOGINS, copy = COPY, version = 4, versions = { "secret/audit-svc/vm2": 4 }, env } = given;
+    const packed = gzipSync(JSON.stringify(copy)).toString("base64");
+    vault = await vaultWith(
+      {
+        "secret/ci/audit/drift": logins,
+        ...(copy && { "secret/ci/audit/state-copy/vm2": { state: packed, deploy: "deploy v1 by alice", versions } }),
+      },
+      ({ path, body }) => {
+        if (path === "/v1/secret/metadata/audit-svc/vm2") return { body: { data: { current_version: version } } };
+        if (path.startsWith("/v1/ssh/sign/")) return { body: { data: { signed_key: "ssh-ed25519-cert" } } };
+        if (path === "/v1/auth/jwt/login") assert.equal((JSON.parse(body) as { role: string }).role, "audit-ci-drift");
+        return undefined;
+      },
+    );
+    return jobWith({ VAULT_ADDR: vault.url, VAULT_ID_TOKEN: tokenFor({}), PATH: "/bin", ...env });
+  };
+  const loaded: State[] = [];
+  const cli = (result: { code?: number; all?: string } = {}) =>
+    commands({
+      "ssh-keygen": ({ line }) => {
+        writeFileSync(`${/-f (\S+)/.exec(line)?.[1] ?? ""}.pub`, "ssh-ed25519 AAAA");
+        return {};
+      },
+      "stack init": () => ({}),
+      "stack import": ({ line }) => {
+        loaded.push(JSON.parse(readFileSync(/--file (\S+)/.exec(line)?.[1] ?? "", "utf8")) as State);
+        return {};
+      },
+      "pulumi preview": () => result,
     });
-    const { job, log } = jobWith(await login("drift"));
-    await drift(job, exec, dir());
-    const compared = calls.find(({ line }) => line.includes("preview --refresh --diff --expect-no-changes"));
-    assert.ok(compared?.line.includes("--config audit:replicas=2 --config audit:memory=256 "));
-    assert.equal(log.at(-1), "no drift");
+
+  it("is green without differences, by the release that serves", async () => {
+    const { exec, calls } = cli();
+    const { job: one, log } = await job();
+    await drift(one, exec, dir());
+    const { line } = calls.find((call) => call.line.startsWith("pulumi preview")) ?? { line: "" };
+    assert.match(line, /^pulumi preview --refresh --diff --expect-no-changes /);
+    assert.ok(line.includes("--config audit:replicas=2 --config audit:memory=256 "), line);
+    assert.equal(log.at(-1), 'no drift since "deploy v1 by alice"');
+  });
+
+  it("runs on a copy of the state, with logins that only read", async () => {
+    const { exec, calls } = cli();
+    await drift(
+      (await job({ env: { VAULT_SSH_ROLE: "vm2", PULUMI_BACKEND_URL: "postgres://real" } })).job,
+      exec,
+      dir(),
+    );
+    const { line, options } = calls.find((call) => call.line.startsWith("pulumi preview")) ?? { line: "", options: {} };
+    const { env = {} } = options;
+    assert.match(env.PULUMI_BACKEND_URL ?? "", /^file:/);
+    assert.equal(env.PGPASSWORD, "of-the-observer");
+    assert.equal(env.GRAFANA_HTTP_HEADERS, '{"Authorization":"Bearer of-a-viewer"}');
+    assert.equal(env.VAULT_TOKEN, "hvs.the-token-of-the-job");
+    assert.equal(env.AUDIT_REGISTRY_PASSWORD, "no-login-of-a-preview");
+    assert.match(env.PATH ?? "", /ssh-\w+\/bin:\/bin$/);
+    assert.ok(line.includes("--config audit:databaseAdminUser=drift"), line);
+    assert.ok(line.includes("--exclude urn:secret"), line);
+    const provider = loaded.at(-1)?.deployment.resources?.find(({ urn }) => urn === "urn:postgres");
+    assert.deepEqual([provider?.inputs?.username, provider?.outputs?.username], ["drift", "drift"]);
+    const asked = vault.asked.map(({ method, path }) => `${method} ${path}`);
+    assert.ok(asked.includes("PUT /v1/ssh/sign/vm2-read"), asked.join("\n"));
+    assert.deepEqual(
+      asked.filter((one) => /transit|v1\/secret\/data\/audit-svc|sign\/vm2$/.test(one)),
+      [],
+    );
   });
 
   it("is red with differences, and with what kept it from comparing", async () => {
-    const changed = "Resources:\n    ~ 1 to update\nerror: no changes were expected but changes were proposed\n";
-    const one = commands({
-      "pulumi config": settings,
-      "stack output": output(OUTPUTS),
-      "pulumi preview": () => ({ code: 255, all: changed }),
-    });
+    const changed =
+      "password of-the-observer\nResources:\n    ~ 1 to update\nerror: no changes were expected but changes were proposed\n";
     await failsWith(
-      drift(jobWith(await login("drift")).job, one.exec, dir()),
-      "the installation differs from the program (Would change: ~ 1 to update.); see above or build/drift.txt, then deploy again or change the program",
+      drift((await job()).job, cli({ code: 255, all: changed }).exec, dir()),
+      'the installation differs from what "deploy v1 by alice" left (Would change: ~ 1 to update.); see above or build/drift.txt, then deploy again or change the program',
     );
-    const away = commands({
-      "pulumi config": settings,
-      "stack output": output(OUTPUTS),
-      "pulumi preview": () => ({ code: 255, all: "error: ssh: connect to host vm2: Connection refused\n" }),
-    });
+    assert.match(readFileSync(join(dir(), "build/drift.txt"), "utf8"), /^password \[MASKED\]\nResources:\n/);
     await failsWith(
-      drift(jobWith(await login("drift")).job, away.exec, dir()),
+      drift((await job()).job, cli({ code: 255, all: "error: ssh: connect to host vm2: Connection refused\n" }).exec, dir()), // prettier-ignore
       "Pulumi could not compare: ssh: connect to host vm2: Connection refused",
     );
-    const never = commands({ "pulumi config": settings, "stack output": output({}) });
     await failsWith(
-      drift(jobWith(await login("drift")).job, never.exec, dir()),
-      "stack vm2 was never deployed, so there is nothing to compare",
+      drift((await job({ copy: null })).job, cli().exec, dir()),
+      "no deploy of stack vm2 has published a copy of its state yet, so there is nothing to compare",
+    );
+  });
+
+  it("is red when somebody wrote a secret, which it cannot read", async () => {
+    await failsWith(
+      drift((await job({ version: 5 })).job, cli().exec, dir()),
+      /^the installation differs from what "deploy v1 by alice" left \(Vault's secret\/audit-svc\/vm2 is at version 5, and the deploy left 4\.\); /,
+    );
+    assert.match(readFileSync(join(dir(), "build/drift.txt"), "utf8"), /is at version 5/);
+    // The deploy of a former version left no numbers.
+    const { job: one, log } = await job({ version: 5, versions: {} });
+    await drift(one, cli().exec, dir());
+    assert.match(log.at(-1) ?? "", /^no drift/);
+  });
+
+  it("refuses a login that could do more, and a database in which it would be the deployer", async () => {
+    await failsWith(
+      drift((await job({ logins: { ...LOGINS, PULUMI_BACKEND_URL: "postgres://x" } })).job, cli().exec, dir()),
+      "Vault's secret/ci/audit/drift has PULUMI_BACKEND_URL; this job compares and changes nothing, so it needs no login that could: leave nothing but PGPASSWORD, GRAFANA_AUTH, SSH_PRIVATE_KEY, SSH_KNOWN_HOSTS there",
+    );
+    writeFileSync(join(dir(), "Pulumi.vm2.yaml"), "config: {}\n");
+    await failsWith(
+      drift((await job()).job, cli().exec, dir()),
+      "audit:databaseDriftUser is not set in Pulumi.vm2.yaml; make a role without any right, as docs/guide.md, step 3, says, and deploy",
     );
   });
 });

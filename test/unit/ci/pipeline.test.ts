@@ -142,6 +142,16 @@ describe("ci: .gitlab-ci.yml", function () {
     assert.equal(all.preview?.cache?.length, 1);
   });
 
+  it("has each job that logs in as a deploy name the environment, to which Vault may bind it", () => {
+    type Jobs = Record<string, { extends?: string; environment?: { name: string; action?: string } } | undefined>;
+    const jobs = parse(readFileSync(join(root, "ci/deploy.yml"), "utf8")) as Jobs;
+    const environment = (name: string): unknown =>
+      jobs[name]?.environment ?? (jobs[name]?.extends === undefined ? undefined : environment(jobs[name].extends));
+    for (const name of ["deploy", "rollback", "smoke"])
+      assert.equal((environment(name) as { name?: string } | undefined)?.name, "$AUDIT_STACK", name);
+    assert.equal(jobs.smoke?.environment?.action, "verify", "it is no deployment");
+  });
+
   it("never cancels a deploy, and never runs two at once", () => {
     const deploy = (
       parse(readFileSync(join(root, "ci/deploy.yml"), "utf8")) as Record<string, Record<string, unknown>>

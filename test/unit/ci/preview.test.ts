@@ -37,7 +37,7 @@ describe("ci: preview", () => {
     if (published) {
       const { job } = jobWith(env);
       const resources = [{ urn: "urn", type: "pulumi:pulumi:Stack", outputs: { image: digest("a") } }];
-      const copy = { state: { version: 4, deployment: { resources } }, deploy: "deploy v1.2.0 by alice" };
+      const copy = { state: { version: 4, deployment: { resources } }, deploy: "deploy v1.2.0 by alice", versions: {} };
       await publishCopy(job, await obtainCredentials(job, "deploy"), copy);
     }
     vault.asked.splice(0);

@@ -5,7 +5,7 @@ import { Database, type DatabaseArgs } from "../../../components/database";
 import { find, ofType, run, Secret, valueOf } from "../support/program";
 import { world } from "../support/world";
 
-const build = (options: Pick<DatabaseArgs, "passwordVersion" | "previousVersion" | "loginsBy"> = {}) => {
+const build = (options: Partial<DatabaseArgs> = {}) => {
   const database = new Database("audit", {
     server: { host: "db.example.test", port: 5433, sslMode: "verify-full" },
     database: "events",
@@ -45,6 +45,15 @@ describe("Database", () => {
     const connect = find(resources, "Grant", "audit-connect");
     assert.deepEqual(connect.inputs.privileges, ["CONNECT"]);
     assert.ok(connect.dependsOn.includes(nobody.urn), "grants on one database must not run at the same time");
+  });
+
+  it("lets an observer connect, after the others, and nothing else", async () => {
+    const { resources } = await run(() => build({ observer: "drift" }));
+    const grant = find(resources, "Grant", "audit-observer");
+    assert.deepEqual(grant.inputs, {
+      ...{ database: "events", objectType: "database", role: "drift", privileges: ["CONNECT"] },
+    });
+    assert.ok(grant.dependsOn.includes(find(resources, "Grant", "audit-connect").urn));
   });
 
   it("protects what holds data, unless told otherwise", async () => {
