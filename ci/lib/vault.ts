@@ -7,6 +7,8 @@ export interface VaultSession {
   readonly token: string;
   /** Data of a KV version 2 secret; undefined when there is none. */
   readSecret(mount: string, path: string): Promise<Record<string, unknown> | undefined>;
+  /** What an engine has at a path. @throws Failure also when there is nothing */
+  read(path: string): Promise<Record<string, unknown>>;
   write(path: string, body: object): Promise<Record<string, unknown>>;
   /** Revokes the token, and with it whatever was issued to it. Never throws: a token also ends by itself. */
   close(): Promise<void>;
@@ -71,6 +73,11 @@ export async function logIn(env: Job["env"], role: string): Promise<VaultSession
       if (code === 404) return undefined;
       if (code !== 200) throw new Failure(`Vault role ${role} may not read ${secrets}/${path}: ${said(code, found)}`);
       return (found.data?.data ?? undefined) as Record<string, unknown> | undefined;
+    },
+    read: async (path) => {
+      const [code, found] = await call("GET", path, token);
+      if (code !== 200) throw new Failure(`Vault role ${role} may not read ${path}: ${said(code, found)}`);
+      return found.data ?? {};
     },
     write: async (path, body) => {
       const [code, made] = await call("PUT", path, token, body);
