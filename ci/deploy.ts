@@ -6,6 +6,7 @@
  */
 import { rmSync } from "node:fs";
 import { completeSpec, releaseId, type ReloadPort, type SlotRelease } from "../components/release";
+import { checkSignature } from "./lib/check-signature";
 import { makeCopy, publishCopy } from "./lib/copy";
 import { exec as realExec, ROOT, type Exec } from "./lib/exec";
 import { Failure, reason, required, runJob, type Job } from "./lib/failure";
@@ -32,6 +33,7 @@ export async function deploy(job: Job, exec: Exec, root = ROOT): Promise<void> {
     if (given !== undefined) checkRepository(given, [await stack.config("audit:image"), before.image]);
     const wanted = given === undefined ? rollbackTo(before.releases) : await released(stack, given);
     if (!rollback) await refuseOlder(job, exec, await stack.history());
+    await checkSignature(job, stack, wanted.image, root);
     await stack.checkHost();
     const settings = settingsOf(wanted);
     const made = record(env, rollback, before.release, wanted);

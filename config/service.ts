@@ -1,8 +1,9 @@
 import { secret, type Output } from "@pulumi/pulumi";
 import { z } from "zod";
+import { readImageKeys } from "../components/image-keys";
 import { digestImage } from "./addresses";
 import { NAMESPACE } from "./errors";
-import { hasControl, hint, list, wholeNumber, type GroupOf, trueOrFalse } from "./values";
+import { hasControl, hint, list, optional, wholeNumber, type GroupOf, trueOrFalse } from "./values";
 
 /** A login from a file ends with a line break, and that of an empty file is nothing else. */
 const oneLine = z
@@ -18,6 +19,18 @@ const oneLine = z
 /** The service: its image and how the VM pulls it, its replicas, who may send events. */
 export const service = {
   image: digestImage("service's"),
+  /** Read here, so that a wrong one is reported with the other settings; the job deploy checks by it (ci/lib/signature.ts). */
+  imageKey: optional(
+    z.string().transform((file, context) => {
+      try {
+        readImageKeys(file);
+        return file;
+      } catch (error) {
+        context.addIssue({ code: "custom", message: (error as Error).message });
+        return z.NEVER;
+      }
+    }),
+  ),
   registryUsername: oneLine,
   registryPassword: oneLine,
   replicas: wholeNumber(1, 16).default(2),
