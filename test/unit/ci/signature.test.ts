@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, it } from "mocha";
 import { readImageKeys } from "../../../components/image-keys";
 import { Registry } from "../../../ci/lib/registry";
-import { signatureProblem, signImage, transitSigner } from "../../../ci/lib/signature";
+import { signatureProblem, signatureTag, signImage, transitSigner } from "../../../ci/lib/signature";
 import { logIn } from "../../../ci/lib/vault";
 import { failsWith, tokenFor, vaultWith } from "./support/job";
 import { payloadOf, registryWith, sha, testSigner, transitWith, type Shelves } from "./support/registry";
@@ -35,7 +35,7 @@ describe("ci: signatures of images", () => {
   const stored = ({ manifests }: Shelves): Stored =>
     JSON.parse(manifests.get(`${repository}:${TAG}`)?.body ?? "{}") as Stored;
   /** Puts a signature there as whoever can push could. */
-  const put = ({ manifests, blobs }: Shelves, texts: readonly [text: string, signature: string][]) => {
+  const put = ({ manifests, blobs }: Shelves, texts: readonly [text: string, signature: string][], of = DIGEST) => {
     const layers = texts.map(([text, signature]) => {
       blobs.set(`${repository}@${sha(text)}`, text);
       return {
@@ -43,7 +43,7 @@ describe("ci: signatures of images", () => {
         annotations: { "dev.cosignproject.cosign/signature": signature },
       };
     });
-    manifests.set(`${repository}:${TAG}`, { kind: KIND, body: JSON.stringify({ layers }) });
+    manifests.set(`${repository}:${signatureTag(of)}`, { kind: KIND, body: JSON.stringify({ layers }) });
   };
 
   it("are where cosign looks for them, and what it expects there", async () => {
@@ -58,6 +58,23 @@ describe("ci: signatures of images", () => {
     const payload = shelves.blobs.get(`${repository}@${layers[0].digest}`);
     assert.equal(payload, payloadOf(`${shelves.host}/${repository}`, DIGEST));
     assert.equal(await problem(), undefined);
+  });
+
+  it("may be made by cosign itself: one of version 2.6.1, of an image with this digest, by a key that it made", async () => {
+    const digest = "sha256:2ab8b7be5951d0351c88b1148174d21d2ed101585df7ecb8b5e0ee0bce1c1fd0";
+    const pem = `-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEpmCrNPb7yKj46wZ9SetEUCapy+4o
+H9vkUX+B35z0rA3sGtk49YSxE3U8HreAms9/fDYKFEP3E5RNVr702orO2A==
+-----END PUBLIC KEY-----
+`;
+    const signature =
+      "MEYCIQDFlKyG8FH8CQTl4GFEy7KdEeDCK+Wk9l7twY0zXXZAMAIhANIqIeUDTxoPzDvXTrR/U7ZPdJzaKl9jWZvMmdByk2pT";
+    const file = join(dir(), "cosign.pub");
+    writeFileSync(file, pem);
+    const shelves = await registryWith("ci:of-the-robot");
+    put(shelves, [[payloadOf("harbor.example.com/audit/audit-svc", digest), signature]], digest);
+    const image = { registry: "harbor.example.com", repository, digest };
+    assert.equal(await signatureProblem(registryOf(shelves), image, readImageKeys(file)), undefined);
   });
 
   it("are made once, and beside those of others", async () => {
