@@ -32,6 +32,15 @@ export = async () => {
     rights.bootstrap,
   );
 
+  const postgres = {
+    host: s.databaseAdminHost ?? s.databaseHost,
+    port: s.databaseAdminPort || s.databasePort,
+    user: s.databaseAdminUser,
+    sslMode: s.databaseSslMode,
+    authority: s.caFile,
+  };
+  await c.warnOfBroadCreateRole(postgres);
+
   // Tokens come from the environment (VAULT_TOKEN, PGPASSWORD, GRAFANA_HTTP_HEADERS): as inputs they would stand in the state.
   const inVault = new vault.Provider("vault", {
     address: s.vaultAddress,
@@ -41,10 +50,10 @@ export = async () => {
   });
   const inPostgres = new postgresql.Provider("postgres", {
     // The plugin builds a URL of it.
-    host: c.inUrl(s.databaseAdminHost ?? s.databaseHost),
-    port: s.databaseAdminPort || s.databasePort,
-    username: s.databaseAdminUser,
-    sslmode: s.databaseSslMode,
+    host: c.inUrl(postgres.host),
+    port: postgres.port,
+    username: postgres.user,
+    sslmode: postgres.sslMode,
     // With `require` the driver would take it for verify-ca.
     sslrootcert: s.databaseSslMode === "verify-full" ? s.caFile?.file : undefined,
     superuser: false,

@@ -5,6 +5,7 @@ export { AuditService, type AuditServiceArgs } from "./audit-service";
 export { type CertificateAuthority } from "./certificate-authority";
 export { checkCertificates, httpsServer, type Server } from "./check-certificates";
 export { handToCi } from "./ci-outputs";
+export { warnOfBroadCreateRole, type DatabaseAdmin } from "./database-admin";
 export { DatabaseCredentials } from "./database-credentials";
 export { Database, type Connection, type DatabaseArgs, type DatabaseServer } from "./database";
 export { DockerHost, type DockerHostArgs } from "./docker-host";
