@@ -42,7 +42,11 @@ const nameOf = ({ registry, repository }: Image): string =>
   `${registry === "docker.io" ? "index.docker.io" : registry}/${repository}`;
 
 /** A transit key of Vault's as a signer. @throws Failure when it is of another type */
-export async function transitSigner(vault: Pick<VaultSession, "read" | "write">, mount: string, key: string): Promise<Signer> {
+export async function transitSigner(
+  vault: Pick<VaultSession, "read" | "write">,
+  mount: string,
+  key: string,
+): Promise<Signer> {
   const name = `${mount}/keys/${key}`;
   const { type, keys = {} } = await vault.read(name);
   if (type !== "ecdsa-p256") {
