@@ -1,6 +1,7 @@
 /**
  * Deploys IMAGE (by digest, from the image job) to the stack. The program itself writes the stack's outputs for the jobs that
  * follow, to the file AUDIT_OUTPUTS_FILE. With the argument `rollback` it deploys what the other slot holds instead.
+ * With audit:imageKey in the stack's file the image must be signed (lib/check-signature.ts).
  * Variables: see lib/stack.ts; GO_BACK_TO to replace a newer deploy (lib/order.ts); LOCK_OWNER to release a lock that another machine
  * left behind.
  */
