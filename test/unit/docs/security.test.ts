@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, it } from "mocha";
 
 const root = join(__dirname, "../../..");
-const page = readFileSync(join(root, "docs/security.md"), "utf8");
+const page = (path: string): string => readFileSync(join(root, path), "utf8");
 const plain = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
 /** Where a test that the page names is. */
@@ -33,8 +33,8 @@ interface Row {
 }
 
 /** The rows of the tables that have the column "shown by". */
-function rows(): Row[] {
-  const tables = page.match(/(?:^\|.*\n)+/gm) ?? [];
+function rows(text = page("docs/security.md")): Row[] {
+  const tables = text.match(/(?:^\|.*\n)+/gm) ?? [];
   return tables
     .map((table) => table.trimEnd().split("\n"))
     .filter(([head = ""]) => head.endsWith("| shown by |"))
@@ -63,6 +63,11 @@ describe("docs/security.md", () => {
         assert.ok(existsSync(file), `${what}: ${fileOf(name)}`);
         assert.ok(hasTest(readFileSync(file, "utf8"), title), `${what}: ${fileOf(name)} has no test "${title}"`);
       }
+  });
+
+  it("has a sister in Russian that names the same tests in the same rows", () => {
+    const tests = (path: string) => rows(page(path)).map((row) => row.tests);
+    assert.deepEqual(tests("docs/ru/security.md"), tests("docs/security.md"));
   });
 
   it("is refused a test that is not there, or one of another case", () => {
