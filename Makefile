@@ -10,10 +10,11 @@
 #   make conformance [PLUGINS=dir]  the stand-in plugins' suite, against the plugins of any PULUMI_HOME
 #   make e2e                the journeys in the sandbox
 #   make dashboards         pictures of the dashboards, with data, into docs/pictures
+#   make checksums          what jobs may fetch of Pulumi and its plugins: fetches it, writes ci/checksums.txt, to be committed
 #   make bench [ONLY=name] [QUICK=1]  the benchmarks; QUICK=1 a short look at them
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := up
-.PHONY: up env rollback down test lint settings conformance e2e dashboards bench install
+.PHONY: up env rollback down test lint settings conformance e2e dashboards checksums bench install
 
 # Bringing things up and testing them share the sandbox, so nothing runs beside anything else.
 .NOTPARALLEL:
@@ -54,6 +55,9 @@ e2e: install
 
 dashboards: up
 	@AUDIT_TEST_PICTURES=docs/pictures node_modules/.bin/mocha --config .mocharc.json --timeout 300000 test/e2e/80-dashboards.test.ts
+
+checksums: install
+	@ci/record-checksums.sh
 
 bench: install
 	@ONLY="$(ONLY)" QUICK="$(QUICK)" $(NODE) --import tsx test/bench/main.ts

@@ -9,6 +9,7 @@ export = async () => {
   const s = settingsOfStack();
   await c.checkCertificates(s.trust.servers, s.trust.authority);
   const agentsInVault = await c.findInVault(s.vault.policies, s.vault.server, s.vault.rights);
+  await c.warnOfBroadCreateRole(s.database.admin, s.trust.authority);
   const last = await c.lastRun();
   const { inVault, inPostgres, inGrafana } = providers(s);
 

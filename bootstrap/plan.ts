@@ -20,13 +20,13 @@ const READER = "audit-reader";
 
 /**
  * How long a job's token lives, seconds; it cannot be renewed beyond. The program uses the token itself (`skipChildToken`), so
- * that of a deploy must outlive the longest `pulumi up`: an hour, which is also GitLab's default limit of a job.
+ * that of a deploy must outlive the longest `pulumi up`: an hour, which is also GitLab's default limit of a job. That of a publish signs after the build.
  */
-const LIFE: Record<Purpose, number> = { preview: 1800, publish: 1800, deploy: 3600, drift: 3600 };
+const LIFE: Record<Purpose, number> = { preview: 1800, publish: 3600, deploy: 3600, drift: 3600 };
 
 /** What Vault shall hold for the program and its pipeline. */
 export function planVault(settings: VaultSettings): VaultPlan {
-  const { kvMount, ciPath, transitMount, transitKey, ssh, gitlab } = settings;
+  const { kvMount, ciPath, transitMount, transitKey, signing, ssh, gitlab } = settings;
   const secretOf = (purpose: Purpose) => rule(`${kvMount}/data/${ciPath}/${purpose}`, "read");
   // A preview runs what nobody has reviewed, so it has a copy of the state without secrets, which a deploy writes (docs/decisions/0131).
   const copy = `${kvMount}/data/${ciPath}/state-copy/*`;
@@ -34,7 +34,7 @@ export function planVault(settings: VaultSettings): VaultPlan {
   const copyOfState = { preview: mayReadCopy, publish: "", deploy: rule(copy, "create", "update"), drift: mayReadCopy };
   const policies: Record<Purpose, string[]> = {
     preview: ["audit-ci-preview"],
-    publish: ["audit-ci-publish"],
+    publish: ["audit-ci-publish", ...(signing === null ? [] : ["audit-ci-signing"])],
     deploy: ["audit-ci-deploy", ...(ssh === null ? [] : ["audit-ci-ssh"]), DEPLOYER],
     drift: ["audit-ci-drift", ...(ssh === null ? [] : ["audit-ci-ssh-read"]), READER],
   };
@@ -73,6 +73,7 @@ export function planVault(settings: VaultSettings): VaultPlan {
     engines: {
       [kvMount]: { type: "kv", options: { version: "2" } },
       [transitMount]: { type: "transit" },
+      ...(signing === null ? {} : { [signing.mount]: { type: "transit" } }),
       [DATABASE_MOUNT]: { type: "database" },
       ...(ssh === null ? {} : { [ssh.mount]: { type: "ssh" } }),
     },
@@ -84,15 +85,17 @@ export function planVault(settings: VaultSettings): VaultPlan {
       ...Object.fromEntries(
         PURPOSES.map((purpose) => [`audit-ci-${purpose}`, secretOf(purpose) + copyOfState[purpose]]),
       ),
+      ...(signing === null ? {} : { "audit-ci-signing": imageSigning(signing) }),
       ...(ssh === null
         ? {}
         : {
-            "audit-ci-ssh": signing(`${ssh.mount}/sign/${ssh.role}`),
-            "audit-ci-ssh-read": signing(`${ssh.mount}/sign/${readingRole(ssh.role)}`),
+            "audit-ci-ssh": sshSigning(`${ssh.mount}/sign/${ssh.role}`),
+            "audit-ci-ssh-read": sshSigning(`${ssh.mount}/sign/${readingRole(ssh.role)}`),
           }),
     },
     once: [
       { path: `${transitMount}/keys/${transitKey}`, body: {} },
+      ...(signing === null ? [] : [{ path: `${signing.mount}/keys/${signing.key}`, body: { type: "ecdsa-p256" } }]),
       ...(ssh === null ? [] : [{ path: `${ssh.mount}/config/ca`, body: { generate_signing_key: true } }]),
     ],
     kept: [
@@ -141,9 +144,13 @@ const certificateRole = (user: string) => ({
 });
 
 /** For a key and a login; a certificate's life and options are the role's, not the caller's. */
-function signing(path: string): string {
+function sshSigning(path: string): string {
   return `path "${path}" {\n  capabilities = ["update"]\n  allowed_parameters = {\n    "public_key" = []\n    "valid_principals" = []\n  }\n}\n`;
 }
+
+/** Signs, and reads the public half: of such a key Vault shows no other. The path is also the one that cosign itself takes. */
+const imageSigning = ({ mount, key }: { mount: string; key: string }): string =>
+  rule(`${mount}/sign/${key}/sha2-256`, "update") + rule(`${mount}/keys/${key}`, "read");
 
 /**
  * What the program may do in Vault, and no more: write the service's secrets, and issue and end the agents' secret_ids. It reads the

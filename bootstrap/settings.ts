@@ -61,6 +61,11 @@ const schema = z.strictObject({
   transitMount: engine.default("transit"),
   /** Key that encrypts the secrets in the stack's state. */
   transitKey: name.default("pulumi"),
+  /** Key that signs the images that the pipeline builds; null: they are not signed. */
+  signing: z
+    .strictObject({ mount: engine.default("transit"), key: name.default("audit-image") })
+    .nullable()
+    .prefault({}),
   jwtMount: path.default("jwt"),
   /** Vault as a certificate authority for logins to VM2; null: the pipeline has a key of its own. */
   ssh: z
@@ -111,9 +116,10 @@ export function parseVaultSettings(value: unknown, source: string): VaultSetting
 }
 
 /** Two of a kind cannot be at one path: one would be taken for the other. */
-function sharedPaths({ kvMount, transitMount, ssh, jwtMount, stack }: VaultSettings): string[] {
+function sharedPaths({ kvMount, transitMount, signing, ssh, jwtMount, stack }: VaultSettings): string[] {
   const engines = {
     ...{ "the database engine": DATABASE_MOUNT, kvMount, transitMount },
+    ...(signing === null || signing.mount === transitMount ? {} : { "signing.mount": signing.mount }),
     ...(ssh === null ? {} : { "ssh.mount": ssh.mount }),
     ...(stack.tls === "vault" ? { "stack.tlsPkiMount": stack.tlsPkiMount } : {}),
   };
@@ -134,8 +140,11 @@ function describe(issues: readonly z.core.$ZodIssue[]): string[] {
   );
 }
 
-function contradictions({ servicePath, stack }: VaultSettings): string[] {
+function contradictions({ servicePath, transitMount, transitKey, signing, stack }: VaultSettings): string[] {
   return [
+    ...(signing?.mount === transitMount && signing.key === transitKey
+      ? [`signing.key: must differ from transitKey (${transitKey}), which encrypts and cannot sign`]
+      : []),
     ...(stack.vaultPath.startsWith(`${servicePath}/`)
       ? []
       : [`stack.vaultPath: must be below servicePath, ${servicePath}/, where a deploy may write`]),

@@ -1,11 +1,13 @@
 /**
  * Deploys IMAGE (by digest, from the image job) to the stack. The program itself writes the stack's outputs for the jobs that
  * follow, to the file AUDIT_OUTPUTS_FILE. With the argument `rollback` it deploys what the other slot holds instead.
+ * With audit:imageKey in the stack's file the image must be signed (lib/check-signature.ts).
  * Variables: see lib/stack.ts; GO_BACK_TO to replace a newer deploy (lib/order.ts); LOCK_OWNER to release a lock that another machine
  * left behind.
  */
 import { rmSync } from "node:fs";
 import { completeSpec, releaseId, type ReloadPort, type SlotRelease } from "../components/release";
+import { checkSignature } from "./lib/check-signature";
 import { makeCopy, publishCopy, versionsOf } from "./lib/copy";
 import { exec as realExec, ROOT, type Exec } from "./lib/exec";
 import { Failure, reason, required, runJob, type Job } from "./lib/failure";
@@ -32,6 +34,7 @@ export async function deploy(job: Job, exec: Exec, root = ROOT): Promise<void> {
     if (given !== undefined) checkRepository(given, [await stack.config("audit:image"), before.image]);
     const wanted = given === undefined ? rollbackTo(before.releases) : await released(stack, given);
     if (!rollback) await refuseOlder(job, exec, await stack.history());
+    await checkSignature(job, stack, wanted.image, root);
     await stack.checkHost();
     const settings = settingsOf(wanted);
     const made = record(env, rollback, before.release, wanted);

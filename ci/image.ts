@@ -9,7 +9,8 @@
  *
  * Variables: HARBOR_* (lib/harbor.ts), HARBOR_IMAGE (default audit-svc), HARBOR_CI_IMAGE (default audit-ci), NODE_IMAGE, RUNTIME_IMAGE,
  * PULUMI_IMAGE (bases, default the Dockerfiles'), PROMOTE_ONLY=false: a tag whose commit has no image, and so was
- * not checked by the default branch's pipeline, is built all the same.
+ * not checked by the default branch's pipeline, is built all the same; VAULT_IMAGE_KEY: key of Vault's transit engine, at
+ * VAULT_TRANSIT_PATH (default transit), that signs each image of the service that is built here, and no other (lib/signature.ts).
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,6 +20,7 @@ import { exec as realExec, ROOT, type Exec } from "./lib/exec";
 import { Failure, oneLine, optional, required, runJob, type Job } from "./lib/failure";
 import { harborOf, type Harbor } from "./lib/harbor";
 import { Registry } from "./lib/registry";
+import { signImage, transitSigner, type Signer } from "./lib/signature";
 
 const LOCAL = "localhost/ci:built";
 
@@ -86,8 +88,9 @@ const environment = (env: Job["env"], driver = env.STORAGE_DRIVER): Job["env"] =
 export const tagOf = (ref: string): string => ref.replace(/[^A-Za-z0-9_.-]/g, "-").slice(0, 120);
 
 async function publish(job: Job, exec: Exec, root: string, fresh: boolean): Promise<void> {
-  await withHarbor(job, async (harbor) => {
+  await withHarbor(job, async (harbor, signer) => {
     const { digest, tags } = await pushTagged(job, exec, harbor, serviceImage, fresh);
+    await sign(job, harbor, digest, signer);
     await writeSbom(job, exec, root);
     announce(job, root, harbor, digest, tags);
   });
@@ -134,7 +137,7 @@ async function promote(job: Job, exec: Exec, root: string): Promise<void> {
   }
   if (tagOf(name) !== name)
     throw new Failure(`tag ${name} cannot be an image's tag; use letters, digits, ".", "_" and "-" only`);
-  await withHarbor(job, async (harbor) => {
+  await withHarbor(job, async (harbor, signer) => {
     const registry = new Registry(harbor);
     const repository = repositoryOf(env, harbor, serviceImage);
     let found = await registry.manifest(repository, commit);
@@ -146,7 +149,8 @@ async function promote(job: Job, exec: Exec, root: string): Promise<void> {
         );
       }
       job.say(`there is no image of commit ${commit} yet; building it`);
-      await buildAndPush(job, exec, harbor, serviceImage, false);
+      const digest = await buildAndPush(job, exec, harbor, serviceImage, false);
+      await sign(job, harbor, digest, signer);
       await writeSbom(job, exec, root);
       found = await registry.manifest(repository, commit);
       if (found === undefined) throw new Failure(`Harbor does not have ${repository}:${commit}, which was just pushed`);
@@ -162,19 +166,35 @@ async function promote(job: Job, exec: Exec, root: string): Promise<void> {
   });
 }
 
-/** HARBOR_ variables need no login in Vault; without them Vault has the settings. */
-async function withHarbor(job: Job, work: (harbor: Harbor) => Promise<void>): Promise<void> {
+/**
+ * What was built here, whatever Harbor says that it has. An image that another pipeline built is promoted with the signature that it
+ * has: whoever can push to Harbor can give it a commit's name.
+ */
+async function sign(job: Job, harbor: Harbor, digest: string, signer: Signer | undefined): Promise<void> {
+  if (signer === undefined) return;
+  const image = { registry: harbor.host, repository: repositoryOf(job.env, harbor, serviceImage), digest };
+  const signed = await signImage(new Registry(harbor), image, signer);
+  job.say(`${signed ? "signed" : "was signed already"} with Vault's ${signer.name}`);
+}
+
+/** HARBOR_ variables need no login in Vault; without them Vault has the settings. Signing needs one. */
+async function withHarbor(
+  job: Job,
+  work: (harbor: Harbor, signer: Signer | undefined) => Promise<void>,
+): Promise<void> {
+  const key = optional(job.env, "VAULT_IMAGE_KEY");
   const given = harborOf(job.env);
-  if (given !== undefined) return work(given);
+  if (given !== undefined && key === undefined) return work(given, undefined);
   const credentials = await obtainCredentials(job, "publish");
   try {
-    const harbor = harborOf(job.env, credentials);
+    const harbor = given ?? harborOf(job.env, credentials);
     if (harbor === undefined) {
       throw new Failure(
         `HARBOR_HOST, HARBOR_PROJECT, HARBOR_USERNAME, HARBOR_PASSWORD: not set by GitLab's Harbor integration, nor as CI variables, nor in Vault at ${credentials.where}`,
       );
     }
-    await work(harbor);
+    const mount = optional(job.env, "VAULT_TRANSIT_PATH") ?? "transit";
+    await work(harbor, key === undefined ? undefined : await transitSigner(credentials.vault, mount, key));
   } finally {
     await credentials.vault.close();
   }

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Makes a job's image ready: ci/prepare.sh [--npm] [program...], where a program is pulumi, buildah, ssh, git or shellcheck.
-# What is there already is used; the rest comes from Debian (as root) or, Pulumi, from its vendor, checked against the
-# vendor's checksums. An image that has it all (CI_IMAGE) makes this a matter of a second.
+# Makes a job's image ready: ci/prepare.sh [--npm] [program...], where a program is pulumi, plugins (its plugins, after --npm and
+# pulumi), buildah, ssh, git or shellcheck. What is there already is used; the rest comes from Debian (as root) or, Pulumi and its plugins, from
+# their vendors, checked against ci/checksums.txt and, the CLI, against the vendor's checksums as well. Without that file the CLI fetches
+# its plugins itself when it needs them. An image that has it all (CI_IMAGE) makes this a matter of a second.
 set -eu
 cd "$(dirname "$0")/.."
 fail() { echo "error: $1" >&2; exit 1; }
@@ -23,21 +24,49 @@ debian() { # program package...
 }
 
 pulumi() {
-  want=$(node -p 'require("./versions.json").tools.pulumi')
+  . ci/artifacts.sh
+  want=$(cli_version)
   have=$(env PATH="$PWD/$tools:$PATH" pulumi version 2> /dev/null || true)
   if [ "${have#v}" = "$want" ]; then return; fi
   case $(uname -m) in x86_64) arch=x64 ;; aarch64) arch=arm64 ;; *) fail "Pulumi is not published for $(uname -m)" ;; esac
   debian curl curl ca-certificates
-  file=pulumi-v$want-linux-$arch.tar.gz
-  base=https://get.pulumi.com/releases/sdk
+  archive=$(cli_archive "$want" "$arch")
   work=$(mktemp -d)
-  { curl -fsSL --retry 3 -o "$work/$file" "$base/$file" &&
-    curl -fsSL --retry 3 -o "$work/sums" "$base/pulumi-$want-checksums.txt"; } ||
-    fail "Pulumi $want could not be fetched from $base; bring it along in the job's image (CI_IMAGE)"
-  (cd "$work" && grep " $file\$" sums | sha256sum -c --quiet -) || fail "$base/$file does not have the checksum that Pulumi publishes for it"
-  tar -xzf "$work/$file" -C "$work"
+  fetch "$releases/sdk/$archive" "$work/$archive" ||
+    fail "Pulumi $want could not be fetched from $releases/sdk; bring it along in the job's image (CI_IMAGE)"
+  published "$archive" "$work" "$want"
+  if [ -f "$checksums" ]; then recorded "$archive" "$work"; fi
+  tar -xzf "$work/$archive" -C "$work"
   cp "$work"/pulumi/* "$tools/"
   rm -rf "$work"
+}
+
+fetch_plugins() {
+  . ci/artifacts.sh
+  if ! [ -f "$checksums" ]; then return; fi
+  case $(uname -m) in x86_64) arch=amd64 ;; aarch64) arch=arm64 ;; *) fail "Pulumi's plugins are not published for $(uname -m)" ;; esac
+  work=$(mktemp -d)
+  plugins > "$work/plugins" || fail "the plugins could not be told; ci/prepare.sh --npm comes first"
+  while read -r name version owner; do
+    plugin "$name" "$version" "$owner"
+    # The state may have been written by a former version, which the CLI then wants as well.
+    for former in $(sed -n "s/^[0-9a-f]\{64\}  pulumi-resource-$name-v\([0-9][^ ]*\)-linux-$arch\.tar\.gz\$/\1/p" "$checksums"); do
+      plugin "$name" "$former" "$owner"
+    done
+  done < "$work/plugins"
+  rm -rf "$work"
+}
+
+plugin() { # name version owner
+  if [ -d "${PULUMI_HOME:-$HOME/.pulumi}/plugins/resource-$1-v$2" ]; then return; fi
+  debian curl curl ca-certificates < /dev/null
+  archive=$(plugin_archive "$1" "$2" "$arch")
+  place=$(plugin_place "$1" "$2" "$3")
+  fetch "$place/$archive" "$work/$archive" || fail "$place/$archive could not be fetched"
+  recorded "$archive" "$work"
+  env PATH="$PWD/$tools:$PATH" pulumi plugin install resource "$1" "$2" --file "$work/$archive" > "$work/log" 2>&1 < /dev/null ||
+    { tail -n 20 "$work/log" >&2; fail "plugin $1 $2 could not be installed"; }
+  rm "$work/$archive"
 }
 
 packages() {
@@ -52,6 +81,7 @@ for part in "$@"; do
   case $part in
     --npm) packages ;;
     pulumi) pulumi ;;
+    plugins) fetch_plugins ;;
     buildah) debian buildah buildah netavark ca-certificates ;;
     ssh) debian ssh openssh-client ;;
     git) debian git git ;;

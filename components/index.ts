@@ -7,6 +7,7 @@ export { checkCertificates, httpsServer, type Server } from "./check-certificate
 export { handToCi } from "./ci-outputs";
 export { type DatabaseServer } from "./database-credentials";
 export { Database, type Connection, type DatabaseArgs } from "./database";
+export { warnOfBroadCreateRole } from "./database-admin";
 export { DockerHost, type DockerHostArgs } from "./docker-host";
 export { type CertificateSource } from "./edge-certificate";
 export { EdgeProxy, type EdgeProxyArgs, type PublishedFiles } from "./edge-proxy";

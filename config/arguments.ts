@@ -57,6 +57,8 @@ function registryLogin(values: Values): { server: string; username: string; pass
 /** For Slots and the service's own configuration. */
 const serviceArguments = ({ image, replicas, memory, reloadOn, ...values }: Values) => ({
   ...({ spec: { image, replicas, memory, reloadOn }, readyDeadline: values.readySeconds } satisfies Partial<SlotsArgs>),
+  /** File with the keys of the image's signature, for the job deploy; undefined = not checked. */
+  imageKey: values.imageKey,
   /** What the service's configuration has besides; absent when off: another image may not know it. */
   options: values.recordReads ? { recordReads: true } : {},
 });

@@ -1,8 +1,9 @@
 import { z } from "zod";
+import { readImageKeys } from "../components/image-keys";
 import { SMOKE, tokenHolders } from "../components/token-holders";
 import { digestImage } from "./addresses";
 import { NAMESPACE } from "./errors";
-import { hasControl, hint, json, list, oneOf, trueOrFalse, wholeNumber, type GroupOf } from "./values";
+import { hasControl, hint, json, list, oneOf, optional, trueOrFalse, wholeNumber, type GroupOf } from "./values";
 
 /** A login from a file ends with a line break, and that of an empty file is nothing else. */
 const oneLine = z
@@ -44,6 +45,20 @@ const tokenVersions = json(`must be versions by holder, such as ${VERSIONS}`)
 export const service = {
   image: digestImage("service's").describe(
     "Image of the service by digest, registry/project/name@sha256:...; a tag beside the digest is taken and says nothing.",
+  ),
+  /** Read here, so that a wrong one is reported with the other settings; the job deploy checks by it (ci/lib/signature.ts). */
+  imageKey: optional(
+    z.string().transform((file, context) => {
+      try {
+        readImageKeys(file);
+        return file;
+      } catch (error) {
+        context.addIssue({ code: "custom", message: (error as Error).message });
+        return z.NEVER;
+      }
+    }),
+  ).describe(
+    "PEM file with the public key of your images' signatures, relative to Pulumi.yaml or absolute; the job deploy then refuses an image without one. Empty = images are not checked.",
   ),
   registryUsername: oneLine.describe("Login with which the VM pulls images. Empty = anonymous."),
   registryPassword: oneLine

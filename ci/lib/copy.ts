@@ -8,6 +8,7 @@ import { placeOf, type Credentials } from "./credentials";
 import { ROOT, type Exec, type ExecResult } from "./exec";
 import { Failure, type Job } from "./failure";
 import { adopted, changesOf, withoutSecrets, type Plan, type Resource, type State } from "./placeholders";
+import { pluginEnvironment } from "./plugins";
 import type { ReleaseSettings } from "./rollback";
 import { configFlags, failed, stackName } from "./stack";
 
@@ -59,6 +60,7 @@ export class CopiedStack {
       PULUMI_BACKEND_URL: `file://${join(dir, "state")}`,
       PULUMI_CONFIG_PASSPHRASE: randomBytes(16).toString("hex"),
       PULUMI_SKIP_UPDATE_CHECK: "true",
+      ...pluginEnvironment(root),
     };
   }
 

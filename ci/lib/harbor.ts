@@ -1,17 +1,14 @@
 import type { Credentials } from "./credentials";
 import { Failure, oneLineOf, optional, type Job } from "./failure";
+import type { RegistryAccess } from "./registry";
 import { conceal } from "./secrets";
 
 const HARBOR = ["HARBOR_HOST", "HARBOR_PROJECT", "HARBOR_USERNAME", "HARBOR_PASSWORD"] as const;
 
-export interface Harbor {
-  /** host[:port] of image references. */
-  readonly host: string;
+export interface Harbor extends RegistryAccess {
   readonly project: string;
   readonly username: string;
   readonly password: string;
-  /** Where its registry answers: scheme, host and port. */
-  readonly url: string;
   /** Plain HTTP, only when HARBOR_URL says so. */
   readonly insecure: boolean;
 }

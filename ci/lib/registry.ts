@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { Failure, reason } from "./failure";
-import type { Harbor } from "./harbor";
 
 /** Kinds of manifest an image can have; an index holds several platforms or attestations. */
 const KINDS = [
@@ -16,13 +15,39 @@ export interface Manifest {
   readonly body: Buffer;
 }
 
-/** The part of the OCI distribution API that promoting an image takes: Harbor's and any other registry's. */
+/** A registry, and a login to it. */
+export interface RegistryAccess {
+  /** host[:port] of image references. */
+  readonly host: string;
+  /** Where it answers: scheme, host and port. */
+  readonly url: string;
+  /** Without one it is asked anonymously. */
+  readonly username?: string;
+  readonly password?: string;
+  /** The settings that address and login come from, for messages; default: those of Harbor. */
+  readonly settings?: { readonly address: string; readonly login: string };
+}
+
+const HARBOR = {
+  address: "HARBOR_URL, HARBOR_HOST",
+  login: "HARBOR_USERNAME and HARBOR_PASSWORD (a robot's name contains $: its variable must not be expanded)",
+};
+
+export const sha256 = (bytes: Buffer): string => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+
+/** The part of the OCI distribution API that promoting and signing an image takes: Harbor's and any other registry's. */
 export class Registry {
   readonly #base: string;
+  readonly #settings: NonNullable<RegistryAccess["settings"]>;
   #authorization: string | undefined;
 
-  constructor(private readonly harbor: Harbor) {
-    this.#base = `${harbor.url}/v2/`;
+  /** @param rights what is asked for where the registry gives tokens */
+  constructor(
+    private readonly access: RegistryAccess,
+    private readonly rights: "pull" | "pull,push" = "pull,push",
+  ) {
+    this.#base = `${access.url}/v2/`;
+    this.#settings = access.settings ?? HARBOR;
   }
 
   /** Manifest of a tag or digest; undefined when there is none. */
@@ -33,14 +58,14 @@ export class Registry {
     const body = Buffer.from(await response.arrayBuffer());
     return {
       // Computed, not believed: the digest is what is deployed.
-      digest: `sha256:${createHash("sha256").update(body).digest("hex")}`,
+      digest: sha256(body),
       kind: response.headers.get("content-type") ?? "",
       body,
     };
   }
 
-  /** Gives a manifest that the repository has a further tag; no layer is moved. */
-  async tag(repository: string, tag: string, manifest: Manifest): Promise<void> {
+  /** Gives a manifest a tag; what it refers to must be in the repository, no layer is moved. */
+  async tag(repository: string, tag: string, manifest: Pick<Manifest, "kind" | "body">): Promise<void> {
     const response = await this.#call(
       repository,
       "PUT",
@@ -51,6 +76,37 @@ export class Registry {
     if (!response.ok) throw await this.#refusal(response, `tagging ${repository}:${tag}`);
   }
 
+  /** What a manifest refers to by its digest. @throws Failure also when the registry gives something else for it */
+  async blob(repository: string, digest: string): Promise<Buffer> {
+    const response = await this.#call(repository, "GET", `blobs/${digest}`, {});
+    if (!response.ok) throw await this.#refusal(response, `reading ${repository}@${digest}`);
+    const body = Buffer.from(await response.arrayBuffer());
+    if (sha256(body) === digest) return body;
+    throw new Failure(`Harbor ${this.access.host} has something else at ${repository}@${digest} than that`);
+  }
+
+  /** Stores what a manifest will refer to. @returns its digest */
+  async upload(repository: string, body: Buffer): Promise<string> {
+    const digest = sha256(body);
+    const present = await this.#call(repository, "HEAD", `blobs/${digest}`, {});
+    if (present.ok) return digest;
+    const begun = await this.#call(repository, "POST", "blobs/uploads/", {});
+    const at = begun.headers.get("location");
+    if (!begun.ok || at === null) throw await this.#refusal(begun, `an upload to ${repository}`);
+    const target = new URL(at, `${this.#base}${repository}/blobs/uploads/`);
+    // The login goes nowhere else.
+    if (target.origin !== new URL(this.#base).origin) {
+      throw new Failure(
+        `Harbor ${this.access.host} wants an upload at ${target.origin} instead of ${this.access.url}; set Harbor's external URL (hostname, external_url) to what ${this.#settings.address} says`,
+      );
+    }
+    target.searchParams.set("digest", digest);
+    const stored = await this.#call(repository, "PUT", target.href, { "content-type": "application/octet-stream" }, body); // prettier-ignore
+    if (!stored.ok) throw await this.#refusal(stored, `an upload to ${repository}`);
+    return digest;
+  }
+
+  /** @param path below the repository, or a whole address that the registry gave for it */
   async #call(
     repository: string,
     method: string,
@@ -60,14 +116,14 @@ export class Registry {
   ): Promise<Response> {
     const send = async (): Promise<Response> => {
       try {
-        return await fetch(`${this.#base}${repository}/${path}`, {
+        return await fetch(URL.canParse(path) ? path : `${this.#base}${repository}/${path}`, {
           method,
           headers: { ...headers, ...(this.#authorization === undefined ? {} : { authorization: this.#authorization }) },
           body: body === undefined ? undefined : new Uint8Array(body),
           signal: AbortSignal.timeout(30_000),
         });
       } catch (error) {
-        throw new Failure(`Harbor at ${this.#base} (HARBOR_URL, HARBOR_HOST) does not answer: ${reason(error)}`);
+        throw new Failure(`Harbor at ${this.#base} (${this.#settings.address}) does not answer: ${reason(error)}`);
       }
     };
     const response = await send();
@@ -79,18 +135,22 @@ export class Registry {
   }
 
   /** Answers the registry's challenge: Basic, or a token from the realm that it names (Harbor does that). */
-  async #answer(challenge: string, repository: string): Promise<string> {
-    const { username, password } = this.harbor;
-    const basic = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+  async #answer(challenge: string, repository: string): Promise<string | undefined> {
+    const { username, password } = this.access;
+    const basic =
+      username === undefined ? undefined : `Basic ${Buffer.from(`${username}:${password ?? ""}`).toString("base64")}`;
     const realm = /^Bearer .*realm="([^"]+)"/i.exec(challenge)?.[1];
     if (realm === undefined) return basic;
     const url = new URL(realm);
     const service = /service="([^"]+)"/.exec(challenge)?.[1];
     if (service !== undefined) url.searchParams.set("service", service);
-    url.searchParams.set("scope", `repository:${repository}:pull,push`);
+    url.searchParams.set("scope", `repository:${repository}:${this.rights}`);
     let response: Response;
     try {
-      response = await fetch(url, { headers: { authorization: basic }, signal: AbortSignal.timeout(30_000) });
+      response = await fetch(url, {
+        headers: basic === undefined ? {} : { authorization: basic },
+        signal: AbortSignal.timeout(30_000),
+      });
     } catch (error) {
       throw new Failure(`Harbor's token service ${url.origin} does not answer: ${reason(error)}`);
     }
@@ -99,10 +159,12 @@ export class Registry {
     return `Bearer ${token ?? access ?? ""}`;
   }
 
+  get #who(): string {
+    return this.access.username ?? "an anonymous login";
+  }
+
   #loginRefused(): Failure {
-    return new Failure(
-      `Harbor ${this.harbor.host} refused the login of ${this.harbor.username}; check HARBOR_USERNAME and HARBOR_PASSWORD (a robot's name contains $: its variable must not be expanded)`,
-    );
+    return new Failure(`Harbor ${this.access.host} refused the login of ${this.#who}; check ${this.#settings.login}`);
   }
 
   async #refusal(response: Response, doing: string): Promise<Failure> {
@@ -114,8 +176,6 @@ export class Registry {
     } catch {
       // Not the API's own answer, perhaps a proxy's; its first words say more than nothing.
     }
-    return new Failure(
-      `Harbor ${this.harbor.host} refused ${doing} to ${this.harbor.username}: ${response.status} ${message}`,
-    );
+    return new Failure(`Harbor ${this.access.host} refused ${doing} to ${this.#who}: ${response.status} ${message}`);
   }
 }

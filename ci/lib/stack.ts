@@ -8,6 +8,7 @@ import type { ReleaseState } from "../../components/release";
 import { Failure, oneLine, optional, type Job } from "./failure";
 import type { Update } from "./order";
 import type { State } from "./placeholders";
+import { pluginEnvironment } from "./plugins";
 import type { ReleaseSettings } from "./rollback";
 import { conceal } from "./secrets";
 import { openSsh, type SshSession } from "./ssh";
@@ -58,6 +59,7 @@ export class Stack {
       ...ssh.env,
       PULUMI_BACKEND_URL: verifiedBackend(values.PULUMI_BACKEND_URL ?? ""),
       PULUMI_SKIP_UPDATE_CHECK: "true",
+      ...pluginEnvironment(),
       PGPASSWORD: values.PGPASSWORD,
       // Not GRAFANA_AUTH: its plugin would keep that in the state (docs/decisions/0125).
       GRAFANA_AUTH: undefined,

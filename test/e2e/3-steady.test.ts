@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mustBootstrap, rootToken } from "./support/bootstrap";
-import { attached, until } from "./support/sandbox";
+import { attached, run, until } from "./support/sandbox";
 
 describe("journey: nothing to do, and drift by hand", () => {
   const sandbox = attached();
@@ -8,6 +8,13 @@ describe("journey: nothing to do, and drift by hand", () => {
   it("changes nothing in a second `pulumi up`", async () => {
     const { code, output } = await sandbox().pulumi(["up", "--yes", "--skip-preview", "--expect-no-changes"]);
     assert.equal(code, 0, output);
+  });
+
+  it("warns of a CREATEROLE that reaches other programs' roles, where PostgreSQL is older than 16", async () => {
+    const { stdout: version } = await run(["psql", "-XAtc", "SHOW server_version_num"], sandbox().env);
+    const { output } = await sandbox().pulumi(["up", "--yes"]);
+    const warnings = output.match(/in which CREATEROLE reaches every role that is no superuser: /g) ?? [];
+    assert.equal(warnings.length > 0, Number(version) < 160_000, output);
   });
 
   it("sees nothing to change in `pulumi preview --refresh`", async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { bootstrap } from "./support/bootstrap";
+import { bootstrap, rootToken } from "./support/bootstrap";
 import { idToken, type Pipeline } from "./support/id-token";
 import { attached } from "./support/sandbox";
 
@@ -109,6 +109,41 @@ describe("journey: Vault for the pipeline", () => {
       "database/config/audit-svc": "deny",
     };
     assert.deepEqual(await mayIn(token, ...Object.keys(paths)), paths);
+  });
+
+  it("lets publish alone sign images, by a key that nobody can take from Vault", async () => {
+    const key = "transit/keys/audit-image";
+    const paths = (sign: string, read: string) => ({
+      "transit/sign/audit-image/sha2-256": sign,
+      [key]: read,
+      "transit/keys/audit-image/config": "deny",
+      "transit/keys/audit-image/rotate": "deny",
+      "transit/sign/pulumi-sandbox/sha2-256": "deny",
+    });
+    const publish = await logIn("publish", { ...branch, ref: "main", ref_protected: "true" });
+    assert.ok(publish.token, publish.refused);
+    const allowed = paths("update", "read");
+    assert.deepEqual(await mayIn(publish.token, ...Object.keys(allowed)), allowed);
+    for (const [purpose, pipeline] of [
+      ["preview", branch],
+      ["deploy", {}],
+      ["drift", { ...branch, ref: "main", ref_protected: "true", pipeline_source: "schedule" }],
+    ] as const) {
+      const { token, refused } = await logIn(purpose, pipeline);
+      assert.ok(token, refused);
+      const denied = paths("deny", "deny");
+      assert.deepEqual(await mayIn(token, ...Object.keys(denied)), denied, purpose);
+    }
+    const { refused } = await logIn("publish", branch);
+    assert.match(refused ?? "", /ref_protected/, "an unprotected branch");
+    const root = rootToken();
+    const made = await sandbox().vault<{ data: Record<string, unknown> }>("GET", key, undefined, root);
+    const { type, exportable, allow_plaintext_backup: backup, deletion_allowed: deletion } = made?.data ?? {};
+    assert.deepEqual([type, exportable, backup, deletion], ["ecdsa-p256", false, false, false]);
+    await assert.rejects(
+      sandbox().vault("GET", "transit/export/signing-key/audit-image", undefined, root),
+      /not exportable/,
+    );
   });
 
   describe("a deploy's token", () => {

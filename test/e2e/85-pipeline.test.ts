@@ -48,7 +48,7 @@ describe("journey: the pipeline, run by gitlab-ci-local with its real scripts", 
     changingNothing(sandbox(), () => pipelines.run(kind, ...jobs), why);
 
   before(async () => {
-    pipelines = await Pipelines.open(sandbox());
+    pipelines = await Pipelines.open(sandbox(), { signed: true });
     await setUpLogins(sandbox(), pipelines.harbor);
     await pushBaseImages();
     first = await slots();
@@ -93,10 +93,27 @@ describe("journey: the pipeline, run by gitlab-ci-local with its real scripts", 
         if (job === "unit") assert.match(log, /\d+ passing/);
       });
 
+  it("tag: refuses an image that nobody has signed, and deploys it once somebody has", async () => {
+    const present = (await sandbox().mustPulumi("stack", "output", "image")).trim();
+    // What serves, as this machine names it.
+    const image = `${pipelines.harbor}/${present.slice(present.indexOf("/") + 1)}`;
+    const kind = tagged("v0.9", { IMAGE: image });
+    const why = /@sha256:[0-9a-f]{64} is not deployed, and nothing was changed: audit:imageKey demands a signature of the key in image-key\.pem, and it has no signature\./; // prettier-ignore
+    // The registry outlives this run.
+    await pipelines.unsign(image);
+    await red(kind, why, "deploy");
+    await pipelines.sign(image);
+    assert.match(green(await pipelines.run(kind, "deploy")).log, /is signed by the key of image-key\.pem/);
+    first = await slots();
+    assert.equal(first.slots[first.active]?.image, image);
+  });
+
   it("default branch: builds the image without a daemon and publishes it, labelled, with its SBOM", async () => {
     const { log } = green(await pipelines.run(defaultBranch, "publish"));
     const [, digest = ""] =
       new RegExp(`IMAGE=${pipelines.harbor}/audit/audit-svc@(sha256:[0-9a-f]{64})`).exec(log) ?? [];
+    assert.match(log, /signed with Vault's transit\/keys\/audit-image/);
+    assert.ok((await pipelines.tagsOf("audit-svc")).includes(`${digest.replace(":", "-")}.sig`));
     const bytes = await pipelines.sizeOf("audit-svc", digest);
     console.log(`      the image has ${(bytes / 1e6).toFixed(1)} MB compressed`);
     // 79.9 at the time of writing, of which 31.6 are Debian's; npm alone would be 5 more.
@@ -106,6 +123,7 @@ describe("journey: the pipeline, run by gitlab-ci-local with its real scripts", 
   it("tag: promotes that image, deploys it, tests it through the edge, and keeps a record", async () => {
     const { log } = green(await pipelines.run(tagged(tag)));
     assert.doesNotMatch(log, /building it/, "the tag must not build");
+    assert.match(log, /is signed by the key of image-key\.pem/);
     const after = await slots();
     assert.notEqual(serving(after), serving(first));
     assert.match(log, new RegExp(`release ${serving(first)} -> ${serving(after)}`));
@@ -240,6 +258,8 @@ describe("journey: the pipeline, run by gitlab-ci-local with its real scripts", 
 
   describe("ends red, with one line, and changes nothing", () => {
     const digest = `sha256:${"0".repeat(64)}`;
+    // Signed, so that what comes after the check is reached.
+    before(() => pipelines.sign(`${pipelines.harbor}/audit/audit-svc@${digest}`));
     const withImage = (kind: Kind): Kind => ({
       ...kind,
       variables: { ...kind.variables, IMAGE: `${pipelines.harbor}/audit/audit-svc@${digest}` },

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { generateKeyPairSync } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parse } from "yaml";
 import { runtime } from "@pulumi/pulumi";
 import { ConfigError, parseSettings, settingsOfStack } from "../../config";
@@ -34,6 +37,24 @@ describe("configuration", () => {
     const versions = { reader: [3], "reader-crm": [1, 2], "writer-crm": [7, 9], "writer-smoke": [2] };
     const changes = { "audit:applications": '["crm"]', "audit:tokenVersions": JSON.stringify(versions) };
     assert.deepEqual(parseSettings({ ...good, ...changes }).tokens.versions, versions);
+  });
+
+  it("takes a public key for the images' signatures, and says what is wrong with a file that holds none", () => {
+    const directory = mkdtempSync(join(tmpdir(), "image-key-"));
+    const file = join(directory, "image-key.pem");
+    const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    try {
+      writeFileSync(file, publicKey.export({ type: "spki", format: "pem" }));
+      assert.equal(parseSettings({ ...good, "audit:imageKey": file }).service.imageKey, file);
+      writeFileSync(file, privateKey.export({ type: "pkcs8", format: "pem" }));
+      assert.match(problems({ "audit:imageKey": file }).join(), /^audit:imageKey \S+ holds a private key; /);
+      assert.match(
+        problems({ "audit:imageKey": `${file}x` }).join(),
+        /^audit:imageKey \S+ cannot be read \(ENOENT\); set /,
+      );
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 
   it("takes the containers' range as two octets or as a whole, and no MTU for Docker's default", () => {

@@ -4,6 +4,10 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { createHash } from "node:crypto";
 import { stringify } from "yaml";
+import { imageByDigest } from "../../../components/image-reference";
+import { Registry } from "../../../ci/lib/registry";
+import { signatureTag, signImage, transitSigner, type Signer } from "../../../ci/lib/signature";
+import { rootToken } from "./bootstrap";
 import { idToken, type Pipeline as Claims } from "./id-token";
 import { platform, platformSubnet, root, run, type Sandbox } from "./sandbox";
 
@@ -60,12 +64,14 @@ export class Pipelines {
     readonly dir: string,
     private readonly node: string,
     private readonly path: string,
+    private readonly signer: Signer | undefined,
   ) {
     this.harbor = `${addressOf("registry")}:5000`;
     this.#layers = `${dir}-layers`;
   }
 
-  static async open(sandbox: Sandbox): Promise<Pipelines> {
+  /** @param signed images are signed when they are published, and deployed only if they are */
+  static async open(sandbox: Sandbox, { signed = false } = {}): Promise<Pipelines> {
     mkdirSync(join(root, "build"), { recursive: true });
     const dir = mkdtempSync(join(root, "build/pipeline-"));
     for (const file of await trackedFiles()) {
@@ -75,7 +81,13 @@ export class Pipelines {
     // The service's image from where this machine, which does not know the sandbox's names, pushes it.
     const harbor = `${addressOf("registry")}:5000`;
     const settings = state("Pulumi.sandbox.yaml").replace(/(?<=audit:image: )[^/]+/, harbor);
-    writeFileSync(join(dir, "Pulumi.sandbox.yaml"), settings);
+    const signer = signed ? await signerOf(sandbox) : undefined;
+    const key = signer?.keys.map((one) => one.export({ type: "spki", format: "pem" })).join("");
+    if (key !== undefined) writeFileSync(join(dir, "image-key.pem"), key);
+    writeFileSync(
+      join(dir, "Pulumi.sandbox.yaml"),
+      key === undefined ? settings : settings.replace(/^ {2}audit:image: /m, "  audit:imageKey: image-key.pem\n$&"),
+    );
     // A job in the shell executor is not on the network of its services; the journey has a database for it instead.
     const check = join(dir, "ci/check.yml");
     writeFileSync(check, readFileSync(check, "utf8").replace(/^ {2}services:\n(?: {4}.*\n)+/m, ""));
@@ -118,6 +130,7 @@ export class Pipelines {
       dir,
       join(bin, "node"),
       [bin, tools, ...rest, ...(process.env.PATH ?? "").split(":").filter((entry) => entry !== own)].join(":"),
+      signer,
     );
   }
 
@@ -155,6 +168,7 @@ export class Pipelines {
       NODE_IMAGE: `${this.harbor}/hub/node:24`,
       RUNTIME_IMAGE: `${this.harbor}/hub/base-plain:trixie`,
       PULUMI_IMAGE: `${this.harbor}/hub/pulumi:sandbox`,
+      ...(this.signer === undefined ? {} : { VAULT_IMAGE_KEY: IMAGE_KEY }),
       ...kind.variables,
     };
     // A file, as GitLab's project variables are one: arguments are for everybody to see.
@@ -180,6 +194,29 @@ export class Pipelines {
     this.logs.push(log);
     const last = new Map([...log.matchAll(/^(\S+)\s+> (error: .*)$/gm)].map(([, job = "", line = ""]) => [job, line]));
     return { code, log, errors: [...last.values()], seconds: (Date.now() - started) / 1000 };
+  }
+
+  /** Signs an image as Vault's administrator does one that the pipeline has not built. */
+  async sign(name: string): Promise<void> {
+    const image = imageByDigest(name);
+    if (this.signer === undefined || typeof image === "string") throw new Error(`${name} cannot be signed`);
+    const login = { username: "pusher", password: secretsOf()["registry-pusher"] };
+    await signImage(new Registry({ host: this.harbor, url: `http://${this.harbor}`, ...login }), image, this.signer);
+  }
+
+  /** Takes the signatures of an image away. */
+  async unsign(name: string): Promise<void> {
+    const image = imageByDigest(name);
+    if (typeof image === "string") throw new Error(`${name} ${image}`);
+    const login = { username: "pusher", password: secretsOf()["registry-pusher"] ?? "" };
+    const url = `http://${this.harbor}`;
+    const found = await new Registry({ host: this.harbor, url, ...login }).manifest(image.repository, signatureTag(image.digest)); // prettier-ignore
+    if (found === undefined) return;
+    const { status } = await fetch(`${url}/v2/${image.repository}/manifests/${found.digest}`, {
+      method: "DELETE",
+      headers: { authorization: `Basic ${Buffer.from(`pusher:${login.password}`).toString("base64")}` },
+    });
+    if (status !== 202) throw new Error(`${name} keeps its signatures: ${status}`);
   }
 
   /** Tags that a repository of the sandbox's Harbor has; none when it was never pushed to. */
@@ -224,6 +261,16 @@ export class Pipelines {
   }
 }
 
+/** Key that bootstrap makes in the sandbox's Vault. */
+const IMAGE_KEY = "audit-image";
+
+async function signerOf(sandbox: Sandbox): Promise<Signer> {
+  const ask = async (method: string, path: string, body?: object): Promise<Record<string, unknown>> =>
+    (await sandbox.vault<{ data: Record<string, unknown> }>(method, path, body, rootToken()))?.data ?? {};
+  const vault = { read: (path: string) => ask("GET", path), write: (path: string, body: object) => ask("POST", path, body) }; // prettier-ignore
+  return transitSigner(vault, "transit", IMAGE_KEY);
+}
+
 export const addressOf = (part: "registry" | "vm2"): string => `${platformSubnet}.${{ registry: 12, vm2: 20 }[part]}`;
 
 async function trackedFiles(): Promise<string[]> {
@@ -242,6 +289,8 @@ export async function setUpLogins(sandbox: Sandbox, harbor: string): Promise<voi
     PGPASSWORD: sandbox.get("PGPASSWORD"),
     GRAFANA_AUTH: sandbox.get("GRAFANA_AUTH"),
     SSH_KNOWN_HOSTS: state("ssh/known_hosts"),
+    // That it speaks plain HTTP.
+    HARBOR_URL: `http://${harbor}`,
   };
   const drift = {
     PGPASSWORD: secrets.drift,

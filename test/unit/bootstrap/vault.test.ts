@@ -104,6 +104,25 @@ describe("Vault's set-up for the program and its pipeline", () => {
     assert.deepEqual([environment, environment_protected], ["vm2", "true"]);
   });
 
+  it("lets publish alone sign images, by a key that nobody can take from Vault, and no job anything else by it", () => {
+    const { once, policies, kept } = planVault(settings());
+    assert.deepEqual(once.find(({ path }) => path === "transit/keys/audit-image")?.body, { type: "ecdsa-p256" });
+    assert.equal(
+      policies["audit-ci-signing"],
+      'path "transit/sign/audit-image/sha2-256" {\n  capabilities = ["update"]\n}\n' +
+        'path "transit/keys/audit-image" {\n  capabilities = ["read"]\n}\n',
+    );
+    for (const { path, body } of kept.filter((one) => one.path.startsWith("auth/jwt/role/")))
+      assert.equal((body.token_policies as string[]).includes("audit-ci-signing"), path.endsWith("-publish"), path);
+    for (const [name, policy] of Object.entries(policies))
+      assert.equal(/audit-image|transit\/(sign|keys|\*|\+)/.test(policy), name === "audit-ci-signing", name);
+    const without = planVault(settings({ signing: null }));
+    assert.doesNotMatch(JSON.stringify(without), /audit-image|audit-ci-signing/);
+    const apart = planVault(settings({ signing: { mount: "signing", key: "images" } }));
+    assert.deepEqual(apart.engines.signing, { type: "transit" });
+    assert.match(apart.policies["audit-ci-signing"] ?? "", /^path "signing\/sign\/images\/sha2-256"/);
+  });
+
   it("has certificates for VM2 end after half an hour, and the caller choose neither life nor options", () => {
     const { kept, policies } = planVault(settings());
     const { body } = kept.find((one) => one.path === "ssh/roles/vm2") ?? {};
@@ -272,6 +291,8 @@ describe("Vault's set-up for the program and its pipeline", () => {
     [{ kvMount: "sys" }, "kvMount: must not begin with sys, auth, identity, cubbyhole: there Vault itself answers"],
     [{ transitMount: "identity/keys" }, "transitMount: must not begin with sys, auth, identity, cubbyhole: there Vault itself answers"],
     [{ transitMount: "secret" }, "transitMount: must differ from kvMount (secret)"],
+    [{ signing: { mount: "secret" } }, "signing.mount: must differ from kvMount (secret)"],
+    [{ signing: { key: "pulumi" } }, "signing.key: must differ from transitKey (pulumi), which encrypts and cannot sign"],
     [{ jwtMount: "approle" }, "jwtMount: must differ from AppRole (approle)"],
     [{ kvMount: "database" }, "kvMount: must differ from the database engine (database)"],
     [{ stack: { tls: "vault", tlsPkiRole: "edge", tlsPkiMount: "secret" } }, "stack.tlsPkiMount: must differ from kvMount (secret)"],

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { buildArguments, image, jobsImage, serviceImage, tagOf } from "../../../ci/image";
 import { commands, failsWith, jobWith, scratch, tokenFor, vaultWith } from "./support/job";
+import { payloadOf, registryWith, testSigner, transitWith } from "./support/registry";
 import { closeAll, double, type Answer, type Asked, type Double } from "./support/servers";
 
 const KIND = "application/vnd.oci.image.manifest.v1+json";
@@ -40,7 +41,7 @@ async function harborWith(
   return harbor;
 }
 
-const settings = (harbor: Double) => ({
+const settings = (harbor: Pick<Double, "url">) => ({
   HARBOR_URL: harbor.url,
   // As GitLab's Harbor integration sets it: without the port.
   HARBOR_HOST: new URL(harbor.url).hostname,
@@ -244,6 +245,73 @@ describe("ci: image", () => {
       const build = built.calls.find(({ line }) => line.startsWith("buildah build"))?.line ?? "";
       assert.match(build, / --no-cache --pull-always /);
       assert.equal(build.includes("--cache-from"), false);
+    });
+  });
+
+  describe("with VAULT_IMAGE_KEY", () => {
+    const MANIFEST = '{"manifest":5}';
+    const TAG = `sha256-${sha(MANIFEST).slice("sha256:".length)}.sig`;
+    const at = "audit/audit-svc";
+    /** Harbor as a plain registry, a builder that pushes to it, and a Vault that signs that image alone. */
+    const world = async (vaulted = true) => {
+      const shelves = await registryWith("robot$ci:of-the-robot");
+      const signer = testSigner();
+      const { HARBOR_HOST, CI_COMMIT_SHA, ...rest } = settings(shelves);
+      const texts = [payloadOf(`${shelves.host}/${at}`, sha(MANIFEST))];
+      const vault = await vaultWith(
+        { "secret/ci/audit/publish": vaulted ? { HARBOR_HOST, ...rest } : {} },
+        transitWith(signer, texts),
+      );
+      const put = (tag: string, body = MANIFEST) => shelves.manifests.set(`${at}:${tag}`, { kind: KIND, body });
+      const built = commands({
+        "buildah push": ({ line }) => {
+          put(COMMIT);
+          writeFileSync(/--digestfile (\S+)/.exec(line)?.[1] ?? "", `${sha(MANIFEST)}\n`);
+          return {};
+        },
+        "npm sbom": () => ({ stdout: "{}" }),
+        buildah: () => ({}),
+      });
+      const env = {
+        ...{ CI_COMMIT_SHA, CI_COMMIT_BRANCH: "main", VAULT_ADDR: vault.url, VAULT_ID_TOKEN: tokenFor({}) },
+        ...(vaulted ? {} : { HARBOR_HOST, ...rest }),
+        VAULT_IMAGE_KEY: "audit-image",
+      };
+      return { shelves, signer, vault, put, built, env, tags: () => [...shelves.manifests.keys()].map((key) => key.slice(at.length + 1)) }; // prettier-ignore
+    };
+
+    it("signs what it built and pushed, also where Harbor's settings are CI variables", async () => {
+      for (const vaulted of [true, false]) {
+        const { built, env, tags, vault } = await world(vaulted);
+        const { job, log } = jobWith(env, "publish");
+        await image(job, built.exec, dir.path);
+        assert.deepEqual(tags(), [COMMIT, "main", TAG]);
+        assert.ok(log.includes("signed with Vault's transit/keys/audit-image"), log.join("\n"));
+        assert.equal(vault.asked.at(-1)?.path, "/v1/auth/token/revoke-self");
+      }
+    });
+
+    it("does not sign what it promotes: Harbor may have something else at the commit's name than was built", async () => {
+      const { put, env, tags, vault } = await world();
+      put(COMMIT);
+      await image(jobWith({ ...env, ...onTag }, "promote").job, none.exec, dir.path);
+      assert.deepEqual(tags(), [COMMIT, "v1.2.0"]);
+      assert.ok(!vault.asked.some(({ path }) => path.includes("/sign/")));
+    });
+
+    it("signs what the tag's own pipeline had to build", async () => {
+      const { built, env, tags } = await world();
+      await image(jobWith({ ...env, ...onTag, PROMOTE_ONLY: "false" }, "promote").job, built.exec, dir.path);
+      assert.deepEqual(tags(), [COMMIT, TAG, "v1.2.0"]);
+    });
+
+    it("says before it builds that the key is not there", async () => {
+      const { built, env } = await world();
+      await failsWith(
+        image(jobWith({ ...env, VAULT_IMAGE_KEY: "nobodys" }, "publish").job, built.exec, dir.path),
+        "Vault role audit-ci-publish may not read transit/keys/nobodys: status 404",
+      );
+      assert.deepEqual(built.calls, []);
     });
   });
 

@@ -1,0 +1,166 @@
+import { createHash, createPublicKey, verify, type KeyObject } from "node:crypto";
+import type { ImageReference } from "../../components/image-reference";
+import { Failure } from "./failure";
+import type { Registry } from "./registry";
+import type { VaultSession } from "./vault";
+
+/**
+ * Signatures of images as cosign keeps them (docs/decisions/0142): a payload that names the image, signed, as a layer of a manifest
+ * that has the image's digest for a tag, beside the image. https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md
+ */
+const LAYER = "application/vnd.dev.cosign.simplesigning.v1+json";
+const ANNOTATION = "dev.cosignproject.cosign/signature";
+const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
+const CONFIG = "application/vnd.oci.image.config.v1+json";
+const TYPE = "cosign container image signature";
+/** Bytes; a payload has some 250. Whoever can push can put anything there. */
+const LARGEST = 65_536;
+
+type Image = Pick<ImageReference, "registry" | "repository" | "digest">;
+
+/** Who can sign: a key that is not here. */
+export interface Signer {
+  /** For messages. */
+  readonly name: string;
+  readonly keys: readonly KeyObject[];
+  /** @returns ECDSA of SHA-256 in ASN.1, base64 */
+  sign(payload: Buffer): Promise<string>;
+}
+
+interface SignatureManifest {
+  schemaVersion: 2;
+  mediaType: string;
+  config: { mediaType: string; size: number; digest: string };
+  layers: { mediaType: string; size: number; digest: string; annotations?: Record<string, string> }[];
+}
+
+/** Where the signatures of an image are. */
+export const signatureTag = (digest: string): string => `${digest.replace(":", "-")}.sig`;
+
+/** As cosign writes it: Docker Hub has another name there. */
+const nameOf = ({ registry, repository }: Image): string =>
+  `${registry === "docker.io" ? "index.docker.io" : registry}/${repository}`;
+
+/** A transit key of Vault's as a signer. @throws Failure when it is of another type */
+export async function transitSigner(
+  vault: Pick<VaultSession, "read" | "write">,
+  mount: string,
+  key: string,
+): Promise<Signer> {
+  const name = `${mount}/keys/${key}`;
+  const { type, keys = {} } = (await vault.read(name)) ?? {};
+  if (type !== "ecdsa-p256") {
+    throw new Failure(`Vault's ${name} is of type ${String(type)}; images are signed by one of type ecdsa-p256, which bootstrap makes`); // prettier-ignore
+  }
+  const versions = Object.values(keys as Record<string, { public_key: string }>);
+  return {
+    name,
+    keys: versions.map(({ public_key: pem }) => createPublicKey(pem)),
+    sign: async (payload) => {
+      const input = createHash("sha256").update(payload).digest("base64");
+      const path = `${mount}/sign/${key}/sha2-256`;
+      const { signature } = await vault.write(path, { input, prehashed: true, marshaling_algorithm: "asn1" });
+      return String(signature).replace(/^vault:v\d+:/, "");
+    },
+  };
+}
+
+/** Puts a signature beside the image, unless there is one of this signer; signatures of others stay. @returns whether it did */
+export async function signImage(registry: Registry, image: Image, signer: Signer): Promise<boolean> {
+  if ((await signatureProblem(registry, image, signer.keys)) === undefined) return false;
+  const payload = Buffer.from(
+    JSON.stringify({
+      critical: {
+        identity: { "docker-reference": nameOf(image) },
+        image: { "docker-manifest-digest": image.digest },
+        type: TYPE,
+      },
+      optional: null,
+    }),
+  );
+  const signature = await signer.sign(payload);
+  if (!isBy(signer.keys, payload, signature))
+    throw new Failure(`what Vault signed with ${signer.name} is no signature of that key; nothing was stored`);
+  const former = await found(registry, image);
+  const layer = {
+    ...{ mediaType: LAYER, size: payload.length, digest: await registry.upload(image.repository, payload) },
+    annotations: { [ANNOTATION]: signature },
+  };
+  const layers = [...(former?.layers ?? []), layer];
+  const config = Buffer.from(
+    JSON.stringify({
+      ...{ architecture: "", created: "0001-01-01T00:00:00Z", os: "", config: {} },
+      history: layers.map(() => ({ created: "0001-01-01T00:00:00Z" })),
+      rootfs: { type: "layers", diff_ids: layers.map(({ digest }) => digest) },
+    }),
+  );
+  const manifest: SignatureManifest = {
+    schemaVersion: 2,
+    mediaType: MANIFEST,
+    config: { mediaType: CONFIG, size: config.length, digest: await registry.upload(image.repository, config) },
+    layers,
+  };
+  await registry.tag(image.repository, signatureTag(image.digest), {
+    kind: MANIFEST,
+    body: Buffer.from(JSON.stringify(manifest)),
+  });
+  return true;
+}
+
+/**
+ * Looks for a signature of this image, its digest and its repository, by one of the keys.
+ *
+ * @returns why there is none, as a clause; undefined when there is one
+ */
+export async function signatureProblem(
+  registry: Registry,
+  image: Image,
+  keys: readonly KeyObject[],
+): Promise<string | undefined> {
+  const manifest = await found(registry, image);
+  if (manifest === undefined) return "it has no signature";
+  let why = "none of its signatures is by that key";
+  for (const { mediaType, size, digest, annotations } of manifest.layers) {
+    const signature = annotations?.[ANNOTATION];
+    if (mediaType !== LAYER || typeof signature !== "string" || !(size <= LARGEST)) continue;
+    const payload = await registry.blob(image.repository, digest);
+    if (!isBy(keys, payload, signature)) continue;
+    const signed = identity(payload);
+    if (signed?.type === TYPE && signed.digest === image.digest && signed.name === nameOf(image)) return undefined;
+    why = `its signature is of another image, ${signed?.name ?? "?"}@${signed?.digest ?? "?"}`;
+  }
+  return why;
+}
+
+async function found(registry: Registry, { repository, digest }: Image): Promise<SignatureManifest | undefined> {
+  const tag = signatureTag(digest);
+  const manifest = await registry.manifest(repository, tag);
+  if (manifest === undefined) return undefined;
+  const read = parsed(manifest.body) as Partial<SignatureManifest> | undefined;
+  if (!Array.isArray(read?.layers)) throw new Failure(`${repository}:${tag} is there, but holds no signatures`);
+  return read as SignatureManifest;
+}
+
+const isBy = (keys: readonly KeyObject[], payload: Buffer, signature: string): boolean =>
+  keys.some((key) => verify("sha256", payload, key, Buffer.from(signature, "base64")));
+
+/** What a payload says it is a signature of. Whoever signed it may have written something else. */
+function identity(payload: Buffer): { type: unknown; digest: string; name: string } | undefined {
+  const { critical } = (parsed(payload) ?? {}) as {
+    critical?: { type?: unknown; image?: Record<string, unknown>; identity?: Record<string, unknown> };
+  };
+  if (critical === undefined) return undefined;
+  return {
+    type: critical.type,
+    digest: String(critical.image?.["docker-manifest-digest"]),
+    name: String(critical.identity?.["docker-reference"]),
+  };
+}
+
+function parsed(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString());
+  } catch {
+    return undefined;
+  }
+}
