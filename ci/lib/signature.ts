@@ -48,7 +48,9 @@ export async function transitSigner(
   key: string,
 ): Promise<Signer> {
   const name = `${mount}/keys/${key}`;
-  const { type, keys = {} } = (await vault.read(name)) ?? {};
+  const found = await vault.read(name);
+  if (found === undefined) throw new Failure(`Vault has no ${name}; bootstrap makes the key`);
+  const { type, keys = {} } = found;
   if (type !== "ecdsa-p256") {
     throw new Failure(`Vault's ${name} is of type ${String(type)}; images are signed by one of type ecdsa-p256, which bootstrap makes`); // prettier-ignore
   }
