@@ -50,6 +50,7 @@ fetch_plugins() {
   while read -r name version owner; do
     plugin "$name" "$version" "$owner"
     # The state may have been written by a former version, which the CLI then wants as well.
+    # shellcheck disable=SC2013 # versions have no blanks, and the loop may use standard input
     for former in $(sed -n "s/^[0-9a-f]\{64\}  pulumi-resource-$name-v\([0-9][^ ]*\)-linux-$arch\.tar\.gz\$/\1/p" "$checksums"); do
       plugin "$name" "$former" "$owner"
     done

@@ -76,7 +76,7 @@ export function withConfig(project: string): string {
   const at = project.indexOf(MARK);
   if (at < 0) throw new Error(`Pulumi.yaml lacks the line "${MARK.trim()}", after which its config is written`);
   // By the rules of YAML 1.1 too, "off" is a text.
-  const config = stringify({ config: projectConfig() }, { lineWidth: 0, version: "1.1" });
+  const config = stringify({ config: projectConfig() }, { lineWidth: 0, version: "1.1", singleQuote: null });
   return project.slice(0, at) + MARK + config;
 }
 

@@ -38,7 +38,7 @@ const tokenVersions = json(`must be versions by holder, such as ${VERSIONS}`)
   .meta({ type: "object", allowed: "versions in ascending order by holder" })
   .default({})
   .describe(
-    `Versions of a holder's token that are accepted, for example ${VERSIONS}; Vault has the last of them. A holder is reader, or writer- or reader- and an application. Who is not named has version 1.`,
+    `Accepted versions of the tokens, by holder, for example ${VERSIONS}; Vault has the last of them. A holder is reader, or writer- or reader- and an application. Who is not named has version 1.`,
   );
 
 /** The service: its image and how the VM pulls it, its replicas, who may send events. */
