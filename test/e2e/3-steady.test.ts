@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mustBootstrap, rootToken } from "./support/bootstrap";
-import { attached, run, until } from "./support/sandbox";
+import { attached, run, sandbox as cli, until } from "./support/sandbox";
 
 describe("journey: nothing to do, and drift by hand", () => {
   const sandbox = attached();
@@ -8,6 +8,13 @@ describe("journey: nothing to do, and drift by hand", () => {
   it("changes nothing in a second `pulumi up`", async () => {
     const { code, output } = await sandbox().pulumi(["up", "--yes", "--skip-preview", "--expect-no-changes"]);
     assert.equal(code, 0, output);
+  });
+
+  it("changes nothing in a second `make up`, also in a shell that has what `make env` prints", async () => {
+    const env = { ...sandbox().env, DOCKER_HOST: undefined };
+    const { code, output } = await cli(["up"], env);
+    assert.equal(code, 0, output);
+    assert.match(output, /pulumi up: cached .*nothing to change/);
   });
 
   it("warns of a CREATEROLE that reaches other programs' roles, where PostgreSQL is older than 16", async () => {

@@ -85,6 +85,8 @@ export async function connectAsAdmin(
       user: "postgres",
       password: state.secret("postgres"),
       database,
+      // By this machine's own address, and whatever PGSSLMODE of `make env` says to other clients.
+      ssl: false,
       connectionTimeoutMillis: 5_000,
     });
     // While it starts for the first time PostgreSQL drops connections; without a listener that would end the process.
