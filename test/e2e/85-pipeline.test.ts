@@ -230,14 +230,14 @@ describe("journey: the pipeline, run by gitlab-ci-local with its real scripts", 
     const { rootToken } = JSON.parse(readFileSync(join(root, ".sandbox/vault.json"), "utf8")) as { rootToken: string };
     await sandbox().docker("rm", "--force", "audit-edge-exporter");
     await onPostgres("ALTER ROLE audit_runtime CREATEDB");
-    const tokens = "secret/data/audit-svc/sandbox-tokens";
+    const tokens = "secret/data/audit-svc/sandbox-tokens/writer-demo";
     const present = await sandbox().vault<{ data: { data: object } }>("GET", tokens, undefined, rootToken);
     await sandbox().vault("POST", tokens, { data: present?.data.data }, rootToken);
     const result = await pipelines.run(schedule("drift"));
     assert.notEqual(result.code, 0, result.log);
     assert.match(
       result.errors.join(),
-      /the installation differs from what "rollback from \S+ by alice: .*" left \(Would change: .*Vault's secret\/audit-svc\/sandbox-tokens is at version \d+, and the deploy left \d+\./,
+      /the installation differs from what "rollback from \S+ by alice: .*" left \(Would change: .*Vault's secret\/audit-svc\/sandbox-tokens\/writer-demo is at version \d+, and the deploy left \d+\./,
     );
     assert.match(result.log, /audit-edge-exporter/);
     assert.match(result.log, /audit-runtime/);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { Pipelines, removeLogins, setUpLogins, tagged, type Kind } from "./support/pipeline";
 import { changingNothing, green, serving, showsNoSecret, slotsOf, StateLocks } from "./support/pipeline-checks";
 import { mustBootstrap } from "./support/bootstrap";
@@ -34,9 +34,10 @@ describe("journey: deploys that are cancelled, killed, locked out, or come from 
   const underWay = async (image: string) => {
     const job = pipelines.run(tagged("v3", { IMAGE: image }), "deploy");
     const pid = await until("the deploy holds the lock", 120, async () => (await locks.held())[0]?.pid);
-    await until("its CLI has started the program", 60, () =>
-      Promise.resolve(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8") === "" ? undefined : true),
-    );
+    // Each thread has children of its own.
+    const children = () =>
+      readdirSync(`/proc/${pid}/task`).map((thread) => readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8"));
+    await until("its CLI has started the program", 60, () => Promise.resolve(children().join("") !== "" || undefined));
     const parent = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
     return { job, pid, parent };
   };

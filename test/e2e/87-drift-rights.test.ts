@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Client } from "pg";
 import { connectTo } from "./support/database";
 import { idToken } from "./support/id-token";
 import { addressOf, removeLogins, secretsOf, setUpLogins } from "./support/pipeline";
-import { attached, root, run } from "./support/sandbox";
+import { attached, root, run, until } from "./support/sandbox";
 
 describe("journey: what the logins of the job drift can do, and what they cannot", function () {
   this.timeout(120_000);
@@ -156,11 +156,11 @@ describe("journey: what the logins of the job drift can do, and what they cannot
     it("cannot reach Docker's socket by forwarding", async () => {
       const socket = join(dir, "docker.sock");
       const forward = [...login(), "-o", "ExitOnForwardFailure=yes", "-L", `${socket}:/var/run/docker.sock`];
-      await run(["timeout", "5", ...forward, "-N"], env);
-      const background = run(["timeout", "5", ...forward, "-N"], env);
+      const forwarding = run(["timeout", "10", ...forward, "-N"], env);
+      await until("the socket is there", 10, () => Promise.resolve(existsSync(socket) || undefined));
       const { code, output } = await run(["docker", "--host", `unix://${socket}`, "ps"], env);
       assert.notEqual(code, 0, output);
-      await background;
+      assert.match((await forwarding).output, /open failed/);
     });
   });
 });
