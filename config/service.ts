@@ -74,7 +74,7 @@ export const service = {
   readySeconds: wholeNumber(5, 3600)
     .default(60)
     .describe(
-      "Seconds, 5 to 3600, until a new release must be ready; otherwise the deploy fails and the old one serves on.",
+      "Seconds, 5 to 3600, until a new release must be ready; otherwise the deploy fails and the old one keeps serving.",
     ),
   applications: list(
     z
