@@ -228,20 +228,23 @@ describe("journey: the pipeline, run by gitlab-ci-local with its real scripts", 
       /no drift since "rollback from v1\.0\.\d+ by alice: /,
     );
     const { rootToken } = JSON.parse(readFileSync(join(root, ".sandbox/vault.json"), "utf8")) as { rootToken: string };
-    await sandbox().docker("rm", "--force", "audit-edge-exporter");
-    await onPostgres("ALTER ROLE audit_runtime CREATEDB");
-    const tokens = "secret/data/audit-svc/sandbox-tokens/writer-demo";
-    const present = await sandbox().vault<{ data: { data: object } }>("GET", tokens, undefined, rootToken);
-    await sandbox().vault("POST", tokens, { data: present?.data.data }, rootToken);
-    const result = await pipelines.run(schedule("drift"));
-    assert.notEqual(result.code, 0, result.log);
-    assert.match(
-      result.errors.join(),
-      /the installation differs from what "rollback from \S+ by alice: .*" left \(Would change: .*Vault's secret\/audit-svc\/sandbox-tokens\/writer-demo is at version \d+, and the deploy left \d+\./,
-    );
-    assert.match(result.log, /audit-edge-exporter/);
-    assert.match(result.log, /audit-runtime/);
-    await sandbox().mustPulumi("up", "--refresh", "--yes", "--skip-preview");
+    try {
+      await sandbox().docker("rm", "--force", "audit-edge-exporter");
+      await onPostgres("ALTER ROLE audit_runtime CREATEDB");
+      const tokens = "secret/data/audit-svc/sandbox-tokens/writer-demo";
+      const present = await sandbox().vault<{ data: { data: object } }>("GET", tokens, undefined, rootToken);
+      await sandbox().vault("POST", tokens, { data: present?.data.data }, rootToken);
+      const result = await pipelines.run(schedule("drift"));
+      assert.notEqual(result.code, 0, result.log);
+      assert.match(
+        result.errors.join(),
+        /the installation differs from what "rollback from \S+ by alice: .*" left \(Would change: .*Vault's secret\/audit-svc\/sandbox-tokens\/writer-demo is at version \d+, and the deploy left \d+\./,
+      );
+      assert.match(result.log, /audit-edge-exporter/);
+      assert.match(result.log, /audit-runtime/);
+    } finally {
+      await sandbox().mustPulumi("up", "--refresh", "--yes", "--skip-preview");
+    }
   });
 
   // A second whole build, which differs from the first by two options of buildah's, and the image of the jobs.
