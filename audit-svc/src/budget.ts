@@ -11,42 +11,59 @@ export class Budget {
   readonly #holders = new Map<string, number>();
 
   /**
-   * A share for one request; `release` may be called more than once.
+   * A share for one request.
    * @param holder whose request it is
    */
   open(holder: string): BudgetShare {
-    let own = 0;
-    const add = (amount: number): void => {
-      own += amount;
-      this.#held += amount;
-      const theirs = (this.#holders.get(holder) ?? 0) + amount;
-      if (theirs === 0) this.#holders.delete(holder);
-      else this.#holders.set(holder, theirs);
-    };
-    return {
-      take: (amount, max) => {
-        const theirs = this.#holders.get(holder) ?? 0;
-        const free = max - this.#held - amount;
-        // What is alone is let in even when it exceeds the budget, or it could never be; and a holder's only request has all that is free.
-        const alone = this.#held === own;
-        const fair = theirs === own || theirs + amount <= FAIR * free;
-        if (!alone && (free < 0 || !fair)) return false;
-        add(amount);
-        return true;
-      },
-      release: () => add(-own),
-    };
+    return new BudgetShare(this, holder);
   }
 
   /** What is held now. */
   get held(): number {
     return this.#held;
   }
+
+  /** @internal for a share */
+  theirs(holder: string): number {
+    return this.#holders.get(holder) ?? 0;
+  }
+
+  /** @internal for a share */
+  add(holder: string, amount: number): void {
+    this.#held += amount;
+    const theirs = this.theirs(holder) + amount;
+    if (theirs === 0) this.#holders.delete(holder);
+    else this.#holders.set(holder, theirs);
+  }
 }
 
 /** One request's part of the budget. */
-export interface BudgetShare {
+export class BudgetShare {
+  #own = 0;
+
+  constructor(
+    private readonly budget: Budget,
+    private readonly holder: string,
+  ) {}
+
   /** Takes more; false when all together would exceed `max`, or its holder has its part. */
-  readonly take: (amount: number, max: number) => boolean;
-  readonly release: () => void;
+  take(amount: number, max: number): boolean {
+    const { budget, holder } = this;
+    const theirs = budget.theirs(holder);
+    const free = max - budget.held - amount;
+    // What is alone is let in even when it exceeds the budget, or it could never be; and a holder's only request has all that is free.
+    const alone = budget.held === this.#own;
+    const fair = theirs === this.#own || theirs + amount <= FAIR * free;
+    if (!alone && (free < 0 || !fair)) return false;
+    this.#own += amount;
+    budget.add(holder, amount);
+    return true;
+  }
+
+  /** Gives everything back; it may be called more than once. */
+  release(): void {
+    if (this.#own === 0) return;
+    this.budget.add(this.holder, -this.#own);
+    this.#own = 0;
+  }
 }
