@@ -82,7 +82,7 @@ async function rewritten({ state, versions }: Published, credentials: Credential
   return Object.entries(versions)
     .filter(([secret, version]) => present[secret] !== version)
     .map(
-      ([secret, version]) => `Vault's ${secret} is at version ${present[secret] ?? 0}, and the deploy left ${version}.`,
+      ([secret, version]) => `Vault's ${secret} is ${present[secret] ?? "gone"}, and the deploy left it ${version}.`,
     );
 }
 

@@ -30,7 +30,7 @@ export interface Published {
   /** Record of the deploy after which it was made. */
   readonly deploy: string;
   /** Which version each secret of the service in Vault had then, by mount and path. */
-  readonly versions: Readonly<Record<string, number>>;
+  readonly versions: Readonly<Record<string, string>>;
 }
 
 /**
@@ -189,12 +189,21 @@ const copyPath = (job: Job): { mount: string; path: string } => placeOf(job.env,
 export const secretsIn = (state: State): Resource[] =>
   (state.deployment.resources ?? []).filter(({ type }) => type === "vault:kv/secretV2:SecretV2");
 
-/** The newest version of each of them, by mount and path; 0 for one that is gone. */
-export async function versionsOf(state: State, { vault }: Credentials): Promise<Record<string, number>> {
+/** What Vault tells of a secret to who may not read it. */
+interface Metadata {
+  current_version?: number;
+  versions?: Record<string, { created_time?: string; deletion_time?: string; destroyed?: boolean }>;
+}
+
+/** The newest version of each of them and when it was written, by mount and path: one that is made anew counts from 1 again. */
+export async function versionsOf(state: State, { vault }: Credentials): Promise<Record<string, string>> {
   const asked = secretsIn(state).map(async ({ outputs = {} }) => {
     const { mount, name } = outputs as { mount?: string; name?: string };
-    const found = (await vault.read(`${mount}/metadata/${name}`)) as { current_version?: number } | undefined;
-    return [`${mount}/${name}`, found?.current_version ?? 0] as const;
+    const { current_version: number, versions = {} } = ((await vault.read(`${mount}/metadata/${name}`)) ??
+      {}) as Metadata;
+    const newest = versions[String(number)];
+    const gone = newest === undefined || newest.destroyed === true || (newest.deletion_time ?? "") !== "";
+    return [`${mount}/${name}`, gone ? "gone" : `at version ${number} of ${newest.created_time}`] as const;
   });
   return Object.fromEntries(await Promise.all(asked));
 }

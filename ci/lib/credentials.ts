@@ -80,6 +80,13 @@ export async function obtainCredentials(job: Job, purpose: Purpose): Promise<Cre
         `Vault's ${where} has ${tooMuch.join(", ")}; ${enough.why}: leave nothing but ${enough.names.join(", ")} there`,
       );
     }
+    // Variables of the project reach every job; a preview only warns of them.
+    const open = PRIVATE.filter((name) => optional(env, name) !== undefined && enough?.names.includes(name) === false);
+    if (purpose === "drift" && open.length > 0) {
+      throw new Failure(
+        `${open.join(", ")} is a CI variable, and ${enough?.why ?? ""}: keep it in Vault, in ${mount}/${placeOf(env, "deploy").path}`,
+      );
+    }
     if (unknown.length > 0) {
       throw new Failure(
         `Vault's ${where} has ${unknown.join(", ")}, which no job uses; the names are ${NAMES.join(", ")}`,

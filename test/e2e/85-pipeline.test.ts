@@ -238,7 +238,7 @@ describe("journey: the pipeline, run by gitlab-ci-local with its real scripts", 
       assert.notEqual(result.code, 0, result.log);
       assert.match(
         result.errors.join(),
-        /the installation differs from what "rollback from \S+ by alice: .*" left \(Would change: .*Vault's secret\/audit-svc\/sandbox-tokens\/writer-demo is at version \d+, and the deploy left \d+\./,
+        /the installation differs from what "rollback from \S+ by alice: .*" left \(Would change: .*Vault's secret\/audit-svc\/sandbox-tokens\/writer-demo is at version \d+ of \S+, and the deploy left it at version \d+ of \S+\. ?\)/,
       );
       assert.match(result.log, /audit-edge-exporter/);
       assert.match(result.log, /audit-runtime/);

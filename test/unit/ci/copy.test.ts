@@ -125,7 +125,11 @@ describe("ci: the copy of a stack", () => {
     const { job } = jobWith({ VAULT_ADDR: vault.url, VAULT_ID_TOKEN: tokenFor({}) });
     const credentials = await obtainCredentials(job, "deploy");
     assert.equal(await publishedCopy(job, credentials), undefined);
-    const copy = { state: stateOf("a"), deploy: "deploy v1 by alice", versions: { "secret/a": 3 } };
+    const copy = {
+      state: stateOf("a"),
+      deploy: "deploy v1 by alice",
+      versions: { "secret/a": "at version 3 of 2026-01-01T00:00:00Z" },
+    };
     assert.ok((await publishCopy(job, credentials, copy)) > 0);
     assert.deepEqual(await publishedCopy(job, credentials), copy);
     assert.deepEqual(Object.keys(secrets), ["secret/ci/audit/state-copy/vm2"]);

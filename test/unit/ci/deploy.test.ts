@@ -96,7 +96,8 @@ describe("ci: deploy", () => {
     });
     const put: Asked[] = [];
     const vault = await vaultWith({ "secret/ci/audit/deploy": SECRETS }, (asked) => {
-      if (asked.path === "/v1/secret/metadata/audit-svc/vm2") return { body: { data: { current_version: 7 } } };
+      if (asked.path === "/v1/secret/metadata/audit-svc/vm2")
+        return { body: { data: { current_version: 7, versions: { 7: { created_time: "2026-01-07" } } } } };
       return asked.method === "PUT" && put.push(asked) > 0 ? { body: {} } : undefined;
     });
     const { job, log } = jobWith({ VAULT_ADDR: vault.url, VAULT_ID_TOKEN: tokenFor({}), ...onTag });
@@ -105,7 +106,7 @@ describe("ci: deploy", () => {
     const { data } = JSON.parse(put[0].body) as {
       data: { state: string; deploy: string; versions: object };
     };
-    assert.deepEqual(data.versions, { "secret/audit-svc/vm2": 7 });
+    assert.deepEqual(data.versions, { "secret/audit-svc/vm2": "at version 7 of 2026-01-07" });
     assert.match(data.deploy, /^deploy v1\.2\.0 by alice: release /);
     assert.match(gunzipSync(Buffer.from(data.state, "base64")).toString(), /"plaintext":"\\"placeholder-/);
     assert.equal(log.at(-1), "published a copy of the state without its secrets, for previews and drift (1 KiB)");

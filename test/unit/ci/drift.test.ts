@@ -40,17 +40,25 @@ describe("ci: drift", () => {
     writeFileSync(join(dir(), "Pulumi.vm2.yaml"), "config:\n  audit:databaseDriftUser: drift\n");
   });
 
-  /** A job whose Vault has these secrets, and the service's at this version. */
+  const SECRET = "secret/audit-svc/vm2";
+  const AS_LEFT = "at version 4 of 2026-01-01";
+  /** What Vault tells of a secret. */
+  const written = (version: number, newest: object = { created_time: "2026-01-01" }) => ({
+    current_version: version,
+    versions: { [version]: newest },
+  });
+
+  /** A job whose Vault has these secrets, and tells this of the service's. */
   const job = async (
     given: {
       logins?: Record<string, string>;
       copy?: State | null;
-      version?: number;
+      metadata?: object;
       versions?: object;
       env?: object;
     } = {},
   ) => {
-    const { logins = LOGINS, copy = COPY, version = 4, versions = { "secret/audit-svc/vm2": 4 }, env } = given;
+    const { logins = LOGINS, copy = COPY, metadata = written(4), versions = { [SECRET]: AS_LEFT }, env } = given;
     const packed = gzipSync(JSON.stringify(copy)).toString("base64");
     vault = await vaultWith(
       {
@@ -58,7 +66,7 @@ describe("ci: drift", () => {
         ...(copy && { "secret/ci/audit/state-copy/vm2": { state: packed, deploy: "deploy v1 by alice", versions } }),
       },
       ({ path, body }) => {
-        if (path === "/v1/secret/metadata/audit-svc/vm2") return { body: { data: { current_version: version } } };
+        if (path === "/v1/secret/metadata/audit-svc/vm2") return { body: { data: metadata } };
         if (path.startsWith("/v1/ssh/sign/")) return { body: { data: { signed_key: "ssh-ed25519-cert" } } };
         if (path === "/v1/auth/jwt/login") assert.equal((JSON.parse(body) as { role: string }).role, "audit-ci-drift");
         return undefined;
@@ -93,11 +101,7 @@ describe("ci: drift", () => {
 
   it("runs on a copy of the state, with logins that only read", async () => {
     const { exec, calls } = cli();
-    await drift(
-      (await job({ env: { VAULT_SSH_ROLE: "vm2", PULUMI_BACKEND_URL: "postgres://real" } })).job,
-      exec,
-      dir(),
-    );
+    await drift((await job({ env: { VAULT_SSH_ROLE: "vm2" } })).job, exec, dir());
     const { line, options } = calls.find((call) => call.line.startsWith("pulumi preview")) ?? { line: "", options: {} };
     const { env = {} } = options;
     assert.match(env.PULUMI_BACKEND_URL ?? "", /^file:/);
@@ -137,15 +141,32 @@ describe("ci: drift", () => {
   });
 
   it("is red when somebody wrote a secret, which it cannot read", async () => {
-    await failsWith(
-      drift((await job({ version: 5 })).job, cli().exec, dir()),
-      /^the installation differs from what "deploy v1 by alice" left \(Vault's secret\/audit-svc\/vm2 is at version 5, and the deploy left 4\.\); /,
-    );
-    assert.match(readFileSync(join(dir(), "build/drift.txt"), "utf8"), /is at version 5/);
-    // The deploy of a former version left no numbers.
-    const { job: one, log } = await job({ version: 5, versions: {} });
+    for (const [metadata, present] of [
+      [written(5), "at version 5 of 2026-01-01"],
+      // Deleted with all its versions, and made anew: the numbers begin from the start.
+      [written(4, { created_time: "2026-02-02" }), "at version 4 of 2026-02-02"],
+      [written(4, { created_time: "2026-01-01", deletion_time: "2026-02-02" }), "gone"],
+      [written(4, { created_time: "2026-01-01", destroyed: true }), "gone"],
+    ] as const) {
+      await failsWith(
+        drift((await job({ metadata })).job, cli().exec, dir()),
+        new RegExp(
+          `^the installation differs from what "deploy v1 by alice" left \\(Vault's ${SECRET} is ${present}, and the deploy left it ${AS_LEFT}\\.\\); `,
+        ),
+      );
+      assert.ok(readFileSync(join(dir(), "build/drift.txt"), "utf8").includes(`is ${present}`));
+    }
+    // The deploy of a former version left none.
+    const { job: one, log } = await job({ metadata: written(5), versions: {} });
     await drift(one, cli().exec, dir());
     assert.match(log.at(-1) ?? "", /^no drift/);
+  });
+
+  it("refuses a CI variable that could do more", async () => {
+    await failsWith(
+      drift((await job({ env: { PULUMI_BACKEND_URL: "postgres://x" } })).job, cli().exec, dir()),
+      /^PULUMI_BACKEND_URL is a CI variable, and this job compares and changes nothing/,
+    );
   });
 
   it("refuses a login that could do more, and a database in which it would be the deployer", async () => {
