@@ -50,14 +50,16 @@ export async function transitSigner(
   const name = `${mount}/keys/${key}`;
   const found = await vault.read(name);
   if (found === undefined) throw new Failure(`Vault has no ${name}; bootstrap makes the key`);
-  const { type, keys = {} } = found;
+  const { type, keys = {}, latest_version: latest } = found;
   if (type !== "ecdsa-p256") {
     throw new Failure(`Vault's ${name} is of type ${String(type)}; images are signed by one of type ecdsa-p256, which bootstrap makes`); // prettier-ignore
   }
-  const versions = Object.values(keys as Record<string, { public_key: string }>);
+  // The former versions of a key that was rotated sign no more, so what they signed is signed again.
+  const newest = (keys as Record<string, { public_key: string }>)[String(latest)];
+  if (newest === undefined) throw new Failure(`Vault says of ${name} no newest version`);
   return {
     name,
-    keys: versions.map(({ public_key: pem }) => createPublicKey(pem)),
+    keys: [createPublicKey(newest.public_key)],
     sign: async (payload) => {
       const input = createHash("sha256").update(payload).digest("base64");
       const path = `${mount}/sign/${key}/sha2-256`;

@@ -147,6 +147,19 @@ H9vkUX+B35z0rA3sGtk49YSxE3U8HreAms9/fDYKFEP3E5RNVr702orO2A==
       assert.equal(await signatureProblem(registryOf(shelves), imageIn(shelves), key.keys), undefined);
     });
 
+    it("are made again by the newest version of a key that was rotated", async () => {
+      const shelves = await registryWith();
+      const [first, next] = [testSigner(), testSigner()];
+      const texts = [payloadOf(`${shelves.host}/${repository}`, DIGEST)];
+      const signer = async (...given: Parameters<typeof transitWith>) =>
+        transitSigner(await vaultOf(...given), "transit", "audit-image");
+      const sign = async (by: ReturnType<typeof signer>) => signImage(registryOf(shelves), imageIn(shelves), await by);
+      assert.equal(await sign(signer(first, texts)), true);
+      assert.equal(await sign(signer(first, texts)), false, "it is signed already");
+      assert.equal(await sign(signer(next, texts, undefined, [first])), true);
+      assert.equal(await signatureProblem(registryOf(shelves), imageIn(shelves), next.keys), undefined);
+    });
+
     it("are refused where the key is another than Vault shows, or of another type", async () => {
       const shelves = await registryWith();
       const text = payloadOf(`${shelves.host}/${repository}`, DIGEST);

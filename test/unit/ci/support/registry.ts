@@ -81,10 +81,16 @@ export const payloadOf = (name: string, digest: string): string =>
  * Vault's transit engine with such a key. It is given a hash, of which Node makes no signature; so it must have been told the texts
  * that will be signed.
  */
-export function transitWith(signer: TestSigner, texts: readonly string[], type = "ecdsa-p256") {
+export function transitWith(
+  signer: TestSigner,
+  texts: readonly string[],
+  type = "ecdsa-p256",
+  former: TestSigner[] = [],
+) {
+  const versions = [...former, signer].map(({ pem }, i) => [String(i + 1), { public_key: pem }]);
+  const data = { type, latest_version: versions.length, keys: Object.fromEntries(versions) as object };
   return ({ method, path, body }: Asked): Answer | undefined => {
-    if (path === "/v1/transit/keys/audit-image")
-      return { body: { data: { type, keys: { "1": { public_key: signer.pem } } } } };
+    if (path === "/v1/transit/keys/audit-image") return { body: { data } };
     if (method !== "PUT" || path !== "/v1/transit/sign/audit-image/sha2-256") return undefined;
     const asked = JSON.parse(body) as { input: string; prehashed: boolean; marshaling_algorithm: string };
     const text = texts.find((one) => createHash("sha256").update(one).digest("base64") === asked.input);
