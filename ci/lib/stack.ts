@@ -134,7 +134,12 @@ export class Stack {
   /** A value of the stack's configuration, lists as JSON; undefined when it is left to its default, or is a secret. */
   async config(key: string): Promise<string | undefined> {
     this.#settings ??= this.#readSettings();
-    return (await this.#settings)[key]?.value;
+    const setting = (await this.#settings)[key];
+    if (setting !== undefined && setting.value === undefined)
+      throw new Failure(
+        `${key} of stack ${this.name} is encrypted, and a job needs to read it: set it again without --secret`,
+      );
+    return setting?.value;
   }
 
   async #readSettings(): Promise<Settings> {
