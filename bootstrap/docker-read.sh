@@ -22,6 +22,14 @@ list() {
 
 one_segment() { case $1 in '' | */*) return 1 ;; esac; }
 
+# name or id of a container -> whether it is the program's own, or is not there: the environment of others may hold their secrets
+ours() {
+  case $(docker container inspect --format '{{.Name}}' -- "$1" 2> /dev/null < /dev/null) in
+    /audit-* | '') ;;
+    *) return 1 ;;
+  esac
+}
+
 # target of a request -> whether it only reads
 reads() {
   case $1 in *[!!-~]*) return 1 ;; esac
@@ -32,7 +40,7 @@ reads() {
   case $path in /v[0-9]*/*) case $version in *[!0-9.]*) ;; *) path=${path#"/v$version"} ;; esac ;; esac
   case $path in
     /_ping | /version | /info | /containers/json | /images/json | /networks | /volumes) ;;
-    /containers/*/json) path=${path#/containers/} && one_segment "${path%/json}" ;;
+    /containers/*/json) path=${path#/containers/} && one_segment "${path%/json}" && ours "${path%/json}" ;;
     /networks/*) one_segment "${path#/networks/}" ;;
     /volumes/*) one_segment "${path#/volumes/}" ;;
     # Names of images have slashes.

@@ -17,7 +17,7 @@ describe("the command that drift's login runs on a host with Docker", () => {
   before(() => {
     dir = mkdtempSync(join(tmpdir(), "docker-read-"));
     // What Docker's socket is sent comes back, marked; what else is run is written down.
-    const docker = `#!/bin/sh\nif [ "$*" = "system dial-stdio" ]; then exec sed "s/^/> /"; fi\necho "docker $*"\n`;
+    const docker = `#!/bin/sh\ncase "$*" in *" -- grafana") echo /grafana; exit ;; "container inspect "*) echo /audit-edge-nginx; exit ;; esac\nif [ "$*" = "system dial-stdio" ]; then exec sed "s/^/> /"; fi\necho "docker $*"\n`;
     writeFileSync(join(dir, "docker"), docker, { mode: 0o700 });
   });
   after(() => rmSync(dir, { recursive: true }));
@@ -72,6 +72,7 @@ describe("the command that drift's login runs on a host with Docker", () => {
     "GET /containers/audit-svc-blue-1/export HTTP/1.1",
     "GET /containers/audit-svc-blue-1/logs?stdout=1 HTTP/1.1",
     "GET /containers/a/b/json HTTP/1.1",
+    "GET /containers/grafana/json HTTP/1.1",
     "GET /v1.44/containers/a/attach/ws HTTP/1.1",
     "GET /images/audit/get HTTP/1.1",
     "GET /images/../containers/a/export/json HTTP/1.1",
