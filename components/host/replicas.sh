@@ -43,9 +43,8 @@ start() {
   esac > /dev/null
 }
 
-# Waits until the replica $1 is ready. Fails when it is not in time, with the reason in $late.
+# Waits until the replica $1 is ready. Fails when it is not by $end, with the reason in $late.
 await() {
-  end=$(($(date +%s) + READY_SECONDS))
   while
     ask await "${1#*=}"
     # shellcheck disable=SC2154 # set by ask
@@ -81,6 +80,7 @@ bring_up() {
       return 1
     }
     if [ "$left" -gt 0 ] && [ "$count" -lt "$at_once" ]; then continue; fi
+    end=$(($(date +%s) + READY_SECONDS))
     for started in $begun; do await "$started" || return 1; done
     begun=
     count=0
