@@ -5,7 +5,6 @@ import * as random from "@pulumi/random";
 import * as vault from "@pulumi/vault";
 import { LOGIN_TTL, loginMaker } from "../vault-agent/rights";
 import type { CertificateAuthority } from "./certificate-authority";
-import { heldUntil } from "./held";
 import { adopted, OWNED } from "./in-vault";
 import { vaultEnvironment, type VaultAccess } from "./vault-access";
 
@@ -107,7 +106,6 @@ export class DatabaseCredentials extends pulumi.ComponentResource {
   /** Vault's own login: it makes roles, and may make them members of the runtime group. */
   #maker(name: string, { database, postgres }: DatabaseCredentialsArgs) {
     const inPostgres = { parent: this, provider: postgres };
-    const databaseName = heldUntil([database.ready], database.name);
     // The vault SDK does not mark it where it stands within another argument.
     const password = pulumi.secret(
       new random.RandomPassword(`${name}-vault-password`, { length: 32, special: false }, { parent: this }).result,
@@ -115,7 +113,7 @@ export class DatabaseCredentials extends pulumi.ComponentResource {
     const role = new postgresql.Role(
       `${name}-vault`,
       {
-        name: pulumi.interpolate`${databaseName}_vault`,
+        name: `${database.name}_vault`,
         login: true,
         createRole: true,
         // It gives the membership away and does not use it.
@@ -123,7 +121,7 @@ export class DatabaseCredentials extends pulumi.ComponentResource {
         password,
       },
       // The memberships are not this resource's: below is one, and since PostgreSQL 16 each login that is made is another.
-      { ...inPostgres, ignoreChanges: ["roles"] },
+      { ...inPostgres, dependsOn: [database.ready], ignoreChanges: ["roles"] },
     );
     // Since PostgreSQL 16 only who has ADMIN on a role may make others its members; CREATEROLE alone reaches one's own roles only.
     const admin = new postgresql.GrantRole(
@@ -133,8 +131,8 @@ export class DatabaseCredentials extends pulumi.ComponentResource {
     );
     const connect = new postgresql.Grant(
       `${name}-vault-connect`,
-      { database: databaseName, objectType: "database", role: role.name, privileges: ["CONNECT"] },
-      { ...inPostgres, dependsOn: [admin] },
+      { database: database.name, objectType: "database", role: role.name, privileges: ["CONNECT"] },
+      { ...inPostgres, dependsOn: [admin, database.ready] },
     );
     return { password, rights: [admin, connect] };
   }
