@@ -68,5 +68,6 @@ export = async () => {
       secretIdsIssued: c.heldUntil([secrets.agent, edge.certificateVolume], vault.secretIdIssue),
       recreated: vm.recreated,
     }),
+    ...c.STOPS_EARLIER_VERSIONS,
   };
 };

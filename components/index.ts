@@ -24,7 +24,7 @@ export { secretIdIssue } from "./secret-id-issue";
 export { SshHost, filesHost, type FilesHostArgs, type SshHostArgs } from "./ssh-host";
 export { SMOKE } from "./token-holders";
 export { UserError } from "./user-error";
-export { forNextRun, lastRun, type RunState } from "./run-state";
+export { forNextRun, lastRun, STOPS_EARLIER_VERSIONS, type RunState } from "./run-state";
 export { Slots, type SlotsArgs } from "./slots";
 export { type VaultForAgents } from "./vault-access";
 export { Vm, type VmArgs } from "./vm";

@@ -16,11 +16,17 @@ export interface RunState {
   recreated?: Recreated;
 }
 
-/** The stack's output that holds it. A program of an earlier version finds the slots there, and ignores the rest. */
+/** The stack's output that holds it; in earlier versions it held the slots alone. */
 export const RUN_STATE = "releases";
 
 /** Outputs of their own in earlier versions: read when the output above has not got them yet. */
 const FORMERLY = ["databasePasswordVersion", "secretIdsIssued", "recreated"] as const;
+
+/**
+ * Outputs that stop a program of an earlier version before it changes anything. It does not know which parents resources have now, and
+ * would make them anew beside themselves. It takes this for a version of the password that no other may follow.
+ */
+export const STOPS_EARLIER_VERSIONS = { databasePasswordVersion: -1 };
 
 /** What the last run of this stack that came to its end left; nothing before the first. */
 export async function lastRun(): Promise<RunState> {

@@ -62,6 +62,7 @@ describe("the program", () => {
     const { result } = await deploy();
     assert.deepEqual(Object.keys(result).sort(), [
       "dashboardUrl",
+      "databasePasswordVersion",
       "image",
       "nginxDashboardUrl",
       "release",

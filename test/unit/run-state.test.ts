@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { forNextRun, lastRun, type RunState } from "../../components/run-state";
+import * as postgresql from "@pulumi/postgresql";
+import { Database } from "../../components/database";
+import { forNextRun, lastRun, STOPS_EARLIER_VERSIONS, type RunState } from "../../components/run-state";
 import { run, valueOf } from "./support/program";
 
 const releases = {
@@ -33,9 +35,19 @@ describe("what a run leaves for the next", () => {
     assert.deepEqual(await found(left), left);
   });
 
-  it("still has the slots where earlier versions look for them", async () => {
-    const { result } = await run(() => ({ output: forNextRun(full) }));
-    const { active, slots } = await valueOf(result.output);
-    assert.deepEqual({ active, slots }, releases);
+  it("stops a program of an earlier version, which reads the database's version from an output of its own", async () => {
+    const { databasePasswordVersion: previousVersion } = STOPS_EARLIER_VERSIONS;
+    for (const passwordVersion of [1, 2, 7]) {
+      const early = run(
+        () =>
+          new Database("audit", {
+            server: { host: "db.example.test", port: 5432, sslMode: "verify-full" },
+            database: "events",
+            provider: new postgresql.Provider("server", {}),
+            ...{ passwordVersion, previousVersion },
+          }),
+      );
+      await assert.rejects(early, /^Error: audit:databasePasswordVersion is .* Nothing was changed\.$/);
+    }
   });
 });
