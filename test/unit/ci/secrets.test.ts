@@ -22,7 +22,11 @@ const inUrl = (password: string): string => {
   return url.href;
 };
 const sh = (script: string, argument: string): string =>
-  execFileSync("bash", ["-c", script, "bash", argument], { encoding: "utf8" });
+  // In the locale C it writes bytes in octal.
+  execFileSync("bash", ["-c", script, "bash", argument], {
+    encoding: "utf8",
+    env: { ...process.env, LC_ALL: "C.UTF-8" },
+  });
 
 /** How a job's programs print a value, each by a real encoder. */
 const SPELLINGS: Record<string, (secret: string) => string> = {
