@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { attached, platform, root, run, sandbox as cli } from "./support/sandbox";
 
 /**
@@ -28,13 +27,12 @@ describe("journey: destroy leaves nothing, and `make up` begins anew", () => {
   it("destroys the stack", async () => {
     const destroy = () => sandbox().pulumi(["destroy", "--yes", "--skip-preview"]);
     let { code, output } = await destroy();
-    // The provider ends every process that is in the database; only a superuser may end one of autovacuum's, which is soon gone.
-    for (
-      let again = 0;
-      again < 6 && code !== 0 && output.includes("permission denied to terminate process");
-      again += 1
-    ) {
-      await sleep(5_000);
+    // The provider ends every process that is in the database, and only a superuser may end one of autovacuum's, which after the
+    // scenarios' loads takes minutes. So the server's administrator does it, as docs/runbook.md says.
+    for (let again = 0; again < 5 && code !== 0 && output.includes("permission denied to terminate"); again += 1) {
+      const sql = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'audit' AND backend_type = 'autovacuum worker'`;
+      const ended = await run(["docker", "exec", platform("postgres"), "psql", "-U", "postgres", "-XAtc", sql], onHere);
+      assert.equal(ended.code, 0, ended.output);
       ({ code, output } = await destroy());
     }
     assert.equal(code, 0, output);
