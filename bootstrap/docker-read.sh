@@ -3,8 +3,8 @@
 # what Docker tells of its containers, images, networks and volumes, and nothing that changes them or reads what is in them.
 #
 # Environment: SSH_ORIGINAL_COMMAND, what the login asks for: `docker system dial-stdio`, or the program's list of what there is.
-# Standard input and output: with the first, HTTP of Docker's API. Each request is made anew from its first line; without a body, no
-# second request can hide in it. What is not allowed is answered 403.
+# Standard input and output: with the first, HTTP of Docker's API. Of each request only the first line is used, to write a new one without
+# a body, in which no second request can hide. What is not allowed is answered 403.
 # Exit codes: 0; 1 when another command is asked for.
 set -u
 LC_ALL=C

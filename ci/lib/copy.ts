@@ -195,7 +195,7 @@ interface Metadata {
   versions?: Record<string, { created_time?: string; deletion_time?: string; destroyed?: boolean }>;
 }
 
-/** The newest version of each of them and when it was written, by mount and path: one that is made anew counts from 1 again. */
+/** The newest version of each, by mount and path, and its time: the versions of a secret that is deleted and recreated start at 1 again. */
 export async function versionsOf(state: State, { vault }: Credentials): Promise<Record<string, string>> {
   const asked = secretsIn(state).map(async ({ outputs = {} }) => {
     const { mount, name } = outputs as { mount?: string; name?: string };
