@@ -1,5 +1,5 @@
 import { headersOf } from "../components/header-text";
-import { authorityHint } from "../components/unknown-authority";
+import { whyNoAnswer } from "../components/unknown-authority";
 import { SetupError } from "../vault-agent/plan";
 import type { VaultSettings } from "./settings";
 
@@ -131,10 +131,7 @@ function asking(url: string, token: string) {
         signal: AbortSignal.timeout(30_000),
       });
     } catch (error) {
-      const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-      throw new SetupError(
-        `GitLab at ${url} does not answer: ${cause instanceof Error ? cause.message : String(cause)}${authorityHint(cause)}`,
-      );
+      throw new SetupError(`GitLab at ${url} does not answer: ${whyNoAnswer(error)}`);
     }
     if (response.status === 404) return undefined;
     if (response.status === 401) throw new SetupError("GitLab refused GITLAB_TOKEN; it may have expired.");

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import * as vault from "@pulumi/vault";
+import { heldUntil } from "./held";
 import { tokenHolders, type TokenHolder } from "./token-holders";
 import { UserError } from "./user-error";
 
@@ -100,13 +101,11 @@ export class AccessTokens extends pulumi.ComponentResource {
           { parent: this, provider, dependsOn: [...after] },
         ),
     );
-    return pulumi
-      .all(secrets.map((secret) => secret.id))
-      .apply(() => Object.fromEntries(this.#newest.map(({ holder, version }) => [holder, version])));
+    return heldUntil(secrets, Object.fromEntries(this.#newest.map(({ holder, version }) => [holder, version])));
   }
 }
 
-/** Going back would make a former version anew and refuse the one that its holder has. */
+/** Refuses a version below the last one: its token would be a new one, and the one that the holder has would be refused. */
 function checkNewest(holder: string, versions: readonly number[], previous: number | undefined): void {
   const newest = versions.at(-1) ?? 1;
   if (previous === undefined || newest >= previous) return;

@@ -22,7 +22,6 @@ export { planRelease, releaseId, type ReleaseState, type Replica, type ReplicaSp
 export { SecretsBinding, type SecretsBindingArgs } from "./secrets-binding";
 export { secretIdIssue } from "./secret-id-issue";
 export { SshHost, filesHost, type FilesHostArgs, type SshHostArgs } from "./ssh-host";
-export { SMOKE } from "./token-holders";
 export { UserError } from "./user-error";
 export { forNextRun, lastRun, STOPS_EARLIER_VERSIONS, type RunState } from "./run-state";
 export { Slots, type SlotsArgs } from "./slots";

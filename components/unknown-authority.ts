@@ -20,3 +20,9 @@ export function authorityHint(error: unknown): string {
     ? "; no known authority has signed its certificate: name yours in audit:caFile (a deploy), AUDIT_CA_FILE (a job) or NODE_EXTRA_CA_CERTS (by hand)"
     : "";
 }
+
+/** Why a fetch() got no answer, and what to do: its own message says "fetch failed", the cause says why. */
+export function whyNoAnswer(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return `${cause instanceof Error ? cause.message : String(cause)}${authorityHint(cause)}`;
+}

@@ -1,5 +1,5 @@
 import { fitsHeader, headersOf, UNFIT } from "../components/header-text";
-import { authorityHint } from "../components/unknown-authority";
+import { whyNoAnswer } from "../components/unknown-authority";
 
 /** Vault refused, or does not answer. */
 export class VaultFailure extends Error {
@@ -71,10 +71,7 @@ export async function vaultRequest(
       signal: AbortSignal.timeout(30_000),
     });
   } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    throw new VaultFailure(
-      `Vault at ${address} does not answer: ${cause instanceof Error ? cause.message : String(cause)}${authorityHint(cause)}`,
-    );
+    throw new VaultFailure(`Vault at ${address} does not answer: ${whyNoAnswer(error)}`);
   }
   const text = await response.text();
   const answer = parse(text) as { errors?: string[] };
