@@ -1,6 +1,6 @@
-import { headersOf } from "../components/header-text";
-import { whyNoAnswer } from "../components/unknown-authority";
-import { SetupError } from "../vault-agent/plan";
+import { headersOf } from "../lib/header-text";
+import { whyNoAnswer } from "../lib/unknown-authority";
+import { SetupError } from "../lib/vault/plan";
 import type { VaultSettings } from "./settings";
 
 /** GitLab's number of the role Developer. */

@@ -1,12 +1,5 @@
-import type { VaultPlan } from "../vault-agent/plan";
-import {
-  APPROLE_MOUNT,
-  CERTIFICATE_AGENT,
-  DATABASE_MOUNT,
-  planAgents,
-  rule,
-  SERVICE_AGENT,
-} from "../vault-agent/rights";
+import type { VaultPlan } from "../lib/vault/plan";
+import { APPROLE_MOUNT, CERTIFICATE_AGENT, DATABASE_MOUNT, planAgents, rule, SERVICE_AGENT } from "../lib/vault/rights";
 import { stackInVault, type VaultSettings } from "./settings";
 
 /** What a pipeline's job logs in for; each has a role `audit-ci-<purpose>` and a secret of its own (docs/decisions/0052). */

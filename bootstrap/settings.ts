@@ -1,14 +1,14 @@
 import { z } from "zod";
-import { readCertificateAuthority } from "../components/certificate-authority";
-import { isKeptByVault, KEPT_BY_VAULT } from "../components/vault-paths";
+import { readCertificateAuthority } from "../lib/certificate-authority";
+import { isKeptByVault, KEPT_BY_VAULT } from "../lib/vault/paths";
 import { host } from "../config/addresses";
 import { database } from "../config/database";
 import { edge } from "../config/edge";
 import { pkiRole, vaultPath } from "../config/names";
 import { range } from "../config/values";
 import { vault } from "../config/vault";
-import { SetupError } from "../vault-agent/plan";
-import { APPROLE_MOUNT, DATABASE_MOUNT, type StackInVault } from "../vault-agent/rights";
+import { SetupError } from "../lib/vault/plan";
+import { APPROLE_MOUNT, DATABASE_MOUNT, type StackInVault } from "../lib/vault/rights";
 
 const path = z
   .string()

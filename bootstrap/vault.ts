@@ -8,8 +8,8 @@
  * it then also looks at the settings in GitLab on which the roles rest. Settings: docs/guide.md.
  */
 import { readFileSync } from "node:fs";
-import { applyVaultPlan, SetupError } from "../vault-agent/plan";
-import { vaultRequest } from "../vault-agent/request";
+import { applyVaultPlan, SetupError } from "../lib/vault/plan";
+import { vaultRequest } from "../lib/vault/client";
 import { gitlabDifferences } from "./gitlab";
 import { planVault } from "./plan";
 import { parseVaultSettings, type VaultSettings } from "./settings";

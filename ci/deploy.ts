@@ -6,7 +6,7 @@
  * left behind.
  */
 import { rmSync } from "node:fs";
-import { completeSpec, releaseId, type ReloadPort, type SlotRelease } from "../components/release";
+import { completeSpec, releaseId, type ReloadPort, type SlotRelease } from "../components/release/release";
 import { checkSignature } from "./lib/check-signature";
 import { makeCopy, publishCopy, versionsOf } from "./lib/copy";
 import { exec as realExec, ROOT, type Exec } from "./lib/exec";

@@ -6,7 +6,7 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ReleaseState } from "../components/release";
+import type { ReleaseState } from "../components/release/release";
 import { CopiedStack, publishedCopy, secretsIn, versionsOf, type Published } from "./lib/copy";
 import { demand, obtainCredentials, type Credentials } from "./lib/credentials";
 import { exec as realExec, ROOT, type Exec } from "./lib/exec";

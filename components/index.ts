@@ -1,29 +1,41 @@
-export { AccessTokens, type AccessTokensArgs, type TokenHash, type TokenVersions } from "./access-tokens";
-export { addressPlan, type AddressPlan } from "./addresses";
-export { findInVault } from "./agents-in-vault";
-export { AuditService, type AuditServiceArgs } from "./audit-service";
-export { type CertificateAuthority } from "./certificate-authority";
-export { checkCertificates, httpsServer, type Server } from "./check-certificates";
-export { handToCi } from "./ci-outputs";
-export { type DatabaseServer } from "./database-credentials";
-export { Database, type Connection, type DatabaseArgs } from "./database";
-export { warnOfBroadCreateRole } from "./database-admin";
-export { DockerHost, type DockerHostArgs } from "./docker-host";
-export { type CertificateSource } from "./edge-certificate";
-export { EdgeProxy, type EdgeProxyArgs, type PublishedFiles } from "./edge-proxy";
-export { HostFiles, type HostFilesArgs } from "./host-files";
-export { type Recreated } from "./lost-and-found";
-export { heldUntil } from "./held";
-export { type InVault, type OwnerInVault } from "./in-vault";
-export { bareHost, inUrl } from "./network-address";
-export { Networks, type NetworksArgs } from "./networks";
-export { Observability, type AlertsDelivery, type ObservabilityArgs, type TargetsDelivery } from "./observability";
-export { planRelease, releaseId, type ReleaseState, type Replica, type ReplicaSpec, type Slot } from "./release";
-export { SecretsBinding, type SecretsBindingArgs } from "./secrets-binding";
-export { secretIdIssue } from "./secret-id-issue";
-export { SshHost, filesHost, type FilesHostArgs, type SshHostArgs } from "./ssh-host";
-export { UserError } from "./user-error";
-export { forNextRun, lastRun, STOPS_EARLIER_VERSIONS, type RunState } from "./run-state";
-export { Slots, type SlotsArgs } from "./slots";
-export { type VaultForAgents } from "./vault-access";
-export { Vm, type VmArgs } from "./vm";
+export { AccessTokens, type AccessTokensArgs, type TokenHash, type TokenVersions } from "./secrets/access-tokens";
+export { addressPlan, type AddressPlan } from "./vm/addresses";
+export { findInVault } from "./secrets/agents-in-vault";
+export { AuditService, type AuditServiceArgs } from "./release/audit-service";
+export { type CertificateAuthority } from "../lib/certificate-authority";
+export { checkCertificates, httpsServer, type Server } from "../lib/check-certificates";
+export { handToCi } from "./outputs/ci-outputs";
+export { type DatabaseServer } from "./database/database-credentials";
+export { Database, type Connection, type DatabaseArgs } from "./database/database";
+export { warnOfBroadCreateRole } from "./database/database-admin";
+export { DockerHost, type DockerHostArgs } from "./vm/docker-host";
+export { type CertificateSource } from "./edge/edge-certificate";
+export { EdgeProxy, type EdgeProxyArgs, type PublishedFiles } from "./edge/edge-proxy";
+export { HostFiles, type HostFilesArgs } from "./vm/host-files";
+export { type Recreated } from "./vm/lost-and-found";
+export { heldUntil } from "../lib/held";
+export { type InVault, type OwnerInVault } from "./secrets/in-vault";
+export { bareHost, inUrl } from "../lib/network-address";
+export { Networks, type NetworksArgs } from "./vm/networks";
+export {
+  Observability,
+  type AlertsDelivery,
+  type ObservabilityArgs,
+  type TargetsDelivery,
+} from "./observability/observability";
+export {
+  planRelease,
+  releaseId,
+  type ReleaseState,
+  type Replica,
+  type ReplicaSpec,
+  type Slot,
+} from "./release/release";
+export { SecretsBinding, type SecretsBindingArgs } from "./secrets/secrets-binding";
+export { secretIdIssue } from "./secrets/secret-id-issue";
+export { SshHost, filesHost, type FilesHostArgs, type SshHostArgs } from "./vm/ssh-host";
+export { UserError } from "../lib/user-error";
+export { forNextRun, lastRun, STOPS_EARLIER_VERSIONS, type RunState } from "./outputs/run-state";
+export { Slots, type SlotsArgs } from "./release/slots";
+export { type VaultForAgents } from "./secrets/vault-access";
+export { Vm, type VmArgs } from "./vm/vm";

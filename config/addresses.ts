@@ -1,7 +1,7 @@
 import { isIPv6 } from "node:net";
 import { z } from "zod";
-import { imageByDigest } from "../components/image-reference";
-import { bareHost, inUrl } from "../components/network-address";
+import { imageByDigest } from "../lib/image-reference";
+import { bareHost, inUrl } from "../lib/network-address";
 import { hint } from "./values";
 
 /** Where something is: hosts, URLs, images. A message never repeats what was written, for it may hold a password. */

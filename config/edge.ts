@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { CertificateSource } from "../components/edge-certificate";
+import type { CertificateSource } from "../components/edge/edge-certificate";
 import { digestImage, hostAndPort, httpUrl } from "./addresses";
 import { alternatives } from "./alternatives";
 import { NAMESPACE } from "./errors";

@@ -1,4 +1,4 @@
-import { UserError } from "../components/user-error";
+import { UserError } from "../lib/user-error";
 
 /** Namespace of the stack's configuration: the project's name in Pulumi.yaml. */
 export const NAMESPACE = "audit";

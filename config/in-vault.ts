@@ -1,4 +1,4 @@
-import { APPROLE_MOUNT, DATABASE_MOUNT, type StackInVault } from "../vault-agent/rights";
+import { APPROLE_MOUNT, DATABASE_MOUNT, type StackInVault } from "../lib/vault/rights";
 import { certificateSource } from "./edge";
 import type { Values } from "./groups";
 

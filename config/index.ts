@@ -1,6 +1,6 @@
 import { runtime } from "@pulumi/pulumi";
 import type { z } from "zod";
-import { DATABASE_MOUNT } from "../vault-agent/rights";
+import { DATABASE_MOUNT } from "../lib/vault/rights";
 import { argumentsOf } from "./arguments";
 import { databaseContradictions } from "./database";
 import { edgeContradictions } from "./edge";

@@ -1,5 +1,5 @@
-import { fitsHeader, UNFIT } from "../components/header-text";
-import { prometheusLogin } from "../tools/prometheus-api";
+import { fitsHeader, UNFIT } from "../lib/header-text";
+import { prometheusLogin } from "../lib/prometheus-api";
 import { hasControl } from "./values";
 
 type Environment = Readonly<Record<string, string | undefined>>;

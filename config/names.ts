@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { isKeptByVault, KEPT_BY_VAULT } from "../components/vault-paths";
+import { isKeptByVault, KEPT_BY_VAULT } from "../lib/vault/paths";
 import { hint } from "./values";
 
 /** Names of things in PostgreSQL and Vault. What these keep for themselves is refused here, not by them in the middle of a deploy. */

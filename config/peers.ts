@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Peer } from "../components/preflight";
+import type { Peer } from "../components/vm/preflight";
 import { NAMESPACE } from "./errors";
 import type { Values } from "./groups";
 

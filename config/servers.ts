@@ -1,4 +1,4 @@
-import { httpsServer, type Server } from "../components/check-certificates";
+import { httpsServer, type Server } from "../lib/check-certificates";
 import { NAMESPACE } from "./errors";
 import type { Values } from "./groups";
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { readImageKeys } from "../components/image-keys";
-import { SMOKE, tokenHolders } from "../components/token-holders";
+import { readImageKeys } from "../lib/image-keys";
+import { SMOKE, tokenHolders } from "../components/secrets/token-holders";
 import { digestImage } from "./addresses";
 import { NAMESPACE } from "./errors";
 import { hasControl, hint, json, list, oneOf, optional, trueOrFalse, wholeNumber, type GroupOf } from "./values";

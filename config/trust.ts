@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { readCertificateAuthority } from "../components/certificate-authority";
+import { readCertificateAuthority } from "../lib/certificate-authority";
 import { optional } from "./values";
 
 /** Whose certificates the program, and what it runs on the VM, trust. */

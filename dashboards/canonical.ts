@@ -1,4 +1,4 @@
-import { canonicalJson, type JsonObject } from "../components/canonical-json";
+import { canonicalJson, type JsonObject } from "../lib/canonical-json";
 
 /**
  * Parts that Grafana numbers by itself. The provider strips them from its state, so a program that sends them sees a difference for ever.

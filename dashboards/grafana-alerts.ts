@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-import { canonicalJson } from "../components/canonical-json";
+import { canonicalJson } from "../lib/canonical-json";
 import { type Alert, type AlertOptions, alerts, annotations, labels } from "./alerts";
 
 /** One rule as the Grafana provider takes it (`RuleGroupRule`). */

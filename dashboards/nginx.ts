@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from "../components/canonical-json";
+import type { Json, JsonObject } from "../lib/canonical-json";
 import { canonicalDashboard } from "./canonical";
 import { type DataSource, SIBLINGS_LINK, TAG } from "./service";
 

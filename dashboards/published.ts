@@ -5,7 +5,7 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-import { UserError } from "../components/user-error";
+import { UserError } from "../lib/user-error";
 
 /** Where the exporter's dashboard is published, and the only content that is accepted from there. */
 export interface PublishedFile {

@@ -1,8 +1,8 @@
 /**
  * Renders nginx.conf from the files of this directory, by Mustache. Its output depends on the arguments alone: the exact text is what
- * test/unit/nginx.test.ts asserts.
+ * test/unit/nginx/render.test.ts asserts.
  */
-import { fillTemplate } from "../components/templates";
+import { fillTemplate } from "../lib/templates";
 import { join } from "node:path";
 import { errorBody, errorPages, NOT_ALLOWED, NOT_FOUND, UPSTREAM_FAILED } from "./errors";
 

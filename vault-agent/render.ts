@@ -1,10 +1,10 @@
 /**
  * Renders the files of Vault Agent from the templates of this directory, by Mustache. The output depends on the arguments alone:
- * test/unit/vault-agent.test.ts asserts the exact text.
+ * test/unit/vault-agent/render.test.ts asserts the exact text.
  */
 import { join } from "node:path";
-import { canonicalJson, type Json } from "../components/canonical-json";
-import { fillTemplate, inQuotes } from "../components/templates";
+import { canonicalJson, type Json } from "../lib/canonical-json";
+import { fillTemplate, inQuotes } from "../lib/templates";
 
 export interface AgentConfig {
   /** Vault as the VM reaches it. */

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
-import { readImageKeys } from "../../components/image-keys";
-import { imageByDigest, type ImageReference } from "../../components/image-reference";
+import { readImageKeys } from "../../lib/image-keys";
+import { imageByDigest, type ImageReference } from "../../lib/image-reference";
 import { demand } from "./credentials";
 import { Failure, type Job } from "./failure";
 import { Registry, type RegistryAccess } from "./registry";

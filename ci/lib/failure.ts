@@ -1,4 +1,4 @@
-import { authorityHint } from "../../components/unknown-authority";
+import { authorityHint } from "../../lib/unknown-authority";
 import { conceal, mask } from "./secrets";
 
 /** Something that the reader of the job's log can mend; shown as one line, without a stack trace. */

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { canonicalJson, type Json, type JsonObject } from "../../components/canonical-json";
+import { canonicalJson, type Json, type JsonObject } from "../../lib/canonical-json";
 
 /** A value of the state; secrets are objects with the signature of Pulumi's own. */
 export type Value = Json;

@@ -1,4 +1,4 @@
-import { formerRelease, type ReleaseState, type SlotRelease } from "../../components/release";
+import { formerRelease, type ReleaseState, type SlotRelease } from "../../components/release/release";
 import { Failure } from "./failure";
 
 /** Settings of a stack that make a release the wanted one, whatever its file says: for `pulumi up --config key=value`. */

@@ -1,5 +1,5 @@
 import { createHash, createPublicKey, verify, type KeyObject } from "node:crypto";
-import type { ImageReference } from "../../components/image-reference";
+import type { ImageReference } from "../../lib/image-reference";
 import { Failure } from "./failure";
 import type { Registry } from "./registry";
 import type { VaultSession } from "./vault";

@@ -1,6 +1,6 @@
 import { Failure } from "../../ci/lib/failure.js";
 import { rollbackTo, settingsOf } from "../../ci/lib/rollback.js";
-import type { ReleaseState } from "../../components/release.js";
+import type { ReleaseState } from "../../components/release/release.js";
 import { runSteps } from "./display.js";
 import { Pulumi } from "./pulumi.js";
 import type { Settings } from "./settings.js";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { unwrap as unwrapper } from "../../components/app-role";
-import { dockerRun } from "../../components/shell";
+import { unwrap as unwrapper } from "../../components/secrets/app-role";
+import { dockerRun } from "../../lib/shell";
 import { AgentLogin } from "./support/agent-login";
 import { attached, run, until } from "./support/sandbox";
 

@@ -42,7 +42,7 @@ describe("journey: the alerts in Prometheus", () => {
       "/api/v1/targets?state=active",
     );
     const ours = activeTargets.filter(({ labels }) => labels.environment === "sandbox");
-    const { code, output } = await run([process.execPath, "--import", "tsx", "tools/check-targets.ts"], {
+    const { code, output } = await run([process.execPath, "--import", "tsx", "steps/check-targets.ts"], {
       ...sandbox().env,
       AUDIT_TARGETS: JSON.stringify(ours.map(({ labels }) => ({ targets: [], labels }))),
       AUDIT_TARGETS_DEADLINE: "1",

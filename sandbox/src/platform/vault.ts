@@ -3,7 +3,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { join } from "node:path";
 import { DEPLOYER, planVault } from "../../../bootstrap/plan.js";
 import { parseVaultSettings } from "../../../bootstrap/settings.js";
-import { applyVaultPlan } from "../../../vault-agent/plan.js";
+import { applyVaultPlan } from "../../../lib/vault/plan.js";
 import { ignoreMissing } from "../docker.js";
 import { addressOf, containerName, hostName, sandboxName } from "../settings.js";
 import { stackForVault } from "../stack-file.js";

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { createHash } from "node:crypto";
 import { stringify } from "yaml";
-import { imageByDigest } from "../../../components/image-reference";
+import { imageByDigest } from "../../../lib/image-reference";
 import { Registry } from "../../../ci/lib/registry";
 import { signatureTag, signImage, transitSigner, type Signer } from "../../../ci/lib/signature";
 import { rootToken } from "./bootstrap";

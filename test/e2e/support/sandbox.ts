@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { endOf } from "../../../components/ask-host";
+import { endOf } from "../../../components/vm/ask-host";
 
 export const root = resolve(__dirname, "../../..");
 /** The platform's network on this machine's engine. */

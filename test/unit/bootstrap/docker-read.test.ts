@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { after, before, describe, it } from "mocha";
-import { scriptLine, scriptText } from "../../../components/script-file";
+import { scriptLine, scriptText } from "../../../components/host/script-file";
 
 const SCRIPT = join(__dirname, "../../../bootstrap/docker-read.sh");
 const request = (line: string, ...headers: string[]) => [line, "Host: docker", ...headers, "", ""].join("\r\n");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { applyVaultPlan, type VaultRequest } from "../../../vault-agent/plan";
+import { applyVaultPlan, type VaultRequest } from "../../../lib/vault/plan";
 import { planVault } from "../../../bootstrap/plan";
 import { parseVaultSettings, stackInVault } from "../../../bootstrap/settings";
 import { parseSettings } from "../../../config";

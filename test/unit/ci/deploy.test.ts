@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { describe, it } from "mocha";
-import { releaseId } from "../../../components/release";
+import { releaseId } from "../../../components/release/release";
 import { deploy } from "../../../ci/deploy";
 import { Registry } from "../../../ci/lib/registry";
 import { signImage } from "../../../ci/lib/signature";
@@ -430,14 +430,14 @@ describe("ci: deploy", () => {
   it("goes on to the reason where the CLI's first lines only announce it", () => {
     const said = [
       "    error: update failed",
-      '    error: exit status 1: running "node --require tsx/cjs tools/load-rules.ts":',
+      '    error: exit status 1: running "node --require tsx/cjs steps/load-rules.ts":',
       "    The alert rules are not in force:",
       "      - Prometheus has no rule group audit-svc-vm2",
       "    Its rule_files read /etc/prometheus/rules/*.yml",
     ].join("\n");
     assert.equal(
       failed("deploy it", said).message,
-      'Pulumi could not deploy it: exit status 1: running "node --require tsx/cjs tools/load-rules.ts": The alert rules are not in force: - Prometheus has no rule group audit-svc-vm2',
+      'Pulumi could not deploy it: exit status 1: running "node --require tsx/cjs steps/load-rules.ts": The alert rules are not in force: - Prometheus has no rule group audit-svc-vm2',
     );
   });
 });

@@ -8,7 +8,7 @@ import { describe, it } from "mocha";
 import { stringify } from "yaml";
 import { ROOT } from "../../../ci/lib/exec";
 import { conceal, mask, passwordOf, secretPart } from "../../../ci/lib/secrets";
-import { quote } from "../../../components/shell";
+import { quote } from "../../../lib/shell";
 import { fakeProgram } from "../support/fake-programs";
 import { jobDirectory, login, OUTPUTS } from "./support/stack";
 

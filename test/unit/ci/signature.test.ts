@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "mocha";
-import { readImageKeys } from "../../../components/image-keys";
+import { readImageKeys } from "../../../lib/image-keys";
 import { Registry } from "../../../ci/lib/registry";
 import { signatureProblem, signatureTag, signImage, transitSigner } from "../../../ci/lib/signature";
 import { logIn } from "../../../ci/lib/vault";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 
 import { serviceDashboard } from "../../../dashboards";
-import { canonicalJson } from "../../../components/canonical-json";
+import { canonicalJson } from "../../../lib/canonical-json";
 import { canonicalDashboard } from "../../../dashboards/canonical";
 
 describe("canonical JSON", () => {

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { scriptWords } from "../../../components/script-file";
+import { scriptWords } from "../../../components/host/script-file";
 
 /**
  * Runs a script of components/host by `sh` in a directory: its programs come before all others, and what goes into `/tmp` goes there.

@@ -1,14 +1,14 @@
 /** The pieces that several components need, as index.ts would make them. */
 import * as postgresql from "@pulumi/postgresql";
 import * as vault from "@pulumi/vault";
-import { AccessTokens } from "../../../components/access-tokens";
-import { Database } from "../../../components/database";
-import { EdgeProxy, type EdgeProxyArgs } from "../../../components/edge-proxy";
-import type { ReleaseState, ReloadPort } from "../../../components/release";
-import { SecretsBinding } from "../../../components/secrets-binding";
-import { Slots } from "../../../components/slots";
-import type { VaultForAgents } from "../../../components/vault-access";
-import { Vm } from "../../../components/vm";
+import { AccessTokens } from "../../../components/secrets/access-tokens";
+import { Database } from "../../../components/database/database";
+import { EdgeProxy, type EdgeProxyArgs } from "../../../components/edge/edge-proxy";
+import type { ReleaseState, ReloadPort } from "../../../components/release/release";
+import { SecretsBinding } from "../../../components/secrets/secrets-binding";
+import { Slots } from "../../../components/release/slots";
+import type { VaultForAgents } from "../../../components/secrets/vault-access";
+import { Vm } from "../../../components/vm/vm";
 import { ROUTES } from "../../../nginx/routes";
 
 export const TOOLS = `registry.example.test/tools@sha256:${"0".repeat(64)}`;

@@ -1,0 +1,198 @@
+import * as postgresql from "@pulumi/postgresql";
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+import { DatabaseCredentials, type DatabaseServer, type LoginIssuer } from "./database-credentials";
+import { heldUntil } from "../../lib/held";
+import { UserError } from "../../lib/user-error";
+
+export interface DatabaseArgs {
+  server: DatabaseServer;
+  /** Name of the database; its roles are `<name>_owner`, `<name>_runtime`, `<name>_app` and `<name>_app_alt`. */
+  database: string;
+  /** Provider for the server; it needs CREATEROLE and CREATEDB, not superuser. */
+  provider: postgresql.Provider;
+  /** Refuse to delete the database and its roles, also when the stack is destroyed; default true. */
+  protect?: boolean;
+  /**
+   * Raising it by one gives the service another login with a new password; default 1. Odd versions log in as `<name>_app`, even
+   * ones as `<name>_app_alt` (docs/decisions/0071).
+   */
+  passwordVersion?: number;
+  /** Version of the last run; undefined at the first. */
+  previousVersion?: number;
+  /**
+   * Vault that makes a login for whoever may ask ({@link DatabaseCredentials}); those of this component are then locked. Default: the
+   * service has a login of this component.
+   */
+  loginsBy?: { name: string; vault: LoginIssuer };
+  /** Existing role that may connect as well, and has no other right here: it reads what PostgreSQL tells of rights. Default: none. */
+  observer?: string;
+}
+
+/** How to connect, in the shape of the service's configuration file. */
+export interface Connection {
+  host: string;
+  port: number;
+  name: string;
+  sslmode: string;
+  /** PEM; absent when the service's image knows whom to trust. */
+  caCertificate?: string;
+  /** Absent when others make the logins. */
+  user?: string;
+  password?: string;
+}
+
+/**
+ * A database of one's own on an existing PostgreSQL server, with four roles: the owner, who migrates; a group that may
+ * be granted what the service needs at run time; and two logins, of which the service uses one, members of that group and of
+ * nothing else. What is not in use is locked by {@link lockFormerLogin}. Nobody else may connect.
+ *
+ * @example
+ * const database = new Database("audit", {
+ *   server: { host: "db.example.com", port: 5432, sslMode: "verify-full" },
+ *   database: "audit",
+ *   provider,
+ * });
+ */
+export class Database extends pulumi.ComponentResource {
+  /** Connection of the service: it can do what migrations grant to {@link runtimeRole}. Secret. */
+  readonly connection: pulumi.Output<Connection>;
+  /** Connection of the owner, for migrations. Secret. */
+  readonly ownerConnection: pulumi.Output<Connection>;
+  /** Group role without login that migrations grant the run-time rights to. */
+  readonly runtimeRole: pulumi.Output<string>;
+  /** How Vault makes a login; undefined where the connection has one. */
+  readonly credentials: DatabaseCredentials | undefined;
+  readonly #version: number;
+  readonly #unused: { name: string; args: postgresql.RoleArgs; opts: pulumi.CustomResourceOptions }[];
+
+  constructor(name: string, args: DatabaseArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("audit:index:Database", name, {}, opts);
+    const version = checkVersion(args.passwordVersion ?? 1, args.previousVersion);
+    this.#version = version;
+    const [current, former] = version % 2 === 1 ? (["app", "app-alt"] as const) : (["app-alt", "app"] as const);
+    const loginName = (login: "app" | "app-alt") => `${args.database}_${login.replace("-", "_")}`;
+    const inherited = { parent: this, provider: args.provider, protect: args.protect ?? true };
+
+    const password = (role: string) =>
+      new random.RandomPassword(`${name}-${role}-password`, { length: 32, special: false }, { parent: this }).result;
+    const ownerPassword = password("owner");
+    const owner = new postgresql.Role(
+      `${name}-owner`,
+      { name: `${args.database}_owner`, login: true, password: ownerPassword },
+      inherited,
+    );
+    const runtime = new postgresql.Role(
+      `${name}-runtime`,
+      { name: `${args.database}_runtime`, login: false },
+      inherited,
+    );
+    const used = args.loginsBy === undefined ? current : undefined;
+    // The password is a resource of the login's own, gone when that is not used: so it is new each time the login is used again.
+    const app = used && { login: used, password: password(used) };
+    const role =
+      app &&
+      new postgresql.Role(
+        `${name}-${app.login}`,
+        { name: loginName(app.login), login: true, password: app.password, roles: [runtime.name] },
+        inherited,
+      );
+    this.#unused = [current, former]
+      .filter((login) => login !== used)
+      .map((login) => ({
+        name: `${name}-${login}`,
+        args: { name: loginName(login), login: false, roles: [runtime.name] },
+        opts: inherited,
+      }));
+
+    const database = new postgresql.Database(
+      `${name}-database`,
+      {
+        name: args.database,
+        owner: owner.name,
+        encoding: "UTF8",
+        template: "template0",
+        lcCollate: "C.UTF-8",
+        lcCtype: "C.UTF-8",
+      },
+      // What the group may do in it must be gone before the group: PostgreSQL drops no role that has rights.
+      { ...inherited, dependsOn: [runtime] },
+    );
+    // PostgreSQL lets everybody connect to a new database; an empty list of rights takes that back. Grants are chained
+    // because concurrent ones on the same object fail ("tuple concurrently updated").
+    const nobodyElse = new postgresql.Grant(
+      `${name}-public`,
+      { database: database.name, objectType: "database", role: "public", privileges: [] },
+      inherited,
+    );
+    const connect = new postgresql.Grant(
+      `${name}-connect`,
+      { database: database.name, objectType: "database", role: runtime.name, privileges: ["CONNECT"] },
+      { ...inherited, dependsOn: [nobodyElse] },
+    );
+    const lastGrant =
+      args.observer === undefined
+        ? connect
+        : new postgresql.Grant(
+            `${name}-observer`,
+            { database: database.name, objectType: "database", role: args.observer, privileges: ["CONNECT"] },
+            { ...inherited, dependsOn: [connect] },
+          );
+
+    const connectionAs = (user?: postgresql.Role, secret?: pulumi.Output<string>) =>
+      pulumi.secret(
+        pulumi.all([user?.name, database.name, secret, connect.id]).apply(([login, db, value]) => ({
+          host: args.server.host,
+          port: args.server.port,
+          name: db,
+          user: login,
+          password: value,
+          sslmode: args.server.sslMode,
+          ...(args.server.authority && { caCertificate: args.server.authority.pem }),
+        })),
+      );
+    this.connection = connectionAs(role, app?.password);
+    this.ownerConnection = connectionAs(owner, ownerPassword);
+    this.runtimeRole = runtime.name;
+    this.credentials =
+      args.loginsBy &&
+      new DatabaseCredentials(
+        args.loginsBy.name,
+        {
+          database: { name: args.database, ready: lastGrant, runtimeRole: runtime.name },
+          server: args.server,
+          postgres: args.provider,
+          vault: args.loginsBy.vault,
+        },
+        // Earlier versions made it beside this.
+        { parent: this, aliases: [{ parent: pulumi.rootStackResource }] },
+      );
+    this.registerOutputs({
+      connection: this.connection,
+      ownerConnection: this.ownerConnection,
+      runtimeRole: this.runtimeRole,
+    });
+  }
+
+  /**
+   * Locks what the service may have used before, once everything in `after` is done: until then it works beside the new login.
+   *
+   * @returns version of the only login that works then
+   */
+  lockFormerLogin(after: readonly pulumi.Resource[]): pulumi.Output<number> {
+    const locked = this.#unused.map(
+      ({ name, args, opts }) => new postgresql.Role(name, args, { ...opts, dependsOn: [...after] }),
+    );
+    return heldUntil(locked, this.#version);
+  }
+}
+
+/** One step at a time: two steps lead back to the same login, whose password would change under the running service. */
+function checkVersion(version: number, previous: number | undefined): number {
+  if (previous !== undefined && version !== previous && version !== previous + 1) {
+    throw new UserError(
+      `audit:databasePasswordVersion is ${version}, and the last deploy had ${previous}: set it to ${previous + 1} to rotate the password, or leave it at ${previous}. Nothing was changed.`,
+    );
+  }
+  return version;
+}

@@ -1,0 +1,239 @@
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import { renderNginxConfig, type Route } from "../../nginx/render";
+import { ASIDE_SHARES } from "../../lib/cpu-weight";
+import type { DockerHost } from "../vm/docker-host";
+import { EdgeCertificate, type CertificateSource } from "./edge-certificate";
+import { heldUntil } from "../../lib/held";
+import { hardened, LOG_OPTIONS, pidsLimit, scratch } from "../vm/hardening";
+import { HostFiles } from "../vm/host-files";
+import { bareHost } from "../../lib/network-address";
+import { freePortsScript } from "../vm/preflight";
+import { scriptLine, scriptWords } from "../host/script-file";
+import type { Slots } from "../release/slots";
+import type { VaultForAgents } from "../secrets/vault-access";
+import type { AgentMetrics } from "../secrets/vault-agent";
+import type { Vm } from "../vm/vm";
+
+/** Nginx of the official image; the number matters, because the files it writes are in memory and belong to it. */
+const NGINX_USER = "101:101";
+const LISTEN_PORT = 8080;
+const TLS_PORT = 8443;
+/** A year: what browsers ask for. */
+const HSTS_SECONDS = 31_536_000;
+const METRICS_PORT = 9145;
+const STATUS_PORT = 8082;
+const EXPORTER_PORT = 9113;
+/** In nginx's own memory: what a container that was stopped had begun is forgotten with it. */
+const CLOSING_FILE = "/tmp/closing";
+/** For so long before a reload connections are ended by nginx's own word. Who asks less often than that is hardly met by it. */
+const CLOSING_SECONDS = 5;
+
+export interface EdgeProxyArgs {
+  vm: Vm;
+  /** Nginx and nginx-prometheus-exporter by digest. */
+  images: { nginx: string; exporter: string };
+  /** The replicas of both slots, and how to tell which of them serve. */
+  slots: Slots;
+  /** What is let through; everything else is answered 404. */
+  routes: readonly Route[];
+  /** Ports of the VM; the one for TLS is used with a certificate only. */
+  listen: { port: number; tlsPort: number; metricsPort: number };
+  /** Where its certificate comes from. With one the edge speaks TLS and HTTP/2, and plain HTTP only redirects. Default: plain HTTP. */
+  certificate?: CertificateSource;
+  /** Needed for a certificate from it. */
+  vault?: VaultForAgents;
+  /** The agents whose state the metrics listener serves, at `/metrics/<key>`; default none. */
+  agents?: Readonly<Record<string, AgentMetrics>>;
+  /** Requests a second and connections of one client; more is answered 429. 0, the default, is no limit. */
+  limits?: { clientRate?: number; clientConnections?: number };
+  /** Balancers whose word about the client is believed: addresses or ranges; default none. Ports are published over IPv4 alone. */
+  trustedProxies?: readonly string[];
+  /** Whether clients that come around the trusted balancers are served; default false: 403. Without such balancers everybody is. */
+  directClients?: boolean;
+  /** IPv4 addresses or ranges that may collect metrics. */
+  metricsAllow: readonly string[];
+  /** The service's address for its users, for outputs. */
+  publicUrl: string;
+  /** Largest request body, for example "2m"; default "2m". */
+  bodySize?: string;
+}
+
+/** A file that the edge's metrics listener serves. */
+export interface PublishedFiles {
+  /** The edge's machine, a Docker volume there, and the file's name in it. */
+  host: DockerHost;
+  volume: string;
+  file: string;
+  /** Path at which it is served. */
+  path: string;
+}
+
+/**
+ * Nginx as the only way in, and the exporter that reports it. Routes are an allow-list; nginx is not on the network of
+ * the service's admin port, so that no mistake in its configuration can reach `/reload`.
+ *
+ * A configuration that `nginx -t` refuses fails the deploy, and the last good one keeps serving.
+ */
+export class EdgeProxy extends pulumi.ComponentResource {
+  readonly url: pulumi.Output<string>;
+  /** What the metrics listener shows to Prometheus besides metrics, once it is there. */
+  readonly targets: PublishedFiles;
+  /** Names of what the metrics listener serves at `/metrics/<name>` besides the replicas and the exporter. */
+  readonly otherMetrics: readonly string[];
+  /** Known once an agent keeps the certificate, or it is copied; undefined without one. */
+  readonly certificateVolume: pulumi.Output<string> | undefined;
+
+  constructor(name: string, args: EdgeProxyArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("audit:index:EdgeProxy", name, {}, opts);
+    const { vm, slots } = args;
+    const onHost = { parent: this, provider: vm.provider };
+    const { addresses, front, edge } = vm.networks;
+    const certificate = this.#certificate(name, args);
+    this.certificateVolume = certificate?.volume;
+    const agents = Object.entries({
+      ...args.agents,
+      ...(certificate?.agentMetrics && { "certificate-agent": certificate.agentMetrics }),
+    });
+    const metricsFiles = [
+      ...(certificate ? [{ name: "certificate", file: certificate.metrics }] : []),
+      ...agents.map(([agent, { file }]) => ({ name: agent, file })),
+    ];
+    const nginxImage = vm.image(`${name}-nginx-image`, args.images.nginx, { parent: this });
+    const exporterImage = vm.image(`${name}-exporter-image`, args.images.exporter, { parent: this });
+
+    this.targets = { host: vm, volume: `${name}-config`, file: "targets.json", path: "/targets" };
+    this.otherMetrics = metricsFiles.map((served) => served.name);
+    const upstream = (slot: "blue" | "green") => ({ name: slot, servers: slots.plan.replicas[slot] });
+    const volume = new docker.Volume(`${name}-config`, { name: `${name}-config` }, onHost);
+    const configuration = new HostFiles(
+      `${name}-config`,
+      {
+        host: vm,
+        target: `${name}-config`,
+        image: args.images.nginx,
+        files: {
+          "nginx.conf": renderNginxConfig({
+            port: LISTEN_PORT,
+            metricsPort: METRICS_PORT,
+            status: { address: addresses.front.edge, port: STATUS_PORT, reader: addresses.front.exporter },
+            exporter: `${addresses.front.exporter}:${EXPORTER_PORT}`,
+            upstreams: [upstream("blue"), upstream("green")],
+            flagFile: slots.flag.file,
+            closingFile: CLOSING_FILE,
+            routes: args.routes,
+            limits: {
+              bodySize: args.bodySize ?? "2m",
+              clientRate: args.limits?.clientRate ?? 0,
+              clientConnections: args.limits?.clientConnections ?? 0,
+            },
+            trustedProxies: args.trustedProxies ?? [],
+            balancersOnly: (args.trustedProxies ?? []).length > 0 && args.directClients !== true,
+            metricsAllow: args.metricsAllow,
+            tls: certificate && {
+              port: TLS_PORT,
+              certificate: certificate.certificate,
+              authority: new URL(args.publicUrl).host,
+              hstsSeconds: HSTS_SECONDS,
+            },
+            metricsFiles,
+            targets: { path: this.targets.path, file: `/etc/audit-edge/${this.targets.file}` },
+          }),
+        },
+        check: scriptWords("check-nginx.sh", [addresses.front.edge]),
+        then: reloadScript(`${name}-nginx`, "/etc/audit-edge/nginx.conf"),
+        after: [volume, nginxImage],
+      },
+      { parent: this },
+    );
+
+    const ports = [
+      { internal: LISTEN_PORT, external: args.listen.port, setting: "audit:edgePort" },
+      ...(certificate ? [{ internal: TLS_PORT, external: args.listen.tlsPort, setting: "audit:edgeTlsPort" }] : []),
+      { internal: METRICS_PORT, external: args.listen.metricsPort, setting: "audit:edgeMetricsPort" },
+    ];
+    const free = vm.script(
+      `${name}-ports`,
+      {
+        script: freePortsScript({
+          container: `${name}-nginx`,
+          image: vm.tools,
+          network: vm.networks.names.edge,
+          ports: ports.map(({ external, setting }) => ({ port: external, setting })),
+        }),
+      },
+      { parent: this, dependsOn: [edge] },
+    );
+    const nginx = new docker.Container(
+      `${name}-nginx`,
+      {
+        ...hardened({ memory: 128, user: NGINX_USER }),
+        name: `${name}-nginx`,
+        image: nginxImage.imageId,
+        entrypoints: ["nginx"],
+        command: ["-c", "/etc/audit-edge/nginx.conf", "-g", "daemon off;"],
+        networksAdvanced: [{ name: edge.name }, { name: front.name, ipv4Address: addresses.front.edge }],
+        ports: ports.map(({ internal, external }) => ({ internal, external })),
+        mounts: [
+          { type: "volume", source: volume.name, target: "/etc/audit-edge", readOnly: true },
+          { type: "volume", source: slots.flag.volume, target: slots.flag.directory, readOnly: true },
+          ...(certificate
+            ? [{ type: "volume", source: certificate.volume, target: certificate.directory, readOnly: true }]
+            : []),
+          ...agents.map(([, { volume: source, directory: target }]) => ({
+            type: "volume",
+            source,
+            target,
+            readOnly: true,
+          })),
+          scratch("/tmp", 64),
+        ],
+        // SIGQUIT lets nginx finish the requests it has; SIGTERM does not.
+        stopSignal: "SIGQUIT",
+        logOpts: LOG_OPTIONS,
+      },
+      // Name, address and published ports are fixed, so the old one has to go first.
+      { parent: this, ...vm.named(`${name}-nginx`), dependsOn: [configuration, free] },
+    );
+    const exporter = new docker.Container(
+      `${name}-exporter`,
+      {
+        ...hardened({ memory: 64, user: "65534:65534", shares: ASIDE_SHARES }),
+        name: `${name}-exporter`,
+        image: exporterImage.imageId,
+        command: [
+          `--nginx.scrape-uri=http://${addresses.front.edge}:${STATUS_PORT}/stub_status`,
+          `--web.listen-address=${addresses.front.exporter}:${EXPORTER_PORT}`,
+        ],
+        networksAdvanced: [{ name: front.name, ipv4Address: addresses.front.exporter }],
+        logOpts: LOG_OPTIONS,
+      },
+      { parent: this, ...vm.named(`${name}-exporter`) },
+    );
+    const limited = [
+      pidsLimit(`${name}-nginx-pids`, vm, nginx, 64, { parent: this }),
+      pidsLimit(`${name}-exporter-pids`, vm, exporter, 64, { parent: this }),
+    ];
+
+    this.url = heldUntil(limited, args.publicUrl);
+    this.registerOutputs({ url: this.url });
+  }
+
+  #certificate(name: string, { vm, vault, certificate, publicUrl }: EdgeProxyArgs): EdgeCertificate | undefined {
+    if (certificate === undefined) return undefined;
+    return new EdgeCertificate(
+      `${name}-certificate`,
+      { vm, vault, source: certificate, serverName: bareHost(new URL(publicUrl).hostname) },
+      // Earlier versions made it beside this.
+      { parent: this, aliases: [{ parent: pulumi.rootStackResource }] },
+    );
+  }
+}
+
+/** Shell line for the VM that has a running nginx take in its configuration, without a request lost. */
+function reloadScript(container: string, file: string): string {
+  return scriptLine("reload-nginx.sh", [
+    container,
+    ...scriptWords("close-and-reload.sh", [file, CLOSING_FILE, CLOSING_SECONDS]),
+  ]);
+}

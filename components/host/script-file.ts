@@ -1,0 +1,35 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { commandLine, type DockerRun } from "../../lib/shell";
+
+/** A line by which a script includes another of its directory. */
+const INCLUDE = /^\. \.\/(\S+)$/gm;
+
+/** The text of a script of this directory, with what it includes in the place of the line that includes it: on a host there is no file. */
+export function scriptText(file: string): string {
+  return readFileSync(join(__dirname, file), "utf8").replace(INCLUDE, (_, part: string) => scriptText(part));
+}
+
+/** The words of a command that runs a script, wherever it is: its text goes along. */
+export function scriptWords(file: string, args: readonly (string | number)[] = []): string[] {
+  return ["sh", "-c", scriptText(file), file, ...args.map(String)];
+}
+
+/** A one-shot container that runs a script. */
+export function scriptInImage(
+  file: string,
+  args: readonly (string | number)[] = [],
+): Pick<DockerRun, "entrypoint" | "command"> {
+  const [entrypoint, ...command] = scriptWords(file, args);
+  return { entrypoint, command };
+}
+
+/** The shell line that runs a script. Arguments and environment can be read by others on the host: nothing secret goes into them. */
+export function scriptLine(
+  file: string,
+  args: readonly (string | number)[] = [],
+  environment: Readonly<Record<string, string | number>> = {},
+): string {
+  const set = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+  return commandLine([...(set.length === 0 ? [] : ["env", ...set]), ...scriptWords(file, args)]);
+}

@@ -1,0 +1,185 @@
+import type * as command from "@pulumi/command";
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import type { AccessTokens } from "../secrets/access-tokens";
+import type { Database } from "../database/database";
+import type { EdgeProxy } from "../edge/edge-proxy";
+import { hardened, LOG_OPTIONS, scratch } from "../vm/hardening";
+import type { Left } from "../vm/lost-and-found";
+import type { Replica, ReleaseState } from "./release";
+import { scriptLine } from "../host/script-file";
+import type { SecretsBinding } from "../secrets/secrets-binding";
+import { dockerRunWords } from "../../lib/shell";
+import { Cutover, type Slots } from "./slots";
+import type { Vm } from "../vm/vm";
+
+export interface AuditServiceArgs {
+  vm: Vm;
+  /** The slots, with the release that is wanted. */
+  slots: Slots;
+  /**
+   * Where events are stored. Its owner runs `migrate` before a release starts, and a migration that fails stops the deploy with its
+   * output; its former login is locked once every replica works with the new one.
+   */
+  database: Database;
+  /** The service's clients get theirs once every replica knows them. */
+  tokens: AccessTokens;
+  /** Renders the configuration of the replicas. */
+  secrets: SecretsBinding;
+  /** The way to the replicas; it must know those of the target slot before they are promoted. */
+  behind: EdgeProxy;
+  /** Seconds after which a migration that has not ended is stopped and the deploy fails; default 900. */
+  migrateDeadline?: number;
+}
+
+/** Properties of an idle container the engine shall leave alone: all of them. */
+const EVERYTHING = ["*"];
+
+/**
+ * The service in two slots. A deploy fills the slot that does not serve: image by digest, migration, containers. Then that slot is
+ * promoted, once the edge is ready for it, and the other one is drained (docs/decisions/0006). At last the login to the database that
+ * was used before is locked, and the clients find their newest tokens.
+ */
+export class AuditService extends pulumi.ComponentResource {
+  /** State of the slots: `previous` of the next run. */
+  readonly state: pulumi.Output<ReleaseState>;
+  /** Identifier of the release and its image by digest, once it serves. */
+  readonly release: pulumi.Output<string>;
+  readonly image: pulumi.Output<string>;
+  /** The replicas that serve once this run has succeeded, and their release, as they are scraped. */
+  readonly serving: { replicas: { name: string; release: string }[]; release: string };
+  /** Done once the release serves. */
+  readonly promoted: pulumi.Resource;
+  /** Version of the login to the database, once no other works. */
+  readonly databasePasswordVersion: pulumi.Output<number>;
+  /** Version of each token that its holder finds in Vault, once it is there. */
+  readonly tokenVersions: pulumi.Output<Record<string, number>>;
+
+  constructor(name: string, args: AuditServiceArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("audit:index:AuditService", name, {}, opts);
+    const { vm, slots, database, secrets } = args;
+    const { plan } = slots;
+
+    const image = vm.image(`${name}-image`, plan.wanted.image, {
+      parent: this,
+      dependsOn: [slots.guard],
+    });
+    const migrated = this.#migrate(name, args, image);
+    const containers = plan.replicas[plan.target].map((replica) =>
+      this.#replica(replica, args, plan.wanted.release, image, slots.left(replica), {
+        dependsOn: [migrated, secrets.rendered],
+      }),
+    );
+    if (plan.idle !== undefined) {
+      const { slot, release } = plan.idle;
+      for (const replica of plan.replicas[slot]) {
+        // Registered, so that it is not deleted, and left exactly as it was deployed, also when it is lost: made anew it would start.
+        this.#replica(replica, args, release.release, image, "nothing", { ignoreChanges: EVERYTHING });
+      }
+    }
+
+    const cutover = new Cutover(
+      name,
+      {
+        ...{ vm, slots, containers },
+        config: { volume: secrets.configVolume, file: secrets.configFile },
+        schemaVersion: migrated.stdout.apply(schemaVersionIn),
+        after: [args.behind, secrets],
+      },
+      // Earlier versions made it beside this.
+      { parent: this, aliases: [{ parent: pulumi.rootStackResource }] },
+    );
+    const confirmed = secrets.confirmation({ parent: this, dependsOn: [cutover] });
+    this.databasePasswordVersion = database.lockFormerLogin([confirmed]);
+    this.tokenVersions = args.tokens.handOut([confirmed]);
+
+    this.serving = { replicas: slots.serving, release: plan.wanted.release };
+    this.promoted = cutover;
+    this.state = cutover.state;
+    this.release = cutover.release;
+    this.image = cutover.image;
+    this.registerOutputs({ state: this.state, release: this.release, image: this.image });
+  }
+
+  #replica(
+    replica: Replica,
+    args: AuditServiceArgs,
+    release: string,
+    image: docker.RemoteImage,
+    left: Left,
+    opts: pulumi.CustomResourceOptions,
+  ): docker.Container {
+    const { spec } = args.slots;
+    const { front, admin, egress } = args.vm.networks;
+    const { reload } = replica;
+    return new docker.Container(
+      replica.name,
+      {
+        ...hardened({ memory: spec.memory, user: spec.user }),
+        name: replica.name,
+        image: image.imageId,
+        envs: [
+          `AUDIT_CONFIG_FILE=/run/audit/${args.secrets.configFile}`,
+          `AUDIT_LISTEN=${replica.address}:${replica.port}`,
+          `AUDIT_ADMIN_LISTEN=${reload.network === "admin" ? `${reload.address}:${reload.port}` : "off"}`,
+          `AUDIT_RELEASE=${release}`,
+          ...Object.entries(spec.environment).map(([key, value]) => `${key}=${value}`),
+        ],
+        // Started by the cutover, at its time and with its care; and the idle slot is stopped on purpose.
+        start: false,
+        mustRun: false,
+        networksAdvanced: [
+          { name: front.name, ipv4Address: replica.address },
+          ...(reload.network === "admin" ? [{ name: admin.name, ipv4Address: reload.address }] : []),
+          { name: egress.name },
+        ],
+        mounts: [
+          { type: "volume", source: args.secrets.configVolume, target: "/run/audit", readOnly: true },
+          scratch("/tmp", 16),
+        ],
+        logOpts: LOG_OPTIONS,
+      },
+      // Name and addresses are fixed, so the old container must go first; it is in the idle slot and serves nobody.
+      { parent: this, ...args.vm.named(replica.name, left), ...opts },
+    );
+  }
+
+  #migrate(name: string, args: AuditServiceArgs, image: docker.RemoteImage): command.local.Command {
+    const {
+      vm,
+      database,
+      slots: { spec },
+    } = args;
+    const container = `${name}-migrate`;
+    return vm.script(
+      `${name}-migrate`,
+      {
+        script: scriptLine("migrate.sh", [
+          container,
+          args.migrateDeadline ?? 900,
+          ...dockerRunWords({
+            name: container,
+            image: spec.image,
+            command: ["migrate"],
+            network: vm.networks.names.egress,
+            interactive: true,
+            user: spec.user,
+            environment: { AUDIT_CONFIG_FILE: "/dev/stdin" },
+          }),
+        ]),
+        stdin: pulumi.secret(
+          pulumi
+            .output({ database: database.ownerConnection, runtimeRole: database.runtimeRole, tokens: [] })
+            .apply((config) => JSON.stringify(config)),
+        ),
+      },
+      { parent: this, dependsOn: [image, vm.networks] },
+    );
+  }
+}
+
+/** What `migrate` says about the schema, by its line `schema version N`. */
+export function schemaVersionIn(output: string): number | undefined {
+  const found = /^schema version (\d+)$/m.exec(output)?.[1];
+  return found === undefined ? undefined : Number(found);
+}

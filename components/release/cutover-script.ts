@@ -1,0 +1,57 @@
+import { ASIDE_SHARES, SERVING_SHARES } from "../../lib/cpu-weight";
+import type { Replica, Slot } from "./release";
+import { scriptLine } from "../host/script-file";
+import { commandLine } from "../../lib/shell";
+import { helperCommand, type CutoverContext, type Gate } from "./switch-helper";
+
+export interface SlotReplicas {
+  slot: Slot;
+  replicas: readonly Replica[];
+}
+
+/** Replicas as the scripts take them: by the address that says whether one is ready. */
+const withUrls = (of: SlotReplicas | undefined, { readyPath }: CutoverContext): string =>
+  (of?.replicas ?? []).map((r) => `${r.name}=http://${r.address}:${r.port}${readyPath}`).join(" ");
+
+/**
+ * Shell line for the VM, before the target slot's containers are replaced: a deploy never replaces what serves
+ * (components/host/recover.sh).
+ */
+export function guardScript(target: Slot, other: SlotReplicas | undefined, context: CutoverContext): string {
+  if (other === undefined) return commandLine(["true"]);
+  return scriptLine("recover.sh", helperCommand(context), {
+    TARGET: target,
+    OTHER: other.slot,
+    OTHER_REPLICAS: withUrls(other, context),
+    READY_SECONDS: context.readyDeadline,
+  });
+}
+
+export interface CutoverPlan {
+  target: SlotReplicas;
+  /** What is drained and stopped afterwards; undefined when the other slot is empty. */
+  other: SlotReplicas | undefined;
+  gate: Gate;
+  /** Limit of processes of one replica. */
+  pids: number;
+  /** Seconds between the flip and the stop of the other slot. */
+  drainSeconds: number;
+}
+
+/** Shell line for the VM: start, wait until ready, flip, drain, stop the other (components/host/promote.sh). */
+export function cutoverScript(
+  { target, other, gate, pids, drainSeconds }: CutoverPlan,
+  context: CutoverContext,
+): string {
+  return scriptLine("promote.sh", helperCommand(context, gate), {
+    TARGET: target.slot,
+    TARGET_REPLICAS: withUrls(target, context),
+    OTHER: other?.slot ?? "",
+    OTHER_REPLICAS: withUrls(other, context),
+    READY_SECONDS: context.readyDeadline,
+    PIDS: pids,
+    DRAIN_SECONDS: drainSeconds,
+    SERVING_SHARES,
+    ASIDE_SHARES,
+  });
+}

@@ -1,0 +1,158 @@
+import { createHash } from "node:crypto";
+import { ADMIN_PORT, MAX_REPLICAS, SERVICE_PORT, type AddressPlan } from "../vm/addresses";
+
+/** The two places in which a release can run; one serves, the other is idle or being filled. */
+export type Slot = "blue" | "green";
+
+export function otherSlot(slot: Slot): Slot {
+  return slot === "blue" ? "green" : "blue";
+}
+
+/**
+ * Where an image takes `POST /reload`: on an admin port of its own, or, as images with one port do, beside everything else. What
+ * keeps it from clients in the second case is the edge's allow-list of routes alone.
+ */
+export type ReloadPort = "admin" | "main";
+
+/** Everything about a replica that only a new container can change. Plain values: they make the release's identity. */
+export interface ReplicaSpec {
+  /** Image that keeps the contract (audit-svc/CONTRACT.md), by digest. */
+  image: string;
+  /** How many replicas, 1 to 16; default 2. */
+  replicas?: number;
+  /** Memory limit of one replica, MiB; default 256. */
+  memory?: number;
+  /** Processes and threads of one replica; default 256. */
+  pids?: number;
+  /** Numeric `uid:gid` of the service; default "10001:10001". */
+  user?: string;
+  /** Further environment, never secrets; default none. */
+  environment?: Readonly<Record<string, string>>;
+  /** The port of the image that takes `POST /reload`; default "admin". */
+  reloadOn?: ReloadPort;
+}
+
+/** What runs, or last ran, in a slot. */
+export interface SlotRelease {
+  /** Identifier of the release, see {@link releaseId}. */
+  release: string;
+  /** Image by digest. */
+  image: string;
+  replicas: number;
+  /** MiB, of one replica. */
+  memory: number;
+  /** See {@link ReplicaSpec.reloadOn}; absent in what the first versions of the program recorded, which knew "admin" alone. */
+  reloadOn?: ReloadPort;
+}
+
+/** The state of both slots, kept as a stack output and read back by the next run. */
+export interface ReleaseState {
+  active: Slot;
+  slots: Partial<Record<Slot, SlotRelease>>;
+}
+
+/** What served before and is kept stopped; undefined before the second release. */
+export function formerRelease(state: ReleaseState | undefined): SlotRelease | undefined {
+  return state?.slots[otherSlot(state.active)];
+}
+
+/** A place where a replica runs or will run. */
+export interface Replica {
+  /** Name of its container, `<name>-<slot>-<n>`. */
+  name: string;
+  /** Main port, on the front network. */
+  address: string;
+  port: number;
+  /** Where it takes `POST /reload`, and on which network: `front` is that of the main port. */
+  reload: { network: "admin" | "front"; address: string; port: number };
+}
+
+export interface ReleasePlan {
+  /** The slot that this run makes serve, and what it then holds. */
+  target: Slot;
+  wanted: SlotRelease;
+  /** What the other slot holds, kept stopped for a rollback; undefined when it is empty. */
+  idle: { slot: Slot; release: SlotRelease } | undefined;
+  /** Replicas of each slot. An empty slot has the addresses it would have: nginx wants them at its start. */
+  replicas: Record<Slot, readonly Replica[]>;
+  /** The state once this run has succeeded. */
+  next: ReleaseState;
+}
+
+/** The specification with its defaults. */
+export function completeSpec(spec: ReplicaSpec): Required<ReplicaSpec> {
+  const complete = {
+    replicas: 2,
+    memory: 256,
+    pids: 256,
+    user: "10001:10001",
+    environment: {},
+    reloadOn: "admin" as const,
+    ...spec,
+  };
+  if (!Number.isInteger(complete.replicas) || complete.replicas < 1 || complete.replicas > MAX_REPLICAS) {
+    throw new RangeError(`replicas must be a whole number from 1 to ${MAX_REPLICAS}, not ${complete.replicas}`);
+  }
+  return complete;
+}
+
+/**
+ * Twelve hexadecimal digits that name a release. Equal specification, equal name; so a second run finds the wanted
+ * release in charge and has nothing to do.
+ */
+export function releaseId(spec: ReplicaSpec): string {
+  return createHash("sha256")
+    .update(canonical(completeSpec(spec)))
+    .digest("hex")
+    .slice(0, 12);
+}
+
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    inner !== null && typeof inner === "object" && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}
+
+/**
+ * Decides which slot gets the wanted release. What serves is never touched: a release that is not in charge goes to the
+ * idle slot, also when that slot holds it already (a rollback is then a start and a flip).
+ */
+export function planRelease(
+  name: string,
+  spec: ReplicaSpec,
+  previous: ReleaseState | undefined,
+  addresses: AddressPlan,
+): ReleasePlan {
+  const { image, replicas, memory, reloadOn } = completeSpec(spec);
+  const wanted: SlotRelease = { release: releaseId(spec), image, replicas, memory, reloadOn };
+  const serving = previous?.slots[previous.active];
+  let target: Slot = "blue";
+  if (previous !== undefined && serving !== undefined) {
+    target = serving.release === wanted.release ? previous.active : otherSlot(previous.active);
+  }
+  const idleSlot = otherSlot(target);
+  const idle = previous?.slots[idleSlot];
+  const slotReplicas = (slot: Slot, { replicas: count, reloadOn: on }: SlotRelease): Replica[] =>
+    Array.from({ length: count }, (_, index) => {
+      const { front, admin } = addresses.replica(slot, index);
+      return {
+        name: `${name}-${slot}-${index + 1}`,
+        address: front,
+        port: SERVICE_PORT,
+        reload:
+          on === "main"
+            ? { network: "front", address: front, port: SERVICE_PORT }
+            : { network: "admin", address: admin, port: ADMIN_PORT },
+      };
+    });
+  const held = { [target]: wanted, [idleSlot]: idle ?? wanted } as Record<Slot, SlotRelease>;
+  return {
+    target,
+    wanted,
+    idle: idle === undefined ? undefined : { slot: idleSlot, release: idle },
+    replicas: { blue: slotReplicas("blue", held.blue), green: slotReplicas("green", held.green) },
+    next: { active: target, slots: { ...(idle === undefined ? {} : { [idleSlot]: idle }), [target]: wanted } },
+  };
+}

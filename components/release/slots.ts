@@ -1,0 +1,176 @@
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import { cutoverScript, guardScript, type SlotReplicas } from "./cutover-script";
+import type { Left } from "../vm/lost-and-found";
+import {
+  completeSpec,
+  planRelease,
+  type ReleasePlan,
+  type ReleaseState,
+  type Replica,
+  type ReplicaSpec,
+} from "./release";
+import { FLAG, type CutoverContext } from "./switch-helper";
+import { heldUntil } from "../../lib/held";
+import type { Vm } from "../vm/vm";
+
+/** Where the volume with the flag file is mounted, in nginx and in the agent. */
+const FLAG_DIRECTORY = "/run/release";
+
+export interface SlotsArgs {
+  vm: Vm;
+  /** The release that is wanted. */
+  spec: ReplicaSpec;
+  /** State as the last run left it ({@link AuditService.state}); undefined at the first. */
+  previous: ReleaseState | undefined;
+  /** Path that answers 200 once a replica can store events; default "/readyz". */
+  readyPath?: string;
+  /** Seconds that a replica of a new release has until it must be ready; default 60. */
+  readyDeadline?: number;
+}
+
+/**
+ * The two slots of a service, and which of them this run fills. The volume holds one flag file: present, green serves;
+ * absent, blue. Nginx looks at it at each request, so that a release is put in charge without a reload.
+ */
+export class Slots extends pulumi.ComponentResource {
+  readonly plan: ReleasePlan;
+  readonly spec: Required<ReplicaSpec>;
+  /** Whether this run puts another release in charge. */
+  readonly deploys: boolean;
+  readonly #previous: ReleaseState | undefined;
+  /** Volume of the flag file, where it is to be mounted, and the file there. */
+  readonly flag: { volume: pulumi.Output<string>; directory: string; file: string };
+  /** Resources that must be done before the target slot's containers are replaced. */
+  readonly guard: pulumi.CustomResource;
+  /** Names and limits for the scripts on the VM. */
+  readonly context: CutoverContext;
+
+  constructor(name: string, args: SlotsArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("audit:index:Slots", name, {}, opts);
+    this.spec = completeSpec(args.spec);
+    this.plan = planRelease(name, args.spec, args.previous, args.vm.networks.addresses);
+    this.#previous = args.previous;
+    this.deploys = args.previous?.active !== this.plan.target;
+    const volume = `${name}-release`;
+    this.context = {
+      tools: args.vm.tools,
+      frontNetwork: args.vm.networks.names.front,
+      flagVolume: volume,
+      readyDeadline: args.readyDeadline ?? 60,
+      readyPath: args.readyPath ?? "/readyz",
+    };
+    const made = new docker.Volume(volume, { name: volume }, { parent: this, provider: args.vm.provider });
+    this.flag = { volume: made.name, directory: FLAG_DIRECTORY, file: `${FLAG_DIRECTORY}/${FLAG}` };
+    // Only a run that replaces what is idle has anything to guard. When the target serves already, nothing is replaced, and
+    // the guard's script stays as the last deploy left it: that a deploy is over is no change. But if that deploy was another
+    // release's and did not get to its end, it may have flipped, or may still: then the guard, and with it the cutover, runs.
+    this.guard = args.vm.script(
+      `${name}-guard`,
+      {
+        script: guardScript(this.plan.target, this.deploys ? this.other : undefined, this.context),
+        triggers: [this.plan.target, this.plan.wanted.release],
+        verbose: true,
+      },
+      { parent: this, dependsOn: [made, args.vm.networks], ignoreChanges: this.deploys ? [] : ["environment"] },
+    );
+    this.registerOutputs({});
+  }
+
+  /** Whether a replica of either slot takes `POST /reload` on its main port. */
+  get reloadOnFront(): boolean {
+    const { blue, green } = this.plan.replicas;
+    return [...blue, ...green].some(({ reload }) => reload.network === "front");
+  }
+
+  /**
+   * How the last completed run left this replica of the target slot on the host. Also where it left it running, it is not asked for
+   * more than being there: the cutover starts it, which harms nobody, while the guard may have put it back in charge by the time that
+   * it would be made anew.
+   */
+  left(replica: Replica): Left {
+    const count = this.#previous?.slots[this.plan.target]?.replicas ?? 0;
+    return this.target.replicas.indexOf(replica) < count ? "there" : "nothing";
+  }
+
+  /** Names of the replicas that the last completed run left serving, and this one keeps; those of an idle slot are stopped on purpose. */
+  get kept(): string[] {
+    return this.deploys ? [] : this.target.replicas.map(({ name }) => name);
+  }
+
+  get target(): SlotReplicas {
+    return { slot: this.plan.target, replicas: this.plan.replicas[this.plan.target] };
+  }
+
+  /** The replicas that serve once this run has succeeded, as they are scraped. */
+  get serving(): { name: string; release: string }[] {
+    return this.target.replicas.map(({ name }) => ({ name, release: this.plan.wanted.release }));
+  }
+
+  /** What the other slot holds; undefined when it is empty. */
+  get other(): SlotReplicas | undefined {
+    const { idle, replicas } = this.plan;
+    return idle === undefined ? undefined : { slot: idle.slot, replicas: replicas[idle.slot] };
+  }
+}
+
+export interface CutoverArgs {
+  vm: Vm;
+  slots: Slots;
+  /** Containers of the target slot; a new one of them means a new cutover. */
+  containers: readonly docker.Container[];
+  /** Docker volume and file name of the configuration: a release must report that it works with this very file. */
+  config: { volume: pulumi.Input<string>; file: string };
+  /** Version to which {@link AuditService} brought the schema: a release must report at least this. */
+  schemaVersion: pulumi.Output<number | undefined>;
+  /** What must be done before, above all the edge knowing the slot's replicas. */
+  after?: readonly pulumi.Resource[];
+  /** Seconds between the flip and the stop of the other slot; default 2. */
+  drainSeconds?: number;
+}
+
+/**
+ * Puts the target slot in charge: start, ready, flip, drain. A release is ready when it can store events and works with the
+ * configuration and the schema of this deploy. Otherwise this fails, with the last lines of the containers' logs, and what
+ * served before serves on.
+ */
+export class Cutover extends pulumi.ComponentResource {
+  /** State of the slots: `previous` of the next run. */
+  readonly state: pulumi.Output<ReleaseState>;
+  readonly release: pulumi.Output<string>;
+  readonly image: pulumi.Output<string>;
+
+  constructor(name: string, args: CutoverArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("audit:index:Cutover", name, {}, opts);
+    const { slots, config } = args;
+    const plan = {
+      target: slots.target,
+      other: slots.other,
+      pids: slots.spec.pids,
+      drainSeconds: args.drainSeconds ?? 2,
+    };
+    const done = args.vm.script(
+      `${name}-cutover`,
+      {
+        script: pulumi.all([config.volume, args.schemaVersion]).apply(([volume, schemaVersion]) => {
+          const gate = {
+            config: { volume, file: config.file, group: slots.spec.user.slice(slots.spec.user.indexOf(":") + 1) },
+            schemaVersion,
+          };
+          return cutoverScript({ ...plan, gate }, slots.context);
+        }),
+        triggers: [slots.guard.id, ...args.containers.map((container) => container.id)],
+        verbose: true,
+      },
+      {
+        parent: this,
+        dependsOn: [...args.containers, ...(args.after ?? [])],
+        replacementTrigger: args.vm.starting(`${name}-cutover`, slots.kept),
+      },
+    );
+    this.state = heldUntil([done], slots.plan.next);
+    this.release = heldUntil([done], slots.plan.wanted.release);
+    this.image = heldUntil([done], slots.plan.wanted.image);
+    this.registerOutputs({ state: this.state, release: this.release, image: this.image });
+  }
+}

@@ -1,0 +1,48 @@
+import { scriptInImage } from "../host/script-file";
+import { dockerRunWords } from "../../lib/shell";
+
+/** What the scripts on the VM work with. */
+export interface CutoverContext {
+  /** Image with `sh` and `wget`. */
+  tools: string;
+  /** Docker network of the replicas' main port. */
+  frontNetwork: string;
+  /** Docker volume of the flag file. */
+  flagVolume: string;
+  /** Seconds that a replica has from its start until it must be ready. */
+  readyDeadline: number;
+  /** Path that answers 200 once a replica can store events. */
+  readyPath: string;
+}
+
+/** What a release has to report before it is put in charge, besides being ready. */
+export interface Gate {
+  /** Docker volume and name of the configuration file as it was rendered, and the numeric group that may read it. */
+  config: { volume: string; file: string; group: string };
+  /** Version to which `migrate` brought the schema; undefined when it said none. */
+  schemaVersion: number | undefined;
+}
+
+/** Name of the file whose presence in the flag volume puts green in charge; components/host/switch-helper.sh makes it. */
+export const FLAG = "green";
+
+/**
+ * The command of the one-shot that a switch asks (components/host/switch-helper.sh), but for its last argument, the name of the deploy.
+ *
+ * @param gate what an answer of a replica must report; default: that it is ready
+ */
+export function helperCommand(context: CutoverContext, gate?: Gate): string[] {
+  return dockerRunWords({
+    image: context.tools,
+    interactive: true,
+    network: context.frontNetwork,
+    volumes: [`${context.flagVolume}:/flag`, ...(gate === undefined ? [] : [`${gate.config.volume}:/config:ro`])],
+    // Root without capabilities, whom the flag volume belongs to, and in the group for whom the configuration is.
+    groups: gate === undefined ? [] : [gate.config.group],
+    ...scriptInImage("switch-helper.sh", [
+      "/flag",
+      gate === undefined ? "" : `/config/${gate.config.file}`,
+      gate?.schemaVersion ?? "",
+    ]),
+  });
+}

@@ -1,0 +1,115 @@
+import { createHash } from "node:crypto";
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+import * as vault from "@pulumi/vault";
+import { heldUntil } from "../../lib/held";
+import { tokenHolders, type TokenHolder } from "./token-holders";
+import { UserError } from "../../lib/user-error";
+
+/** The accepted versions of each holder's token, ascending; a holder that is not named has version 1. */
+export type TokenVersions = Readonly<Record<string, readonly number[]>>;
+
+export interface AccessTokensArgs {
+  /** Applications that may write events of their own. */
+  applications: readonly string[];
+  /** While a holder has two versions, the service accepts both, and Vault has the last; default: version 1 of each. */
+  versions?: TokenVersions;
+  /** What {@link AccessTokens.handOut} gave at the last run; undefined at the first. */
+  previous?: Readonly<Record<string, number>>;
+  provider: vault.Provider;
+  /** KV version 2 mount, and the path below which each holder has a secret. */
+  mount: string;
+  path: string;
+}
+
+/** One accepted token, as the service's configuration file lists it: by hash only. */
+export interface TokenHash extends TokenHolder {
+  sha256: string;
+}
+
+/**
+ * Bearer tokens for the service: a writer and a reader for each application, which store and read that application's events
+ * alone, and a reader of everything. The service gets their hashes. The tokens are in Vault, each in a secret of its own, where
+ * {@link handOut} leaves them for their holders (docs/decisions/0141).
+ */
+export class AccessTokens extends pulumi.ComponentResource {
+  readonly hashes: pulumi.Output<TokenHash[]>;
+  /** The newest token of each holder. */
+  readonly #newest: { holder: string; version: number; token: pulumi.Output<string> }[];
+
+  constructor(
+    private readonly name: string,
+    private readonly args: AccessTokensArgs,
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
+    super("audit:index:AccessTokens", name, {}, opts);
+    const holders = tokenHolders(args.applications).map((holder) => ({
+      holder,
+      versions: args.versions?.[holder.name] ?? [1],
+    }));
+    for (const { holder, versions } of holders) checkNewest(holder.name, versions, args.previous?.[holder.name]);
+
+    const tokens = holders.flatMap(({ holder, versions }) =>
+      versions.map((version) => ({
+        holder,
+        version,
+        // An application's name has no dot, so no version has the name of another holder.
+        token: new random.RandomPassword(
+          `${name}-${holder.name}${version === 1 ? "" : `.v${version}`}`,
+          { length: 40, special: false },
+          { parent: this },
+        ).result,
+      })),
+    );
+    this.#newest = holders.flatMap(({ holder }) =>
+      tokens
+        .filter((one) => one.holder === holder)
+        .slice(-1)
+        .map(({ version, token }) => ({ holder: holder.name, version, token })),
+    );
+    this.hashes = pulumi.secret(
+      pulumi.all(tokens.map(({ token }) => token)).apply((values) =>
+        tokens.map(({ holder }, i) => ({
+          ...holder,
+          sha256: createHash("sha256")
+            .update(values[i] ?? "")
+            .digest("hex"),
+        })),
+      ),
+    );
+    this.registerOutputs({ hashes: this.hashes });
+  }
+
+  /**
+   * Leaves the newest token of each holder in Vault, once everything in `after` is done: the service must know a token before its
+   * holder does.
+   *
+   * @returns the version of each, once it is there
+   */
+  handOut(after: readonly pulumi.Resource[]): pulumi.Output<Record<string, number>> {
+    const { mount, path, provider } = this.args;
+    const secrets = this.#newest.map(
+      ({ holder, token }) =>
+        new vault.kv.SecretV2(
+          `${this.name}-token-${holder}`,
+          {
+            mount,
+            name: `${path}/${holder}`,
+            dataJson: pulumi.secret(token.apply((value) => JSON.stringify({ token: value }))),
+            deleteAllVersions: true,
+          },
+          { parent: this, provider, dependsOn: [...after] },
+        ),
+    );
+    return heldUntil(secrets, Object.fromEntries(this.#newest.map(({ holder, version }) => [holder, version])));
+  }
+}
+
+/** Refuses a version below the last one: its token would be a new one, and the one that the holder has would be refused. */
+function checkNewest(holder: string, versions: readonly number[], previous: number | undefined): void {
+  const newest = versions.at(-1) ?? 1;
+  if (previous === undefined || newest >= previous) return;
+  throw new UserError(
+    `audit:tokenVersions gives ${holder} version ${newest}, and the last deploy handed out ${previous}: end the list of ${holder} with ${previous}, or with ${previous + 1} for another token. Nothing was changed.`,
+  );
+}

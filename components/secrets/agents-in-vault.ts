@@ -1,0 +1,67 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import type { StackInVault } from "../../lib/vault/rights";
+import type { InVault, OwnerInVault } from "./in-vault";
+import { UserError } from "../../lib/user-error";
+import { vaultEnvironment, type VaultAccess } from "./vault-access";
+
+/** What steps/check-agents.ts prints. */
+interface Looked {
+  differences?: string[];
+  failure?: string;
+  status?: number;
+}
+
+/**
+ * Looks, before anything is changed, whether Vault holds what the agents of this stack need, exactly. A preview without a login to
+ * Vault goes on without having looked.
+ *
+ * @param rights what the agents need, and what bootstrap/vault.ts is told of it under `stack`, for the message
+ * @throws UserError naming what differs, and how to mend it
+ */
+export async function findInVault(
+  owner: OwnerInVault,
+  access: Omit<VaultAccess, "provider" | "inVault">,
+  { stack, bootstrap: settings }: { stack: StackInVault; bootstrap: object },
+): Promise<InVault> {
+  if (owner === "program") return { owner, readable: true };
+  const { differences, failure, status } = await look(access, stack);
+  if (failure === undefined) {
+    if (differences === undefined || differences.length > 0) throw notSetUp(differences ?? [], settings);
+    return { owner, readable: true };
+  }
+  if (!pulumi.runtime.isDryRun()) {
+    throw status === 403 ? notSetUp([failure], settings) : new UserError(`${failure}. Nothing was changed.`);
+  }
+  await pulumi.log.warn(`Vault was not looked at: ${failure}. What the agents may do there is not compared.`);
+  return { owner, readable: false };
+}
+
+function look(access: Omit<VaultAccess, "provider" | "inVault">, stack: StackInVault): Promise<Looked> {
+  const script = join(__dirname, "../../steps/check-agents.ts");
+  return new Promise((resolve, reject) => {
+    const child = execFile(
+      process.execPath,
+      ["--require", "tsx/cjs", script],
+      { env: { ...process.env, ...vaultEnvironment(access) } },
+      (error, stdout, stderr) => {
+        if (error) reject(new UserError(`Vault could not be looked at: ${stderr.trim() || error.message}`));
+        else resolve(JSON.parse(stdout) as Looked);
+      },
+    );
+    child.stdin?.end(JSON.stringify(stack));
+  });
+}
+
+function notSetUp(differences: readonly string[], settings: object): UserError {
+  return new UserError(
+    [
+      "Vault does not hold what this stack's agents need; nothing was changed.",
+      ...differences.map((line) => `  - differs: ${line}`),
+      "Have an administrator of Vault run bootstrap/vault.ts (docs/guide.md, step 4; in the sandbox: make up) with",
+      `  "stack": ${JSON.stringify(settings)}`,
+      "in its settings, or set audit:vaultPolicies to program; its token must then be allowed to write policies.",
+    ].join("\n"),
+  );
+}

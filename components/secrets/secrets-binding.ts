@@ -1,0 +1,222 @@
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import * as vault from "@pulumi/vault";
+import { createHash } from "node:crypto";
+import { MADE_BY_VAULT, renderAgentConfig, renderedSecret, renderTemplate } from "../../vault-agent/render";
+import { credentialsPolicy, readOnlyPolicy } from "../../lib/vault/rights";
+import { appRoleLogin, VAULT_UID } from "./app-role";
+import type { DatabaseCredentials } from "../database/database-credentials";
+import { heldUntil } from "../../lib/held";
+import type { Replica } from "../release/release";
+import { scriptLine } from "../host/script-file";
+import { commandLine } from "../../lib/shell";
+import type { Slots } from "../release/slots";
+import type { VaultForAgents } from "./vault-access";
+import type { Vm } from "../vm/vm";
+import { AUTHORITY_FILE, RELOAD_COMMAND, vaultAgent, type AgentMetrics } from "./vault-agent";
+
+export interface SecretsBindingArgs {
+  /**
+   * The agent is on its networks `egress`, on which Vault answers, and `admin`, on which the replicas' admin port does. While one of
+   * them takes its reload on the main port, also on `front`.
+   */
+  vm: Vm;
+  vault: VaultForAgents;
+  /** Where the secret is in Vault: a KV version 2 mount and the path in it; the policy covers exactly this path. */
+  secret: { mount: string; path: string };
+  /** What the service's configuration file shall hold. */
+  data: pulumi.Input<Record<string, unknown>>;
+  /** Vault makes `database.user` and `database.password`; default: they are in the data. */
+  credentials?: DatabaseCredentials;
+  /** Numeric group of the service, which may read the rendered file; default 10001. */
+  serviceGid?: number;
+  /** The replicas to reload, and how to tell which of them serve. */
+  slots: Slots;
+  /** How often Vault is asked for a newer secret; seconds, default 5. */
+  renderInterval?: number;
+  /** How long replicas have to confirm a reload; seconds, default 30. */
+  reloadDeadline?: number;
+  /** Life of a secret_id; seconds, default 30 days. It is needed at log-in only: a running agent renews its token. */
+  secretIdTtl?: number;
+}
+
+/**
+ * A secret in Vault and its way into one file on the VM: the secret itself, a policy that reads exactly that path, an
+ * AppRole role with only that policy, and a Vault Agent that logs in by it, renders the file into a tmpfs volume, and
+ * makes every replica read it again when it has changed.
+ *
+ * The secret_id is not a resource: it is issued at deploy, response-wrapped, unwrapped on the VM into a volume that only
+ * the agent reads, and is in no state, log, argument list or environment (docs/decisions/0005). Each deploy issues a new
+ * one and revokes the former (docs/decisions/0072).
+ */
+export class SecretsBinding extends pulumi.ComponentResource {
+  /** Docker volume (tmpfs) with the rendered file. */
+  readonly configVolume: pulumi.Output<string>;
+  /** Name of the rendered file within the volume. */
+  readonly configFile = "config.json";
+  readonly roleName: pulumi.Output<string>;
+  readonly policyName: pulumi.Output<string>;
+  /** Name of the agent's container; known once it is logged in by its newest secret_id. */
+  readonly agent: pulumi.Output<string>;
+  /** How the agent is logged in, for Prometheus. */
+  readonly agentMetrics: AgentMetrics;
+  /** Done once the file holds the secret as this run wrote it. */
+  readonly rendered: pulumi.Resource;
+  /** What {@link confirmation} needs: the host, the digest of the secret, and what must be done before anybody can work with it. */
+  readonly #rendering: { name: string; vm: Vm; digest: pulumi.Output<string>; done: readonly pulumi.Resource[] };
+
+  constructor(name: string, args: SecretsBindingArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("audit:index:SecretsBinding", name, {}, opts);
+    const { vm, vault: access } = args;
+    const { networks } = vm;
+    const inVault = { parent: this, provider: access.provider };
+    const onHost = { parent: this, provider: vm.provider };
+    const deadline = args.reloadDeadline ?? 30;
+    const { slots, credentials } = args;
+    const gid = args.serviceGid ?? 10001;
+    const configPath = `/run/audit/${this.configFile}`;
+
+    const secret = (after: readonly pulumi.Resource[]) =>
+      new vault.kv.SecretV2(
+        `${name}-secret`,
+        {
+          mount: args.secret.mount,
+          name: args.secret.path,
+          dataJson: pulumi.secret(pulumi.output(args.data).apply((data) => JSON.stringify(data))),
+          deleteAllVersions: true,
+        },
+        { ...inVault, dependsOn: [...after] },
+      );
+    const login = appRoleLogin(
+      name,
+      {
+        vm,
+        vault: access,
+        policy:
+          readOnlyPolicy(args.secret.mount, args.secret.path) +
+          (credentials ? credentialsPolicy(credentials.path) : ""),
+        secretIdTtl: args.secretIdTtl,
+      },
+      { parent: this },
+    );
+
+    const rendered = new docker.Volume(
+      `${name}-rendered`,
+      {
+        name: `${name}-rendered`,
+        driver: "local",
+        driverOpts: {
+          type: "tmpfs",
+          device: "tmpfs",
+          o: `size=1m,mode=0750,uid=${VAULT_UID},gid=${gid}`,
+        },
+      },
+      onHost,
+    );
+    const reloadUrl = (replica: Replica) => ({
+      name: replica.name,
+      url: `http://${replica.reload.address}:${replica.reload.port}/reload`,
+    });
+    const files = {
+      "agent.hcl": renderAgentConfig({
+        vaultAddress: access.agentAddress,
+        namespace: access.namespace,
+        caFile: access.authority && AUTHORITY_FILE,
+        roleIdFile: "/credentials/role_id",
+        secretIdFile: "/credentials/secret_id",
+        templateFile: "/agent/config.ctmpl",
+        configFile: configPath,
+        reloadCommand: RELOAD_COMMAND,
+        renderInterval: args.renderInterval ?? 5,
+        reloadDeadline: deadline,
+      }),
+      "config.ctmpl": renderTemplate(`${args.secret.mount}/data/${args.secret.path}`, credentials?.path),
+    };
+    const agent = vaultAgent(
+      name,
+      {
+        host: vm,
+        login,
+        vault: access,
+        gid,
+        files,
+        rendered: configPath,
+        reload: {
+          flagFile: slots.flag.file,
+          blue: slots.plan.replicas.blue.map(reloadUrl),
+          green: slots.plan.replicas.green.map(reloadUrl),
+          deadline,
+        },
+        networks: [
+          { name: networks.admin.name, ipv4Address: networks.addresses.admin.agent },
+          ...(slots.reloadOnFront ? [{ name: networks.front.name, ipv4Address: networks.addresses.front.agent }] : []),
+          { name: networks.egress.name },
+        ],
+        mounts: [
+          { type: "volume", source: rendered.name, target: "/run/audit" },
+          { type: "volume", source: slots.flag.volume, target: slots.flag.directory, readOnly: true },
+        ],
+        // Whichever comes first, neither the former agent nor the new one may read a secret with which its template gives no login.
+        after: credentials ? [credentials.ready] : [secret([])],
+      },
+      { parent: this },
+    );
+
+    if (credentials) secret([agent.container]);
+
+    // No secret: the service shows the same digest in its metrics. What Vault makes is not known here and left out.
+    const leftOut = credentials ? MADE_BY_VAULT : undefined;
+    const digest = pulumi.unsecret(
+      pulumi.output(args.data).apply((data) =>
+        createHash("sha256")
+          .update(renderedSecret(credentials ? withLogin(data) : data, leftOut))
+          .digest("hex"),
+      ),
+    );
+    this.rendered = vm.script(
+      `${name}-rendered`,
+      {
+        script: digest.apply((wanted) =>
+          scriptLine("wait-rendered.sh", [`${name}-agent`, configPath, wanted, 60, leftOut ?? ""]),
+        ),
+        // When all containers that had the volume were stopped, the file in its memory is gone with them.
+        triggers: [agent.container.id],
+      },
+      { parent: this, dependsOn: [agent.container] },
+    );
+    this.#rendering = { name, vm, digest, done: [this.rendered, agent.loggedIn] };
+
+    this.configVolume = rendered.name;
+    this.roleName = login.role.roleName;
+    this.policyName = login.policy.name;
+    this.agent = heldUntil([agent.container, agent.loggedIn], `${name}-agent`);
+    this.agentMetrics = agent.metrics;
+    this.registerOutputs({
+      configVolume: this.configVolume,
+      configFile: this.configFile,
+      roleName: this.roleName,
+      policyName: this.policyName,
+      agent: this.agent,
+    });
+  }
+
+  /**
+   * A resource that is done once every serving replica has confirmed that it works with the secret as this run wrote it. It is a
+   * child of who asks: what waits for the binding, as the promotion of a release does, must not wait for this.
+   *
+   * @param opts.dependsOn what must be done before: the promotion
+   */
+  confirmation(opts: { parent: pulumi.Resource; dependsOn: readonly pulumi.Resource[] }): pulumi.Resource {
+    const { name, vm, digest, done } = this.#rendering;
+    return vm.script(
+      `${name}-confirmed`,
+      { script: commandLine(["docker", "exec", `${name}-agent`, "sh", RELOAD_COMMAND]), triggers: [digest] },
+      { parent: opts.parent, dependsOn: [...done, ...opts.dependsOn], aliases: [{ parent: vm }] },
+    );
+  }
+}
+
+/** The data in the shape in which the agent renders it, with a login in it. */
+function withLogin(data: Record<string, unknown>): Record<string, unknown> {
+  return { ...data, database: { ...(data.database as object), user: "", password: "" } };
+}

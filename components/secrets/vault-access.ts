@@ -1,0 +1,55 @@
+import type * as vault from "@pulumi/vault";
+import { nodeEnvironment, type CertificateAuthority } from "../../lib/certificate-authority";
+import type { InVault } from "./in-vault";
+
+/** An existing Vault, and how it is reached. */
+export interface VaultAccess {
+  provider: vault.Provider;
+  /** Address as this program reaches it, for example `https://vault.example.com:8200`. */
+  address: string;
+  /** Namespace (Vault Enterprise, HCP Vault) that holds everything of this program, for example `team`; default none. */
+  namespace?: string;
+  /** Who signed its certificate; default: a public authority. */
+  authority?: CertificateAuthority;
+  /** Who has made the policies and roles there; default this program. */
+  inVault?: InVault;
+}
+
+/** A Vault that containers on the VM ask as well. */
+export interface VaultForAgents extends VaultAccess {
+  /** Address as the VM reaches it. */
+  agentAddress: string;
+  /** AppRole mount; default "approle". */
+  appRoleMount?: string;
+  /** Vault image by digest, for the agents. */
+  agentImage: string;
+  /** Address ranges that may log in with the agents' AppRoles and use their tokens; default any. */
+  boundCidrs?: readonly string[];
+  /** When the agents' secret_ids were issued, as {@link secretIdIssue} says: another time, and new ones are issued and the former revoked. */
+  secretIdIssue: string;
+}
+
+/** For the programs of steps/, which heed the vault CLI's variables. The token comes from the process's environment. */
+export function vaultEnvironment({
+  address,
+  namespace,
+  authority,
+}: Pick<VaultAccess, "address" | "namespace" | "authority">): Record<string, string> {
+  return { ...forCli(address, namespace), ...nodeEnvironment(authority) };
+}
+
+/** For the vault CLI in a container on the VM, which has no files of ours. */
+export function vaultCliEnvironment({
+  agentAddress,
+  namespace,
+  authority,
+}: Pick<VaultForAgents, "agentAddress" | "namespace" | "authority">): Record<string, string> {
+  return {
+    ...forCli(agentAddress, namespace),
+    ...(authority === undefined ? {} : { VAULT_CACERT_BYTES: authority.pem }),
+  };
+}
+
+function forCli(address: string, namespace: string | undefined): Record<string, string> {
+  return { VAULT_ADDR: address, ...(namespace === undefined ? {} : { VAULT_NAMESPACE: namespace }) };
+}

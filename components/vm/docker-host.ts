@@ -1,0 +1,134 @@
+import type * as command from "@pulumi/command";
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import { clearsLeftovers } from "./leftovers";
+import { LostAndFound, type Left, type Recreated } from "./lost-and-found";
+import { hostScript, remoteShell, strictSsh, type ScriptArgs, type ScriptOptions } from "./host-script";
+import { trustedRegistryScript } from "./preflight";
+import { commandLine } from "../../lib/shell";
+
+export interface DockerHostArgs {
+  /** `ssh://user@host[:port]`, or `unix:///path` of an engine on this machine. */
+  address: string;
+  /** Extra options for `ssh`, for example `["-F", "ssh/config"]`; default none. Host keys are always checked. */
+  sshOptions?: readonly string[];
+  /** Image with `sh` and `wget` for one-shots that read and write volumes; by digest where the host pulls it. */
+  tools: string;
+  /** Login for pulling images; default anonymous. */
+  registry?: { server: string; username: string; password: pulumi.Input<string> };
+  /** What the last run left in {@link DockerHost.recreated}; undefined while none has come to its end. */
+  recreated?: Recreated;
+}
+
+/**
+ * A machine with a Docker Engine: the provider for its containers, and a way to run a shell line on it.
+ *
+ * @example
+ * const vm = new DockerHost("vm", { address: "ssh://deploy@vm2.example.com", tools: "registry/vault@sha256:..." });
+ * new docker.Container("hello", { image: "..." }, { provider: vm.provider });
+ */
+export class DockerHost extends pulumi.ComponentResource {
+  readonly provider: docker.Provider;
+  /** Reference of the image for one-shots; present on the host before any script runs. */
+  readonly tools: string;
+  readonly #hooks: pulumi.ResourceHookBinding;
+  readonly #lost: LostAndFound;
+  readonly #toolsImage: docker.RemoteImage;
+  readonly #shell: string;
+  readonly #name: string;
+  readonly #registries = new Map<string, pulumi.Resource>();
+
+  constructor(name: string, args: DockerHostArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("audit:index:DockerHost", name, {}, opts);
+    this.#name = name;
+    this.#shell = remoteShell(args.address, args.sshOptions ?? []);
+    this.provider = new docker.Provider(
+      name,
+      {
+        host: args.address,
+        sshOpts: args.address.startsWith("ssh://") ? [...strictSsh, ...(args.sshOptions ?? [])] : undefined,
+        registryAuth:
+          args.registry === undefined
+            ? undefined
+            : [
+                {
+                  address: args.registry.server,
+                  username: args.registry.username,
+                  // The SDK does not mark it; without this it would stand in the state in plain text.
+                  password: pulumi.secret(args.registry.password),
+                },
+              ],
+      },
+      { parent: this },
+    );
+    this.#hooks = clearsLeftovers(name, this.#shell);
+    this.#lost = new LostAndFound(this.#shell, args.recreated);
+    this.tools = args.tools;
+    this.#toolsImage = this.image(`${name}-tools`, args.tools, { parent: this });
+    this.registerOutputs({});
+  }
+
+  /**
+   * Options of a container or network whose name is fixed here: whatever it replaces goes first, a leftover that has its name
+   * is cleared away, and it is made anew when the host has it no longer, or does not run it ({@link LostAndFound}).
+   *
+   * @param left how the last run left it there; default "running", which holds for the containers that every deploy has
+   */
+  named(
+    name: string,
+    left: Left = "running",
+  ): Pick<pulumi.CustomResourceOptions, "provider" | "hooks" | "deleteBeforeReplace" | "replacementTrigger"> {
+    return {
+      provider: this.provider,
+      hooks: this.#hooks,
+      deleteBeforeReplace: true,
+      replacementTrigger: this.#lost.trigger(name, { [name]: left }),
+    };
+  }
+
+  /** `replacementTrigger` of a script that starts these containers: it runs again when one of them does not run. */
+  starting(script: string, containers: readonly string[]): Promise<number> | undefined {
+    return this.#lost.trigger(script, Object.fromEntries(containers.map((name) => [name, "running"])));
+  }
+
+  /** What was made anew, and how often; a stack output, and `recreated` of the next run. */
+  get recreated(): pulumi.Output<Recreated> {
+    return this.#lost.recreated;
+  }
+
+  /** An image pulled to this host, unless it is there already; kept when the resource is removed. */
+  image(
+    name: string,
+    reference: string,
+    opts: { parent: pulumi.Resource; dependsOn?: readonly pulumi.Resource[] },
+  ): docker.RemoteImage {
+    const dependsOn = [this.#trusted(reference), ...(opts.dependsOn ?? [])];
+    return new docker.RemoteImage(
+      name,
+      { name: reference, keepLocally: true },
+      { ...opts, provider: this.provider, dependsOn },
+    );
+  }
+
+  /** Done once the host is known to trust the registry's certificate; one for each registry. */
+  #trusted(reference: string): pulumi.Resource {
+    const registry = reference.slice(0, Math.max(0, reference.indexOf("/")));
+    const known = this.#registries.get(registry);
+    if (known !== undefined) return known;
+    const name = this.#registries.size === 0 ? `${this.#name}-registry` : `${this.#name}-registry-${registry}`;
+    const trusted = hostScript(name, this.#shell, { script: trustedRegistryScript(reference) }, { parent: this });
+    this.#registries.set(registry, trusted);
+    return trusted;
+  }
+
+  /** The local shell line that runs a shell line on this host. */
+  commandFor(script: string): string {
+    return `${this.#shell} ${commandLine([script])}`;
+  }
+
+  /** A script that runs on this host and is part of the stack: again when it changes, not otherwise. */
+  script(name: string, args: ScriptArgs, opts: ScriptOptions): command.local.Command {
+    const dependsOn = [this.#toolsImage, ...(opts.dependsOn ?? [])];
+    return hostScript(name, this.#shell, args, { ...opts, dependsOn });
+  }
+}

@@ -1,0 +1,106 @@
+import * as pulumi from "@pulumi/pulumi";
+import type * as command from "@pulumi/command";
+import type { DockerHost } from "./docker-host";
+import { scriptWords } from "../host/script-file";
+import { commandLine, dockerRun, quote } from "../../lib/shell";
+import { SshHost } from "./ssh-host";
+
+export interface HostFilesArgs {
+  /** With Docker, or with a shell alone: then the target is a directory that the login may write to. */
+  host: DockerHost | SshHost;
+  /** Docker volume or absolute directory on the host that receives the files. */
+  target: string;
+  /** The target may be another at a later run: the files are then taken away from the old one first. Default false. */
+  movable?: boolean;
+  /** Image on the host with `sh`, by which the files are written and checked; default the host's tools. Not for an SshHost. */
+  image?: string;
+  /** File name within the target to its text. Only these files are touched. */
+  files: Readonly<Record<string, pulumi.Input<string>>>;
+  /** Octal mode of the files; default "0444". */
+  mode?: string;
+  /**
+   * Words of a command run inside the image before the new files take their places, with the candidates in the current
+   * directory; when it fails, the old files stay. Default: nothing is checked.
+   */
+  check?: readonly string[];
+  /** What must be done before, for example the volume. */
+  after?: readonly pulumi.Resource[];
+  /** Shell line run on the host afterwards, for example to signal a process. */
+  then?: string;
+  /** Shell line run on the host after the files have been taken away. */
+  thenOnDelete?: string;
+}
+
+const FIELD = "-----next-file-----";
+
+/**
+ * Keeps text files in a Docker volume or a directory of a host. Volumes rather than `uploads`, because uploads do not go
+ * together with a read-only container and replace it at every change.
+ *
+ * The files are checked before they take their places, and moved one by one with `mv`, so that a reader never sees half
+ * of one. Their text must not be secret: it is on the host in plain.
+ */
+export class HostFiles extends pulumi.ComponentResource {
+  readonly written: command.local.Command;
+
+  constructor(name: string, args: HostFilesArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("audit:index:HostFiles", name, {}, opts);
+    const names = Object.keys(args.files).sort();
+    for (const file of names) {
+      if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(file))
+        throw new Error(`HostFiles ${name}: file name ${quote(file)} is not a plain name`);
+    }
+    const { directory, line } = place(args);
+    const check = args.check === undefined ? [] : ["--", ...args.check];
+    const write = line(scriptWords("write-files.sh", [directory, args.mode ?? "0444", ...names, ...check]), true);
+    const remove = line(scriptWords("remove-files.sh", [directory, ...names]), false);
+    this.written = args.host.script(
+      `${name}-files`,
+      {
+        script: inTurn(["set -e", write, args.then]),
+        onDelete: inTurn([remove, args.thenOnDelete]),
+        stdin: pulumi.all(names.map((file) => args.files[file] ?? "")).apply((texts) => joinFiles(names, texts)),
+        triggers: args.movable === true ? [args.target] : undefined,
+      },
+      { parent: this, dependsOn: args.after, deleteBeforeReplace: args.movable === true ? true : undefined },
+    );
+    this.registerOutputs({});
+  }
+}
+
+const inTurn = (lines: readonly (string | undefined)[]): string =>
+  lines.filter((line) => line !== undefined).join("\n");
+
+/** Where the scripts find the files' directory, and the shell line that runs one of them there. */
+function place({ host, target, image }: HostFilesArgs): {
+  directory: string;
+  line: (words: readonly string[], interactive: boolean) => string;
+} {
+  if (host instanceof SshHost) {
+    if (!/^\/[A-Za-z0-9_./-]+$/.test(target))
+      throw new Error(`HostFiles: without Docker the target must be an absolute directory, not ${quote(target)}`);
+    return { directory: target, line: commandLine };
+  }
+  const directory = "/files";
+  return {
+    directory,
+    line: ([entrypoint, ...command], interactive) =>
+      dockerRun({
+        image: image ?? host.tools,
+        entrypoint,
+        interactive,
+        volumes: [`${target}:${directory}`],
+        command,
+      }),
+  };
+}
+
+/** One stream for all files: a line that names the file, its text, and so on. */
+export function joinFiles(names: readonly string[], texts: readonly string[]): string {
+  return names
+    .map((file, i) => {
+      const text = texts[i] ?? "";
+      return `${FIELD}${file}\n${text.endsWith("\n") ? text : `${text}\n`}`;
+    })
+    .join("");
+}

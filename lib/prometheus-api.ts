@@ -1,0 +1,134 @@
+import { fitsHeader, headersOf, UNFIT } from "./header-text";
+import { authorityHint } from "./unknown-authority";
+
+/** The parts of Prometheus's HTTP API that the program's checks ask: https://prometheus.io/docs/prometheus/latest/querying/api/ */
+
+export interface ActiveTarget {
+  labels: Record<string, string>;
+  scrapeUrl: string;
+  health: string;
+  lastError: string;
+  /** When it was scraped last; the year 1 before the first time. */
+  lastScrape: string;
+  /** A duration as Prometheus writes it, `15s`. */
+  scrapeInterval: string;
+}
+
+export interface Rule {
+  type: string;
+  name: string;
+  query: string;
+  /** Seconds. */
+  duration?: number;
+  labels?: Record<string, string>;
+  annotations?: Record<string, string>;
+}
+
+export interface RuleGroup {
+  name: string;
+  rules: Rule[];
+}
+
+/**
+ * The login for Prometheus, where a proxy before it asks for one: AUDIT_PROMETHEUS_TOKEN, or AUDIT_PROMETHEUS_USERNAME and
+ * AUDIT_PROMETHEUS_PASSWORD. It is in the environment alone: what is in a URL or an input stands in logs and in the state.
+ *
+ * @returns headers, none without a login; or a sentence that says which variable is missing, too much or no header, without its value
+ */
+export function prometheusLogin(
+  env: Readonly<Record<string, string | undefined>>,
+): Readonly<Record<string, string>> | string {
+  const { AUDIT_PROMETHEUS_TOKEN: token = "", AUDIT_PROMETHEUS_USERNAME: user = "" } = env;
+  const { AUDIT_PROMETHEUS_PASSWORD: password = "" } = env;
+  if (token !== "" && (user !== "" || password !== ""))
+    return "AUDIT_PROMETHEUS_TOKEN and AUDIT_PROMETHEUS_USERNAME (environment): set one login for Prometheus, not both";
+  if (!fitsHeader(token.trim())) return `AUDIT_PROMETHEUS_TOKEN (environment) ${UNFIT}`;
+  if (token !== "") return { authorization: `Bearer ${token.trim()}` };
+  if (user === "" && password === "") return {};
+  if (user === "" || password === "") {
+    const [missing, given] = user === "" ? ["USERNAME", "PASSWORD"] : ["PASSWORD", "USERNAME"];
+    return `AUDIT_PROMETHEUS_${missing} (environment) is missing; it goes with AUDIT_PROMETHEUS_${given}`;
+  }
+  return { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}` };
+}
+
+export class PrometheusApi {
+  readonly #headers: Headers;
+
+  /**
+   * @param url Prometheus, perhaps below a path
+   * @param env where {@link prometheusLogin} finds the login
+   * @throws Error where that is incomplete
+   */
+  constructor(
+    private readonly url: string,
+    env: NodeJS.ProcessEnv = process.env,
+  ) {
+    const login = prometheusLogin(env);
+    if (typeof login === "string") throw new Error(login);
+    this.#headers = headersOf(login);
+  }
+
+  /** The targets that are scraped, and Prometheus's own time, in ms: this machine's clock may be another. */
+  async activeTargets(): Promise<{ targets: ActiveTarget[]; now: number }> {
+    const { data, now } = await this.get<{ activeTargets: ActiveTarget[] }>("/api/v1/targets?state=active");
+    return { targets: data.activeTargets, now };
+  }
+
+  async ruleGroups(): Promise<RuleGroup[]> {
+    return (await this.get<{ groups: RuleGroup[] }>("/api/v1/rules?type=alert")).data.groups;
+  }
+
+  /** prometheus.yml as it is in force, defaults filled in. */
+  async config(): Promise<string> {
+    return (await this.get<{ yaml: string }>("/api/v1/status/config")).data.yaml;
+  }
+
+  /** Has it read its configuration and its rules again. @returns false where its lifecycle API is switched off */
+  async reload(): Promise<boolean> {
+    const response = await fetch(`${this.url}/-/reload`, {
+      method: "POST",
+      headers: this.#headers,
+      signal: AbortSignal.timeout(30_000),
+    });
+    if (response.status === 401) throw new Error(refused("/-/reload"));
+    // 403: started without --web.enable-lifecycle; 404, 405: a proxy before it, or something compatible, that has no such path.
+    if ([403, 404, 405].includes(response.status)) return false;
+    if (!response.ok)
+      throw new Error(`it refuses its configuration or the rules: ${(await response.text()).trim().slice(0, 2000)}`);
+    return true;
+  }
+
+  private async get<T>(path: string): Promise<{ data: T; now: number }> {
+    const response = await fetch(this.url + path, { headers: this.#headers, signal: AbortSignal.timeout(10_000) });
+    if (response.status === 401) throw new Error(refused(path));
+    if (!response.ok) throw new Error(`${path} answers ${response.status}`);
+    const date = Date.parse(response.headers.get("date") ?? "");
+    return { data: ((await response.json()) as { data: T }).data, now: Number.isNaN(date) ? Date.now() : date };
+  }
+}
+
+const refused = (path: string): string =>
+  `${path} asks for another login (401): AUDIT_PROMETHEUS_USERNAME and AUDIT_PROMETHEUS_PASSWORD, or AUDIT_PROMETHEUS_TOKEN`;
+
+/** A failed fetch says only "fetch failed"; its cause says why. */
+export function reason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error
+    ? `${error.message}: ${error.cause.message}${authorityHint(error.cause)}`
+    : error.message;
+}
+
+/**
+ * Asks again until nothing is wrong, or the time is over.
+ * @param attempt what is wrong, a line each
+ * @returns what was wrong at last
+ */
+export async function untilRight(seconds: number, attempt: () => Promise<string[]>): Promise<string[]> {
+  const end = Date.now() + seconds * 1000;
+  for (;;) {
+    const wrong = await attempt();
+    if (wrong.length === 0 || Date.now() >= end) return wrong;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+}

@@ -1,0 +1,172 @@
+import { inUrl } from "../network-address";
+import type { VaultPlan } from "./plan";
+
+/** Life of a secret_id unless another is given, in seconds: 30 days. Vault cuts it to the mount's longest lease, by default 32 days. */
+export const SECRET_ID_TTL = 30 * 24 * 3600;
+
+/** Names of the agents' policies and AppRole roles in Vault. */
+export const SERVICE_AGENT = "audit-svc";
+export const CERTIFICATE_AGENT = "audit-edge-certificate";
+
+/** Where the program looks for the auth method of the agents and for the database engine. */
+export const APPROLE_MOUNT = "approle";
+export const DATABASE_MOUNT = "database";
+
+/** Whoever logs in to Vault by AppRole, and what for. */
+export interface AgentRights {
+  /** The one policy, as HCL; the right to renew and to look up its own token is added. */
+  policy: string;
+  /** Address ranges that may log in with the AppRole and use its token; default any. */
+  boundCidrs?: readonly string[];
+  /** Life of the secret_id; seconds, default 30 days. It is needed at log-in only: a running agent renews its token. */
+  secretIdTtl?: number;
+}
+
+/** What the agents of one stack need in Vault; the same values as in the stack's configuration. */
+export interface StackInVault {
+  kvMount: string;
+  /** Path of the service's secret in the mount. */
+  vaultPath: string;
+  appRoleMount: string;
+  boundCidrs?: readonly string[];
+  /** Given when Vault makes the logins to the database; `authority` is PEM, for verify-full. */
+  database?: { mount: string; host: string; port: number; name: string; sslMode: string; authority?: string };
+  /** Given when Vault issues the edge's certificate. */
+  certificate?: { mount: string; role: string };
+}
+
+/**
+ * Usually the default policy's: about the token itself, and of no use against anything else. Without renewing a periodic token ends
+ * after its period; without looking it up nobody can tell when it ends and which secret_id it came from.
+ */
+const OWN_TOKEN = rule("auth/token/renew-self", "update") + rule("auth/token/lookup-self", "read");
+
+/** A rule of a policy. */
+export function rule(path: string, ...capabilities: string[]): string {
+  return `path "${path}" {\n  capabilities = [${capabilities.map((c) => `"${c}"`).join(", ")}]\n}\n`;
+}
+
+/** The right to read one secret's data and nothing else; not its metadata, not its versions' list. */
+export const readOnlyPolicy = (mount: string, path: string): string => rule(`${mount}/data/${path}`, "read");
+
+/** The right to have a login made, and to renew what it has been lent: by lease ids, which nobody else is told. */
+export const credentialsPolicy = (path: string): string => rule(path, "read") + rule("sys/leases/renew", "update");
+
+/** The right to have certificates issued for one role. */
+export const certificatePolicy = ({ mount, role }: { mount: string; role: string }): string =>
+  rule(`${mount}/issue/${role}`, "create", "update");
+
+export const agentPolicy = ({ policy }: AgentRights): string => policy + OWN_TOKEN;
+
+/** An agent's AppRole as Vault is told of it. */
+export function agentRole(name: string, { boundCidrs, secretIdTtl }: AgentRights) {
+  const cidrs = boundCidrs === undefined ? undefined : [...boundCidrs];
+  return {
+    tokenPolicies: [name],
+    tokenNoDefaultPolicy: true,
+    // Periodic: renewed for ever while the agent runs, gone within the hour once it does not.
+    tokenPeriod: 3600,
+    secretIdTtl: secretIdTtl ?? SECRET_ID_TTL,
+    secretIdBoundCidrs: cidrs,
+    tokenBoundCidrs: cidrs,
+  };
+}
+
+/** How Vault logs in to the database, and makes logins there that are members of the runtime group and of nothing else. */
+export function loginMaker({
+  host,
+  port,
+  name,
+  sslMode,
+}: Omit<NonNullable<StackInVault["database"]>, "mount" | "authority">) {
+  return {
+    connectionUrl: `postgresql://{{username}}:{{password}}@${inUrl(host)}:${port}/${name}?sslmode=${sslMode}`,
+    username: `${name}_vault`,
+    creationStatements: [
+      `CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' IN ROLE "${name}_runtime";`,
+    ],
+    // Vault's own statements would look for objects that it owns; it can own none.
+    revocationStatements: ['DROP ROLE IF EXISTS "{{name}}";'],
+  };
+}
+
+/** How long a login works unless it is renewed, and after how long another one is made; seconds. */
+export const LOGIN_TTL = { defaultTtl: 3600, maxTtl: 24 * 3600 };
+
+/** What must be in Vault before a deploy: policies and AppRole roles of the agents, and the way to the database. */
+export function planAgents(stack: StackInVault): Pick<VaultPlan, "policies" | "kept"> {
+  const { database, certificate, boundCidrs } = stack;
+  const agents: [string, AgentRights][] = [
+    [
+      SERVICE_AGENT,
+      {
+        policy:
+          readOnlyPolicy(stack.kvMount, stack.vaultPath) +
+          (database === undefined ? "" : credentialsPolicy(`${database.mount}/creds/${SERVICE_AGENT}`)),
+        boundCidrs,
+      },
+    ],
+  ];
+  if (certificate !== undefined) {
+    agents.push([CERTIFICATE_AGENT, { policy: certificatePolicy(certificate), boundCidrs }]);
+  }
+  return {
+    policies: Object.fromEntries(agents.map(([name, rights]) => [name, agentPolicy(rights)])),
+    kept: [
+      ...agents.map(([name, rights]) => keptRole(`auth/${stack.appRoleMount}/role/${name}`, agentRole(name, rights))),
+      ...(database === undefined ? [] : keptDatabase(database)),
+    ],
+  };
+}
+
+function keptRole(path: string, role: ReturnType<typeof agentRole>): VaultPlan["kept"][number] {
+  const ranges = role.tokenBoundCidrs ?? [];
+  return {
+    path,
+    body: {
+      bind_secret_id: true,
+      token_policies: role.tokenPolicies,
+      token_no_default_policy: role.tokenNoDefaultPolicy,
+      token_period: role.tokenPeriod,
+      secret_id_ttl: role.secretIdTtl,
+      secret_id_bound_cidrs: ranges,
+      // Vault shows the range of one address as that address.
+      token_bound_cidrs: ranges.map((range) => range.replace(range.includes(":") ? /\/128$/ : /\/32$/, "")),
+    },
+  };
+}
+
+/** Without a password: a deploy gives Vault that, and Vault changes it at once (docs/decisions/0074). */
+function keptDatabase(database: NonNullable<StackInVault["database"]>): VaultPlan["kept"] {
+  const maker = loginMaker(database);
+  return [
+    {
+      path: `${database.mount}/config/${SERVICE_AGENT}`,
+      body: {
+        plugin_name: "postgresql-database-plugin",
+        allowed_roles: [SERVICE_AGENT],
+        "connection_details.connection_url": maker.connectionUrl,
+        "connection_details.username": maker.username,
+        ...(database.authority === undefined ? {} : { "connection_details.tls_ca": database.authority }),
+      },
+      send: {
+        plugin_name: "postgresql-database-plugin",
+        allowed_roles: [SERVICE_AGENT],
+        connection_url: maker.connectionUrl,
+        username: maker.username,
+        ...(database.authority === undefined ? {} : { tls_ca: database.authority }),
+        verify_connection: false,
+      },
+    },
+    {
+      path: `${database.mount}/roles/${SERVICE_AGENT}`,
+      body: {
+        db_name: SERVICE_AGENT,
+        creation_statements: maker.creationStatements,
+        revocation_statements: maker.revocationStatements,
+        default_ttl: LOGIN_TTL.defaultTtl,
+        max_ttl: LOGIN_TTL.maxTtl,
+      },
+    },
+  ];
+}

@@ -1,0 +1,24 @@
+/**
+ * Run by the program before it changes anything: compares what Vault holds with what the stack's agents need. A process of its own,
+ * because Node takes the authorities that it trusts, and a proxy, from the environment when it starts.
+ *
+ * Standard input: the stack, see StackInVault, as JSON. Standard output: `{"differences": […]}`, or `{"failure": "…", "status": 403}`
+ * when Vault refused or does not answer. Environment: VAULT_ADDR, VAULT_TOKEN, VAULT_NAMESPACE (as for the vault CLI).
+ */
+import { text } from "node:stream/consumers";
+import { applyVaultPlan } from "../lib/vault/plan";
+import { runAsCommand, VaultFailure, vaultRequest } from "../lib/vault/client";
+import { planAgents, type StackInVault } from "../lib/vault/rights";
+
+runAsCommand(async () => {
+  const stack = JSON.parse(await text(process.stdin)) as StackInVault;
+  const plan = { engines: {}, methods: {}, once: [], ...planAgents(stack) };
+  const answer = await applyVaultPlan(vaultRequest, plan, true).then(
+    (differences) => ({ differences }),
+    (error: unknown) => {
+      if (!(error instanceof VaultFailure)) throw error;
+      return { failure: error.message, status: error.status };
+    },
+  );
+  console.log(JSON.stringify(answer));
+});

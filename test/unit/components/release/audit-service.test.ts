@@ -1,0 +1,221 @@
+import assert from "node:assert/strict";
+import { AuditService, schemaVersionIn } from "../../../../components/release/audit-service";
+import { planRelease, type ReleaseState } from "../../../../components/release/release";
+import { addressPlan } from "../../../../components/vm/addresses";
+import { find, ofType, run, Secret, valueOf, scriptOf, type Registered } from "../../support/program";
+import { IMAGE, OTHER_IMAGE, surroundings, type WorldOptions } from "../../support/world";
+
+function build(options: WorldOptions = {}) {
+  const w = surroundings(options);
+  return { ...w, service: new AuditService("audit-svc", w) };
+}
+
+/** The containers of the service itself. */
+const replicas = (resources: readonly Registered[]) =>
+  ofType(resources, "Container").filter(({ name }) => /-(blue|green)-\d+$/.test(name));
+
+const served = (image: string, replicas = 2): ReleaseState =>
+  planRelease("audit-svc", { image, replicas }, undefined, addressPlan("172.29")).next;
+
+describe("AuditService", () => {
+  it("makes replicas that are confined, for the cutover to start", async () => {
+    const { resources } = await run(build);
+    const { inputs, deleteBeforeReplace } = find(resources, "Container", "audit-svc-blue-1");
+    assert.equal(inputs.readOnly, true);
+    assert.equal(inputs.user, "10001:10001");
+    assert.deepEqual(inputs.capabilities, { drops: ["ALL"] });
+    assert.deepEqual(inputs.securityOpts, ["no-new-privileges"]);
+    assert.equal(inputs.memory, 256);
+    assert.equal(inputs.memorySwap, 256);
+    assert.equal(inputs.restart, "unless-stopped");
+    // The cutover starts it, with a part of this weight until it serves.
+    assert.equal(inputs.start, false);
+    assert.equal(inputs.cpuShares, 1024);
+    assert.equal(inputs.destroyGraceSeconds, 40);
+    assert.deepEqual(inputs.logOpts, { "max-size": "10m", "max-file": "2" });
+    assert.equal(inputs.ports, undefined, "no port of a replica may be published");
+    assert.equal(inputs.uploads, undefined);
+    assert.equal(deleteBeforeReplace, true);
+  });
+
+  it("binds each listener to one network, and nothing to the way out", async () => {
+    const { resources } = await run(build);
+    const { inputs } = find(resources, "Container", "audit-svc-blue-2");
+    assert.deepEqual(inputs.networksAdvanced, [
+      { name: "audit-front", ipv4Address: "172.29.96.17" },
+      { name: "audit-admin", ipv4Address: "172.29.97.17" },
+      { name: "audit-egress" },
+    ]);
+    const envs = inputs.envs as string[];
+    assert.ok(envs.includes("AUDIT_LISTEN=172.29.96.17:8080"));
+    assert.ok(envs.includes("AUDIT_ADMIN_LISTEN=172.29.97.17:8081"));
+  });
+
+  it("keeps an image with one port off the admin network", async () => {
+    const { resources } = await run(() => build({ reloadOn: "main" }));
+    const { inputs } = find(resources, "Container", "audit-svc-blue-1");
+    assert.deepEqual(inputs.networksAdvanced, [
+      { name: "audit-front", ipv4Address: "172.29.96.16" },
+      { name: "audit-egress" },
+    ]);
+    const envs = inputs.envs as string[];
+    assert.ok(envs.includes("AUDIT_LISTEN=172.29.96.16:8080"));
+    assert.ok(envs.includes("AUDIT_ADMIN_LISTEN=off"));
+  });
+
+  it("asks a release for the configuration as it was rendered, and for the schema that migrate made", async () => {
+    const { resources } = await run(build, (args) =>
+      args.name === "audit-svc-migrate" ? { stdout: "applied: 2 more\nschema version 2\n" } : undefined,
+    );
+    const script = scriptOf(find(resources, "Command", "audit-svc-cutover").inputs);
+    assert.match(
+      script,
+      /--user 0:0 --group-add 10001 --volume audit-svc-release:\/flag --volume audit-svc-rendered:\/config:ro /,
+    );
+    assert.match(script, / switch-helper\.sh \/flag \/config\/config\.json 2$/);
+  });
+
+  it("knows the schema's version by the line of migrate that tells it, if there is one", () => {
+    assert.equal(schemaVersionIn("applied: 12 twelve\nschema version 12\ngranted"), 12);
+    assert.equal(schemaVersionIn("migrated\n"), undefined);
+  });
+
+  it("fills only the slot that does not serve, and leaves the other exactly as it is", async () => {
+    const { resources } = await run(() => build({ image: OTHER_IMAGE, previous: served(IMAGE, 3) }));
+    const containers = replicas(resources);
+    assert.deepEqual(containers.map((c) => c.name).sort(), [
+      "audit-svc-blue-1",
+      "audit-svc-blue-2",
+      "audit-svc-blue-3",
+      "audit-svc-green-1",
+      "audit-svc-green-2",
+    ]);
+    for (const c of containers) {
+      assert.deepEqual(c.ignoreChanges, c.name.includes("blue") ? ["*"] : [], c.name);
+    }
+  });
+
+  it("misses on the VM what the last completed deploy left in the slot that it fills, nothing else", async () => {
+    const { result } = await run(() => {
+      const previous = served(IMAGE);
+      const idle = { release: "older0000000", image: IMAGE, replicas: 1, memory: 256 };
+      return build({ image: OTHER_IMAGE, previous: { ...previous, slots: { ...previous.slots, green: idle } } });
+    });
+    const { green } = result.slots.plan.replicas;
+    assert.deepEqual(
+      green.map((replica) => result.slots.left(replica)),
+      ["there", "nothing"],
+    );
+  });
+
+  it("has the replicas that it keeps serve again when they were stopped, and no other slot's", async () => {
+    const kept = async (image: string) => {
+      const { result } = await run(() => {
+        const previous = served(IMAGE);
+        const idle = { release: "older0000000", image: OTHER_IMAGE, replicas: 1, memory: 256 };
+        return build({ image, previous: { ...previous, slots: { ...previous.slots, green: idle } } });
+      });
+      return result.slots.kept;
+    };
+    assert.deepEqual(await kept(IMAGE), ["audit-svc-blue-1", "audit-svc-blue-2"]);
+    assert.deepEqual(await kept(OTHER_IMAGE), []);
+  });
+
+  it("makes no container of a slot that was never filled", async () => {
+    const { resources } = await run(build);
+    assert.deepEqual(
+      replicas(resources).map((c) => c.name),
+      ["audit-svc-blue-1", "audit-svc-blue-2"],
+    );
+  });
+
+  it("orders: guard, image, migrate, containers, cutover", async () => {
+    const { resources } = await run(build);
+    const urn = (type: string, name: string) => find(resources, type, name).urn;
+    const deps = (type: string, name: string) => find(resources, type, name).dependsOn;
+    assert.ok(deps("RemoteImage", "audit-svc-image").includes(urn("Command", "audit-svc-guard")));
+    assert.ok(deps("Command", "audit-svc-migrate").includes(urn("RemoteImage", "audit-svc-image")));
+    assert.ok(deps("Container", "audit-svc-blue-1").includes(urn("Command", "audit-svc-migrate")));
+    assert.ok(deps("Command", "audit-svc-cutover").includes(urn("Container", "audit-svc-blue-1")));
+    assert.ok(deps("Command", "audit-svc-cutover").includes(urn("Container", "audit-svc-blue-2")));
+  });
+
+  it("locks the former login once every replica has confirmed its configuration, after the promotion", async () => {
+    const { resources } = await run(build);
+    const confirmed = find(resources, "Command", "audit-svc-confirmed");
+    assert.ok(confirmed.dependsOn.includes(find(resources, "Command", "audit-svc-cutover").urn));
+    assert.ok(confirmed.dependsOn.includes(find(resources, "Command", "audit-svc-logged-in").urn));
+    assert.ok(find(resources, "Role", "audit-app-alt").dependsOn.includes(confirmed.urn));
+    assert.equal(find(resources, "Role", "audit-app-alt").inputs.login, false);
+  });
+
+  it("promotes a slot once nginx knows it", async () => {
+    const { resources } = await run(build);
+    const { dependsOn } = find(resources, "Command", "audit-svc-cutover");
+    assert.ok(dependsOn.includes(find(resources, "Command", "audit-edge-config-files").urn));
+    assert.ok(dependsOn.includes(find(resources, "Container", "audit-edge-nginx").urn));
+  });
+
+  it("guards only a slot that it fills, not one that serves already", async () => {
+    const guard = async (image: string) => {
+      const { resources } = await run(() => {
+        const first = served(IMAGE);
+        const idle = { release: "older0000000", image: "x", replicas: 1, memory: 256 };
+        return build({ image, previous: { active: "blue", slots: { ...first.slots, green: idle } } });
+      });
+      const { inputs, ignoreChanges } = find(resources, "Command", "audit-svc-guard");
+      return { script: scriptOf(inputs), ignoreChanges };
+    };
+    assert.deepEqual(await guard(IMAGE), { script: "true", ignoreChanges: ["environment"] });
+    const filling = await guard(OTHER_IMAGE);
+    assert.match(
+      filling.script,
+      /^env TARGET=green OTHER=blue 'OTHER_REPLICAS=audit-svc-blue-1=http:\/\/\S+ audit-svc-blue-2=http:\/\/\S+' /,
+    );
+    assert.deepEqual(filling.ignoreChanges, []);
+  });
+
+  it("hands the owner's password to migrate by standard input alone, as a secret", async () => {
+    const { resources } = await run(build);
+    const { inputs } = find(resources, "Command", "audit-svc-migrate");
+    assert.ok(inputs.stdin instanceof Secret);
+    assert.deepEqual(JSON.parse(inputs.stdin.value as string), {
+      database: {
+        ...{ host: "db.example.test", port: 5433, name: "events", sslmode: "verify-full" },
+        ...{ user: "events_owner", password: "password-of-audit-owner-password" },
+      },
+      runtimeRole: "events_runtime",
+      tokens: [],
+    });
+    assert.equal(inputs.logging, "none");
+    assert.doesNotMatch(JSON.stringify({ ...inputs, stdin: undefined }), /password-of/);
+    for (const word of ["--network audit-egress", "--read-only", "--cap-drop ALL", "--user 10001:10001"]) {
+      assert.ok(scriptOf(inputs).includes(word), word);
+    }
+  });
+
+  it("pulls by digest and keeps images", async () => {
+    const { resources } = await run(build);
+    assert.deepEqual(find(resources, "RemoteImage", "audit-svc-image").inputs, { name: IMAGE, keepLocally: true });
+    assert.equal(find(resources, "Container", "audit-svc-blue-1").inputs.image, `sha256:id-of-${IMAGE}`);
+  });
+
+  it("gives the state of the slots only after the cutover", async () => {
+    const { result } = await run(() => build({ image: OTHER_IMAGE, previous: served(IMAGE) }));
+    const state = await valueOf(result.service.state);
+    assert.equal(state.active, "green");
+    assert.equal(state.slots.green?.image, OTHER_IMAGE);
+    assert.equal(state.slots.blue?.image, IMAGE);
+  });
+
+  it("parents everything it makes", async () => {
+    const { resources } = await run(build);
+    const component = find(resources, "AuditService", "audit-svc");
+    const own = [
+      ...replicas(resources),
+      find(resources, "Cutover", "audit-svc"),
+      ...["audit-svc-migrate", "audit-svc-confirmed"].map((name) => find(resources, "Command", name)),
+    ];
+    for (const { name, parent } of own) assert.equal(parent, component.urn, name);
+  });
+});

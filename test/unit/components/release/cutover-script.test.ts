@@ -1,0 +1,281 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { cutoverScript, guardScript, type SlotReplicas } from "../../../../components/release/cutover-script";
+import type { CutoverContext } from "../../../../components/release/switch-helper";
+import { fakeClock, fakeProgram } from "../../support/fake-programs";
+
+const context: CutoverContext = {
+  tools: "tools@sha256:0",
+  frontNetwork: "audit-front",
+  flagVolume: "audit-svc-release",
+  readyDeadline: 1,
+  readyPath: "/readyz",
+};
+const slot = (name: "blue" | "green"): SlotReplicas => ({
+  slot: name,
+  replicas: [1, 2].map((n) => ({
+    name: `audit-svc-${name}-${n}`,
+    address: `172.29.96.${n}`,
+    port: 8080,
+    reload: { network: "admin", address: `172.29.97.${n}`, port: 8081 },
+  })),
+});
+
+const cutover = (target: SlotReplicas, other: SlotReplicas | undefined) =>
+  cutoverScript(
+    {
+      target,
+      other,
+      gate: { config: { volume: "rendered", file: "config.json", group: "10001" }, schemaVersion: 3 },
+      pids: 256,
+      drainSeconds: 2,
+    },
+    context,
+  );
+
+interface Vm {
+  serving: "blue" | "green";
+  /** Names of the replicas that never get ready; default none. */
+  unfit?: readonly string[];
+  /** Docker does not start this one. */
+  stuck?: string;
+  /** Another deploy takes over while this one starts its first replica. */
+  overtaken?: boolean;
+  /** How often Docker says that the replicas were started again; default never. */
+  restarts?: number;
+  ooms?: number;
+  /** Default 2. */
+  cores?: number;
+  lost?: string;
+  /** What Docker says of the state of the replicas; default "exited". */
+  status?: string;
+}
+
+/**
+ * Runs a script on a VM whose `docker` writes down what it was asked. The helper's one-shot is the real script, with its volumes in a
+ * directory; a replica answers once it was started.
+ */
+function execute(script: string, vm: Vm) {
+  const directory = mkdtempSync(join(tmpdir(), "cutover-"));
+  const at = (name: string): string => join(directory, name);
+  for (const name of ["flag", "config", "started"]) mkdirSync(at(name));
+  writeFileSync(at("config/config.json"), "{}");
+  writeFileSync(at("log"), "");
+  if (vm.serving === "green") writeFileSync(at("flag/green"), "");
+  const running = ["blue-1", "blue-2", "green-1", "green-2"]
+    .map((of) => `audit-svc-${of}`)
+    .filter((c) => c !== vm.lost);
+  const program = (name: string, text: string): void => fakeProgram(directory, name, text);
+  fakeClock(directory);
+  program("nproc", `echo ${vm.cores ?? 2}`);
+  program(
+    "wget",
+    `for url in "$@"; do :; done
+n=\${url#http://172.29.96.}; n=\${n%%:*}
+for slot in blue green; do [ -e ${at("started")}/audit-svc-$slot-$n ] && { echo '{"status":"ready","schemaVersion":3}'; exit 0; }; done
+echo "wget: can't connect" >&2; exit 1
+`,
+  );
+  program(
+    "docker",
+    `case "$*" in
+  run*) while [ "$1" != -c ]; do shift; done
+    exec sh -c "$2" "$3" "${directory}$4" "\${5:+${directory}$5}" "$6" "$7" ;;
+  logs*) echo "last words"; exit 0 ;;
+  "container ls"*) printf '%s\\n' ${running.join(" ")}; exit 0 ;;
+  events*) ${vm.ooms === undefined ? ":" : "echo x"}; exit 0 ;;
+  inspect*"RestartCount}} restarts"*) echo running; exit 0 ;;
+  inspect*RestartCount*) if [ -s ${at("log")} ] && tail -n 1 ${at("log")} | grep -q ^start; then echo ${vm.restarts ?? 0}; else echo 0; fi; exit 0 ;;
+  inspect*Memory*) echo 67108864; exit 0 ;;
+  inspect*) echo ${vm.status ?? "exited"}; exit 0 ;;
+esac
+if [ -e ${at("flag/green")} ]; then serving=green; else serving=blue; fi
+echo "$*, while $serving serves" >> ${at("log")}
+case "$*" in
+  "start ${vm.stuck ?? "none"}") echo "no such network" >&2; exit 1 ;;
+  start*|unpause*|restart*) ${vm.overtaken ? `echo another > ${at("flag/owner")}` : ":"}
+    case " ${(vm.unfit ?? []).join(" ")} " in *" $2 "*) ;; *) : > ${at("started")}/"$2" ;; esac ;;
+esac
+`,
+  );
+  const ran = spawnSync("sh", ["-c", script], {
+    env: { ...process.env, PATH: `${directory}:${process.env.PATH ?? ""}`, TMPDIR: directory },
+    encoding: "utf8",
+    timeout: 30_000,
+  });
+  const lines = readFileSync(at("log"), "utf8").split("\n").filter(Boolean);
+  // Replicas end side by side, and here no time passes between them: whichever writes first.
+  const stops = lines.filter((line) => line.startsWith("stop")).sort();
+  const steps = lines.map((line) => (line.startsWith("stop") ? (stops.shift() ?? line) : line));
+  const serving = existsSync(at("flag/green")) ? "green" : "blue";
+  rmSync(directory, { recursive: true });
+  return { code: ran.status, stderr: ran.stderr, stdout: ran.stdout, steps, serving };
+}
+
+describe("the cutover's script", () => {
+  it("starts one replica after the other aside, flips, then ends those of the other slot", () => {
+    const { code, stdout, steps, serving, stderr } = execute(cutover(slot("green"), slot("blue")), { serving: "blue" });
+    assert.equal(code, 0, stderr);
+    assert.equal(serving, "green");
+    assert.deepEqual(steps, [
+      "update --cpu-shares 128 --pids-limit 256 audit-svc-green-1 audit-svc-green-2, while blue serves",
+      "start audit-svc-green-1, while blue serves",
+      "start audit-svc-green-2, while blue serves",
+      "update --cpu-shares 1024 audit-svc-green-1 audit-svc-green-2, while blue serves",
+      "stop --time 30 audit-svc-blue-1, while green serves",
+      "stop --time 30 audit-svc-blue-2, while green serves",
+    ]);
+    assert.equal(stdout, "slot green serves\nslot blue is drained and kept for a rollback\n");
+  });
+
+  for (const [status, command] of [
+    ["paused", "unpause"],
+    ["restarting", "restart"],
+    ["created", "start"],
+  ] as const) {
+    it(`has a replica run again that is ${status}`, () => {
+      const { code, steps, stderr } = execute(cutover(slot("blue"), undefined), { serving: "blue", status });
+      assert.equal(code, 0, stderr);
+      assert.equal(steps[1], `${command} audit-svc-blue-1, while blue serves`);
+    });
+  }
+
+  it("takes nothing from a slot that serves already, and leaves the flag alone", () => {
+    for (const name of ["blue", "green"] as const) {
+      const other = name === "blue" ? "green" : "blue";
+      const { code, steps, serving, stderr } = execute(cutover(slot(name), slot(other)), { serving: name });
+      assert.equal(code, 0, stderr);
+      assert.equal(serving, name);
+      assert.match(steps[0] ?? "", /^update --cpu-shares 1024 --pids-limit 256/);
+    }
+  });
+
+  it("does not start the second replica before the first is ready", () => {
+    const vm = { serving: "blue", unfit: ["audit-svc-green-1"] } as const;
+    const { steps } = execute(cutover(slot("green"), slot("blue")), vm);
+    assert.ok(!steps.some((step) => step.startsWith("start audit-svc-green-2")), steps.join("; "));
+  });
+
+  it("starts more at a time on a machine with more cores", () => {
+    const vm = { serving: "blue", unfit: ["audit-svc-green-1"], cores: 4 } as const;
+    const { steps } = execute(cutover(slot("green"), slot("blue")), vm);
+    assert.ok(
+      steps.some((step) => step.startsWith("start audit-svc-green-2")),
+      steps.join("; "),
+    );
+    assert.equal(execute(cutover(slot("green"), slot("blue")), { serving: "blue", cores: 1 }).code, 0);
+  });
+
+  it("ends what is left of the other slot: a killed deploy may have removed one of its containers", () => {
+    const vm = { serving: "blue", lost: "audit-svc-blue-1" } as const;
+    const { code, steps } = execute(cutover(slot("green"), slot("blue")), vm);
+    assert.equal(code, 0);
+    assert.deepEqual(
+      steps.filter((step) => step.startsWith("stop")),
+      ["stop --time 30 audit-svc-blue-2, while green serves"],
+    );
+  });
+
+  it("does not flip to what is not ready: says why, stops it, and leaves the other serving", () => {
+    const vm = { serving: "blue", unfit: ["audit-svc-green-2"] } as const;
+    const { code, steps, serving, stderr } = execute(cutover(slot("green"), slot("blue")), vm);
+    assert.notEqual(code, 0);
+    assert.equal(serving, "blue");
+    assert.deepEqual(
+      steps.filter((step) => step.startsWith("stop")),
+      ["stop --time 5 audit-svc-green-1, while blue serves", "stop --time 5 audit-svc-green-2, while blue serves"],
+    );
+    assert.match(stderr, /--- audit-svc-green-1: running; its last lines:\nlast words/);
+    assert.match(
+      stderr,
+      /slot green is not ready \(within 1 s: http:\/\/172.29.96.2:8080\/readyz does not answer 2xx: wget: can't connect\); slot blue serves on/,
+    );
+  });
+
+  it("gives up what ends again and again, long before its time is over", () => {
+    const vm = { serving: "blue", unfit: ["audit-svc-green-1"], restarts: 5 } as const;
+    const { code, stderr } = execute(cutover(slot("green"), slot("blue")), vm);
+    assert.notEqual(code, 0);
+    assert.match(stderr, /slot green is not ready \(audit-svc-green-1 has ended 5 times: http\S+ does not answer 2xx/);
+  });
+
+  it("says which container Docker does not start, and why", () => {
+    const { code, serving, stderr } = execute(cutover(slot("green"), slot("blue")), {
+      serving: "blue",
+      stuck: "audit-svc-green-2",
+    });
+    assert.notEqual(code, 0);
+    assert.equal(serving, "blue");
+    assert.match(stderr, /^no such network$/m);
+    assert.match(stderr, /slot green is not ready \(container audit-svc-green-2 does not start\); slot blue serves on/);
+  });
+
+  it("says that a replica was killed for want of memory", () => {
+    const vm = { serving: "blue", unfit: ["audit-svc-green-1"], ooms: 1 } as const;
+    const { stderr } = execute(cutover(slot("green"), slot("blue")), vm);
+    assert.match(stderr, /--- audit-svc-green-1: running, killed for want of memory at its limit of 64 MiB; its last/);
+  });
+
+  it("neither flips nor stops anything once a later deploy has begun", () => {
+    for (const unfit of [[], ["audit-svc-green-1"]]) {
+      const { code, steps, serving, stderr } = execute(cutover(slot("green"), slot("blue")), {
+        serving: "blue",
+        unfit,
+        overtaken: true,
+      });
+      assert.notEqual(code, 0);
+      assert.equal(serving, "blue");
+      assert.ok(!steps.some((step) => step.startsWith("stop")), steps.join("; "));
+      assert.match(stderr, /another deploy has begun in the meantime/);
+    }
+  });
+
+  it("never stops what serves, also when it is what is not ready", () => {
+    const vm = { serving: "blue", unfit: ["audit-svc-blue-1"] } as const;
+    const { code, steps } = execute(cutover(slot("blue"), undefined), vm);
+    assert.notEqual(code, 0);
+    assert.ok(!steps.some((step) => step.startsWith("stop")));
+  });
+
+  it("fails when the one-shot beside it cannot run", () => {
+    const script = cutover(slot("green"), slot("blue")).replace(" promote.sh docker run ", " promote.sh false ");
+    const { code, steps } = execute(script, { serving: "blue" });
+    assert.notEqual(code, 0);
+    assert.deepEqual(steps, []);
+  });
+});
+
+describe("the guard's script", () => {
+  it("does nothing when the slot to be filled does not serve", () => {
+    const { code, steps, stderr } = execute(guardScript("green", slot("blue"), context), { serving: "blue" });
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(steps, []);
+  });
+
+  it("puts the recorded slot back in charge when a killed run had flipped already", () => {
+    const { code, steps, serving, stderr } = execute(guardScript("green", slot("blue"), context), { serving: "green" });
+    assert.equal(code, 0, stderr);
+    assert.equal(serving, "blue");
+    assert.deepEqual(steps, [
+      "start audit-svc-blue-1, while green serves",
+      "start audit-svc-blue-2, while green serves",
+    ]);
+  });
+
+  it("stops the deploy when the recorded slot does not become ready", () => {
+    const { code, serving, stderr } = execute(guardScript("green", slot("blue"), context), {
+      serving: "green",
+      unfit: ["audit-svc-blue-1"],
+    });
+    assert.notEqual(code, 0);
+    assert.equal(serving, "green");
+    assert.match(stderr, /blue does not become ready \(within 1 s: .*\); nothing was changed/);
+  });
+
+  it("is empty when there is nothing to protect", () => {
+    assert.equal(guardScript("blue", undefined, context), "true");
+  });
+});

@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { scriptWords } from "../../../../components/host/script-file";
+import { commandLine } from "../../../../lib/shell";
+import { helperCommand } from "../../../../components/release/switch-helper";
+import { fakeClock, fakeProgram } from "../../support/fake-programs";
+
+const file = "config of this deploy";
+const digest = createHash("sha256").update(file).digest("hex");
+
+/**
+ * Asks a helper of the deploy `me`. Replicas give these answers: to the first request the first, and so on; the last is repeated. An
+ * empty one is no 2xx.
+ */
+function ask(
+  questions: readonly string[],
+  given: { answers?: readonly string[]; schemaVersion?: number; owner?: string; serving?: "blue" | "green" } = {},
+) {
+  const { answers = [""], schemaVersion, owner, serving = "blue" } = given;
+  const directory = mkdtempSync(join(tmpdir(), "helper-"));
+  const at = (name: string): string => join(directory, name);
+  mkdirSync(at("flag"));
+  if (serving === "green") writeFileSync(at("flag/green"), "", { mode: 0o444 });
+  if (owner !== undefined) writeFileSync(at("flag/owner"), owner);
+  writeFileSync(at("config.json"), file);
+  answers.forEach((answer, i) => writeFileSync(at(`answer-${i + 1}`), answer));
+  fakeClock(directory);
+  fakeProgram(
+    directory,
+    "wget",
+    `echo >> ${at("asked")}
+n=$(wc -l < ${at("asked")})
+[ "$n" -le ${answers.length} ] || n=${answers.length}
+[ -s ${at("answer-$n")} ] && cat ${at("answer-$n")} || { echo "wget: server returned error: HTTP/1.1 503" >&2; exit 1; }
+`,
+  );
+  const [program = "", ...words] = scriptWords("switch-helper.sh", [
+    at("flag"),
+    at("config.json"),
+    schemaVersion ?? "",
+    "me",
+  ]);
+  const ran = spawnSync(program, words, {
+    env: { ...process.env, PATH: `${directory}:${process.env.PATH ?? ""}`, TMPDIR: directory },
+    input: questions.map((question) => `${question}\n`).join(""),
+    encoding: "utf8",
+  });
+  const flags = readdirSync(at("flag")).filter((name) => name !== "lock");
+  rmSync(directory, { recursive: true });
+  assert.equal(ran.stderr, "");
+  return { answers: ran.stdout.split("\n").slice(0, -1), flags };
+}
+
+const URL = "http://172.29.96.1:8080/readyz";
+const gate = (answers: readonly string[], schemaVersion?: number) =>
+  ask([`await ${URL}`], { answers, ...(schemaVersion !== undefined && { schemaVersion }) }).answers;
+
+describe("the helper of a switch", () => {
+  it("lets a release through that reports this deploy's configuration and schema", () => {
+    assert.deepEqual(gate([`{"status":"ready","digest":"${digest}","schemaVersion":3}`], 3), ["ready"]);
+    assert.deepEqual(gate([`{"schemaVersion": 12, "digest": "${digest}"}`], 3), ["ready"], "a newer schema");
+  });
+
+  it("waits a moment until it does", () => {
+    assert.deepEqual(gate(["", '{"digest":"00"}', `{"digest":"${digest}"}`]), ["ready"]);
+  });
+
+  it("takes an image at its word that reports neither", () => {
+    assert.deepEqual(gate(['{"status":"ready"}'], 3), ["ready"]);
+    assert.deepEqual(gate(["ok"], 3), ["ready"]);
+  });
+
+  it("holds back another configuration, an older schema, and what does not answer, and says which in one line", () => {
+    const other = `{"digest":"${"0".repeat(64)}",\n"schemaVersion":3}`;
+    assert.deepEqual(gate([other], 3), [
+      `${URL} works with another configuration than the one rendered, sha256 ${digest}: ${other.replace("\n", " ")}`,
+    ]);
+    assert.deepEqual(gate([`{"digest":"${digest}","schemaVersion":2}`], 3), [
+      `${URL} sees version 2 of the schema, and migrate made 3`,
+    ]);
+    assert.deepEqual(gate([""], 3), [`${URL} does not answer 2xx: wget: server returned error: HTTP/1.1 503`]);
+  });
+
+  it("takes over, and says what serves", () => {
+    assert.deepEqual(ask(["take-over", "mine"], { owner: "another" }), { answers: ["blue", "blue"], flags: ["owner"] });
+    assert.deepEqual(ask(["take-over"], { serving: "green" }).answers, ["green"]);
+  });
+
+  it("puts a slot in charge by the flag, as often as it is asked", () => {
+    const asked = ["take-over", "charge green", "mine", "charge green", "charge blue", "charge blue", "mine"];
+    const answers = ["blue", "done", "green", "done", "done", "done", "blue"];
+    assert.deepEqual(ask(asked), { answers, flags: ["owner"] });
+    assert.deepEqual(ask(["take-over", "charge green"]).flags, ["green", "owner"]);
+  });
+
+  it("says that it could not put a slot in charge", () => {
+    const [, answer] = ask(["take-over", "charge red"]).answers;
+    assert.equal(answer, "the flag cannot be changed");
+  });
+
+  it("decides nothing for a deploy that another has taken over from", () => {
+    const { answers, flags } = ask(["mine", "charge green"], { owner: "another" });
+    assert.deepEqual(answers, ["overtaken", "overtaken"]);
+    assert.deepEqual(flags, ["owner"]);
+  });
+
+  it("is confined: in the configuration's group, without capabilities, and gives way to what serves", () => {
+    const context = {
+      tools: "tools@sha256:0",
+      frontNetwork: "front",
+      flagVolume: "flag",
+      readyDeadline: 60,
+      readyPath: "/",
+    };
+    const config = { volume: "rendered", file: "config.json", group: "10001" };
+    const script = commandLine(helperCommand(context, { config, schemaVersion: undefined }));
+    for (const words of [
+      "--network front",
+      "--read-only",
+      "--cap-drop ALL",
+      "--security-opt no-new-privileges",
+      "--cpu-shares 128",
+      "--user 0:0 --group-add 10001 --volume flag:/flag --volume rendered:/config:ro",
+    ])
+      assert.ok(script.includes(words), words);
+    assert.doesNotMatch(commandLine(helperCommand(context)), /--group-add|\/config\//);
+  });
+});

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { removeScript } from "../../../../components/vm/leftovers";
+import { fakeProgram } from "../../support/fake-programs";
+
+const CONTAINER = "docker:index/container:Container";
+
+describe("clearing a leftover", () => {
+  /** Runs the script under a `docker` that knows one thing, or nothing, and writes down what it is told to do. */
+  function execute(script: string, there: string | undefined) {
+    const directory = mkdtempSync(join(tmpdir(), "leftovers-"));
+    const log = join(directory, "log");
+    fakeProgram(
+      directory,
+      "docker",
+      `case "$2" in inspect) [ "$1 $3" = "${there ?? ""}" ] ;; *) echo "$*" >> ${log} ;; esac`,
+    );
+    const { status } = spawnSync("sh", ["-c", script], {
+      env: { ...process.env, PATH: `${directory}:${process.env.PATH ?? ""}` },
+    });
+    const done = existsSync(log) ? readFileSync(log, "utf8").trim() : "";
+    rmSync(directory, { recursive: true });
+    return { status, done };
+  }
+
+  it("removes what has the name, and nothing when nothing has it", () => {
+    const script = removeScript(CONTAINER, "audit-svc-green-1") ?? "";
+    assert.deepEqual(execute(script, "container audit-svc-green-1"), {
+      status: 0,
+      done: "container rm --force --volumes audit-svc-green-1",
+    });
+    assert.deepEqual(execute(script, undefined), { status: 0, done: "" });
+  });
+
+  it("removes a network only when nobody uses it: Docker itself refuses otherwise", () => {
+    const script = removeScript("docker:index/network:Network", "audit-front") ?? "";
+    assert.equal(execute(script, "network audit-front").done, "network rm audit-front");
+  });
+
+  it("leaves alone what has no fixed name, and every other type: a volume holds data", () => {
+    assert.equal(removeScript(CONTAINER, undefined), undefined);
+    assert.equal(removeScript("docker:index/volume:Volume", "audit-svc-release"), undefined);
+  });
+});
