@@ -6,13 +6,15 @@
  * left behind.
  */
 import { rmSync } from "node:fs";
-import { completeSpec, releaseId, type ReloadPort, type SlotRelease } from "../components/release/release";
+import { completeSpec, releaseId } from "../components/release/release";
+import type { ReloadPort, SlotRelease } from "../lib/release-state";
 import { checkSignature } from "./lib/check-signature";
 import { makeCopy, publishCopy, versionsOf } from "./lib/copy";
 import { exec as realExec, ROOT, type Exec } from "./lib/exec";
 import { Failure, reason, required, runJob, type Job } from "./lib/failure";
 import { deployedAs, refuseOlder } from "./lib/order";
-import { rollbackTo, settingsOf } from "./lib/rollback";
+import { rollbackTo } from "./lib/rollback";
+import { settingsOf } from "../lib/release-state";
 import { checkImage, checkRepository, Stack } from "./lib/stack";
 
 export async function deploy(job: Job, exec: Exec, root = ROOT): Promise<void> {

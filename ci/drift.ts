@@ -6,13 +6,13 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ReleaseState } from "../components/release/release";
+import type { ReleaseState } from "../lib/release-state";
 import { CopiedStack, publishedCopy, secretsIn, versionsOf, type Published } from "./lib/copy";
 import { demand, obtainCredentials, type Credentials } from "./lib/credentials";
 import { exec as realExec, ROOT, type Exec } from "./lib/exec";
 import { Failure, runJob, type Job } from "./lib/failure";
 import { asDatabaseUser, outputOf } from "./lib/placeholders";
-import { settingsOf } from "./lib/rollback";
+import { settingsOf } from "../lib/release-state";
 import { mask } from "./lib/secrets";
 import { openSsh } from "./lib/ssh";
 import { failed, grafanaHeaders, stackName, vaultLogin } from "./lib/stack";

@@ -23,14 +23,8 @@ export {
   type ObservabilityArgs,
   type TargetsDelivery,
 } from "./observability/observability";
-export {
-  planRelease,
-  releaseId,
-  type ReleaseState,
-  type Replica,
-  type ReplicaSpec,
-  type Slot,
-} from "./release/release";
+export { planRelease, releaseId, type Replica, type ReplicaSpec } from "./release/release";
+export { type ReleaseState, type Slot } from "../lib/release-state";
 export { SecretsBinding, type SecretsBindingArgs } from "./secrets/secrets-binding";
 export { secretIdIssue } from "./secrets/secret-id-issue";
 export { SshHost, filesHost, type FilesHostArgs, type SshHostArgs } from "./vm/ssh-host";

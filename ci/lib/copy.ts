@@ -9,7 +9,7 @@ import { ROOT, type Exec, type ExecResult } from "./exec";
 import { Failure, type Job } from "./failure";
 import { adopted, changesOf, withoutSecrets, type Plan, type Resource, type State } from "./placeholders";
 import { pluginEnvironment } from "./plugins";
-import type { ReleaseSettings } from "./rollback";
+import type { ReleaseSettings } from "../../lib/release-state";
 import { configFlags, failed, stackName } from "./stack";
 
 /** What a preview may have of the job's environment; the rest might make it differ from one job to the next. */

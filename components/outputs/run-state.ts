@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Recreated } from "../vm/lost-and-found";
-import type { ReleaseState } from "../release/release";
+import type { ReleaseState } from "../../lib/release-state";
 
 /** What a run leaves for the next one. */
 export interface RunState {

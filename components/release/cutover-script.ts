@@ -1,5 +1,6 @@
 import { ASIDE_SHARES, SERVING_SHARES } from "../../lib/cpu-weight";
-import type { Replica, Slot } from "./release";
+import type { Slot } from "../../lib/release-state";
+import type { Replica } from "./release";
 import { scriptLine } from "../host/script-file";
 import { commandLine } from "../../lib/shell";
 import { helperCommand, type CutoverContext, type Gate } from "./switch-helper";

@@ -1,18 +1,6 @@
 import { createHash } from "node:crypto";
+import { otherSlot, type ReleaseState, type ReloadPort, type Slot, type SlotRelease } from "../../lib/release-state";
 import { ADMIN_PORT, MAX_REPLICAS, SERVICE_PORT, type AddressPlan } from "../vm/addresses";
-
-/** The two places in which a release can run; one serves, the other is idle or being filled. */
-export type Slot = "blue" | "green";
-
-export function otherSlot(slot: Slot): Slot {
-  return slot === "blue" ? "green" : "blue";
-}
-
-/**
- * Where an image takes `POST /reload`: on an admin port of its own, or, as images with one port do, beside everything else. What
- * keeps it from clients in the second case is the edge's allow-list of routes alone.
- */
-export type ReloadPort = "admin" | "main";
 
 /** Everything about a replica that only a new container can change. Plain values: they make the release's identity. */
 export interface ReplicaSpec {
@@ -30,30 +18,6 @@ export interface ReplicaSpec {
   environment?: Readonly<Record<string, string>>;
   /** The port of the image that takes `POST /reload`; default "admin". */
   reloadOn?: ReloadPort;
-}
-
-/** What runs, or last ran, in a slot. */
-export interface SlotRelease {
-  /** Identifier of the release, see {@link releaseId}. */
-  release: string;
-  /** Image by digest. */
-  image: string;
-  replicas: number;
-  /** MiB, of one replica. */
-  memory: number;
-  /** See {@link ReplicaSpec.reloadOn}; absent in what the first versions of the program recorded, which knew "admin" alone. */
-  reloadOn?: ReloadPort;
-}
-
-/** The state of both slots, kept as a stack output and read back by the next run. */
-export interface ReleaseState {
-  active: Slot;
-  slots: Partial<Record<Slot, SlotRelease>>;
-}
-
-/** What served before and is kept stopped; undefined before the second release. */
-export function formerRelease(state: ReleaseState | undefined): SlotRelease | undefined {
-  return state?.slots[otherSlot(state.active)];
 }
 
 /** A place where a replica runs or will run. */

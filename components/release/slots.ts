@@ -2,14 +2,8 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { cutoverScript, guardScript, type SlotReplicas } from "./cutover-script";
 import type { Left } from "../vm/lost-and-found";
-import {
-  completeSpec,
-  planRelease,
-  type ReleasePlan,
-  type ReleaseState,
-  type Replica,
-  type ReplicaSpec,
-} from "./release";
+import type { ReleaseState } from "../../lib/release-state";
+import { completeSpec, planRelease, type ReleasePlan, type Replica, type ReplicaSpec } from "./release";
 import { FLAG, type CutoverContext } from "./switch-helper";
 import { heldUntil } from "../../lib/held";
 import type { Vm } from "../vm/vm";

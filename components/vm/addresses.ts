@@ -1,4 +1,4 @@
-import type { Slot } from "../release/release";
+import type { Slot } from "../../lib/release-state";
 
 /** Main port of a replica, on the front network. */
 export const SERVICE_PORT = 8080;

@@ -1,6 +1,4 @@
-import { Failure } from "../../ci/lib/failure.js";
-import { rollbackTo, settingsOf } from "../../ci/lib/rollback.js";
-import type { ReleaseState } from "../../components/release/release.js";
+import { formerRelease, settingsOf, type ReleaseState } from "../../lib/release-state.js";
 import { runSteps } from "./display.js";
 import { Pulumi } from "./pulumi.js";
 import type { Settings } from "./settings.js";
@@ -22,7 +20,11 @@ export async function rollback(settings: Settings, state: State): Promise<string
       run: async (progress) => {
         const pulumi = new Pulumi(settings, state, progress);
         const { release, releases } = await pulumi.outputs();
-        const wanted = former(releases as ReleaseState | undefined);
+        const wanted = formerRelease(releases as ReleaseState | undefined);
+        if (wanted === undefined)
+          throw new UserError(
+            "Nothing was changed: there is no former release to go back to: the other slot is empty.",
+          );
         const started = performance.now();
         await pulumi.up(settingsOf(wanted));
         const seconds = ((performance.now() - started) / 1000).toFixed(1);
@@ -32,12 +34,4 @@ export async function rollback(settings: Settings, state: State): Promise<string
     },
   ]);
   return result;
-}
-
-function former(releases: ReleaseState | undefined): ReturnType<typeof rollbackTo> {
-  try {
-    return rollbackTo(releases);
-  } catch (error) {
-    throw error instanceof Failure ? new UserError(`Nothing was changed: ${error.message}.`) : error;
-  }
 }

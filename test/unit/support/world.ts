@@ -4,7 +4,7 @@ import * as vault from "@pulumi/vault";
 import { AccessTokens } from "../../../components/secrets/access-tokens";
 import { Database } from "../../../components/database/database";
 import { EdgeProxy, type EdgeProxyArgs } from "../../../components/edge/edge-proxy";
-import type { ReleaseState, ReloadPort } from "../../../components/release/release";
+import type { ReleaseState, ReloadPort } from "../../../lib/release-state";
 import { SecretsBinding } from "../../../components/secrets/secrets-binding";
 import { Slots } from "../../../components/release/slots";
 import type { VaultForAgents } from "../../../components/secrets/vault-access";

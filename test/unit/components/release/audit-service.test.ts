@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { AuditService, schemaVersionIn } from "../../../../components/release/audit-service";
-import { planRelease, type ReleaseState } from "../../../../components/release/release";
+import { planRelease } from "../../../../components/release/release";
+import type { ReleaseState } from "../../../../lib/release-state";
 import { addressPlan } from "../../../../components/vm/addresses";
 import { find, ofType, run, Secret, valueOf, scriptOf, type Registered } from "../../support/program";
 import { IMAGE, OTHER_IMAGE, surroundings, type WorldOptions } from "../../support/world";

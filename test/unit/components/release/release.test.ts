@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { addressPlan } from "../../../../components/vm/addresses";
-import { completeSpec, planRelease, releaseId, type ReleaseState } from "../../../../components/release/release";
+import { completeSpec, planRelease, releaseId } from "../../../../components/release/release";
+import type { ReleaseState } from "../../../../lib/release-state";
 
 const addresses = addressPlan("172.29");
 const image = (n: number) => `registry.example.test/audit@sha256:${String(n).repeat(64)}`;

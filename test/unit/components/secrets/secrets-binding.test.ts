@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { SecretsBinding } from "../../../../components/secrets/secrets-binding";
-import type { ReloadPort } from "../../../../components/release/release";
+import type { ReloadPort } from "../../../../lib/release-state";
 import { find, run, Secret } from "../../support/program";
 import { world } from "../../support/world";
 
