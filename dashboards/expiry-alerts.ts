@@ -1,4 +1,4 @@
-import type { Alert, AlertOptions } from "./alerts";
+import type { Alert, AlertOptions } from "./alert";
 import { SERVICE_JOB } from "./metrics";
 import { equals, select } from "./promql";
 

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 
 import { canonicalJson } from "../lib/canonical-json";
-import { type Alert, type AlertOptions, alerts, annotations, labels } from "./alerts";
+import { alerts, annotations, labels } from "./alerts";
+import type { Alert, AlertOptions } from "./alert";
 
 /** One rule as the Grafana provider takes it (`RuleGroupRule`). */
 export interface GrafanaRule {

@@ -1,4 +1,5 @@
-export { type AlertOptions, alertRules, groupName } from "./alerts";
+export { alertRules, groupName } from "./alerts";
+export { type AlertOptions } from "./alert";
 export { GRAFANA_INTERVAL, type GrafanaRule, grafanaRules } from "./grafana-alerts";
 export type { TimeLeft } from "./panels";
 export { type DashboardQuery, dashboardQueries, withVariables } from "./queries";

@@ -1,4 +1,4 @@
-import type { Alert, AlertOptions } from "./alerts";
+import type { Alert, AlertOptions } from "./alert";
 import { EDGE_JOB, SERVICE_JOB } from "./metrics";
 import { CLIENT_ROUTES, INGEST_ROUTE, equals, select } from "./promql";
 

@@ -1,0 +1,32 @@
+import type { TimeLeft } from "./panels";
+
+export interface AlertOptions {
+  /** Environment whose series the rules watch: part of each rule's matchers and of the group's name, so one Prometheus can hold several. */
+  readonly environment: string;
+  /** Address of docs/runbook.md as people open it; each alert's section is appended as `#name`. */
+  readonly runbookUrl: string;
+  /** Address of the service's dashboard, an annotation of every alert. Default: none. */
+  readonly dashboardUrl?: string;
+  /** Share of 5xx answers that raises an alert, 0 to 1. Default 0.05. */
+  readonly errorShare?: number;
+  /** 99th percentile of storing events that raises an alert, in seconds. Default 0.5. */
+  readonly latencySeconds?: number;
+  /** Bytes that the database may take up; its alert comes days ahead. Default: not known, no alert. */
+  readonly databaseLimit?: number;
+  /** When the edge's certificate has to be looked after. Default: it has none, no alert. */
+  readonly certificate?: TimeLeft;
+}
+
+export type Severity = "critical" | "warning";
+
+/** One alert before it is written for Prometheus or for Grafana. */
+export interface Alert {
+  readonly name: string;
+  readonly expr: string;
+  /** How long the expression must hold, as Prometheus writes durations. */
+  readonly for: string;
+  /** critical: clients notice, or soon will. warning: look during the day. */
+  readonly severity: Severity;
+  readonly summary: string;
+  readonly description: string;
+}
