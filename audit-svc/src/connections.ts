@@ -3,6 +3,11 @@ import pg from "pg";
 /** The server function whose notice says that a commit stopped waiting for its standby. Its text depends on `lc_messages`, its code is that of any warning. */
 const STANDBY_WAIT = "SyncRepWaitForLSN";
 
+/** Whatever takes a statement. */
+export interface Queries {
+  query(statement: pg.QueryConfig): Promise<pg.QueryResult>;
+}
+
 /** A commit took place on the server alone: its wait for a synchronous standby was cancelled, so a failover may lose it. */
 export class UnconfirmedCommit extends Error {
   constructor() {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Batch } from "./batch.js";
-import type { Queries } from "./storage.js";
+import type { Queries } from "./connections.js";
 
 const STORE =
   "SELECT audit.store($1::smallint[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::jsonb[])";

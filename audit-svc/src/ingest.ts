@@ -3,7 +3,8 @@ import { type Batch, eventOfRow, idsOf } from "./batch.js";
 import { Budget, type BudgetShare } from "./budget.js";
 import { EventWriter, refusedRows } from "./event-writer.js";
 import type { Metrics } from "./metrics.js";
-import { kindOf, type ErrorKind, type Queries, type Storage } from "./storage.js";
+import { kindOf, type ErrorKind, type Storage } from "./storage.js";
+import type { Queries } from "./connections.js";
 
 /** What {@link Ingest} stores with. */
 export interface Store {

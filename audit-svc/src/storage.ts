@@ -40,11 +40,6 @@ export function clientConfig(database: DatabaseConfig, application: string): pg.
   };
 }
 
-/** Whatever takes a statement. */
-export interface Queries {
-  query(statement: pg.QueryConfig): Promise<pg.QueryResult>;
-}
-
 /** How an error of the database is to be treated. */
 export type ErrorKind = "connection" | "timeout" | "conflict" | "partition" | "query";
 
