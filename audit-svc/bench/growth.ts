@@ -1,4 +1,4 @@
-import { type Row, boundRow, median, ratioRow } from "../../test/bench/row.js";
+import { type Row, boundRow, median, ratioRow } from "./row.js";
 import { encodeCursor } from "../src/cursor.js";
 import type { TestDatabase } from "../test/support/database.js";
 import { tokens } from "../test/support/service.js";

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
-import type { Row } from "../../test/bench/row.js";
+import type { Row } from "./row.js";
 import { growth } from "./growth.js";
 import { batches, single } from "./ingest.js";
 import { memory } from "./memory.js";

@@ -1,4 +1,4 @@
-import { type Row, boundRow, median, ratioRow } from "../../test/bench/row.js";
+import { type Row, boundRow, median, ratioRow } from "./row.js";
 import { pause } from "../test/support/postgres.js";
 import { tokens } from "../test/support/service.js";
 import type { Target, World } from "./world.js";

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import type { Area, Row } from "./row";
+import type { Area, Row } from "../../audit-svc/bench/row";
 
 const root = resolve(__dirname, "../..");
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { platform, root, Sandbox } from "../e2e/support/sandbox";
 import { onEngine, onVm2, sandboxImage } from "./control-node";
-import { type Area, boundRow, median, ratioRow, type Row } from "./row";
+import { type Area, boundRow, median, ratioRow, type Row } from "../../audit-svc/bench/row";
 
 /**
  * What Nginx costs: the same requests to one replica, straight and through the edge. Both addresses are on the network that the two

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { type Area, type Row, boundRow, median } from "./row";
+import { type Area, type Row, boundRow, median } from "../../audit-svc/bench/row";
 
 const root = resolve(__dirname, "../..");
 

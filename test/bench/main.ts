@@ -4,7 +4,7 @@ import { auditService } from "./audit-svc";
 import { edge } from "./edge";
 import { frontDoor } from "./front-door";
 import { releases } from "./releases";
-import type { Area, Row } from "./row";
+import type { Area, Row } from "../../audit-svc/bench/row";
 
 const areas: readonly Area[] = [auditService, frontDoor, releases, edge];
 const build = resolve(__dirname, "../../build");

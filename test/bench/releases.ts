@@ -4,7 +4,7 @@ import { pushVariant } from "../e2e/support/variant";
 import { type Contender, type Deployed, ours, peersOf } from "./contenders";
 import { ControlNode, seconds } from "./control-node";
 import { ansibleOfTheWhole } from "./whole";
-import { type Area, atMostRow, boundRow, median, type Row, shownRow } from "./row";
+import { type Area, atMostRow, boundRow, median, type Row, shownRow } from "../../audit-svc/bench/row";
 
 /** What clients send all the time: 50 of them, each on its keep-alive connection, 500 requests a second in all. */
 const LOAD = { clients: 50, rate: 500 };

@@ -3,7 +3,7 @@ import { connectTo } from "../e2e/support/database";
 import type { Sandbox } from "../e2e/support/sandbox";
 import { removePeers, setting } from "./contenders";
 import { type ControlNode, onVm2, seconds } from "./control-node";
-import { median } from "./row";
+import { median } from "../../audit-svc/bench/row";
 
 const PLAYBOOK = "ansible-playbook /peers/ansible/whole.yml";
 const IMAGES = "-e image=$IMAGE -e nginx=$NGINX -e exporter=$EXPORTER -e vault=$VAULT";
