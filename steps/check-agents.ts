@@ -7,7 +7,8 @@
  */
 import { text } from "node:stream/consumers";
 import { applyVaultPlan } from "../lib/vault/plan";
-import { runAsCommand, VaultFailure, vaultRequest } from "../lib/vault/client";
+import { VaultFailure, vaultRequest } from "../lib/vault/client";
+import { runAsCommand } from "./program";
 import { planAgents, type StackInVault } from "../lib/vault/rights";
 
 runAsCommand(async () => {

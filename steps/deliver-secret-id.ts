@@ -5,6 +5,6 @@
  * AUDIT_DELIVER (shell line that runs the one-shot).
  */
 import { deliverSecretId } from "./delivery";
-import { componentSetting, runAsCommand } from "../lib/vault/client";
+import { componentSetting, runAsCommand } from "./program";
 
 runAsCommand(() => deliverSecretId(componentSetting("AUDIT_APPROLE"), componentSetting("AUDIT_DELIVER")));

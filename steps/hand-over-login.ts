@@ -6,7 +6,8 @@
  * (name of the connection in it).
  */
 import { text } from "node:stream/consumers";
-import { componentSetting, runAsCommand, vaultRequest } from "../lib/vault/client";
+import { vaultRequest } from "../lib/vault/client";
+import { componentSetting, runAsCommand } from "./program";
 
 runAsCommand(async () => {
   const mount = componentSetting("AUDIT_DATABASE");

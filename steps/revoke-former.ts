@@ -10,7 +10,8 @@
  */
 import { deliverSecretId } from "./delivery";
 import { runOnHost } from "./on-host";
-import { componentSetting, runAsCommand, vaultRequest } from "../lib/vault/client";
+import { vaultRequest } from "../lib/vault/client";
+import { componentSetting, runAsCommand } from "./program";
 import { secretIdsOf } from "./secret-ids";
 
 runAsCommand(async () => {

@@ -3,7 +3,8 @@
  *
  * Environment: VAULT_ADDR, VAULT_TOKEN, VAULT_NAMESPACE (as for the vault CLI), AUDIT_LEASES (path at which logins are had).
  */
-import { componentSetting, runAsCommand, vaultRequest } from "../lib/vault/client";
+import { vaultRequest } from "../lib/vault/client";
+import { componentSetting, runAsCommand } from "./program";
 
 runAsCommand(async () => {
   await vaultRequest("PUT", `sys/leases/revoke-prefix/${componentSetting("AUDIT_LEASES")}`, { sync: true });

@@ -26,19 +26,6 @@ function plainSetting(name: string, cure: string): string {
   return value;
 }
 
-/** A setting that the component which runs the program gives it. */
-export function componentSetting(name: string): string {
-  return setting(name, "this program is run by a component of the stack");
-}
-
-/** Runs a program to its end; what goes wrong is said in one line. */
-export function runAsCommand(main: () => Promise<void>): void {
-  main().catch((error: unknown) => {
-    console.error(error instanceof Error ? error.message : String(error));
-    process.exitCode = 1;
-  });
-}
-
 /**
  * One request to Vault's HTTP API, by VAULT_ADDR, VAULT_TOKEN and VAULT_NAMESPACE as for the vault CLI.
  *

@@ -1,0 +1,17 @@
+/** What the programs of a deploy share. */
+
+/** A setting that the component which runs the program gives it. */
+export function componentSetting(name: string): string {
+  const value = process.env[name]?.trim();
+  if (value === undefined || value === "")
+    throw new Error(`${name} is not set; this program is run by a component of the stack`);
+  return value;
+}
+
+/** Runs a program to its end; what goes wrong is said in one line. */
+export function runAsCommand(main: () => Promise<void>): void {
+  main().catch((error: unknown) => {
+    console.error(error instanceof Error ? error.message : String(error));
+    process.exitCode = 1;
+  });
+}
