@@ -5,7 +5,7 @@ import status from "@pulumi/pulumi/proto/status_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import { InitFailed, type CheckFailure } from "./errors.js";
 import { channelOptions, startPlugin, type LogLine, type PluginProcess } from "./process.js";
-import { Resource } from "./resource.js";
+import { Resource, type Calls, type Unary } from "./resource.js";
 import { fromStruct, plain, toStruct, type Props } from "./values.js";
 
 /** What Configure answered: which of the engine's features the plugin asks for. */
@@ -18,10 +18,9 @@ export interface Flags {
 }
 
 type InvokeResponse = InstanceType<typeof provider.InvokeResponse>;
-type Unary<Req, Res> = (request: Req, done: (error: grpc.ServiceError | null, response: Res) => void) => unknown;
 
 /** One running plugin, spoken to as the engine of CLI 3.250 does. */
-export class Plugin {
+export class Plugin implements Calls {
   readonly resources: Resource[] = [];
   flags: Flags | undefined;
 

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
+import type { ServiceError } from "@grpc/grpc-js";
+import type providerGrpc from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import { CheckFailed, InitFailed, type CheckFailure } from "./errors.js";
-import type { Plugin } from "./plugin.js";
 import { annotate, fromStruct, plain, toStruct, type Props } from "./values.js";
 
 /** What the engine would keep of a resource. */
@@ -28,13 +29,22 @@ export interface Options {
   readonly ignoreChanges?: readonly string[];
 }
 
+export type Unary<Req, Res> = (request: Req, done: (error: ServiceError | null, response: Res) => void) => unknown;
+
+/** The plugin as its resources need it. */
+export interface Calls {
+  readonly client: InstanceType<typeof providerGrpc.ResourceProviderClient>;
+  readonly flags: { readonly acceptSecrets: boolean } | undefined;
+  call<Req, Res>(method: Unary<Req, Res>, request: Req): Promise<Res>;
+}
+
 /** Drives one resource through its life as the engine does, and keeps the state the engine would keep. */
 export class Resource {
   state: State | undefined;
   readonly urn: string;
 
   constructor(
-    private readonly plugin: Plugin,
+    private readonly plugin: Calls,
     readonly type: string,
     readonly name: string,
   ) {
