@@ -1,13 +1,19 @@
 import type { VaultPlan } from "../lib/vault/plan";
-import { APPROLE_MOUNT, CERTIFICATE_AGENT, DATABASE_MOUNT, planAgents, rule, SERVICE_AGENT } from "../lib/vault/rights";
+import {
+  APPROLE_MOUNT,
+  CERTIFICATE_AGENT,
+  DATABASE_MOUNT,
+  DEPLOYER,
+  planAgents,
+  rule,
+  SERVICE_AGENT,
+} from "../lib/vault/rights";
 import { stackInVault, type VaultSettings } from "./settings";
 
 /** What a pipeline's job logs in for; each has a role `audit-ci-<purpose>` and a secret of its own (docs/decisions/0052). */
 const PURPOSES = ["preview", "publish", "deploy", "drift"] as const;
 type Purpose = (typeof PURPOSES)[number];
 
-/** Policy with which the program runs; also the sandbox's. */
-export const DEPLOYER = "audit-deployer";
 /** Policy with which the program compares: it changes nothing and reads no secret. */
 const READER = "audit-reader";
 

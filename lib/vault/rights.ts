@@ -8,6 +8,9 @@ export const SECRET_ID_TTL = 30 * 24 * 3600;
 export const SERVICE_AGENT = "audit-svc";
 export const CERTIFICATE_AGENT = "audit-edge-certificate";
 
+/** Policy with which the program runs. */
+export const DEPLOYER = "audit-deployer";
+
 /** Where the program looks for the auth method of the agents and for the database engine. */
 export const APPROLE_MOUNT = "approle";
 export const DATABASE_MOUNT = "database";

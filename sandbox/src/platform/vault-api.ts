@@ -25,14 +25,8 @@ export class VaultApi {
 
   /** As {@link read}, but undefined when there is nothing at the path. */
   async find<T>(path: string): Promise<T | undefined> {
-    const answer = await this.ask("GET", path);
-    return answer?.data as T | undefined;
-  }
-
-  /** Any request; undefined when there is nothing at the path. */
-  async ask(method: string, path: string, body?: object): Promise<Record<string, unknown> | undefined> {
     try {
-      return await this.request<Record<string, unknown>>(method, path, body);
+      return await this.read<T>(path);
     } catch (error) {
       if ((error as VaultError).status === 404) return undefined;
       throw error;

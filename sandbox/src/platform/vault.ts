@@ -1,10 +1,9 @@
 import { readFileSync } from "node:fs";
 import { generateKeyPairSync } from "node:crypto";
 import { join } from "node:path";
-import { DEPLOYER, planVault } from "../../../bootstrap/plan.js";
-import { parseVaultSettings } from "../../../bootstrap/settings.js";
-import { applyVaultPlan } from "../../../lib/vault/plan.js";
+import { DEPLOYER } from "../../../lib/vault/rights.js";
 import { ignoreMissing } from "../docker.js";
+import { attempt } from "../parts/run.js";
 import { addressOf, containerName, hostName, sandboxName } from "../settings.js";
 import { stackForVault } from "../stack-file.js";
 import { UserError } from "../user-error.js";
@@ -135,23 +134,12 @@ async function registerPlugin({ engine, progress }: Context, api: VaultApi): Pro
 }
 
 /**
- * What an administrator of Vault does for a real installation, by the same plan, and what belongs to the server: an audit log,
+ * What an administrator of Vault does for a real installation, by the same command, and what belongs to the server: an audit log,
  * and a token for whoever plays the operator.
  * @returns true when everything was as it should be.
  */
 async function configure(context: Context, api: VaultApi): Promise<boolean> {
   const { state } = context;
-  const plan = planVault(
-    parseVaultSettings(
-      {
-        gitlab: { ...gitlab, publicKeys: [signingKey(context)] },
-        audience: vaultAddress(context),
-        transitKey: stateKey,
-        stack: stackForVault(context.settings, state),
-      },
-      "the sandbox's settings for Vault",
-    ),
-  );
   const [audits, token] = await Promise.all([
     api.read<Record<string, unknown>>("sys/audit"),
     deployerTokenWorks(context),
@@ -159,7 +147,7 @@ async function configure(context: Context, api: VaultApi): Promise<boolean> {
   if (!("file/" in audits)) {
     await api.write("sys/audit/file", { type: "file", options: { file_path: "/vault/logs/audit.log" } });
   }
-  const changes = await applyVaultPlan((method, path, body) => api.ask(method, path, body), plan);
+  const asPlanned = await bootstrap(context);
   if (!token) {
     const made = await api.write<{ auth: { client_token: string } }>("auth/token/create-orphan", {
       policies: [DEPLOYER],
@@ -168,7 +156,29 @@ async function configure(context: Context, api: VaultApi): Promise<boolean> {
     });
     state.write("vault-deployer-token", made.auth.client_token + "\n");
   }
-  return token && changes.length === 0;
+  return token && asPlanned;
+}
+
+/**
+ * Runs bootstrap/vault.ts with the sandbox's settings.
+ * @returns true when it had nothing to do
+ * @throws UserError with what it said
+ */
+async function bootstrap(context: Context): Promise<boolean> {
+  const { settings, state } = context;
+  const file = state.writeJson("vault-settings.json", {
+    gitlab: { ...gitlab, publicKeys: [signingKey(context)] },
+    audience: vaultAddress(context),
+    transitKey: stateKey,
+    stack: stackForVault(settings, state),
+  });
+  const { ok, stdout, all } = await attempt(process.execPath, ["--import", "tsx", "bootstrap/vault.ts", file], {
+    cwd: settings.root,
+    // Whatever Vault the shell is set up for, this is the sandbox's.
+    env: { VAULT_ADDR: vaultAddress(context), VAULT_TOKEN: keysOf(context).rootToken, VAULT_NAMESPACE: "" },
+  });
+  if (!ok) throw new UserError(`Vault could not be set up: ${all.trim()}`);
+  return stdout.trim() === "nothing to change";
 }
 
 /** The public half of the key that signs ID tokens, PEM. */
