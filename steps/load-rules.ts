@@ -76,7 +76,8 @@ async function forget(api: PrometheusApi): Promise<void> {
   if (why !== undefined) console.error(`Prometheus keeps the alert rules until it is reloaded: ${why}`);
 }
 
-async function main(): Promise<void> {
+/** The program. */
+export async function main(): Promise<void> {
   const url = process.env.PROMETHEUS_URL ?? "";
   const api = new PrometheusApi(url);
   if (process.argv.includes("--forget")) return forget(api);

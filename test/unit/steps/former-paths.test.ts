@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+
+/** What the state of a stack that an earlier version deployed runs at the end of a resource, also when it is destroyed without a deploy. */
+describe("programs at the paths of earlier versions", function () {
+  this.timeout(30_000);
+
+  function program(args: readonly string[], env: Record<string, string>): { status: number | null; output: string } {
+    const { status, stdout, stderr } = spawnSync(process.execPath, ["--require", "tsx/cjs", ...args], {
+      env: { PATH: process.env.PATH, ...env },
+      encoding: "utf8",
+    });
+    return { status, output: stdout + stderr };
+  }
+
+  it("end the logins that Vault has made", () => {
+    const { status, output } = program(["vault-agent/revoke-leases.ts"], {});
+    assert.equal(output, "AUDIT_LEASES is not set; this program is run by a component of the stack\n");
+    assert.equal(status, 1);
+  });
+
+  it("have Prometheus forget the rules", () => {
+    const { status, output } = program(["tools/load-rules.ts", "--forget"], { PROMETHEUS_URL: "http://127.0.0.1:1" });
+    assert.match(output, /^Prometheus keeps the alert rules until it is reloaded: /);
+    assert.equal(status, 0);
+  });
+});

@@ -1,0 +1,5 @@
+/**
+ * Where steps/revoke-leases.ts was. The state of a stack that an earlier version deployed names this path for the end of a resource, and
+ * keeps it until this version has deployed (docs/decisions/0154).
+ */
+import "../steps/revoke-leases";
