@@ -33,7 +33,8 @@ const byRoot = ["--config", join(root, ".mocharc.json")];
 const SLOW_SERVICE_TESTS = ["contract", "crash", "ingest", "migrate", "operation", "reading", "reload"];
 
 const suites: Record<string, Suite> = {
-  lint: { command: [bin("eslint"), "."], single: true },
+  // Style, and which room imports which.
+  lint: { command: ["sh", "-c", `${bin("eslint")} . && ${bin("depcruise")} -T err-long .`], single: true },
   shell: { command: [process.execPath, "--import", "tsx", join(__dirname, "shellcheck.ts")], single: true },
   // What is generated from config/*.ts is up to date.
   settings: { command: [process.execPath, "--import", "tsx", "tools/write-settings.ts", "--check"], single: true },
