@@ -21,7 +21,7 @@ interface Suite {
   /** Needs the sandbox's images, plugins or a running sandbox. */
   sandbox?: boolean;
   env?: NodeJS.ProcessEnv;
-  /** Part of another suite, for `quick` alone. */
+  /** The same tests as another suite, or some of them: it runs only when it is named. */
   part?: boolean;
 }
 
@@ -32,6 +32,8 @@ const byRoot = ["--config", join(root, ".mocharc.json")];
 /** Tests of the service that wait for kills, outages and containers. */
 const SLOW_SERVICE_TESTS = ["contract", "crash", "ingest", "migrate", "operation", "reading", "reload"];
 
+const service = { command: mocha("test/**/*.test.ts"), cwd: join(root, "audit-svc") };
+
 const suites: Record<string, Suite> = {
   lint: { command: [bin("eslint"), "."], single: true },
   shell: { command: [process.execPath, "--import", "tsx", join(__dirname, "shellcheck.ts")], single: true },
@@ -41,10 +43,12 @@ const suites: Record<string, Suite> = {
   // Which projects there are stands in package.json alone.
   types: { command: ["npm", "run", "--silent", "types"], single: true },
   unit: { command: mocha(...byRoot, "test/unit/**/*.test.ts") },
-  service: { command: mocha("test/**/*.test.ts"), cwd: join(root, "audit-svc"), sandbox: true },
+  service: { ...service, sandbox: true },
+  // The whole of it without the sandbox, as a job of the pipeline runs it: on Debian's PostgreSQL and pgbouncer where there is no Docker.
+  "service-alone": { ...service, part: true },
   "service-quick": {
-    command: mocha("test/**/*.test.ts", ...SLOW_SERVICE_TESTS.flatMap((name) => ["--ignore", `test/${name}.test.ts`])),
-    cwd: join(root, "audit-svc"),
+    ...service,
+    command: [...service.command, ...SLOW_SERVICE_TESTS.flatMap((name) => ["--ignore", `test/${name}.test.ts`])],
     part: true,
   },
   rules: { command: mocha(...byRoot, "--timeout", "60000", "test/rules/**/*.test.ts"), sandbox: true },
