@@ -65,7 +65,7 @@ describe("ci: smoke test", () => {
     const service = await edge();
     const log = await run(service.url, metrics.url);
     assert.deepEqual(log.slice(-3), [
-      "ok: /reload and /metrics are 404 in 15 spellings",
+      "ok: /reload and /metrics are 404 in 25 spellings",
       "ok: an event went in and came out",
       `ok: Prometheus has 2 targets of release ${RELEASE} up`,
     ]);
