@@ -4,11 +4,12 @@
  */
 import { randomUUID } from "node:crypto";
 import { SMOKE } from "../components/token-holders";
-import { prometheusLogin } from "../tools/prometheus-api";
+import { problemsOf, untilTargetsAreRight } from "../tools/check-targets";
+import { PrometheusApi, prometheusLogin } from "../tools/prometheus-api";
 import { exec as realExec, type Exec } from "./lib/exec";
 import { Failure, reason, required, runJob, type Job } from "./lib/failure";
-import { conceal } from "./lib/secrets";
 import { HIDDEN_PATHS, rawStatus } from "./lib/hidden-paths";
+import { conceal } from "./lib/secrets";
 import { Stack } from "./lib/stack";
 
 export async function smoke(job: Job, exec: Exec): Promise<void> {
@@ -73,38 +74,22 @@ async function eventGoesRound(service: string, writer: string, reader: string): 
   if (events[0]?.id !== id) throw new Failure(`the event that ${service} accepted cannot be read back`);
 }
 
-interface Sample {
-  metric: Record<string, string>;
-  value: [number, string];
-}
-
-/** @returns how many targets there are @throws Failure naming those that are not up */
+/** @returns how many targets there are @throws Failure naming those that are not as they should be */
 export async function targetsAreUp(
   prometheus: string,
   environment: string,
   release: string,
   { seconds = 60, env = {} }: { seconds?: number; env?: Readonly<Record<string, string | undefined>> } = {},
 ): Promise<number> {
-  const headers = prometheusLogin(env);
-  if (typeof headers === "string") throw new Failure(headers);
-  const query = encodeURIComponent(`up{environment="${environment}"}`);
-  const end = Date.now() + seconds * 1000;
-  for (;;) {
-    const text = await ask(`${prometheus}/api/v1/query?query=${query}`, 200, { headers });
-    const samples = (JSON.parse(text) as { data: { result: Sample[] } }).data.result;
-    const down = samples.filter((sample) => sample.value[1] !== "1");
-    const wanted = (name: string): boolean =>
-      samples.some(({ metric }) => metric.job === name && (name !== "audit-svc" || metric.release === release));
-    const absent = ["audit-svc", "nginx"].filter((name) => !wanted(name));
-    if (down.length === 0 && absent.length === 0) return samples.length;
-    if (Date.now() >= end) {
-      const names = down.map(({ metric }) => `${metric.job ?? ""} ${metric.instance ?? ""} is down`);
-      throw new Failure(
-        `Prometheus at ${prometheus}: ${[...names, ...absent.map((name) => `no ${name} target of release ${release}`)].join(", ")}`,
-      );
-    }
-    await new Promise((wake) => setTimeout(wake, 1000));
-  }
+  const login = prometheusLogin(env);
+  if (typeof login === "string") throw new Failure(login);
+  let count = 0;
+  const wrong = await untilTargetsAreRight(new PrometheusApi(prometheus, env), seconds, (active, now) => {
+    count = active.filter(({ labels }) => labels.environment === environment).length;
+    return problemsOf({ environment, release }, active, now);
+  });
+  if (wrong.length > 0) throw new Failure(`Prometheus at ${prometheus}: ${wrong.join(", ")}`);
+  return count;
 }
 
 async function ask(url: string, status: number, init: RequestInit = {}): Promise<string> {
