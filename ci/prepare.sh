@@ -1,8 +1,9 @@
 #!/bin/sh
 # Makes a job's image ready: ci/prepare.sh [--npm] [program...], where a program is pulumi, plugins (its plugins, after --npm and
-# pulumi), buildah, ssh, git or shellcheck. What is there already is used; the rest comes from Debian (as root) or, Pulumi and its plugins, from
-# their vendors, checked against ci/checksums.txt and, the CLI, against the vendor's checksums as well. Without that file the CLI fetches
-# its plugins itself when it needs them. An image that has it all (CI_IMAGE) makes this a matter of a second.
+# pulumi), buildah, ssh, git, make, shellcheck or postgresql (the server, and pgbouncer). What is there already is used; the rest comes
+# from Debian (as root) or, Pulumi and its plugins, from their vendors, checked against ci/checksums.txt and, the CLI, against the vendor's
+# checksums as well. Without that file the CLI fetches its plugins itself when it needs them. An image that has it all (CI_IMAGE) makes
+# this a matter of a second.
 set -eu
 cd "$(dirname "$0")/.."
 fail() { echo "error: $1" >&2; exit 1; }
@@ -86,6 +87,13 @@ for part in "$@"; do
     buildah) debian buildah buildah netavark ca-certificates ;;
     ssh) debian ssh openssh-client ;;
     git) debian git git ;;
+    make) debian make make ;;
+    postgresql)
+      debian /usr/lib/postgresql/*/bin/postgres postgresql
+      debian /usr/sbin/pgbouncer pgbouncer
+      # By which the tests find the server's processes.
+      debian pgrep procps
+      ;;
     shellcheck) debian shellcheck shellcheck ;;
     *) fail "ci/prepare.sh does not know $part" ;;
   esac

@@ -3,34 +3,14 @@
  * comes out, and Prometheus has every target up. Variables: SERVICE_URL and RELEASE from deploy.env; see lib/stack.ts.
  */
 import { randomUUID } from "node:crypto";
-import { request as plain } from "node:http";
-import { request as encrypted } from "node:https";
-import { urlToHttpOptions } from "node:url";
 import { SMOKE } from "../components/secrets/token-holders";
-import { prometheusLogin } from "../lib/prometheus-api";
+import { PrometheusApi, prometheusLogin } from "../lib/prometheus-api";
+import { problemsOf, untilTargetsAreRight } from "../steps/check-targets";
 import { exec as realExec, type Exec } from "./lib/exec";
 import { Failure, reason, required, runJob, type Job } from "./lib/failure";
+import { HIDDEN_PATHS, rawStatus } from "./lib/hidden-paths";
 import { conceal } from "./lib/secrets";
 import { Stack } from "./lib/stack";
-
-/** Spellings of /reload and /metrics that got past one or the other web framework behind nginx; none may be answered but by 404. */
-const HIDDEN = [
-  "/reload",
-  "/reload/",
-  "/RELOAD",
-  "/reload;",
-  "/rel%6fad",
-  "/%2e/reload",
-  "//reload",
-  "/reload%0a",
-  "/v1/../reload",
-  "/reload;/../v1/events",
-  "/reload;x/%2e%2e/v1/events",
-  "/reload/..;/v1/events",
-  "/metrics",
-  "/metrics;/../v1/events",
-  "/metrics;x=y/%2e%2e/v1/events",
-];
 
 export async function smoke(job: Job, exec: Exec): Promise<void> {
   const service = required(job.env, "SERVICE_URL", "deploy.env of the deploy job sets it").replace(/\/+$/, "");
@@ -52,7 +32,7 @@ export async function smoke(job: Job, exec: Exec): Promise<void> {
     };
     const [writer, reader] = [await tokenOf(`writer-${SMOKE}`), await tokenOf(`reader-${SMOKE}`)];
     await operatorsPathsAreHidden(service);
-    job.say(`ok: /reload and /metrics are 404 in ${HIDDEN.length} spellings`);
+    job.say(`ok: /reload and /metrics are 404 in ${HIDDEN_PATHS.length} spellings`);
     await eventGoesRound(service, writer, reader);
     job.say("ok: an event went in and came out");
     const prometheus = (await setting("prometheusUrl", "")).replace(/\/+$/, "");
@@ -65,30 +45,14 @@ export async function smoke(job: Job, exec: Exec): Promise<void> {
 
 /** @throws Failure naming the spelling that was answered otherwise */
 export async function operatorsPathsAreHidden(service: string): Promise<void> {
-  for (const path of HIDDEN) {
-    const status = await rawStatus(service, path).catch((error: unknown) => {
+  for (const path of HIDDEN_PATHS) {
+    const status = await rawStatus(service, "POST", path).catch((error: unknown) => {
       throw new Failure(`the service at ${service} does not answer: ${reason(error)}`);
     });
     // 400: nginx itself does not take the spelling for a path at all.
     if (status !== 404 && status !== 400)
       throw new Failure(`POST ${path} through the edge was answered ${status} instead of 404`);
   }
-}
-
-/** fetch() tidies a path before it sends it; an attacker does not. */
-function rawStatus(service: string, path: string): Promise<number> {
-  const base = new URL(service);
-  const send = base.protocol === "https:" ? encrypted : plain;
-  const target = { ...urlToHttpOptions(base), path: `${base.pathname.replace(/\/$/, "")}${path}` };
-  return new Promise((done, fail) => {
-    const call = send({ ...target, method: "POST", timeout: 10_000 }, (response) => {
-      response.resume();
-      done(response.statusCode ?? 0);
-    });
-    call.on("timeout", () => call.destroy(new Error("no answer within 10 s")));
-    call.on("error", fail);
-    call.end();
-  });
 }
 
 async function eventGoesRound(service: string, writer: string, reader: string): Promise<void> {
@@ -110,38 +74,22 @@ async function eventGoesRound(service: string, writer: string, reader: string): 
   if (events[0]?.id !== id) throw new Failure(`the event that ${service} accepted cannot be read back`);
 }
 
-interface Sample {
-  metric: Record<string, string>;
-  value: [number, string];
-}
-
-/** @returns how many targets there are @throws Failure naming those that are not up */
+/** @returns how many targets there are @throws Failure naming those that are not as they should be */
 export async function targetsAreUp(
   prometheus: string,
   environment: string,
   release: string,
   { seconds = 60, env = {} }: { seconds?: number; env?: Readonly<Record<string, string | undefined>> } = {},
 ): Promise<number> {
-  const headers = prometheusLogin(env);
-  if (typeof headers === "string") throw new Failure(headers);
-  const query = encodeURIComponent(`up{environment="${environment}"}`);
-  const end = Date.now() + seconds * 1000;
-  for (;;) {
-    const text = await ask(`${prometheus}/api/v1/query?query=${query}`, 200, { headers });
-    const samples = (JSON.parse(text) as { data: { result: Sample[] } }).data.result;
-    const down = samples.filter((sample) => sample.value[1] !== "1");
-    const wanted = (name: string): boolean =>
-      samples.some(({ metric }) => metric.job === name && (name !== "audit-svc" || metric.release === release));
-    const absent = ["audit-svc", "nginx"].filter((name) => !wanted(name));
-    if (down.length === 0 && absent.length === 0) return samples.length;
-    if (Date.now() >= end) {
-      const names = down.map(({ metric }) => `${metric.job ?? ""} ${metric.instance ?? ""} is down`);
-      throw new Failure(
-        `Prometheus at ${prometheus}: ${[...names, ...absent.map((name) => `no ${name} target of release ${release}`)].join(", ")}`,
-      );
-    }
-    await new Promise((wake) => setTimeout(wake, 1000));
-  }
+  const login = prometheusLogin(env);
+  if (typeof login === "string") throw new Failure(login);
+  let count = 0;
+  const wrong = await untilTargetsAreRight(new PrometheusApi(prometheus, env), seconds, (active, now) => {
+    count = active.filter(({ labels }) => labels.environment === environment).length;
+    return problemsOf({ environment, release }, active, now);
+  });
+  if (wrong.length > 0) throw new Failure(`Prometheus at ${prometheus}: ${wrong.join(", ")}`);
+  return count;
 }
 
 async function ask(url: string, status: number, init: RequestInit = {}): Promise<string> {

@@ -1,5 +1,4 @@
 import { fitsHeader, headersOf, UNFIT } from "./header-text";
-import { authorityHint } from "./unknown-authority";
 
 /** The parts of Prometheus's HTTP API that the program's checks ask: https://prometheus.io/docs/prometheus/latest/querying/api/ */
 
@@ -61,8 +60,8 @@ export class PrometheusApi {
    * @throws Error where that is incomplete
    */
   constructor(
-    private readonly url: string,
-    env: NodeJS.ProcessEnv = process.env,
+    readonly url: string,
+    env: Readonly<Record<string, string | undefined>> = process.env,
   ) {
     const login = prometheusLogin(env);
     if (typeof login === "string") throw new Error(login);
@@ -110,14 +109,6 @@ export class PrometheusApi {
 
 const refused = (path: string): string =>
   `${path} asks for another login (401): AUDIT_PROMETHEUS_USERNAME and AUDIT_PROMETHEUS_PASSWORD, or AUDIT_PROMETHEUS_TOKEN`;
-
-/** A failed fetch says only "fetch failed"; its cause says why. */
-export function reason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error
-    ? `${error.message}: ${error.cause.message}${authorityHint(error.cause)}`
-    : error.message;
-}
 
 /**
  * Asks again until nothing is wrong, or the time is over.

@@ -23,6 +23,8 @@ export function authorityHint(error: unknown): string {
 
 /** Why a fetch() got no answer, and what to do: its own message says "fetch failed", the cause says why. */
 export function whyNoAnswer(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  let cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  // A name of several addresses: each refused, and the error over them has no message.
+  if (cause instanceof AggregateError) cause = cause.errors[0];
   return `${cause instanceof Error ? cause.message : String(cause)}${authorityHint(cause)}`;
 }

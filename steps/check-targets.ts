@@ -7,7 +7,8 @@
  * address at which it is served; AUDIT_TARGETS_DEADLINE, seconds, default 90.
  */
 import { parse } from "yaml";
-import { PrometheusApi, reason, untilRight, type ActiveTarget } from "../lib/prometheus-api";
+import { PrometheusApi, untilRight, type ActiveTarget } from "../lib/prometheus-api";
+import { whyNoAnswer } from "../lib/unknown-authority";
 
 interface TargetGroup {
   targets: string[];
@@ -31,6 +32,26 @@ export function problems(wanted: readonly TargetGroup[], active: readonly Active
       return wrong === undefined ? [] : [`${name}: ${wrong}`];
     }),
     ...left.map(({ labels }) => `${key(labels)}: Prometheus still scrapes it, though it serves no more`),
+  ];
+}
+
+/**
+ * As {@link problems}, after a deploy, when the list as written is not at hand: each target of the environment is as it should be, and
+ * the edge and the release's replicas are among them.
+ */
+export function problemsOf(
+  { environment, release }: { environment: string; release: string },
+  active: readonly ActiveTarget[],
+  now: number,
+): string[] {
+  const ours = active.filter(({ labels }) => labels.environment === environment);
+  const wanted = ours.map(({ labels }) => ({ targets: [], labels }));
+  const has = (job: string, of?: string): boolean =>
+    ours.some(({ labels }) => labels.job === job && (of === undefined || labels.release === of));
+  return [
+    ...problems(wanted, ours, now),
+    ...(has("audit-svc", release) ? [] : [`no audit-svc target of release ${release}`]),
+    ...(has("nginx") ? [] : ["no nginx target"]),
   ];
 }
 
@@ -80,18 +101,30 @@ export function missingInConfig(yaml: string, place: string): string {
   return `Its file_sd_configs read ${files.join(", ")}; the targets were written to audit:prometheusTargets (${place}). Is one of them that place, as Prometheus sees it?`;
 }
 
-async function main(): Promise<void> {
-  const url = process.env.PROMETHEUS_URL ?? "";
-  const api = new PrometheusApi(url);
-  const wanted = JSON.parse(process.env.AUDIT_TARGETS ?? "[]") as TargetGroup[];
-  const wrong = await untilRight(Number(process.env.AUDIT_TARGETS_DEADLINE ?? "90"), async () => {
+/**
+ * Asks Prometheus for its targets until nothing is wrong with them, or the time is over.
+ * @returns what was wrong at last
+ */
+export function untilTargetsAreRight(
+  api: PrometheusApi,
+  seconds: number,
+  wrong: (active: readonly ActiveTarget[], now: number) => string[],
+): Promise<string[]> {
+  return untilRight(seconds, async () => {
     try {
       const { targets, now } = await api.activeTargets();
-      return problems(wanted, targets, now);
+      return wrong(targets, now);
     } catch (error) {
-      return [`audit:prometheusUrl ${url} does not answer: ${reason(error)}`];
+      return [`audit:prometheusUrl ${api.url} does not answer: ${whyNoAnswer(error)}`];
     }
   });
+}
+
+async function main(): Promise<void> {
+  const api = new PrometheusApi(process.env.PROMETHEUS_URL ?? "");
+  const wanted = JSON.parse(process.env.AUDIT_TARGETS ?? "[]") as TargetGroup[];
+  const deadline = Number(process.env.AUDIT_TARGETS_DEADLINE ?? "90");
+  const wrong = await untilTargetsAreRight(api, deadline, (active, now) => problems(wanted, active, now));
   if (wrong.length === 0) return;
   const unknown = wrong.some((line) => line.endsWith("does not know it"));
   const hint = unknown

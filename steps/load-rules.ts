@@ -9,7 +9,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { parse } from "yaml";
 import { seconds } from "./check-targets";
-import { PrometheusApi, reason, untilRight, type Rule, type RuleGroup } from "../lib/prometheus-api";
+import { PrometheusApi, untilRight, type Rule, type RuleGroup } from "../lib/prometheus-api";
+import { whyNoAnswer } from "../lib/unknown-authority";
 
 interface WantedRule {
   alert: string;
@@ -71,7 +72,7 @@ export function missingForRules(yaml: string, place: string, canReload: boolean)
 async function forget(api: PrometheusApi): Promise<void> {
   const why = await api.reload().then(
     (done) => (done ? undefined : "it cannot be told to (--web.enable-lifecycle)"),
-    (error: unknown) => reason(error),
+    (error: unknown) => whyNoAnswer(error),
   );
   if (why !== undefined) console.error(`Prometheus keeps the alert rules until it is reloaded: ${why}`);
 }
@@ -86,7 +87,7 @@ export async function main(): Promise<void> {
   try {
     if (!canReload) canReload = await api.reload();
   } catch (error) {
-    console.error(`The alert rules are not in force. audit:prometheusUrl ${url}: ${reason(error)}`);
+    console.error(`The alert rules are not in force. audit:prometheusUrl ${url}: ${whyNoAnswer(error)}`);
     process.exitCode = 1;
     return;
   }
@@ -94,7 +95,7 @@ export async function main(): Promise<void> {
     try {
       return differences(groups, await api.ruleGroups());
     } catch (error) {
-      return [`audit:prometheusUrl ${url} does not answer: ${reason(error)}`];
+      return [`audit:prometheusUrl ${url} does not answer: ${whyNoAnswer(error)}`];
     }
   });
   if (wrong.length === 0) return;

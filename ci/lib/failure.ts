@@ -1,4 +1,4 @@
-import { authorityHint } from "../../lib/unknown-authority";
+import { whyNoAnswer } from "../../lib/unknown-authority";
 import { conceal, mask } from "./secrets";
 
 /** Something that the reader of the job's log can mend; shown as one line, without a stack trace. */
@@ -27,12 +27,7 @@ export function runJob(script: (job: Job) => Promise<void>): void {
 export const oneLine = (text: string): string => text.trim().replace(/\s*\n\s*/g, "; ");
 
 /** Why a request or a command failed, in one line. */
-export function reason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  // fetch() says "fetch failed" and keeps what happened in the cause; several addresses make an AggregateError.
-  const cause: unknown = error.cause instanceof AggregateError ? error.cause.errors[0] : error.cause;
-  return oneLine(cause instanceof Error ? cause.message : error.message) + authorityHint(cause);
-}
+export const reason = (error: unknown): string => oneLine(whyNoAnswer(error));
 
 /** A mistake of ours, not of the user: the stack is wanted. */
 const unexpected = (error: unknown): string =>

@@ -1,4 +1,5 @@
-import { Failure, optional, reason, required, type Job } from "./failure";
+import { VaultClient, VaultFailure, type VaultReply } from "../../lib/vault/client";
+import { Failure, oneLineOf, optional, required, type Job } from "./failure";
 import { conceal } from "./secrets";
 
 /** A login in Vault with the job's ID token. */
@@ -12,12 +13,6 @@ export interface VaultSession {
   write(path: string, body: object): Promise<Record<string, unknown>>;
   /** Revokes the token, and with it whatever was issued to it. Never throws: a token also ends by itself. */
   close(): Promise<void>;
-}
-
-interface Answer {
-  auth?: { client_token?: string };
-  data?: Record<string, unknown>;
-  errors?: string[];
 }
 
 /**
@@ -37,53 +32,41 @@ export async function logIn(env: Job["env"], role: string): Promise<VaultSession
   );
   const mount = optional(env, "VAULT_AUTH_PATH") ?? "jwt";
   conceal(jwt);
-  const inNamespace = optional(env, "VAULT_NAMESPACE");
-  const namespace: Record<string, string> = inNamespace === undefined ? {} : { "x-vault-namespace": inNamespace };
+  const namespace = oneLineOf(env, "VAULT_NAMESPACE");
 
-  const call = async (method: string, path: string, token?: string, body?: object): Promise<[number, Answer]> => {
-    let response: Response;
+  const call = async (method: string, path: string, token?: string, body?: object): Promise<VaultReply> => {
     try {
-      response = await fetch(`${address}/v1/${path}`, {
-        method,
-        headers: { ...namespace, ...(token === undefined ? {} : { "x-vault-token": token }) },
-        body: body === undefined ? undefined : JSON.stringify(body),
-        signal: AbortSignal.timeout(20_000),
-      });
+      return await new VaultClient({ address, namespace, token }).send(method, path, body);
     } catch (error) {
-      throw new Failure(`Vault at ${address} (VAULT_ADDR) does not answer: ${reason(error)}`);
-    }
-    const text = await response.text();
-    try {
-      return [response.status, (text === "" ? {} : JSON.parse(text)) as Answer];
-    } catch {
-      throw new Failure(`VAULT_ADDR ${address} answered ${response.status} with something that is not Vault's JSON`);
+      throw error instanceof VaultFailure ? new Failure(error.message) : error;
     }
   };
 
-  const [status, answer] = await call("POST", `auth/${mount}/login`, undefined, { role, jwt });
-  const token = answer.auth?.client_token;
-  if (status !== 200 || token === undefined) throw refused(status, answer.errors ?? [], role, mount, jwt);
+  const login = await call("POST", `auth/${mount}/login`, undefined, { role, jwt });
+  const { client_token: token } = (login.answer.auth ?? {}) as { client_token?: string };
+  if (login.status !== 200 || token === undefined) throw refused(login, role, mount, jwt);
   conceal(token);
 
+  const data = ({ answer }: VaultReply) => (answer.data ?? undefined) as Record<string, unknown> | undefined;
   return {
     address,
     token,
     readSecret: async (secrets, path) => {
-      const [code, found] = await call("GET", `${secrets}/data/${path}`, token);
-      if (code === 404) return undefined;
-      if (code !== 200) throw new Failure(`Vault role ${role} may not read ${secrets}/${path}: ${said(code, found)}`);
-      return (found.data?.data ?? undefined) as Record<string, unknown> | undefined;
+      const found = await call("GET", `${secrets}/data/${path}`, token);
+      if (found.status === 404) return undefined;
+      if (found.status !== 200) throw new Failure(`Vault role ${role} may not read ${secrets}/${path}: ${why(found)}`);
+      return (data(found)?.data ?? undefined) as Record<string, unknown> | undefined;
     },
     read: async (path) => {
-      const [code, found] = await call("GET", path, token);
-      if (code === 404) return undefined;
-      if (code !== 200) throw new Failure(`Vault role ${role} may not read ${path}: ${said(code, found)}`);
-      return found.data;
+      const found = await call("GET", path, token);
+      if (found.status === 404) return undefined;
+      if (found.status !== 200) throw new Failure(`Vault role ${role} may not read ${path}: ${why(found)}`);
+      return data(found);
     },
     write: async (path, body) => {
-      const [code, made] = await call("PUT", path, token, body);
-      if (code >= 300) throw new Failure(`Vault refused ${path} to role ${role}: ${said(code, made)}`);
-      return made.data ?? {};
+      const made = await call("PUT", path, token, body);
+      if (made.status >= 300) throw new Failure(`Vault refused ${path} to role ${role}: ${why(made)}`);
+      return data(made) ?? {};
     },
     close: () => call("POST", "auth/token/revoke-self", token).then(
       () => undefined,
@@ -92,9 +75,9 @@ export async function logIn(env: Job["env"], role: string): Promise<VaultSession
   };
 }
 
-const said = (status: number, answer: Answer): string => [...(answer.errors ?? []), `status ${status}`].join(", ");
+const why = ({ status, errors }: VaultReply): string => [...errors, `status ${status}`].join(", ");
 
-function refused(status: number, errors: readonly string[], role: string, mount: string, jwt: string): Failure {
+function refused({ status, errors }: VaultReply, role: string, mount: string, jwt: string): Failure {
   const text = errors.join(", ");
   if (/role .*could not be found/.test(text)) {
     return new Failure(

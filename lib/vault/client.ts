@@ -26,54 +26,116 @@ function plainSetting(name: string, cure: string): string {
   return value;
 }
 
-/**
- * One request to Vault's HTTP API, by VAULT_ADDR, VAULT_TOKEN and VAULT_NAMESPACE as for the vault CLI.
- *
- * @returns the whole answer, an empty object when it has no body; undefined when there is nothing at the path (404)
- * @throws VaultFailure in one line, without the body that was sent
- */
+/** Where Vault is, and as whom it is asked. */
+export interface VaultAccess {
+  readonly address: string;
+  /** None: what Vault answers to anybody. */
+  readonly token?: string;
+  readonly namespace?: string;
+}
+
+/** What Vault answered: https://developer.hashicorp.com/vault/api-docs#http-status-codes */
+export interface VaultReply {
+  readonly status: number;
+  /** Empty when there was no body. */
+  readonly answer: Record<string, unknown>;
+  readonly errors: readonly string[];
+}
+
+/** The client of Vault's HTTP API for the program, the jobs of the pipeline, the administrator and the sandbox. */
+export class VaultClient {
+  readonly #base: string;
+  readonly #headers: Readonly<Record<string, string>>;
+
+  /** @throws VaultFailure for an address with a login in it, which fetch() would repeat */
+  constructor({ address, token, namespace }: VaultAccess) {
+    if (address.includes("@"))
+      throw new VaultFailure("VAULT_ADDR must not hold a login; the token comes from VAULT_TOKEN");
+    this.#base = address.replace(/\/+$/, "");
+    this.#headers = {
+      "X-Vault-Request": "true",
+      ...(token ? { "X-Vault-Token": token } : {}),
+      ...(namespace ? { "X-Vault-Namespace": namespace } : {}),
+    };
+  }
+
+  /**
+   * One request, whatever Vault answers to it.
+   *
+   * @throws VaultFailure in one line when nobody answers, or not Vault
+   */
+  async send(
+    method: string,
+    path: string,
+    body?: object,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<VaultReply> {
+    const sent = headersOf({ ...this.#headers, ...headers });
+    let response: Response;
+    let text: string;
+    try {
+      response = await fetch(`${this.#base}/v1/${path}`, {
+        method,
+        headers: sent,
+        body: body === undefined ? undefined : JSON.stringify(body),
+        signal: AbortSignal.timeout(30_000),
+      });
+      text = await response.text();
+    } catch (error) {
+      throw new VaultFailure(`Vault at ${this.#base} (VAULT_ADDR) does not answer: ${whyNoAnswer(error)}`);
+    }
+    const answer = parse(text);
+    if (answer === undefined)
+      throw new VaultFailure(
+        `VAULT_ADDR ${this.#base} answered ${response.status} with something that is not Vault's JSON`,
+      );
+    return { status: response.status, answer, errors: (answer.errors ?? []) as string[] };
+  }
+
+  /**
+   * One request that must be granted.
+   *
+   * @returns the whole answer, an empty object when it has no body; undefined when there is nothing at the path (404)
+   * @throws VaultFailure in one line, without the body that was sent
+   */
+  async request(
+    method: string,
+    path: string,
+    body?: object,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<Record<string, unknown> | undefined> {
+    const { status, answer, errors } = await this.send(method, path, body, headers);
+    if (status === 404) return undefined;
+    if (status < 200 || status > 299)
+      throw new VaultFailure(
+        `Vault answered ${status} to ${method} ${path}: ${errors.join("; ") || "no reason"}`,
+        status,
+      );
+    return answer;
+  }
+}
+
+/** A request as {@link VaultClient.request} makes it, by VAULT_ADDR, VAULT_TOKEN and VAULT_NAMESPACE as for the vault CLI. */
 export async function vaultRequest(
   method: string,
   path: string,
   body?: object,
-  headers: Readonly<Record<string, string>> = {},
+  headers?: Readonly<Record<string, string>>,
 ): Promise<Record<string, unknown> | undefined> {
-  const address = plainSetting("VAULT_ADDR", "set it to Vault's address, for example https://vault.example.com:8200");
-  if (address.includes("@"))
-    throw new VaultFailure("VAULT_ADDR must not hold a login; the token comes from VAULT_TOKEN");
-  const token = plainSetting("VAULT_TOKEN", "log in to Vault, for example with `vault login`, and export the token");
-  const namespace = process.env.VAULT_NAMESPACE?.trim() ? plainSetting("VAULT_NAMESPACE", "") : undefined;
-  const sent = headersOf({
-    "X-Vault-Token": token,
-    "X-Vault-Request": "true",
-    ...(namespace === undefined ? {} : { "X-Vault-Namespace": namespace }),
-    ...headers,
+  const client = new VaultClient({
+    address: plainSetting("VAULT_ADDR", "set it to Vault's address, for example https://vault.example.com:8200"),
+    token: plainSetting("VAULT_TOKEN", "log in to Vault, for example with `vault login`, and export the token"),
+    namespace: process.env.VAULT_NAMESPACE?.trim() ? plainSetting("VAULT_NAMESPACE", "") : undefined,
   });
-  let response: Response;
-  try {
-    response = await fetch(`${address.replace(/\/+$/, "")}/v1/${path}`, {
-      method,
-      headers: sent,
-      body: body === undefined ? undefined : JSON.stringify(body),
-      signal: AbortSignal.timeout(30_000),
-    });
-  } catch (error) {
-    throw new VaultFailure(`Vault at ${address} does not answer: ${whyNoAnswer(error)}`);
-  }
-  const text = await response.text();
-  const answer = parse(text) as { errors?: string[] };
-  if (response.status === 404) return undefined;
-  if (!response.ok) {
-    const reason = answer.errors?.join("; ") ?? response.statusText;
-    throw new VaultFailure(`Vault answered ${response.status} to ${method} ${path}: ${reason}`, response.status);
-  }
-  return answer;
+  return client.request(method, path, body, headers);
 }
 
-function parse(text: string): object {
+/** @returns undefined when it is no object of JSON */
+function parse(text: string): Record<string, unknown> | undefined {
   try {
-    return (text === "" ? {} : JSON.parse(text)) as object;
+    const value: unknown = text === "" ? {} : JSON.parse(text);
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;
   } catch {
-    return {};
+    return undefined;
   }
 }

@@ -1,7 +1,7 @@
+import { VaultClient } from "../../lib/vault/client.js";
 import { authorityFile } from "./platform/authority.js";
 import { stateDatabase, deployerRole } from "./platform/postgres.js";
-import { deployerToken, vaultAddress } from "./platform/vault.js";
-import { VaultApi } from "./platform/vault-api.js";
+import { deployerToken, sealStatus, vaultAddress } from "./platform/vault.js";
 import { vm2Host } from "./platform/vm2.js";
 import { grafanaAdmin } from "./platform/grafana.js";
 import { readRunInfo } from "./run-info.js";
@@ -65,18 +65,25 @@ export interface AccessTokens {
   AUDIT_READ_TOKEN: string;
 }
 
+/** A token as KV version 2 answers it; without data when it was deleted. */
+interface Secret {
+  data: { data: { token: string } | null };
+}
+
 /** The tokens that the program made and left in Vault for their holders; undefined before the first deployment. */
 export async function accessTokens(settings: Settings, state: State): Promise<AccessTokens | undefined> {
-  const api = new VaultApi(vaultAddress({ settings }), deployerToken({ state }));
-  const tokenOf = async (holder: string) =>
-    (await api.find<{ data: { token: string } | null }>(`secret/data/${vaultPath}-tokens/${holder}`))?.data?.token;
+  const api = new VaultClient({ address: vaultAddress({ settings }), token: deployerToken({ state }) });
+  const tokenOf = async (holder: string) => {
+    const secret = (await api.request("GET", `secret/data/${vaultPath}-tokens/${holder}`)) as Secret | undefined;
+    return secret?.data.data?.token;
+  };
   const [writer, reader] = await Promise.all([tokenOf("writer-demo"), tokenOf("reader")]);
   return writer && reader ? { AUDIT_TOKEN: writer, AUDIT_READ_TOKEN: reader } : undefined;
 }
 
 /** @throws {UserError} when Vault is away or sealed, as it is after a restart of the machine */
 export async function requireOpenVault(address: string): Promise<void> {
-  const status = await new VaultApi(address).sealStatus().catch(() => undefined);
+  const status = await sealStatus(new VaultClient({ address })).catch(() => undefined);
   if (status?.sealed === false) return;
   const found = status ? "is sealed, as it is after every restart" : `does not answer at ${address}`;
   throw new UserError(

@@ -2,30 +2,10 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { HIDDEN_PATHS, rawStatus } from "../../ci/lib/hidden-paths";
+import { targetsAreUp } from "../../ci/smoke";
 import { reloadsOf } from "./support/replicas";
-import { attached, root, run, until } from "./support/sandbox";
-
-/** Spellings of /reload that reach it through one web framework or another (docs of nginx/routes.ts). */
-const reloads = [
-  "/reload",
-  "/reload/",
-  "/RELOAD",
-  "/reload;",
-  "/reload;a",
-  "/rel%6fad",
-  "/rel%6fad;a",
-  "/reload%0a",
-  "/reload%00",
-  "/reload%2f",
-  "/./reload",
-  "//reload",
-  "/v1/../reload",
-  "/v1/%2e%2e/reload",
-  "/v1/events/../../reload",
-  "/reload?x=1",
-  "/reload%3f",
-  "/reload.json",
-];
+import { attached, root, run } from "./support/sandbox";
 
 describe("journey: an event in and out through the edge", () => {
   const sandbox = attached();
@@ -75,11 +55,10 @@ describe("journey: an event in and out through the edge", () => {
     assert.equal((await sandbox().edge("/v1/events", { method: "POST", body: "{}", token })).status, 403);
   });
 
-  it("answers /reload with 404 in every spelling, and none of them reaches a replica", async () => {
+  it("answers /reload and /metrics with 404 in every spelling, and none of them reaches a replica", async () => {
     const before = await reloadsOf(sandbox());
-    for (const path of reloads) {
+    for (const path of HIDDEN_PATHS) {
       for (const method of ["POST", "GET"]) {
-        // Not fetch, which would tidy the path up before it is sent.
         const status = await rawStatus(sandbox().get("AUDIT_URL"), method, path);
         // nginx itself refuses what is no URL at all (%00) and climbs above the root.
         assert.ok(status === 404 || (status === 400 && path.includes("%00")), `${method} ${path}: ${status}`);
@@ -89,15 +68,8 @@ describe("journey: an event in and out through the edge", () => {
   });
 
   it("is scraped by Prometheus: the service and the edge are up", async () => {
-    await until("every target is up", 60, async () => {
-      const up = await query(`up{environment="sandbox"}`);
-      const jobs = new Set(up.map(({ metric }) => metric.job));
-      if (!jobs.has("audit-svc") || !jobs.has("nginx"))
-        throw new Error(`scraped jobs: ${[...jobs].join(", ") || "none"}`);
-      const down = up.filter(({ value }) => value[1] !== "1");
-      if (down.length > 0) throw new Error(`down: ${JSON.stringify(down.map(({ metric }) => metric))}`);
-      return true;
-    });
+    const release = (await sandbox().mustPulumi("stack", "output", "release")).trim();
+    await targetsAreUp(sandbox().get("PROMETHEUS_URL"), "sandbox", release);
   });
 
   it("has its dashboards in Grafana, where the outputs say", async () => {
@@ -109,30 +81,4 @@ describe("journey: an event in and out through the edge", () => {
       assert.equal((await fetch(address)).status, 200, `${name} ${address}`);
     }
   });
-
-  interface Sample {
-    metric: Record<string, string>;
-    value: [number, string];
-  }
-  async function query(expression: string): Promise<Sample[]> {
-    const address = `${sandbox().get("PROMETHEUS_URL")}/api/v1/query?query=${encodeURIComponent(expression)}`;
-    const answer = (await (await fetch(address)).json()) as { data: { result: Sample[] } };
-    return answer.data.result;
-  }
 });
-
-/** The status of a request whose path is sent exactly as given. */
-async function rawStatus(base: string, method: string, path: string): Promise<number> {
-  const { connect } = await import("node:net");
-  const { hostname, port } = new URL(base);
-  return new Promise((done, fail) => {
-    const socket = connect(Number(port), hostname, () =>
-      socket.write(`${method} ${path} HTTP/1.1\r\nhost: ${hostname}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`),
-    );
-    let answer = "";
-    socket.setTimeout(10_000, () => socket.destroy(new Error(`no answer to ${method} ${path}`)));
-    socket.on("data", (chunk) => (answer += chunk.toString()));
-    socket.on("error", fail);
-    socket.on("close", () => done(Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1] ?? 0)));
-  });
-}

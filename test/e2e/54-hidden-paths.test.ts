@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import fastify4 from "fastify-4";
+import { detours } from "../../ci/lib/hidden-paths";
 import { NginxAlone } from "./support/nginx-alone";
 import { refusesAll } from "./support/nothing-reloads";
 import { exchange, statuses } from "./support/raw";
-import { detours, reloadCorpus } from "./support/reload-corpus";
+import { reloadCorpus } from "./support/reload-corpus";
 
 /** Images of other makes, with one port, as far as it matters here. Each counts what it was asked for that nginx hides. */
 interface OnePort {

@@ -6,10 +6,10 @@ import { request, type RequestOptions } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, type PeerCertificate, type TLSSocket } from "node:tls";
+import { detours } from "../../ci/lib/hidden-paths";
 import { mustBootstrap, rootToken } from "./support/bootstrap";
 import { startLoad } from "./support/load";
 import { exchange } from "./support/raw";
-import { detours } from "./support/reload-corpus";
 import { attached, platform, root, run, until } from "./support/sandbox";
 
 const NAME = "vm2.sandbox.test";

@@ -87,10 +87,11 @@ describe("journey: the pipeline, run by gitlab-ci-local with its real scripts", 
 
   // The same work as the suites of `make test` that have these names.
   if (times(0, 1) > 0)
-    for (const job of ["lint", "typecheck", "unit"])
+    for (const job of ["lint", "typecheck", "unit", "service"])
       it(`merge request: ${job}`, async () => {
         const { log } = green(await pipelines.run(mergeRequest, job));
-        if (job === "unit") assert.match(log, /\d+ passing/);
+        if (["unit", "service"].includes(job)) assert.match(log, /\d+ passing/);
+        assert.match(log, /> [1-9]\d* passed, 0 failed/);
       });
 
   it("tag: refuses an image that nobody has signed, and deploys it once somebody has", async () => {

@@ -24,8 +24,10 @@ export interface Failure {
   reason: string[];
 }
 
-/** Mocha's spec output, and the totals as JSON in the file that TEST_TOTALS names. */
+/** Mocha's spec output; in the file that TEST_TOTALS names the totals as JSON, and beside it the results as JUnit's XML, for GitLab. */
 class TotalsReporter extends Mocha.reporters.Spec {
+  #xml: Mocha.reporters.XUnit | undefined;
+
   constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
     super(runner, options);
     const skipped: string[] = [];
@@ -43,9 +45,11 @@ class TotalsReporter extends Mocha.reporters.Spec {
     runner.on(Mocha.Runner.constants.EVENT_HOOK_END, (hook: Mocha.Hook) =>
       durations.push({ title: hook.fullTitle(), seconds: (hook.duration ?? 0) / 1000 }),
     );
+    const path = process.env.TEST_TOTALS;
+    if (path === undefined) return;
+    const output = path.replace(/\.json$/, ".xml");
+    this.#xml = new Mocha.reporters.XUnit(runner, { ...options, reporterOptions: { output } });
     runner.once(Mocha.Runner.constants.EVENT_RUN_END, () => {
-      const path = process.env.TEST_TOTALS;
-      if (path === undefined) return;
       const totals: Totals = {
         passed: runner.stats?.passes ?? 0,
         failed: failures.length,
@@ -56,6 +60,12 @@ class TotalsReporter extends Mocha.reporters.Spec {
       mkdirSync(dirname(path), { recursive: true });
       writeFileSync(path, JSON.stringify(totals));
     });
+  }
+
+  /** Mocha waits for it, so that the XML is whole. */
+  override done(failures: number, ended: (failures: number) => void): void {
+    if (this.#xml === undefined) ended(failures);
+    else this.#xml.done(failures, ended);
   }
 }
 

@@ -21,7 +21,7 @@ interface Suite {
   /** Needs the sandbox's images, plugins or a running sandbox. */
   sandbox?: boolean;
   env?: NodeJS.ProcessEnv;
-  /** Part of another suite, for `quick` alone. */
+  /** The same tests as another suite, or some of them: it runs only when it is named. */
   part?: boolean;
 }
 
@@ -32,6 +32,8 @@ const byRoot = ["--config", join(root, ".mocharc.json")];
 /** Tests of the service that wait for kills, outages and containers. */
 const SLOW_SERVICE_TESTS = ["contract", "crash", "ingest", "migrate", "operation", "reading", "reload"];
 
+const service = { command: mocha("test/**/*.test.ts"), cwd: join(root, "audit-svc") };
+
 const suites: Record<string, Suite> = {
   // Style, and which room imports which.
   lint: { command: ["sh", "-c", `${bin("eslint")} . && ${bin("depcruise")} -T err-long .`], single: true },
@@ -39,19 +41,15 @@ const suites: Record<string, Suite> = {
   // What is generated from config/*.ts is up to date.
   settings: { command: [process.execPath, "--import", "tsx", "tools/write-settings.ts", "--check"], single: true },
   formatting: { command: [bin("prettier"), "--check", "--log-level", "warn", "."], single: true },
-  types: {
-    command: [
-      "sh",
-      "-c",
-      ["", "-p audit-svc", "-p sandbox", "-p ci"].map((of) => `${bin("tsc")} --noEmit ${of}`).join(" && "),
-    ],
-    single: true,
-  },
+  // Which projects there are stands in package.json alone.
+  types: { command: ["npm", "run", "--silent", "types"], single: true },
   unit: { command: mocha(...byRoot, "test/unit/**/*.test.ts") },
-  service: { command: mocha("test/**/*.test.ts"), cwd: join(root, "audit-svc"), sandbox: true },
+  service: { ...service, sandbox: true },
+  // The whole of it without the sandbox, as a job of the pipeline runs it: on Debian's PostgreSQL and pgbouncer where there is no Docker.
+  "service-alone": { ...service, part: true },
   "service-quick": {
-    command: mocha("test/**/*.test.ts", ...SLOW_SERVICE_TESTS.flatMap((name) => ["--ignore", `test/${name}.test.ts`])),
-    cwd: join(root, "audit-svc"),
+    ...service,
+    command: [...service.command, ...SLOW_SERVICE_TESTS.flatMap((name) => ["--ignore", `test/${name}.test.ts`])],
     part: true,
   },
   rules: { command: mocha(...byRoot, "--timeout", "60000", "test/rules/**/*.test.ts"), sandbox: true },

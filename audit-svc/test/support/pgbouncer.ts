@@ -37,10 +37,11 @@ export async function startPgbouncer(database: TestDatabase, settings: Record<st
     unix_socket_dir: "",
     auth_type: "plain",
     auth_file: join(directory, "users"),
-    // Since 1.21 it can follow statements by name; those before cannot, and have no such setting.
-    ...(Number(version.split(".")[1]) >= 21 ? { max_prepared_statements: "0" } : {}),
+    max_prepared_statements: "0",
     ...settings,
   };
+  // Since 1.21 it can follow statements by name; those before cannot, and have no such setting.
+  if (Number(version.split(".")[1]) < 21) delete all.max_prepared_statements;
   // Another name than the server's, as poolers allow.
   const ini = `[databases]\n${name}_pooled = host=${host} port=${target} dbname=${name}\n[pgbouncer]\n${Object.entries(all).map(([key, value]) => `${key} = ${value}\n`).join("")}`; // prettier-ignore
   writeFileSync(join(directory, "pgbouncer.ini"), ini);

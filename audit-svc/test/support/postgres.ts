@@ -206,7 +206,10 @@ function asProcess(bin: string, port: number, settings: readonly string[], stand
     async start() {
       const copy = ["-D", data, "-R", "-X", "stream", "-c", "fast", "-d", standbyOf?.url ?? ""];
       if (!existsSync(data) && standbyOf !== undefined) execFileSync(join(bin, "pg_basebackup"), copy, options);
-      if (!existsSync(data)) execFileSync(join(bin, "initdb"), ["-D", data, "-A", "trust", "-U", "postgres"], options);
+      // As in the image, whatever the locale of this process: a job's image has none, and its databases would hold ASCII alone.
+      const locale = ["-E", "UTF8", "--locale", "C.UTF-8"];
+      if (!existsSync(data))
+        execFileSync(join(bin, "initdb"), ["-D", data, "-A", "trust", "-U", "postgres", ...locale], options);
       child = spawn(
         join(bin, "postgres"),
         ["-D", data, "-p", String(port), "-k", directory, "-c", "listen_addresses=127.0.0.1", ...settings],

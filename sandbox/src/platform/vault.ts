@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { generateKeyPairSync } from "node:crypto";
 import { join } from "node:path";
+import { VaultClient } from "../../../lib/vault/client.js";
 import { DEPLOYER } from "../../../lib/vault/rights.js";
 import { ignoreMissing } from "../docker.js";
 import { attempt } from "../parts/run.js";
@@ -9,7 +10,6 @@ import { stackForVault } from "../stack-file.js";
 import { UserError } from "../user-error.js";
 import { until } from "../wait.js";
 import type { Context } from "./context.js";
-import { VaultApi } from "./vault-api.js";
 
 export const vaultVolumes = { data: `${sandboxName}-vault`, logs: `${sandboxName}-vault-logs` } as const;
 /** Transit key that encrypts the secrets in the stack's state. */
@@ -30,10 +30,9 @@ interface Keys {
 export async function ensureVault(context: Context, image: string): Promise<boolean> {
   await forgetHalfMade(context);
   const running = await ensureServer(context, image);
-  const api = new VaultApi(vaultAddress(context));
-  const fresh = await initialiseAndUnseal(context, api);
-  const { rootToken } = keysOf(context);
-  api.token = rootToken;
+  const address = vaultAddress(context);
+  const fresh = await initialiseAndUnseal(context, new VaultClient({ address }));
+  const api = new VaultClient({ address, token: keysOf(context).rootToken });
   const registered = await registerPlugin(context, api);
   const configured = (await configure(context, api)) && registered;
   return running && !fresh && configured;
@@ -41,6 +40,10 @@ export async function ensureVault(context: Context, image: string): Promise<bool
 
 export const vaultAddress = ({ settings }: Pick<Context, "settings">): string =>
   `http://127.0.0.1:${settings.ports.vault}`;
+
+/** Needs no token and is answered in every state: https://developer.hashicorp.com/vault/api-docs/system/seal-status */
+export const sealStatus = async (api: VaultClient): Promise<{ initialized: boolean; sealed: boolean }> =>
+  (await api.request("GET", "sys/seal-status")) as { initialized: boolean; sealed: boolean };
 
 /** The program's token; made by {@link ensureVault}. */
 export const deployerToken = ({ state }: Pick<Context, "state">): string | undefined =>
@@ -92,26 +95,24 @@ async function forgetHalfMade({ engine, state, progress }: Context): Promise<voi
 }
 
 /** @returns true when Vault was just initialised. */
-async function initialiseAndUnseal(context: Context, api: VaultApi): Promise<boolean> {
+async function initialiseAndUnseal(context: Context, api: VaultClient): Promise<boolean> {
   const { state, progress } = context;
-  const status = await until("Vault", 60, () => api.sealStatus());
+  const status = await until("Vault", 60, () => sealStatus(api));
   if (!status.initialized) {
     progress("initialising");
     state.write("vault-initialising", "");
-    const made = await api.write<{ keys_base64: string[]; root_token: string }>("sys/init", {
-      secret_shares: 1,
-      secret_threshold: 1,
-    });
+    const shares = { secret_shares: 1, secret_threshold: 1 };
+    const made = (await api.request("POST", "sys/init", shares)) as { keys_base64: string[]; root_token: string };
     const [unsealKey] = made.keys_base64;
     if (!unsealKey) throw new Error("Vault answered sys/init without keys");
     state.writeJson("vault.json", { unsealKey, rootToken: made.root_token } satisfies Keys);
   }
   if (status.sealed) {
     progress("unsealing");
-    const { sealed } = await api.write<{ sealed: boolean }>("sys/unseal", { key: keysOf(context).unsealKey });
-    if (sealed) throw new Error("Vault did not accept its unseal key");
+    const unsealed = await api.request("POST", "sys/unseal", { key: keysOf(context).unsealKey });
+    if (unsealed?.sealed !== false) throw new Error("Vault did not accept its unseal key");
     // With raft a server that was just unsealed answers 5xx until it has become the leader.
-    await until("Vault's leader", 60, async () => ((await api.health()) === 200 ? true : undefined));
+    await until("Vault's leader", 60, async () => ((await api.send("GET", "sys/health")).status === 200 ? true : undefined)); // prettier-ignore
   }
   return !status.initialized;
 }
@@ -121,15 +122,15 @@ async function initialiseAndUnseal(context: Context, api: VaultApi): Promise<boo
  * it as a program in its plugin directory, which Vault runs only if it is registered with its checksum.
  * @returns true when there was nothing to do.
  */
-async function registerPlugin({ engine, progress }: Context, api: VaultApi): Promise<boolean> {
+async function registerPlugin({ engine, progress }: Context, api: VaultClient): Promise<boolean> {
   const name = "postgresql-database-plugin";
   const path = `sys/plugins/catalog/database/${name}`;
-  const known = await api.find<{ builtin: boolean; sha256: string }>(path);
+  const known = (await api.request("GET", path))?.data as { builtin: boolean; sha256: string } | undefined;
   if (known?.builtin) return true;
   const [sha256] = (await engine.exec(containerName("vault"), ["sha256sum", `/vault/plugins/${name}`])).split(" ");
   if (known !== undefined && known.sha256 === sha256) return true;
   progress(`registering ${name}`);
-  await api.write(path, { sha256, command: name });
+  await api.request("POST", path, { sha256, command: name });
   return false;
 }
 
@@ -138,22 +139,16 @@ async function registerPlugin({ engine, progress }: Context, api: VaultApi): Pro
  * and a token for whoever plays the operator.
  * @returns true when everything was as it should be.
  */
-async function configure(context: Context, api: VaultApi): Promise<boolean> {
+async function configure(context: Context, api: VaultClient): Promise<boolean> {
   const { state } = context;
-  const [audits, token] = await Promise.all([
-    api.read<Record<string, unknown>>("sys/audit"),
-    deployerTokenWorks(context),
-  ]);
-  if (!("file/" in audits)) {
-    await api.write("sys/audit/file", { type: "file", options: { file_path: "/vault/logs/audit.log" } });
+  const [audits, token] = await Promise.all([api.request("GET", "sys/audit"), deployerTokenWorks(context)]);
+  if (!("file/" in (audits?.data as object))) {
+    await api.request("POST", "sys/audit/file", { type: "file", options: { file_path: "/vault/logs/audit.log" } });
   }
   const asPlanned = await bootstrap(context);
   if (!token) {
-    const made = await api.write<{ auth: { client_token: string } }>("auth/token/create-orphan", {
-      policies: [DEPLOYER],
-      period: "768h",
-      display_name: "deployer",
-    });
+    const wanted = { policies: [DEPLOYER], period: "768h", display_name: "deployer" };
+    const made = (await api.request("POST", "auth/token/create-orphan", wanted)) as { auth: { client_token: string } };
     state.write("vault-deployer-token", made.auth.client_token + "\n");
   }
   return token && asPlanned;
@@ -198,9 +193,9 @@ function signingKey({ state }: Context): string {
 async function deployerTokenWorks(context: Context): Promise<boolean> {
   const token = deployerToken(context);
   if (!token) return false;
-  const api = new VaultApi(vaultAddress(context), token);
+  const api = new VaultClient({ address: vaultAddress(context), token });
   // Renewing tells that the token works and keeps it alive as long as the sandbox is used once a month.
-  return api.write("auth/token/renew-self", {}).then(
+  return api.request("POST", "auth/token/renew-self", {}).then(
     () => true,
     () => false,
   );

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { endOf } from "../../../components/vm/ask-host";
+import { VaultClient } from "../../../lib/vault/client";
 
 export const root = resolve(__dirname, "../../..");
 /** The platform's network on this machine's engine. */
@@ -102,17 +103,10 @@ export class Sandbox {
     path: string,
     body?: object,
     token = this.get("VAULT_TOKEN"),
-    headers: Record<string, string> = {},
+    headers?: Record<string, string>,
   ): Promise<T | undefined> {
-    const response = await fetch(`${this.get("VAULT_ADDR")}/v1/${path}`, {
-      method,
-      headers: { "x-vault-token": token, ...headers },
-      ...(body ? { body: JSON.stringify(body) } : {}),
-    });
-    const text = await response.text();
-    if (response.status === 404) return undefined;
-    if (!response.ok) throw new Error(`Vault: ${method} ${path}: ${response.status} ${text}`);
-    return (text ? JSON.parse(text) : {}) as T;
+    const client = new VaultClient({ address: this.get("VAULT_ADDR"), token });
+    return (await client.request(method, path, body, headers)) as T | undefined;
   }
 
   /** Grafana's API with the program's login. @returns undefined for 404 */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { promisify } from "node:util";
@@ -60,7 +60,7 @@ describe("ci: .gitlab-ci.yml", function () {
     return lines.map((line) => line.split(";")).map(([name = "", , when]) => (when === "manual" ? `(${name})` : name)).sort(); // prettier-ignore
   };
 
-  const CHECKS = ["lint", "migrations", "typecheck", "unit"];
+  const CHECKS = ["lint", "migrations", "service", "typecheck", "unit"];
   const cases: [string, Record<string, string>, string[]][] = [
     ["a merge request", { CI_PIPELINE_SOURCE: "merge_request_event" }, ["image-check", ...CHECKS, "preview"]],
     ["the default branch", { CI_PIPELINE_SOURCE: "push" }, ["(tools)", ...CHECKS, "publish"]],
@@ -131,6 +131,42 @@ describe("ci: .gitlab-ci.yml", function () {
       const { mode } = statSync(join(root, path));
       if (path.endsWith(".sh")) assert.notEqual(mode & 0o111, 0, `${path} is not executable`);
     }
+  });
+
+  it("runs the suites of make test by their names, the service's before its image is published", async () => {
+    type Jobs = Record<string, { stage?: string; script?: string[]; needs?: unknown }>;
+    const { stages, ...all } = parse(await local({ CI_PIPELINE_SOURCE: "push" }, "--preview")) as Jobs & {
+      stages: string[];
+    };
+    const checks = Object.entries(all).filter(([name, job]) => job.stage === "check" && CHECKS.includes(name));
+    const named = checks.flatMap(([name, { script = [] }]) => {
+      if (name === "migrations") return [];
+      const [, suites] = /^make test ONLY="?([\w -]+?)"?$/.exec(script.join("\n")) ?? assert.fail(`${name}: ${script.join("; ")}`); // prettier-ignore
+      return (suites ?? "").split(" ");
+    });
+    const { stderr } = spawnSync(process.execPath, ["--import", "tsx", "test/support/run.ts", "none"], {
+      cwd: root,
+      encoding: "utf8",
+    });
+    const known = (/^Error: there is no suite none\. The suites are: quick, (.*)\.$/m.exec(stderr)?.[1] ?? "").split(
+      ", ",
+    );
+    assert.deepEqual(named.filter((suite) => !known.includes(suite)), []); // prettier-ignore
+    assert.deepEqual(named.sort(), ["formatting", "lint", "service-alone", "settings", "shell", "types", "unit"]);
+    // Without needs a job waits for all of the stages before.
+    assert.ok(stages.indexOf("check") < stages.indexOf("image"));
+    assert.deepEqual([all.publish?.stage, all.publish?.needs], ["image", undefined]);
+  });
+
+  it("has in ci/Dockerfile whatever a job has installed", () => {
+    const programs = (text: string): string[] =>
+      [...text.matchAll(/(?<=- |RUN \/tmp\/job\/)ci\/prepare\.sh((?: [\w-]+)+)/g)].flatMap(([, words = ""]) =>
+        words.trim().split(" "),
+      );
+    const text = readdirSync(join(root, "ci")).filter((name) => name.endsWith(".yml")).map((name) => readFileSync(join(root, "ci", name), "utf8")).join("\n"); // prettier-ignore
+    // npm's packages and Pulumi's plugins follow package-lock.json; the CLI is of Pulumi's image.
+    const installed = new Set(programs(text).filter((word) => !["--npm", "plugins", "pulumi"].includes(word)));
+    assert.deepEqual([...installed].sort(), programs(readFileSync(join(root, "ci/Dockerfile"), "utf8")).sort());
   });
 
   it("gives no cache to a job with a login that works: other jobs have written it", async () => {

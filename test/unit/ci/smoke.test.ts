@@ -5,11 +5,18 @@ import { commands, failsWith, jobWith, tokenFor, vaultWith } from "./support/job
 import { closeAll, double, type Answer, type Asked } from "./support/servers";
 
 const RELEASE = "aaaaaaaaaaaa";
-const sample = (job: string, release: string | undefined, value: string) => ({
-  metric: { job, instance: `${job}-1`, ...(release === undefined ? {} : { release }) },
-  value: [0, value],
+const target = (job: string, release: string | undefined, change: object = {}) => ({
+  labels: { job, instance: `${job}-1`, environment: "vm2", ...(release === undefined ? {} : { release }) },
+  ...{ scrapeUrl: `http://vm2:9145/${job}`, health: "up", lastError: "", scrapeInterval: "15s" },
+  lastScrape: new Date().toISOString(),
+  ...change,
 });
-const prometheus = (...result: object[]) => double(() => ({ body: { data: { result } } }));
+/** Of another installation, and so none of this one's business. */
+const elsewhere = target("nginx", undefined, {
+  labels: { job: "nginx", instance: "other:9145/nginx", environment: "test" },
+  health: "down",
+});
+const prometheus = (...activeTargets: object[]) => double(() => ({ body: { data: { activeTargets } } }));
 
 describe("ci: smoke test", () => {
   afterEach(closeAll);
@@ -58,20 +65,20 @@ describe("ci: smoke test", () => {
     });
     return smoke(job, exec).then(() => log);
   };
-  const allUp = () => prometheus(sample("audit-svc", RELEASE, "1"), sample("nginx", undefined, "1"));
+  const allUp = () => prometheus(target("audit-svc", RELEASE), target("nginx", undefined), elsewhere);
 
   it("sends an event of an application of its own, reads it back, and asks Prometheus", async () => {
     const metrics = await allUp();
     const service = await edge();
     const log = await run(service.url, metrics.url);
     assert.deepEqual(log.slice(-3), [
-      "ok: /reload and /metrics are 404 in 15 spellings",
+      "ok: /reload and /metrics are 404 in 25 spellings",
       "ok: an event went in and came out",
       `ok: Prometheus has 2 targets of release ${RELEASE} up`,
     ]);
     const sent = JSON.parse(service.asked.find(({ body }) => body !== "")?.body ?? "") as { application: string };
     assert.equal(sent.application, "smoke");
-    assert.equal(metrics.asked[0]?.path, `/api/v1/query?query=${encodeURIComponent('up{environment="vm2"}')}`);
+    assert.equal(metrics.asked[0]?.path, "/api/v1/targets?state=active");
   });
 
   it("finds one spelling of /reload that gets through, sent as it is spelt", async () => {
@@ -117,13 +124,26 @@ describe("ci: smoke test", () => {
     await failsWith(run(losing.url, metrics.url), `the event that ${losing.url} accepted cannot be read back`);
   });
 
-  it("names the targets that are down or missing", async () => {
-    const { url } = await prometheus(sample("audit-svc", "bbbbbbbbbbbb", "1"), sample("nginx", undefined, "0"));
+  it("names the targets that are down, no longer scraped, or missing", async () => {
+    const down = { health: "down", lastError: "connection refused" };
+    const { url } = await prometheus(target("audit-svc", "bbbbbbbbbbbb"), target("nginx", undefined, down));
     await failsWith(
       targetsAreUp(url, "vm2", RELEASE, { seconds: 0 }),
-      `Prometheus at ${url}: nginx nginx-1 is down, no audit-svc target of release ${RELEASE}`,
+      `Prometheus at ${url}: nginx nginx-1: down; http://vm2:9145/nginx: connection refused, no audit-svc target of release ${RELEASE}`,
+    );
+    const old = { lastScrape: new Date(Date.now() - 300_000).toISOString() };
+    const stale = await prometheus(target("audit-svc", RELEASE, old));
+    await failsWith(
+      targetsAreUp(stale.url, "vm2", RELEASE, { seconds: 0 }),
+      /: audit-svc audit-svc-1: up, but not scraped for \d+ s, no nginx target$/,
     );
   });
+
+  it("says that Prometheus is away, by the setting's name", () =>
+    failsWith(
+      targetsAreUp("http://127.0.0.1:1", "vm2", RELEASE, { seconds: 0 }),
+      /audit:prometheusUrl http:\/\/127\.0\.0\.1:1 does not answer: bad port$/,
+    ));
 
   it("says where it looked for a token", async () => {
     const metrics = await allUp();

@@ -108,7 +108,7 @@ describe("a proxy", function () {
     const env = { ...vault, AUDIT_DATABASE: "database", AUDIT_LOGIN: "x", NO_PROXY: "localhost,.example.test" };
     const { code, output } = await program(["steps/hand-over-login.ts"], env);
     assert.equal(code, 1);
-    assert.match(output, /^Vault at https:\/\/server\.example\.test:8200 does not answer: getaddrinfo/);
+    assert.match(output, /^Vault at https:\/\/server\.example\.test:8200 \(VAULT_ADDR\) does not answer: getaddrinfo/);
     assert.deepEqual(asked, []);
   });
 
