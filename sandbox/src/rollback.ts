@@ -1,11 +1,11 @@
 import { Failure } from "../../ci/lib/failure.js";
 import { rollbackTo, settingsOf } from "../../ci/lib/rollback.js";
 import type { ReleaseState } from "../../components/release.js";
+import { UserError } from "../../offline/lib/user-error.js";
 import { runSteps } from "./display.js";
 import { Pulumi } from "./pulumi.js";
 import type { Settings } from "./settings.js";
 import type { State } from "./state.js";
-import { UserError } from "./user-error.js";
 
 /**
  * Deploys what the other slot holds, as the pipeline's job `rollback` does: a start and a flip. The settings stay as they are, so that the next
