@@ -3,12 +3,12 @@ import { stat, statfs } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { dirname } from "node:path";
+import { mayBecomeRoot, which } from "../../offline/lib/packages.js";
+import { checkOwnDirs, cacheDir } from "../../offline/lib/paths.js";
+import { UserError } from "../../offline/lib/user-error.js";
 import { busyPort, type Engine } from "./docker.js";
-import { checkOwnDirs, cacheDir } from "./parts/paths.js";
-import { mayBecomeRoot, which } from "./parts/packages.js";
 import type { Found } from "./parts/engine.js";
 import { networkName, type Settings } from "./settings.js";
-import { UserError } from "./user-error.js";
 
 const gigabyte = 1024 ** 3;
 

@@ -1,15 +1,15 @@
+import { checkOwnDirs } from "../../offline/lib/paths.js";
+import { UserError } from "../../offline/lib/user-error.js";
 import { down } from "./down.js";
 import { exportLines, serviceUrl } from "./environment.js";
 import { takeLock } from "./lock.js";
-import { checkOwnDirs } from "./parts/paths.js";
+import { keepName } from "./name.js";
 import { vm2Host } from "./platform/vm2.js";
 import { Pulumi } from "./pulumi.js";
-import { keepName } from "./name.js";
 import { rollback } from "./rollback.js";
 import { readSettings, type Settings } from "./settings.js";
 import { State } from "./state.js";
 import { up } from "./up.js";
-import { UserError } from "./user-error.js";
 
 const usage = `Usage: cli.ts <command>
   up [--platform]     everything from nothing to a running system; with --platform only what the program attaches to

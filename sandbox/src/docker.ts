@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { text } from "node:stream/consumers";
 import Docker from "dockerode";
 import { pack } from "tar-stream";
+import { UserError } from "../../offline/lib/user-error.js";
 import type { Settings } from "./settings.js";
 import { networkName, sandboxName } from "./settings.js";
-import { UserError } from "./user-error.js";
 
 /** Everything of the sandbox on the engine carries this label; its value names the checkout it belongs to. */
 export const ownerLabel = "audit-sandbox.checkout";

@@ -1,15 +1,15 @@
 import { VaultClient } from "../../lib/vault/client.js";
+import { UserError } from "../../offline/lib/user-error.js";
 import { authorityFile } from "./platform/authority.js";
+import { grafanaAdmin } from "./platform/grafana.js";
 import { stateDatabase, deployerRole } from "./platform/postgres.js";
 import { deployerToken, sealStatus, vaultAddress } from "./platform/vault.js";
 import { vm2Host } from "./platform/vm2.js";
-import { grafanaAdmin } from "./platform/grafana.js";
 import { readRunInfo } from "./run-info.js";
 import type { Settings } from "./settings.js";
-import type { State } from "./state.js";
 import { stackName } from "./stack-config.js";
 import { configFile, vaultPath } from "./stack-file.js";
-import { UserError } from "./user-error.js";
+import type { State } from "./state.js";
 
 /**
  * What `pulumi`, `docker`, `vault` and `psql` need to act on the sandbox. The same for `make up` itself and for the

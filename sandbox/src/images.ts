@@ -11,6 +11,7 @@ const contextPaths = [
   "audit-svc",
   "package.json",
   "package-lock.json",
+  "offline/package.json",
   "sandbox/package.json",
   "tsconfig.base.json",
   ".npmrc",

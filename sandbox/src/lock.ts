@@ -1,7 +1,7 @@
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { UserError } from "./user-error.js";
+import { UserError } from "../../offline/lib/user-error.js";
 
 interface Holder {
   pid: number;

@@ -1,6 +1,6 @@
+import { UserError } from "../../offline/lib/user-error.js";
 import { sandboxName } from "./settings.js";
 import type { State } from "./state.js";
-import { UserError } from "./user-error.js";
 
 /**
  * Holds a work tree to one SANDBOX_NAME: its keys and settings belong to the containers of that name, and under another it would make

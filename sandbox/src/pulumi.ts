@@ -2,6 +2,7 @@ import { execa } from "execa";
 import { copyFileSync, createWriteStream, existsSync, mkdirSync, rmSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { UserError } from "../../offline/lib/user-error.js";
 import type { Progress } from "./display.js";
 import { toolEnvironment } from "./environment.js";
 import { stateKey } from "./platform/vault.js";
@@ -9,7 +10,6 @@ import type { Settings } from "./settings.js";
 import { adoptEncryption, hasEncryption, stackName, writeOneRunConfig } from "./stack-config.js";
 import { configFile } from "./stack-file.js";
 import type { State } from "./state.js";
-import { UserError } from "./user-error.js";
 
 interface Outcome {
   failed: boolean;

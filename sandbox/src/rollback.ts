@@ -1,9 +1,9 @@
 import { formerRelease, settingsOf, type ReleaseState } from "../../lib/release-state.js";
+import { UserError } from "../../offline/lib/user-error.js";
 import { runSteps } from "./display.js";
 import { Pulumi } from "./pulumi.js";
 import type { Settings } from "./settings.js";
 import type { State } from "./state.js";
-import { UserError } from "./user-error.js";
 
 /**
  * Deploys what the other slot holds, as the pipeline's job `rollback` does: a start and a flip. The settings stay as they are, so that the next

@@ -1,5 +1,5 @@
+import { UserError } from "../../offline/lib/user-error.js";
 import type { State } from "./state.js";
-import { UserError } from "./user-error.js";
 
 /** What `make up` found out and the other commands need. Nothing secret. */
 export interface RunInfo {

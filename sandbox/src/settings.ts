@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { UserError } from "./user-error.js";
+import { UserError } from "../../offline/lib/user-error.js";
 
 /** Where the sandbox keeps things and which addresses it takes. */
 export interface Settings {

@@ -1,5 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
+import { UserError } from "../../offline/lib/user-error.js";
 import { checkMachine } from "./checks.js";
 import { type Progress, runSteps, type Step, type StepResult } from "./display.js";
 import { Engine } from "./docker.js";
@@ -20,7 +21,6 @@ import { type RunInfo, saveRunInfo } from "./run-info.js";
 import type { Settings } from "./settings.js";
 import { machineSettings, stackName, writeStackConfig } from "./stack-config.js";
 import type { State } from "./state.js";
-import { UserError } from "./user-error.js";
 
 export const volumes = [
   postgresVolume,
@@ -44,9 +44,8 @@ const imageNames = [
   "node",
 ] as const;
 type SandboxImage = (typeof imageNames)[number];
-const toolNames = ["pulumi", "vault", "docker-cli", "psql"] as const;
 /** The name under which a tool is called, where it differs. */
-const programs: Partial<Record<(typeof toolNames)[number], string>> = { "docker-cli": "docker" };
+const programs: Partial<Record<parts.ToolName, string>> = { "docker-cli": "docker" };
 
 export interface UpOptions {
   /** Stop when the platform stands, without deploying the program. Default false. */
@@ -93,7 +92,7 @@ class UpRun {
           (cached) => ({ cached }),
         ),
       ),
-      ...toolNames.map((name) =>
+      ...parts.toolNames.map((name) =>
         following(
           `Tool ${name}`,
           () => chosen(this.tools, name),
@@ -168,7 +167,7 @@ class UpRun {
       );
     }
     const tools = new Pool(1);
-    for (const name of toolNames) {
+    for (const name of parts.toolNames) {
       this.tools.set(
         name,
         tools.start((say) => parts.ensureTool(name, this.ways, say)),

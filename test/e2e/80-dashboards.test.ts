@@ -163,7 +163,7 @@ describe("journey: dashboards tell the truth", function () {
     before(async function () {
       // It may have to be installed first.
       this.timeout(180_000);
-      const { launchChromium } = await import("../../sandbox/test/support/chromium.js");
+      const { launchChromium } = await import("../../offline/testing.js");
       browser = await launchChromium();
     });
     after(() => browser.close());

@@ -53,12 +53,13 @@ const suites: Record<string, Suite> = {
     part: true,
   },
   rules: { command: mocha(...byRoot, "--timeout", "60000", "test/rules/**/*.test.ts"), sandbox: true },
+  offline: { command: mocha(...byRoot, "--timeout", "60000", "offline/test/**/*.test.ts"), sandbox: true },
   sandbox: { command: mocha(...byRoot, "--timeout", "60000", "sandbox/test/**/*.test.ts"), sandbox: true },
   conformance: {
     command: mocha(
       ...byRoot,
-      ...["--timeout", "120000", "--require", "sandbox/offline/conformance/setup.ts"],
-      "sandbox/offline/conformance/*.test.ts",
+      ...["--timeout", "120000", "--require", "offline/conformance/setup.ts"],
+      "offline/conformance/*.test.ts",
     ),
     sandbox: true,
     env: {

@@ -21,7 +21,7 @@ function scriptsIn(directory: string): string[] {
 }
 
 async function main(): Promise<void> {
-  const { installPackages, which } = await import("../../sandbox/src/parts/packages.js");
+  const { installPackages, which } = await import("../../offline/testing.js");
   if ((await which("shellcheck")) === undefined) await installPackages(["shellcheck"], "ShellCheck", console.error);
   const scripts = scriptsIn(root).sort();
   const { status, error } = spawnSync("shellcheck", scripts, { cwd: root, stdio: "inherit" });

@@ -2,10 +2,9 @@ import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream, renameSync, rmSync } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { Readable } from "node:stream";
-import type { ReadableStream as WebStream } from "node:stream/web";
-import { failure, lastLine } from "./failures.js";
-import { which } from "./packages.js";
-import { attempt } from "./run.js";
+import { failure, lastLine } from "../../../offline/lib/failures.js";
+import { which } from "../../../offline/lib/packages.js";
+import { attempt } from "../../../offline/lib/run.js";
 
 /** Fetches a file whole or not at all. curl, where it is there: it knows the machine's proxies and authorities. */
 export async function download(url: string, to: string): Promise<void> {
@@ -19,7 +18,7 @@ export async function download(url: string, to: string): Promise<void> {
     } else {
       const response = await fetch(url, { signal: AbortSignal.timeout(20 * 60_000) });
       if (!response.ok || response.body === null) throw failure(`download ${url}`, `it answered ${response.status}`);
-      await pipeline(Readable.fromWeb(response.body as WebStream), createWriteStream(temporary));
+      await pipeline(Readable.fromWeb(response.body), createWriteStream(temporary));
     }
     renameSync(temporary, to);
   } finally {

@@ -4,4 +4,4 @@ export { ensureImage, type ImagePart } from "./images.js";
 export { ensurePulumiHome, type PulumiHomePart } from "./pulumi-home.js";
 export { ensureTool, type ToolPart } from "./tools.js";
 export { decideWays } from "./ways.js";
-export type { ImageName, Part, Progress, ToolName, Way, Ways } from "./types.js";
+export { toolNames, type Part, type ToolName } from "./types.js";

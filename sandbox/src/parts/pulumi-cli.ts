@@ -1,14 +1,15 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { UserError } from "../user-error.js";
+import { goTool, npmArch } from "../../../offline/index.js";
+import { failure } from "../../../offline/lib/failures.js";
+import { cacheDir } from "../../../offline/lib/paths.js";
+import { attempt } from "../../../offline/lib/run.js";
+import { UserError } from "../../../offline/lib/user-error.js";
+import { versions } from "../../../offline/lib/versions.js";
+import type { Progress } from "../display.js";
 import { download, sha256 } from "./download.js";
-import { failure } from "./failures.js";
-import { goTool } from "./images.js";
-import { npmArch } from "./npm-packages.js";
-import { cacheDir } from "./paths.js";
-import { attempt } from "./run.js";
-import type { Part, Progress, Ways } from "./types.js";
-import { versions } from "./versions.js";
+import { makerFor } from "./images.js";
+import type { Part, Ways } from "./types.js";
 import { pulumiUrl } from "./ways.js";
 
 /**
@@ -25,7 +26,7 @@ export async function ensurePulumiCli(ways: Ways, progress: Progress): Promise<P
       progress(`${error.message.split("\n")[0] ?? ""} Building Pulumi from Go modules instead`);
     }
   }
-  const built = await goTool("pulumi", { ways, progress, env: process.env });
+  const built = await goTool("pulumi", makerFor(ways, progress));
   const detail = `Pulumi ${version}, built from Go modules`;
   return { name: "pulumi", cached: built.cached, way: "offline", detail, path: built.path };
 }

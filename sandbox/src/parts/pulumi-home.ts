@@ -1,12 +1,13 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { pathToFileURL } from "node:url";
-import { UserError } from "../user-error.js";
-import { failure, lastLine } from "./failures.js";
-import { offlineDir, rootDir, stateDir } from "./paths.js";
+import { installPlugins } from "../../../offline/index.js";
+import { failure, lastLine } from "../../../offline/lib/failures.js";
+import { rootDir, stateDir } from "../../../offline/lib/paths.js";
+import { attempt } from "../../../offline/lib/run.js";
+import { UserError } from "../../../offline/lib/user-error.js";
+import type { Progress } from "../display.js";
 import { ensurePulumiCli } from "./pulumi-cli.js";
-import { attempt } from "./run.js";
-import type { Part, Progress, Ways } from "./types.js";
+import type { Part, Ways } from "./types.js";
 
 export type PulumiHomePart = Part & {
   readonly pulumiHome: string;
@@ -93,17 +94,10 @@ async function genuine(cli: Part & { path: string }, progress: Progress): Promis
   return { name: "pulumi-home", cached, way: "official", detail, pulumiHome, path: [dirname(cli.path)] };
 }
 
-interface Installer {
-  readonly installPlugins: (pulumiHome: string) => Promise<{ cached: boolean }>;
-}
-
 async function standIns(cli: Part & { path: string }, progress: Progress): Promise<PulumiHomePart> {
   const pulumiHome = join(stateDir, "pulumi");
   mkdirSync(pulumiHome, { recursive: true });
   progress("installing the stand-in plugins and the language host");
-  const script = join(offlineDir, "plugins", "install.ts");
-  // By name at run time: with genuine plugins the bundler is never loaded.
-  const { installPlugins } = (await import(pathToFileURL(script).href)) as Installer;
   const installed = await installPlugins(pulumiHome);
   const detail = `${cli.detail}, stand-ins for the plugins and the language host`;
   const cached = cli.cached && installed.cached;

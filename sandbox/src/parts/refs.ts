@@ -1,5 +1,5 @@
-import { UserError } from "../user-error.js";
-import { imageNames, type ImageName } from "./types.js";
+import { imageNames, type ImageName } from "../../../offline/lib/image-names.js";
+import { UserError } from "../../../offline/lib/user-error.js";
 
 /** The environment variable that replaces one image: IMAGE_POSTGRES, IMAGE_NGINX_EXPORTER, … */
 export const overrideVariable = (name: ImageName): string => `IMAGE_${name.toUpperCase().replaceAll("-", "_")}`;
@@ -56,10 +56,6 @@ export function readMirror(env: NodeJS.ProcessEnv): string | undefined {
 export function mirrored(official: string, mirror: string): string {
   return `${mirror}/${official.includes("/") ? official : `library/${official}`}`;
 }
-
-/** The name under which an image is kept on this machine's engine; the key tells one making from another. */
-export const localRef = (name: ImageName, version: string, key: string): string =>
-  `audit-sandbox/${name}:${`${version}-${key}`.replace(/[^a-zA-Z0-9_.-]/g, "_").slice(-128)}`;
 
 /** The version part of a reference: its tag, else the start of its digest. */
 export function versionOf(ref: string): string {

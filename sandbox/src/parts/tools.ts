@@ -1,15 +1,16 @@
 import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { copyFromImage } from "./docker.js";
-import { goTools } from "./go-tools.js";
-import { ensureImage, goTool } from "./images.js";
-import { keyOf } from "./keys.js";
-import { installPackages, which } from "./packages.js";
-import { cacheDir, stateDir } from "./paths.js";
+import { goTool } from "../../../offline/index.js";
+import { copyFromImage } from "../../../offline/lib/docker.js";
+import { keyOf } from "../../../offline/lib/keys.js";
+import { installPackages, which } from "../../../offline/lib/packages.js";
+import { cacheDir, stateDir } from "../../../offline/lib/paths.js";
+import { attempt } from "../../../offline/lib/run.js";
+import { versions } from "../../../offline/lib/versions.js";
+import type { Progress } from "../display.js";
+import { ensureImage, makerFor } from "./images.js";
 import { ensurePulumiCli } from "./pulumi-cli.js";
-import { attempt } from "./run.js";
-import type { ImageName, Part, Progress, ToolName, Ways } from "./types.js";
-import { versions } from "./versions.js";
+import type { Part, ToolName, Ways } from "./types.js";
 
 export type ToolPart = Part & { readonly path: string };
 
@@ -17,8 +18,6 @@ export type ToolPart = Part & { readonly path: string };
  * Makes a program present on this machine and says where.
  * - `pulumi`: the vendor's archive, else built from Go modules.
  * - `vault`: taken out of the official image, else built.
- * - `vault-postgres-plugin`: built; where the official image runs, Vault has it built in and `path` is empty.
- * - `nginx-exporter`: built; with official images it is in its image only, and `path` is empty.
  * - `docker-cli`: the machine's own, else Debian's.
  * - `psql`: the machine's own, else the one in the postgres image, behind a script.
  * @throws UserError naming cause and cure
@@ -29,10 +28,6 @@ export async function ensureTool(name: ToolName, ways: Ways, progress: Progress)
       return ensurePulumiCli(ways, progress);
     case "vault":
       return vaultCli(ways, progress);
-    case "vault-postgres-plugin":
-      return companion(name, "vault", "it is built into the official image", ways, progress);
-    case "nginx-exporter":
-      return companion(name, "nginx-exporter", "it is in the official image", ways, progress);
     case "docker-cli":
       return dockerCli(progress);
     case "psql":
@@ -46,7 +41,7 @@ async function vaultCli(ways: Ways, progress: Progress): Promise<ToolPart> {
   const name = "vault";
   const image = await ensureImage("vault", ways, progress);
   if (image.way === "offline") {
-    const built = await goTool("vault", { ways, progress, env: process.env });
+    const built = await goTool("vault", makerFor(ways, progress));
     const detail = fromGoModules("Vault", versions().tools.vault);
     return { name, cached: built.cached && image.cached, way: "offline", detail, path: built.path };
   }
@@ -59,21 +54,6 @@ async function vaultCli(ways: Ways, progress: Progress): Promise<ToolPart> {
   chmodSync(temporary, 0o755);
   renameSync(temporary, path);
   return { name, cached: false, way: image.way, detail, path };
-}
-
-/** A program that is needed beside an image of ours, but not beside the official one. */
-async function companion(
-  name: "vault-postgres-plugin" | "nginx-exporter",
-  beside: ImageName,
-  otherwise: string,
-  ways: Ways,
-  progress: Progress,
-): Promise<ToolPart> {
-  const image = await ensureImage(beside, ways, progress);
-  if (image.way !== "offline") return { name, cached: true, way: "present", detail: otherwise, path: "" };
-  const built = await goTool(name, { ways, progress, env: process.env });
-  const detail = fromGoModules(goTools[name].binary, versions().tools[name]);
-  return { name, cached: built.cached, way: "offline", detail, path: built.path };
 }
 
 /** The docker client: images are built and pulled through it, and the docker plugin talks to VM2 through it. */

@@ -1,3 +1,5 @@
+import type { ImageName } from "../../../offline/lib/image-names.js";
+
 /** How a part was had: from its vendor, from the user's mirror, from package registries, or it was there already. */
 export type Way = "official" | "offline" | "mirror" | "present";
 
@@ -10,27 +12,8 @@ export interface Part {
   readonly detail: string;
 }
 
-/** Receives one line per step, for display. */
-export type Progress = (line: string) => void;
-
-/** Every image the sandbox uses. `base` and `node` trust what this machine trusts and are for build stages; the plain ones are for what is deployed. */
-export const imageNames = [
-  "base",
-  "base-plain",
-  "node",
-  "node-plain",
-  "postgres",
-  "vault",
-  "registry",
-  "prometheus",
-  "grafana",
-  "nginx",
-  "nginx-exporter",
-  "vm2",
-] as const;
-export type ImageName = (typeof imageNames)[number];
-
-export const toolNames = ["pulumi", "vault", "vault-postgres-plugin", "nginx-exporter", "docker-cli", "psql"] as const;
+/** The programs with which an operator and the deploy act on the sandbox, in the order in which they are had. */
+export const toolNames = ["pulumi", "vault", "docker-cli", "psql"] as const;
 export type ToolName = (typeof toolNames)[number];
 
 /** Which sources answered; decided once per run. */

@@ -1,12 +1,13 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { UserError } from "../user-error.js";
-import { which } from "./packages.js";
-import { checkOwnDirs, stateDir } from "./paths.js";
+import { which } from "../../../offline/lib/packages.js";
+import { checkOwnDirs, stateDir } from "../../../offline/lib/paths.js";
+import { attempt } from "../../../offline/lib/run.js";
+import { UserError } from "../../../offline/lib/user-error.js";
+import { versions } from "../../../offline/lib/versions.js";
+import type { Progress } from "../display.js";
 import { readMirror, readOverrides } from "./refs.js";
-import { attempt } from "./run.js";
-import type { Progress, Ways } from "./types.js";
-import { versions } from "./versions.js";
+import type { Ways } from "./types.js";
 
 /** Seconds that a source has for its answer. */
 const patience = 3;

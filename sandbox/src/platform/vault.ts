@@ -3,11 +3,11 @@ import { generateKeyPairSync } from "node:crypto";
 import { join } from "node:path";
 import { VaultClient } from "../../../lib/vault/client.js";
 import { DEPLOYER } from "../../../lib/vault/rights.js";
+import { attempt } from "../../../offline/lib/run.js";
+import { UserError } from "../../../offline/lib/user-error.js";
 import { ignoreMissing } from "../docker.js";
-import { attempt } from "../parts/run.js";
 import { addressOf, containerName, hostName, sandboxName } from "../settings.js";
 import { stackForVault } from "../stack-file.js";
-import { UserError } from "../user-error.js";
 import { until } from "../wait.js";
 import type { Context } from "./context.js";
 

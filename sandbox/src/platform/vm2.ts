@@ -3,9 +3,9 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } f
 import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { UserError } from "../../../offline/lib/user-error.js";
 import { addressOf, containerName, hostName, sandboxName, type Settings } from "../settings.js";
 import type { State } from "../state.js";
-import { UserError } from "../user-error.js";
 import { until } from "../wait.js";
 import type { Context } from "./context.js";
 import { registryAddress } from "./registry.js";

@@ -3,8 +3,8 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
+import { UserError } from "../../../offline/lib/user-error.js";
 import { takeLock } from "../../src/lock.js";
-import { UserError } from "../../src/user-error.js";
 
 describe("the sandbox's lock", () => {
   let dir: string;

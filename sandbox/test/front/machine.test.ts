@@ -3,11 +3,11 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { UserError } from "../../../offline/lib/user-error.js";
 import { checkMachine, overlap, type Circumstances, type Machine } from "../../src/checks.js";
 import type { Engine } from "../../src/docker.js";
 import { diagnostics } from "../../src/pulumi.js";
 import { readSettings } from "../../src/settings.js";
-import { UserError } from "../../src/user-error.js";
 
 describe("the machine's checks", () => {
   const settings = readSettings({ SANDBOX_PORT_BASE: "61000" });

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { UserError } from "../../../offline/lib/user-error.js";
 import { keepName } from "../../src/name.js";
 import type { Settings } from "../../src/settings.js";
 import { State } from "../../src/state.js";
-import { UserError } from "../../src/user-error.js";
 
 describe("SANDBOX_NAME", () => {
   let directory: string;

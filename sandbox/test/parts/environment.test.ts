@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { UserError } from "../../../offline/lib/user-error.js";
 import { requireOpenVault } from "../../src/environment.js";
-import { UserError } from "../../src/user-error.js";
 
 describe("make env", () => {
   let server: Server | undefined;

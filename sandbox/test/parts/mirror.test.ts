@@ -3,12 +3,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
+import { UserError } from "../../../offline/lib/user-error.js";
+import { versions } from "../../../offline/lib/versions.js";
+import { platformImage, ScratchContainer } from "../../../offline/testing.js";
 import { ensureImage } from "../../src/parts/images.js";
-import { ask, choose } from "../../src/parts/ways.js";
 import type { Ways } from "../../src/parts/types.js";
-import { versions } from "../../src/parts/versions.js";
-import { UserError } from "../../src/user-error.js";
-import { platformImage, ScratchContainer } from "../support/scratch-container.js";
+import { ask, choose } from "../../src/parts/ways.js";
 
 /** A registry of the sandbox's own kind plays the user's mirror; it serves one image and does not have the others. */
 describe("an image mirror", function () {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
+import { UserError } from "../../../offline/lib/user-error.js";
 import { choose } from "../../src/parts/ways.js";
-import { UserError } from "../../src/user-error.js";
 
 const serves = { status: 401, reason: "answered 401" };
 const gone = { reason: "Could not resolve host" };

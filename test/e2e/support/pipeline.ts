@@ -92,7 +92,7 @@ export class Pipelines {
     const check = join(dir, "ci/check.yml");
     writeFileSync(check, readFileSync(check, "utf8").replace(/^ {2}services:\n(?: {4}.*\n)+/m, ""));
     // As after `npm ci`, which ci/prepare.sh then leaves out; hard links, because the jobs write nothing there.
-    for (const workspace of [".", "audit-svc", "sandbox"]) {
+    for (const workspace of [".", "audit-svc", "offline", "sandbox"]) {
       const modules = join(workspace, "node_modules");
       if (existsSync(join(root, modules))) await call("cp", ["-al", join(root, modules), join(dir, modules)]);
     }
@@ -111,10 +111,9 @@ export class Pipelines {
     await git("update-ref", "refs/remotes/origin/main", "HEAD");
     await git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main");
 
-    const { installPackages, which } = await import("../../../sandbox/src/parts/packages.js");
+    const { installPackages, npmPackage, which } = await import("../../../offline/testing.js");
     // gitlab-ci-local copies the working tree by it.
     if ((await which("rsync")) === undefined) await installPackages(["rsync"], "rsync", console.error);
-    const { npmPackage } = await import("../../../sandbox/src/parts/npm-packages.js");
     const newEnough = Number(process.versions.node.split(".")[0]) >= 22;
     const bin = newEnough ? dirname(process.execPath) : join(await npmPackage("node"), "bin");
     // Of the sandbox's programs only those that a job's image brings along: its ssh knows VM2's key, and a job must not.

@@ -35,7 +35,7 @@ describe("ci: .gitlab-ci.yml", function () {
     await git("update-ref", "refs/remotes/origin/main", "HEAD");
     await git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main");
     const newEnough = Number(process.versions.node.split(".")[0]) >= 22;
-    const { npmPackage } = await import("../../../sandbox/src/parts/npm-packages.js");
+    const { npmPackage } = await import("../../../offline/testing.js");
     node = newEnough ? process.execPath : join(await npmPackage("node"), "bin/node");
   });
   after(() => dir.remove());

@@ -49,7 +49,7 @@ describe("a proxy", function () {
     await once(proxy, "listening");
     if (!heeds(process.versions.node)) {
       // The one that versions.json pins, which npm fetches once.
-      const { npmPackage } = await import("../../../sandbox/src/parts/npm-packages.js");
+      const { npmPackage } = await import("../../../offline/testing.js");
       node = join(await npmPackage("node"), "bin/node");
     }
   });

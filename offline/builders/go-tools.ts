@@ -1,0 +1,157 @@
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { keyOf, keyOfDir } from "../lib/keys.js";
+import { which } from "../lib/packages.js";
+import { cacheDir, offlineDir } from "../lib/paths.js";
+import { attempt, runLogged, type Progress } from "../lib/run.js";
+import { versions } from "../lib/versions.js";
+
+export type GoToolName = "pulumi" | "vault" | "vault-postgres-plugin" | "nginx-exporter";
+
+interface GoTool {
+  /** Directory of its go.mod and go.sum, which pin every module by checksum, under offline/go. */
+  readonly module: string;
+  readonly package: string;
+  readonly binary: string;
+  readonly tags?: string;
+  /** Where the program keeps its version, for `-X`. */
+  readonly versionVariable?: (version: string) => string;
+  /** What to tell the operator, on two cores with nothing cached. */
+  readonly takes: string;
+}
+
+export const goTools: Readonly<Record<GoToolName, GoTool>> = {
+  pulumi: {
+    module: "pulumi",
+    package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+    binary: "pulumi",
+    versionVariable: (version) => `github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v${version}`,
+    takes: "about 4 minutes",
+  },
+  vault: {
+    module: "vault",
+    package: "github.com/hashicorp/vault",
+    binary: "vault",
+    // Leaves out the cloud vendors' engines and storages: half the size, and minutes less.
+    tags: "minimal",
+    takes: "about 4 minutes",
+  },
+  "vault-postgres-plugin": {
+    module: "vault",
+    package: "github.com/hashicorp/vault/plugins/database/postgresql/postgresql-database-plugin",
+    binary: "postgresql-database-plugin",
+    takes: "half a minute",
+  },
+  "nginx-exporter": {
+    module: "nginx-exporter",
+    package: "github.com/nginx/nginx-prometheus-exporter",
+    binary: "nginx-prometheus-exporter",
+    versionVariable: (version) => `github.com/prometheus/common/version.Version=${version}`,
+    takes: "half a minute",
+  },
+};
+
+const ldflags = (name: GoToolName): string => {
+  const variable = goTools[name].versionVariable?.(versions().tools[name]);
+  return variable === undefined ? "-s -w" : `-s -w -X ${variable}`;
+};
+
+/** Where a build lies in the cache; the key covers everything that decides its bytes, but for the compiler. */
+export function goToolPath(name: GoToolName): string {
+  const tool = goTools[name];
+  const key = keyOf(
+    keyOfDir(join(offlineDir, "go", tool.module)),
+    tool.package,
+    tool.tags ?? "",
+    ldflags(name),
+    process.arch,
+  );
+  return join(cacheDir(), "tools", `${name}-${versions().tools[name]}-${key}`, tool.binary);
+}
+
+/** The oldest Go that can fetch the toolchain a go.mod asks for. */
+const hasGo = async (): Promise<boolean> => {
+  if ((await which("go")) === undefined) return false;
+  const version = /go1\.(\d+)/.exec(
+    (await attempt("go", ["env", "GOVERSION"], { env: { GOTOOLCHAIN: "local" } })).stdout,
+  );
+  return Number(version?.[1] ?? 0) >= 21;
+};
+
+// One compilation at a time: two would only fight for the same cores and memory.
+let queue: Promise<unknown> = Promise.resolve();
+/** Compilations that are under way or wait, in their order. */
+const queued: GoToolName[] = [];
+
+/**
+ * Builds a program from Go modules, with the machine's own Go or, where there is none, with Debian's in a container.
+ * @param builderImage gives the image to build in when the machine has no Go
+ */
+export function buildGoTool(
+  name: GoToolName,
+  builderImage: () => Promise<string>,
+  progress: Progress,
+): Promise<{ path: string; cached: boolean }> {
+  const path = goToolPath(name);
+  if (existsSync(path)) return Promise.resolve({ path, cached: true });
+  const before = queued.at(-1);
+  if (before !== undefined && before !== name) progress(`waiting for the build of ${before}, to have the cores alone`);
+  queued.push(name);
+  const turn = queue
+    .then(() => build(name, path, builderImage, progress))
+    .finally(() => void queued.splice(queued.indexOf(name), 1));
+  queue = turn.catch(() => undefined);
+  return turn;
+}
+
+async function build(
+  name: GoToolName,
+  path: string,
+  builderImage: () => Promise<string>,
+  progress: Progress,
+): Promise<{ path: string; cached: boolean }> {
+  if (existsSync(path)) return { path, cached: true };
+  const tool = goTools[name];
+  const version = versions().tools[name];
+  const dir = join(path, "..");
+  const out = join(dir, `${tool.binary}.${process.pid}.tmp`);
+  const work = join(cacheDir(), "go", `${tool.module}-${process.pid}`);
+  mkdirSync(dir, { recursive: true });
+  mkdirSync(work, { recursive: true });
+  for (const file of ["go.mod", "go.sum"]) copyFileSync(join(offlineDir, "go", tool.module, file), join(work, file));
+  const args = ["build", ...(tool.tags === undefined ? [] : ["-tags", tool.tags]), "-ldflags", ldflags(name)];
+  // Static, so that a program built here runs in every image.
+  const env = {
+    CGO_ENABLED: "0",
+    GOFLAGS: "-trimpath -mod=readonly -buildvcs=false",
+    GOTOOLCHAIN: "auto",
+    GOWORK: "off",
+  };
+  const what = `build ${name} ${version}`;
+  try {
+    if (await hasGo()) {
+      progress(`building ${name} ${version} from Go modules (${tool.takes} the first time)`);
+      await runLogged(what, `tool-${name}`, "go", [...args, "-o", out, tool.package], { cwd: work, env });
+    } else {
+      const image = await builderImage();
+      progress(`building ${name} ${version} from Go modules in a container (${tool.takes} the first time, and more)`);
+      const settings = Object.entries(env).flatMap(([key, value]) => ["--env", `${key}=${value}`]);
+      const inherited = ["GOPROXY", "GOSUMDB", "GONOSUMDB", "http_proxy", "https_proxy", "no_proxy"]
+        .filter((key) => process.env[key] !== undefined)
+        .flatMap((key) => ["--env", key]);
+      const cache = join(cacheDir(), "go", "shared");
+      mkdirSync(cache, { recursive: true });
+      await runLogged(what, `tool-${name}`, "docker", [
+        ...["run", "--rm", "--user", `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`],
+        ...["--env", "HOME=/go", "--env", "GOPATH=/go", "--env", "GOCACHE=/go/cache", ...settings, ...inherited],
+        ...["--volume", `${cache}:/go`, "--volume", `${work}:/src`, "--volume", `${dir}:/out`, "--workdir", "/src"],
+        ...[image, "go", ...args, "-o", `/out/${tool.binary}.${process.pid}.tmp`, tool.package],
+      ]);
+    }
+    renameSync(out, path);
+  } finally {
+    rmSync(out, { force: true });
+    rmSync(work, { recursive: true, force: true });
+  }
+  return { path, cached: false };
+}

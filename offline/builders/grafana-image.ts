@@ -1,0 +1,48 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { buildImage } from "../lib/docker.js";
+import { keyOf, keyOfDir } from "../lib/keys.js";
+import { cacheDir, offlineDir, rootDir } from "../lib/paths.js";
+import { UserError } from "../lib/user-error.js";
+
+const dir = join(offlineDir, "grafana");
+
+/**
+ * The content of the stand-in's bundle as one key. Bundling takes a second, so the result is kept for the same sources and
+ * the same npm packages; other packages that do not go into the bundle make no other image.
+ */
+export async function grafanaKey(): Promise<string> {
+  const sources = keyOf(
+    keyOfDir(dir, (path) => path.includes(".test.")),
+    readFileSync(join(rootDir, "package-lock.json"), "utf8"),
+  );
+  const remembered = join(cacheDir(), "keys", `grafana-${sources}`);
+  if (existsSync(remembered)) return readFileSync(remembered, "utf8").trim();
+  const key = await withContext((context) => Promise.resolve(keyOfDir(context)));
+  mkdirSync(dirname(remembered), { recursive: true });
+  writeFileSync(`${remembered}.${process.pid}.tmp`, `${key}\n`);
+  renameSync(`${remembered}.${process.pid}.tmp`, remembered);
+  return key;
+}
+
+/** Bundles Grafana's stand-in and builds its image on Node. */
+export const buildGrafana = (ref: string, node: string): Promise<void> =>
+  withContext((context) => buildImage("grafana", ref, context, { NODE_IMAGE: node }));
+
+async function withContext<T>(use: (context: string) => Promise<T>): Promise<T> {
+  const context = mkdtempSync(join(tmpdir(), "audit-sandbox-grafana-"));
+  try {
+    // Only here: where the genuine image is pulled, the bundler is never loaded.
+    const { buildContext } = await import("../grafana/build.js");
+    await buildContext(context);
+    return await use(context);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND") {
+      throw new UserError(`Could not bundle Grafana's stand-in: ${error.message}. Run \`npm ci\` and try again.`);
+    }
+    throw error;
+  } finally {
+    rmSync(context, { recursive: true, force: true });
+  }
+}

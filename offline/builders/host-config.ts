@@ -1,0 +1,129 @@
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { keyOf } from "../lib/keys.js";
+import { attempt } from "../lib/run.js";
+import { versions } from "../lib/versions.js";
+
+/**
+ * What this machine is set to beyond the clients' own defaults to reach its package registries: images that are built here need it
+ * too. It is read at run time and never committed; images that the program deploys are made without it.
+ */
+export interface HostConfig {
+  /** Extra certificate authorities: file name → PEM text. */
+  readonly authorities: Readonly<Record<string, string>>;
+  /** Base addresses of the Debian archive in apt's sources; a machine of another distribution has none. */
+  readonly debianMirror?: string;
+  readonly debianSecurityMirror?: string;
+  /** The npm registry, where one is set. */
+  readonly npmRegistry?: string;
+}
+
+const authorityDirs = ["/usr/local/share/ca-certificates", "/etc/pki/ca-trust/source/anchors"];
+
+function readAuthorities(dirs: readonly string[]): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const dir of dirs.filter((path) => existsSync(path))) {
+    for (const entry of readdirSync(dir, { withFileTypes: true, recursive: true })) {
+      if (entry.isDirectory() || !/\.(crt|pem)$/.test(entry.name)) continue;
+      const text = readFileSync(join(entry.parentPath, entry.name), "utf8");
+      if (text.includes("-----BEGIN CERTIFICATE-----")) found[entry.name.replace(/\.pem$/, ".crt")] = text;
+    }
+  }
+  return found;
+}
+
+/** The Debian archive's addresses in apt's source files, old style and deb822; undefined where there is none. */
+export function debianMirrors(sources: readonly string[]): { main?: string; security?: string } {
+  const uris: string[] = [];
+  for (const text of sources) {
+    const lines = text.split("\n").filter((line) => !line.trimStart().startsWith("#"));
+    for (const line of lines) {
+      const oneLine = /^\s*deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s/.exec(line);
+      const deb822 = /^URIs:\s*(.+)$/i.exec(line);
+      if (oneLine?.[1] !== undefined) uris.push(oneLine[1]);
+      if (deb822?.[1] !== undefined) uris.push(...deb822[1].trim().split(/\s+/));
+    }
+  }
+  const clean = uris.filter((uri) => /^https?:\/\//.test(uri)).map((uri) => uri.replace(/\/+$/, ""));
+  const main = clean.find((uri) => uri.endsWith("/debian"));
+  const security = clean.find((uri) => uri.endsWith("/debian-security"));
+  return { ...(main !== undefined && { main }), ...(security !== undefined && { security }) };
+}
+
+function aptSources(): string[] {
+  const dir = "/etc/apt/sources.list.d";
+  const files = existsSync(dir) ? readdirSync(dir).map((name) => join(dir, name)) : [];
+  return ["/etc/apt/sources.list", ...files]
+    .filter((path) => /\.(list|sources)$/.test(path) && existsSync(path))
+    .map((path) => readFileSync(path, "utf8"));
+}
+
+/** The registry that npm was set to use: `npm config list` prints what was set, and what is overridden after a semicolon. */
+export function npmRegistryIn(listed: string): string | undefined {
+  const registry = /^registry = "(https?:\/\/[^"]+)"/m.exec(listed)?.[1];
+  return registry === undefined ? undefined : withoutCredentials(registry);
+}
+
+/** A registry address with credentials in it must not end up in an image. */
+const withoutCredentials = (address: string): string => address.replace(/\/\/[^/@]*@/, "//");
+
+let known: Promise<HostConfig> | undefined;
+
+/** Read once per process. */
+export const readHostConfig = (): Promise<HostConfig> => (known ??= read());
+
+async function read(): Promise<HostConfig> {
+  const mirrors = debianMirrors(aptSources());
+  const npm = await attempt("npm", ["config", "list"], { timeout: 20_000 });
+  const npmRegistry = npm.ok ? npmRegistryIn(npm.stdout) : undefined;
+  return {
+    authorities: readAuthorities(authorityDirs),
+    ...(mirrors.main !== undefined && { debianMirror: mirrors.main }),
+    ...(mirrors.security !== undefined && { debianSecurityMirror: mirrors.security }),
+    ...(npmRegistry !== undefined && { npmRegistry }),
+  };
+}
+
+export const isDefaultHost = (host: HostConfig): boolean =>
+  Object.keys(host.authorities).length === 0 && host.npmRegistry === undefined && host.debianMirror === undefined;
+
+export const keyOfHost = (host: HostConfig): string =>
+  keyOf(
+    ...Object.entries(host.authorities)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .flat(),
+    host.debianMirror ?? "",
+    host.debianSecurityMirror ?? "",
+    host.npmRegistry ?? "",
+  );
+
+/** Lines of apt's sources for a suite, from where this machine has its packages; none where only the client's own default serves. */
+export function debianSources({ debianMirror: main, debianSecurityMirror: security }: HostConfig): string[] {
+  const { suite } = versions().debian;
+  if (main === undefined) return [];
+  return [
+    `deb ${main} ${suite} main`,
+    `deb ${main} ${suite}-updates main`,
+    ...(security === undefined ? [] : [`deb ${security} ${suite}-security main`]),
+  ];
+}
+
+/** Where the bundle of the host's own authorities lies in an image. */
+export const authoritiesFile = "/usr/local/share/host-authorities.pem";
+
+/** Writes the files that an image needs to reach what this machine reaches, laid out from the root. */
+export function writeHostFiles(host: HostConfig, dir: string): void {
+  const put = (path: string, text: string): void => {
+    mkdirSync(join(dir, path, ".."), { recursive: true });
+    writeFileSync(join(dir, path), text);
+  };
+  for (const [name, text] of Object.entries(host.authorities)) put(`usr/local/share/ca-certificates/${name}`, text);
+  put(authoritiesFile, Object.values(host.authorities).join("\n"));
+  const sources = debianSources(host);
+  if (sources.length > 0) {
+    put("etc/apt/sources.list", `${sources.join("\n")}\n`);
+    // The official image brings its sources in this file; with both, each package would be fetched from either.
+    put("etc/apt/sources.list.d/debian.sources", "");
+  }
+  if (host.npmRegistry !== undefined) put("usr/local/etc/npmrc", `registry=${host.npmRegistry}\n`);
+}

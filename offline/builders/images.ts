@@ -1,0 +1,166 @@
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { buildImage, checkRoom, hasImage, keepImage, restoreImage } from "../lib/docker.js";
+import { localRef, type ImageName } from "../lib/image-names.js";
+import { keyOf, keyOfDir } from "../lib/keys.js";
+import { offlineDir } from "../lib/paths.js";
+import type { Progress } from "../lib/run.js";
+import { UserError } from "../lib/user-error.js";
+import { versions } from "../lib/versions.js";
+import { baseRecipe, buildBase } from "./base-image.js";
+import { buildGoTool, goToolPath, type GoToolName } from "./go-tools.js";
+import { buildGrafana, grafanaKey } from "./grafana-image.js";
+import { authoritiesFile, isDefaultHost, keyOfHost, readHostConfig, writeHostFiles } from "./host-config.js";
+import { npmPackage } from "./npm-packages.js";
+
+/** What the builders are given by their caller. */
+export interface Maker {
+  /** Reference of an image to build on or in, from wherever the caller has it. */
+  readonly image: (name: ImageName) => Promise<string>;
+  readonly progress: Progress;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+export interface MadeImage {
+  readonly ref: string;
+  /** True when it was on the engine or in the cache. */
+  readonly cached: boolean;
+  /** One line for the operator. */
+  readonly detail: string;
+}
+
+const recipeDir = (name: string): string => join(offlineDir, "images", name);
+
+/** Bytes to have free before anything is built: images, their archives in the cache, and Go's caches. */
+const neededRoom = 6e9;
+
+/** An image that is made here: from which images, with which files. */
+interface Recipe {
+  /** Build arguments that name other images. */
+  readonly bases: Readonly<Record<string, ImageName>>;
+  /** Everything else that decides the content. */
+  readonly key: () => Promise<string> | string;
+  /** Puts further files into the build context; the result is further build arguments. */
+  readonly prepare?: (context: string, make: Maker) => Promise<Record<string, string>>;
+}
+
+const fromGo = (...tools: GoToolName[]): Pick<Recipe, "key" | "prepare"> => ({
+  key: () => tools.map((tool) => goToolPath(tool).replace(/^.*\/tools\//, "")).join(" "),
+  prepare: async (context, make) => {
+    for (const tool of tools) {
+      const built = await goTool(tool, make);
+      cpSync(built.path, join(context, built.path.replace(/^.*\//, "")));
+    }
+    return {};
+  },
+});
+
+const withHostFiles = (extra: Record<string, string> = {}): Pick<Recipe, "key" | "prepare"> => ({
+  key: async () => keyOfHost(await readHostConfig()),
+  prepare: async (context) => {
+    const host = await readHostConfig();
+    writeHostFiles(host, join(context, "host"));
+    return Object.keys(host.authorities).length === 0 ? {} : extra;
+  },
+});
+
+const debianKey = (): string => `${versions().debian.suite}-${versions().debian.revision}`;
+
+/** Images that only add something of ours to another one, wherever that comes from. */
+const derived: Readonly<Partial<Record<ImageName, Recipe>>> = {
+  base: { bases: { BASE: "base-plain" }, ...withHostFiles() },
+  node: { bases: { BASE: "node-plain" }, ...withHostFiles({ CA_FILE: authoritiesFile }) },
+  vm2: { bases: { BASE: "base" }, key: debianKey },
+};
+
+/** Images that stand in for an official one. */
+const standIns: Readonly<Partial<Record<ImageName, Recipe>>> = {
+  "node-plain": {
+    bases: { BASE: "base-plain" },
+    key: () => JSON.stringify(versions().npm),
+    prepare: async (context) => {
+      const [node, npm] = await Promise.all([npmPackage("node"), npmPackage("npm")]);
+      cpSync(join(node, "bin", "node"), join(context, "node"));
+      cpSync(npm, join(context, "npm"), { recursive: true });
+      return {};
+    },
+  },
+  postgres: { bases: { BASE: "base" }, key: debianKey },
+  registry: { bases: { BASE: "base" }, key: debianKey },
+  prometheus: { bases: { BASE: "base" }, key: debianKey },
+  nginx: { bases: { BASE: "base-plain", BUILD_BASE: "base" }, key: debianKey },
+  vault: { bases: { BASE: "base-plain", BUILD_BASE: "base" }, ...fromGo("vault", "vault-postgres-plugin") },
+  "nginx-exporter": { bases: { BASE: "base-plain" }, ...fromGo("nginx-exporter") },
+};
+
+/** Whether an image only adds to another one: it is made here, also where official images can be had. */
+export const isDerived = (name: ImageName): boolean => derived[name] !== undefined;
+
+/** Whether `base` and `node` have anything to add on this machine; where not, the plain ones serve for them. */
+export const hostNeedsFiles = async (): Promise<boolean> => !isDefaultHost(await readHostConfig());
+
+/** A program from Go modules; machines without Go build it in an image that has Debian's. */
+export function goTool(tool: GoToolName, make: Maker): Promise<{ path: string; cached: boolean }> {
+  return buildGoTool(tool, () => builderImage(make), make.progress);
+}
+
+async function builderImage(make: Maker): Promise<string> {
+  const base = await make.image("base");
+  const ref = `audit-sandbox/go-builder:${keyOf(base, keyOfDir(recipeDir("go-builder")))}`;
+  if (!(await hasImage(ref))) await buildImage("go-builder", ref, recipeDir("go-builder"), { BASE: base });
+  return ref;
+}
+
+/**
+ * Makes an image present on the engine, from package registries alone, and says under which name.
+ * @throws UserError naming cause and cure
+ */
+export async function makeImage(name: ImageName, make: Maker): Promise<MadeImage> {
+  const version = versions().images[name]?.offline ?? (isDerived(name) ? "host" : "local");
+  if (name === "base-plain") {
+    const ref = localRef(name, version, keyOf(baseRecipe(await readHostConfig()), process.arch));
+    return present(ref, `Debian ${version}, made of packages`, make, async () =>
+      buildBase(ref, await readHostConfig(), make.progress),
+    );
+  }
+  if (name === "grafana") {
+    const node = await make.image("node-plain");
+    const ref = localRef(name, version, keyOf(node, await grafanaKey()));
+    return present(ref, "a stand-in that previews the dashboards", make, () => {
+      make.progress("building Grafana's stand-in");
+      return buildGrafana(ref, node);
+    });
+  }
+  const recipe = derived[name] ?? standIns[name];
+  if (recipe === undefined) throw new UserError(`There is no way to make the image ${name} from package registries.`);
+  return follow(name, version, recipe, make);
+}
+
+async function follow(name: ImageName, version: string, recipe: Recipe, make: Maker): Promise<MadeImage> {
+  const bases: Record<string, string> = {};
+  for (const [argument, base] of Object.entries(recipe.bases)) bases[argument] = await make.image(base);
+  const key = keyOf(keyOfDir(recipeDir(name)), await recipe.key(), process.arch, ...Object.values(bases));
+  const ref = localRef(name, version, key);
+  return present(ref, `${version}, built on ${Object.values(bases)[0] ?? "nothing"}`, make, async () => {
+    const context = mkdtempSync(join(tmpdir(), `audit-sandbox-${name}-`));
+    try {
+      cpSync(recipeDir(name), context, { recursive: true });
+      const further = (await recipe.prepare?.(context, make)) ?? {};
+      make.progress(`building the image ${name}`);
+      await buildImage(name, ref, context, { ...bases, ...further });
+    } finally {
+      rmSync(context, { recursive: true, force: true });
+    }
+  });
+}
+
+/** From the engine, else from the cache, else made. */
+async function present(ref: string, detail: string, make: Maker, build: () => Promise<void>): Promise<MadeImage> {
+  if (await hasImage(ref)) return { cached: true, detail, ref };
+  if (await restoreImage(ref)) return { cached: true, detail: `${detail}, from the cache`, ref };
+  checkRoom(neededRoom, make.env);
+  await build();
+  await keepImage(ref);
+  return { cached: false, detail, ref };
+}

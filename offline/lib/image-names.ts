@@ -1,0 +1,20 @@
+/** Every image the sandbox uses. `base` and `node` trust what this machine trusts and are for build stages; the plain ones are for what is deployed. */
+export const imageNames = [
+  "base",
+  "base-plain",
+  "node",
+  "node-plain",
+  "postgres",
+  "vault",
+  "registry",
+  "prometheus",
+  "grafana",
+  "nginx",
+  "nginx-exporter",
+  "vm2",
+] as const;
+export type ImageName = (typeof imageNames)[number];
+
+/** The name under which an image is kept on this machine's engine; the key tells one making from another. */
+export const localRef = (name: ImageName, version: string, key: string): string =>
+  `audit-sandbox/${name}:${`${version}-${key}`.replace(/[^a-zA-Z0-9_.-]/g, "_").slice(-128)}`;

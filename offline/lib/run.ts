@@ -1,0 +1,75 @@
+import { createWriteStream, mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { execa } from "execa";
+import { failure } from "./failures.js";
+import { logFile } from "./paths.js";
+
+/** Receives one line per step, for display. */
+export type Progress = (line: string) => void;
+
+export interface RunOptions {
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly input?: string;
+  /** Milliseconds; none by default. */
+  readonly timeout?: number;
+}
+
+export interface Outcome {
+  readonly ok: boolean;
+  readonly stdout: string;
+  /** Standard output and standard error, as they came. */
+  readonly all: string;
+}
+
+/** Runs a short command and never throws for its failure. */
+export async function attempt(file: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+  const result = await execa(file, args, {
+    cwd: options.cwd,
+    env: options.env,
+    input: options.input,
+    timeout: options.timeout,
+    stdin: options.input === undefined ? "ignore" : undefined,
+    all: true,
+    reject: false,
+    maxBuffer: 20_000_000,
+  });
+  const all = result.all ?? "";
+  return {
+    ok: !result.failed,
+    stdout: result.stdout ?? "",
+    all: result.failed && all === "" ? (result.shortMessage ?? "it could not be started") : all,
+  };
+}
+
+/**
+ * Runs a long command with its output in a log of its own.
+ * @param what the step, as in "build the image postgres"; used in the error
+ * @param log name of the log file under .sandbox/logs, without the extension
+ * @throws UserError naming cause and cure, or showing the last lines
+ */
+export async function runLogged(
+  what: string,
+  log: string,
+  file: string,
+  args: readonly string[],
+  options: RunOptions & { readonly append?: boolean } = {},
+): Promise<void> {
+  const path = logFile(log);
+  mkdirSync(dirname(path), { recursive: true });
+  const stream = createWriteStream(path, { flags: options.append === true ? "a" : "w" });
+  stream.write(`$ ${file} ${args.join(" ")}\n`);
+  const child = execa(file, args, {
+    cwd: options.cwd,
+    env: options.env,
+    timeout: options.timeout,
+    stdin: "ignore",
+    all: true,
+    reject: false,
+    maxBuffer: 50_000_000,
+  });
+  child.all.pipe(stream, { end: false });
+  const result = await child;
+  await new Promise<void>((resolve) => stream.end(resolve));
+  if (result.failed) throw failure(what, (result.all ?? "") || (result.shortMessage ?? ""), path);
+}

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { goToolPath, goTools, type GoToolName } from "../../builders/go-tools.js";
+import { imageNames } from "../../lib/image-names.js";
+import { offlineDir } from "../../lib/paths.js";
+import { versions } from "../../lib/versions.js";
+
+describe("pins", () => {
+  it("has a way to every image", () => {
+    const pins = versions().images;
+    // These only add to another one, or add nothing.
+    const derived = ["base", "node", "vm2"];
+    for (const name of imageNames) {
+      if (!derived.includes(name))
+        assert.ok(pins[name]?.official, `${name} has no official reference in versions.json`);
+      const made = name === "base-plain" || name === "grafana";
+      if (!made) assert.ok(existsSync(join(offlineDir, "images", name, "Dockerfile")), `${name} has no recipe`);
+    }
+    for (const name of Object.keys(pins))
+      assert.ok((imageNames as readonly string[]).includes(name), `${name} is no image`);
+  });
+
+  it("pins official images to a version; only Debian's and Node's move within theirs", () => {
+    for (const [name, { official }] of Object.entries(versions().images)) {
+      if (official === undefined || name === "base-plain" || name === "node-plain") continue;
+      assert.match(official, /:v?\d+\.\d+(\.\d+)?/, `${name}: ${official}`);
+    }
+  });
+
+  // The module that is built decides what runs; versions.json is what is shown and cached by.
+  const modules: Record<GoToolName, string> = {
+    pulumi: "github.com/pulumi/pulumi/pkg/v3",
+    vault: "github.com/hashicorp/vault",
+    "vault-postgres-plugin": "github.com/hashicorp/vault",
+    "nginx-exporter": "github.com/nginx/nginx-prometheus-exporter",
+  };
+  for (const [name, module] of Object.entries(modules) as [GoToolName, string][]) {
+    it(`builds the version of ${name} that is pinned`, () => {
+      const text = readFileSync(join(offlineDir, "go", goTools[name].module, "go.mod"), "utf8");
+      assert.ok(text.includes(`\t${module} v${versions().tools[name]} `), `go.mod has another version of ${module}`);
+      assert.ok(goToolPath(name).includes(`${name}-${versions().tools[name]}-`));
+    });
+  }
+
+  it("keeps Vault and its plugin apart in the cache", () => {
+    assert.notEqual(goToolPath("vault"), goToolPath("vault-postgres-plugin"));
+  });
+});

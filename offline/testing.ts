@@ -1,0 +1,5 @@
+/** What tests outside of this folder use of it. */
+export { npmPackage } from "./builders/npm-packages.js";
+export { installPackages, which } from "./lib/packages.js";
+export { launchChromium } from "./test/support/chromium.js";
+export { platformImage, ScratchContainer } from "./test/support/scratch-container.js";
