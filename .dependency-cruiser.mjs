@@ -26,7 +26,11 @@ const rooms = {
   },
   tools: { may: ["config"], why: "they write what is generated from the settings" },
   "audit-svc": { may: [], why: "it is a service of its own, which another image can replace" },
-  sandbox: { may: ["lib"], why: "it uses the program, bootstrap/ and ci/ as their users do: by their commands" },
+  sandbox: {
+    may: ["offline", "lib"],
+    why: "it uses the program, bootstrap/ and ci/ as their users do: by their commands",
+  },
+  offline: { may: [], why: "it replaces what vendors deliver, and knows nothing of the program" },
 };
 
 /**

@@ -5,7 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { SMOKE } from "../components/secrets/token-holders";
 import { PrometheusApi, prometheusLogin } from "../lib/prometheus-api";
-import { problemsOf, untilTargetsAreRight } from "../steps/check-targets";
+import { problemsOf, untilTargetsAreRight } from "../lib/prometheus-targets";
 import { exec as realExec, type Exec } from "./lib/exec";
 import { Failure, reason, required, runJob, type Job } from "./lib/failure";
 import { HIDDEN_PATHS, rawStatus } from "./lib/hidden-paths";

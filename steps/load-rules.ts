@@ -8,8 +8,8 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { parse } from "yaml";
-import { seconds } from "./check-targets";
 import { PrometheusApi, untilRight, type Rule, type RuleGroup } from "../lib/prometheus-api";
+import { seconds } from "../lib/prometheus-targets";
 import { whyNoAnswer } from "../lib/unknown-authority";
 
 interface WantedRule {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { stringify } from "yaml";
-import { missingInConfig, problems, seconds } from "../../../steps/check-targets";
+import { problems, seconds } from "../../../lib/prometheus-targets";
+import { missingInConfig } from "../../../steps/check-targets";
 import { differences, missingForRules } from "../../../steps/load-rules";
 import type { ActiveTarget } from "../../../lib/prometheus-api";
 
