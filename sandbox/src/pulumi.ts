@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { UserError } from "../../offline/lib/user-error.js";
 import type { Progress } from "./display.js";
 import { toolEnvironment } from "./environment.js";
-import { stateKey } from "./platform/vault.js";
+import { stateKey } from "./platform/names.js";
 import type { Settings } from "./settings.js";
 import { adoptEncryption, hasEncryption, stackName, writeOneRunConfig } from "./stack-config.js";
 import { configFile } from "./stack-file.js";

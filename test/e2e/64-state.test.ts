@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { stateKey } from "../../sandbox/src/platform/vault";
+import { stateKey } from "../../sandbox/src/platform/names";
 import { attached, root, run } from "./support/sandbox";
 
 /** As docs/runbook.md says it, into an empty backend: the one in use is not touched. */

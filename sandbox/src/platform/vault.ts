@@ -10,12 +10,9 @@ import { addressOf, containerName, hostName, sandboxName } from "../settings.js"
 import { stackForVault } from "../stack-file.js";
 import { until } from "../wait.js";
 import type { Context } from "./context.js";
+import { gitlab, stateKey } from "./names.js";
 
 export const vaultVolumes = { data: `${sandboxName}-vault`, logs: `${sandboxName}-vault-logs` } as const;
-/** Transit key that encrypts the secrets in the stack's state. */
-export const stateKey = "pulumi-sandbox";
-/** GitLab that signs the pipeline's ID tokens: nobody but the key in `.sandbox/gitlab/`, see test/e2e/support/id-token.ts. */
-export const gitlab = { url: "https://gitlab.sandbox.test", project: "team/audit" } as const;
 
 interface Keys {
   unsealKey: string;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { gitlab, stateKey } from "../../../sandbox/src/platform/vault";
+import { gitlab, stateKey } from "../../../sandbox/src/platform/names";
 import { readSettings } from "../../../sandbox/src/settings";
 import { stackForVault } from "../../../sandbox/src/stack-file";
 import { State } from "../../../sandbox/src/state";
