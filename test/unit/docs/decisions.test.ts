@@ -18,9 +18,9 @@ interface Entry {
 function entries(text: string): Entry[] {
   return text
     .split("\n")
-    .filter((line) => line.startsWith("|") && !/^\|( \| record \||---)/.test(line))
+    .filter((line) => line.startsWith("|") && !/^\| *(\| record\b|-)/.test(line))
     .map((line) => {
-      const found = /^\| (\d{4}) \| \[(.+)\]\(([^()]+)\) \| (.+) \|$/.exec(line);
+      const found = /^\| (\d{4}) \| \[(.+)\]\(([^()]+)\) +\| (.+?) +\|$/.exec(line);
       assert.ok(found, `not "| number | [title](file) | status |": ${line}`);
       const [, number = "", title = "", file = "", status = ""] = found;
       return { number, title, file, status };
@@ -28,6 +28,12 @@ function entries(text: string): Entry[] {
 }
 
 const link = /\[(\d{4})\]\(([^)]+)\)/g;
+
+/** What a record says of itself below its title. */
+function statusLine(text: string): { status?: string; date?: string } {
+  const [, line = ""] = text.split(/\n\n/);
+  return /^Status: (?<status>.+)\. Date: (?<date>\d{4}-\d{2}-\d{2})\.$/.exec(line.replace(/\s+/g, " "))?.groups ?? {};
+}
 
 describe("docs/decisions/README.md", () => {
   const listed = entries(page("README.md"));
@@ -51,6 +57,14 @@ describe("docs/decisions/README.md", () => {
     }
   });
 
+  it("says of each what it says of itself: its status, and since when", () => {
+    for (const { file, status } of listed) {
+      const own = statusLine(page(file));
+      assert.equal(own.status, status, file);
+      assert.ok(!Number.isNaN(Date.parse(own.date ?? "")), `${file}: ${own.date}`);
+    }
+  });
+
   it("gives no number twice", () => {
     assert.equal(new Set(records.map((name) => name.slice(0, 4))).size, records.length);
   });
@@ -67,24 +81,20 @@ describe("docs/decisions/README.md", () => {
     }
   });
 
-  it("agrees with what a superseded record and its successor say of each other", () => {
-    const said = (text: string, word: string) => [
-      ...text.matchAll(new RegExp(`^${word} \\[\\d{4}\\]\\(([^)]+)\\)`, "gm")),
-    ];
-    for (const { file, status } of listed) {
+  it("agrees with what the successor of a superseded record says", () => {
+    const pairs = listed.flatMap(({ file, status }) => {
       const successor = /^superseded by \[\d{4}\]\(([^)]+)\)$/.exec(status)?.[1];
-      assert.deepEqual(
-        said(page(file), "Superseded by").map(([, by]) => by),
-        successor === undefined ? [] : [successor],
-        file,
-      );
-      for (const [, former = ""] of said(page(file), "Supersedes"))
-        assert.match(listed.find((entry) => entry.file === former)?.status ?? "", /^superseded by/, former);
-    }
+      return successor === undefined ? [] : [[successor, file]];
+    });
+    const said = listed.flatMap(({ file }) =>
+      [...page(file).matchAll(/^Supersedes \[\d{4}\]\(([^)]+)\)/gm)].map(([, former]) => [file, former]),
+    );
+    assert.deepEqual(said.sort(), pairs.sort());
   });
 
   it("is refused a line of another shape", () => {
     assert.equal(entries("| | record | status |\n|---|---|---|\n| 0001 | [`a` b](0001-a.md) | accepted |").length, 1);
+    assert.equal(entries("| 0001 | [a](0001-a.md)   | accepted  |")[0]?.status, "accepted");
     assert.throws(() => entries("| 0001 | a title without a link | accepted |"), /not "\| number/);
   });
 });

@@ -37,15 +37,15 @@ function rows(text = page("docs/security.md")): Row[] {
   const tables = text.match(/(?:^\|.*\n)+/gm) ?? [];
   return tables
     .map((table) => table.trimEnd().split("\n"))
-    .filter(([head = ""]) => head.endsWith("| shown by |"))
+    .filter(([head = ""]) => /\| shown by +\|$/.test(head))
     .flatMap(([, , ...lines]) => lines)
     .map((line) => {
-      const cells = line.split(" | ");
-      const shown = cells.at(-1) ?? "";
+      const cells = line.split("|").map((cell) => cell.trim());
+      const shown = cells.at(-2) ?? "";
       const tests = [...shown.matchAll(/`([\w./-]+)` "([^"]+)"/g)].map(
         ([, file = "", title = ""]) => [file, title] as const,
       );
-      return { what: (cells[0] ?? "").replace(/^\| /, ""), shown, tests };
+      return { what: cells[1] ?? "", shown, tests };
     });
 }
 
