@@ -1,0 +1,186 @@
+/**
+ * Shows where the time of a `pulumi up` goes: runs a command with Pulumi's own tracing on, and writes what its first run of the engine
+ * did as a trace that https://ui.perfetto.dev or chrome://tracing opens.
+ *
+ * Usage: npm run trace -- FILE COMMAND [ARGUMENT...], for example `npm run trace -- build/up.json pulumi up --yes --skip-preview`.
+ * Exit code: that of the command; 2 for a wrong call.
+ */
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** A line of the trace: https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU */
+export interface TraceEvent {
+  name: string;
+  cat: string;
+  ph: "X" | "M";
+  /** Start and length, µs. */
+  ts: number;
+  dur?: number;
+  pid: number;
+  tid: number;
+  args?: Record<string, unknown>;
+}
+
+/** An event of the engine, as far as it is used: sdk/go/common/apitype/events.go of Pulumi. */
+export interface EngineEvent {
+  /** When it was read here, ms since 1970: the engine's own timestamp has whole seconds. */
+  at: number;
+  resourcePreEvent?: { metadata: { op: string; urn: string } };
+  resOutputsEvent?: { metadata: { op: string; urn: string } };
+  resOpFailedEvent?: { metadata: { op: string; urn: string } };
+}
+
+/** A span of the CLI, as OpenTelemetry's JSON has it. */
+interface Span {
+  name: string;
+  startTimeUnixNano: string;
+  endTimeUnixNano: string;
+  attributes?: { key: string; value: { stringValue?: string } }[];
+}
+
+const CLI = 1;
+const RESOURCES = 2;
+
+/** Resources that are under way at the same time get a row each; a row is used again when it is free. */
+export function resourceRows(events: readonly EngineEvent[]): TraceEvent[] {
+  const open = new Map<string, { at: number; row: number; op: string }>();
+  const busy: boolean[] = [];
+  const rows: TraceEvent[] = [];
+  for (const event of events) {
+    const begun = event.resourcePreEvent?.metadata;
+    if (begun) {
+      let row = busy.indexOf(false);
+      if (row < 0) row = busy.length;
+      busy[row] = true;
+      open.set(begun.urn, { at: event.at, row, op: begun.op });
+    }
+    const ended = (event.resOutputsEvent ?? event.resOpFailedEvent)?.metadata;
+    const from = ended && open.get(ended.urn);
+    if (!ended || !from) continue;
+    open.delete(ended.urn);
+    busy[from.row] = false;
+    const [type = "", name = ""] = ended.urn.split("::").slice(-2);
+    rows.push({
+      name: `${name} (${from.op})`,
+      cat: "resource",
+      ph: "X",
+      ts: from.at * 1000,
+      dur: (event.at - from.at) * 1000,
+      pid: RESOURCES,
+      tid: from.row + 1,
+      args: { type: type.split("$").at(-1), ...(event.resOpFailedEvent && { failed: true }) },
+    });
+  }
+  return rows;
+}
+
+/** The CLI's phases: its start, the program's run, the start of each plugin. What a resource does is told by its events. */
+export function cliRows(text: string): TraceEvent[] {
+  const spans = text
+    .split("\n")
+    .filter((line) => line.trim() !== "")
+    .flatMap((line) => (JSON.parse(line) as { resourceSpans: { scopeSpans: { spans: Span[] }[] }[] }).resourceSpans)
+    .flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans));
+  const rows: Record<string, number> = {
+    pulumi: 1,
+    "pulumi-plan": 2,
+    "pulumirpc.LanguageRuntime/Run": 3,
+    newPlugin: 4,
+  };
+  return spans.flatMap(({ name, attributes = [], startTimeUnixNano, endTimeUnixNano }) => {
+    const row = rows[name];
+    if (row === undefined) return [];
+    const plugin = attributes.find(({ key }) => key === "prefix")?.value.stringValue;
+    const shown = { pulumi: "CLI", "pulumi-plan": "engine", "pulumirpc.LanguageRuntime/Run": "program" }[name];
+    const start = Number(BigInt(startTimeUnixNano) / 1000n);
+    const length = Number((BigInt(endTimeUnixNano) - BigInt(startTimeUnixNano)) / 1000n);
+    return [
+      {
+        name: shown ?? `start ${plugin ?? "a plugin"}`,
+        cat: "cli",
+        ph: "X",
+        ts: start,
+        dur: length,
+        pid: CLI,
+        tid: row,
+      },
+    ];
+  });
+}
+
+/** The engine's log of events, read while it is written: each event gets the time at which it came. */
+class EventLog {
+  readonly all: EngineEvent[] = [];
+  readonly #file: number;
+  readonly #buffer = Buffer.alloc(1 << 20);
+  #rest = "";
+
+  constructor(path: string) {
+    this.#file = openSync(path, "r");
+  }
+
+  read(): void {
+    const at = Date.now();
+    for (;;) {
+      const length = readSync(this.#file, this.#buffer);
+      if (length === 0) return;
+      const lines = (this.#rest + this.#buffer.toString("latin1", 0, length)).split("\n");
+      this.#rest = lines.pop() ?? "";
+      this.all.push(...lines.map((line) => ({ ...(JSON.parse(line) as EngineEvent), at })));
+    }
+  }
+}
+
+const named = (pid: number, name: string): TraceEvent => ({
+  ...{ name: "process_name", cat: "", ph: "M", ts: 0, pid, tid: 0 },
+  args: { name },
+});
+
+async function main([file, ...command]: string[]): Promise<number> {
+  const [program, ...args] = command;
+  if (file === undefined || program === undefined) {
+    console.error("Usage: npm run trace -- FILE COMMAND [ARGUMENT...]");
+    return 2;
+  }
+  const dir = mkdtempSync(join(tmpdir(), "trace-"));
+  try {
+    const [log, spans] = [join(dir, "events"), join(dir, "spans.json")];
+    writeFileSync(log, "");
+    const events = new EventLog(log);
+    const watched = setInterval(() => events.read(), 10);
+    const env = {
+      ...process.env,
+      // Pulumi's own switches; the log of events is behind the first.
+      PULUMI_DEBUG_COMMANDS: "true",
+      PULUMI_OPTION_EVENT_LOG: log,
+      PULUMI_OPTION_OTEL_TRACES: `file://${spans}`,
+    };
+    const child = spawn(program, args, { env, stdio: "inherit" });
+    const code = await new Promise<number>((ended, failed) => {
+      child.once("error", failed);
+      child.once("exit", (status) => ended(status ?? 1));
+    });
+    clearInterval(watched);
+    events.read();
+    const rows = [...(existsSync(spans) ? cliRows(readFileSync(spans, "utf8")) : []), ...resourceRows(events.all)];
+    writeFileSync(
+      file,
+      JSON.stringify({ traceEvents: [named(CLI, "pulumi"), named(RESOURCES, "resources"), ...rows] }),
+    );
+    console.error(`${rows.length} spans in ${file}; https://ui.perfetto.dev opens it`);
+    return code;
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+if (require.main === module)
+  main(process.argv.slice(2)).then(
+    (code) => process.exit(code),
+    (error: unknown) => {
+      console.error(error instanceof Error ? error.message : String(error));
+      process.exit(1);
+    },
+  );
