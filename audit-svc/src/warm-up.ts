@@ -29,7 +29,7 @@ let warm = false;
 
 /**
  * Has a copy of the service answer requests of this process' own, once in its life, before it takes a client's. Otherwise V8
- * compiles all of it within a tenth of a second some moments after a release was put in charge, in all replicas at once
+ * compiles all of it within a tenth of a second some moments after a release was promoted, in all replicas at once
  * (docs/decisions/0092). They take a client's way, over a connection, except that the statements store no rows.
  *
  * @param server makes the copy's HTTP server

@@ -14,18 +14,18 @@ ask() {
 
 # Ends the script when the answer was that another deploy has taken over.
 mine() {
-  [ "$answer" != overtaken ] || {
-    echo "another deploy has begun in the meantime; this one decides nothing more" >&2
+  [ "$answer" != superseded ] || {
+    echo "superseded by a newer deploy; stopping" >&2
     exit 1
   }
 }
 
-# Puts the slot $1 in charge.
-put_in_charge() {
-  ask charge "$1"
+# Promotes the slot $1.
+promote() {
+  ask promote "$1"
   mine
   [ "$answer" = "done" ] || {
-    echo "slot $1 is not put in charge: $answer" >&2
+    echo "slot $1 is not promoted: $answer" >&2
     exit 1
   }
 }

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Puts a slot in charge: starts its replicas, waits until they are ready, flips, drains the other slot and stops it. Runs on the VM. Each
-# step may be repeated without harm.
+# Promotes a slot: starts its replicas, waits until they are ready, has nginx pass requests to them, drains the other slot and stops it.
+# Runs on the VM. Each step may be repeated without harm.
 #
 # Arguments: the command of the helper, switch-helper.sh, without its last argument.
 # Environment: TARGET, the slot (blue or green); TARGET_REPLICAS, its replicas, words NAME=URL; OTHER and OTHER_REPLICAS, the slot that is
 #   drained and stopped afterwards, empty when it is; READY_SECONDS, how long each replica has to become ready; PIDS, the limit of processes
-#   of a replica; DRAIN_SECONDS, between the flip and the stop of the other slot; SERVING_SHARES and ASIDE_SHARES, the CPU weight of what
+#   of a replica; DRAIN_SECONDS, between the promotion and the stop of the other slot; SERVING_SHARES and ASIDE_SHARES, the CPU weight of what
 #   serves and of what starts or ends.
-# Exit codes: 0 the slot serves; 1 it does not, with the reason on standard error, and what served serves on.
+# Exit codes: 0 the slot serves; 1 it does not, with the reason on standard error, and what served keeps serving.
 set -eu
 
 . ./replicas.sh
@@ -27,15 +27,15 @@ steps() {
     ask mine
     mine
     if [ "$answer" != "$TARGET" ]; then end 5 "$targets"; fi
-    echo "the new release in slot $TARGET is not ready ($late); slot $answer serves on" >&2
+    echo "the new release in slot $TARGET is not ready ($late); slot $answer keeps serving" >&2
     exit 1
   }
   # shellcheck disable=SC2086 # a list of names
   docker update --cpu-shares "$SERVING_SHARES" $targets > /dev/null
-  put_in_charge "$TARGET"
+  promote "$TARGET"
   echo "slot $TARGET serves"
   [ -n "$OTHER" ] || return 0
-  # Requests that nginx had passed on before the flip are still being answered; then SIGTERM lets the rest finish.
+  # Requests that nginx had passed on before the promotion are still being answered; then SIGTERM lets the rest finish.
   sleep "$DRAIN_SECONDS"
   ask mine
   mine

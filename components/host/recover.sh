@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs on the VM before the containers of a slot are replaced. Normally the other slot serves and there is nothing to do. When a run was
-# killed between flip and record, this slot serves: then the other one is put back in charge first, so that a deploy never replaces what
-# serves.
+# Recovers the active slot. Runs on the VM before the containers of a slot are replaced. Normally the other slot serves and there is
+# nothing to do. When a run was killed between the promotion and its record, this slot serves: then the other one is promoted first, so
+# that a deploy never replaces what serves.
 #
 # Arguments: the command of the helper, switch-helper.sh, without its last argument.
 # Environment: TARGET, the slot whose containers are to be replaced; OTHER, the slot that serves by the last completed deploy, and
@@ -15,13 +15,13 @@ set -eu
 steps() {
   ask take-over
   [ "$answer" = "$TARGET" ] || return 0
-  echo "$TARGET serves although the last completed deploy says $OTHER: putting $OTHER back in charge first"
+  echo "$TARGET serves although the last completed deploy says $OTHER: promoting $OTHER first"
   bring_up "$OTHER_REPLICAS" || {
     report "$(names_of "$OTHER_REPLICAS")"
     echo "$OTHER does not become ready ($late); nothing was changed" >&2
     exit 1
   }
-  put_in_charge "$OTHER"
+  promote "$OTHER"
   sleep 1
 }
 

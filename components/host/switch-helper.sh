@@ -2,10 +2,10 @@
 # The one-shot container beside a switch. The script on the VM has docker, but no HTTP client, and no right to the flag volume; so it asks
 # this one, which has both, by lines on standard input. Each question is answered by one line:
 #
-#   take-over    this deploy decides from now on; answers which slot serves, blue or green
-#   await URL    ready, or after a second or two what is missing
-#   charge SLOT  puts it in charge: done, overtaken when another deploy has taken over since, or why it could not be done
-#   mine         which slot serves, or overtaken
+#   take-over     this deploy decides from now on; answers which slot serves, blue or green
+#   await URL     ready, or after a second or two what is missing
+#   promote SLOT  makes it the active one: done, superseded when another deploy has taken over since, or why it could not be done
+#   mine          which slot serves, or superseded
 #
 # Arguments: FLAG_DIRECTORY CONFIG_FILE SCHEMA_VERSION NAME, NAME being that of this deploy. What an answer of the URL reports must be right
 #   as well: the digest of the configuration file, and at least the version of the schema; either is not looked at when the argument is
@@ -74,10 +74,10 @@ await() {
   echo ready
 }
 
-charge() {
+promote() {
   lock
   mine || {
-    echo overtaken
+    echo superseded
     return
   }
   case "$1" in
@@ -103,8 +103,8 @@ while read -r question about; do
   case "$question" in
     # In a shell of its own, with which the lock ends.
     take-over) (take_over) ;;
-    charge) (charge "$about") ;;
+    promote) (promote "$about") ;;
     await) await "$about" ;;
-    mine) if mine; then serving; else echo overtaken; fi ;;
+    mine) if mine; then serving; else echo superseded; fi ;;
   esac
 done

@@ -11,7 +11,7 @@ import type { Replica } from "./release";
 import { scriptLine } from "../host/script-file";
 import type { SecretsBinding } from "../secrets/secrets-binding";
 import { dockerRunWords } from "../../lib/shell";
-import { Cutover, type Slots } from "./slots";
+import { Promotion, type Slots } from "./slots";
 import type { Vm } from "../vm/vm";
 
 export interface AuditServiceArgs {
@@ -63,7 +63,7 @@ export class AuditService extends pulumi.ComponentResource {
 
     const image = vm.image(`${name}-image`, plan.wanted.image, {
       parent: this,
-      dependsOn: [slots.guard],
+      dependsOn: [slots.recoverActiveSlot],
     });
     const migrated = this.#migrate(name, args, image);
     const containers = plan.replicas[plan.target].map((replica) =>
@@ -79,7 +79,7 @@ export class AuditService extends pulumi.ComponentResource {
       }
     }
 
-    const cutover = new Cutover(
+    const promotion = new Promotion(
       name,
       {
         ...{ vm, slots, containers },
@@ -90,15 +90,15 @@ export class AuditService extends pulumi.ComponentResource {
       // Earlier versions made it beside this.
       { parent: this, aliases: [{ parent: pulumi.rootStackResource }] },
     );
-    const confirmed = secrets.confirmation({ parent: this, dependsOn: [cutover] });
+    const confirmed = secrets.confirmation({ parent: this, dependsOn: [promotion] });
     this.databasePasswordVersion = database.lockFormerLogin([confirmed]);
     this.tokenVersions = args.tokens.handOut([confirmed]);
 
     this.serving = { replicas: slots.serving, release: plan.wanted.release };
-    this.promoted = cutover;
-    this.state = cutover.state;
-    this.release = cutover.release;
-    this.image = cutover.image;
+    this.promoted = promotion;
+    this.state = promotion.state;
+    this.release = promotion.release;
+    this.image = promotion.image;
     this.registerOutputs({ state: this.state, release: this.release, image: this.image });
   }
 
@@ -126,7 +126,7 @@ export class AuditService extends pulumi.ComponentResource {
           `AUDIT_RELEASE=${release}`,
           ...Object.entries(spec.environment).map(([key, value]) => `${key}=${value}`),
         ],
-        // Started by the cutover, at its time and with its care; and the idle slot is stopped on purpose.
+        // Started by the promotion, at its time and with its care; and the idle slot is stopped on purpose.
         start: false,
         mustRun: false,
         networksAdvanced: [

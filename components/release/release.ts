@@ -62,7 +62,7 @@ export function completeSpec(spec: ReplicaSpec): Required<ReplicaSpec> {
 
 /**
  * Twelve hexadecimal digits that name a release. Equal specification, equal name; so a second run finds the wanted
- * release in charge and has nothing to do.
+ * release active and has nothing to do.
  */
 export function releaseId(spec: ReplicaSpec): string {
   return createHash("sha256")
@@ -80,8 +80,8 @@ function canonical(value: unknown): string {
 }
 
 /**
- * Decides which slot gets the wanted release. What serves is never touched: a release that is not in charge goes to the
- * idle slot, also when that slot holds it already (a rollback is then a start and a flip).
+ * Decides which slot gets the wanted release. What serves is never touched: a release that is not active goes to the
+ * idle slot, also when that slot holds it already (a rollback is then a start and a promotion).
  */
 export function planRelease(
   name: string,

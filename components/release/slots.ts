@@ -1,10 +1,10 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { cutoverScript, guardScript, type SlotReplicas } from "./cutover-script";
+import { promoteScript, recoverScript, type SlotReplicas } from "./promote-script";
 import type { Left } from "../vm/lost-and-found";
 import type { ReleaseState } from "../../lib/release-state";
 import { completeSpec, planRelease, type ReleasePlan, type Replica, type ReplicaSpec } from "./release";
-import { FLAG, type CutoverContext } from "./switch-helper";
+import { FLAG, type PromotionContext } from "./switch-helper";
 import { heldUntil } from "../../lib/held";
 import type { Vm } from "../vm/vm";
 
@@ -25,20 +25,20 @@ export interface SlotsArgs {
 
 /**
  * The two slots of a service, and which of them this run fills. The volume holds one flag file: present, green serves;
- * absent, blue. Nginx looks at it at each request, so that a release is put in charge without a reload.
+ * absent, blue. Nginx looks at it at each request, so that a release is promoted without a reload.
  */
 export class Slots extends pulumi.ComponentResource {
   readonly plan: ReleasePlan;
   readonly spec: Required<ReplicaSpec>;
-  /** Whether this run puts another release in charge. */
+  /** Whether this run promotes another release. */
   readonly deploys: boolean;
   readonly #previous: ReleaseState | undefined;
   /** Volume of the flag file, where it is to be mounted, and the file there. */
   readonly flag: { volume: pulumi.Output<string>; directory: string; file: string };
-  /** Resources that must be done before the target slot's containers are replaced. */
-  readonly guard: pulumi.CustomResource;
+  /** Must be done before the target slot's containers are replaced: undoes a promotion that no completed run recorded. */
+  readonly recoverActiveSlot: pulumi.CustomResource;
   /** Names and limits for the scripts on the VM. */
-  readonly context: CutoverContext;
+  readonly context: PromotionContext;
 
   constructor(name: string, args: SlotsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("audit:index:Slots", name, {}, opts);
@@ -56,13 +56,13 @@ export class Slots extends pulumi.ComponentResource {
     };
     const made = new docker.Volume(volume, { name: volume }, { parent: this, provider: args.vm.provider });
     this.flag = { volume: made.name, directory: FLAG_DIRECTORY, file: `${FLAG_DIRECTORY}/${FLAG}` };
-    // Only a run that replaces what is idle has anything to guard. When the target serves already, nothing is replaced, and
-    // the guard's script stays as the last deploy left it: that a deploy is over is no change. But if that deploy was another
-    // release's and did not get to its end, it may have flipped, or may still: then the guard, and with it the cutover, runs.
-    this.guard = args.vm.script(
+    // Only a run that replaces what is idle has anything to recover. When the target serves already, nothing is replaced, and the
+    // script stays as the last deploy left it: that a deploy is over is no change. But if that deploy was another release's and did
+    // not get to its end, it may have promoted its slot, or may still: then this, and with it the promotion, runs.
+    this.recoverActiveSlot = args.vm.script(
       `${name}-guard`,
       {
-        script: guardScript(this.plan.target, this.deploys ? this.other : undefined, this.context),
+        script: recoverScript(this.plan.target, this.deploys ? this.other : undefined, this.context),
         triggers: [this.plan.target, this.plan.wanted.release],
         verbose: true,
       },
@@ -79,7 +79,7 @@ export class Slots extends pulumi.ComponentResource {
 
   /**
    * How the last completed run left this replica of the target slot on the host. Also where it left it running, it is not asked for
-   * more than being there: the cutover starts it, which harms nobody, while the guard may have put it back in charge by the time that
+   * more than being there: the promotion starts it, which harms nobody, while the recovery may have promoted its slot by the time that
    * it would be made anew.
    */
   left(replica: Replica): Left {
@@ -108,10 +108,10 @@ export class Slots extends pulumi.ComponentResource {
   }
 }
 
-export interface CutoverArgs {
+export interface PromotionArgs {
   vm: Vm;
   slots: Slots;
-  /** Containers of the target slot; a new one of them means a new cutover. */
+  /** Containers of the target slot; a new one of them means a new promotion. */
   containers: readonly docker.Container[];
   /** Docker volume and file name of the configuration: a release must report that it works with this very file. */
   config: { volume: pulumi.Input<string>; file: string };
@@ -119,22 +119,25 @@ export interface CutoverArgs {
   schemaVersion: pulumi.Output<number | undefined>;
   /** What must be done before, above all the edge knowing the slot's replicas. */
   after?: readonly pulumi.Resource[];
-  /** Seconds between the flip and the stop of the other slot; default 2. */
+  /** Seconds between the promotion and the stop of the other slot; default 2. */
   drainSeconds?: number;
 }
 
 /**
- * Puts the target slot in charge: start, ready, flip, drain. A release is ready when it can store events and works with the
+ * Promotes the target slot: start, ready, switch, drain. A release is ready when it can store events and works with the
  * configuration and the schema of this deploy. Otherwise this fails, with the last lines of the containers' logs, and what
- * served before serves on.
+ * served before keeps serving.
+ *
+ * The type token, and the names of the resources here, are older than the terms "promote" and "recover"; they stay, because
+ * a stack that is deployed knows its resources by them.
  */
-export class Cutover extends pulumi.ComponentResource {
+export class Promotion extends pulumi.ComponentResource {
   /** State of the slots: `previous` of the next run. */
   readonly state: pulumi.Output<ReleaseState>;
   readonly release: pulumi.Output<string>;
   readonly image: pulumi.Output<string>;
 
-  constructor(name: string, args: CutoverArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, args: PromotionArgs, opts?: pulumi.ComponentResourceOptions) {
     super("audit:index:Cutover", name, {}, opts);
     const { slots, config } = args;
     const plan = {
@@ -151,9 +154,9 @@ export class Cutover extends pulumi.ComponentResource {
             config: { volume, file: config.file, group: slots.spec.user.slice(slots.spec.user.indexOf(":") + 1) },
             schemaVersion,
           };
-          return cutoverScript({ ...plan, gate }, slots.context);
+          return promoteScript({ ...plan, gate }, slots.context);
         }),
-        triggers: [slots.guard.id, ...args.containers.map((container) => container.id)],
+        triggers: [slots.recoverActiveSlot.id, ...args.containers.map((container) => container.id)],
         verbose: true,
       },
       {

@@ -2,7 +2,7 @@ import { scriptInImage } from "../host/script-file";
 import { dockerRunWords } from "../../lib/shell";
 
 /** What the scripts on the VM work with. */
-export interface CutoverContext {
+export interface PromotionContext {
   /** Image with `sh` and `wget`. */
   tools: string;
   /** Docker network of the replicas' main port. */
@@ -15,7 +15,7 @@ export interface CutoverContext {
   readyPath: string;
 }
 
-/** What a release has to report before it is put in charge, besides being ready. */
+/** What a release has to report before it is promoted, besides being ready. */
 export interface Gate {
   /** Docker volume and name of the configuration file as it was rendered, and the numeric group that may read it. */
   config: { volume: string; file: string; group: string };
@@ -23,7 +23,7 @@ export interface Gate {
   schemaVersion: number | undefined;
 }
 
-/** Name of the file whose presence in the flag volume puts green in charge; components/host/switch-helper.sh makes it. */
+/** Name of the file whose presence in the flag volume makes green the active slot; components/host/switch-helper.sh makes it. */
 export const FLAG = "green";
 
 /**
@@ -31,7 +31,7 @@ export const FLAG = "green";
  *
  * @param gate what an answer of a replica must report; default: that it is ready
  */
-export function helperCommand(context: CutoverContext, gate?: Gate): string[] {
+export function helperCommand(context: PromotionContext, gate?: Gate): string[] {
   return dockerRunWords({
     image: context.tools,
     interactive: true,

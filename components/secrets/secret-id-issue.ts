@@ -5,7 +5,7 @@ import { SECRET_ID_TTL } from "../../lib/vault/rights";
  * half of their life; otherwise as before, so that a run with nothing to do does nothing (docs/decisions/0072).
  *
  * @param previous as the last run left it, ISO 8601; undefined at the first
- * @param deploys whether this run puts another release in charge
+ * @param deploys whether this run promotes another release
  * @param ttl life of a secret_id, seconds
  */
 export function secretIdIssue(

@@ -6,7 +6,7 @@ import type { Settings } from "./settings.js";
 import type { State } from "./state.js";
 
 /**
- * Deploys what the other slot holds, as the pipeline's job `rollback` does: a start and a flip. The settings stay as they are, so that the next
+ * Deploys what the other slot holds, as the pipeline's job `rollback` does: a start and a promotion. The settings stay as they are, so that the next
  * `make up` deploys the working tree again.
  *
  * @returns what was done, for the reader

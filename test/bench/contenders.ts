@@ -34,7 +34,7 @@ export function ours(sandbox: Sandbox): Contender {
   };
 }
 
-/** The cutover says when it has flipped; what comes after that is the drain, and Prometheus's targets. */
+/** The promotion says when it is done; what comes after that is the drain, and Prometheus's targets. */
 function pulumiUp(sandbox: Sandbox, image: string): Promise<Deployed> {
   const flags = ["--yes", "--skip-preview", "--non-interactive", "--config", `audit:image=${image}`];
   const started = performance.now();

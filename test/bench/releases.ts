@@ -9,7 +9,7 @@ import { type Area, atMostRow, boundRow, median, type Row, shownRow } from "../.
 /** What clients send all the time: 50 of them, each on its keep-alive connection, 500 requests a second in all. */
 const LOAD = { clients: 50, rate: 500 };
 
-/** Milliseconds before and after the switch was reported that are its window: the flip comes before the report, the cold replicas after. */
+/** Milliseconds before and after the switch was reported that are its window: the promotion comes before the report, the cold replicas after. */
 const BEFORE = 1_500;
 const AFTER = 2_500;
 

@@ -9,7 +9,7 @@ import { root, sandbox as cli, type Sandbox } from "./support/sandbox";
 describe("journey: releases, while clients go on sending", function () {
   const { deploys, nothingLost } = deploysUnderLoad();
 
-  it("puts a new release in charge without losing a request, also one that began before, and keeps the old one stopped", async () => {
+  it("promotes a new release without losing a request, also one that began before, and keeps the old one stopped", async () => {
     const before = await deploys().state();
     const slow = slowRequest(deploys().sandbox);
     await deploys().mustUp({ memory: 224 });
@@ -27,7 +27,7 @@ describe("journey: releases, while clients go on sending", function () {
     assert.equal(old, "exited");
   });
 
-  it("goes back by `make rollback`: a start and a flip, no new container", async () => {
+  it("goes back by `make rollback`: a start and a promotion, no new container", async () => {
     const before = await deploys().state();
     const containers = await deploys().containers();
     const { code, output } = await cli(["rollback"]);
@@ -126,7 +126,7 @@ function slowRequest(sandbox: Sandbox): { end: () => Promise<number | string> } 
   };
 }
 
-/** Lines of a deploy, the two worst first: Docker removes a container, and the new release has just been put in charge. */
+/** Lines of a deploy, the two worst first: Docker removes a container, and the new release has just been promoted. */
 const MOMENTS = [
   /audit-svc-(blue|green)-1 deleting original/,
   /slot (blue|green) serves/,

@@ -11,7 +11,7 @@ import { pushVariant } from "./support/variant";
 const READY_SECONDS = 12;
 
 /**
- * Deploys that cannot work. Each time the old release serves on without a lost request, the message names the cause, trying again
+ * Deploys that cannot work. Each time the old release keeps serving without a lost request, the message names the cause, trying again
  * makes nothing worse, and the next good deploy needs no hand-work.
  */
 describe("journey: deploys that fail, while clients go on sending", function () {
@@ -55,7 +55,8 @@ describe("journey: deploys that fail, while clients go on sending", function () 
 
   it("an image that never becomes ready: shows its last lines", async () => {
     const image = await serviceOf("never-ready", "echo listening to nobody >&2; exec sleep 3600");
-    const notReady = /is not ready \(within 12 s: http\S+ does not answer 2xx: wget: .*\); slot (blue|green) serves on/;
+    const notReady =
+      /is not ready \(within 12 s: http\S+ does not answer 2xx: wget: .*\); slot (blue|green) keeps serving/;
     // The provider's own trap is the second bare `up`, which would delete what serves (docs/decisions/0006).
     await failsSafely({ image }, [notReady, /listening to nobody/], [[], [], ["--refresh"]]);
   });

@@ -206,7 +206,7 @@ describe("journey: the pipeline, run by gitlab-ci-local with its real scripts", 
     assert.doesNotMatch(copy, /ciphertext|encryptedkey|PRIVATE KEY/);
   });
 
-  it("rollback: goes back to the former release by a start and a flip", async () => {
+  it("rollback: goes back to the former release by a start and a promotion", async () => {
     const made = (await containers()).map((line) => line.split(" ").slice(0, 2).join(" "));
     const { log } = green(await pipelines.run(tagged(tag), "rollback"));
     assert.equal(serving(await slots()), serving(first), log);

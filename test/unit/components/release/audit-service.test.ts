@@ -19,7 +19,7 @@ const served = (image: string, replicas = 2): ReleaseState =>
   planRelease("audit-svc", { image, replicas }, undefined, addressPlan("172.29")).next;
 
 describe("AuditService", () => {
-  it("makes replicas that are confined, for the cutover to start", async () => {
+  it("makes replicas that are confined, for the promotion to start", async () => {
     const { resources } = await run(build);
     const { inputs, deleteBeforeReplace } = find(resources, "Container", "audit-svc-blue-1");
     assert.equal(inputs.readOnly, true);
@@ -29,7 +29,7 @@ describe("AuditService", () => {
     assert.equal(inputs.memory, 256);
     assert.equal(inputs.memorySwap, 256);
     assert.equal(inputs.restart, "unless-stopped");
-    // The cutover starts it, with a part of this weight until it serves.
+    // The promotion starts it, with a part of this weight until it serves.
     assert.equal(inputs.start, false);
     assert.equal(inputs.cpuShares, 1024);
     assert.equal(inputs.destroyGraceSeconds, 40);
@@ -130,7 +130,7 @@ describe("AuditService", () => {
     );
   });
 
-  it("orders: guard, image, migrate, containers, cutover", async () => {
+  it("orders: recovery, image, migrate, containers, promotion", async () => {
     const { resources } = await run(build);
     const urn = (type: string, name: string) => find(resources, type, name).urn;
     const deps = (type: string, name: string) => find(resources, type, name).dependsOn;
@@ -157,8 +157,8 @@ describe("AuditService", () => {
     assert.ok(dependsOn.includes(find(resources, "Container", "audit-edge-nginx").urn));
   });
 
-  it("guards only a slot that it fills, not one that serves already", async () => {
-    const guard = async (image: string) => {
+  it("recovers only from a slot that it fills, not one that serves already", async () => {
+    const recovery = async (image: string) => {
       const { resources } = await run(() => {
         const first = served(IMAGE);
         const idle = { release: "older0000000", image: "x", replicas: 1, memory: 256 };
@@ -167,8 +167,8 @@ describe("AuditService", () => {
       const { inputs, ignoreChanges } = find(resources, "Command", "audit-svc-guard");
       return { script: scriptOf(inputs), ignoreChanges };
     };
-    assert.deepEqual(await guard(IMAGE), { script: "true", ignoreChanges: ["environment"] });
-    const filling = await guard(OTHER_IMAGE);
+    assert.deepEqual(await recovery(IMAGE), { script: "true", ignoreChanges: ["environment"] });
+    const filling = await recovery(OTHER_IMAGE);
     assert.match(
       filling.script,
       /^env TARGET=green OTHER=blue 'OTHER_REPLICAS=audit-svc-blue-1=http:\/\/\S+ audit-svc-blue-2=http:\/\/\S+' /,
@@ -201,7 +201,7 @@ describe("AuditService", () => {
     assert.equal(find(resources, "Container", "audit-svc-blue-1").inputs.image, `sha256:id-of-${IMAGE}`);
   });
 
-  it("gives the state of the slots only after the cutover", async () => {
+  it("gives the state of the slots only after the promotion", async () => {
     const { result } = await run(() => build({ image: OTHER_IMAGE, previous: served(IMAGE) }));
     const state = await valueOf(result.service.state);
     assert.equal(state.active, "green");

@@ -62,7 +62,7 @@ describe("release", () => {
     assert.deepEqual(third.idle, { slot: "green", release: second.wanted });
   });
 
-  it("goes back by a flip: the former release is still in its slot", () => {
+  it("goes back by a promotion: the former release is still in its slot", () => {
     const first = plan(1);
     const second = plan(2, first.next);
     const back = plan(1, second.next);

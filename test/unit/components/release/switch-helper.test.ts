@@ -90,21 +90,21 @@ describe("the helper of a switch", () => {
     assert.deepEqual(ask(["take-over"], { serving: "green" }).answers, ["green"]);
   });
 
-  it("puts a slot in charge by the flag, as often as it is asked", () => {
-    const asked = ["take-over", "charge green", "mine", "charge green", "charge blue", "charge blue", "mine"];
+  it("promotes a slot by the marker, as often as it is asked", () => {
+    const asked = ["take-over", "promote green", "mine", "promote green", "promote blue", "promote blue", "mine"];
     const answers = ["blue", "done", "green", "done", "done", "done", "blue"];
     assert.deepEqual(ask(asked), { answers, flags: ["owner"] });
-    assert.deepEqual(ask(["take-over", "charge green"]).flags, ["green", "owner"]);
+    assert.deepEqual(ask(["take-over", "promote green"]).flags, ["green", "owner"]);
   });
 
-  it("says that it could not put a slot in charge", () => {
-    const [, answer] = ask(["take-over", "charge red"]).answers;
+  it("says that it could not promote a slot", () => {
+    const [, answer] = ask(["take-over", "promote red"]).answers;
     assert.equal(answer, "the flag cannot be changed");
   });
 
   it("decides nothing for a deploy that another has taken over from", () => {
-    const { answers, flags } = ask(["mine", "charge green"], { owner: "another" });
-    assert.deepEqual(answers, ["overtaken", "overtaken"]);
+    const { answers, flags } = ask(["mine", "promote green"], { owner: "another" });
+    assert.deepEqual(answers, ["superseded", "superseded"]);
     assert.deepEqual(flags, ["owner"]);
   });
 

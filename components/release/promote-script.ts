@@ -3,7 +3,7 @@ import type { Slot } from "../../lib/release-state";
 import type { Replica } from "./release";
 import { scriptLine } from "../host/script-file";
 import { commandLine } from "../../lib/shell";
-import { helperCommand, type CutoverContext, type Gate } from "./switch-helper";
+import { helperCommand, type PromotionContext, type Gate } from "./switch-helper";
 
 export interface SlotReplicas {
   slot: Slot;
@@ -11,14 +11,14 @@ export interface SlotReplicas {
 }
 
 /** Replicas as the scripts take them: by the address that says whether one is ready. */
-const withUrls = (of: SlotReplicas | undefined, { readyPath }: CutoverContext): string =>
+const withUrls = (of: SlotReplicas | undefined, { readyPath }: PromotionContext): string =>
   (of?.replicas ?? []).map((r) => `${r.name}=http://${r.address}:${r.port}${readyPath}`).join(" ");
 
 /**
  * Shell line for the VM, before the target slot's containers are replaced: a deploy never replaces what serves
  * (components/host/recover.sh).
  */
-export function guardScript(target: Slot, other: SlotReplicas | undefined, context: CutoverContext): string {
+export function recoverScript(target: Slot, other: SlotReplicas | undefined, context: PromotionContext): string {
   if (other === undefined) return commandLine(["true"]);
   return scriptLine("recover.sh", helperCommand(context), {
     TARGET: target,
@@ -28,21 +28,21 @@ export function guardScript(target: Slot, other: SlotReplicas | undefined, conte
   });
 }
 
-export interface CutoverPlan {
+export interface PromotionPlan {
   target: SlotReplicas;
   /** What is drained and stopped afterwards; undefined when the other slot is empty. */
   other: SlotReplicas | undefined;
   gate: Gate;
   /** Limit of processes of one replica. */
   pids: number;
-  /** Seconds between the flip and the stop of the other slot. */
+  /** Seconds between the promotion and the stop of the other slot. */
   drainSeconds: number;
 }
 
-/** Shell line for the VM: start, wait until ready, flip, drain, stop the other (components/host/promote.sh). */
-export function cutoverScript(
-  { target, other, gate, pids, drainSeconds }: CutoverPlan,
-  context: CutoverContext,
+/** Shell line for the VM: start, wait until ready, switch, drain, stop the other (components/host/promote.sh). */
+export function promoteScript(
+  { target, other, gate, pids, drainSeconds }: PromotionPlan,
+  context: PromotionContext,
 ): string {
   return scriptLine("promote.sh", helperCommand(context, gate), {
     TARGET: target.slot,

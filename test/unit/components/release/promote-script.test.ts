@@ -3,11 +3,11 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { cutoverScript, guardScript, type SlotReplicas } from "../../../../components/release/cutover-script";
-import type { CutoverContext } from "../../../../components/release/switch-helper";
+import { promoteScript, recoverScript, type SlotReplicas } from "../../../../components/release/promote-script";
+import type { PromotionContext } from "../../../../components/release/switch-helper";
 import { fakeClock, fakeProgram } from "../../support/fake-programs";
 
-const context: CutoverContext = {
+const context: PromotionContext = {
   tools: "tools@sha256:0",
   frontNetwork: "audit-front",
   flagVolume: "audit-svc-release",
@@ -24,8 +24,8 @@ const slot = (name: "blue" | "green"): SlotReplicas => ({
   })),
 });
 
-const cutover = (target: SlotReplicas, other: SlotReplicas | undefined) =>
-  cutoverScript(
+const promote = (target: SlotReplicas, other: SlotReplicas | undefined) =>
+  promoteScript(
     {
       target,
       other,
@@ -43,7 +43,7 @@ interface Vm {
   /** Docker does not start this one. */
   stuck?: string;
   /** Another deploy takes over while this one starts its first replica. */
-  overtaken?: boolean;
+  superseded?: boolean;
   /** How often Docker says that the replicas were started again; default never. */
   restarts?: number;
   ooms?: number;
@@ -59,7 +59,7 @@ interface Vm {
  * directory; a replica answers once it was started.
  */
 function execute(script: string, vm: Vm) {
-  const directory = mkdtempSync(join(tmpdir(), "cutover-"));
+  const directory = mkdtempSync(join(tmpdir(), "promote-"));
   const at = (name: string): string => join(directory, name);
   for (const name of ["flag", "config", "started"]) mkdirSync(at(name));
   writeFileSync(at("config/config.json"), "{}");
@@ -96,7 +96,7 @@ if [ -e ${at("flag/green")} ]; then serving=green; else serving=blue; fi
 echo "$*, while $serving serves" >> ${at("log")}
 case "$*" in
   "start ${vm.stuck ?? "none"}") echo "no such network" >&2; exit 1 ;;
-  start*|unpause*|restart*) ${vm.overtaken ? `echo another > ${at("flag/owner")}` : ":"}
+  start*|unpause*|restart*) ${vm.superseded ? `echo another > ${at("flag/owner")}` : ":"}
     case " ${(vm.unfit ?? []).join(" ")} " in *" $2 "*) ;; *) : > ${at("started")}/"$2" ;; esac ;;
 esac
 `,
@@ -115,9 +115,9 @@ esac
   return { code: ran.status, stderr: ran.stderr, stdout: ran.stdout, steps, serving };
 }
 
-describe("the cutover's script", () => {
-  it("starts one replica after the other aside, flips, then ends those of the other slot", () => {
-    const { code, stdout, steps, serving, stderr } = execute(cutover(slot("green"), slot("blue")), { serving: "blue" });
+describe("the script that promotes a slot", () => {
+  it("starts one replica after the other in the background, promotes the slot, then ends those of the other slot", () => {
+    const { code, stdout, steps, serving, stderr } = execute(promote(slot("green"), slot("blue")), { serving: "blue" });
     assert.equal(code, 0, stderr);
     assert.equal(serving, "green");
     assert.deepEqual(steps, [
@@ -137,7 +137,7 @@ describe("the cutover's script", () => {
     ["created", "start"],
   ] as const) {
     it(`has a replica run again that is ${status}`, () => {
-      const { code, steps, stderr } = execute(cutover(slot("blue"), undefined), { serving: "blue", status });
+      const { code, steps, stderr } = execute(promote(slot("blue"), undefined), { serving: "blue", status });
       assert.equal(code, 0, stderr);
       assert.equal(steps[1], `${command} audit-svc-blue-1, while blue serves`);
     });
@@ -146,7 +146,7 @@ describe("the cutover's script", () => {
   it("takes nothing from a slot that serves already, and leaves the flag alone", () => {
     for (const name of ["blue", "green"] as const) {
       const other = name === "blue" ? "green" : "blue";
-      const { code, steps, serving, stderr } = execute(cutover(slot(name), slot(other)), { serving: name });
+      const { code, steps, serving, stderr } = execute(promote(slot(name), slot(other)), { serving: name });
       assert.equal(code, 0, stderr);
       assert.equal(serving, name);
       assert.match(steps[0] ?? "", /^update --cpu-shares 1024 --pids-limit 256/);
@@ -155,23 +155,23 @@ describe("the cutover's script", () => {
 
   it("does not start the second replica before the first is ready", () => {
     const vm = { serving: "blue", unfit: ["audit-svc-green-1"] } as const;
-    const { steps } = execute(cutover(slot("green"), slot("blue")), vm);
+    const { steps } = execute(promote(slot("green"), slot("blue")), vm);
     assert.ok(!steps.some((step) => step.startsWith("start audit-svc-green-2")), steps.join("; "));
   });
 
   it("starts more at a time on a machine with more cores", () => {
     const vm = { serving: "blue", unfit: ["audit-svc-green-1"], cores: 4 } as const;
-    const { steps } = execute(cutover(slot("green"), slot("blue")), vm);
+    const { steps } = execute(promote(slot("green"), slot("blue")), vm);
     assert.ok(
       steps.some((step) => step.startsWith("start audit-svc-green-2")),
       steps.join("; "),
     );
-    assert.equal(execute(cutover(slot("green"), slot("blue")), { serving: "blue", cores: 1 }).code, 0);
+    assert.equal(execute(promote(slot("green"), slot("blue")), { serving: "blue", cores: 1 }).code, 0);
   });
 
   it("ends what is left of the other slot: a killed deploy may have removed one of its containers", () => {
     const vm = { serving: "blue", lost: "audit-svc-blue-1" } as const;
-    const { code, steps } = execute(cutover(slot("green"), slot("blue")), vm);
+    const { code, steps } = execute(promote(slot("green"), slot("blue")), vm);
     assert.equal(code, 0);
     assert.deepEqual(
       steps.filter((step) => step.startsWith("stop")),
@@ -179,9 +179,9 @@ describe("the cutover's script", () => {
     );
   });
 
-  it("does not flip to what is not ready: says why, stops it, and leaves the other serving", () => {
+  it("does not promote what is not ready: says why, stops it, and leaves the other serving", () => {
     const vm = { serving: "blue", unfit: ["audit-svc-green-2"] } as const;
-    const { code, steps, serving, stderr } = execute(cutover(slot("green"), slot("blue")), vm);
+    const { code, steps, serving, stderr } = execute(promote(slot("green"), slot("blue")), vm);
     assert.notEqual(code, 0);
     assert.equal(serving, "blue");
     assert.deepEqual(
@@ -191,72 +191,77 @@ describe("the cutover's script", () => {
     assert.match(stderr, /--- audit-svc-green-1: running; its last lines:\nlast words/);
     assert.match(
       stderr,
-      /slot green is not ready \(within 1 s: http:\/\/172.29.96.2:8080\/readyz does not answer 2xx: wget: can't connect\); slot blue serves on/,
+      /slot green is not ready \(within 1 s: http:\/\/172.29.96.2:8080\/readyz does not answer 2xx: wget: can't connect\); slot blue keeps serving/,
     );
   });
 
   it("gives up what ends again and again, long before its time is over", () => {
     const vm = { serving: "blue", unfit: ["audit-svc-green-1"], restarts: 5 } as const;
-    const { code, stderr } = execute(cutover(slot("green"), slot("blue")), vm);
+    const { code, stderr } = execute(promote(slot("green"), slot("blue")), vm);
     assert.notEqual(code, 0);
     assert.match(stderr, /slot green is not ready \(audit-svc-green-1 has ended 5 times: http\S+ does not answer 2xx/);
   });
 
   it("says which container Docker does not start, and why", () => {
-    const { code, serving, stderr } = execute(cutover(slot("green"), slot("blue")), {
+    const { code, serving, stderr } = execute(promote(slot("green"), slot("blue")), {
       serving: "blue",
       stuck: "audit-svc-green-2",
     });
     assert.notEqual(code, 0);
     assert.equal(serving, "blue");
     assert.match(stderr, /^no such network$/m);
-    assert.match(stderr, /slot green is not ready \(container audit-svc-green-2 does not start\); slot blue serves on/);
+    assert.match(
+      stderr,
+      /slot green is not ready \(container audit-svc-green-2 does not start\); slot blue keeps serving/,
+    );
   });
 
   it("says that a replica was killed for want of memory", () => {
     const vm = { serving: "blue", unfit: ["audit-svc-green-1"], ooms: 1 } as const;
-    const { stderr } = execute(cutover(slot("green"), slot("blue")), vm);
+    const { stderr } = execute(promote(slot("green"), slot("blue")), vm);
     assert.match(stderr, /--- audit-svc-green-1: running, killed for want of memory at its limit of 64 MiB; its last/);
   });
 
-  it("neither flips nor stops anything once a later deploy has begun", () => {
+  it("neither promotes nor stops anything once a later deploy has begun", () => {
     for (const unfit of [[], ["audit-svc-green-1"]]) {
-      const { code, steps, serving, stderr } = execute(cutover(slot("green"), slot("blue")), {
+      const { code, steps, serving, stderr } = execute(promote(slot("green"), slot("blue")), {
         serving: "blue",
         unfit,
-        overtaken: true,
+        superseded: true,
       });
       assert.notEqual(code, 0);
       assert.equal(serving, "blue");
       assert.ok(!steps.some((step) => step.startsWith("stop")), steps.join("; "));
-      assert.match(stderr, /another deploy has begun in the meantime/);
+      assert.match(stderr, /superseded by a newer deploy/);
     }
   });
 
   it("never stops what serves, also when it is what is not ready", () => {
     const vm = { serving: "blue", unfit: ["audit-svc-blue-1"] } as const;
-    const { code, steps } = execute(cutover(slot("blue"), undefined), vm);
+    const { code, steps } = execute(promote(slot("blue"), undefined), vm);
     assert.notEqual(code, 0);
     assert.ok(!steps.some((step) => step.startsWith("stop")));
   });
 
   it("fails when the one-shot beside it cannot run", () => {
-    const script = cutover(slot("green"), slot("blue")).replace(" promote.sh docker run ", " promote.sh false ");
+    const script = promote(slot("green"), slot("blue")).replace(" promote.sh docker run ", " promote.sh false ");
     const { code, steps } = execute(script, { serving: "blue" });
     assert.notEqual(code, 0);
     assert.deepEqual(steps, []);
   });
 });
 
-describe("the guard's script", () => {
+describe("the script that recovers the active slot", () => {
   it("does nothing when the slot to be filled does not serve", () => {
-    const { code, steps, stderr } = execute(guardScript("green", slot("blue"), context), { serving: "blue" });
+    const { code, steps, stderr } = execute(recoverScript("green", slot("blue"), context), { serving: "blue" });
     assert.equal(code, 0, stderr);
     assert.deepEqual(steps, []);
   });
 
-  it("puts the recorded slot back in charge when a killed run had flipped already", () => {
-    const { code, steps, serving, stderr } = execute(guardScript("green", slot("blue"), context), { serving: "green" });
+  it("promotes the recorded slot again when a killed run had promoted the other already", () => {
+    const { code, steps, serving, stderr } = execute(recoverScript("green", slot("blue"), context), {
+      serving: "green",
+    });
     assert.equal(code, 0, stderr);
     assert.equal(serving, "blue");
     assert.deepEqual(steps, [
@@ -266,7 +271,7 @@ describe("the guard's script", () => {
   });
 
   it("stops the deploy when the recorded slot does not become ready", () => {
-    const { code, serving, stderr } = execute(guardScript("green", slot("blue"), context), {
+    const { code, serving, stderr } = execute(recoverScript("green", slot("blue"), context), {
       serving: "green",
       unfit: ["audit-svc-blue-1"],
     });
@@ -276,6 +281,6 @@ describe("the guard's script", () => {
   });
 
   it("is empty when there is nothing to protect", () => {
-    assert.equal(guardScript("blue", undefined, context), "true");
+    assert.equal(recoverScript("blue", undefined, context), "true");
   });
 });
