@@ -52,7 +52,7 @@ export interface EdgeConfig {
   exporter: string;
   upstreams: readonly [UpstreamGroup, UpstreamGroup];
   /** File whose presence sends requests to the second upstream group; absent, they go to the first. */
-  flagFile: string;
+  markerFile: string;
   /** File whose presence ends each connection with the request that it has: before a reload, which would reset what is kept alive. */
   closingFile: string;
   routes: readonly Route[];
@@ -108,11 +108,12 @@ function metricsView({ metricsPort, metricsAllow, metricsFiles, targets, exporte
 }
 
 export function renderNginxConfig(config: EdgeConfig): string {
-  const { port, tls, limits, upstreams, flagFile, closingFile, trustedProxies, balancersOnly, routes, status } = config;
+  const { port, tls, limits, upstreams, markerFile, closingFile, trustedProxies, balancersOnly, routes, status } =
+    config;
   return fillTemplate(join(__dirname, "nginx.conf"), {
     ...limits,
     ...{ trustedProxies, behindBalancer: trustedProxies.length > 0, balancersOnly },
-    ...{ flagFile, closingFile, upstreams, first: upstreams[0].name, second: upstreams[1].name },
+    ...{ markerFile, closingFile, upstreams, first: upstreams[0].name, second: upstreams[1].name },
     tls: tls ?? false,
     notFound: errorBody(NOT_FOUND),
     notAllowed: errorBody(NOT_ALLOWED),

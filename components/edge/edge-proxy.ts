@@ -119,7 +119,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
             status: { address: addresses.front.edge, port: STATUS_PORT, reader: addresses.front.exporter },
             exporter: `${addresses.front.exporter}:${EXPORTER_PORT}`,
             upstreams: [upstream("blue"), upstream("green")],
-            flagFile: slots.flag.file,
+            markerFile: slots.marker.file,
             closingFile: CLOSING_FILE,
             routes: args.routes,
             limits: {
@@ -176,7 +176,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
         ports: ports.map(({ internal, external }) => ({ internal, external })),
         mounts: [
           { type: "volume", source: volume.name, target: "/etc/audit-edge", readOnly: true },
-          { type: "volume", source: slots.flag.volume, target: slots.flag.directory, readOnly: true },
+          { type: "volume", source: slots.marker.volume, target: slots.marker.directory, readOnly: true },
           ...(certificate
             ? [{ type: "volume", source: certificate.volume, target: certificate.directory, readOnly: true }]
             : []),

@@ -31,8 +31,8 @@ promote() {
 }
 
 # Runs `steps`, with empty standard input, beside the helper, whose command is "$@". A deploy that was killed can leave its script running
-# on the VM. Whoever comes later writes its name into the flag volume, and a script that finds another's name there has nothing to decide
-# any more; so the helper is given a name of its own.
+# on the VM. Whoever comes later writes its name into the marker's volume, and a script that finds another's name there has nothing to
+# decide any more; so the helper is given a name of its own.
 beside_helper() {
   me=$(cat /proc/sys/kernel/random/uuid)
   lines=$(mktemp -d)

@@ -4,15 +4,15 @@
 # answers 2xx with the digest of the file that was rendered. An image that says no digest is taken at its word: 2xx means that the new
 # configuration is in force (audit-svc/CONTRACT.md).
 #
-# Environment: AUDIT_RENDERED_FILE, the configuration; AUDIT_FLAG_FILE, whose presence says that green serves; AUDIT_BLUE_REPLICAS and
-#   AUDIT_GREEN_REPLICAS, words NAME=URL with the address of POST /reload; AUDIT_RELOAD_SECONDS, until a replica that has not confirmed
+# Environment: AUDIT_RENDERED_FILE, the configuration; AUDIT_MARKER_FILE, the active-slot marker, whose presence says that green serves;
+#   AUDIT_BLUE_REPLICAS and AUDIT_GREEN_REPLICAS, words NAME=URL with the address of POST /reload; AUDIT_RELOAD_SECONDS, until a replica that has not confirmed
 #   counts as failed; TMPDIR, default /tmp, where last-reload tells health.sh how it ended.
 # Exit codes: 0 all of them have confirmed; 1 one has not, and its name is on standard error.
 set -u
 
 result=${TMPDIR:-/tmp}/last-reload
 digest=$(sha256sum "$AUDIT_RENDERED_FILE" | cut -d ' ' -f 1)
-if [ -f "$AUDIT_FLAG_FILE" ]; then targets=$AUDIT_GREEN_REPLICAS; else targets=$AUDIT_BLUE_REPLICAS; fi
+if [ -f "$AUDIT_MARKER_FILE" ]; then targets=$AUDIT_GREEN_REPLICAS; else targets=$AUDIT_BLUE_REPLICAS; fi
 
 # 2xx, and the right digest if one is told.
 confirms() {

@@ -1,13 +1,13 @@
 #!/bin/sh
-# The one-shot container beside a switch. The script on the VM has docker, but no HTTP client, and no right to the flag volume; so it asks
-# this one, which has both, by lines on standard input. Each question is answered by one line:
+# The one-shot container beside a switch. The script on the VM has docker, but no HTTP client, and no right to the marker's volume; so it
+# asks this one, which has both, by lines on standard input. Each question is answered by one line:
 #
 #   take-over     this deploy decides from now on; answers which slot serves, blue or green
 #   await URL     ready, or after a second or two what is missing
 #   promote SLOT  makes it the active one: done, superseded when another deploy has taken over since, or why it could not be done
 #   mine          which slot serves, or superseded
 #
-# Arguments: FLAG_DIRECTORY CONFIG_FILE SCHEMA_VERSION NAME, NAME being that of this deploy. What an answer of the URL reports must be right
+# Arguments: MARKER_DIRECTORY CONFIG_FILE SCHEMA_VERSION NAME, NAME being that of this deploy. What an answer of the URL reports must be right
 #   as well: the digest of the configuration file, and at least the version of the schema; either is not looked at when the argument is
 #   empty, and an image that reports no digest or no version (audit-svc/CONTRACT.md) is taken at its word.
 # Environment: TMPDIR, default /tmp.
@@ -18,8 +18,8 @@ directory=$1
 config=$2
 schema=$3
 me=$4
-# Present, green serves.
-flag=$directory/green
+# The active-slot marker: present, green serves.
+marker=$directory/green
 error=${TMPDIR:-/tmp}/error
 
 # Looking at the owner and deciding become one step by this file.
@@ -29,7 +29,7 @@ lock() {
 }
 
 serving() {
-  if [ -e "$flag" ]; then echo green; else echo blue; fi
+  if [ -e "$marker" ]; then echo green; else echo blue; fi
 }
 
 mine() {
@@ -82,15 +82,15 @@ promote() {
   }
   case "$1" in
     green)
-      # A flag that is there is left alone: it is read-only, and root without capabilities may not write to it either.
-      [ -e "$flag" ] || {
-        : > "$flag"
-        chmod 0444 "$flag"
+      # A marker that is there is left alone: it is read-only, and root without capabilities may not write to it either.
+      [ -e "$marker" ] || {
+        : > "$marker"
+        chmod 0444 "$marker"
       }
       ;;
-    blue) rm -f "$flag" ;;
+    blue) rm -f "$marker" ;;
   esac
-  if [ "$(serving)" = "$1" ]; then echo "done"; else echo "the flag cannot be changed"; fi
+  if [ "$(serving)" = "$1" ]; then echo "done"; else echo "the active-slot marker cannot be changed"; fi
 }
 
 take_over() {

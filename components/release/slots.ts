@@ -4,12 +4,12 @@ import { promoteScript, recoverScript, type SlotReplicas } from "./promote-scrip
 import type { Left } from "../vm/lost-and-found";
 import type { ReleaseState } from "../../lib/release-state";
 import { completeSpec, planRelease, type ReleasePlan, type Replica, type ReplicaSpec } from "./release";
-import { FLAG, type PromotionContext } from "./switch-helper";
+import { MARKER, type PromotionContext } from "./switch-helper";
 import { heldUntil } from "../../lib/held";
 import type { Vm } from "../vm/vm";
 
-/** Where the volume with the flag file is mounted, in nginx and in the agent. */
-const FLAG_DIRECTORY = "/run/release";
+/** Where the volume with the marker is mounted, in nginx and in the agent. */
+const MARKER_DIRECTORY = "/run/release";
 
 export interface SlotsArgs {
   vm: Vm;
@@ -24,7 +24,7 @@ export interface SlotsArgs {
 }
 
 /**
- * The two slots of a service, and which of them this run fills. The volume holds one flag file: present, green serves;
+ * The two slots of a service, and which of them this run fills. The volume holds the active-slot marker: present, green serves;
  * absent, blue. Nginx looks at it at each request, so that a release is promoted without a reload.
  */
 export class Slots extends pulumi.ComponentResource {
@@ -33,8 +33,8 @@ export class Slots extends pulumi.ComponentResource {
   /** Whether this run promotes another release. */
   readonly deploys: boolean;
   readonly #previous: ReleaseState | undefined;
-  /** Volume of the flag file, where it is to be mounted, and the file there. */
-  readonly flag: { volume: pulumi.Output<string>; directory: string; file: string };
+  /** Volume of the marker, where it is to be mounted, and the file there. */
+  readonly marker: { volume: pulumi.Output<string>; directory: string; file: string };
   /** Must be done before the target slot's containers are replaced: undoes a promotion that no completed run recorded. */
   readonly recoverActiveSlot: pulumi.CustomResource;
   /** Names and limits for the scripts on the VM. */
@@ -50,12 +50,12 @@ export class Slots extends pulumi.ComponentResource {
     this.context = {
       tools: args.vm.tools,
       frontNetwork: args.vm.networks.names.front,
-      flagVolume: volume,
+      markerVolume: volume,
       readyDeadline: args.readyDeadline ?? 60,
       readyPath: args.readyPath ?? "/readyz",
     };
     const made = new docker.Volume(volume, { name: volume }, { parent: this, provider: args.vm.provider });
-    this.flag = { volume: made.name, directory: FLAG_DIRECTORY, file: `${FLAG_DIRECTORY}/${FLAG}` };
+    this.marker = { volume: made.name, directory: MARKER_DIRECTORY, file: `${MARKER_DIRECTORY}/${MARKER}` };
     // Only a run that replaces what is idle has anything to recover. When the target serves already, nothing is replaced, and the
     // script stays as the last deploy left it: that a deploy is over is no change. But if that deploy was another release's and did
     // not get to its end, it may have promoted its slot, or may still: then this, and with it the promotion, runs.

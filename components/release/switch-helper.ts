@@ -7,8 +7,8 @@ export interface PromotionContext {
   tools: string;
   /** Docker network of the replicas' main port. */
   frontNetwork: string;
-  /** Docker volume of the flag file. */
-  flagVolume: string;
+  /** Docker volume of the marker. */
+  markerVolume: string;
   /** Seconds that a replica has from its start until it must be ready. */
   readyDeadline: number;
   /** Path that answers 200 once a replica can store events. */
@@ -23,8 +23,8 @@ export interface Gate {
   schemaVersion: number | undefined;
 }
 
-/** Name of the file whose presence in the flag volume makes green the active slot; components/host/switch-helper.sh makes it. */
-export const FLAG = "green";
+/** Name of the file whose presence in the marker's volume makes green the active slot; components/host/switch-helper.sh makes it. */
+export const MARKER = "green";
 
 /**
  * The command of the one-shot that a switch asks (components/host/switch-helper.sh), but for its last argument, the name of the deploy.
@@ -36,11 +36,11 @@ export function helperCommand(context: PromotionContext, gate?: Gate): string[] 
     image: context.tools,
     interactive: true,
     network: context.frontNetwork,
-    volumes: [`${context.flagVolume}:/flag`, ...(gate === undefined ? [] : [`${gate.config.volume}:/config:ro`])],
-    // Root without capabilities, whom the flag volume belongs to, and in the group for whom the configuration is.
+    volumes: [`${context.markerVolume}:/marker`, ...(gate === undefined ? [] : [`${gate.config.volume}:/config:ro`])],
+    // Root without capabilities, whom the marker's volume belongs to, and in the group for whom the configuration is.
     groups: gate === undefined ? [] : [gate.config.group],
     ...scriptInImage("switch-helper.sh", [
-      "/flag",
+      "/marker",
       gate === undefined ? "" : `/config/${gate.config.file}`,
       gate?.schemaVersion ?? "",
     ]),

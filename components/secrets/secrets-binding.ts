@@ -142,7 +142,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
         files,
         rendered: configPath,
         reload: {
-          flagFile: slots.flag.file,
+          markerFile: slots.marker.file,
           blue: slots.plan.replicas.blue.map(reloadUrl),
           green: slots.plan.replicas.green.map(reloadUrl),
           deadline,
@@ -154,7 +154,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
         ],
         mounts: [
           { type: "volume", source: rendered.name, target: "/run/audit" },
-          { type: "volume", source: slots.flag.volume, target: slots.flag.directory, readOnly: true },
+          { type: "volume", source: slots.marker.volume, target: slots.marker.directory, readOnly: true },
         ],
         // Whichever comes first, neither the former agent nor the new one may read a secret with which its template gives no login.
         after: credentials ? [credentials.ready] : [secret([])],

@@ -38,9 +38,9 @@ export interface VaultAgentArgs {
   rendered: string;
   /**
    * Who has to read the file again when it has changed, by {@link RELOAD_COMMAND}: the replicas of the slot that serves, which is green
-   * where the flag file is there, and how long they have to confirm it, in seconds.
+   * where the marker is there, and how long they have to confirm it, in seconds.
    */
-  reload?: { flagFile: string; blue: readonly ReloadTarget[]; green: readonly ReloadTarget[]; deadline: number };
+  reload?: { markerFile: string; blue: readonly ReloadTarget[]; green: readonly ReloadTarget[]; deadline: number };
   networks: docker.types.input.ContainerNetworksAdvanced[];
   /** Further mounts, above all the volume with what is rendered. */
   mounts: docker.types.input.ContainerMount[];
@@ -88,7 +88,7 @@ export function vaultAgent(name: string, args: VaultAgentArgs, opts: { parent: p
     ...(reload === undefined
       ? {}
       : {
-          AUDIT_FLAG_FILE: reload.flagFile,
+          AUDIT_MARKER_FILE: reload.markerFile,
           AUDIT_BLUE_REPLICAS: targets(reload.blue),
           AUDIT_GREEN_REPLICAS: targets(reload.green),
           AUDIT_RELOAD_SECONDS: String(reload.deadline),

@@ -31,7 +31,7 @@ export class NginxAlone {
       status: { address: "127.0.0.1", port: statusPort, reader: "127.0.0.1" },
       exporter: `127.0.0.1:${upstream}`,
       upstreams: [server("blue"), server("green")],
-      flagFile: "/etc/audit-edge/green",
+      markerFile: "/etc/audit-edge/green",
       closingFile: "/tmp/closing",
       routes: ROUTES,
       limits: { bodySize: "2m", clientRate: 0, clientConnections: 0 },

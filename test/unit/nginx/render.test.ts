@@ -18,7 +18,7 @@ const config: EdgeConfig = {
       ],
     },
   ],
-  flagFile: "/run/release/green",
+  markerFile: "/run/release/green",
   closingFile: "/tmp/closing",
   routes: ROUTES,
   limits: { bodySize: "2m", clientRate: 0, clientConnections: 0 },

@@ -26,7 +26,7 @@ describe("the script that has replicas reload", () => {
       directory,
       environment: {
         AUDIT_RENDERED_FILE: at("config.json"),
-        AUDIT_FLAG_FILE: at("green"),
+        AUDIT_MARKER_FILE: at("green"),
         AUDIT_BLUE_REPLICAS: "blue-1=http://b1/reload",
         AUDIT_GREEN_REPLICAS: "green-1=http://g1/reload green-2=http://g2/reload",
         AUDIT_RELOAD_SECONDS: "5",

@@ -71,9 +71,9 @@ describe("AuditService", () => {
     const script = scriptOf(find(resources, "Command", "audit-svc-cutover").inputs);
     assert.match(
       script,
-      /--user 0:0 --group-add 10001 --volume audit-svc-release:\/flag --volume audit-svc-rendered:\/config:ro /,
+      /--user 0:0 --group-add 10001 --volume audit-svc-release:\/marker --volume audit-svc-rendered:\/config:ro /,
     );
-    assert.match(script, / switch-helper\.sh \/flag \/config\/config\.json 2$/);
+    assert.match(script, / switch-helper\.sh \/marker \/config\/config\.json 2$/);
   });
 
   it("knows the schema's version by the line of migrate that tells it, if there is one", () => {

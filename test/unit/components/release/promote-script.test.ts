@@ -10,7 +10,7 @@ import { fakeClock, fakeProgram } from "../../support/fake-programs";
 const context: PromotionContext = {
   tools: "tools@sha256:0",
   frontNetwork: "audit-front",
-  flagVolume: "audit-svc-release",
+  markerVolume: "audit-svc-release",
   readyDeadline: 1,
   readyPath: "/readyz",
 };
@@ -61,10 +61,10 @@ interface Vm {
 function execute(script: string, vm: Vm) {
   const directory = mkdtempSync(join(tmpdir(), "promote-"));
   const at = (name: string): string => join(directory, name);
-  for (const name of ["flag", "config", "started"]) mkdirSync(at(name));
+  for (const name of ["marker", "config", "started"]) mkdirSync(at(name));
   writeFileSync(at("config/config.json"), "{}");
   writeFileSync(at("log"), "");
-  if (vm.serving === "green") writeFileSync(at("flag/green"), "");
+  if (vm.serving === "green") writeFileSync(at("marker/green"), "");
   const running = ["blue-1", "blue-2", "green-1", "green-2"]
     .map((of) => `audit-svc-${of}`)
     .filter((c) => c !== vm.lost);
@@ -92,11 +92,11 @@ echo "wget: can't connect" >&2; exit 1
   inspect*Memory*) echo 67108864; exit 0 ;;
   inspect*) echo ${vm.status ?? "exited"}; exit 0 ;;
 esac
-if [ -e ${at("flag/green")} ]; then serving=green; else serving=blue; fi
+if [ -e ${at("marker/green")} ]; then serving=green; else serving=blue; fi
 echo "$*, while $serving serves" >> ${at("log")}
 case "$*" in
   "start ${vm.stuck ?? "none"}") echo "no such network" >&2; exit 1 ;;
-  start*|unpause*|restart*) ${vm.superseded ? `echo another > ${at("flag/owner")}` : ":"}
+  start*|unpause*|restart*) ${vm.superseded ? `echo another > ${at("marker/owner")}` : ":"}
     case " ${(vm.unfit ?? []).join(" ")} " in *" $2 "*) ;; *) : > ${at("started")}/"$2" ;; esac ;;
 esac
 `,
@@ -110,7 +110,7 @@ esac
   // Replicas end side by side, and here no time passes between them: whichever writes first.
   const stops = lines.filter((line) => line.startsWith("stop")).sort();
   const steps = lines.map((line) => (line.startsWith("stop") ? (stops.shift() ?? line) : line));
-  const serving = existsSync(at("flag/green")) ? "green" : "blue";
+  const serving = existsSync(at("marker/green")) ? "green" : "blue";
   rmSync(directory, { recursive: true });
   return { code: ran.status, stderr: ran.stderr, stdout: ran.stdout, steps, serving };
 }
@@ -143,7 +143,7 @@ describe("the script that promotes a slot", () => {
     });
   }
 
-  it("takes nothing from a slot that serves already, and leaves the flag alone", () => {
+  it("takes nothing from a slot that serves already, and leaves the marker alone", () => {
     for (const name of ["blue", "green"] as const) {
       const other = name === "blue" ? "green" : "blue";
       const { code, steps, serving, stderr } = execute(promote(slot(name), slot(other)), { serving: name });

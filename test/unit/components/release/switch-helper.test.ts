@@ -23,9 +23,9 @@ function ask(
   const { answers = [""], schemaVersion, owner, serving = "blue" } = given;
   const directory = mkdtempSync(join(tmpdir(), "helper-"));
   const at = (name: string): string => join(directory, name);
-  mkdirSync(at("flag"));
-  if (serving === "green") writeFileSync(at("flag/green"), "", { mode: 0o444 });
-  if (owner !== undefined) writeFileSync(at("flag/owner"), owner);
+  mkdirSync(at("marker"));
+  if (serving === "green") writeFileSync(at("marker/green"), "", { mode: 0o444 });
+  if (owner !== undefined) writeFileSync(at("marker/owner"), owner);
   writeFileSync(at("config.json"), file);
   answers.forEach((answer, i) => writeFileSync(at(`answer-${i + 1}`), answer));
   fakeClock(directory);
@@ -39,7 +39,7 @@ n=$(wc -l < ${at("asked")})
 `,
   );
   const [program = "", ...words] = scriptWords("switch-helper.sh", [
-    at("flag"),
+    at("marker"),
     at("config.json"),
     schemaVersion ?? "",
     "me",
@@ -49,10 +49,10 @@ n=$(wc -l < ${at("asked")})
     input: questions.map((question) => `${question}\n`).join(""),
     encoding: "utf8",
   });
-  const flags = readdirSync(at("flag")).filter((name) => name !== "lock");
+  const files = readdirSync(at("marker")).filter((name) => name !== "lock");
   rmSync(directory, { recursive: true });
   assert.equal(ran.stderr, "");
-  return { answers: ran.stdout.split("\n").slice(0, -1), flags };
+  return { answers: ran.stdout.split("\n").slice(0, -1), files };
 }
 
 const URL = "http://172.29.96.1:8080/readyz";
@@ -86,33 +86,33 @@ describe("the helper of a switch", () => {
   });
 
   it("takes over, and says what serves", () => {
-    assert.deepEqual(ask(["take-over", "mine"], { owner: "another" }), { answers: ["blue", "blue"], flags: ["owner"] });
+    assert.deepEqual(ask(["take-over", "mine"], { owner: "another" }), { answers: ["blue", "blue"], files: ["owner"] });
     assert.deepEqual(ask(["take-over"], { serving: "green" }).answers, ["green"]);
   });
 
   it("promotes a slot by the marker, as often as it is asked", () => {
     const asked = ["take-over", "promote green", "mine", "promote green", "promote blue", "promote blue", "mine"];
     const answers = ["blue", "done", "green", "done", "done", "done", "blue"];
-    assert.deepEqual(ask(asked), { answers, flags: ["owner"] });
-    assert.deepEqual(ask(["take-over", "promote green"]).flags, ["green", "owner"]);
+    assert.deepEqual(ask(asked), { answers, files: ["owner"] });
+    assert.deepEqual(ask(["take-over", "promote green"]).files, ["green", "owner"]);
   });
 
   it("says that it could not promote a slot", () => {
     const [, answer] = ask(["take-over", "promote red"]).answers;
-    assert.equal(answer, "the flag cannot be changed");
+    assert.equal(answer, "the active-slot marker cannot be changed");
   });
 
   it("decides nothing for a deploy that another has taken over from", () => {
-    const { answers, flags } = ask(["mine", "promote green"], { owner: "another" });
+    const { answers, files } = ask(["mine", "promote green"], { owner: "another" });
     assert.deepEqual(answers, ["superseded", "superseded"]);
-    assert.deepEqual(flags, ["owner"]);
+    assert.deepEqual(files, ["owner"]);
   });
 
   it("is confined: in the configuration's group, without capabilities, and gives way to what serves", () => {
     const context = {
       tools: "tools@sha256:0",
       frontNetwork: "front",
-      flagVolume: "flag",
+      markerVolume: "marker",
       readyDeadline: 60,
       readyPath: "/",
     };
@@ -124,7 +124,7 @@ describe("the helper of a switch", () => {
       "--cap-drop ALL",
       "--security-opt no-new-privileges",
       "--cpu-shares 128",
-      "--user 0:0 --group-add 10001 --volume flag:/flag --volume rendered:/config:ro",
+      "--user 0:0 --group-add 10001 --volume marker:/marker --volume rendered:/config:ro",
     ])
       assert.ok(script.includes(words), words);
     assert.doesNotMatch(commandLine(helperCommand(context)), /--group-add|\/config\//);
