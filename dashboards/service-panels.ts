@@ -66,7 +66,7 @@ export function askedPanels(): Panel[] {
   const codes = stack({
     title: "Share of response codes",
     description:
-      "What per cent of all answers to clients had which code at each moment; the areas add up to 100. Answers to health probes, scrapes and /reload are left out. Empty while nothing is asked.",
+      "Share of responses to clients by status code; the areas add up to 100. Responses to health probes, scrapes and /reload are excluded. Empty while there are no requests.",
     unit: units.Percent,
     width: 12,
     queries: [
