@@ -12,7 +12,7 @@ export { DockerHost, type DockerHostArgs } from "./vm/docker-host";
 export { type CertificateSource } from "./edge/edge-certificate";
 export { EdgeProxy, type EdgeProxyArgs, type PublishedFiles } from "./edge/edge-proxy";
 export { HostFiles, type HostFilesArgs } from "./vm/host-files";
-export { type Recreated } from "./vm/lost-and-found";
+export { type Recreated } from "./vm/missing-resources";
 export { heldUntil } from "../lib/held";
 export { type InVault, type OwnerInVault } from "./secrets/in-vault";
 export { bareHost, inUrl } from "../lib/network-address";

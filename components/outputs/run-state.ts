@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { Recreated } from "../vm/lost-and-found";
+import type { Recreated } from "../vm/missing-resources";
 import type { ReleaseState } from "../../lib/release-state";
 
 /** What a run leaves for the next one. */

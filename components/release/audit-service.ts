@@ -5,7 +5,7 @@ import type { AccessTokens } from "../secrets/access-tokens";
 import type { Database } from "../database/database";
 import type { EdgeProxy } from "../edge/edge-proxy";
 import { hardened, LOG_OPTIONS, scratch } from "../vm/hardening";
-import type { Left } from "../vm/lost-and-found";
+import type { Left } from "../vm/missing-resources";
 import type { ReleaseState } from "../../lib/release-state";
 import type { Replica } from "./release";
 import { scriptLine } from "../host/script-file";

@@ -1,7 +1,7 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { promoteScript, recoverScript, type SlotReplicas } from "./promote-script";
-import type { Left } from "../vm/lost-and-found";
+import type { Left } from "../vm/missing-resources";
 import type { ReleaseState } from "../../lib/release-state";
 import { completeSpec, planRelease, type ReleasePlan, type Replica, type ReplicaSpec } from "./release";
 import { MARKER, type PromotionContext } from "./switch-helper";

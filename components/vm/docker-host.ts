@@ -1,8 +1,8 @@
 import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { clearsLeftovers } from "./leftovers";
-import { LostAndFound, type Left, type Recreated } from "./lost-and-found";
+import { removesOrphans } from "./orphans";
+import { MissingResources, type Left, type Recreated } from "./missing-resources";
 import { hostScript, remoteShell, strictSsh, type ScriptArgs, type ScriptOptions } from "./host-script";
 import { trustedRegistryScript } from "./preflight";
 import { commandLine } from "../../lib/shell";
@@ -32,7 +32,7 @@ export class DockerHost extends pulumi.ComponentResource {
   /** Reference of the image for one-shots; present on the host before any script runs. */
   readonly tools: string;
   readonly #hooks: pulumi.ResourceHookBinding;
-  readonly #lost: LostAndFound;
+  readonly #missing: MissingResources;
   readonly #toolsImage: docker.RemoteImage;
   readonly #shell: string;
   readonly #name: string;
@@ -61,16 +61,16 @@ export class DockerHost extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    this.#hooks = clearsLeftovers(name, this.#shell);
-    this.#lost = new LostAndFound(this.#shell, args.recreated);
+    this.#hooks = removesOrphans(name, this.#shell);
+    this.#missing = new MissingResources(this.#shell, args.recreated);
     this.tools = args.tools;
     this.#toolsImage = this.image(`${name}-tools`, args.tools, { parent: this });
     this.registerOutputs({});
   }
 
   /**
-   * Options of a container or network whose name is fixed here: whatever it replaces goes first, a leftover that has its name
-   * is cleared away, and it is made anew when the host has it no longer, or does not run it ({@link LostAndFound}).
+   * Options of a container or network whose name is fixed here: whatever it replaces goes first, an orphan that has its name
+   * is removed, and it is made anew when the host has it no longer, or does not run it ({@link MissingResources}).
    *
    * @param left how the last run left it there; default "running", which holds for the containers that every deploy has
    */
@@ -82,18 +82,18 @@ export class DockerHost extends pulumi.ComponentResource {
       provider: this.provider,
       hooks: this.#hooks,
       deleteBeforeReplace: true,
-      replacementTrigger: this.#lost.trigger(name, { [name]: left }),
+      replacementTrigger: this.#missing.trigger(name, { [name]: left }),
     };
   }
 
   /** `replacementTrigger` of a script that starts these containers: it runs again when one of them does not run. */
   starting(script: string, containers: readonly string[]): Promise<number> | undefined {
-    return this.#lost.trigger(script, Object.fromEntries(containers.map((name) => [name, "running"])));
+    return this.#missing.trigger(script, Object.fromEntries(containers.map((name) => [name, "running"])));
   }
 
   /** What was made anew, and how often; a stack output, and `recreated` of the next run. */
   get recreated(): pulumi.Output<Recreated> {
-    return this.#lost.recreated;
+    return this.#missing.recreated;
   }
 
   /** An image pulled to this host, unless it is there already; kept when the resource is removed. */

@@ -3,15 +3,15 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { removeScript } from "../../../../components/vm/leftovers";
+import { removeScript } from "../../../../components/vm/orphans";
 import { fakeProgram } from "../../support/fake-programs";
 
 const CONTAINER = "docker:index/container:Container";
 
-describe("clearing a leftover", () => {
+describe("removing an orphan", () => {
   /** Runs the script under a `docker` that knows one thing, or nothing, and writes down what it is told to do. */
   function execute(script: string, there: string | undefined) {
-    const directory = mkdtempSync(join(tmpdir(), "leftovers-"));
+    const directory = mkdtempSync(join(tmpdir(), "orphans-"));
     const log = join(directory, "log");
     fakeProgram(
       directory,

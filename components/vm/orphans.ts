@@ -9,18 +9,19 @@ const KINDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Removes what has the name of a container or network that is about to be made. A deploy that was killed between making one
+ * Removes an orphan: what has the name of a container or network that is about to be made. A deploy that was killed between making one
  * and writing it down leaves one that the state does not know, and every later deploy would find the name taken. Making one
- * succeeds only where nothing has its name, so whatever has it at that moment is such a leftover (docs/decisions/0064).
+ * succeeds only where nothing has its name, so whatever has it at that moment is such an orphan (docs/decisions/0064).
  *
  * @param shell the command before a shell text that is to run on the host
  */
-export function clearsLeftovers(name: string, shell: string): pulumi.ResourceHookBinding {
+export function removesOrphans(name: string, shell: string): pulumi.ResourceHookBinding {
+  // The state of what was deployed before has the hook by this name.
   const hook = new pulumi.ResourceHook(`${name}-leftovers`, async ({ type, newInputs }) => {
     const script = removeScript(type, newInputs?.name);
     if (script === undefined) return;
     await askHost(shell, script).catch((error: unknown) => {
-      throw new Error(`the host could not be asked for leftovers: ${(error as Error).message}`);
+      throw new Error(`the host could not be asked for orphans: ${(error as Error).message}`);
     });
   });
   return { beforeCreate: [hook] };
@@ -30,5 +31,5 @@ export function clearsLeftovers(name: string, shell: string): pulumi.ResourceHoo
 export function removeScript(type: string, name: unknown): string | undefined {
   const kind = KINDS[type];
   if (kind === undefined || typeof name !== "string") return undefined;
-  return scriptLine("remove-leftover.sh", [kind, name]);
+  return scriptLine("remove-orphan.sh", [kind, name]);
 }

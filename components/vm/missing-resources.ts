@@ -9,11 +9,11 @@ export type Recreated = Readonly<Record<string, number>>;
 export type Left = "nothing" | "there" | "running";
 
 /**
- * Notices what a host has lost: removed or stopped by hand, or by a deploy that was killed before it wrote that down. The state
- * still has it, so that without a refresh every later `up` would leave it "unchanged", and fail at whatever needs it
+ * Notices missing resources: what the host has lost, removed or stopped by hand, or by a deploy that was killed before it wrote that
+ * down. The state still has it, so that without a refresh every later `up` would leave it "unchanged", and fail at whatever needs it
  * (docs/decisions/0065, 0120). A preview asks as well; one that has no way to the host shows what it would show if nothing were lost.
  */
-export class LostAndFound {
+export class MissingResources {
   readonly #triggers = new Map<string, Promise<number>>();
   #found: Promise<ReadonlySet<string> | undefined> | undefined;
 

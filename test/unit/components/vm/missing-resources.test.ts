@@ -9,12 +9,12 @@ import { fakeProgram } from "../../support/fake-programs";
 
 const NETWORKS = ["audit-front", "audit-admin", "audit-egress", "audit-edge"];
 
-describe("what a host has lost", () => {
+describe("missing resources of a host", () => {
   let directory: string;
   let path: string | undefined;
 
   beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), "lost-"));
+    directory = mkdtempSync(join(tmpdir(), "missing-"));
     path = process.env.PATH;
     process.env.PATH = `${directory}:${path ?? ""}`;
   });

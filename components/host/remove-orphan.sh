@@ -1,5 +1,5 @@
 #!/bin/sh
-# Removes the container or network, on a Docker host, that has the name of one that is about to be made (docs/decisions/0064).
+# Removes an orphan: the container or network, on a Docker host, that has the name of one that is about to be made (docs/decisions/0064).
 #
 # Arguments: KIND NAME, the kind being `container` or `network`.
 # Exit codes: 0 nothing has the name; else Docker's, for example because containers still use the network.
