@@ -1,7 +1,7 @@
 /** The CPU weight of what clients wait for; it is Docker's default. */
 export const SERVING_SHARES = 1024;
 /**
- * That of everything else beside it: one-shots, agents, replicas that start or end. With less than this an eighth, a release might not become
- * ready on a machine that is busy.
+ * That of what runs in the background: one-shots, agents, replicas that start or end. With less than this an eighth, a release might
+ * not become ready on a machine that is busy.
  */
-export const ASIDE_SHARES = 128;
+export const BACKGROUND_SHARES = 128;

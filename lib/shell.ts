@@ -1,4 +1,4 @@
-import { ASIDE_SHARES } from "./cpu-weight";
+import { BACKGROUND_SHARES } from "./cpu-weight";
 
 /**
  * Command lines for the virtual machine, as pure functions: what runs there is plain `sh` and `docker`, so that a VM needs
@@ -63,7 +63,7 @@ export function dockerRunWords(run: DockerRun): string[] {
     "--pids-limit",
     "128",
     "--cpu-shares",
-    String(ASIDE_SHARES),
+    String(BACKGROUND_SHARES),
   );
   words.push("--log-driver", "none", "--user", run.user ?? "0:0");
   for (const group of run.groups ?? []) words.push("--group-add", group);

@@ -1,7 +1,7 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { renderNginxConfig, type Route } from "../../nginx/render";
-import { ASIDE_SHARES } from "../../lib/cpu-weight";
+import { BACKGROUND_SHARES } from "../../lib/cpu-weight";
 import type { DockerHost } from "../vm/docker-host";
 import { EdgeCertificate, type CertificateSource } from "./edge-certificate";
 import { heldUntil } from "../../lib/held";
@@ -198,7 +198,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
     const exporter = new docker.Container(
       `${name}-exporter`,
       {
-        ...hardened({ memory: 64, user: "65534:65534", shares: ASIDE_SHARES }),
+        ...hardened({ memory: 64, user: "65534:65534", shares: BACKGROUND_SHARES }),
         name: `${name}-exporter`,
         image: exporterImage.imageId,
         command: [

@@ -1,4 +1,4 @@
-import { ASIDE_SHARES, SERVING_SHARES } from "../../lib/cpu-weight";
+import { BACKGROUND_SHARES, SERVING_SHARES } from "../../lib/cpu-weight";
 import type { Slot } from "../../lib/release-state";
 import type { Replica } from "./release";
 import { scriptLine } from "../host/script-file";
@@ -53,6 +53,6 @@ export function promoteScript(
     PIDS: pids,
     DRAIN_SECONDS: drainSeconds,
     SERVING_SHARES,
-    ASIDE_SHARES,
+    BACKGROUND_SHARES,
   });
 }

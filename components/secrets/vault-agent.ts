@@ -3,7 +3,7 @@ import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import { VAULT_UID, type AppRoleLogin } from "./app-role";
-import { ASIDE_SHARES } from "../../lib/cpu-weight";
+import { BACKGROUND_SHARES } from "../../lib/cpu-weight";
 import { digestOf } from "../../lib/digest";
 import type { DockerHost } from "../vm/docker-host";
 import { hardened, LOG_OPTIONS, pidsLimit, scratch } from "../vm/hardening";
@@ -113,7 +113,7 @@ export function vaultAgent(name: string, args: VaultAgentArgs, opts: { parent: p
   const container = new docker.Container(
     `${name}-agent`,
     {
-      ...hardened({ memory: 128, user: `${VAULT_UID}:${args.gid}`, shares: ASIDE_SHARES }),
+      ...hardened({ memory: 128, user: `${VAULT_UID}:${args.gid}`, shares: BACKGROUND_SHARES }),
       name: `${name}-agent`,
       image: login.image.imageId,
       entrypoints: ["vault"],
