@@ -3,7 +3,7 @@ import { ApiError } from "./api-error.js";
 import { batchOf } from "./batch.js";
 import { checkEvents } from "./body.js";
 import { defaultLimits } from "./config.js";
-import type { Active } from "./configurator.js";
+import type { Active } from "./config-reloader.js";
 import type { EventRow } from "./event.js";
 import type { Ingest } from "./ingest.js";
 import { LogLimit } from "./log-limit.js";

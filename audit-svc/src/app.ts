@@ -6,14 +6,14 @@ import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import Fastify, { LogController, type FastifyError, type FastifyInstance } from "fastify";
 import Type from "typebox";
 import { ApiError, ErrorBody } from "./api-error.js";
-import { Budget } from "./budget.js";
-import { Configurator } from "./configurator.js";
+import { FairLimit } from "./fair-limit.js";
+import { ConfigReloader } from "./config-reloader.js";
 import { UserError } from "./errors.js";
 import { eventsRoutes } from "./events-routes.js";
 import { Ingest } from "./ingest.js";
 import { LogLimit } from "./log-limit.js";
 import { Metrics } from "./metrics.js";
-import { Room } from "./room.js";
+import { DatabaseCapacity } from "./database-capacity.js";
 import { VERSION } from "./version.js";
 import { warmUp } from "./warm-up.js";
 
@@ -38,9 +38,9 @@ interface LogTarget {
 export interface App {
   readonly main: FastifyInstance;
   readonly admin: FastifyInstance;
-  readonly configurator: Configurator;
+  readonly configReloader: ConfigReloader;
   readonly ingest: Ingest;
-  readonly budget: Budget;
+  readonly bodyMemoryLimit: FairLimit;
   readonly metrics: Metrics;
   /** Not ready from now on; what is under way is finished, then everything is closed. */
   close(): Promise<void>;
@@ -70,11 +70,11 @@ export async function buildApp(options: AppOptions): Promise<App> {
   let refusing = false;
   const main = newMain(level, metrics, () => stopping, options.logTo);
   const admin = newFastify(level, options.logTo);
-  const configurator = new Configurator(options.configFile, metrics, main.log, (config, storage) =>
+  const configReloader = new ConfigReloader(options.configFile, metrics, main.log, (config, storage) =>
     warmUp(config, storage, main.log, (quiet) => newMain("silent", quiet, () => false)),
   );
-  const ingest = new Ingest(() => configurator.active?.storage, metrics);
-  const budget = new Budget();
+  const ingest = new Ingest(() => configReloader.active?.storage, metrics);
+  const bodyMemoryLimit = new FairLimit();
 
   await main.register(swagger, {
     openapi: {
@@ -87,7 +87,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
       components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
     },
   });
-  await main.register(eventsRoutes({ configurator, ingest, budget, stopping: () => refusing }));
+  await main.register(eventsRoutes({ configReloader, ingest, bodyMemoryLimit, stopping: () => refusing }));
 
   main.get(
     "/healthz",
@@ -103,13 +103,13 @@ export async function buildApp(options: AppOptions): Promise<App> {
     }),
   );
 
-  const ready = readiness(configurator);
+  const ready = readiness(configReloader);
   main.get(
     "/readyz",
     { schema: { summary: "Events can be stored", tags: ["operation"], response: { 200: Status, 503: Status } } },
     async (_request, reply) => {
       const reason = stopping ? "stopping" : await ready();
-      const active = configurator.active;
+      const active = configReloader.active;
       void reply.code(reason === undefined ? 200 : 503);
       return {
         status: reason === undefined ? "ready" : "not ready",
@@ -121,14 +121,14 @@ export async function buildApp(options: AppOptions): Promise<App> {
     },
   );
 
-  const room = new Room(metrics, () => configurator.active?.storage);
+  const capacity = new DatabaseCapacity(metrics, () => configReloader.active?.storage);
   main.get(
     "/metrics",
     { schema: { summary: "Prometheus metrics", tags: ["operation"], response: { 200: Type.String() } } },
     async (_request, reply) => {
-      const connections = configurator.active?.storage.connections ?? { idle: 0, busy: 0, waiting: 0 };
+      const connections = configReloader.active?.storage.connections ?? { idle: 0, busy: 0, waiting: 0 };
       for (const [state, count] of Object.entries(connections)) metrics.pool.set({ state }, count);
-      void room.refresh();
+      void capacity.refresh();
       void reply.type(metrics.registry.contentType);
       return metrics.registry.metrics();
     },
@@ -136,14 +136,14 @@ export async function buildApp(options: AppOptions): Promise<App> {
 
   main.get("/openapi.json", { schema: { hide: true } }, () => main.swagger());
 
-  for (const server of options.reloadOnMain === true ? [admin, main] : [admin]) addReload(server, configurator);
+  for (const server of options.reloadOnMain === true ? [admin, main] : [admin]) addReload(server, configReloader);
 
   return {
     main,
     admin,
-    configurator,
+    configReloader,
     ingest,
-    budget,
+    bodyMemoryLimit,
     metrics,
     async close() {
       stopping = true;
@@ -155,7 +155,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
       await ingest.drain();
       ingest.stop();
       await admin.close();
-      await configurator.close();
+      await configReloader.close();
     },
   };
 }
@@ -286,13 +286,13 @@ function describeCause(error: Error): string | undefined {
 }
 
 /** Probes the database at most once a second, whoever asks. */
-function readiness(configurator: Configurator): () => Promise<string | undefined> {
+function readiness(configReloader: ConfigReloader): () => Promise<string | undefined> {
   let checked = 0;
   let last: Promise<string | undefined> = Promise.resolve(undefined);
   let of: unknown;
   return () => {
-    const active = configurator.active;
-    if (active === undefined) return Promise.resolve(configurator.waiting);
+    const active = configReloader.active;
+    if (active === undefined) return Promise.resolve(configReloader.waiting);
     if (of !== active || Date.now() - checked > 1000) {
       of = active;
       checked = Date.now();
@@ -305,7 +305,7 @@ function readiness(configurator: Configurator): () => Promise<string | undefined
   };
 }
 
-function addReload(app: FastifyInstance, configurator: Configurator): void {
+function addReload(app: FastifyInstance, configReloader: ConfigReloader): void {
   // In a scope of its own, where any body is read and dropped: tools such as wget always send one of some type.
   void app.register((scope, _options, registered) => {
     scope.removeAllContentTypeParsers();
@@ -324,7 +324,7 @@ function addReload(app: FastifyInstance, configurator: Configurator): void {
         },
       },
       async (_request, reply) => {
-        const reload = await configurator.reload();
+        const reload = await configReloader.reload();
         const status = { applied: 200, unchanged: 200, invalid: 422, unreadable: 503, unreachable: 503 } as const;
         return reply.code(status[reload.result]).send(reload);
       },

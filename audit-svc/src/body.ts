@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { isDeepStrictEqual } from "node:util";
 import type { FastifyRequest } from "fastify";
 import { ApiError } from "./api-error.js";
-import type { BudgetShare } from "./budget.js";
+import type { FairShare } from "./fair-limit.js";
 import type { LimitsConfig } from "./config.js";
 import { type EventRow, type FieldError, checkEvent, keyOf, pathOf } from "./event.js";
 import { findLoss } from "./json-loss.js";
@@ -15,7 +15,7 @@ export function collect(
   request: FastifyRequest,
   payload: IncomingMessage,
   limits: LimitsConfig,
-  share: BudgetShare,
+  share: FairShare,
 ): Promise<Buffer> {
   const tooLarge = (): ApiError => new ApiError(413, "too_large", `The body is larger than ${limits.bodyBytes} bytes.`);
   if (Number(request.headers["content-length"] ?? 0) > limits.bodyBytes) return Promise.reject(tooLarge());

@@ -6,9 +6,9 @@ import Type, { type Static } from "typebox";
 import { AccessLog, refuseOwn } from "./access-log.js";
 import { ApiError, ErrorBody } from "./api-error.js";
 import { batchOf, idsOf } from "./batch.js";
-import type { Budget, BudgetShare } from "./budget.js";
+import type { FairLimit, FairShare } from "./fair-limit.js";
 import { checkEvents, collect, parseBody, refuseLoss } from "./body.js";
-import type { Active, Configurator } from "./configurator.js";
+import type { Active, ConfigReloader } from "./config-reloader.js";
 import { CURSOR_LENGTH, type Position, decodeCursor, encodeCursor } from "./cursor.js";
 import { EventInput, EventOutput, OUTCOMES } from "./event.js";
 import { type Chunk, type EventFilter, type StoredEvent, readEvents, toLine, toOutput } from "./event-reader.js";
@@ -19,9 +19,9 @@ import type { Principal } from "./tokens.js";
 
 /** What the routes work on. */
 export interface Parts {
-  readonly configurator: Pick<Configurator, "active">;
+  readonly configReloader: Pick<ConfigReloader, "active">;
   readonly ingest: Ingest;
-  readonly budget: Budget;
+  readonly bodyMemoryLimit: FairLimit;
   /** Whether the process is on its way out: nothing new is taken in. */
   readonly stopping: () => boolean;
 }
@@ -65,18 +65,18 @@ declare module "fastify" {
   /** What a route finds out before its body is read. Own properties, since a WeakMap costs the garbage collector more than the rest. */
   interface FastifyRequest {
     principal: Principal | null;
-    share: BudgetShare | null;
+    share: FairShare | null;
   }
 }
 
 /** `POST /v1/events`, `GET /v1/events`, `GET /v1/events/export` and `GET /v1/access`. */
-export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts): FastifyPluginAsyncTypebox {
+export function eventsRoutes({ configReloader, ingest, bodyMemoryLimit, stopping }: Parts): FastifyPluginAsyncTypebox {
   const active = (): Active => {
-    const now = configurator.active;
+    const now = configReloader.active;
     if (now === undefined) throw ApiError.unavailable("not_configured", "The service has no configuration yet.");
     return now;
   };
-  const accessLog = new AccessLog(() => configurator.active, ingest);
+  const accessLog = new AccessLog(() => configReloader.active, ingest);
   let exporting = 0;
   /** @param role the one that is needed; undefined: any */
   const authenticate =
@@ -91,7 +91,7 @@ export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts):
       if (role !== undefined && principal.role !== role)
         throw new ApiError(403, "wrong_role", `This needs a token of the role ${role}.`);
       if (role === "writer") {
-        const share = budget.open(principal.name);
+        const share = bodyMemoryLimit.open(principal.name);
         request.share = share;
         // A request that is broken off is never answered, so onResponse alone would not do.
         reply.raw.once("close", () => share.release());
@@ -109,7 +109,7 @@ export function eventsRoutes({ configurator, ingest, budget, stopping }: Parts):
       throw new ApiError(415, "unsupported_encoding", "Send the body without Content-Encoding.");
     const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(request.headers["content-type"] ?? "")?.[1] ?? "utf-8";
     if (!/^utf-?8$/i.test(charset)) throw new ApiError(415, "unsupported_charset", "Send the body in UTF-8.");
-    return collect(request, payload, active().config.limits, request.share ?? budget.open(""));
+    return collect(request, payload, active().config.limits, request.share ?? bodyMemoryLimit.open(""));
   };
 
   // eslint-disable-next-line @typescript-eslint/require-await -- Fastify's plugin contract

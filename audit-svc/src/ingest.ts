@@ -1,6 +1,6 @@
 import { ApiError } from "./api-error.js";
 import { type Batch, eventOfRow, idsOf } from "./batch.js";
-import { Budget, type BudgetShare } from "./budget.js";
+import { FairLimit, type FairShare } from "./fair-limit.js";
 import { EventWriter, refusedRows } from "./event-writer.js";
 import type { Metrics } from "./metrics.js";
 import { kindOf, type ErrorKind, type Storage } from "./storage.js";
@@ -18,7 +18,7 @@ interface Job {
   readonly batch: Batch;
   readonly bytes: number;
   /** Of the events that may wait. */
-  readonly share: BudgetShare;
+  readonly share: FairShare;
   readonly deadline: number;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
@@ -30,12 +30,12 @@ const GROUP_BYTES = 1_048_576;
 /**
  * Groups concurrent requests into one statement and settles each after its commit. While every writer is busy requests
  * gather, so the group grows with the load and the cost of a commit is shared. The queue is bounded in events, and by the
- * requests' own {@link Budget} in bytes.
+ * requests' own {@link FairLimit} in bytes.
  */
 export class Ingest {
   readonly #queue: Job[] = [];
   #head = 0;
-  readonly #waiting = new Budget();
+  readonly #waiting = new FairLimit();
   #running = 0;
   #scheduled = false;
   readonly #writer = new EventWriter();

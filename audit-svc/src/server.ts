@@ -29,10 +29,10 @@ export async function serve(): Promise<number> {
   // Before anybody can connect: a proxy that is refused a connection asks another replica, but the 503 of one that is not ready yet it
   // passes on. Without a configuration the service waits: health answers, readiness says what is missing, the watch goes on looking.
   const patience = new Promise((resolve) => setTimeout(resolve, FIRST_ATTEMPT).unref());
-  await Promise.race([app.configurator.reload(), patience, stop]);
+  await Promise.race([app.configReloader.reload(), patience, stop]);
   await listen(app.main, "AUDIT_LISTEN", env.listen);
   if (env.adminListen !== "off") await listen(app.admin, "AUDIT_ADMIN_LISTEN", env.adminListen);
-  app.configurator.watch(env.watchSeconds);
+  app.configReloader.watch(env.watchSeconds);
 
   const signal = await stop;
   log.info({ signal }, "stopping");

@@ -13,11 +13,11 @@ import type { Metrics } from "./metrics.js";
 /** The schema version that this program needs: the number of the newest file in migrations/. */
 export const SCHEMA_VERSION = 4;
 
-/** What {@link Storage.rehearse} stores and takes back. */
-const REHEARSED = {
+/** What {@link Storage.testWrite} stores and takes back. */
+const TEST_EVENT = {
   application: "audit-svc",
   actor: "audit-svc",
-  action: "rehearse",
+  action: "test-write",
   resource: "events",
   outcome: "success",
 };
@@ -165,10 +165,10 @@ export class Storage {
    * first client's event; and the first ones are not slow: a fresh connection's first store takes tens of milliseconds, in which
    * PostgreSQL learns the tables, their partitions and indexes, and everybody behind it would wait.
    */
-  async rehearse(): Promise<void> {
+  async testWrite(): Promise<void> {
     const { limits } = this.config;
     const store = async (db: pg.ClientBase): Promise<void> => {
-      const event = { ...REHEARSED, occurredAt: new Date().toISOString() };
+      const event = { ...TEST_EVENT, occurredAt: new Date().toISOString() };
       const batch = batchOf(checkEvents([event], limits, undefined));
       await db.query("BEGIN");
       await storeBatches(db, [batch]);
@@ -185,7 +185,7 @@ export class Storage {
   }
 
   /** Size of the database, in bytes, and the moment up to which events have partitions, in ms since 1970. */
-  async room(): Promise<{ bytes: number; partitionsEnd: number }> {
+  async capacity(): Promise<{ bytes: number; partitionsEnd: number }> {
     const result = await this.write((db) =>
       db.query<{ bytes: string; month: string | null }>(
         // By the months' names: how a bound is written depends on the session.

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { Agent, type IncomingMessage, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { FastifyBaseLogger, FastifyInstance } from "fastify";
-import { Budget } from "./budget.js";
+import { FairLimit } from "./fair-limit.js";
 import type { Config } from "./config.js";
 import { reasonOf } from "./errors.js";
 import { eventsRoutes } from "./events-routes.js";
@@ -56,7 +56,7 @@ export async function warmUp(
   try {
     const active = { config, storage, tokens, generation: 0 };
     await copy.register(
-      eventsRoutes({ configurator: { active }, ingest, budget: new Budget(), stopping: () => false }),
+      eventsRoutes({ configReloader: { active }, ingest, bodyMemoryLimit: new FairLimit(), stopping: () => false }),
     );
     await copy.listen({ host: "127.0.0.1", port: 0 });
     const { port } = copy.server.address() as AddressInfo;

@@ -33,7 +33,7 @@ describe("who read the log", function () {
       configFile: file.path,
       logTo: { write: (line) => void lines.push(JSON.parse(line) as Line) },
     });
-    assert.equal((await app.configurator.reload()).result, "applied");
+    assert.equal((await app.configReloader.reload()).result, "applied");
   }
   const said = (msg: string): Line[] => lines.filter((line) => line.msg === msg);
   const own = (): Promise<Line[]> =>

@@ -320,7 +320,7 @@ describe("access", function () {
       );
     const reload = async (list: object[]): Promise<void> => {
       file.write({ ...content, tokens: list });
-      assert.equal((await app.configurator.reload()).result, "applied");
+      assert.equal((await app.configReloader.reload()).result, "applied");
     };
     await reload([...all, next]);
     assert.deepEqual(await codes(), [201, 201]);

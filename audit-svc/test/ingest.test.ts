@@ -106,7 +106,7 @@ describe("ingestion", function () {
     assert.equal((await post(app.main, event())).statusCode, 503);
     await unblock();
     assert.equal((await first).statusCode, 201);
-    assert.equal(app.budget.held, 0);
+    assert.equal(app.bodyMemoryLimit.held, 0);
   });
 
   it("finishes what is under way when it stops, an export too, and does not wait for clients to close their connections", async () => {
@@ -196,12 +196,12 @@ describe("ingestion", function () {
     const head = `POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${tokens.anyWriter}\r\nContent-Type: application/json\r\n`;
     const sockets = Array.from({ length: 10 }, () => connect(port, "127.0.0.1").on("error", () => undefined));
     for (const socket of sockets) socket.write(`${head}Content-Length: 1900\r\n\r\n${" ".repeat(1000)}`);
-    await until(() => app.budget.held === 10_000, 5000, "ten halves of bodies");
+    await until(() => app.bodyMemoryLimit.held === 10_000, 5000, "ten halves of bodies");
     for (const socket of sockets) socket.destroy();
-    await until(() => app.budget.held === 0, 5000, "an empty budget");
+    await until(() => app.bodyMemoryLimit.held === 0, 5000, "no body in memory");
     assert.equal((await post(app.main, " ".repeat(1999))).statusCode, 400);
     assert.equal((await post(app.main, " ".repeat(3000))).statusCode, 413);
-    await until(() => app.budget.held === 0, 5000, "an empty budget again");
+    await until(() => app.bodyMemoryLimit.held === 0, 5000, "no body in memory again");
   });
 
   it("answers 503 after storeSeconds when the database does not answer, also to those behind", async () => {

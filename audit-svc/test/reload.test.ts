@@ -140,7 +140,7 @@ describe("reload", function () {
   it("stores an event over each connection before a configuration is in force, and keeps none of them", async () => {
     const own = await createDatabase();
     const { app, file, stop } = await startApp(own.runtime, { writers: 3 });
-    assert.deepEqual(app.configurator.active?.storage.connections, { idle: 3, busy: 0, waiting: 0 });
+    assert.deepEqual(app.configReloader.active?.storage.connections, { idle: 3, busy: 0, waiting: 0 });
     for (const table of ["events", "ids"]) assert.deepEqual(await own.query(`SELECT * FROM audit.${table}`), [], table);
     await own.query("ALTER TABLE audit.events ADD CHECK (application <> 'audit-svc')");
     file.write(configContent(own.runtime, { writers: 2 }));
@@ -165,7 +165,7 @@ describe("reload", function () {
     const file = new ConfigFile();
     const app = await buildApp({ configFile: file.path, logLevel: "silent" });
     assert.equal((await reload(app)).code, 503);
-    app.configurator.watch(0.05);
+    app.configReloader.watch(0.05);
     assert.equal((await app.main.inject("/healthz")).statusCode, 200);
     const waiting = await app.main.inject("/readyz");
     assert.deepEqual([waiting.statusCode, waiting.json<Status>().reason], [503, `cannot read ${file.path}: ENOENT`]);
@@ -179,16 +179,16 @@ describe("reload", function () {
 
   it("sees a change without being called, also one written in place, and one that failed at first", async () => {
     const { app, file, stop } = await startApp(database.runtime);
-    app.configurator.watch(0.05);
+    app.configReloader.watch(0.05);
     writeFileSync(file.path, JSON.stringify(configContent(database.runtime, { readers: 2 })));
-    await until(() => app.configurator.active?.generation === 2, 5000, "generation 2");
+    await until(() => app.configReloader.active?.generation === 2, 5000, "generation 2");
     const other = await createDatabase({ server: database.server });
     const name = other.runtime.user;
     await other.query(`ALTER ROLE ${name} NOLOGIN`);
     file.write(configContent(other.runtime));
-    await until(() => app.configurator.waiting !== "", 5000, "the refusal");
+    await until(() => app.configReloader.waiting !== "", 5000, "the refusal");
     await other.query(`ALTER ROLE ${name} LOGIN`);
-    await until(() => app.configurator.active?.generation === 3, 10_000, "generation 3");
+    await until(() => app.configReloader.active?.generation === 3, 10_000, "generation 3");
     await stop();
     await other.drop();
   });

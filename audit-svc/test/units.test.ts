@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
-import { Budget } from "../src/budget.js";
+import { FairLimit } from "../src/fair-limit.js";
 import { decodeCursor, encodeCursor } from "../src/cursor.js";
 import { readEnv } from "../src/env.js";
 import { bucketOf, normalizeUuid, uuidTime, uuidv7 } from "../src/ids.js";
@@ -144,32 +144,32 @@ describe("tokens", () => {
   });
 });
 
-describe("budget", () => {
+describe("a fair limit", () => {
   it("leaves room for others, however much one holder asks for", () => {
-    const budget = new Budget();
+    const limit = new FairLimit();
     const fill = (holder: string): number => {
       let shares = 0;
-      while (budget.open(holder).take(10, 1000)) shares += 1;
+      while (limit.open(holder).take(10, 1000)) shares += 1;
       return shares;
     };
     assert.equal(fill("greedy"), 75);
     assert.equal(fill("another"), 18);
-    const newcomer = budget.open("newcomer");
+    const newcomer = limit.open("newcomer");
     assert.ok(newcomer.take(70, 1000), "the only request of a holder gets all that is left");
     newcomer.release();
     newcomer.release();
-    assert.equal(budget.held, 930);
+    assert.equal(limit.held, 930);
     assert.equal(fill("greedy"), 0);
   });
 
   it("lets in what is alone, in pieces, and forgets who holds nothing", () => {
-    const budget = new Budget();
-    const body = budget.open("a");
+    const limit = new FairLimit();
+    const body = limit.open("a");
     for (let piece = 0; piece < 5; piece++) assert.ok(body.take(100, 300));
-    assert.ok(!budget.open("b").take(1, 300));
+    assert.ok(!limit.open("b").take(1, 300));
     body.release();
-    assert.equal(budget.held, 0);
-    assert.ok(budget.open("b").take(300, 300));
+    assert.equal(limit.held, 0);
+    assert.ok(limit.open("b").take(300, 300));
   });
 });
 

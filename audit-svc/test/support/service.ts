@@ -56,7 +56,7 @@ export async function startApp(
   const file = new ConfigFile();
   file.write(configContent(database, limits));
   const app = await buildApp({ configFile: file.path, logLevel: "silent" });
-  const reload = await app.configurator.reload();
+  const reload = await app.configReloader.reload();
   if (reload.result !== "applied")
     throw new Error(`the service did not take its configuration: ${reload.reason ?? ""}`);
   return {

@@ -29,7 +29,7 @@ export interface Reload {
  * Keeps the configuration in force. A new one is put in force only after its database has been reached and found fit;
  * until then the old one serves. Attempts run one after another.
  */
-export class Configurator {
+export class ConfigReloader {
   #active: Active | undefined;
   #generation = 0;
   #turn: Promise<unknown> = Promise.resolve();
@@ -121,7 +121,7 @@ export class Configurator {
     try {
       await storage.probe();
       await storage.ensurePartitions();
-      await storage.rehearse();
+      await storage.testWrite();
     } catch (error) {
       void storage.close().catch(() => undefined);
       return this.#refuse(

@@ -7,8 +7,8 @@ const EVERY_MS = 60_000;
 /** The service makes the coming partitions itself when less than this is left: whoever never deploys has them as well. */
 const SHORT_MS = 60 * 86_400_000;
 
-/** Keeps the figures about the database's room, how large it is and how far its partitions reach, at most a minute old. */
-export class Room {
+/** Keeps the figures about the database's capacity, how large it is and how far its partitions reach, at most a minute old. */
+export class DatabaseCapacity {
   #asked = 0;
   #of: Storage | undefined;
 
@@ -24,12 +24,12 @@ export class Room {
     this.#of = storage;
     this.#asked = Date.now();
     try {
-      const { bytes, partitionsEnd } = await storage.room();
+      const { bytes, partitionsEnd } = await storage.capacity();
       this.metrics.databaseSize.set(bytes);
       this.metrics.partitionsEnd.set(partitionsEnd / 1000);
       if (partitionsEnd - Date.now() >= SHORT_MS) return;
       await storage.ensurePartitions();
-      this.metrics.partitionsEnd.set((await storage.room()).partitionsEnd / 1000);
+      this.metrics.partitionsEnd.set((await storage.capacity()).partitionsEnd / 1000);
     } catch (error) {
       storage.count(error);
     }
