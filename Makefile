@@ -3,12 +3,12 @@
 #   make env                eval "$(make -s env)": pulumi, docker, vault and psql act on the sandbox
 #   make rollback           deploys the release before, without a build
 #   make down [DATA=delete]  removes what runs; DATA=delete removes volumes and keys too, for good
-#   make test [ONLY=suite] [THOROUGH=1]  everything that CI runs, or one suite of it; THOROUGH=1 repeats journeys more often
+#   make test [ONLY=suite] [THOROUGH=1]  everything that CI runs, or one suite of it; THOROUGH=1 repeats scenarios more often
 #   make test ONLY=quick    lint, types, unit tests and the service's fast tests: under 90 s, for daily use
 #   make lint               style, rooms, shell, formatting, types, and whether what is generated from config/ is up to date
 #   make settings           writes what is generated from config/: Pulumi.yaml's config and docs/settings.md
 #   make conformance [PLUGINS=dir]  the stand-in plugins' suite, against the plugins of any PULUMI_HOME
-#   make e2e                the journeys in the sandbox
+#   make e2e                the end-to-end scenarios in the sandbox
 #   make dashboards         pictures of the dashboards, with data, into docs/pictures
 #   make checksums          what jobs may fetch of Pulumi and its plugins: fetches it, writes ci/checksums.txt, to be committed
 #   make bench [ONLY=name] [QUICK=1]  the benchmarks; QUICK=1 a short look at them

@@ -7,7 +7,7 @@ import { targetsAreUp } from "../../ci/smoke";
 import { reloadsOf } from "./support/replicas";
 import { attached, root, run } from "./support/sandbox";
 
-describe("journey: an event in and out through the edge", () => {
+describe("scenario: an event in and out through the edge", () => {
   const sandbox = attached();
 
   it("stores an event and gives it back", async () => {

@@ -9,7 +9,7 @@ interface Secret {
   tokens: { name: string; sha256: string; role: string; application?: string }[];
 }
 
-describe("journey: a changed secret reaches every replica", () => {
+describe("scenario: a changed secret reaches every replica", () => {
   const sandbox = attached();
   let original: Secret | undefined;
 

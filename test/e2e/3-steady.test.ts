@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mustBootstrap, rootToken } from "./support/bootstrap";
 import { attached, run, sandbox as cli, until } from "./support/sandbox";
 
-describe("journey: nothing to do, and drift by hand", () => {
+describe("scenario: nothing to do, and drift by hand", () => {
   const sandbox = attached();
 
   it("changes nothing in a second `pulumi up`", async () => {

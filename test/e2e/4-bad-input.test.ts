@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { attached, platform, root, run, sandbox as cli, until, type Ran } from "./support/sandbox";
 
 /** Each of these ends with a non-zero exit and one message that names the cause and the cure. */
-describe("journey: bad input", () => {
+describe("scenario: bad input", () => {
   const sandbox = attached();
 
   it("reports a wrong key of the stack's configuration and changes nothing", async () => {

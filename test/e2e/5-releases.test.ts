@@ -6,7 +6,7 @@ import { deploysUnderLoad } from "./support/deploys";
 import { startLoad } from "./support/load";
 import { root, sandbox as cli, type Sandbox } from "./support/sandbox";
 
-describe("journey: releases, while clients go on sending", function () {
+describe("scenario: releases, while clients go on sending", function () {
   const { deploys, nothingLost } = deploysUnderLoad();
 
   it("promotes a new release without losing a request, also one that began before, and keeps the old one stopped", async () => {

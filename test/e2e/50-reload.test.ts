@@ -3,7 +3,7 @@ import { nothingReloads } from "./support/nothing-reloads";
 import { exchange, statuses } from "./support/raw";
 import { attached } from "./support/sandbox";
 
-describe("journey: /reload does not exist for those outside, however it is spelt", function () {
+describe("scenario: /reload does not exist for those outside, however it is spelt", function () {
   const sandbox = attached();
 
   it("answers each of hundreds of raw requests with 404 or 400, and no replica reloads", async () => {

@@ -14,7 +14,7 @@ const READY_SECONDS = 12;
  * Deploys that cannot work. Each time the old release keeps serving without a lost request, the message names the cause, trying again
  * makes nothing worse, and the next good deploy needs no hand-work.
  */
-describe("journey: deploys that fail, while clients go on sending", function () {
+describe("scenario: deploys that fail, while clients go on sending", function () {
   this.timeout(600_000);
   const { deploys, nothingLost } = deploysUnderLoad();
 

@@ -15,7 +15,7 @@ interface Secret {
 }
 
 /** test/one-port-image, in Python, takes everything on its main port, which nginx reaches: the allow-list alone keeps /reload shut. */
-describe("journey: an image of another make, with one port", function () {
+describe("scenario: an image of another make, with one port", function () {
   this.timeout(600_000);
   const { deploys, nothingLost } = deploysUnderLoad();
   let image: string;

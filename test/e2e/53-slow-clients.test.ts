@@ -5,7 +5,7 @@ import { attached, until } from "./support/sandbox";
 
 const CLIENTS = 200;
 
-describe("journey: clients that are slow on purpose", function () {
+describe("scenario: clients that are slow on purpose", function () {
   const sandbox = attached();
   const sockets: Socket[] = [];
 

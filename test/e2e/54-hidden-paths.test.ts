@@ -64,7 +64,7 @@ const makes: OnePort[] = [
 ];
 
 for (const make of makes) {
-  describe(`journey: hidden paths before ${make.what}`, () => {
+  describe(`scenario: hidden paths before ${make.what}`, () => {
     let asked: string[] = [];
     let service: Awaited<ReturnType<OnePort["start"]>>;
     let nginx: NginxAlone;

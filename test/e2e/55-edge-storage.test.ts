@@ -10,7 +10,7 @@ const TOKEN = "Authorization: Bearer known\r\n";
 const MIB = 1024 * 1024;
 const EXPORT_MIB = 48;
 
-describe("journey: what nginx keeps of requests and answers", function () {
+describe("scenario: what nginx keeps of requests and answers", function () {
   this.timeout(120_000);
   /** What the service answers when it is asked for a token; undefined: nothing, as if it hung. */
   let access = (authorization: string | undefined): number | undefined =>

@@ -14,7 +14,7 @@ const BYTES_A_SECOND = times(8_000_000, 2_000_000);
 const BATCH = 60;
 const PAUSE_MS = 15_000;
 
-describe("journey: an export that is larger than nginx has room for, to a slow reader", function () {
+describe("scenario: an export that is larger than nginx has room for, to a slow reader", function () {
   this.timeout(600_000);
   const sandbox = attached();
 

@@ -7,7 +7,7 @@ import { until } from "./support/sandbox";
 const SELF = "127.0.0.1";
 const ELSEWHERE = "10.9.9.9";
 
-describe("journey: who nginx takes a client for", () => {
+describe("scenario: who nginx takes a client for", () => {
   const service = createServer((_asked, response) => response.end("ok"));
   let nginx: NginxAlone | undefined;
 

@@ -15,7 +15,7 @@ import { attached, platform, root, run, until } from "./support/sandbox";
 const NAME = "vm2.sandbox.test";
 const MOUNT = "pki-e2e";
 
-describe("journey: TLS at the edge", function () {
+describe("scenario: TLS at the edge", function () {
   const sandbox = attached();
   const directory = mkdtempSync(join(tmpdir(), "tls-"));
   let vaultCa = "";

@@ -7,7 +7,7 @@ import { attached, platform, root, run, until } from "./support/sandbox";
 
 const RATE = 5;
 
-describe("journey: limits of one client, behind a balancer that is trusted", function () {
+describe("scenario: limits of one client, behind a balancer that is trusted", function () {
   const sandbox = attached();
   let deploys: Deploys;
   let balancer: string;

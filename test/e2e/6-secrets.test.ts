@@ -50,7 +50,7 @@ const forbidden: readonly [method: "GET" | "LIST" | "POST" | "DELETE", path: str
   ["GET", "database/config/audit"],
 ];
 
-describe("journey: secrets stay where they belong", function () {
+describe("scenario: secrets stay where they belong", function () {
   const sandbox = attached();
   const agent = () => new AgentLogin(sandbox());
 
@@ -169,7 +169,7 @@ describe("journey: secrets stay where they belong", function () {
         seen.push(["the arguments of a process here", argumentsHere()]);
       }
     } finally {
-      // Also when a look fails: what goes on sending would keep the run of all journeys from its end.
+      // Stop the load generator also when a look fails: otherwise the run of all scenarios does not end.
       await load.stop();
     }
     const { code, output } = await deploy;

@@ -3,7 +3,7 @@ import { bootstrap, rootToken } from "./support/bootstrap";
 import { idToken, type Pipeline } from "./support/id-token";
 import { attached } from "./support/sandbox";
 
-describe("journey: Vault for the pipeline", () => {
+describe("scenario: Vault for the pipeline", () => {
   const sandbox = attached();
   const logins: string[] = [];
 

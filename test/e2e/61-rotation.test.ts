@@ -10,7 +10,7 @@ interface Version {
   data: { data: { database: { user: string; password: string } }; metadata: { created_time: string } };
 }
 
-describe("journey: the database's password is rotated, while clients go on sending", function () {
+describe("scenario: the database's password is rotated, while clients go on sending", function () {
   const sandbox = attached();
 
   const secret = async () => {

@@ -14,7 +14,7 @@ interface Login {
   password: string;
 }
 
-describe("journey: Vault makes the logins to the database, while clients go on sending", function () {
+describe("scenario: Vault makes the logins to the database, while clients go on sending", function () {
   this.timeout(900_000);
   const sandbox = attached();
   let load: Load | undefined;

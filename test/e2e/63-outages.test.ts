@@ -5,7 +5,7 @@ import { startLoad, type Load } from "./support/load";
 import { replicas } from "./support/replicas";
 import { attached, platform, run, sandbox as cli, until } from "./support/sandbox";
 
-describe("journey: Vault is away, and the VM restarts", function () {
+describe("scenario: Vault is away, and the VM restarts", function () {
   const sandbox = attached();
   const onHere = { ...process.env, DOCKER_HOST: undefined };
   const here = async (...args: string[]) => {
@@ -36,7 +36,7 @@ describe("journey: Vault is away, and the VM restarts", function () {
   const ready = async () => (await readiness()).startsWith("200");
   /** Through the edge, as clients come in. */
   const stores = async () => {
-    const event = { application: "demo", actor: "journey", action: "restart", resource: "vm2", outcome: "success" };
+    const event = { application: "demo", actor: "scenario", action: "restart", resource: "vm2", outcome: "success" };
     const body = JSON.stringify({ ...event, occurredAt: new Date().toISOString() });
     const { status } = await sandbox().edge("/v1/events", {
       method: "POST",

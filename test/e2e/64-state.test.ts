@@ -6,7 +6,7 @@ import { stateKey } from "../../sandbox/src/platform/names";
 import { attached, root, run } from "./support/sandbox";
 
 /** As docs/runbook.md says it, into an empty backend: the one in use is not touched. */
-describe("journey: the state is restored from a backup", () => {
+describe("scenario: the state is restored from a backup", () => {
   const sandbox = attached();
   let directory: string;
   before(() => (directory = mkdtempSync(join(tmpdir(), "state-"))));

@@ -4,7 +4,7 @@ import { dockerRun } from "../../lib/shell";
 import { AgentLogin } from "./support/agent-login";
 import { attached, run, until } from "./support/sandbox";
 
-describe("journey: the agent's secret_id, from its issue to its end", function () {
+describe("scenario: the agent's secret_id, from its issue to its end", function () {
   const sandbox = attached();
   const agent = () => new AgentLogin(sandbox());
 

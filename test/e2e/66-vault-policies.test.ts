@@ -12,7 +12,7 @@ interface StateOf {
  * A stack whose program had made policy and role itself, as every stack before `audit:vaultPolicies`, and with a token that may: it
  * gives them up to bootstrap, without a moment in which the agent could not log in.
  */
-describe("journey: the agents' policies and roles become bootstrap's", () => {
+describe("scenario: the agents' policies and roles become bootstrap's", () => {
   const sandbox = attached();
   const POLICY = "sys/policies/acl/audit-svc";
   const ROLE = "auth/approle/role/audit-svc";

@@ -13,7 +13,7 @@ import { attached, root } from "./support/sandbox";
 const BELOW = "secret/data/audit-svc/sandbox-tokens";
 const WRITER = "writer-demo";
 
-describe("journey: an application's token is rotated, while it goes on sending", function () {
+describe("scenario: an application's token is rotated, while it goes on sending", function () {
   this.timeout(900_000);
   const sandbox = attached();
 

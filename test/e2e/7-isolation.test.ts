@@ -9,7 +9,7 @@ const PORTS = [22, 80, 443, 2375, 2376, 5432, 8080, 8081, 8082, 8200, 9090, 9113
  * Two who are curious: a neighbour, a container on the platform's network beside VM2, and one from the internet's side, on a network of
  * its own on which VM2 has a second interface. They route every container network through VM2 and knock on every address there.
  */
-describe("journey: from outside, only the edge's ports answer", function () {
+describe("scenario: from outside, only the edge's ports answer", function () {
   this.timeout(600_000);
   const sandbox = attached();
   const internet = platform("test-internet");

@@ -28,7 +28,7 @@ interface Sample {
   value: [number, string];
 }
 
-describe("journey: dashboards tell the truth", function () {
+describe("scenario: dashboards tell the truth", function () {
   this.timeout(300_000);
   const sandbox = attached();
   const directory = mkdtempSync(join(tmpdir(), "dashboards-"));

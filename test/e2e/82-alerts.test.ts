@@ -8,7 +8,7 @@ interface Rule {
   lastError?: string;
 }
 
-describe("journey: the alerts in Prometheus", () => {
+describe("scenario: the alerts in Prometheus", () => {
   const sandbox = attached();
   let stopped: string[] = [];
 

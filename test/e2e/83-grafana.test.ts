@@ -14,7 +14,7 @@ interface RuleGroup {
 
 const RULES = "v1/provisioning/folder/audit-sandbox/rule-groups/audit-svc-sandbox";
 
-describe("journey: alerts in Grafana, and what was changed there by hand", () => {
+describe("scenario: alerts in Grafana, and what was changed there by hand", () => {
   const sandbox = attached();
   let settings = "";
   let inPrometheus: string[] = [];

@@ -34,7 +34,7 @@ interface Copy {
   data?: { data?: { state?: string } };
 }
 
-describe("journey: the pipeline, run by gitlab-ci-local with its real scripts", function () {
+describe("scenario: the pipeline, run by gitlab-ci-local with its real scripts", function () {
   this.timeout(600_000);
   const sandbox = attached();
   let pipelines: Pipelines;
@@ -55,7 +55,7 @@ describe("journey: the pipeline, run by gitlab-ci-local with its real scripts", 
   });
   after(async () => {
     closeAll();
-    // The journeys that follow find the release that was there before.
+    // The scenarios that follow find the release that was there before.
     const { code, output } = await sandbox().pulumi(["up", "--yes", "--skip-preview"]);
     await removeLogins(sandbox());
     await pipelines.close();

@@ -6,12 +6,12 @@ import { mustBootstrap } from "./support/bootstrap";
 import { attached, until } from "./support/sandbox";
 import { pushVariant } from "./support/variant";
 
-describe("journey: deploys that are cancelled, killed, locked out, or come from a repository of their own", function () {
+describe("scenario: deploys that are cancelled, killed, locked out, or come from a repository of their own", function () {
   this.timeout(600_000);
   const sandbox = attached();
   let pipelines: Pipelines;
   let locks: StateLocks;
-  /** What serves when the journey begins, and what it deploys. */
+  /** What serves when the scenario begins, and what it deploys. */
   let present: string;
   let next: string;
 
@@ -20,10 +20,10 @@ describe("journey: deploys that are cancelled, killed, locked out, or come from 
     await setUpLogins(sandbox(), pipelines.harbor);
     locks = new StateLocks(sandbox());
     present = (await sandbox().mustPulumi("stack", "output", "image")).trim();
-    next = await pushVariant(sandbox(), "audit-svc", [`LABEL journey="86 ${Date.now()}"`]);
+    next = await pushVariant(sandbox(), "audit-svc", [`LABEL scenario="86 ${Date.now()}"`]);
   });
   after(async () => {
-    // The journeys that follow find the release that was there before.
+    // The scenarios that follow find the release that was there before.
     const { code, output } = await sandbox().pulumi(["up", "--yes", "--skip-preview"]);
     await removeLogins(sandbox());
     await pipelines.close();

@@ -8,7 +8,7 @@ import { idToken } from "./support/id-token";
 import { addressOf, removeLogins, secretsOf, setUpLogins } from "./support/pipeline";
 import { attached, root, run, until } from "./support/sandbox";
 
-describe("journey: what the logins of the job drift can do, and what they cannot", function () {
+describe("scenario: what the logins of the job drift can do, and what they cannot", function () {
   this.timeout(120_000);
   const sandbox = attached();
   let token: string;

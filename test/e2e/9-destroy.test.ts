@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { attached, platform, root, run, sandbox as cli } from "./support/sandbox";
 
 /**
- * The last journey: it removes what the program deployed, the events included, and deploys it anew. A copy of the
+ * The last scenario: it removes what the program deployed, the events included, and deploys it anew. A copy of the
  * database goes to .sandbox/backup first, so that nobody's own events are lost by running the tests.
  */
-describe("journey: destroy leaves nothing, and `make up` begins anew", () => {
+describe("scenario: destroy leaves nothing, and `make up` begins anew", () => {
   const sandbox = attached();
   const onHere = { ...process.env, DOCKER_HOST: undefined };
 

@@ -12,12 +12,12 @@ import { attached, platformNetwork, root, run, sandbox as cli, until } from "./s
 /**
  * docs/guide.md, followed word for word: its blocks are taken from the file and run, with the names of the reader's world replaced.
  * The world is empty where the guide begins with nothing: a PostgreSQL and a Vault of their own, VM2 without the user `deploy`. Harbor,
- * Prometheus and Grafana are the sandbox's. A block that no step here runs fails the journey.
+ * Prometheus and Grafana are the sandbox's. A block that no step here runs fails the scenario.
  *
  * Four minutes, so in THOROUGH=1 only.
  */
 if (times(0, 1) > 0)
-  describe("journey: the guide, from an empty project to the first tag deploy", function () {
+  describe("scenario: the guide, from an empty project to the first tag deploy", function () {
     this.timeout(900_000);
     const sandbox = attached();
     const subnet = addressOf("vm2").replace(/\.\d+$/, "");
@@ -234,7 +234,7 @@ if (times(0, 1) > 0)
       };
       const marked = [...readFileSync(path, "utf8").matchAll(/^ {2}audit:(\w+):.*# SET/gm)].map(([, key = ""]) => key);
       for (const key of marked.filter((name) => name !== "grafanaDataSource"))
-        assert.ok(key in values, `${key} is marked SET, and this journey does not set it`);
+        assert.ok(key in values, `${key} is marked SET, and this scenario does not set it`);
       for (const [key, value] of Object.entries(values)) settings.setIn(["config", `audit:${key}`], value);
       // What the sandbox has otherwise than the guide's reader: PostgreSQL and the edge without TLS, Grafana without a data source.
       settings.setIn(["config", "audit:edgePlainHttp"], true);

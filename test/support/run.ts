@@ -67,7 +67,7 @@ const suites: Record<string, Suite> = {
       PULUMI_BIN: process.env.PULUMI_BIN ?? join(root, ".sandbox/bin/pulumi"),
     },
   },
-  // One journey after the other: they share the sandbox, and each leaves it as it found it.
+  // One scenario after the other: they share the sandbox, and each leaves it as it found it.
   e2e: { command: mocha(...byRoot, "--timeout", "300000", "--sort", "test/e2e/*.test.ts"), sandbox: true },
 };
 

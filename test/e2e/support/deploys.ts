@@ -78,7 +78,7 @@ export class Deploys {
 /** What a suite about deploys works with: deploys, and clients that go on sending through each of its tests. */
 export interface DeploysUnderLoad {
   deploys: () => Deploys;
-  /** Ends the load of a test, which must not have lost a request. */
+  /** Stops the load generator of a test, which must not have lost a request. */
   nothingLost: () => Promise<void>;
 }
 
@@ -103,7 +103,7 @@ export function deploysUnderLoad(): DeploysUnderLoad {
     load = undefined;
   });
   after(async () => {
-    // The journeys that follow find what they would have found without this one.
+    // The scenarios that follow find what they would have found without this one.
     await deploys?.up();
     deploys?.close();
   });

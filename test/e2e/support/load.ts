@@ -23,7 +23,7 @@ export function quantile(answers: readonly Answer[], share: number): number {
 }
 
 export interface Load {
-  /** Ends the load and waits for the requests that are under way. */
+  /** Stops the load generator and waits for the requests that are under way. */
   stop(): Promise<LoadResult>;
 }
 

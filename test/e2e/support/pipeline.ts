@@ -88,7 +88,7 @@ export class Pipelines {
       join(dir, "Pulumi.sandbox.yaml"),
       key === undefined ? settings : settings.replace(/^ {2}audit:image: /m, "  audit:imageKey: image-key.pem\n$&"),
     );
-    // A job in the shell executor is not on the network of its services; the journey has a database for it instead.
+    // A job in the shell executor is not on the network of its services; the scenario has a database for it instead.
     const check = join(dir, "ci/check.yml");
     writeFileSync(check, readFileSync(check, "utf8").replace(/^ {2}services:\n(?: {4}.*\n)+/m, ""));
     // As after `npm ci`, which ci/prepare.sh then leaves out; hard links, because the jobs write nothing there.

@@ -49,7 +49,7 @@ export const sandbox = (args: readonly string[], env: NodeJS.ProcessEnv = proces
 export class Sandbox {
   private constructor(readonly env: NodeJS.ProcessEnv) {}
 
-  /** @throws Error when there is no sandbox: a journey that skips would pass on nothing */
+  /** @throws Error when there is no sandbox: a scenario that skips would pass on nothing */
   static async attach(): Promise<Sandbox> {
     const { code, stdout, output } = await sandbox(["env"]);
     if (code !== 0) throw new Error(`there is no sandbox to test: ${output}`);
