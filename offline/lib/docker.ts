@@ -91,7 +91,7 @@ export async function restoreImage(ref: string): Promise<boolean> {
   return false;
 }
 
-/** Keeps an image in the cache, so that it survives the engine's data being wiped. A failure here is no failure of the part. */
+/** Keeps an image in the cache, so that it survives the engine's data being wiped. A failure here is no failure of the artifact. */
 export async function keepImage(ref: string): Promise<void> {
   const path = archive(ref);
   if (existsSync(path)) return;

@@ -34,7 +34,7 @@ export async function asRoot(why: string): Promise<string[]> {
 
 /**
  * Installs Debian packages on this machine.
- * @param why the part they are for, for messages
+ * @param why the artifact they are for, for messages
  * @throws UserError on a machine without apt, without rights, or when the installation fails
  */
 export async function installPackages(packages: readonly string[], why: string, progress: Progress): Promise<void> {

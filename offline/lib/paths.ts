@@ -10,7 +10,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 export const rootDir = resolve(here, "../..");
 /** State of this checkout's sandbox; git-ignored. */
 export const stateDir = join(rootDir, ".sandbox");
-/** This workspace: recipes for the parts that are made from package registries alone. */
+/** This workspace: recipes for the artifacts that are made from package registries alone. */
 export const offlineDir = resolve(here, "..");
 
 /**
@@ -20,7 +20,7 @@ export const offlineDir = resolve(here, "..");
 export const cacheDir = (env: NodeJS.ProcessEnv = process.env): string =>
   resolve(env.SANDBOX_CACHE ?? join(homedir(), ".cache", "audit-sandbox"));
 
-/** What a part's making wrote: one file per part, overwritten by the next making. */
+/** What making an artifact wrote: one file per artifact, overwritten by the next making. */
 export const logFile = (name: string): string => join(stateDir, "logs", `${name}.log`);
 
 /**

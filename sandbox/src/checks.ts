@@ -7,7 +7,7 @@ import { mayBecomeRoot, which } from "../../offline/lib/packages.js";
 import { checkOwnDirs, cacheDir } from "../../offline/lib/paths.js";
 import { UserError } from "../../offline/lib/user-error.js";
 import { busyPort, type Engine } from "./docker.js";
-import type { Found } from "./parts/engine.js";
+import type { Found } from "./artifacts/engine.js";
 import { networkName, type Settings } from "./settings.js";
 
 const gigabyte = 1024 ** 3;

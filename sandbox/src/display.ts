@@ -6,7 +6,7 @@ export type Progress = (line: string) => void;
 export interface StepResult {
   /** True when there was nothing to do. */
   cached?: boolean;
-  /** A few words for the reader, for example which way a part came. */
+  /** A few words for the reader, for example from which source an artifact came. */
   detail?: string;
   /** How long the work took, where it began before its turn to be shown. Milliseconds. */
   elapsed?: number;

@@ -1,7 +1,7 @@
 import { readdirSync, rmSync } from "node:fs";
 import { runSteps } from "./display.js";
 import { Engine, ignoreMissing, ownerLabel } from "./docker.js";
-import * as parts from "./parts/index.js";
+import * as artifacts from "./artifacts/index.js";
 import { closeSsh } from "./platform/vm2.js";
 import type { RunInfo } from "./run-info.js";
 import { networkName, type Settings } from "./settings.js";
@@ -37,7 +37,7 @@ export async function down(settings: Settings, state: State, options: DownOption
         // Another work tree's sandbox may have found it running, and works with it.
         if (others > 0)
           return { cached: true, detail: `left running for ${others} containers that are not this sandbox's` };
-        return parts.stopEngine().then(() => undefined);
+        return artifacts.stopEngine().then(() => undefined);
       },
     },
     {

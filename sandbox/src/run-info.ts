@@ -8,8 +8,8 @@ export interface RunInfo {
   pulumiHome: string;
   /** Directories that PATH begins with. */
   path: string[];
-  /** Which way each part came, for the reader. */
-  parts: Record<string, string>;
+  /** From which source each artifact came, for the reader. */
+  artifacts: Record<string, string>;
 }
 
 export const saveRunInfo = (state: State, info: RunInfo): string => state.writeJson("run.json", info);

@@ -30,9 +30,9 @@ const portOffsets: Record<PortName, number> = {
   grafana: 30,
 };
 
-/** Last octet of each part's address; fixed, so that Vault and Prometheus rules can name the VM. */
+/** Last octet of each service's address; fixed, so that Vault and Prometheus rules can name the VM. */
 export const addresses = { postgres: 10, vault: 11, registry: 12, prometheus: 13, grafana: 14, vm2: 20 } as const;
-export type PlatformPart = keyof typeof addresses;
+export type PlatformService = keyof typeof addresses;
 
 /**
  * Names everything of this sandbox on the Docker Engine. `SANDBOX_NAME`, default `audit-sandbox`: a second work tree can have
@@ -42,9 +42,9 @@ export const sandboxName = process.env.SANDBOX_NAME ?? "audit-sandbox";
 
 export const networkName = sandboxName;
 
-/** The name by which the parts find each other; dotted, because a nested Docker does not forward single labels. */
-export const hostName = (part: PlatformPart): string => `${part}.sandbox.test`;
-export const containerName = (part: PlatformPart): string => `${sandboxName}-${part}`;
+/** The name by which the services find each other; dotted, because a nested Docker does not forward single labels. */
+export const hostName = (service: PlatformService): string => `${service}.sandbox.test`;
+export const containerName = (service: PlatformService): string => `${sandboxName}-${service}`;
 
 /**
  * Reads the settings from the environment.
@@ -89,6 +89,6 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
   };
 }
 
-/** The fixed address of a part within the platform network. */
-export const addressOf = (settings: Settings, part: PlatformPart): string =>
-  `${settings.subnetPrefix}.${addresses[part]}`;
+/** The fixed address of a service within the platform network. */
+export const addressOf = (settings: Settings, service: PlatformService): string =>
+  `${settings.subnetPrefix}.${addresses[service]}`;

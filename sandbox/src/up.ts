@@ -7,7 +7,7 @@ import { Engine } from "./docker.js";
 import { sendFirstEvent } from "./first-event.js";
 import { ensurePushed, ensureServiceImage } from "./images.js";
 import { following, type Job, Pool } from "./jobs.js";
-import * as parts from "./parts/index.js";
+import * as artifacts from "./artifacts/index.js";
 import { authorityFile } from "./platform/authority.js";
 import type { Context } from "./platform/context.js";
 import { ensureGrafana, grafanaVolume } from "./platform/grafana.js";
@@ -45,7 +45,7 @@ const imageNames = [
 ] as const;
 type SandboxImage = (typeof imageNames)[number];
 /** The name under which a tool is called, where it differs. */
-const programs: Partial<Record<parts.ToolName, string>> = { "docker-cli": "docker" };
+const programs: Partial<Record<artifacts.ToolName, string>> = { "docker-cli": "docker" };
 
 export interface UpOptions {
   /** Stop when the platform stands, without deploying the program. Default false. */
@@ -59,11 +59,11 @@ export async function up(settings: Settings, state: State, options: UpOptions = 
 }
 
 class UpRun {
-  private ways!: Awaited<ReturnType<typeof parts.decideWays>>;
+  private sources!: Awaited<ReturnType<typeof artifacts.decideSources>>;
   private engine!: Engine;
-  private readonly info: RunInfo = { engineHost: "", pulumiHome: "", path: [], parts: {} };
-  private readonly images = new Map<SandboxImage, Job<parts.Part & { ref: string }>>();
-  private readonly tools = new Map<string, Job<parts.ToolPart>>();
+  private readonly info: RunInfo = { engineHost: "", pulumiHome: "", path: [], artifacts: {} };
+  private readonly images = new Map<SandboxImage, Job<artifacts.Artifact & { ref: string }>>();
+  private readonly tools = new Map<string, Job<artifacts.ToolArtifact>>();
   private readonly containers = new Map<string, Job<boolean>>();
   private readonly quiet: Progress = () => undefined;
 
@@ -77,28 +77,28 @@ class UpRun {
       { name: "Machine", run: () => this.checkMachine() },
       { name: "Docker Engine", run: (progress) => this.ensureEngine(progress) },
       { name: "Network and volumes", run: () => this.ensureGround() },
-      { name: "Sources", run: (progress) => this.decideWays(progress) },
+      { name: "Sources", run: (progress) => this.decideSources(progress) },
       ...imageNames.map((name) =>
         following(
           `Image ${name}`,
           () => chosen(this.images, name),
-          (part) => this.note(part),
+          (artifact) => this.note(artifact),
         ),
       ),
-      ...Object.keys(platformParts).map((name) =>
+      ...Object.keys(platformServices).map((name) =>
         following(
           name,
           () => chosen(this.containers, name),
           (cached) => ({ cached }),
         ),
       ),
-      ...parts.toolNames.map((name) =>
+      ...artifacts.toolNames.map((name) =>
         following(
           `Tool ${name}`,
           () => chosen(this.tools, name),
-          (part) => {
-            link(part.path, join(this.binDir, programs[name] ?? name));
-            return this.note(part);
+          (artifact) => {
+            link(artifact.path, join(this.binDir, programs[name] ?? name));
+            return this.note(artifact);
           },
         ),
       ),
@@ -139,7 +139,7 @@ class UpRun {
   }
 
   private async checkMachine(): Promise<StepResult> {
-    const found = await parts.findEngine();
+    const found = await artifacts.findEngine();
     const engine = found.up ? Engine.connect(found.host, this.settings) : undefined;
     await engine?.refuseForeign();
     await checkMachine({ settings: this.settings, cold: !this.state.has("run.json"), found, engine });
@@ -147,58 +147,58 @@ class UpRun {
   }
 
   private async ensureEngine(progress: Progress): Promise<StepResult> {
-    const part = await parts.ensureEngine(progress);
-    this.info.engineHost = part.host;
-    this.engine = Engine.connect(part.host, this.settings);
-    return part;
+    const artifact = await artifacts.ensureEngine(progress);
+    this.info.engineHost = artifact.host;
+    this.engine = Engine.connect(artifact.host, this.settings);
+    return artifact;
   }
 
   /**
-   * From here on the images are fetched or built two at a time, and beside them the tools; the parts start when their image is there,
+   * From here on the images are fetched or built two at a time, and beside them the tools; the services start when their image is there,
    * for they do not need each other to start.
    */
-  private async decideWays(progress: Progress): Promise<StepResult> {
-    this.ways = await parts.decideWays(progress);
+  private async decideSources(progress: Progress): Promise<StepResult> {
+    this.sources = await artifacts.decideSources(progress);
     const pool = new Pool(2);
     for (const name of imageNames) {
       this.images.set(
         name,
-        pool.start((say) => parts.ensureImage(name, this.ways, say)),
+        pool.start((say) => artifacts.ensureImage(name, this.sources, say)),
       );
     }
     const tools = new Pool(1);
-    for (const name of parts.toolNames) {
+    for (const name of artifacts.toolNames) {
       this.tools.set(
         name,
-        tools.start((say) => parts.ensureTool(name, this.ways, say)),
+        tools.start((say) => artifacts.ensureTool(name, this.sources, say)),
       );
     }
-    const parallel = new Pool(Object.keys(platformParts).length);
-    for (const [name, part] of Object.entries(platformParts)) {
+    const parallel = new Pool(Object.keys(platformServices).length);
+    for (const [name, service] of Object.entries(platformServices)) {
       this.containers.set(
         name,
-        parallel.start(async (say) => part.ensure(this.context(say), await this.imageRef(part.image))),
+        parallel.start(async (say) => service.ensure(this.context(say), await this.imageRef(service.image))),
       );
     }
-    return { cached: true, detail: `images ${this.ways.images}, Pulumi ${this.ways.pulumi}` };
+    return { cached: true, detail: `images ${this.sources.images}, Pulumi ${this.sources.pulumi}` };
   }
 
   private async ensurePulumiHome(progress: Progress): Promise<StepResult> {
-    const part = await parts.ensurePulumiHome(this.ways, progress);
-    this.info.pulumiHome = part.pulumiHome;
-    this.info.path = [this.binDir, ...part.path];
-    this.note(part);
+    const artifact = await artifacts.ensurePulumiHome(this.sources, progress);
+    this.info.pulumiHome = artifact.pulumiHome;
+    this.info.path = [this.binDir, ...artifact.path];
+    this.note(artifact);
     saveRunInfo(this.state, this.info);
-    return part;
+    return artifact;
   }
 
   private get binDir(): string {
     return this.state.path("bin");
   }
 
-  private note<P extends parts.Part>(part: P): P {
-    this.info.parts[part.name] = `${part.way}: ${part.detail}`;
-    return part;
+  private note<P extends artifacts.Artifact>(artifact: P): P {
+    this.info.artifacts[artifact.name] = `${artifact.source}: ${artifact.detail}`;
+    return artifact;
   }
 
   private async imageRef(name: SandboxImage): Promise<string> {
@@ -218,8 +218,8 @@ class UpRun {
   /** Builds the service's image and pushes what VM2 pulls; then the stack's settings can name all by digest. */
   private async publish(progress: Progress): Promise<StepResult> {
     const context = this.context(progress);
-    const node = await parts.ensureImage("node", this.ways, progress);
-    const plain = await parts.ensureImage("base-plain", this.ways, progress);
+    const node = await artifacts.ensureImage("node", this.sources, progress);
+    const plain = await artifacts.ensureImage("base-plain", this.sources, progress);
     const service = await ensureServiceImage(context, { build: node.ref, run: plain.ref });
     const push = async (name: string, ref: string) => ensurePushed(context, name, ref);
     // One after the other: each writes down what it has pushed, and the layers that they share go over once.
@@ -252,12 +252,12 @@ class UpRun {
   }
 }
 
-interface PlatformPart {
+interface PlatformService {
   image: SandboxImage;
   ensure(context: Context, image: string): Promise<boolean>;
 }
 
-const platformParts: Record<string, PlatformPart> = {
+const platformServices: Record<string, PlatformService> = {
   PostgreSQL: { image: "postgres", ensure: ensurePostgres },
   Vault: { image: "vault", ensure: ensureVault },
   Registry: { image: "registry", ensure: ensureRegistry },

@@ -1,6 +1,6 @@
 import { execa } from "execa";
 import { mkdirSync } from "node:fs";
-import { addressOf, hostName, type PlatformPart, type Settings } from "../settings.js";
+import { addressOf, hostName, type PlatformService, type Settings } from "../settings.js";
 import type { State } from "../state.js";
 
 /** The sandbox's certificate authority, as a company has one: the public ones know nothing of it. */
@@ -16,16 +16,16 @@ interface Certificate {
   key: string;
 }
 
-/** The certificate of a part of the platform, for its name and both of its addresses; made once. */
-export async function certificateOf(settings: Settings, state: State, part: PlatformPart): Promise<Certificate> {
+/** The certificate of a service of the platform, for its name and both of its addresses; made once. */
+export async function certificateOf(settings: Settings, state: State, service: PlatformService): Promise<Certificate> {
   await ensureAuthority(state);
-  const names = `DNS:${hostName(part)},DNS:localhost,IP:${addressOf(settings, part)},IP:127.0.0.1`;
-  const file = (kind: string): string => `ca/${part}.${kind}`;
+  const names = `DNS:${hostName(service)},DNS:localhost,IP:${addressOf(settings, service)},IP:127.0.0.1`;
+  const file = (kind: string): string => `ca/${service}.${kind}`;
   // As Python 3.13 wants it, whose checks are strict.
   const extensions = `subjectAltName=${names}\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n`;
   if (state.readText(file("ext")) !== extensions || !state.has(file("pem"))) {
     const at = (kind: string): string => state.path(file(kind));
-    await openssl(state, "req", ...EC, "-subj", `/CN=${hostName(part)}`, "-keyout", at("key"), "-out", at("csr"));
+    await openssl(state, "req", ...EC, "-subj", `/CN=${hostName(service)}`, "-keyout", at("key"), "-out", at("csr"));
     state.write(file("ext"), extensions);
     await openssl(
       state,

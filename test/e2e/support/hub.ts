@@ -7,15 +7,15 @@ import { secretsOf } from "./pipeline";
 /** Where the pipeline's build finds the service's base images: the sandbox's registry as a company's mirror of the hub. */
 export async function pushBaseImages(): Promise<void> {
   await withRegistry(async (docker, hub) => {
-    const { ensureImage } = await import("../../../sandbox/src/parts/images.js");
-    const ways = JSON.parse(readFileSync(join(root, ".sandbox/ways.json"), "utf8")) as Parameters<
+    const { ensureImage } = await import("../../../sandbox/src/artifacts/images.js");
+    const sources = JSON.parse(readFileSync(join(root, ".sandbox/ways.json"), "utf8")) as Parameters<
       typeof ensureImage
     >[1];
     for (const [name, version] of [
       ["node", "24"],
       ["base-plain", "trixie"],
     ] as const) {
-      const { ref } = await ensureImage(name, ways, () => undefined);
+      const { ref } = await ensureImage(name, sources, () => undefined);
       const tag = `${hub}/${name}:${version}`;
       await docker(["tag", ref, tag]);
       await docker(["push", tag]);

@@ -9,14 +9,14 @@ import { attempt } from "../../../offline/lib/run.js";
 import { UserError } from "../../../offline/lib/user-error.js";
 import type { Progress } from "../display.js";
 import { dockerCli } from "./tools.js";
-import type { Part } from "./types.js";
+import type { Artifact } from "./types.js";
 
 const engineDir = join(stateDir, "engine");
 const recordFile = join(engineDir, "engine.json");
 const logPath = join(engineDir, "dockerd.log");
 const socket = "/var/run/docker.sock";
 
-export type EnginePart = Part & {
+export type EngineArtifact = Artifact & {
   /** Address of the engine, as for DOCKER_HOST. */
   readonly host: string;
   readonly startedByUs: boolean;
@@ -113,7 +113,7 @@ const isRefusal = (output: string): boolean => explain(output)?.cause.includes("
  * minimal machines) dockerd is started here, with its pid and its log under `.sandbox/engine`.
  * @throws UserError when the engine may not be used, cannot be installed, or does not come up
  */
-export async function ensureEngine(progress: Progress): Promise<EnginePart> {
+export async function ensureEngine(progress: Progress): Promise<EngineArtifact> {
   const name = "docker-engine";
   checkOwnDirs();
   const client = await dockerCli(progress);
@@ -123,7 +123,7 @@ export async function ensureEngine(progress: Progress): Promise<EnginePart> {
     const record = readRecord();
     const detail = `Docker Engine ${answer.version} at ${host}`;
     return {
-      ...{ name, cached: true, way: "present", detail, host, startedByUs: record !== undefined },
+      ...{ name, cached: true, source: "present", detail, host, startedByUs: record !== undefined },
       ...(record !== undefined && { pid: record.pid }),
     };
   }
@@ -135,15 +135,15 @@ export async function ensureEngine(progress: Progress): Promise<EnginePart> {
     );
   }
   // Debian's engine may just have come along with its client.
-  let { way } = client;
+  let { source } = client;
   if ((await which("dockerd")) === undefined) {
     await installPackages(["docker.io", "iptables"], "the Docker Engine", progress);
-    way = "offline";
+    source = "offline";
   }
   const pid = existsSync("/run/systemd/system") ? await startService(progress) : await startOurs(progress);
   answer = await waitForEngine(pid);
   return {
-    ...{ name, cached: false, way, detail: `Docker Engine ${answer.version} at ${host}`, host },
+    ...{ name, cached: false, source, detail: `Docker Engine ${answer.version} at ${host}`, host },
     startedByUs: pid !== undefined,
     ...(pid !== undefined && { pid }),
   };

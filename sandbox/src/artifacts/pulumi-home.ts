@@ -7,9 +7,9 @@ import { attempt } from "../../../offline/lib/run.js";
 import { UserError } from "../../../offline/lib/user-error.js";
 import type { Progress } from "../display.js";
 import { ensurePulumiCli } from "./pulumi-cli.js";
-import type { Part, Ways } from "./types.js";
+import type { Artifact, Sources } from "./types.js";
 
-export type PulumiHomePart = Part & {
+export type PulumiHomeArtifact = Artifact & {
   readonly pulumiHome: string;
   /** Directories to put before PATH: the CLI's, with the vendor's language host in the same place. */
   readonly path: string[];
@@ -57,23 +57,23 @@ function plugins(): Plugin[] {
  * A PULUMI_HOME of the sandbox's own, with the plugins in it: the genuine ones where get.pulumi.com serves, else our
  * stand-ins and our language host. The user's own ~/.pulumi is neither read nor changed.
  *
- * Each way has a home of its own: a stand-in and a genuine plugin of one version would lie in the same directory.
+ * Each source has a home of its own: a stand-in and a genuine plugin of one version would lie in the same directory.
  * @throws UserError naming cause and cure
  */
-export async function ensurePulumiHome(ways: Ways, progress: Progress): Promise<PulumiHomePart> {
-  const cli = await ensurePulumiCli(ways, progress);
-  if (cli.way === "official") {
+export async function ensurePulumiHome(sources: Sources, progress: Progress): Promise<PulumiHomeArtifact> {
+  const cli = await ensurePulumiCli(sources, progress);
+  if (cli.source === "official") {
     try {
       return await genuine(cli, progress);
     } catch (error) {
-      if (ways.forced || !UserError.is(error)) throw error;
+      if (sources.forced || !UserError.is(error)) throw error;
       progress(`${error.message.split("\n")[0] ?? ""} Taking our stand-ins for all plugins instead`);
     }
   }
   return standIns(cli, progress);
 }
 
-async function genuine(cli: Part & { path: string }, progress: Progress): Promise<PulumiHomePart> {
+async function genuine(cli: Artifact & { path: string }, progress: Progress): Promise<PulumiHomeArtifact> {
   const pulumiHome = join(stateDir, "pulumi-official");
   mkdirSync(pulumiHome, { recursive: true });
   const env = { PULUMI_HOME: pulumiHome, PULUMI_SKIP_UPDATE_CHECK: "true" };
@@ -91,15 +91,15 @@ async function genuine(cli: Part & { path: string }, progress: Progress): Promis
     if (!result.ok) throw failure(`install the Pulumi plugin ${name} ${version}`, lastLine(result.all));
   }
   const detail = `${cli.detail}, genuine plugins`;
-  return { name: "pulumi-home", cached, way: "official", detail, pulumiHome, path: [dirname(cli.path)] };
+  return { name: "pulumi-home", cached, source: "official", detail, pulumiHome, path: [dirname(cli.path)] };
 }
 
-async function standIns(cli: Part & { path: string }, progress: Progress): Promise<PulumiHomePart> {
+async function standIns(cli: Artifact & { path: string }, progress: Progress): Promise<PulumiHomeArtifact> {
   const pulumiHome = join(stateDir, "pulumi");
   mkdirSync(pulumiHome, { recursive: true });
   progress("installing the stand-in plugins and the language host");
   const installed = await installPlugins(pulumiHome);
   const detail = `${cli.detail}, stand-ins for the plugins and the language host`;
   const cached = cli.cached && installed.cached;
-  return { name: "pulumi-home", cached, way: "offline", detail, pulumiHome, path: [dirname(cli.path)] };
+  return { name: "pulumi-home", cached, source: "offline", detail, pulumiHome, path: [dirname(cli.path)] };
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { UserError } from "../../../offline/lib/user-error.js";
-import { mirrored, overrideVariable, readMirror, readOverrides, versionOf } from "../../src/parts/refs.js";
+import { mirrored, overrideVariable, readMirror, readOverrides, versionOf } from "../../src/artifacts/refs.js";
 
 describe("image references", () => {
   it("puts Docker Hub's own images under library/ on a mirror", () => {

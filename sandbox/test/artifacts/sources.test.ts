@@ -1,22 +1,22 @@
 import assert from "node:assert/strict";
 import { UserError } from "../../../offline/lib/user-error.js";
-import { choose } from "../../src/parts/ways.js";
+import { choose } from "../../src/artifacts/sources.js";
 
 const serves = { status: 401, reason: "answered 401" };
 const gone = { reason: "Could not resolve host" };
 
 describe("the choice of sources", () => {
   it("takes everything from its vendor where that answers", () => {
-    const ways = choose({}, { hub: serves, pulumi: { status: 200, reason: "answered 200" } });
-    assert.deepEqual([ways.images, ways.pulumi, ways.forced], ["official", "official", false]);
-    assert.deepEqual(ways.reasons, ["images from Docker Hub", "Pulumi and its plugins from get.pulumi.com"]);
+    const sources = choose({}, { hub: serves, pulumi: { status: 200, reason: "answered 200" } });
+    assert.deepEqual([sources.images, sources.pulumi, sources.forced], ["official", "official", false]);
+    assert.deepEqual(sources.reasons, ["images from Docker Hub", "Pulumi and its plugins from get.pulumi.com"]);
   });
 
   it("falls back to package registries where nothing answers, and says why", () => {
-    const ways = choose({}, { hub: gone, pulumi: gone });
-    assert.deepEqual([ways.images, ways.pulumi], ["offline", "offline"]);
-    assert.match(ways.reasons.join("\n"), /Docker Hub does not serve \(Could not resolve host\)/);
-    assert.match(ways.reasons.join("\n"), /get\.pulumi\.com does not serve \(Could not resolve host\)/);
+    const sources = choose({}, { hub: gone, pulumi: gone });
+    assert.deepEqual([sources.images, sources.pulumi], ["offline", "offline"]);
+    assert.match(sources.reasons.join("\n"), /Docker Hub does not serve \(Could not resolve host\)/);
+    assert.match(sources.reasons.join("\n"), /get\.pulumi\.com does not serve \(Could not resolve host\)/);
   });
 
   it("decides for images and for Pulumi apart", () => {
@@ -28,17 +28,17 @@ describe("the choice of sources", () => {
   for (const status of [403, 407, 502, 503, 404]) {
     it(`takes an answer of ${status} for a refusal`, () => {
       const answer = { status, reason: `answered ${status}` };
-      const ways = choose({}, { hub: answer, pulumi: answer });
-      assert.deepEqual([ways.images, ways.pulumi], ["offline", "offline"]);
+      const sources = choose({}, { hub: answer, pulumi: answer });
+      assert.deepEqual([sources.images, sources.pulumi], ["offline", "offline"]);
     });
   }
 
   it("prefers the user's mirror, and does not go to Docker Hub when that is silent", () => {
     const env = { REGISTRY_MIRROR: "h.example.org/hub" };
     assert.equal(choose(env, { mirror: serves, hub: serves, pulumi: gone }).images, "mirror");
-    const ways = choose(env, { mirror: gone, hub: serves, pulumi: gone });
-    assert.equal(ways.images, "offline");
-    assert.equal(ways.mirror, "h.example.org/hub");
+    const sources = choose(env, { mirror: gone, hub: serves, pulumi: gone });
+    assert.equal(sources.images, "offline");
+    assert.equal(sources.mirror, "h.example.org/hub");
   });
 
   it("does as SANDBOX_WAY says, whatever answers", () => {
@@ -60,8 +60,8 @@ describe("the choice of sources", () => {
   });
 
   it("shows the images that are set one by one", () => {
-    const ways = choose({ IMAGE_VAULT: "r.example.org/vault:2" }, { hub: gone, pulumi: gone });
-    assert.deepEqual(ways.overrides, { vault: "r.example.org/vault:2" });
-    assert.ok(ways.reasons.includes("image vault as set: r.example.org/vault:2"));
+    const sources = choose({ IMAGE_VAULT: "r.example.org/vault:2" }, { hub: gone, pulumi: gone });
+    assert.deepEqual(sources.overrides, { vault: "r.example.org/vault:2" });
+    assert.ok(sources.reasons.includes("image vault as set: r.example.org/vault:2"));
   });
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { startTimeOf } from "../../src/parts/engine.js";
-import { checksumOf } from "../../src/parts/pulumi-cli.js";
-import { pluginOf } from "../../src/parts/pulumi-home.js";
+import { startTimeOf } from "../../src/artifacts/engine.js";
+import { checksumOf } from "../../src/artifacts/pulumi-cli.js";
+import { pluginOf } from "../../src/artifacts/pulumi-home.js";
 
 describe("small readers", () => {
   it("finds a file's checksum, not a longer name's", () => {

@@ -7,7 +7,7 @@ import { UserError } from "../../../offline/lib/user-error.js";
 import { versions } from "../../../offline/lib/versions.js";
 import type { Progress } from "../display.js";
 import { readMirror, readOverrides } from "./refs.js";
-import type { Ways } from "./types.js";
+import type { Sources } from "./types.js";
 
 /** Seconds that a source has for its answer. */
 const patience = 3;
@@ -58,13 +58,13 @@ const isLocal = (host: string): boolean => /^(localhost|127\.)/.test(host);
 export function choose(
   env: NodeJS.ProcessEnv,
   answers: { readonly hub?: Answer; readonly mirror?: Answer; readonly pulumi?: Answer },
-): Ways {
+): Sources {
   const forced = readForced(env);
   const mirror = readMirror(env);
   const overrides = readOverrides(env);
   const reasons: string[] = [];
-  let images: Ways["images"] = "offline";
-  let pulumi: Ways["pulumi"] = "offline";
+  let images: Sources["images"] = "offline";
+  let pulumi: Sources["pulumi"] = "offline";
   if (forced === "offline") {
     reasons.push("SANDBOX_WAY=offline: everything from package registries");
   } else {
@@ -114,13 +114,13 @@ function readForced(env: NodeJS.ProcessEnv): "offline" | "official" | undefined 
 
 /**
  * Finds out which sources answer; asks them all at once, so it takes 3 s at the most. The result is kept in
- * `.sandbox/ways.json` for the operator and later commands.
+ * `.sandbox/ways.json`, named as SANDBOX_WAY is, for the operator and later commands.
  *
  * `SANDBOX_WAY=offline|official` forces the choice, `REGISTRY_MIRROR=host[:port][/project]` names a mirror of Docker Hub,
  * `IMAGE_<NAME>=reference` replaces one image (IMAGE_POSTGRES, IMAGE_NGINX_EXPORTER, IMAGE_BASE, IMAGE_NODE, …).
  * @throws UserError for a setting that cannot be used
  */
-export async function decideWays(progress: Progress, env: NodeJS.ProcessEnv = process.env): Promise<Ways> {
+export async function decideSources(progress: Progress, env: NodeJS.ProcessEnv = process.env): Promise<Sources> {
   const forced = readForced(env);
   const mirror = readMirror(env);
   readOverrides(env);
@@ -138,13 +138,13 @@ export async function decideWays(progress: Progress, env: NodeJS.ProcessEnv = pr
           mirrorHost === undefined ? undefined : ask2(mirrorHost),
           ask(pulumiUrl(versions().tools.pulumi, arch)),
         ]);
-  const ways = choose(env, {
+  const sources = choose(env, {
     ...(hub !== undefined && { hub }),
     ...(mirrorAnswer !== undefined && { mirror: mirrorAnswer }),
     ...(pulumi !== undefined && { pulumi }),
   });
   checkOwnDirs();
-  writeFileSync(join(stateDir, "ways.json"), JSON.stringify(ways, undefined, 2) + "\n", { mode: 0o600 });
-  for (const reason of ways.reasons) progress(reason);
-  return ways;
+  writeFileSync(join(stateDir, "ways.json"), JSON.stringify(sources, undefined, 2) + "\n", { mode: 0o600 });
+  for (const reason of sources.reasons) progress(reason);
+  return sources;
 }

@@ -10,9 +10,9 @@ import { versions } from "../../../offline/lib/versions.js";
 import type { Progress } from "../display.js";
 import { ensureImage, makerFor } from "./images.js";
 import { ensurePulumiCli } from "./pulumi-cli.js";
-import type { Part, ToolName, Ways } from "./types.js";
+import type { Artifact, ToolName, Sources } from "./types.js";
 
-export type ToolPart = Part & { readonly path: string };
+export type ToolArtifact = Artifact & { readonly path: string };
 
 /**
  * Makes a program present on this machine and says where.
@@ -22,58 +22,58 @@ export type ToolPart = Part & { readonly path: string };
  * - `psql`: the machine's own, else the one in the postgres image, behind a script.
  * @throws UserError naming cause and cure
  */
-export async function ensureTool(name: ToolName, ways: Ways, progress: Progress): Promise<ToolPart> {
+export async function ensureTool(name: ToolName, sources: Sources, progress: Progress): Promise<ToolArtifact> {
   switch (name) {
     case "pulumi":
-      return ensurePulumiCli(ways, progress);
+      return ensurePulumiCli(sources, progress);
     case "vault":
-      return vaultCli(ways, progress);
+      return vaultCli(sources, progress);
     case "docker-cli":
       return dockerCli(progress);
     case "psql":
-      return psql(ways, progress);
+      return psql(sources, progress);
   }
 }
 
 const fromGoModules = (name: string, version: string): string => `${name} ${version}, built from Go modules`;
 
-async function vaultCli(ways: Ways, progress: Progress): Promise<ToolPart> {
+async function vaultCli(sources: Sources, progress: Progress): Promise<ToolArtifact> {
   const name = "vault";
-  const image = await ensureImage("vault", ways, progress);
-  if (image.way === "offline") {
-    const built = await goTool("vault", makerFor(ways, progress));
+  const image = await ensureImage("vault", sources, progress);
+  if (image.source === "offline") {
+    const built = await goTool("vault", makerFor(sources, progress));
     const detail = fromGoModules("Vault", versions().tools.vault);
-    return { name, cached: built.cached && image.cached, way: "offline", detail, path: built.path };
+    return { name, cached: built.cached && image.cached, source: "offline", detail, path: built.path };
   }
   const path = join(cacheDir(), "tools", `vault-${keyOf(image.ref)}`, "vault");
   const detail = `from ${image.detail}`;
-  if (existsSync(path)) return { name, cached: true, way: image.way, detail, path };
+  if (existsSync(path)) return { name, cached: true, source: image.source, detail, path };
   mkdirSync(dirname(path), { recursive: true });
   const temporary = `${path}.${process.pid}.tmp`;
   await copyFromImage(image.ref, "/bin/vault", temporary);
   chmodSync(temporary, 0o755);
   renameSync(temporary, path);
-  return { name, cached: false, way: image.way, detail, path };
+  return { name, cached: false, source: image.source, detail, path };
 }
 
 /** The docker client: images are built and pulled through it, and the docker plugin talks to VM2 through it. */
-export async function dockerCli(progress: Progress): Promise<ToolPart> {
+export async function dockerCli(progress: Progress): Promise<ToolArtifact> {
   const name = "docker-cli";
   const own = await which("docker");
-  if (own !== undefined) return { name, cached: true, way: "present", detail: own, path: own };
+  if (own !== undefined) return { name, cached: true, source: "present", detail: own, path: own };
   // From Debian 13 on the client is a package of its own, before that it came with the engine.
   const known = await attempt("apt-cache", ["show", "--no-all-versions", "docker-cli"]);
   await installPackages([known.ok ? "docker-cli" : "docker.io"], "the docker client", progress);
   if ((await which("docker")) === undefined) await installPackages(["docker-cli"], "the docker client", progress);
   const path = (await which("docker")) ?? "docker";
-  return { name, cached: false, way: "offline", detail: "from Debian's packages", path };
+  return { name, cached: false, source: "offline", detail: "from Debian's packages", path };
 }
 
-async function psql(ways: Ways, progress: Progress): Promise<ToolPart> {
+async function psql(sources: Sources, progress: Progress): Promise<ToolArtifact> {
   const name = "psql";
   const own = await which("psql");
-  if (own !== undefined) return { name, cached: true, way: "present", detail: own, path: own };
-  const image = await ensureImage("postgres", ways, progress);
+  if (own !== undefined) return { name, cached: true, source: "present", detail: own, path: own };
+  const image = await ensureImage("postgres", sources, progress);
   const path = join(stateDir, "bin", "psql");
   mkdirSync(dirname(path), { recursive: true });
   const variables = ["PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGPASSWORD", "PGSSLMODE", "PGSSLROOTCERT"];
@@ -88,5 +88,5 @@ async function psql(ways: Ways, progress: Progress): Promise<ToolPart> {
   rmSync(temporary, { force: true });
   writeFileSync(temporary, script, { mode: 0o755 });
   renameSync(temporary, path);
-  return { name, cached: image.cached, way: image.way, detail: `out of the image ${image.ref}`, path };
+  return { name, cached: image.cached, source: image.source, detail: `out of the image ${image.ref}`, path };
 }

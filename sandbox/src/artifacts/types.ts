@@ -1,14 +1,14 @@
 import type { ImageName } from "../../../offline/lib/image-names.js";
 
-/** How a part was had: from its vendor, from the user's mirror, from package registries, or it was there already. */
-export type Way = "official" | "offline" | "mirror" | "present";
+/** Where an artifact came from: its vendor, the user's mirror, package registries, or it was there already. */
+export type Source = "official" | "offline" | "mirror" | "present";
 
-export interface Part {
+export interface Artifact {
   readonly name: string;
   /** True when nothing had to be downloaded or built. */
   readonly cached: boolean;
-  readonly way: Way;
-  /** One line for the operator: version, source, and why not the other way. */
+  readonly source: Source;
+  /** One line for the operator: version, address, and why not from another source. */
   readonly detail: string;
 }
 
@@ -17,7 +17,7 @@ export const toolNames = ["pulumi", "vault", "docker-cli", "psql"] as const;
 export type ToolName = (typeof toolNames)[number];
 
 /** Which sources answered; decided once per run. */
-export interface Ways {
+export interface Sources {
   /** Where images come from. */
   readonly images: "official" | "mirror" | "offline";
   /** Where the Pulumi CLI and its plugins come from. */

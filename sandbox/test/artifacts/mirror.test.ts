@@ -6,9 +6,9 @@ import { execa } from "execa";
 import { UserError } from "../../../offline/lib/user-error.js";
 import { versions } from "../../../offline/lib/versions.js";
 import { platformImage, ScratchContainer } from "../../../offline/testing.js";
-import { ensureImage } from "../../src/parts/images.js";
-import type { Ways } from "../../src/parts/types.js";
-import { ask, choose } from "../../src/parts/ways.js";
+import { ensureImage } from "../../src/artifacts/images.js";
+import type { Sources } from "../../src/artifacts/types.js";
+import { ask, choose } from "../../src/artifacts/sources.js";
 
 /** A registry of the sandbox's own kind plays the user's mirror; it serves one image and does not have the others. */
 describe("an image mirror", function () {
@@ -22,7 +22,7 @@ describe("an image mirror", function () {
   let cache = "";
   const userCache = process.env.SANDBOX_CACHE;
 
-  const ways = async (env: NodeJS.ProcessEnv): Promise<Ways> =>
+  const sources = async (env: NodeJS.ProcessEnv): Promise<Sources> =>
     choose(env, { mirror: await ask(`http://${address}/v2/`), pulumi: { reason: "not asked in this test" } });
 
   before(async () => {
@@ -50,26 +50,33 @@ describe("an image mirror", function () {
   });
 
   it("serves an image under its official name within the project", async () => {
-    const part = await ensureImage("nginx-exporter", await ways({ REGISTRY_MIRROR: `${address}/hub` }), progress);
-    made.push(part.ref);
-    assert.deepEqual([part.way, part.cached, part.detail], ["mirror", false, `${address}/hub/${official}`]);
-    const { all } = await execa("docker", ["run", "--rm", part.ref, "--version"], { all: true });
+    const artifact = await ensureImage(
+      "nginx-exporter",
+      await sources({ REGISTRY_MIRROR: `${address}/hub` }),
+      progress,
+    );
+    made.push(artifact.ref);
+    assert.deepEqual(
+      [artifact.source, artifact.cached, artifact.detail],
+      ["mirror", false, `${address}/hub/${official}`],
+    );
+    const { all } = await execa("docker", ["run", "--rm", artifact.ref, "--version"], { all: true });
     assert.match(all, /version.* 1\.\d+/);
   });
 
   it("is not asked again for what was pulled from it", async () => {
-    const part = await ensureImage(
+    const artifact = await ensureImage(
       "nginx-exporter",
-      { ...(await ways({ REGISTRY_MIRROR: `${address}/hub` })), decidedAt: "later" },
+      { ...(await sources({ REGISTRY_MIRROR: `${address}/hub` })), decidedAt: "later" },
       progress,
     );
-    assert.equal(part.way, "mirror");
+    assert.equal(artifact.source, "mirror");
     assert.equal(lines.filter((line) => line.startsWith("pulling")).length, 1);
   });
 
   it("ends with a message when it must serve and does not", async () => {
     const env = { SANDBOX_WAY: "official", REGISTRY_MIRROR: `${address}/elsewhere` };
-    await assert.rejects(ensureImage("nginx-exporter", await ways(env), progress), (error) => {
+    await assert.rejects(ensureImage("nginx-exporter", await sources(env), progress), (error) => {
       assert.ok(UserError.is(error));
       assert.equal(
         error.message,
@@ -83,7 +90,7 @@ describe("an image mirror", function () {
   it("names the variable of an image that is set and cannot be pulled", async () => {
     const env = { IMAGE_NGINX_EXPORTER: `${address}/none:1` };
     await assert.rejects(
-      ensureImage("nginx-exporter", await ways(env), progress),
+      ensureImage("nginx-exporter", await sources(env), progress),
       /Could not pull .*\/none:1 \(set by IMAGE_NGINX_EXPORTER\): the image registry does not have this image/,
     );
   });

@@ -9,26 +9,29 @@ import { versions } from "../../../offline/lib/versions.js";
 import type { Progress } from "../display.js";
 import { download, sha256 } from "./download.js";
 import { makerFor } from "./images.js";
-import type { Part, Ways } from "./types.js";
-import { pulumiUrl } from "./ways.js";
+import type { Artifact, Sources } from "./types.js";
+import { pulumiUrl } from "./sources.js";
 
 /**
  * The Pulumi CLI. The vendor's archive brings the language hosts along, in the same directory; the build from Go modules
  * does not (they are not served as modules).
  */
-export async function ensurePulumiCli(ways: Ways, progress: Progress): Promise<Part & { readonly path: string }> {
+export async function ensurePulumiCli(
+  sources: Sources,
+  progress: Progress,
+): Promise<Artifact & { readonly path: string }> {
   const version = versions().tools.pulumi;
-  if (ways.pulumi === "official") {
+  if (sources.pulumi === "official") {
     try {
       return await vendors(version, progress);
     } catch (error) {
-      if (ways.forced || !UserError.is(error)) throw error;
+      if (sources.forced || !UserError.is(error)) throw error;
       progress(`${error.message.split("\n")[0] ?? ""} Building Pulumi from Go modules instead`);
     }
   }
-  const built = await goTool("pulumi", makerFor(ways, progress));
+  const built = await goTool("pulumi", makerFor(sources, progress));
   const detail = `Pulumi ${version}, built from Go modules`;
-  return { name: "pulumi", cached: built.cached, way: "offline", detail, path: built.path };
+  return { name: "pulumi", cached: built.cached, source: "offline", detail, path: built.path };
 }
 
 /** The line of a checksum file that is about one file. */
@@ -37,13 +40,13 @@ export function checksumOf(text: string, file: string): string | undefined {
   return /^([0-9a-f]{64})\s/.exec(line?.trim() ?? "")?.[1];
 }
 
-async function vendors(version: string, progress: Progress): Promise<Part & { readonly path: string }> {
+async function vendors(version: string, progress: Progress): Promise<Artifact & { readonly path: string }> {
   const arch = npmArch();
   const url = pulumiUrl(version, arch);
   const dir = join(cacheDir(), "tools", `pulumi-${version}-official-${arch}`);
   const path = join(dir, "pulumi");
   const detail = `Pulumi ${version} from get.pulumi.com`;
-  if (existsSync(path)) return { name: "pulumi", cached: true, way: "official", detail, path };
+  if (existsSync(path)) return { name: "pulumi", cached: true, source: "official", detail, path };
   mkdirSync(join(cacheDir(), "tools"), { recursive: true });
   const work = mkdtempSync(join(cacheDir(), "tools", "tmp-"));
   try {
@@ -64,7 +67,7 @@ async function vendors(version: string, progress: Progress): Promise<Part & { re
     const unpacked = await attempt("tar", ["-xzf", archive, "-C", work]);
     if (!unpacked.ok) throw failure("unpack Pulumi", unpacked.all);
     if (!existsSync(dir)) renameSync(join(work, "pulumi"), dir);
-    return { name: "pulumi", cached: false, way: "official", detail, path };
+    return { name: "pulumi", cached: false, source: "official", detail, path };
   } finally {
     rmSync(work, { recursive: true, force: true });
   }

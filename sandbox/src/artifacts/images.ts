@@ -6,22 +6,22 @@ import { keyOf } from "../../../offline/lib/keys.js";
 import { versions } from "../../../offline/lib/versions.js";
 import type { Progress } from "../display.js";
 import { mirrored, overrideVariable, versionOf } from "./refs.js";
-import type { Part, Way, Ways } from "./types.js";
+import type { Artifact, Source, Sources } from "./types.js";
 
-export type ImagePart = Part & { readonly ref: string };
+export type ImageArtifact = Artifact & { readonly ref: string };
 
 /** Where the images of this run come from, and who is told. */
 interface Run {
-  readonly ways: Ways;
+  readonly sources: Sources;
   readonly progress: Progress;
   readonly env: NodeJS.ProcessEnv;
 }
 
-const running = new Map<string, Promise<ImagePart>>();
+const running = new Map<string, Promise<ImageArtifact>>();
 
 /** Every image is made once per process, however many ask for it at the same time. */
-function image(name: ImageName, run: Run): Promise<ImagePart> {
-  const id = `${name} ${run.ways.images} ${run.ways.mirror ?? ""} ${JSON.stringify(run.ways.overrides)}`;
+function image(name: ImageName, run: Run): Promise<ImageArtifact> {
+  const id = `${name} ${run.sources.images} ${run.sources.mirror ?? ""} ${JSON.stringify(run.sources.overrides)}`;
   const known = running.get(id);
   if (known !== undefined) return known;
   const started = obtain(name, run);
@@ -40,44 +40,44 @@ function image(name: ImageName, run: Run): Promise<ImagePart> {
  */
 export function ensureImage(
   name: ImageName,
-  ways: Ways,
+  sources: Sources,
   progress: Progress,
   env: NodeJS.ProcessEnv = process.env,
-): Promise<ImagePart> {
-  return image(name, { ways, progress, env });
+): Promise<ImageArtifact> {
+  return image(name, { sources, progress, env });
 }
 
 /** For the builders in `offline/`: they build on images from where this run has them. */
-export function makerFor(ways: Ways, progress: Progress, env: NodeJS.ProcessEnv = process.env): Maker {
-  return { image: async (name) => (await image(name, { ways, progress, env })).ref, progress, env };
+export function makerFor(sources: Sources, progress: Progress, env: NodeJS.ProcessEnv = process.env): Maker {
+  return { image: async (name) => (await image(name, { sources, progress, env })).ref, progress, env };
 }
 
-async function obtain(name: ImageName, run: Run): Promise<ImagePart> {
+async function obtain(name: ImageName, run: Run): Promise<ImageArtifact> {
   if (isDerived(name)) {
     // They have nothing to add to the plain one, and so are the plain one.
     if ((name === "base" || name === "node") && !(await hostNeedsFiles()))
       return { ...(await image(`${name}-plain`, run)), name };
     return made(name, run);
   }
-  const override = run.ways.overrides[name];
+  const override = run.sources.overrides[name];
   if (override !== undefined) return pulled(name, override, "official", run, true);
   const official = versions().images[name]?.official;
-  if (run.ways.images !== "offline" && official !== undefined) {
-    const { mirror } = run.ways;
-    const [source, way]: [string, Way] =
+  if (run.sources.images !== "offline" && official !== undefined) {
+    const { mirror } = run.sources;
+    const [reference, source]: [string, Source] =
       mirror === undefined ? [official, "official"] : [mirrored(official, mirror), "mirror"];
     try {
-      return await pulled(name, source, way, run, run.ways.forced);
+      return await pulled(name, reference, source, run, run.sources.forced);
     } catch (error) {
-      if (run.ways.forced || !(error instanceof PullFailed)) throw error;
-      run.progress(`${source} cannot be pulled (${error.reason}); building ${name} from packages instead`);
+      if (run.sources.forced || !(error instanceof PullFailed)) throw error;
+      run.progress(`${reference} cannot be pulled (${error.reason}); building ${name} from packages instead`);
     }
   }
   return made(name, run);
 }
 
-async function made(name: ImageName, { ways, progress, env }: Run): Promise<ImagePart> {
-  return { name, way: "offline", ...(await makeImage(name, makerFor(ways, progress, env))) };
+async function made(name: ImageName, { sources, progress, env }: Run): Promise<ImageArtifact> {
+  return { name, source: "offline", ...(await makeImage(name, makerFor(sources, progress, env))) };
 }
 
 class PullFailed extends Error {
@@ -87,25 +87,31 @@ class PullFailed extends Error {
 }
 
 /**
- * Pulls an image and gives it its local name, which stands for the source: what a mirror served is not taken for the vendor's.
+ * Pulls an image and gives it its local name, which stands for the reference: what a mirror served is not taken for the vendor's.
  * @param must true when nothing else will do: then a failure is the operator's to mend
  */
-async function pulled(name: ImageName, source: string, way: Way, run: Run, must: boolean): Promise<ImagePart> {
-  const ref = localRef(name, versionOf(source), keyOf(source));
-  if (await hasImage(ref)) return { name, cached: true, way, detail: source, ref };
-  if (await restoreImage(ref)) return { name, cached: true, way, detail: `${source}, from the cache`, ref };
-  run.progress(`pulling ${source}`);
-  const result = await pullImage(source);
+async function pulled(
+  name: ImageName,
+  reference: string,
+  source: Source,
+  run: Run,
+  must: boolean,
+): Promise<ImageArtifact> {
+  const ref = localRef(name, versionOf(reference), keyOf(reference));
+  if (await hasImage(ref)) return { name, cached: true, source, detail: reference, ref };
+  if (await restoreImage(ref)) return { name, cached: true, source, detail: `${reference}, from the cache`, ref };
+  run.progress(`pulling ${reference}`);
+  const result = await pullImage(reference);
   if (!result.ok) {
     // An image that exists on this engine only is a legitimate override.
-    if (must && (await hasImage(source))) run.progress(`${source} cannot be pulled; taking this engine's own`);
+    if (must && (await hasImage(reference))) run.progress(`${reference} cannot be pulled; taking this engine's own`);
     else if (must) {
-      const setting = run.ways.overrides[name] === undefined ? "" : ` (set by ${overrideVariable(name)})`;
-      throw failure(`pull ${source}${setting}`, result.output);
-    } else if (explain(result.output)?.cause === "the disk is full") throw failure(`pull ${source}`, result.output);
+      const setting = run.sources.overrides[name] === undefined ? "" : ` (set by ${overrideVariable(name)})`;
+      throw failure(`pull ${reference}${setting}`, result.output);
+    } else if (explain(result.output)?.cause === "the disk is full") throw failure(`pull ${reference}`, result.output);
     else throw new PullFailed(explain(result.output)?.cause ?? lastLine(result.output));
   }
-  await tagImage(source, ref);
+  await tagImage(reference, ref);
   await keepImage(ref);
-  return { name, cached: false, way, detail: source, ref };
+  return { name, cached: false, source, detail: reference, ref };
 }

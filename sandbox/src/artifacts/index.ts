@@ -1,0 +1,7 @@
+/** Every artifact that the sandbox is made of, from where it can be had: from its vendor where that answers, else from package registries. */
+export { ensureEngine, findEngine, stopEngine, type EngineArtifact } from "./engine.js";
+export { ensureImage, type ImageArtifact } from "./images.js";
+export { ensurePulumiHome, type PulumiHomeArtifact } from "./pulumi-home.js";
+export { ensureTool, type ToolArtifact } from "./tools.js";
+export { decideSources } from "./sources.js";
+export { toolNames, type Artifact, type ToolName } from "./types.js";
