@@ -92,12 +92,12 @@ export function planVault(settings: VaultSettings): VaultPlan {
             "audit-ci-ssh-read": sshSigning(`${ssh.mount}/sign/${readingRole(ssh.role)}`),
           }),
     },
-    once: [
+    createOnly: [
       { path: `${transitMount}/keys/${transitKey}`, body: {} },
       ...(signing === null ? [] : [{ path: `${signing.mount}/keys/${signing.key}`, body: { type: "ecdsa-p256" } }]),
       ...(ssh === null ? [] : [{ path: `${ssh.mount}/config/ca`, body: { generate_signing_key: true } }]),
     ],
-    kept: [
+    ensure: [
       {
         // By default five refusals shut a role out for a quarter of an hour. Nobody guesses a secret_id, so that protects from
         // nothing; but an agent whose secret_id has ended goes on trying, and would keep the next one out (docs/decisions/0075).
@@ -114,7 +114,7 @@ export function planVault(settings: VaultSettings): VaultPlan {
             : { jwt_validation_pubkeys: gitlab.publicKeys }),
         },
       },
-      ...agents.kept,
+      ...agents.ensure,
       ...PURPOSES.map(role),
       ...(ssh === null
         ? []

@@ -3,7 +3,7 @@ import * as postgresql from "@pulumi/postgresql";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import * as vault from "@pulumi/vault";
-import { LOGIN_TTL, loginMaker } from "../../lib/vault/rights";
+import { LOGIN_TTL, loginIssuer } from "../../lib/vault/rights";
 import type { CertificateAuthority } from "../../lib/certificate-authority";
 import { adopted, OWNED } from "../secrets/in-vault";
 import { vaultEnvironment, type VaultAccess } from "../secrets/vault-access";
@@ -50,10 +50,10 @@ export class DatabaseCredentials extends pulumi.ComponentResource {
     const mount = args.vault.mount ?? "database";
     const inVault = { parent: this, provider: args.vault.provider };
     this.path = `${mount}/creds/${name}`;
-    const maker = this.#maker(name, args);
+    const issuer = this.#issuer(name, args);
 
     const made = args.vault.inVault ?? OWNED;
-    const { connectionUrl, username, creationStatements, revocationStatements } = loginMaker({
+    const { connectionUrl, username, creationStatements, revocationStatements } = loginIssuer({
       ...args.server,
       name: args.database.name,
     });
@@ -68,7 +68,7 @@ export class DatabaseCredentials extends pulumi.ComponentResource {
         // Vault's server has a store of its own, and no file of ours.
         postgresql: { connectionUrl, username, tlsCa: args.server.authority?.pem },
       },
-      { ...inVault, dependsOn: maker.rights, ...adopted(made, `${mount}/config/${name}`) },
+      { ...inVault, dependsOn: issuer.rights, ...adopted(made, `${mount}/config/${name}`) },
     );
     const environment = vaultEnvironment(args.vault);
     const rotated = new command.local.Command(
@@ -78,7 +78,7 @@ export class DatabaseCredentials extends pulumi.ComponentResource {
         // Handed over once: the password that is in the state is good for nothing afterwards.
         update: "true",
         environment: { ...environment, AUDIT_DATABASE: mount, AUDIT_LOGIN: name },
-        stdin: maker.password,
+        stdin: issuer.password,
         triggers: [connection.id],
         logging: command.types.enums.local.Logging.Stderr,
       },
@@ -104,7 +104,7 @@ export class DatabaseCredentials extends pulumi.ComponentResource {
   }
 
   /** Vault's own login: it makes roles, and may make them members of the runtime group. */
-  #maker(name: string, { database, postgres }: DatabaseCredentialsArgs) {
+  #issuer(name: string, { database, postgres }: DatabaseCredentialsArgs) {
     const inPostgres = { parent: this, provider: postgres };
     // The vault SDK does not mark it where it stands within another argument.
     const password = pulumi.secret(

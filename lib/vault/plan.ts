@@ -9,12 +9,12 @@ export interface VaultPlan {
   /** ACL policies by name. */
   policies: Record<string, string>;
   /** Things that are made once and then left alone: a key must not be made a second time. */
-  once: { path: string; body: object }[];
+  createOnly: { path: string; body: object }[];
   /**
    * Things whose given fields are kept as they are here; lists are sets, durations are seconds, a field within a field is named with a
    * dot. `send` is the body where Vault takes something in another shape than it shows it; default: as it is here.
    */
-  kept: { path: string; body: Record<string, unknown>; send?: object }[];
+  ensure: { path: string; body: Record<string, unknown>; send?: object }[];
 }
 
 /** A mistake of the command's user. Not the program's UserError: that loads all of Pulumi. */
@@ -69,10 +69,10 @@ export async function applyVaultPlan(request: VaultRequest, plan: VaultPlan, che
     const path = `sys/policies/acl/${name}`;
     if ((await dataAt(path))?.policy !== policy) await change(`policy ${name}: written`, path, { policy });
   }
-  for (const { path, body } of plan.once) {
+  for (const { path, body } of plan.createOnly) {
     if ((await absent(dataAt(path))) === undefined) await change(`${path}: made`, path, body);
   }
-  for (const { path, body, send } of plan.kept) {
+  for (const { path, body, send } of plan.ensure) {
     const found = (await absent(dataAt(path))) ?? {};
     const differs = Object.keys(body).filter((key) => !same(fieldOf(found, key), body[key]));
     if (differs.length > 0) await change(`${path}: ${differs.join(", ")} set`, path, send ?? body);

@@ -76,7 +76,7 @@ export function agentRole(name: string, { boundCidrs, secretIdTtl }: AgentRights
 }
 
 /** How Vault logs in to the database, and makes logins there that are members of the runtime group and of nothing else. */
-export function loginMaker({
+export function loginIssuer({
   host,
   port,
   name,
@@ -97,7 +97,7 @@ export function loginMaker({
 export const LOGIN_TTL = { defaultTtl: 3600, maxTtl: 24 * 3600 };
 
 /** What must be in Vault before a deploy: policies and AppRole roles of the agents, and the way to the database. */
-export function planAgents(stack: StackInVault): Pick<VaultPlan, "policies" | "kept"> {
+export function planAgents(stack: StackInVault): Pick<VaultPlan, "policies" | "ensure"> {
   const { database, certificate, boundCidrs } = stack;
   const agents: [string, AgentRights][] = [
     [
@@ -115,14 +115,16 @@ export function planAgents(stack: StackInVault): Pick<VaultPlan, "policies" | "k
   }
   return {
     policies: Object.fromEntries(agents.map(([name, rights]) => [name, agentPolicy(rights)])),
-    kept: [
-      ...agents.map(([name, rights]) => keptRole(`auth/${stack.appRoleMount}/role/${name}`, agentRole(name, rights))),
-      ...(database === undefined ? [] : keptDatabase(database)),
+    ensure: [
+      ...agents.map(([name, rights]) =>
+        ensuredRole(`auth/${stack.appRoleMount}/role/${name}`, agentRole(name, rights)),
+      ),
+      ...(database === undefined ? [] : ensuredDatabase(database)),
     ],
   };
 }
 
-function keptRole(path: string, role: ReturnType<typeof agentRole>): VaultPlan["kept"][number] {
+function ensuredRole(path: string, role: ReturnType<typeof agentRole>): VaultPlan["ensure"][number] {
   const ranges = role.tokenBoundCidrs ?? [];
   return {
     path,
@@ -140,23 +142,23 @@ function keptRole(path: string, role: ReturnType<typeof agentRole>): VaultPlan["
 }
 
 /** Without a password: a deploy gives Vault that, and Vault changes it at once (docs/decisions/0074). */
-function keptDatabase(database: NonNullable<StackInVault["database"]>): VaultPlan["kept"] {
-  const maker = loginMaker(database);
+function ensuredDatabase(database: NonNullable<StackInVault["database"]>): VaultPlan["ensure"] {
+  const issuer = loginIssuer(database);
   return [
     {
       path: `${database.mount}/config/${SERVICE_AGENT}`,
       body: {
         plugin_name: "postgresql-database-plugin",
         allowed_roles: [SERVICE_AGENT],
-        "connection_details.connection_url": maker.connectionUrl,
-        "connection_details.username": maker.username,
+        "connection_details.connection_url": issuer.connectionUrl,
+        "connection_details.username": issuer.username,
         ...(database.authority === undefined ? {} : { "connection_details.tls_ca": database.authority }),
       },
       send: {
         plugin_name: "postgresql-database-plugin",
         allowed_roles: [SERVICE_AGENT],
-        connection_url: maker.connectionUrl,
-        username: maker.username,
+        connection_url: issuer.connectionUrl,
+        username: issuer.username,
         ...(database.authority === undefined ? {} : { tls_ca: database.authority }),
         verify_connection: false,
       },
@@ -165,8 +167,8 @@ function keptDatabase(database: NonNullable<StackInVault["database"]>): VaultPla
       path: `${database.mount}/roles/${SERVICE_AGENT}`,
       body: {
         db_name: SERVICE_AGENT,
-        creation_statements: maker.creationStatements,
-        revocation_statements: maker.revocationStatements,
+        creation_statements: issuer.creationStatements,
+        revocation_statements: issuer.revocationStatements,
         default_ttl: LOGIN_TTL.defaultTtl,
         max_ttl: LOGIN_TTL.maxTtl,
       },

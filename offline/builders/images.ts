@@ -15,7 +15,7 @@ import { authoritiesFile, isDefaultHost, keyOfHost, readHostConfig, writeHostFil
 import { npmPackage } from "./npm-packages.js";
 
 /** What the builders are given by their caller. */
-export interface Maker {
+export interface BuilderContext {
   /** Reference of an image to build on or in, from wherever the caller has it. */
   readonly image: (name: ImageName) => Promise<string>;
   readonly progress: Progress;
@@ -42,14 +42,14 @@ interface Recipe {
   /** Everything else that decides the content. */
   readonly key: () => Promise<string> | string;
   /** Puts further files into the build context; the result is further build arguments. */
-  readonly prepare?: (context: string, make: Maker) => Promise<Record<string, string>>;
+  readonly prepare?: (context: string, builder: BuilderContext) => Promise<Record<string, string>>;
 }
 
 const fromGo = (...tools: GoToolName[]): Pick<Recipe, "key" | "prepare"> => ({
   key: () => tools.map((tool) => goToolPath(tool).replace(/^.*\/tools\//, "")).join(" "),
-  prepare: async (context, make) => {
+  prepare: async (context, builder) => {
     for (const tool of tools) {
-      const built = await goTool(tool, make);
+      const built = await goTool(tool, builder);
       cpSync(built.path, join(context, built.path.replace(/^.*\//, "")));
     }
     return {};
@@ -101,12 +101,12 @@ export const isDerived = (name: ImageName): boolean => derived[name] !== undefin
 export const hostNeedsFiles = async (): Promise<boolean> => !isDefaultHost(await readHostConfig());
 
 /** A program from Go modules; machines without Go build it in an image that has Debian's. */
-export function goTool(tool: GoToolName, make: Maker): Promise<{ path: string; cached: boolean }> {
-  return buildGoTool(tool, () => builderImage(make), make.progress);
+export function goTool(tool: GoToolName, builder: BuilderContext): Promise<{ path: string; cached: boolean }> {
+  return buildGoTool(tool, () => builderImage(builder), builder.progress);
 }
 
-async function builderImage(make: Maker): Promise<string> {
-  const base = await make.image("base");
+async function builderImage(builder: BuilderContext): Promise<string> {
+  const base = await builder.image("base");
   const ref = `audit-sandbox/go-builder:${keyOf(base, keyOfDir(recipeDir("go-builder")))}`;
   if (!(await hasImage(ref))) await buildImage("go-builder", ref, recipeDir("go-builder"), { BASE: base });
   return ref;
@@ -116,38 +116,38 @@ async function builderImage(make: Maker): Promise<string> {
  * Makes an image present on the engine, from package registries alone, and says under which name.
  * @throws UserError naming cause and cure
  */
-export async function makeImage(name: ImageName, make: Maker): Promise<MadeImage> {
+export async function makeImage(name: ImageName, builder: BuilderContext): Promise<MadeImage> {
   const version = versions().images[name]?.offline ?? (isDerived(name) ? "host" : "local");
   if (name === "base-plain") {
     const ref = localRef(name, version, keyOf(baseRecipe(await readHostConfig()), process.arch));
-    return present(ref, `Debian ${version}, made of packages`, make, async () =>
-      buildBase(ref, await readHostConfig(), make.progress),
+    return present(ref, `Debian ${version}, made of packages`, builder, async () =>
+      buildBase(ref, await readHostConfig(), builder.progress),
     );
   }
   if (name === "grafana") {
-    const node = await make.image("node-plain");
+    const node = await builder.image("node-plain");
     const ref = localRef(name, version, keyOf(node, await grafanaKey()));
-    return present(ref, "a stand-in that previews the dashboards", make, () => {
-      make.progress("building Grafana's stand-in");
+    return present(ref, "a stand-in that previews the dashboards", builder, () => {
+      builder.progress("building Grafana's stand-in");
       return buildGrafana(ref, node);
     });
   }
   const recipe = derived[name] ?? standIns[name];
   if (recipe === undefined) throw new UserError(`There is no way to make the image ${name} from package registries.`);
-  return follow(name, version, recipe, make);
+  return follow(name, version, recipe, builder);
 }
 
-async function follow(name: ImageName, version: string, recipe: Recipe, make: Maker): Promise<MadeImage> {
+async function follow(name: ImageName, version: string, recipe: Recipe, builder: BuilderContext): Promise<MadeImage> {
   const bases: Record<string, string> = {};
-  for (const [argument, base] of Object.entries(recipe.bases)) bases[argument] = await make.image(base);
+  for (const [argument, base] of Object.entries(recipe.bases)) bases[argument] = await builder.image(base);
   const key = keyOf(keyOfDir(recipeDir(name)), await recipe.key(), process.arch, ...Object.values(bases));
   const ref = localRef(name, version, key);
-  return present(ref, `${version}, built on ${Object.values(bases)[0] ?? "nothing"}`, make, async () => {
+  return present(ref, `${version}, built on ${Object.values(bases)[0] ?? "nothing"}`, builder, async () => {
     const context = mkdtempSync(join(tmpdir(), `audit-sandbox-${name}-`));
     try {
       cpSync(recipeDir(name), context, { recursive: true });
-      const further = (await recipe.prepare?.(context, make)) ?? {};
-      make.progress(`building the image ${name}`);
+      const further = (await recipe.prepare?.(context, builder)) ?? {};
+      builder.progress(`building the image ${name}`);
       await buildImage(name, ref, context, { ...bases, ...further });
     } finally {
       rmSync(context, { recursive: true, force: true });
@@ -156,10 +156,15 @@ async function follow(name: ImageName, version: string, recipe: Recipe, make: Ma
 }
 
 /** From the engine, else from the cache, else made. */
-async function present(ref: string, detail: string, make: Maker, build: () => Promise<void>): Promise<MadeImage> {
+async function present(
+  ref: string,
+  detail: string,
+  builder: BuilderContext,
+  build: () => Promise<void>,
+): Promise<MadeImage> {
   if (await hasImage(ref)) return { cached: true, detail, ref };
   if (await restoreImage(ref)) return { cached: true, detail: `${detail}, from the cache`, ref };
-  checkRoom(neededRoom, make.env);
+  checkRoom(neededRoom, builder.env);
   await build();
   await keepImage(ref);
   return { cached: false, detail, ref };

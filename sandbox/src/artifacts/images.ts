@@ -1,4 +1,4 @@
-import { hostNeedsFiles, isDerived, makeImage, type Maker } from "../../../offline/index.js";
+import { hostNeedsFiles, isDerived, makeImage, type BuilderContext } from "../../../offline/index.js";
 import { hasImage, keepImage, pullImage, restoreImage, tagImage } from "../../../offline/lib/docker.js";
 import { explain, failure, lastLine } from "../../../offline/lib/failures.js";
 import { localRef, type ImageName } from "../../../offline/lib/image-names.js";
@@ -48,7 +48,11 @@ export function ensureImage(
 }
 
 /** For the builders in `offline/`: they build on images from where this run has them. */
-export function makerFor(sources: Sources, progress: Progress, env: NodeJS.ProcessEnv = process.env): Maker {
+export function builderContext(
+  sources: Sources,
+  progress: Progress,
+  env: NodeJS.ProcessEnv = process.env,
+): BuilderContext {
   return { image: async (name) => (await image(name, { sources, progress, env })).ref, progress, env };
 }
 
@@ -77,7 +81,7 @@ async function obtain(name: ImageName, run: Run): Promise<ImageArtifact> {
 }
 
 async function made(name: ImageName, { sources, progress, env }: Run): Promise<ImageArtifact> {
-  return { name, source: "offline", ...(await makeImage(name, makerFor(sources, progress, env))) };
+  return { name, source: "offline", ...(await makeImage(name, builderContext(sources, progress, env))) };
 }
 
 class PullFailed extends Error {

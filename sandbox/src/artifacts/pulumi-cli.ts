@@ -8,7 +8,7 @@ import { UserError } from "../../../offline/lib/user-error.js";
 import { versions } from "../../../offline/lib/versions.js";
 import type { Progress } from "../display.js";
 import { download, sha256 } from "./download.js";
-import { makerFor } from "./images.js";
+import { builderContext } from "./images.js";
 import type { Artifact, Sources } from "./types.js";
 import { pulumiUrl } from "./sources.js";
 
@@ -29,7 +29,7 @@ export async function ensurePulumiCli(
       progress(`${error.message.split("\n")[0] ?? ""} Building Pulumi from Go modules instead`);
     }
   }
-  const built = await goTool("pulumi", makerFor(sources, progress));
+  const built = await goTool("pulumi", builderContext(sources, progress));
   const detail = `Pulumi ${version}, built from Go modules`;
   return { name: "pulumi", cached: built.cached, source: "offline", detail, path: built.path };
 }

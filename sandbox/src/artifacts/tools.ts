@@ -8,7 +8,7 @@ import { cacheDir, stateDir } from "../../../offline/lib/paths.js";
 import { attempt } from "../../../offline/lib/run.js";
 import { versions } from "../../../offline/lib/versions.js";
 import type { Progress } from "../display.js";
-import { ensureImage, makerFor } from "./images.js";
+import { ensureImage, builderContext } from "./images.js";
 import { ensurePulumiCli } from "./pulumi-cli.js";
 import type { Artifact, ToolName, Sources } from "./types.js";
 
@@ -41,7 +41,7 @@ async function vaultCli(sources: Sources, progress: Progress): Promise<ToolArtif
   const name = "vault";
   const image = await ensureImage("vault", sources, progress);
   if (image.source === "offline") {
-    const built = await goTool("vault", makerFor(sources, progress));
+    const built = await goTool("vault", builderContext(sources, progress));
     const detail = fromGoModules("Vault", versions().tools.vault);
     return { name, cached: built.cached && image.cached, source: "offline", detail, path: built.path };
   }

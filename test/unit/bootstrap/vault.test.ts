@@ -39,8 +39,8 @@ function vault(present: Record<string, Record<string, unknown>> = {}) {
 
 describe("Vault's set-up for the program and its pipeline", () => {
   it("gives each purpose a role for this project and audience alone, and a token that ends", () => {
-    const { kept } = planVault(settings());
-    const role = (purpose: string) => kept.find((one) => one.path === `auth/jwt/role/audit-ci-${purpose}`)?.body;
+    const { ensure } = planVault(settings());
+    const role = (purpose: string) => ensure.find((one) => one.path === `auth/jwt/role/audit-ci-${purpose}`)?.body;
     assert.deepEqual(role("deploy"), {
       role_type: "jwt",
       user_claim: "sub",
@@ -58,7 +58,7 @@ describe("Vault's set-up for the program and its pipeline", () => {
   });
 
   it("lets drift log in from a schedule alone", () => {
-    const role = planVault(settings()).kept.find((one) => one.path.endsWith("/audit-ci-drift"));
+    const role = planVault(settings()).ensure.find((one) => one.path.endsWith("/audit-ci-drift"));
     assert.deepEqual(role?.body.bound_claims, {
       ...{ project_path: "team/audit", project_id: "42", ref_protected: "true", ref_type: "branch", ref: "main" },
       pipeline_source: "schedule",
@@ -66,8 +66,8 @@ describe("Vault's set-up for the program and its pipeline", () => {
   });
 
   it("lets drift change nothing, and read no secret but its own", () => {
-    const { kept, policies } = planVault(settings());
-    const role = kept.find((one) => one.path.endsWith("/audit-ci-drift"))?.body.token_policies as string[];
+    const { ensure, policies } = planVault(settings());
+    const role = ensure.find((one) => one.path.endsWith("/audit-ci-drift"))?.body.token_policies as string[];
     assert.deepEqual(role, ["audit-ci-drift", "audit-ci-ssh-read", "audit-reader"]);
     const rules = role.flatMap((name) => [
       ...(policies[name] ?? "").matchAll(/path "([^"]+)" \{\n {2}capabilities = \[([^\]]*)\]/g),
@@ -79,8 +79,8 @@ describe("Vault's set-up for the program and its pipeline", () => {
   });
 
   it("has drift's certificates run one command alone, which the caller cannot choose", () => {
-    const { kept, policies } = planVault(settings());
-    const at = (path: string) => kept.find((one) => one.path === path)?.body;
+    const { ensure, policies } = planVault(settings());
+    const at = (path: string) => ensure.find((one) => one.path === path)?.body;
     assert.deepEqual(at("ssh/roles/vm2-read"), {
       ...at("ssh/roles/vm2"),
       default_critical_options: { "force-command": "/usr/local/bin/audit-docker-read" },
@@ -96,7 +96,7 @@ describe("Vault's set-up for the program and its pipeline", () => {
 
   it("binds a deploy to the protected environment, where there is one", () => {
     const claims = (gitlab: object) =>
-      planVault(settings({ gitlab: { ...given.gitlab, ...gitlab } })).kept.find((one) =>
+      planVault(settings({ gitlab: { ...given.gitlab, ...gitlab } })).ensure.find((one) =>
         one.path.endsWith("/audit-ci-deploy"),
       )?.body.bound_claims as Record<string, string>;
     assert.equal("environment" in claims({}), false);
@@ -105,14 +105,14 @@ describe("Vault's set-up for the program and its pipeline", () => {
   });
 
   it("lets publish alone sign images, by a key that nobody can take from Vault, and no job anything else by it", () => {
-    const { once, policies, kept } = planVault(settings());
-    assert.deepEqual(once.find(({ path }) => path === "transit/keys/audit-image")?.body, { type: "ecdsa-p256" });
+    const { createOnly, policies, ensure } = planVault(settings());
+    assert.deepEqual(createOnly.find(({ path }) => path === "transit/keys/audit-image")?.body, { type: "ecdsa-p256" });
     assert.equal(
       policies["audit-ci-signing"],
       'path "transit/sign/audit-image/sha2-256" {\n  capabilities = ["update"]\n}\n' +
         'path "transit/keys/audit-image" {\n  capabilities = ["read"]\n}\n',
     );
-    for (const { path, body } of kept.filter((one) => one.path.startsWith("auth/jwt/role/")))
+    for (const { path, body } of ensure.filter((one) => one.path.startsWith("auth/jwt/role/")))
       assert.equal((body.token_policies as string[]).includes("audit-ci-signing"), path.endsWith("-publish"), path);
     for (const [name, policy] of Object.entries(policies))
       assert.equal(/audit-image|transit\/(sign|keys|\*|\+)/.test(policy), name === "audit-ci-signing", name);
@@ -124,8 +124,8 @@ describe("Vault's set-up for the program and its pipeline", () => {
   });
 
   it("has certificates for VM2 end after half an hour, and the caller choose neither life nor options", () => {
-    const { kept, policies } = planVault(settings());
-    const { body } = kept.find((one) => one.path === "ssh/roles/vm2") ?? {};
+    const { ensure, policies } = planVault(settings());
+    const { body } = ensure.find((one) => one.path === "ssh/roles/vm2") ?? {};
     assert.deepEqual([body?.ttl, body?.max_ttl, body?.default_extensions], [1800, 1800, {}]);
     assert.match(
       policies["audit-ci-ssh"] ?? "",
@@ -134,8 +134,8 @@ describe("Vault's set-up for the program and its pipeline", () => {
   });
 
   it("lets a repository for deployments deploy from its default branch instead of tags", () => {
-    const { kept } = planVault(settings({ deployFrom: "branch" }));
-    assert.deepEqual(kept.find((one) => one.path.endsWith("/audit-ci-deploy"))?.body.bound_claims, {
+    const { ensure } = planVault(settings({ deployFrom: "branch" }));
+    assert.deepEqual(ensure.find((one) => one.path.endsWith("/audit-ci-deploy"))?.body.bound_claims, {
       project_path: "team/audit",
       project_id: "42",
       ref_protected: "true",
@@ -183,11 +183,11 @@ describe("Vault's set-up for the program and its pipeline", () => {
       ...{ vaultPath: "audit-svc/vm9", hostCidr: "10.0.0.20/32", tls: "vault", tlsPkiRole: "edge" },
       ...{ databaseCredentials: "dynamic", databaseHost: "db.example.test", databaseSslMode: "verify-full" },
     };
-    const { policies, kept } = planVault(settings({ stack }));
+    const { policies, ensure } = planVault(settings({ stack }));
     assert.match(policies["audit-svc"] ?? "", /^path "secret\/data\/audit-svc\/vm9" \{\n {2}capabilities = \["read"\]/);
     assert.match(policies["audit-svc"] ?? "", /path "database\/creds\/audit-svc"/);
     assert.match(policies["audit-edge-certificate"] ?? "", /^path "pki\/issue\/edge"/);
-    const at = (path: string) => kept.find((one) => one.path === path)?.body;
+    const at = (path: string) => ensure.find((one) => one.path === path)?.body;
     assert.deepEqual(at("auth/approle/role/audit-svc")?.secret_id_bound_cidrs, ["10.0.0.20/32"]);
     assert.equal(
       at("database/config/audit-svc")?.["connection_details.connection_url"],
@@ -237,8 +237,8 @@ describe("Vault's set-up for the program and its pipeline", () => {
 
   it("takes a key as a file has it, with a line break at its end, which Vault does not keep", () => {
     const pem = "-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----";
-    const { kept } = planVault(settings({ gitlab: { ...given.gitlab, publicKeys: [`${pem}\n`] } }));
-    assert.deepEqual(kept.find((one) => one.path === "auth/jwt/config")?.body.jwt_validation_pubkeys, [pem]);
+    const { ensure } = planVault(settings({ gitlab: { ...given.gitlab, publicKeys: [`${pem}\n`] } }));
+    assert.deepEqual(ensure.find((one) => one.path === "auth/jwt/config")?.body.jwt_validation_pubkeys, [pem]);
   });
 
   it("gives Vault the authority of a GitLab with a certificate of one's own", async () => {
@@ -246,7 +246,7 @@ describe("Vault's set-up for the program and its pipeline", () => {
     try {
       const { file, pem } = new Authority(directory);
       const plan = planVault(settings({ gitlab: { ...given.gitlab, caFile: file } }));
-      assert.deepEqual(plan.kept.find((one) => one.path === "auth/jwt/config")?.body, {
+      assert.deepEqual(plan.ensure.find((one) => one.path === "auth/jwt/config")?.body, {
         bound_issuer: given.gitlab.url,
         oidc_discovery_url: given.gitlab.url,
         oidc_discovery_ca_pem: pem,

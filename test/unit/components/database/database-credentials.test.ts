@@ -27,7 +27,7 @@ describe("DatabaseCredentials", () => {
   it("gives Vault a login that makes roles and may make them members of the run-time group, and no more", async () => {
     const { resources } = await run(() => build());
     const role = find(resources, "Role", "audit-svc-vault");
-    assert.deepEqual(role.ignoreChanges, ["roles"], "Vault's logins are memberships of their maker");
+    assert.deepEqual(role.ignoreChanges, ["roles"], "Vault's logins are memberships of their issuer");
     assert.deepEqual(role.inputs, {
       name: "events_vault",
       login: true,

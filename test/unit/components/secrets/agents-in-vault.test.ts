@@ -46,7 +46,7 @@ describe("what the agents need in Vault, made by bootstrap", () => {
         held[path] = body ?? {};
         return {};
       },
-      { engines: {}, methods: {}, once: [], ...planAgents(stack) },
+      { engines: {}, methods: {}, createOnly: [], ...planAgents(stack) },
     );
   });
   afterEach(async () => {
