@@ -175,13 +175,13 @@ export class Database extends pulumi.ComponentResource {
   }
 
   /**
-   * Locks what the service may have used before, once everything in `after` is done: until then it works beside the new login.
+   * Locks what the service may have used before, once everything in `dependsOn` is done: until then it works beside the new login.
    *
    * @returns version of the only login that works then
    */
-  lockFormerLogin(after: readonly pulumi.Resource[]): pulumi.Output<number> {
+  lockFormerLogin(dependsOn: readonly pulumi.Resource[]): pulumi.Output<number> {
     const locked = this.#unused.map(
-      ({ name, args, opts }) => new postgresql.Role(name, args, { ...opts, dependsOn: [...after] }),
+      ({ name, args, opts }) => new postgresql.Role(name, args, { ...opts, dependsOn: [...dependsOn] }),
     );
     return heldUntil(locked, this.#version);
   }

@@ -142,7 +142,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
         },
         check: scriptWords("check-nginx.sh", [addresses.front.edge]),
         then: reloadScript(`${name}-nginx`, "/etc/audit-edge/nginx.conf"),
-        after: [volume, nginxImage],
+        dependsOn: [volume, nginxImage],
       },
       { parent: this },
     );

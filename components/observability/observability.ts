@@ -111,7 +111,7 @@ export class Observability extends pulumi.ComponentResource {
     const { host, directory, file, place } = whereTargetsGo(args);
     const written = new HostFiles(
       `${name}-targets`,
-      { host, target: directory, movable: true, files: { [file]: list }, after: [service.promoted] },
+      { host, target: directory, movable: true, files: { [file]: list }, dependsOn: [service.promoted] },
       { parent: this },
     );
     new command.local.Command(
@@ -150,7 +150,7 @@ export class Observability extends pulumi.ComponentResource {
       `${name}-rules`,
       {
         ...{ host, target: directory, movable: true, files },
-        ...{ then: reload, thenOnDelete: reload, after: forgotten && [forgotten] },
+        ...{ then: reload, thenOnDelete: reload, dependsOn: forgotten && [forgotten] },
       },
       { parent: this },
     );

@@ -85,7 +85,7 @@ export class AuditService extends pulumi.ComponentResource {
         ...{ vm, slots, containers },
         config: { volume: secrets.configVolume, file: secrets.configFile },
         schemaVersion: migrated.stdout.apply(schemaVersionIn),
-        after: [args.behind, secrets],
+        dependsOn: [args.behind, secrets],
       },
       // Earlier versions made it beside this.
       { parent: this, aliases: [{ parent: pulumi.rootStackResource }] },

@@ -118,7 +118,7 @@ export interface PromotionArgs {
   /** Version to which {@link AuditService} brought the schema: a release must report at least this. */
   schemaVersion: pulumi.Output<number | undefined>;
   /** What must be done before, above all the edge knowing the slot's replicas. */
-  after?: readonly pulumi.Resource[];
+  dependsOn?: readonly pulumi.Resource[];
   /** Seconds between the promotion and the stop of the other slot; default 2. */
   drainSeconds?: number;
 }
@@ -161,7 +161,7 @@ export class Promotion extends pulumi.ComponentResource {
       },
       {
         parent: this,
-        dependsOn: [...args.containers, ...(args.after ?? [])],
+        dependsOn: [...args.containers, ...(args.dependsOn ?? [])],
         replacementTrigger: args.vm.starting(`${name}-cutover`, slots.kept),
       },
     );

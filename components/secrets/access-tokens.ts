@@ -81,12 +81,12 @@ export class AccessTokens extends pulumi.ComponentResource {
   }
 
   /**
-   * Leaves the newest token of each holder in Vault, once everything in `after` is done: the service must know a token before its
+   * Leaves the newest token of each holder in Vault, once everything in `dependsOn` is done: the service must know a token before its
    * holder does.
    *
    * @returns the version of each, once it is there
    */
-  handOut(after: readonly pulumi.Resource[]): pulumi.Output<Record<string, number>> {
+  handOut(dependsOn: readonly pulumi.Resource[]): pulumi.Output<Record<string, number>> {
     const { mount, path, provider } = this.args;
     const secrets = this.#newest.map(
       ({ holder, token }) =>
@@ -98,7 +98,7 @@ export class AccessTokens extends pulumi.ComponentResource {
             dataJson: pulumi.secret(token.apply((value) => JSON.stringify({ token: value }))),
             deleteAllVersions: true,
           },
-          { parent: this, provider, dependsOn: [...after] },
+          { parent: this, provider, dependsOn: [...dependsOn] },
         ),
     );
     return heldUntil(secrets, Object.fromEntries(this.#newest.map(({ holder, version }) => [holder, version])));

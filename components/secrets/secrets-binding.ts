@@ -76,7 +76,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
     const gid = args.serviceGid ?? 10001;
     const configPath = `/run/audit/${this.configFile}`;
 
-    const secret = (after: readonly pulumi.Resource[]) =>
+    const secret = (dependsOn: readonly pulumi.Resource[]) =>
       new vault.kv.SecretV2(
         `${name}-secret`,
         {
@@ -85,7 +85,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
           dataJson: pulumi.secret(pulumi.output(args.data).apply((data) => JSON.stringify(data))),
           deleteAllVersions: true,
         },
-        { ...inVault, dependsOn: [...after] },
+        { ...inVault, dependsOn: [...dependsOn] },
       );
     const login = appRoleLogin(
       name,
@@ -157,7 +157,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
           { type: "volume", source: slots.marker.volume, target: slots.marker.directory, readOnly: true },
         ],
         // Whichever comes first, neither the former agent nor the new one may read a secret with which its template gives no login.
-        after: credentials ? [credentials.ready] : [secret([])],
+        dependsOn: credentials ? [credentials.ready] : [secret([])],
       },
       { parent: this },
     );

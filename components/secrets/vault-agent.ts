@@ -45,7 +45,7 @@ export interface VaultAgentArgs {
   /** Further mounts, above all the volume with what is rendered. */
   mounts: docker.types.input.ContainerMount[];
   /** What must be done before the agent starts. */
-  after?: readonly pulumi.Resource[];
+  dependsOn?: readonly pulumi.Resource[];
 }
 
 export interface VaultAgent {
@@ -97,7 +97,7 @@ export function vaultAgent(name: string, args: VaultAgentArgs, opts: { parent: p
   const configuration = new docker.Volume(`${name}-agent-config`, { name: `${name}-agent-config` }, onHost);
   const written = new HostFiles(
     `${name}-agent`,
-    { host, target: `${name}-agent-config`, files, after: [configuration] },
+    { host, target: `${name}-agent-config`, files, dependsOn: [configuration] },
     { parent },
   );
   const metrics = new docker.Volume(
@@ -145,7 +145,7 @@ export function vaultAgent(name: string, args: VaultAgentArgs, opts: { parent: p
     {
       parent,
       ...host.named(`${name}-agent`),
-      dependsOn: [written, login.delivered, ...(args.after ?? [])],
+      dependsOn: [written, login.delivered, ...(args.dependsOn ?? [])],
     },
   );
   const limited = pidsLimit(`${name}-agent-pids`, host, container, 64, { parent });

@@ -24,7 +24,7 @@ export interface HostFilesArgs {
    */
   check?: readonly string[];
   /** What must be done before, for example the volume. */
-  after?: readonly pulumi.Resource[];
+  dependsOn?: readonly pulumi.Resource[];
   /** Shell line run on the host afterwards, for example to signal a process. */
   then?: string;
   /** Shell line run on the host after the files have been taken away. */
@@ -62,7 +62,7 @@ export class HostFiles extends pulumi.ComponentResource {
         stdin: pulumi.all(names.map((file) => args.files[file] ?? "")).apply((texts) => joinFiles(names, texts)),
         triggers: args.movable === true ? [args.target] : undefined,
       },
-      { parent: this, dependsOn: args.after, deleteBeforeReplace: args.movable === true ? true : undefined },
+      { parent: this, dependsOn: args.dependsOn, deleteBeforeReplace: args.movable === true ? true : undefined },
     );
     this.registerOutputs({});
   }
