@@ -272,9 +272,9 @@ async function buildah(job: Job, exec: Exec, args: readonly string[], input?: st
   const result = await exec("buildah", args, { input, echo: job.say, env: environment(job.env) });
   if (result.code === 0) return;
   const lines = result.all.trim().split("\n");
-  const said = lines.findLast((line) => /^error/i.test(line.trim())) ?? lines.at(-1) ?? "it said nothing";
+  const reason = lines.findLast((line) => /^error/i.test(line.trim())) ?? lines.at(-1) ?? "it printed nothing";
   throw new Failure(
-    `buildah ${args[0] ?? ""} failed: ${oneLine(said)
+    `buildah ${args[0] ?? ""} failed: ${oneLine(reason)
       .replace(/^error: /i, "")
       .slice(0, 400)}`,
   );

@@ -35,7 +35,7 @@ describe("who read the log", function () {
     });
     assert.equal((await app.configReloader.reload()).result, "applied");
   }
-  const said = (msg: string): Line[] => lines.filter((line) => line.msg === msg);
+  const linesOf = (msg: string): Line[] => lines.filter((line) => line.msg === msg);
   const own = (): Promise<Line[]> =>
     database.query(
       "SELECT actor, action, resource, outcome, data FROM audit.events WHERE application = 'audit-svc' ORDER BY recorded_at, id",
@@ -51,8 +51,8 @@ describe("who read the log", function () {
     assert.equal(list.json<{ events: object[] }>().events.length, 2);
     await get(app.main, "/v1/events/export?outcome=success");
     await get(app.main, "/v1/events?application=crm", tokens.billingReader);
-    await until(() => said("events read").length === 3, 5000, "three lines");
-    const [first, ...others] = said("events read").map(({ time: _, level: __, ...line }) => line);
+    await until(() => linesOf("events read").length === 3, 5000, "three lines");
+    const [first, ...others] = linesOf("events read").map(({ time: _, level: __, ...line }) => line);
     const read = { msg: "events read", complete: true };
     assert.deepEqual(first, { ...read, reqId: "from-the-edge", token: "billing reader", action: "list", filters: ["actor", "limit"], events: 2 }); // prettier-ignore
     assert.deepEqual(
@@ -82,8 +82,8 @@ describe("who read the log", function () {
     };
     const request = httpGet(options, (response) => response.once("data", () => request.destroy()));
     request.on("error", () => undefined);
-    await until(() => said("events read").length === 1, 20_000, "the line");
-    const [line] = said("events read");
+    await until(() => linesOf("events read").length === 1, 20_000, "the line");
+    const [line] = linesOf("events read");
     assert.equal(line?.complete, false);
     assert.ok(Number(line.events) < 3000, String(line.events));
   });
@@ -94,7 +94,7 @@ describe("who read the log", function () {
     assert.equal((await get(app.main, "/v1/events", tokens.writer)).statusCode, 403);
     assert.equal((await post(app.main, event({ application: "crm" }), { token: tokens.writer })).statusCode, 403);
     assert.deepEqual(
-      said("access refused").map(({ time: _, reqId: __, level: ___, ...line }) => line),
+      linesOf("access refused").map(({ time: _, reqId: __, level: ___, ...line }) => line),
       [
         { msg: "access refused", method: "GET", path: "/v1/events", code: "no_token", status: 401 },
         { msg: "access refused", token: "writer", method: "GET", path: "/v1/events", code: "wrong_role", status: 403 },

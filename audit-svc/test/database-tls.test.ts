@@ -115,14 +115,14 @@ describe("TLS to the database", function () {
   it("refuses a certificate that is for another address", async () => {
     await serveWith("elsewhere");
     const elsewhere = readFileSync(inDirectory("elsewhere.pem"), "utf8");
-    let said = "";
+    let stderr = "";
     await until(async () => {
-      said = await migrateCheck(checked(elsewhere));
-      return !said.includes(
+      stderr = await migrateCheck(checked(elsewhere));
+      return !stderr.includes(
         "set database.caCertificate to the PEM text of the authority that signed the server's certificate",
       );
     }, 20_000);
-    assert.match(said, /^audit-svc: database: .*127\.0\.0\.1 is not in the cert's list/);
+    assert.match(stderr, /^audit-svc: database: .*127\.0\.0\.1 is not in the cert's list/);
     await serveWith("own");
   });
 });

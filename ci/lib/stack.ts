@@ -152,7 +152,7 @@ export class Stack {
    * Asks the VM's Docker Engine for its version: a deploy that cannot reach the VM shall not begin, or it would leave
    * Vault and PostgreSQL changed and the VM not.
    *
-   * @throws Failure naming the address and what ssh said
+   * @throws Failure naming the address and what ssh printed
    */
   async checkHost(): Promise<void> {
     const address = (await this.config("audit:hostAddress")) ?? "";
@@ -161,8 +161,8 @@ export class Stack {
     const args = [...options, "--", address, "docker version --format '{{.Server.Version}}'"];
     const result = await this.exec("ssh", args, { env: this.#env });
     if (result.code === 0) return;
-    const said = oneLine(result.all) || `ssh ended with ${result.code}`;
-    throw new Failure(`the VM at ${address} (audit:hostAddress) cannot be reached, so nothing was changed: ${said}`);
+    const reason = oneLine(result.all) || `ssh ended with ${result.code}`;
+    throw new Failure(`the VM at ${address} (audit:hostAddress) cannot be reached, so nothing was changed: ${reason}`);
   }
 
   /**
@@ -236,7 +236,7 @@ export function failed(what: string, output: string): Failure {
   let end = any + 2;
   while (end - any < 5 && lines[end - 1]?.endsWith(":")) end += 1;
   const words = (any < 0 ? lines.filter((line) => line !== "").slice(-1) : lines.slice(any, end)).filter(Boolean);
-  return new Failure(`Pulumi could not ${what}: ${words.join(" ").replace(/^error: /, "") || "it said nothing"}`);
+  return new Failure(`Pulumi could not ${what}: ${words.join(" ").replace(/^error: /, "") || "it printed nothing"}`);
 }
 
 /** Image by digest, the only form in which one is deployed, in the spelling that the program uses. */

@@ -134,8 +134,8 @@ while [ $# -gt 0 ]; do
       what=$subnet
     fi
     # shellcheck disable=SC2086 # two words, or none
-    said=$(docker network create --internal $set_subnet "$trial" 2>&1) ||
-      refuse "$name" "cannot have $what on this host: $(reason "$said"). Networks there: $(docker_networks)" \
+    output=$(docker network create --internal $set_subnet "$trial" 2>&1) ||
+      refuse "$name" "cannot have $what on this host: $(reason "$output"). Networks there: $(docker_networks)" \
         "Choose another range by $RANGE_SETTING"
     trials="$trials $trial"
     if [ "$subnet" != - ]; then

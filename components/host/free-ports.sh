@@ -19,8 +19,8 @@ while [ $# -gt 0 ]; do
   port=$1 setting=$2 trial=$3
   shift 3
   case " $own " in *" $port "*) continue ;; esac
-  said=$(sh -c "$trial" 2>&1) || {
-    echo "$container cannot listen on port $port of this host: $(reason "$said"). Free it, or choose another by $setting. $container is as it was." >&2
+  output=$(sh -c "$trial" 2>&1) || {
+    echo "$container cannot listen on port $port of this host: $(reason "$output"). Free it, or choose another by $setting. $container is as it was." >&2
     exit 1
   }
 done

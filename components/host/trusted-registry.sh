@@ -8,10 +8,10 @@ set -u
 
 registry=${1%%/*}
 docker image inspect "$1" > /dev/null 2>&1 && exit 0
-said=$(docker pull --quiet "$1" 2>&1) && exit 0
-case "$said" in
+output=$(docker pull --quiet "$1" 2>&1) && exit 0
+case "$output" in
   *x509:*)
-    echo "The Docker Engine of this host does not trust the certificate of $registry: $said Put the authority that signed it, in PEM format, into /etc/docker/certs.d/$registry/ca.crt there, and deploy again." >&2
+    echo "The Docker Engine of this host does not trust the certificate of $registry: $output Put the authority that signed it, in PEM format, into /etc/docker/certs.d/$registry/ca.crt there, and deploy again." >&2
     exit 1
     ;;
 esac

@@ -27,11 +27,11 @@ while :; do
   fi
   waited=$(($(date +%s) - begin))
   if [ "$waited" -ge "$seconds" ]; then
-    said=$(docker logs --tail 20 "$container" 2>&1)
-    echo "$said" >&2
+    log=$(docker logs --tail 20 "$container" 2>&1)
+    echo "$log" >&2
     echo "$container has not logged in to Vault with its new secret_id within $seconds s; its last lines are above. What it rendered before is still there, and the former secret_id still works." >&2
     # A secret_id that is wrong is another message; only who is shut out, or calls from elsewhere, is denied the log-in itself.
-    case "$said" in
+    case "$log" in
       *"permission denied"*)
         echo "Vault denies it the log-in: the role is shut out for 15 minutes, as it is after five refusals where bootstrap/vault.ts was not run (docs/runbook.md), or log-ins are bound to other addresses." >&2
         ;;

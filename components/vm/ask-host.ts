@@ -39,18 +39,18 @@ export async function endOf(
  *
  * @param shell the command before the shell text, as {@link remoteShell} gives it
  * @returns what it printed
- * @throws Error with what it said
+ * @throws Error with its standard error
  */
 export async function askHost(shell: string, script: string): Promise<string> {
   const child = spawn("sh", ["-c", `${shell} "$AUDIT_SCRIPT"`], {
     env: { ...process.env, AUDIT_SCRIPT: script },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  let printed = "";
-  let said = "";
-  child.stdout.on("data", (chunk: Buffer) => (printed += chunk.toString()));
-  child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
   const code = await endOf(child, REST);
-  if (code !== 0) throw new Error(said.trim() || `exit code ${code}`);
-  return printed;
+  if (code !== 0) throw new Error(stderr.trim() || `exit code ${code}`);
+  return stdout;
 }

@@ -205,7 +205,7 @@ describe("docker Container: create, update, delete", () => {
       command: ["sh", "-c", `trap 'touch /out/${file}; exit 0' TERM; touch /out/ready; while :; do sleep 0.1; done`],
       volumes: [{ containerPath: "/out", hostPath: bench.dir }],
     });
-    const said = async (file: string): Promise<boolean> => {
+    const wasTrapped = async (file: string): Promise<boolean> => {
       return access(`${bench.dir}/${file}`).then(
         () => true,
         () => false,
@@ -217,7 +217,7 @@ describe("docker Container: create, update, delete", () => {
       await web.create({ ...trap("grace"), destroyGraceSeconds: 5 });
       await new Promise((resolve) => setTimeout(resolve, 300));
       await web.delete();
-      assert.equal(await said("grace"), true);
+      assert.equal(await wasTrapped("grace"), true);
     });
 
     it("kills at once without it, whatever stopTimeout says", async () => {

@@ -45,18 +45,18 @@ function pulumiUp(sandbox: Sandbox, image: string): Promise<Deployed> {
       env: sandbox.env,
       stdio: ["ignore", "pipe", "pipe"],
     });
-    let said = "";
+    let output = "";
     let traffic: number | undefined;
     child.stdout.on("data", (chunk: Buffer) => {
-      said += chunk.toString();
-      if (traffic === undefined && /slot (blue|green) serves/.test(said)) traffic = since();
+      output += chunk.toString();
+      if (traffic === undefined && /slot (blue|green) serves/.test(output)) traffic = since();
     });
-    child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
     child.on("error", fail);
     child.on("exit", (code) => {
       const whole = since();
       if (code === 0) done({ traffic: traffic ?? whole, whole, switched: started + (traffic ?? whole) * 1000 });
-      else fail(new Error(`pulumi up ended with ${String(code)}:\n${said.slice(-3000)}`));
+      else fail(new Error(`pulumi up ended with ${String(code)}:\n${output.slice(-3000)}`));
     });
   });
 }

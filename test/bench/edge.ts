@@ -97,10 +97,10 @@ async function saturation(sandbox: Sandbox, ways: Ways, quick: boolean): Promise
 
 /** Memory of a container on VM2 without the page cache, as `docker stats` counts it. */
 async function megabytes(container: string): Promise<number> {
-  const said = await onVm2(`docker stats --no-stream --format '{{.MemUsage}}' ${container}`);
-  const [, value, unit = ""] = /^([\d.]+)(KiB|MiB|GiB)/.exec(said) ?? [];
+  const usage = await onVm2(`docker stats --no-stream --format '{{.MemUsage}}' ${container}`);
+  const [, value, unit = ""] = /^([\d.]+)(KiB|MiB|GiB)/.exec(usage) ?? [];
   const size = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }[unit];
-  if (size === undefined) throw new Error(`docker stats said ${said}`);
+  if (size === undefined) throw new Error(`docker stats printed ${usage}`);
   return (Number(value) * size) / 1e6;
 }
 
@@ -110,12 +110,12 @@ async function addedLatency(sandbox: Sandbox, ways: Ways, quick: boolean): Promi
   const p50 = async (url: string): Promise<number> => {
     const options = { url, token: sandbox.get("AUDIT_TOKEN"), application: "demo", clients: 50, rate: 1000 };
     const where = ["--network", `container:${platform("vm2")}`, "--volume", `${root}:/work:ro`, "--workdir", "/work"];
-    const said = await onEngine(
+    const output = await onEngine(
       ["run", "--rm", "--interactive", ...where, ...command],
       JSON.stringify({ ...options, seconds: quick ? 4 : 10 }),
     );
-    const result = JSON.parse(said) as { stored: number; lost: Record<string, number>; p50: number };
-    if (Object.keys(result.lost).length > 0) throw new Error(`requests to ${url} failed: ${said}`);
+    const result = JSON.parse(output) as { stored: number; lost: Record<string, number>; p50: number };
+    if (Object.keys(result.lost).length > 0) throw new Error(`requests to ${url} failed: ${output}`);
     return result.p50;
   };
   const direct: number[] = [];

@@ -36,7 +36,7 @@ export async function ansibleOfTheWhole(sandbox: Sandbox, control: ControlNode, 
   try {
     await control.run(`${PLAYBOOK} ${IMAGES}`, env);
     // A run that still finds something to do would not be the one that is asked for.
-    await control.run(`${PLAYBOOK} ${IMAGES} | tee /tmp/said; ! grep -Eq 'changed=[1-9]' /tmp/said`, env);
+    await control.run(`${PLAYBOOK} ${IMAGES} | tee /tmp/output; ! grep -Eq 'changed=[1-9]' /tmp/output`, env);
     const taken: number[] = [];
     for (let i = 0; i < 3; i += 1) taken.push(await seconds(() => control.run(`${PLAYBOOK} ${IMAGES}`, env)));
     return median(taken);

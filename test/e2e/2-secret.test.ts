@@ -59,11 +59,11 @@ describe("scenario: a changed secret reaches every replica", () => {
       const another = { name: "e2e", sha256: "0".repeat(64), role: "reader" };
       await sandbox().vault("POST", path, { data: { ...original, tokens: [...original.tokens, another] } });
       await until("the metric tells it", 120, async () => ((await confirmed()) === "0" ? true : undefined));
-      const said = await until("the log names the replica", 30, async () => {
+      const line = await until("the log names the replica", 30, async () => {
         const { output } = await run(["docker", "logs", "--tail", "50", "audit-svc-agent"], sandbox().env);
         return /not confirmed by: \S+/.exec(output)?.[0];
       });
-      assert.equal(said, `not confirmed by: ${silent}`);
+      assert.equal(line, `not confirmed by: ${silent}`);
     } finally {
       await sandbox().docker("unpause", silent);
     }

@@ -23,8 +23,8 @@ describe("scenario: /reload does not exist for those outside, however it is spel
       const answer = await exchange(url, Buffer.from(bytes));
       const [head = "", body = ""] = answer.split("\r\n\r\n");
       assert.deepEqual(statuses(answer), [status], bytes.slice(0, 40));
-      const { requestId, ...said } = JSON.parse(body) as { error: string; message: string; requestId: string };
-      assert.equal(said.error, error);
+      const { requestId, ...problem } = JSON.parse(body) as { error: string; message: string; requestId: string };
+      assert.equal(problem.error, error);
       assert.match(requestId, /^[0-9a-f]{32}$/);
       assert.match(head, /\r\nServer: nginx(\r\n|$)/, "the version is hidden");
       assert.match(head, /content-type: application\/json/i);

@@ -104,9 +104,9 @@ describe("scenario: what nginx keeps of requests and answers", function () {
     assert.deepEqual(statuses(await post(1_500_000)), [201], "who has a token is served meanwhile");
     const [first] = clients;
     assert.match(first?.answer() ?? "", /\r\nWWW-Authenticate: Bearer realm="audit"\r\n/i);
-    const said = JSON.parse(first?.answer().split("\r\n\r\n")[1] ?? "") as { error: string; requestId: string };
-    assert.equal(said.error, "no_token");
-    assert.match(said.requestId, /^[0-9a-f]{32}$/);
+    const answer = JSON.parse(first?.answer().split("\r\n\r\n")[1] ?? "") as { error: string; requestId: string };
+    assert.equal(answer.error, "no_token");
+    assert.match(answer.requestId, /^[0-9a-f]{32}$/);
   });
 
   it("stores nothing for a body where none belongs, nor in a reload's moments", async () => {

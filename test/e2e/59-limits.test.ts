@@ -44,9 +44,9 @@ describe("scenario: limits of one client, behind a balancer that is trusted", fu
     assert.ok(answers.every(({ status }) => status === 429 || status === 200));
     assert.equal((await ask("203.0.113.2")).status, 200);
     assert.equal(await logged("203.0.113.2"), "203.0.113.2", "the log has the client, not the balancer");
-    const said = (await refused[0]?.json()) as { error: string; requestId: string };
-    assert.equal(said.error, "too_many_requests");
-    assert.match(said.requestId, /^[0-9a-f]{32}$/);
+    const answer = (await refused[0]?.json()) as { error: string; requestId: string };
+    assert.equal(answer.error, "too_many_requests");
+    assert.match(answer.requestId, /^[0-9a-f]{32}$/);
   });
 
   /** Forty requests around the balancer, from Prometheus's container, each in the name of another client. @returns their status lines */

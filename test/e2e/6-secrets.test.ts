@@ -207,14 +207,14 @@ describe("scenario: secrets stay where they belong", function () {
       const verb = { GET: "read", LIST: "list", POST: "write -force", DELETE: "delete" }[method];
       return `vault ${verb} ${path} > /tmp/out 2>&1 && echo 'ALLOWED ${method} ${path}' || { grep -q -e 'Code: 403' -e 'permission denied' /tmp/out || { echo 'OTHER ${method} ${path}'; cat /tmp/out; }; }`;
     });
-    const said = await agent().onVolume(
+    const output = await agent().onVolume(
       [
         `export VAULT_TOKEN=$(${login})`,
         "vault read secret/data/audit-svc/sandbox > /dev/null && echo OWN",
         ...cases,
       ].join("\n"),
     );
-    assert.equal(said, "OWN");
+    assert.equal(output, "OWN");
   });
 
   it("does not accept the agent's credentials from elsewhere than the VM", async () => {

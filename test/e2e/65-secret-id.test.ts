@@ -35,8 +35,8 @@ describe("scenario: the agent's secret_id, from its issue to its end", function 
     const { role_id } = await agent().credentials();
     const wrong = `vault write auth/approle/login role_id=${role_id} secret_id=00000000-0000-0000-0000-000000000000 2>&1`;
     // Vault's default is five.
-    const said = await agent().onVolume(`for i in 1 2 3 4 5 6 7; do ${wrong} || true; done`);
-    assert.equal(said.match(/invalid role or secret ID/g)?.length, 7, said);
+    const output = await agent().onVolume(`for i in 1 2 3 4 5 6 7; do ${wrong} || true; done`);
+    assert.equal(output.match(/invalid role or secret ID/g)?.length, 7, output);
     await sandbox().docker("restart", "audit-svc-agent");
     await until("the agent is logged in again", 30, async () => ((await agent().issue()) ? true : undefined));
   });

@@ -274,9 +274,9 @@ if (times(0, 1) > 0)
       assert.match(log, /release none -> /);
       assert.match(log, /ok: an event went in and came out/);
       assert.match(log, /ok: Prometheus has \d+ targets/);
-      const said = await shell(
+      const output = await shell(
         `PULUMI_BACKEND_URL='${backend}' VAULT_SERVER_URL=${vaultAddress} VAULT_SERVER_TOKEN=${rootToken} pulumi stack history --stack vm2 --full-dates`,
       );
-      assert.match(said, /deploy v0\.1\.0 by alice: release none -> /);
+      assert.match(output, /deploy v0\.1\.0 by alice: release none -> /);
     });
   });

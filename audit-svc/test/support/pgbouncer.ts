@@ -29,8 +29,8 @@ export async function startPgbouncer(database: TestDatabase, settings: Record<st
   const { host, port: target, name } = database.owner;
   const inDocker = hasDocker();
   const print = inDocker ? ["run", "--rm", image(), BINARY, "--version"] : [];
-  const said = inDocker ? docker(print) : execFileSync(BINARY, ["--version"], { encoding: "utf8" });
-  const version = /PgBouncer (\S+)/.exec(said)?.[1] ?? "";
+  const output = inDocker ? docker(print) : execFileSync(BINARY, ["--version"], { encoding: "utf8" });
+  const version = /PgBouncer (\S+)/.exec(output)?.[1] ?? "";
   const all: Record<string, string> = {
     listen_addr: "127.0.0.1",
     listen_port: String(port),

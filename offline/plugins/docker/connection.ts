@@ -95,9 +95,10 @@ class SshConnection extends Duplex {
 
   private refusal(code: number | null, signal: NodeJS.Signals | null): Error {
     const destination = this.args[this.args.indexOf("--") + 1] ?? "";
-    const said = this.stderr.trim() === "" ? "it printed nothing" : `it said: ${this.stderr.trim().replace(/\.$/, "")}`;
+    const stderr =
+      this.stderr.trim() === "" ? "it printed nothing" : `it said: ${this.stderr.trim().replace(/\.$/, "")}`;
     return new EndpointError(
-      `ssh to ${destination} ended with ${signal ?? `exit status ${code}`} before Docker answered; ${said}. ` +
+      `ssh to ${destination} ended with ${signal ?? `exit status ${code}`} before Docker answered; ${stderr}. ` +
         `Check that \`ssh ${destination} docker version\` works from here with the same host and sshOpts, ` +
         "and that the remote user may use Docker's socket",
     );

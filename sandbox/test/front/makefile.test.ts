@@ -20,9 +20,9 @@ describe("`make down`", () => {
   it("removes the data by an explicit word only", () => {
     assert.match(down("DATA=delete"), /cli\.ts down --delete-data$/m);
     for (const word of ["DATA=yes", "DATA=keep"]) {
-      const said = down(word);
-      assert.doesNotMatch(said, /cli\.ts down/);
-      assert.match(said, new RegExp(`${word} is not known; DATA=delete removes volumes and keys`));
+      const output = down(word);
+      assert.doesNotMatch(output, /cli\.ts down/);
+      assert.match(output, new RegExp(`${word} is not known; DATA=delete removes volumes and keys`));
     }
   });
 });

@@ -31,11 +31,11 @@ export class AgentLogin {
 
   /** Logs in from VM2, as the agent does. @returns "let in", "refused", or what else was said */
   async logIn(as: Credentials): Promise<string> {
-    const said = await this.onVolume(
+    const output = await this.onVolume(
       `vault write -field=token auth/approle/login role_id=${as.role_id} secret_id=${as.secret_id} 2>&1 > /dev/null || true`,
     );
-    if (said === "") return "let in";
-    return /invalid role or secret ID|invalid secret id/i.test(said) ? "refused" : said;
+    if (output === "") return "let in";
+    return /invalid role or secret ID|invalid secret id/i.test(output) ? "refused" : output;
   }
 
   /** Accessors of the role's secret_ids. */

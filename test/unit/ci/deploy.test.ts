@@ -428,7 +428,7 @@ describe("ci: deploy", () => {
   });
 
   it("goes on to the reason where the CLI's first lines only announce it", () => {
-    const said = [
+    const output = [
       "    error: update failed",
       '    error: exit status 1: running "node --require tsx/cjs steps/load-rules.ts":',
       "    The alert rules are not in force:",
@@ -436,7 +436,7 @@ describe("ci: deploy", () => {
       "    Its rule_files read /etc/prometheus/rules/*.yml",
     ].join("\n");
     assert.equal(
-      failed("deploy it", said).message,
+      failed("deploy it", output).message,
       'Pulumi could not deploy it: exit status 1: running "node --require tsx/cjs steps/load-rules.ts": The alert rules are not in force: - Prometheus has no rule group audit-svc-vm2',
     );
   });

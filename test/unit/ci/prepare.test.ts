@@ -86,24 +86,24 @@ describe("ci: what is fetched of Pulumi and its plugins", () => {
   const run = (script: string, ...args: string[]) => {
     const env = { PATH: `${at("bin")}:${process.env.PATH ?? ""}`, HOME: dir.path, PULUMI_HOME: at("home") };
     const { status, stderr } = spawnSync(at("ci", script), args, { cwd: dir.path, env, encoding: "utf8" });
-    return { code: status, said: stderr };
+    return { code: status, stderr };
   };
   const prepare = () => run("prepare.sh", "pulumi", "plugins");
   const installed = (): string[] =>
     existsSync(at("installed")) ? readFileSync(at("installed"), "utf8").trim().split("\n").map((line) => line.replace(/ --file .*/, "")) : []; // prettier-ignore
   const record = () => {
-    const { code, said } = run("record-checksums.sh");
-    assert.equal(code, 0, said);
+    const { code, stderr } = run("record-checksums.sh");
+    assert.equal(code, 0, stderr);
   };
 
   it("is what was recorded: the CLI and each plugin, once, and from then on the CLI fetches none itself", () => {
     record();
     assert.match(readFileSync(at("ci/checksums.txt"), "utf8"), /^(?:[0-9a-f]{64} {2}pulumi-\S+\.tar\.gz\n){6}$/);
-    assert.deepEqual(prepare(), { code: 0, said: "" });
+    assert.deepEqual(prepare(), { code: 0, stderr: "" });
     assert.ok(existsSync(at(".cache/ci/bin/pulumi")));
     const both = ["plugin install resource a 1.0.0", "plugin install resource b 2.0.0"];
     assert.deepEqual(installed(), both);
-    assert.deepEqual(prepare(), { code: 0, said: "" });
+    assert.deepEqual(prepare(), { code: 0, stderr: "" });
     assert.deepEqual(installed(), both);
     assert.deepEqual(pluginEnvironment(dir.path), { PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true" });
   });
@@ -114,7 +114,7 @@ describe("ci: what is fetched of Pulumi and its plugins", () => {
     const first = prepare();
     assert.equal(first.code, 1);
     assert.match(
-      first.said,
+      first.stderr,
       /^error: pulumi-resource-b-v2\.0\.0-linux-\w+\.tar\.gz is not what it was: ci\/checksums\.txt says [0-9a-f]{64}, and this is [0-9a-f]{64}; nothing of it was used$/m,
     );
     assert.deepEqual(installed(), ["plugin install resource a 1.0.0"]);
@@ -124,7 +124,7 @@ describe("ci: what is fetched of Pulumi and its plugins", () => {
     publish();
     const second = prepare();
     assert.equal(second.code, 1);
-    assert.match(second.said, /^error: pulumi-v9\.9\.9-linux-\w+\.tar\.gz is not what it was: /m);
+    assert.match(second.stderr, /^error: pulumi-v9\.9\.9-linux-\w+\.tar\.gz is not what it was: /m);
     assert.ok(!existsSync(at(".cache/ci/bin/pulumi")));
   });
 
@@ -132,9 +132,9 @@ describe("ci: what is fetched of Pulumi and its plugins", () => {
     record();
     const lines = readFileSync(at("ci/checksums.txt"), "utf8").replace(/.*pulumi-resource-a-.*\n/g, "");
     write("ci/checksums.txt", lines);
-    const { code, said } = prepare();
+    const { code, stderr } = prepare();
     assert.equal(code, 1);
-    assert.match(said, /^error: ci\/checksums\.txt has no checksum of pulumi-resource-a-v1\.0\.0-linux-\w+\.tar\.gz; run make checksums and commit the file$/m); // prettier-ignore
+    assert.match(stderr, /^error: ci\/checksums\.txt has no checksum of pulumi-resource-a-v1\.0\.0-linux-\w+\.tar\.gz; run make checksums and commit the file$/m); // prettier-ignore
     assert.deepEqual(installed(), []);
   });
 
@@ -148,7 +148,7 @@ describe("ci: what is fetched of Pulumi and its plugins", () => {
       write(served(`${pulumis}/pulumi-resource-a-v1.1.0-linux-${one}.tar.gz`), `new ${one}`);
     record();
     assert.equal(readFileSync(at("ci/checksums.txt"), "utf8").match(/resource-a-v1\.[01]\.0/g)?.length, 4);
-    assert.deepEqual(prepare(), { code: 0, said: "" });
+    assert.deepEqual(prepare(), { code: 0, stderr: "" });
     assert.deepEqual(installed().slice(0, 2), ["plugin install resource a 1.1.0", "plugin install resource a 1.0.0"]);
   });
 
@@ -159,12 +159,12 @@ describe("ci: what is fetched of Pulumi and its plugins", () => {
     const changed = run("record-checksums.sh");
     assert.equal(changed.code, 1);
     assert.match(
-      changed.said,
+      changed.stderr,
       /^error: pulumi-resource-a-v1\.0\.0-\S+ is not what it was when ci\/checksums\.txt was written; /m,
     );
     write(served(`get.pulumi.com/releases/sdk/${CLI}`), "something else");
     assert.match(
-      run("record-checksums.sh").said,
+      run("record-checksums.sh").stderr,
       /^error: \S+ does not have the checksum that Pulumi publishes for it$/m,
     );
     assert.equal(readFileSync(at("ci/checksums.txt"), "utf8"), before);
@@ -172,11 +172,11 @@ describe("ci: what is fetched of Pulumi and its plugins", () => {
   });
 
   it("is left to the CLI where nothing is recorded, which is checked as its vendor publishes it", () => {
-    assert.deepEqual(prepare(), { code: 0, said: "" });
+    assert.deepEqual(prepare(), { code: 0, stderr: "" });
     assert.deepEqual(installed(), []);
     assert.deepEqual(pluginEnvironment(dir.path), {});
     rmSync(at(".cache"), { recursive: true });
     write(served(`get.pulumi.com/releases/sdk/${CLI}`), "something else");
-    assert.match(prepare().said, /^error: \S+ does not have the checksum that Pulumi publishes for it$/m);
+    assert.match(prepare().stderr, /^error: \S+ does not have the checksum that Pulumi publishes for it$/m);
   });
 });

@@ -86,10 +86,10 @@ describe("docs/decisions/README.md", () => {
       const successor = /^superseded by \[\d{4}\]\(([^)]+)\)$/.exec(status)?.[1];
       return successor === undefined ? [] : [[successor, file]];
     });
-    const said = listed.flatMap(({ file }) =>
+    const stated = listed.flatMap(({ file }) =>
       [...page(file).matchAll(/^Supersedes \[\d{4}\]\(([^)]+)\)/gm)].map(([, former]) => [file, former]),
     );
-    assert.deepEqual(said.sort(), pairs.sort());
+    assert.deepEqual(stated.sort(), pairs.sort());
   });
 
   it("is refused a line of another shape", () => {

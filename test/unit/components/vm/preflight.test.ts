@@ -39,8 +39,8 @@ describe("what is asked for before anything gives way", () => {
     });
 
     it("is refused with the place for the authority", () => {
-      const said = "Error response from daemon: Get \"https://harbor.example.test:8443/v2/\": tls: failed to verify certificate: x509: certificate signed by unknown authority"; // prettier-ignore
-      const { status, stderr } = check("exit 1", `echo '${said}' >&2; exit 1`);
+      const printed = "Error response from daemon: Get \"https://harbor.example.test:8443/v2/\": tls: failed to verify certificate: x509: certificate signed by unknown authority"; // prettier-ignore
+      const { status, stderr } = check("exit 1", `echo '${printed}' >&2; exit 1`);
       assert.equal(status, 1);
       assert.match(stderr, /does not trust the certificate of harbor\.example\.test:8443: .*x509: certificate signed/);
       assert.match(
@@ -76,7 +76,7 @@ describe("what is asked for before anything gives way", () => {
         tried: [...asked.join(" ").matchAll(/--publish (\S+)/g)].map(([, ports]) => ports ?? ""),
       };
     }
-    const taken = (said: string) => `echo "docker: Error response from daemon: ${said}" >&2; exit 125`;
+    const taken = (reason: string) => `echo "docker: Error response from daemon: ${reason}" >&2; exit 125`;
 
     it("tries each port when there is no container yet", () => {
       assert.deepEqual(check("exit 1", ":"), { status: 0, stderr: "", tried: ["80:1", "9145:1"] });
@@ -103,8 +103,8 @@ describe("what is asked for before anything gives way", () => {
     });
 
     it("takes the reason from what newer versions of Docker say on two lines", () => {
-      const said = "failed to set up container networking: Bind for 0.0.0.0:80 failed: port is already allocated";
-      const { stderr } = check("exit 1", taken(`${said}\n\nRun 'docker run --help' for more information`));
+      const reason = "failed to set up container networking: Bind for 0.0.0.0:80 failed: port is already allocated";
+      const { stderr } = check("exit 1", taken(`${reason}\n\nRun 'docker run --help' for more information`));
       assert.match(stderr, /on port 80 of this host: port is already allocated\. Free it, .*audit:edgePort\./);
     });
   });
@@ -184,7 +184,7 @@ describe("what is asked for before anything gives way", () => {
       assert.equal(made(asked).length, 1);
     });
 
-    for (const [what, line, said] of [
+    for (const [what, line, reached] of [
       ["a wider route", route("tun0", "000010AC", "0000F0FF"), "172.16.0.0/12 by tun0"],
       ["the same", route("eth1", "00601DAC", "00FFFFFF"), "172.29.96.0/24 by eth1"],
       ["one address in it", route("eth1", "05601DAC", "FFFFFFFF"), "172.29.96.5/32 by eth1"],
@@ -197,7 +197,7 @@ describe("what is asked for before anything gives way", () => {
         assert.equal(status, 1);
         assert.equal(
           stderr,
-          `network audit-front cannot have 172.29.96.0/24 on this host: it has a route to ${said}. ` +
+          `network audit-front cannot have 172.29.96.0/24 on this host: it has a route to ${reached}. ` +
             "Choose another range by audit:networkPrefix. Nothing was changed.\n",
         );
       });
