@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { attached, platform, root, run, sandbox as cli } from "./support/sandbox";
+import { destroy, keepEvents } from "./support/destroy";
+import { attached, platform, run, sandbox as cli } from "./support/sandbox";
 
 /**
  * The last scenario: it removes what the program deployed, the events included, and deploys it anew. A copy of the
@@ -11,31 +10,10 @@ describe("scenario: destroy leaves nothing, and `make up` begins anew", () => {
   const sandbox = attached();
   const onHere = { ...process.env, DOCKER_HOST: undefined };
 
-  before("keep a copy of the database", async () => {
-    const dump = await run(
-      ["docker", "exec", platform("postgres"), "pg_dump", "-U", "postgres", "--inserts", "audit"],
-      onHere,
-    );
-    assert.equal(dump.code, 0, dump.output);
-    const dir = join(root, ".sandbox/backup");
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
-    const file = join(dir, `audit-${new Date().toISOString().replaceAll(":", "")}.sql`);
-    writeFileSync(file, dump.stdout, { mode: 0o600 });
-    console.log(`      the sandbox's events are kept in ${file}`);
-  });
+  before("keep a copy of the database", keepEvents);
 
   it("destroys the stack", async () => {
-    const destroy = () => sandbox().pulumi(["destroy", "--yes", "--skip-preview"]);
-    let { code, output } = await destroy();
-    // The provider ends every process that is in the database, and only a superuser may end one of autovacuum's, which after the
-    // scenarios' loads takes minutes. So the server's administrator does it, as docs/runbook.md says.
-    for (let again = 0; again < 5 && code !== 0 && output.includes("permission denied to terminate"); again += 1) {
-      const sql = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'audit' AND backend_type = 'autovacuum worker'`;
-      const ended = await run(["docker", "exec", platform("postgres"), "psql", "-U", "postgres", "-XAtc", sql], onHere);
-      assert.equal(ended.code, 0, ended.output);
-      ({ code, output } = await destroy());
-    }
-    assert.equal(code, 0, output);
+    await destroy(sandbox());
     assert.doesNotMatch(await sandbox().mustPulumi("stack", "--show-ids"), /docker:|vault:|postgresql:/);
   });
 

@@ -21,28 +21,38 @@ export const rootToken = (): string =>
 export async function bootstrap(
   sandbox: Sandbox,
   change: { stack?: object } & Record<string, unknown> = {},
-  how: { args?: readonly string[]; env?: NodeJS.ProcessEnv } = {},
+  how: How = {},
 ): Promise<Ran> {
   const settings = readSettings(process.env);
+  const stack = { ...stackForVault(settings, new State(settings)), ...change.stack };
+  return runBootstrap(sandbox, { ...change, stack }, how);
+}
+
+interface How {
+  args?: readonly string[];
+  env?: NodeJS.ProcessEnv;
+  /** The program's directory, for one of another version. */
+  cwd?: string;
+}
+
+/** As {@link bootstrap}, with what every version's settings have and with these. */
+export async function runBootstrap(sandbox: Sandbox, more: Record<string, unknown>, how: How): Promise<Ran> {
   const dir = mkdtempSync(join(tmpdir(), "audit-vault-"));
   try {
     const file = join(dir, "settings.json");
     const publicKeys = [readFileSync(join(root, ".sandbox/gitlab/public.pem"), "utf8").trim()];
-    writeFileSync(
-      file,
-      JSON.stringify({
-        gitlab: { ...gitlab, publicKeys },
-        audience: sandbox.get("VAULT_ADDR"),
-        transitKey: stateKey,
-        ...change,
-        stack: { ...stackForVault(settings, new State(settings)), ...change.stack },
-      }),
+    const common = {
+      gitlab: { ...gitlab, publicKeys },
+      audience: sandbox.get("VAULT_ADDR"),
+      transitKey: stateKey,
+    };
+    writeFileSync(file, JSON.stringify({ ...common, ...more }));
+    return await run(
+      [process.execPath, "--import", "tsx", "bootstrap/vault.ts", file, ...(how.args ?? [])],
+      { ...sandbox.env, VAULT_TOKEN: rootToken(), ...how.env },
+      undefined,
+      how.cwd,
     );
-    return await run([process.execPath, "--import", "tsx", "bootstrap/vault.ts", file, ...(how.args ?? [])], {
-      ...sandbox.env,
-      VAULT_TOKEN: rootToken(),
-      ...how.env,
-    });
   } finally {
     rmSync(dir, { recursive: true });
   }

@@ -26,12 +26,32 @@ export async function pushVariant(sandbox: Sandbox, name: string, lines: readonl
 
 /** The service of another make, test/one-port-image, built and pushed as {@link pushVariant} does. */
 export async function pushOnePort(sandbox: Sandbox): Promise<string> {
-  const found = await run(["docker", "images", "--format", "{{.Repository}}:{{.Tag}}", "audit-sandbox/base"], engine());
-  // The sandbox's own base image is the one that can install packages here; without it, the official one.
-  const base = found.stdout.split("\n").find((line) => line !== "" && !line.endsWith("<none>"));
+  // The sandbox's own base image is the one that can install packages here.
+  const base = await baseImage("base", "debian:trixie-slim");
   return push(sandbox, "one-port", () => ({
-    args: ["--build-arg", `BASE_IMAGE=${base ?? "debian:trixie-slim"}`, join(root, "test/one-port-image")],
+    args: ["--build-arg", `BASE_IMAGE=${base}`, join(root, "test/one-port-image")],
   }));
+}
+
+/** The reference service of a copy of this repository, built and pushed as {@link pushVariant} does. */
+export async function pushService(sandbox: Sandbox, directory: string): Promise<string> {
+  const node = await baseImage("node", "node:24-trixie-slim");
+  const runtime = await baseImage("base-plain", "debian:trixie-slim");
+  return push(sandbox, "audit-svc-copy", () => ({
+    args: [
+      ...["--file", join(directory, "audit-svc/Dockerfile"), "--build-arg", `NODE_IMAGE=${node}`],
+      ...["--build-arg", `RUNTIME_IMAGE=${runtime}`, directory],
+    ],
+  }));
+}
+
+/** An image that the sandbox has made to build on, or the official one. */
+async function baseImage(name: string, official: string): Promise<string> {
+  const found = await run(
+    ["docker", "images", "--format", "{{.Repository}}:{{.Tag}}", `audit-sandbox/${name}`],
+    engine(),
+  );
+  return found.stdout.split("\n").find((line) => line !== "" && !line.endsWith("<none>")) ?? official;
 }
 
 const engine = (): NodeJS.ProcessEnv => ({

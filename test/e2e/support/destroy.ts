@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { platform, root, run, type Sandbox } from "./sandbox";
+
+const onHere = { ...process.env, DOCKER_HOST: undefined };
+
+/** Copies the service's database to .sandbox/backup, so that nobody's own events are lost by running the tests. */
+export async function keepEvents(): Promise<void> {
+  const dump = await run(
+    ["docker", "exec", platform("postgres"), "pg_dump", "-U", "postgres", "--inserts", "audit"],
+    onHere,
+  );
+  assert.equal(dump.code, 0, dump.output);
+  const dir = join(root, ".sandbox/backup");
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const file = join(dir, `audit-${new Date().toISOString().replaceAll(":", "")}.sql`);
+  writeFileSync(file, dump.stdout, { mode: 0o600 });
+  console.log(`      the sandbox's events are kept in ${file}`);
+}
+
+/** `pulumi destroy` of the sandbox's stack, the events included. */
+export async function destroy(sandbox: Sandbox): Promise<void> {
+  const attempt = () => sandbox.pulumi(["destroy", "--yes", "--skip-preview"]);
+  let { code, output } = await attempt();
+  // The provider ends every process that is in the database, and only a superuser may end one of autovacuum's, which after the
+  // scenarios' loads takes minutes. So the server's administrator does it, as docs/runbook.md says.
+  for (let again = 0; again < 5 && code !== 0 && output.includes("permission denied to terminate"); again += 1) {
+    const sql = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'audit' AND backend_type = 'autovacuum worker'`;
+    const ended = await run(["docker", "exec", platform("postgres"), "psql", "-U", "postgres", "-XAtc", sql], onHere);
+    assert.equal(ended.code, 0, ended.output);
+    ({ code, output } = await attempt());
+  }
+  assert.equal(code, 0, output);
+}
