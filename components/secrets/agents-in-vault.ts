@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
-import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import type { StackInVault } from "../../lib/vault/rights";
 import type { InVault, OwnerInVault } from "./in-vault";
+import { stepWords } from "../step-command";
 import { UserError } from "../../lib/user-error";
 import { vaultEnvironment, type VaultAccess } from "./vault-access";
 
@@ -39,11 +39,10 @@ export async function findInVault(
 }
 
 function look(access: Omit<VaultAccess, "provider" | "inVault">, stack: StackInVault): Promise<Looked> {
-  const script = join(__dirname, "../../steps/check-agents.ts");
   return new Promise((resolve, reject) => {
     const child = execFile(
       process.execPath,
-      ["--require", "tsx/cjs", script],
+      stepWords("check-agents"),
       { env: { ...process.env, ...vaultEnvironment(access) } },
       (error, stdout, stderr) => {
         if (error) reject(new UserError(`Vault could not be looked at: ${stderr.trim() || error.message}`));
