@@ -1,6 +1,7 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { renderNginxConfig, type Route } from "../../nginx/render";
+import { argumentName } from "../../lib/argument-names";
 import { ASIDE_SHARES } from "../../lib/cpu-weight";
 import type { DockerHost } from "../vm/docker-host";
 import { EdgeCertificate, type CertificateSource } from "./edge-certificate";
@@ -148,9 +149,15 @@ export class EdgeProxy extends pulumi.ComponentResource {
     );
 
     const ports = [
-      { internal: LISTEN_PORT, external: args.listen.port, setting: "audit:edgePort" },
-      ...(certificate ? [{ internal: TLS_PORT, external: args.listen.tlsPort, setting: "audit:edgeTlsPort" }] : []),
-      { internal: METRICS_PORT, external: args.listen.metricsPort, setting: "audit:edgeMetricsPort" },
+      { internal: LISTEN_PORT, external: args.listen.port, setting: argumentName("EdgeProxy: listen.port") },
+      ...(certificate
+        ? [{ internal: TLS_PORT, external: args.listen.tlsPort, setting: argumentName("EdgeProxy: listen.tlsPort") }]
+        : []),
+      {
+        internal: METRICS_PORT,
+        external: args.listen.metricsPort,
+        setting: argumentName("EdgeProxy: listen.metricsPort"),
+      },
     ];
     const free = vm.script(
       `${name}-ports`,

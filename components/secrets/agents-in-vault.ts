@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import * as pulumi from "@pulumi/pulumi";
+import { argumentName } from "../../lib/argument-names";
 import type { StackInVault } from "../../lib/vault/rights";
 import type { InVault, OwnerInVault } from "./in-vault";
 import { stepWords } from "../step-command";
@@ -60,7 +61,7 @@ function notSetUp(differences: readonly string[], settings: object): UserError {
       ...differences.map((line) => `  - differs: ${line}`),
       "Have an administrator of Vault run bootstrap/vault.ts (docs/guide.md, step 4; in the sandbox: make up) with",
       `  "stack": ${JSON.stringify(settings)}`,
-      "in its settings, or set audit:vaultPolicies to program; its token must then be allowed to write policies.",
+      `in its settings, or set ${argumentName("findInVault: owner")} to program; its token must then be allowed to write policies.`,
     ].join("\n"),
   );
 }
