@@ -11,7 +11,7 @@ import { HostFiles } from "../vm/host-files";
 import { bareHost } from "../../lib/network-address";
 import { freePortsScript } from "../vm/preflight";
 import { scriptLine, scriptWords } from "../host/script-file";
-import type { Slots } from "../release/slots";
+import type { SlotsAsSeen } from "../release/slots";
 import type { VaultForAgents } from "../secrets/vault-access";
 import type { AgentMetrics } from "../secrets/vault-agent";
 import type { Vm } from "../vm/vm";
@@ -35,7 +35,7 @@ export interface EdgeProxyArgs {
   /** Nginx and nginx-prometheus-exporter by digest. */
   images: { nginx: string; exporter: string };
   /** The replicas of both slots, and how to tell which of them serve. */
-  slots: Slots;
+  slots: SlotsAsSeen;
   /** What is let through; everything else is answered 404. */
   routes: readonly Route[];
   /** Ports of the VM; the one for TLS is used with a certificate only. */
