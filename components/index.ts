@@ -31,7 +31,7 @@ export { SecretsBinding, type SecretsBindingArgs } from "./secrets/secrets-bindi
 export { secretIdIssue } from "./secrets/secret-id-issue";
 export { SshHost, filesHost, type FilesHostArgs, type SshHostArgs } from "./vm/ssh-host";
 export { UserError } from "../lib/user-error";
-export { forNextRun, lastRun, STOPS_EARLIER_VERSIONS, type RunState } from "./outputs/run-state";
+export { forNextRun, lastOutputs, lastRun, STOPS_EARLIER_VERSIONS, type RunState } from "./outputs/run-state";
 export { Slots, type SlotsArgs, type SlotsAsSeen } from "./release/slots";
 export { type VaultForAgents } from "./secrets/vault-access";
 export { Vm, type VmArgs } from "./vm/vm";
