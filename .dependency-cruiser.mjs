@@ -25,6 +25,7 @@ const rooms = {
     why: "of the stack it knows the settings alone, which are described once, in config/",
   },
   tools: { may: ["config"], why: "they write what is generated from the settings" },
+  examples: { may: [], why: "they use the package alone, as a program elsewhere does" },
   "audit-svc": { may: [], why: "it is a service of its own, which another image can replace" },
   sandbox: {
     may: ["offline", "lib"],
@@ -68,7 +69,8 @@ export default {
       comment: "An import that leads nowhere cannot be judged.",
       severity: "error",
       from: {},
-      to: { couldNotResolve: true },
+      // The examples' package is made of this repository, and installed where they run.
+      to: { couldNotResolve: true, pathNot: "^@audit-vm2/components$" },
     },
     {
       name: "a room for each folder",

@@ -8,6 +8,8 @@
  * it then also looks at the settings in GitLab on which the roles rest. Settings: docs/guide.md.
  */
 import { readFileSync } from "node:fs";
+import { KEYS } from "../config/keys";
+import { nameArguments } from "../lib/argument-names";
 import { applyVaultPlan, SetupError } from "../lib/vault/plan";
 import { vaultRequest } from "../lib/vault/client";
 import { gitlabDifferences } from "./gitlab";
@@ -15,6 +17,7 @@ import { planVault } from "./plan";
 import { parseVaultSettings, type VaultSettings } from "./settings";
 
 async function main(): Promise<void> {
+  nameArguments(KEYS);
   const check = process.argv.includes("--check");
   const [file, ...more] = process.argv.slice(2).filter((argument) => argument !== "--check");
   if (file === undefined || more.length > 0) {

@@ -84,10 +84,15 @@ export async function targetsAreUp(
   const login = prometheusLogin(env);
   if (typeof login === "string") throw new Failure(login);
   let count = 0;
-  const wrong = await untilTargetsAreRight(new PrometheusApi(prometheus, env), seconds, (active, now) => {
-    count = active.filter(({ labels }) => labels.environment === environment).length;
-    return problemsOf({ environment, release }, active, now);
-  });
+  const wrong = await untilTargetsAreRight(
+    new PrometheusApi(prometheus, env),
+    "audit:prometheusUrl",
+    seconds,
+    (active, now) => {
+      count = active.filter(({ labels }) => labels.environment === environment).length;
+      return problemsOf({ environment, release }, active, now);
+    },
+  );
   if (wrong.length > 0) throw new Failure(`Prometheus at ${prometheus}: ${wrong.join(", ")}`);
   return count;
 }

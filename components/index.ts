@@ -1,8 +1,9 @@
 export { AccessTokens, type AccessTokensArgs, type TokenHash, type TokenVersions } from "./secrets/access-tokens";
+export { nameArguments, type Argument } from "../lib/argument-names";
 export { addressPlan, type AddressPlan } from "./vm/addresses";
 export { findInVault } from "./secrets/agents-in-vault";
 export { AuditService, type AuditServiceArgs } from "./release/audit-service";
-export { type CertificateAuthority } from "../lib/certificate-authority";
+export { readCertificateAuthority, type CertificateAuthority } from "../lib/certificate-authority";
 export { checkCertificates, httpsServer, type Server } from "../lib/check-certificates";
 export { handToCi } from "./outputs/ci-outputs";
 export { type DatabaseServer } from "./database/database-credentials";
@@ -23,13 +24,14 @@ export {
   type ObservabilityArgs,
   type TargetsDelivery,
 } from "./observability/observability";
+export { type Route } from "../nginx/render";
 export { planRelease, releaseId, type Replica, type ReplicaSpec } from "./release/release";
 export { type ReleaseState, type Slot } from "../lib/release-state";
 export { SecretsBinding, type SecretsBindingArgs } from "./secrets/secrets-binding";
 export { secretIdIssue } from "./secrets/secret-id-issue";
 export { SshHost, filesHost, type FilesHostArgs, type SshHostArgs } from "./vm/ssh-host";
 export { UserError } from "../lib/user-error";
-export { forNextRun, lastRun, STOPS_EARLIER_VERSIONS, type RunState } from "./outputs/run-state";
-export { Slots, type SlotsArgs } from "./release/slots";
+export { forNextRun, lastOutputs, lastRun, STOPS_EARLIER_VERSIONS, type RunState } from "./outputs/run-state";
+export { Slots, type SlotsArgs, type SlotsAsSeen } from "./release/slots";
 export { type VaultForAgents } from "./secrets/vault-access";
 export { Vm, type VmArgs } from "./vm/vm";

@@ -1,11 +1,13 @@
 import { runtime } from "@pulumi/pulumi";
 import type { z } from "zod";
+import { nameArguments } from "../lib/argument-names";
 import { DATABASE_MOUNT } from "../lib/vault/rights";
 import { argumentsOf } from "./arguments";
 import { databaseContradictions } from "./database";
 import { edgeContradictions } from "./edge";
 import { ConfigError, NAMESPACE } from "./errors";
 import { schema, type Values } from "./groups";
+import { KEYS } from "./keys";
 import { loginProblems } from "./logins";
 import { monitoringContradictions } from "./monitoring";
 import { serviceContradictions } from "./service";
@@ -86,11 +88,12 @@ function sharedMounts({ vaultMount, tls, tlsPkiMount, databaseCredentials }: Val
 
 /**
  * The configuration of the stack that is being deployed. A setting that has a `variable` in its `.meta()` comes from the environment
- * where the stack leaves it out.
+ * where the stack leaves it out. What components then say of their arguments names the settings.
  *
  * @throws ConfigError, see {@link parseSettings}
  */
 export function settingsOfStack(env: NodeJS.ProcessEnv = process.env): Settings {
+  nameArguments(KEYS);
   const logins = loginProblems(env);
   if (logins.length > 0) throw new ConfigError(logins);
   const values = { ...runtime.allConfig() };

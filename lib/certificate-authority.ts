@@ -1,5 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { namesForSteps } from "./argument-names";
 
 /** The authorities that signed the certificates of a company's own servers. Nothing in it is secret. */
 export interface CertificateAuthority {
@@ -53,7 +54,14 @@ export function readCertificateAuthority(file: string, now = new Date()): Certif
   return { file, pem };
 }
 
-/** Environment of Node programs that a deploy runs: they heed HTTPS_PROXY and NO_PROXY, and trust these authorities beside the public ones. */
+/**
+ * Environment of Node programs that a deploy runs: they heed HTTPS_PROXY and NO_PROXY, trust these authorities beside the public ones, and
+ * call arguments what this program does.
+ */
 export function nodeEnvironment(authority: CertificateAuthority | undefined): Record<string, string> {
-  return { NODE_USE_ENV_PROXY: "1", ...(authority === undefined ? {} : { NODE_EXTRA_CA_CERTS: authority.file }) };
+  return {
+    NODE_USE_ENV_PROXY: "1",
+    ...(authority === undefined ? {} : { NODE_EXTRA_CA_CERTS: authority.file }),
+    ...namesForSteps(),
+  };
 }

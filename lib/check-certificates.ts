@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls, rootCertificates, type ConnectionOptions } from "node:tls";
+import { argumentName } from "./argument-names";
 import type { CertificateAuthority } from "./certificate-authority";
 import { isUnknownAuthority } from "./unknown-authority";
 import { UserError } from "./user-error";
@@ -54,8 +55,8 @@ async function problemWith(server: Server, authority: CertificateAuthority | und
   if (code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID") return `${what}: ${message}; renew it there`;
   if (!isUnknownAuthority(error)) return undefined;
   return authority === undefined
-    ? `${what} has a certificate that no known authority has signed (${message}). Name a PEM file with your own in audit:caFile`
-    : `${what} has a certificate that none of the authorities in audit:caFile ${authority.file} has signed (${message}). Add the one that did`;
+    ? `${what} has a certificate that no known authority has signed (${message}). Name a PEM file with your own in ${argumentName("the argument authority")}`
+    : `${what} has a certificate that none of the authorities in ${argumentName("the argument authority")} ${authority.file} has signed (${message}). Add the one that did`;
 }
 
 /** @throws Error when there is no connection, or its certificate is not to be trusted */

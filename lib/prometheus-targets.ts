@@ -1,4 +1,4 @@
-import { PrometheusApi, untilRight, type ActiveTarget } from "./prometheus-api";
+import { untilRight, type ActiveTarget, type PrometheusApi } from "./prometheus-api";
 import { whyNoAnswer } from "./unknown-authority";
 
 /** Whether Prometheus scrapes what it should: asked at the end of a deploy, and by the smoke test after it. */
@@ -69,10 +69,12 @@ export function seconds(duration: string): number {
 
 /**
  * Asks Prometheus for its targets until nothing is wrong with them, or the time is over.
+ * @param setting what messages call the choice of Prometheus
  * @returns what was wrong at last
  */
 export function untilTargetsAreRight(
   api: PrometheusApi,
+  setting: string,
   seconds: number,
   wrong: (active: readonly ActiveTarget[], now: number) => string[],
 ): Promise<string[]> {
@@ -81,7 +83,7 @@ export function untilTargetsAreRight(
       const { targets, now } = await api.activeTargets();
       return wrong(targets, now);
     } catch (error) {
-      return [`audit:prometheusUrl ${api.url} does not answer: ${whyNoAnswer(error)}`];
+      return [`${setting} ${api.url} does not answer: ${whyNoAnswer(error)}`];
     }
   });
 }

@@ -1,3 +1,5 @@
+import { argumentName } from "./argument-names";
+
 /** Node's names for a certificate that no known authority has signed: https://nodejs.org/api/tls.html#x509-certificate-error-codes */
 const CODES = new Set([
   "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
@@ -17,7 +19,7 @@ export function isUnknownAuthority(error: unknown): boolean {
 /** What to do about an error of a request, to follow its message; empty when it is of another kind. */
 export function authorityHint(error: unknown): string {
   return isUnknownAuthority(error)
-    ? "; no known authority has signed its certificate: name yours in audit:caFile (a deploy), AUDIT_CA_FILE (a job) or NODE_EXTRA_CA_CERTS (by hand)"
+    ? `; no known authority has signed its certificate: name yours in ${argumentName("the argument authority")} (a deploy), AUDIT_CA_FILE (a job) or NODE_EXTRA_CA_CERTS (by hand)`
     : "";
 }
 

@@ -7,6 +7,7 @@
  * address at which it is served; AUDIT_TARGETS_DEADLINE, seconds, default 90.
  */
 import { parse } from "yaml";
+import { argumentName } from "../lib/argument-names";
 import { PrometheusApi } from "../lib/prometheus-api";
 import { problems, untilTargetsAreRight, type TargetGroup } from "../lib/prometheus-targets";
 
@@ -34,14 +35,19 @@ export function missingInConfig(yaml: string, place: string): string {
   }
   const files = jobs.flatMap((job) => job.file_sd_configs ?? []).flatMap((config) => config.files ?? []);
   if (files.length === 0) return `prometheus.yml has no scrape job with file_sd_configs: ${lines}.`;
-  return `Its file_sd_configs read ${files.join(", ")}; the targets were written to audit:prometheusTargets (${place}). Is one of them that place, as Prometheus sees it?`;
+  return `Its file_sd_configs read ${files.join(", ")}; the targets were written to ${argumentName("Observability: prometheus.targets.directory")} (${place}). Is one of them that place, as Prometheus sees it?`;
 }
 
 async function main(): Promise<void> {
   const api = new PrometheusApi(process.env.PROMETHEUS_URL ?? "");
   const wanted = JSON.parse(process.env.AUDIT_TARGETS ?? "[]") as TargetGroup[];
   const deadline = Number(process.env.AUDIT_TARGETS_DEADLINE ?? "90");
-  const wrong = await untilTargetsAreRight(api, deadline, (active, now) => problems(wanted, active, now));
+  const wrong = await untilTargetsAreRight(
+    api,
+    argumentName("Observability: prometheus.url"),
+    deadline,
+    (active, now) => problems(wanted, active, now),
+  );
   if (wrong.length === 0) return;
   const unknown = wrong.some((line) => line.endsWith("does not know it"));
   const hint = unknown

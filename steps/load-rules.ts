@@ -4,10 +4,11 @@
  * taken away: has Prometheus read its rules again, and says so where it cannot.
  *
  * Environment: PROMETHEUS_URL; AUDIT_RULES, the file's text; AUDIT_RULES_PLACE, where it was written; AUDIT_RULES_RELOADED,
- * not empty when audit:prometheusReload was run; AUDIT_RULES_DEADLINE, seconds, default 30.
+ * not empty when the argument alerts.reload was run; AUDIT_RULES_DEADLINE, seconds, default 30.
  */
 import { isDeepStrictEqual } from "node:util";
 import { parse } from "yaml";
+import { argumentName } from "../lib/argument-names";
 import { PrometheusApi, untilRight, type Rule, type RuleGroup } from "../lib/prometheus-api";
 import { seconds } from "../lib/prometheus-targets";
 import { whyNoAnswer } from "../lib/unknown-authority";
@@ -63,9 +64,9 @@ export function missingForRules(yaml: string, place: string, canReload: boolean)
   if (!canReload)
     return (
       "Prometheus reads rules only at its start and when it is told to: start it with --web.enable-lifecycle, or set " +
-      "audit:prometheusReload to what reloads it on audit:prometheusHost, for example `systemctl reload prometheus`."
+      `${argumentName("Observability: alerts.reload")} to what reloads it on ${argumentName("Observability: files")}, for example \`systemctl reload prometheus\`.`
     );
-  return `Its rule_files read ${files.join(", ")}; the rules were written to audit:prometheusRules (${place}). Is one of them that place, as Prometheus sees it?`;
+  return `Its rule_files read ${files.join(", ")}; the rules were written to ${argumentName("Observability: alerts.directory")} (${place}). Is one of them that place, as Prometheus sees it?`;
 }
 
 /** A file that was taken away stays in force until the next reload. Never fails: Prometheus may be gone for good. */
@@ -81,13 +82,14 @@ async function forget(api: PrometheusApi): Promise<void> {
 export async function main(): Promise<void> {
   const url = process.env.PROMETHEUS_URL ?? "";
   const api = new PrometheusApi(url);
+  const setting = argumentName("Observability: prometheus.url");
   if (process.argv.includes("--forget")) return forget(api);
   const { groups } = parse(process.env.AUDIT_RULES ?? "") as { groups: WantedGroup[] };
   let canReload = (process.env.AUDIT_RULES_RELOADED ?? "") !== "";
   try {
     if (!canReload) canReload = await api.reload();
   } catch (error) {
-    console.error(`The alert rules are not in force. audit:prometheusUrl ${url}: ${whyNoAnswer(error)}`);
+    console.error(`The alert rules are not in force. ${setting} ${url}: ${whyNoAnswer(error)}`);
     process.exitCode = 1;
     return;
   }
@@ -95,7 +97,7 @@ export async function main(): Promise<void> {
     try {
       return differences(groups, await api.ruleGroups());
     } catch (error) {
-      return [`audit:prometheusUrl ${url} does not answer: ${whyNoAnswer(error)}`];
+      return [`${setting} ${url} does not answer: ${whyNoAnswer(error)}`];
     }
   });
   if (wrong.length === 0) return;

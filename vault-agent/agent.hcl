@@ -12,10 +12,12 @@ template {
   destination          = "{{configFile}}"
   perms                = "0440"
   error_on_missing_key = true
+{{#reloadCommand}}
   exec {
-    command = ["/bin/sh", "{{reloadCommand}}"]
+    command = ["/bin/sh", "{{.}}"]
     timeout = "{{reloadTimeout}}s"
   }
+{{/reloadCommand}}
 }
 
 {{> log.hcl}}

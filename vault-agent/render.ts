@@ -18,8 +18,8 @@ export interface AgentConfig {
   templateFile: string;
   /** File that the service reads. */
   configFile: string;
-  /** Script run whenever the rendered file has changed. */
-  reloadCommand: string;
+  /** Script run whenever the rendered file has changed; default none. */
+  reloadCommand?: string;
   /** How often Vault is asked for a newer secret, in seconds. */
   renderInterval: number;
   /** How long the reload command may take in all, in seconds. */
@@ -42,7 +42,12 @@ export const base = ({ vaultAddress, namespace, caFile, roleIdFile, secretIdFile
 export const fillIn = (file: string, values: object): string => fillTemplate(join(__dirname, file), values, inQuotes);
 
 export function renderAgentConfig(config: AgentConfig): string {
-  return fillIn("agent.hcl", { ...config, ...base(config), reloadTimeout: config.reloadDeadline + 5 });
+  return fillIn("agent.hcl", {
+    ...config,
+    ...base(config),
+    reloadCommand: config.reloadCommand ?? false,
+    reloadTimeout: config.reloadDeadline + 5,
+  });
 }
 
 /**

@@ -1,3 +1,4 @@
+import { nameArguments } from "../../lib/argument-names";
 import { whyNoAnswer } from "../../lib/unknown-authority";
 import { conceal, mask } from "./secrets";
 
@@ -14,6 +15,7 @@ export interface Job {
 
 /** Runs a job's script: its last line on failure says what is wrong, and the exit code is 1. */
 export function runJob(script: (job: Job) => Promise<void>): void {
+  nameArguments({ "the argument authority": "audit:caFile" });
   const say = (line: string): void => void process.stdout.write(`${mask(line)}\n`);
   for (const name of ["VAULT_ID_TOKEN", "HARBOR_PASSWORD", "GITLAB_TOKEN"]) conceal(process.env[name]);
   script({ env: process.env, argv: process.argv.slice(2), say }).catch((error: unknown) => {

@@ -7,6 +7,7 @@ import { LOGIN_TTL, loginIssuer } from "../../lib/vault/rights";
 import type { CertificateAuthority } from "../../lib/certificate-authority";
 import { adopted, OWNED } from "../secrets/in-vault";
 import { vaultEnvironment, type VaultAccess } from "../secrets/vault-access";
+import { stepCommand } from "../step-command";
 
 export interface DatabaseServer {
   /** Server as the service reaches it. */
@@ -74,7 +75,7 @@ export class DatabaseCredentials extends pulumi.ComponentResource {
     const rotated = new command.local.Command(
       `${name}-database-rotated`,
       {
-        create: "node --require tsx/cjs steps/hand-over-login.ts",
+        create: stepCommand("hand-over-login"),
         // Handed over once: the password that is in the state is good for nothing afterwards.
         update: "true",
         environment: { ...environment, AUDIT_DATABASE: mount, AUDIT_LOGIN: name },
@@ -94,7 +95,7 @@ export class DatabaseCredentials extends pulumi.ComponentResource {
       {
         create: "true",
         // Otherwise the logins outlive the one who made them, which PostgreSQL does not allow, and Vault could not drop them any more.
-        delete: "node --require tsx/cjs steps/revoke-leases.ts",
+        delete: stepCommand("revoke-leases"),
         environment: { ...environment, AUDIT_LEASES: this.path },
         logging: command.types.enums.local.Logging.Stderr,
       },

@@ -2,6 +2,7 @@ import * as postgresql from "@pulumi/postgresql";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { DatabaseCredentials, type DatabaseServer, type LoginIssuer } from "./database-credentials";
+import { argumentName } from "../../lib/argument-names";
 import { heldUntil } from "../../lib/held";
 import { UserError } from "../../lib/user-error";
 
@@ -191,7 +192,7 @@ export class Database extends pulumi.ComponentResource {
 function checkVersion(version: number, previous: number | undefined): number {
   if (previous !== undefined && version !== previous && version !== previous + 1) {
     throw new UserError(
-      `audit:databasePasswordVersion is ${version}, and the last deploy had ${previous}: set it to ${previous + 1} to rotate the password, or leave it at ${previous}. Nothing was changed.`,
+      `${argumentName("Database: passwordVersion")} is ${version}, and the last deploy had ${previous}: set it to ${previous + 1} to rotate the password, or leave it at ${previous}. Nothing was changed.`,
     );
   }
   return version;

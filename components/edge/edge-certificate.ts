@@ -9,6 +9,7 @@ import {
   renderCertificateAgent,
   renderCertificateMetrics,
 } from "../../vault-agent/certificate";
+import { argumentName, type Argument } from "../../lib/argument-names";
 import { certificatePolicy } from "../../lib/vault/rights";
 import { appRoleLogin, VAULT_UID } from "../secrets/app-role";
 import { digestOf } from "../../lib/digest";
@@ -148,7 +149,8 @@ export class EdgeCertificate extends pulumi.ComponentResource {
       {
         // Nginx would start without a certificate, and answer no handshake; so its first one is waited for.
         script: scriptLine("wait-certificate.sh", [
-          ...[`${name}-agent`, this.certificate, isIP(args.serverName) === 0 ? "name" : "address"],
+          ...[`${name}-agent`, this.certificate],
+          ...(isIP(args.serverName) === 0 ? ["name"] : ["address", argumentName("EdgeProxy: certificate.role")]),
         ]),
         triggers: [agent.container.id],
       },
@@ -172,48 +174,57 @@ interface CertificateFiles {
  * Reads and judges the files before anything is changed.
  *
  * @param keyIsThere false in a preview: it sends nothing, and may run where nobody shall have the key; a key that is there is judged
- * @throws UserError naming the setting and the cure
+ * @throws UserError naming the argument and the cure
  */
 export function readCertificate(
   { certificateFile, keyFile }: { certificateFile: string; keyFile: string },
   serverName: string,
   { keyIsThere = true, now = new Date() }: { keyIsThere?: boolean; now?: Date } = {},
 ): CertificateFiles {
-  const read = (setting: string, file: string): string => {
+  type File = Extract<Argument, `EdgeProxy: certificate.${string}File`>;
+  const read = (argument: File, file: string): string => {
     try {
       return readFileSync(file, "utf8");
     } catch (error) {
-      throw new UserError(`audit:${setting} ${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? "?"})`);
+      throw new UserError(
+        `${argumentName(argument)} ${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? "?"})`,
+      );
     }
   };
-  const parse = <T>(setting: string, file: string, what: string, parser: (text: string) => T): [string, T] => {
-    const text = read(setting, file);
+  const parse = <T>(argument: File, file: string, what: string, parser: (text: string) => T): [string, T] => {
+    const text = read(argument, file);
     try {
       return [text, parser(text)];
     } catch {
-      throw new UserError(`audit:${setting} ${file} is not ${what} in PEM format`);
+      throw new UserError(`${argumentName(argument)} ${file} is not ${what} in PEM format`);
     }
   };
   const [chain, certificate] = parse(
-    "tlsCertificateFile",
+    "EdgeProxy: certificate.certificateFile",
     certificateFile,
     "a certificate",
     (t) => new X509Certificate(t),
   );
   const [key, parsedKey] =
     keyIsThere || existsSync(keyFile)
-      ? parse("tlsKeyFile", keyFile, "a private key without a passphrase", (t) => createPrivateKey(t))
+      ? parse("EdgeProxy: certificate.keyFile", keyFile, "a private key without a passphrase", (t) =>
+          createPrivateKey(t),
+        )
       : [];
   const end = new Date(certificate.validTo);
   if (parsedKey !== undefined && !certificate.checkPrivateKey(parsedKey)) {
-    throw new UserError(`audit:tlsKeyFile ${keyFile} is not the key of the certificate in ${certificateFile}`);
+    throw new UserError(
+      `${argumentName("EdgeProxy: certificate.keyFile")} ${keyFile} is not the key of the certificate in ${certificateFile}`,
+    );
   }
   if (end <= now)
-    throw new UserError(`audit:tlsCertificateFile ${certificateFile} has expired on ${end.toISOString()}`);
+    throw new UserError(
+      `${argumentName("EdgeProxy: certificate.certificateFile")} ${certificateFile} has expired on ${end.toISOString()}`,
+    );
   const matches = isIP(serverName) !== 0 ? certificate.checkIP(serverName) : certificate.checkHost(serverName);
   if (matches === undefined) {
     throw new UserError(
-      `audit:tlsCertificateFile ${certificateFile} is for ${certificate.subjectAltName ?? certificate.subject}, not for ${serverName}, the host of audit:serviceUrl`,
+      `${argumentName("EdgeProxy: certificate.certificateFile")} ${certificateFile} is for ${certificate.subjectAltName ?? certificate.subject}, not for ${serverName}, the host of ${argumentName("EdgeProxy: publicUrl")}`,
     );
   }
   const ended = (text: string) => (text.endsWith("\n") ? text : `${text}\n`);

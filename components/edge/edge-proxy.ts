@@ -1,6 +1,7 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { renderNginxConfig, type Route } from "../../nginx/render";
+import { argumentName } from "../../lib/argument-names";
 import { BACKGROUND_SHARES } from "../../lib/cpu-weight";
 import type { DockerHost } from "../vm/docker-host";
 import { EdgeCertificate, type CertificateSource } from "./edge-certificate";
@@ -10,7 +11,7 @@ import { HostFiles } from "../vm/host-files";
 import { bareHost } from "../../lib/network-address";
 import { freePortsScript } from "../vm/preflight";
 import { scriptLine, scriptWords } from "../host/script-file";
-import type { Slots } from "../release/slots";
+import type { SlotsAsSeen } from "../release/slots";
 import type { VaultForAgents } from "../secrets/vault-access";
 import type { AgentMetrics } from "../secrets/vault-agent";
 import type { Vm } from "../vm/vm";
@@ -34,7 +35,7 @@ export interface EdgeProxyArgs {
   /** Nginx and nginx-prometheus-exporter by digest. */
   images: { nginx: string; exporter: string };
   /** The replicas of both slots, and how to tell which of them serve. */
-  slots: Slots;
+  slots: SlotsAsSeen;
   /** What is let through; everything else is answered 404. */
   routes: readonly Route[];
   /** Ports of the VM; the one for TLS is used with a certificate only. */
@@ -148,9 +149,15 @@ export class EdgeProxy extends pulumi.ComponentResource {
     );
 
     const ports = [
-      { internal: LISTEN_PORT, external: args.listen.port, setting: "audit:edgePort" },
-      ...(certificate ? [{ internal: TLS_PORT, external: args.listen.tlsPort, setting: "audit:edgeTlsPort" }] : []),
-      { internal: METRICS_PORT, external: args.listen.metricsPort, setting: "audit:edgeMetricsPort" },
+      { internal: LISTEN_PORT, external: args.listen.port, setting: argumentName("EdgeProxy: listen.port") },
+      ...(certificate
+        ? [{ internal: TLS_PORT, external: args.listen.tlsPort, setting: argumentName("EdgeProxy: listen.tlsPort") }]
+        : []),
+      {
+        internal: METRICS_PORT,
+        external: args.listen.metricsPort,
+        setting: argumentName("EdgeProxy: listen.metricsPort"),
+      },
     ];
     const free = vm.script(
       `${name}-ports`,

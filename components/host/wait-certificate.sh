@@ -1,13 +1,14 @@
 #!/bin/sh
 # Waits, on the VM, until an agent has its first certificate: nginx would start without one, and answer no handshake.
 #
-# Arguments: AGENT FILE KIND: the agent's container, the file in it, and whether the certificate is for a `name` or an `address`.
+# Arguments: AGENT FILE KIND [ROLE]: the agent's container, the file in it, whether the certificate is for a `name` or an `address`, and
+# for an address what messages call the choice of the PKI's role.
 # Exit codes: 0 it is there; 1 it was not within a minute, with the agent's last lines on standard error.
 set -eu
 
 hint=
 if [ "$3" = address ]; then
-  hint="; for an address the role of audit:tlsPkiRole needs allow_ip_sans=true and require_cn=false"
+  hint="; for an address the role of $4 needs allow_ip_sans=true and require_cn=false"
 fi
 end=$(($(date +%s) + 60))
 until docker exec "$1" test -s "$2" 2> /dev/null; do

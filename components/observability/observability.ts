@@ -19,6 +19,7 @@ import type { DockerHost } from "../vm/docker-host";
 import type { CertificateSource } from "../edge/edge-certificate";
 import type { EdgeProxy } from "../edge/edge-proxy";
 import { HostFiles } from "../vm/host-files";
+import { stepCommand } from "../step-command";
 import type { SshHost } from "../vm/ssh-host";
 
 /** How Prometheus learns of the targets: it reads files, or it asks the edge's metrics listener. */
@@ -117,7 +118,7 @@ export class Observability extends pulumi.ComponentResource {
     new command.local.Command(
       `${name}-targets-up`,
       {
-        create: "node --require tsx/cjs steps/check-targets.ts",
+        create: stepCommand("check-targets"),
         environment: { ...prometheusEnvironment(prometheus), AUDIT_TARGETS: list, AUDIT_TARGETS_PLACE: place },
         triggers: [list, place],
         logging: command.types.enums.local.Logging.Stderr,
@@ -142,7 +143,7 @@ export class Observability extends pulumi.ComponentResource {
       reload === undefined
         ? new command.local.Command(
             `${name}-rules-forgotten`,
-            { ...reloading, create: ":", delete: "node --require tsx/cjs steps/load-rules.ts --forget" },
+            { ...reloading, create: ":", delete: stepCommand("load-rules", "--forget") },
             { parent: this },
           )
         : undefined;
@@ -158,7 +159,7 @@ export class Observability extends pulumi.ComponentResource {
       `${name}-rules-loaded`,
       {
         ...reloading,
-        create: "node --require tsx/cjs steps/load-rules.ts",
+        create: stepCommand("load-rules"),
         environment: {
           ...reloading.environment,
           AUDIT_RULES: rules,

@@ -28,10 +28,15 @@ const FORMERLY = ["databasePasswordVersion", "secretIdsIssued", "recreated"] as 
  */
 export const STOPS_EARLIER_VERSIONS = { databasePasswordVersion: -1 };
 
+/** Reads the outputs of this stack as the last run that came to its end left them; each is undefined before the first. To be called once. */
+export function lastOutputs(): (name: string) => Promise<unknown> {
+  const self = new pulumi.StackReference(`${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`);
+  return async (name) => (await self.getOutputDetails(name)).value as unknown;
+}
+
 /** What the last run of this stack that came to its end left; nothing before the first. */
 export async function lastRun(): Promise<RunState> {
-  const self = new pulumi.StackReference(`${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`);
-  const read = async (name: string): Promise<unknown> => (await self.getOutputDetails(name)).value;
+  const read = lastOutputs();
   const found = (await read(RUN_STATE)) as (ReleaseState & Omit<RunState, "releases">) | undefined;
   if (found === undefined) return {};
   const { active, slots, ...rest } = found;

@@ -108,6 +108,12 @@ export class Slots extends pulumi.ComponentResource {
   }
 }
 
+/**
+ * What the edge and the agent must know of the slots: which replicas they hold, and by which file to tell those that serve. A program that
+ * puts no releases into slots can say it of containers of its own.
+ */
+export type SlotsAsSeen = Pick<Slots, "marker" | "reloadOnFront"> & { plan: Pick<ReleasePlan, "replicas"> };
+
 export interface PromotionArgs {
   vm: Vm;
   slots: Slots;

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import * as vault from "@pulumi/vault";
+import { argumentName } from "../../lib/argument-names";
 import { heldUntil } from "../../lib/held";
 import { tokenHolders, type TokenHolder } from "./token-holders";
 import { UserError } from "../../lib/user-error";
@@ -110,6 +111,6 @@ function checkNewest(holder: string, versions: readonly number[], previous: numb
   const newest = versions.at(-1) ?? 1;
   if (previous === undefined || newest >= previous) return;
   throw new UserError(
-    `audit:tokenVersions gives ${holder} version ${newest}, and the last deploy handed out ${previous}: end the list of ${holder} with ${previous}, or with ${previous + 1} for another token. Nothing was changed.`,
+    `${argumentName("AccessTokens: versions")} gives ${holder} version ${newest}, and the last deploy handed out ${previous}: end the list of ${holder} with ${previous}, or with ${previous + 1} for another token. Nothing was changed.`,
   );
 }

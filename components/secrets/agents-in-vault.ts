@@ -1,8 +1,9 @@
 import { execFile } from "node:child_process";
-import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import { argumentName } from "../../lib/argument-names";
 import type { StackInVault } from "../../lib/vault/rights";
 import type { InVault, OwnerInVault } from "./in-vault";
+import { stepWords } from "../step-command";
 import { UserError } from "../../lib/user-error";
 import { vaultEnvironment, type VaultAccess } from "./vault-access";
 
@@ -39,11 +40,10 @@ export async function findInVault(
 }
 
 function look(access: Omit<VaultAccess, "provider" | "inVault">, stack: StackInVault): Promise<Looked> {
-  const script = join(__dirname, "../../steps/check-agents.ts");
   return new Promise((resolve, reject) => {
     const child = execFile(
       process.execPath,
-      ["--require", "tsx/cjs", script],
+      stepWords("check-agents"),
       { env: { ...process.env, ...vaultEnvironment(access) } },
       (error, stdout, stderr) => {
         if (error) reject(new UserError(`Vault could not be looked at: ${stderr.trim() || error.message}`));
@@ -61,7 +61,7 @@ function notSetUp(differences: readonly string[], settings: object): UserError {
       ...differences.map((line) => `  - differs: ${line}`),
       "Have an administrator of Vault run bootstrap/vault.ts (docs/guide.md, step 4; in the sandbox: make up) with",
       `  "stack": ${JSON.stringify(settings)}`,
-      "in its settings, or set audit:vaultPolicies to program; its token must then be allowed to write policies.",
+      `in its settings, or set ${argumentName("findInVault: owner")} to program; its token must then be allowed to write policies.`,
     ].join("\n"),
   );
 }

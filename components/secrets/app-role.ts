@@ -6,6 +6,7 @@ import { agentPolicy, agentRole } from "../../lib/vault/rights";
 import { digestOf } from "../../lib/digest";
 import { adopted, OWNED } from "./in-vault";
 import { scriptInImage } from "../host/script-file";
+import { stepCommand } from "../step-command";
 import { dockerRun, type DockerRun } from "../../lib/shell";
 import { vaultCliEnvironment, vaultEnvironment, type VaultForAgents } from "./vault-access";
 import type { Vm } from "../vm/vm";
@@ -83,7 +84,7 @@ export function appRoleLogin(name: string, args: AppRoleLoginArgs, opts: { paren
   const delivered = new command.local.Command(
     `${name}-secret-id`,
     {
-      create: "node --require tsx/cjs steps/deliver-secret-id.ts",
+      create: stepCommand("deliver-secret-id"),
       environment,
       triggers: [role.roleId, digestOf({ ttl: args.secretIdTtl, cidrs: access.boundCidrs }), access.secretIdIssue],
       logging: command.types.enums.local.Logging.Stderr,

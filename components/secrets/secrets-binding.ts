@@ -10,7 +10,7 @@ import { heldUntil } from "../../lib/held";
 import type { Replica } from "../release/release";
 import { scriptLine } from "../host/script-file";
 import { commandLine } from "../../lib/shell";
-import type { Slots } from "../release/slots";
+import type { SlotsAsSeen } from "../release/slots";
 import type { VaultForAgents } from "./vault-access";
 import type { Vm } from "../vm/vm";
 import { AUTHORITY_FILE, RELOAD_COMMAND, vaultAgent, type AgentMetrics } from "./vault-agent";
@@ -30,8 +30,8 @@ export interface SecretsBindingArgs {
   credentials?: DatabaseCredentials;
   /** Numeric group of the service, which may read the rendered file; default 10001. */
   serviceGid?: number;
-  /** The replicas to reload, and how to tell which of them serve. */
-  slots: Slots;
+  /** The replicas to reload, and how to tell which of them serve. Default: nobody is told; who reads the file looks at it again. */
+  slots?: SlotsAsSeen;
   /** How often Vault is asked for a newer secret; seconds, default 5. */
   renderInterval?: number;
   /** How long replicas have to confirm a reload; seconds, default 30. */
@@ -63,7 +63,14 @@ export class SecretsBinding extends pulumi.ComponentResource {
   /** Done once the file holds the secret as this run wrote it. */
   readonly rendered: pulumi.Resource;
   /** What {@link confirmation} needs: the host, the digest of the secret, and what must be done before anybody can work with it. */
-  readonly #rendering: { name: string; vm: Vm; digest: pulumi.Output<string>; done: readonly pulumi.Resource[] };
+  readonly #rendering: {
+    name: string;
+    vm: Vm;
+    digest: pulumi.Output<string>;
+    done: readonly pulumi.Resource[];
+    /** Whether anybody is told to reload. */
+    reloads: boolean;
+  };
 
   constructor(name: string, args: SecretsBindingArgs, opts?: pulumi.ComponentResourceOptions) {
     super("audit:index:SecretsBinding", name, {}, opts);
@@ -126,7 +133,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
         secretIdFile: "/credentials/secret_id",
         templateFile: "/agent/config.ctmpl",
         configFile: configPath,
-        reloadCommand: RELOAD_COMMAND,
+        reloadCommand: slots && RELOAD_COMMAND,
         renderInterval: args.renderInterval ?? 5,
         reloadDeadline: deadline,
       }),
@@ -141,7 +148,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
         gid,
         files,
         rendered: configPath,
-        reload: {
+        reload: slots && {
           markerFile: slots.marker.file,
           blue: slots.plan.replicas.blue.map(reloadUrl),
           green: slots.plan.replicas.green.map(reloadUrl),
@@ -149,12 +156,14 @@ export class SecretsBinding extends pulumi.ComponentResource {
         },
         networks: [
           { name: networks.admin.name, ipv4Address: networks.addresses.admin.agent },
-          ...(slots.reloadOnFront ? [{ name: networks.front.name, ipv4Address: networks.addresses.front.agent }] : []),
+          ...(slots?.reloadOnFront ? [{ name: networks.front.name, ipv4Address: networks.addresses.front.agent }] : []),
           { name: networks.egress.name },
         ],
         mounts: [
           { type: "volume", source: rendered.name, target: "/run/audit" },
-          { type: "volume", source: slots.marker.volume, target: slots.marker.directory, readOnly: true },
+          ...(slots
+            ? [{ type: "volume", source: slots.marker.volume, target: slots.marker.directory, readOnly: true }]
+            : []),
         ],
         // Whichever comes first, neither the former agent nor the new one may read a secret with which its template gives no login.
         dependsOn: credentials ? [credentials.ready] : [secret([])],
@@ -184,7 +193,10 @@ export class SecretsBinding extends pulumi.ComponentResource {
       },
       { parent: this, dependsOn: [agent.container] },
     );
-    this.#rendering = { name, vm, digest, done: [this.rendered, agent.loggedIn] };
+    this.#rendering = {
+      ...{ name, vm, digest, done: [this.rendered, agent.loggedIn] },
+      reloads: slots !== undefined,
+    };
 
     this.configVolume = rendered.name;
     this.roleName = login.role.roleName;
@@ -201,13 +213,14 @@ export class SecretsBinding extends pulumi.ComponentResource {
   }
 
   /**
-   * A resource that is done once every serving replica has confirmed that it works with the secret as this run wrote it. It is a
-   * child of who asks: what waits for the binding, as the promotion of a release does, must not wait for this.
+   * A resource that is done once every serving replica has confirmed that it works with the secret as this run wrote it. It needs the
+   * argument `slots`, and is a child of who asks: what waits for the binding, as the promotion of a release does, must not wait for this.
    *
    * @param opts.dependsOn what must be done before: the promotion
    */
   confirmation(opts: { parent: pulumi.Resource; dependsOn: readonly pulumi.Resource[] }): pulumi.Resource {
-    const { name, vm, digest, done } = this.#rendering;
+    const { name, vm, digest, done, reloads } = this.#rendering;
+    if (!reloads) throw new Error(`SecretsBinding ${name}: nobody confirms a reload without the argument slots`);
     return vm.script(
       `${name}-confirmed`,
       { script: commandLine(["docker", "exec", `${name}-agent`, "sh", RELOAD_COMMAND]), triggers: [digest] },

@@ -9,6 +9,7 @@ import type { DockerHost } from "../vm/docker-host";
 import { hardened, LOG_OPTIONS, pidsLimit, scratch } from "../vm/hardening";
 import { HostFiles } from "../vm/host-files";
 import { scriptLine, scriptText } from "../host/script-file";
+import { stepCommand } from "../step-command";
 import type { VaultForAgents } from "./vault-access";
 
 /** Where an agent finds the authorities that signed Vault's certificate, if they are given. */
@@ -152,7 +153,7 @@ export function vaultAgent(name: string, args: VaultAgentArgs, opts: { parent: p
   const loggedIn = new command.local.Command(
     `${name}-logged-in`,
     {
-      create: "node --require tsx/cjs steps/revoke-former.ts",
+      create: stepCommand("revoke-former"),
       environment: {
         ...login.environment,
         AUDIT_DELIVERED: host.commandFor(scriptLine("delivered-issue.sh", [`${name}-agent`])),

@@ -1,5 +1,6 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import { argumentName } from "../../lib/argument-names";
 import type { DockerHost } from "./docker-host";
 import { addressPlan, type AddressPlan } from "./addresses";
 import { freeNetworksScript, type Peer } from "./preflight";
@@ -55,7 +56,7 @@ export class Networks extends pulumi.ComponentResource {
             internal: INTERNAL[role],
           })),
           peers: args.peers ?? [],
-          settings: { range: "audit:networkPrefix", mtu: "audit:networkMtu" },
+          settings: { range: argumentName("Networks: range"), mtu: argumentName("Networks: mtu") },
         }),
       },
       { parent: this },

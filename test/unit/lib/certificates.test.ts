@@ -8,9 +8,12 @@ import { createServer as createTls, TLSSocket } from "node:tls";
 import { readCertificateAuthority } from "../../../lib/certificate-authority";
 import { checkCertificates, httpsServer, type Server } from "../../../lib/check-certificates";
 import { UserError } from "../../../lib/user-error";
+import { messagesNameKeys } from "../support/keys";
 import { Authority } from "../support/authority";
 
 describe("an authority of one's own", () => {
+  messagesNameKeys();
+
   const directory = mkdtempSync(join(tmpdir(), "authority-"));
   const file = (name: string, text: string) => {
     writeFileSync(join(directory, name), text);

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { whyNoAnswer } from "../../../lib/unknown-authority";
+import { messagesNameKeys } from "../support/keys";
 
 const failed = (cause?: unknown) => new TypeError("fetch failed", { cause });
 
 describe("why a request got no answer", () => {
+  messagesNameKeys();
+
   it("is what happened, and not that it failed; of several addresses, what happened at the first", () => {
     assert.equal(whyNoAnswer(failed(new Error("getaddrinfo ENOTFOUND a.example"))), "getaddrinfo ENOTFOUND a.example");
     const both = ["::1", "127.0.0.1"].map((address) => new Error(`connect ECONNREFUSED ${address}:1`));

@@ -4,6 +4,7 @@ import { problems, seconds } from "../../../lib/prometheus-targets";
 import { missingInConfig } from "../../../steps/check-targets";
 import { differences, missingForRules } from "../../../steps/load-rules";
 import type { ActiveTarget } from "../../../lib/prometheus-api";
+import { messagesNameKeys } from "../support/keys";
 
 const now = Date.parse("2026-01-01T00:01:00Z");
 const labels = { job: "audit-svc", instance: "vm2:9145/blue-1", environment: "vm2", release: "abc" };
@@ -20,6 +21,8 @@ const target = (change: Partial<ActiveTarget> = {}): ActiveTarget => ({
 const check = (...active: ActiveTarget[]) => problems(wanted, active, now);
 
 describe("the check of the scrape targets", () => {
+  messagesNameKeys();
+
   it("finds nothing wrong with a target that is up and fresh, or with others' targets", () => {
     const others = target({ labels: { job: "audit-svc", instance: "other:9145/blue-1", environment: "test" } });
     assert.deepEqual(check(target(), others), []);
@@ -69,6 +72,8 @@ describe("the check of the scrape targets", () => {
 });
 
 describe("the check of the alert rules", () => {
+  messagesNameKeys();
+
   const rule = {
     alert: "A",
     expr: 'up{job="a",b=~"x, {y}"} ==\n  0',

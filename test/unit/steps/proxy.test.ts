@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { nodeEnvironment } from "../../../lib/certificate-authority";
 import { Authority } from "../support/authority";
+import { messagesNameKeys } from "../support/keys";
 
 /** Whether this Node heeds NODE_USE_ENV_PROXY: https://nodejs.org/api/cli.html#node_use_env_proxy1 */
 function heeds(version: string): boolean {
@@ -19,6 +20,8 @@ function heeds(version: string): boolean {
 
 /** The programs of a deploy and of the administrator where only a proxy leads out: no name of a server is known here. */
 describe("a proxy", function () {
+  messagesNameKeys();
+
   this.timeout(120_000);
   const directory = mkdtempSync(join(tmpdir(), "proxy-"));
   const asked: string[] = [];

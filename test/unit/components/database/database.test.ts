@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import * as postgresql from "@pulumi/postgresql";
 import * as pulumi from "@pulumi/pulumi";
 import { Database, type DatabaseArgs } from "../../../../components/database/database";
+import { messagesNameKeys } from "../../support/keys";
 import { find, ofType, run, Secret, valueOf } from "../../support/program";
 import { world } from "../../support/world";
 
@@ -17,6 +18,8 @@ const build = (options: Partial<DatabaseArgs> = {}) => {
 };
 
 describe("Database", () => {
+  messagesNameKeys();
+
   it("makes an owner and a login that has nothing but the run-time group", async () => {
     const { resources } = await run(() => build());
     const owner = find(resources, "Role", "audit-owner");

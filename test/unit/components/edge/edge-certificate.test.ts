@@ -4,10 +4,13 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { EdgeCertificate, readCertificate, type CertificateSource } from "../../../../components/edge/edge-certificate";
+import { messagesNameKeys } from "../../support/keys";
 import { find, ofType, run, scriptOf, Secret } from "../../support/program";
 import { world } from "../../support/world";
 
 describe("EdgeCertificate", () => {
+  messagesNameKeys();
+
   let directory: string;
   const file = (name: string) => join(directory, name);
   const files = (certificateFile: string, keyFile: string) => ({

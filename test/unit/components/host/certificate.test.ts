@@ -60,7 +60,8 @@ describe("the scripts of the edge's certificate", () => {
   logs) echo "permission denied" ;;
 esac`,
       );
-      return runScript("wait-certificate.sh", ["agent", "/run/tls/edge.pem", kind], { directory });
+      const role = kind === "address" ? ["audit:tlsPkiRole"] : [];
+      return runScript("wait-certificate.sh", ["agent", "/run/tls/edge.pem", kind, ...role], { directory });
     };
 
     it("is over when the agent has it", () => {
@@ -79,7 +80,7 @@ esac`,
     it("says what the role needs for an address", () => {
       assert.match(
         wait(1000, "address").stderr,
-        /are above; for an address .* allow_ip_sans=true and require_cn=false\n$/,
+        /are above; for an address the role of audit:tlsPkiRole needs allow_ip_sans=true and require_cn=false\n$/,
       );
     });
   });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import * as postgresql from "@pulumi/postgresql";
 import { Database } from "../../../../components/database/database";
 import { forNextRun, lastRun, STOPS_EARLIER_VERSIONS, type RunState } from "../../../../components/outputs/run-state";
+import { messagesNameKeys } from "../../support/keys";
 import { run, valueOf } from "../../support/program";
 
 const releases = {
@@ -20,6 +21,8 @@ const found = async (outputs: Record<string, unknown>): Promise<RunState> => {
 };
 
 describe("what a run leaves for the next", () => {
+  messagesNameKeys();
+
   it("comes back as it was left, in one output", async () => {
     const left = { ...full, recreated: { "audit-front": 1 } };
     const { result } = await run(() => ({ output: forNextRun(left) }));

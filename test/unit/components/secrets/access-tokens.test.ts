@@ -4,6 +4,7 @@ import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { AccessTokens, type AccessTokensArgs } from "../../../../components/secrets/access-tokens";
 import { UserError } from "../../../../lib/user-error";
+import { messagesNameKeys } from "../../support/keys";
 import { find, ofType, run, Secret, valueOf } from "../../support/program";
 import { world } from "../../support/world";
 
@@ -24,6 +25,8 @@ const build = (more: Partial<AccessTokensArgs> = {}) =>
   });
 
 describe("AccessTokens", () => {
+  messagesNameKeys();
+
   it("has a secret in Vault for each holder, with that holder's token alone", async () => {
     const { resources } = await build();
     const secrets = ofType(resources, "SecretV2").map(({ inputs }) => {

@@ -6,6 +6,7 @@ import { findInVault } from "../../../../components/secrets/agents-in-vault";
 import { adopted } from "../../../../components/secrets/in-vault";
 import { applyVaultPlan } from "../../../../lib/vault/plan";
 import { planAgents, type StackInVault } from "../../../../lib/vault/rights";
+import { messagesNameKeys } from "../../support/keys";
 
 const stack: StackInVault = {
   kvMount: "secret",
@@ -16,6 +17,8 @@ const stack: StackInVault = {
 const settings = { vaultPath: "audit-svc/vm2", hostCidr: "10.0.0.20/32" };
 
 describe("what the agents need in Vault, made by bootstrap", () => {
+  messagesNameKeys();
+
   let server: Server;
   let address: string;
   let held: Record<string, object>;

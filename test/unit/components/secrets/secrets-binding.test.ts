@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { SecretsBinding } from "../../../../components/secrets/secrets-binding";
 import type { ReloadPort } from "../../../../lib/release-state";
-import { find, run, Secret } from "../../support/program";
+import { find, run, Secret, valueOf } from "../../support/program";
 import { world } from "../../support/world";
 
 const build = (boundCidrs?: string[], secretIdIssue = "2026-01-01T00:00:00.000Z", reloadOn?: ReloadPort) => {
@@ -36,6 +36,24 @@ describe("SecretsBinding", () => {
     assert.equal(inputs.tokenPeriod, 3600);
     assert.deepEqual(inputs.secretIdBoundCidrs, ["10.0.0.7/32"]);
     assert.deepEqual(inputs.tokenBoundCidrs, ["10.0.0.7/32"]);
+  });
+
+  it("serves a container of somebody else's, which nobody tells to reload", async () => {
+    const { result, resources } = await run(() => {
+      const { vm, vault } = world();
+      return new SecretsBinding("alone", { vm, vault, secret: { mount: "secret", path: "alone" }, data: { key: "k" } });
+    });
+    assert.equal(await valueOf(result.configVolume), "alone-rendered");
+    const files = find(resources, "Command", "alone-agent-files").inputs.stdin as string;
+    assert.match(files, /^ {2}destination {10}= "\/run\/audit\/config\.json"$/m);
+    assert.doesNotMatch(files, /exec \{|reload\.sh\n/);
+    const { envs, mounts, networksAdvanced } = find(resources, "Container", "alone-agent").inputs;
+    assert.doesNotMatch(JSON.stringify([envs, mounts]), /FLAG_FILE|REPLICAS|-release/);
+    assert.deepEqual(
+      (networksAdvanced as { name: string }[]).map(({ name }) => name),
+      ["audit-admin", "audit-egress"],
+    );
+    assert.throws(() => result.confirmation({ parent: result, dependsOn: [] }), /nobody confirms .* argument slots/);
   });
 
   it("makes no resource of the secret_id, and shows the secret nowhere else", async () => {

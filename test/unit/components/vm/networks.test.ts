@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { addressPlan, DockerHost, Networks } from "../../../../components";
+import { messagesNameKeys } from "../../support/keys";
 import { find, ofType, run, scriptOf } from "../../support/program";
 import { TOOLS, world } from "../../support/world";
 
 describe("Networks", () => {
+  messagesNameKeys();
+
   it("makes internal what must not be reached from outside, and only that", async () => {
     const { resources } = await run(world);
     const networks = Object.fromEntries(ofType(resources, "Network").map((n) => [n.name, n.inputs]));

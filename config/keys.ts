@@ -1,0 +1,30 @@
+import type { Argument } from "../lib/argument-names";
+import { NAMESPACE } from "./errors";
+import type { Values } from "./groups";
+
+/** The setting that each argument comes from, where a message of a component names it. */
+const settings: Record<Argument, keyof Values> = {
+  "AccessTokens: versions": "tokenVersions",
+  "Database: passwordVersion": "databasePasswordVersion",
+  "EdgeProxy: certificate.certificateFile": "tlsCertificateFile",
+  "EdgeProxy: certificate.keyFile": "tlsKeyFile",
+  "EdgeProxy: certificate.role": "tlsPkiRole",
+  "EdgeProxy: listen.metricsPort": "edgeMetricsPort",
+  "EdgeProxy: listen.port": "edgePort",
+  "EdgeProxy: listen.tlsPort": "edgeTlsPort",
+  "EdgeProxy: publicUrl": "serviceUrl",
+  "Networks: mtu": "networkMtu",
+  "Networks: range": "networkPrefix",
+  "Observability: alerts.directory": "prometheusRules",
+  "Observability: alerts.reload": "prometheusReload",
+  "Observability: files": "prometheusHost",
+  "Observability: prometheus.targets.directory": "prometheusTargets",
+  "Observability: prometheus.url": "prometheusUrl",
+  "findInVault: owner": "vaultPolicies",
+  "the argument authority": "caFile",
+};
+
+/** What messages of this program call the arguments of its components: the keys of its configuration. */
+export const KEYS = Object.fromEntries(
+  Object.entries(settings).map(([argument, setting]) => [argument, `${NAMESPACE}:${setting}`]),
+) as Record<Argument, string>;

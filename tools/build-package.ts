@@ -1,0 +1,79 @@
+/**
+ * Makes the package by which another program uses the components: compiled, with types, and the templates and scripts beside them.
+ *
+ *   node --import tsx tools/build-package.ts [directory]
+ *
+ * The directory gets the package's files and the tarball of them, whose path is printed; default `build`.
+ */
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { isBuiltin } from "node:module";
+import { join, resolve } from "node:path";
+
+interface Manifest {
+  version: string;
+  license: string;
+  engines: object;
+  dependencies: Record<string, string>;
+}
+
+const root = join(__dirname, "..");
+/** What is compiled, and read by it. */
+const ROOMS = ["components", "nginx", "vault-agent", "dashboards", "steps", "lib"];
+
+/** @returns the tarball's path */
+function build(directory: string): string {
+  const files = join(directory, "package");
+  rmSync(files, { recursive: true, force: true });
+  mkdirSync(files, { recursive: true });
+  const tsc = join(root, "node_modules/.bin/tsc");
+  execFileSync(tsc, ["-p", join(root, "tsconfig.package.json"), "--outDir", files], { stdio: "inherit" });
+  for (const room of ROOMS) {
+    const filter = (path: string) => statSync(path).isDirectory() || !path.endsWith(".ts");
+    cpSync(join(root, room), join(files, room), { recursive: true, filter });
+  }
+  cpSync(join(root, "LICENSE"), join(files, "LICENSE"));
+  writeFileSync(join(files, "package.json"), `${JSON.stringify(manifest(files), undefined, 2)}\n`);
+  const packed = execFileSync("npm", ["pack", "--json", "--pack-destination", directory], {
+    cwd: files,
+    encoding: "utf8",
+  });
+  const [made] = JSON.parse(packed) as { filename: string }[];
+  if (made === undefined) throw new Error(`npm pack named no file: ${packed}`);
+  return join(directory, made.filename);
+}
+
+/** The package's manifest: of this program's dependencies those that it imports, in the same versions. */
+function manifest(files: string): object {
+  const { version, license, engines, dependencies } = JSON.parse(
+    readFileSync(join(root, "package.json"), "utf8"),
+  ) as Manifest;
+  const imported = importsOf(files);
+  const used = Object.entries(dependencies).filter(([name]) => imported.has(name));
+  return {
+    name: "@audit-vm2/components",
+    version,
+    description: "Pulumi components that run a service safely on a virtual machine of one's own",
+    license,
+    engines,
+    exports: {
+      ".": { types: "./components/index.d.ts", default: "./components/index.js" },
+      "./dashboards": { types: "./dashboards/index.d.ts", default: "./dashboards/index.js" },
+      "./package.json": "./package.json",
+    },
+    dependencies: Object.fromEntries(used),
+  };
+}
+
+/** Names of the packages that compiled files import. */
+function importsOf(files: string): ReadonlySet<string> {
+  const compiled = readdirSync(files, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".js"));
+  const named = compiled.flatMap((file) =>
+    [...readFileSync(join(files, file), "utf8").matchAll(/\b(?:require|import)\("([^".][^"]*)"\)/g)].map(
+      ([, specifier = ""]) => specifier,
+    ),
+  );
+  return new Set(named.filter((name) => !isBuiltin(name)).map((name) => /^(@[^/]+\/)?[^/]+/.exec(name)?.[0] ?? name));
+}
+
+console.log(build(resolve(process.argv[2] ?? join(root, "build"))));
