@@ -25,6 +25,9 @@ const HSTS_SECONDS = 31_536_000;
 const METRICS_PORT = 9145;
 const STATUS_PORT = 8082;
 const EXPORTER_PORT = 9113;
+/** Where the configuration's volume is mounted. */
+const CONFIG_DIRECTORY = "/etc/audit-edge";
+const CONFIG_FILE = `${CONFIG_DIRECTORY}/nginx.conf`;
 /** In nginx's own memory: what a container that was stopped had begun is forgotten with it. */
 const CLOSING_FILE = "/tmp/closing";
 /** For so long before a reload connections are ended by nginx's own word. Who asks less often than that is hardly met by it. */
@@ -87,11 +90,8 @@ export class EdgeProxy extends pulumi.ComponentResource {
 
   constructor(name: string, args: EdgeProxyArgs, opts?: pulumi.ComponentResourceOptions) {
     super("audit:index:EdgeProxy", name, {}, opts);
-    const { vm, slots } = args;
-    const onHost = { parent: this, provider: vm.provider };
-    const { addresses, front, edge } = vm.networks;
-    const certificate = this.#certificate(name, args);
-    this.certificateVolume = certificate?.volume;
+    const { vm } = args;
+    const certificate = this.#createCertificate(name, args);
     const agents = Object.entries({
       ...args.agents,
       ...(certificate?.agentMetrics && { "certificate-agent": certificate.agentMetrics }),
@@ -100,64 +100,131 @@ export class EdgeProxy extends pulumi.ComponentResource {
       ...(certificate ? [{ name: "certificate", file: certificate.metrics }] : []),
       ...agents.map(([agent, { file }]) => ({ name: agent, file })),
     ];
-    const nginxImage = vm.image(`${name}-nginx-image`, args.images.nginx, { parent: this });
-    const exporterImage = vm.image(`${name}-exporter-image`, args.images.exporter, { parent: this });
-
+    this.certificateVolume = certificate?.volume;
     this.targets = { host: vm, volume: `${name}-config`, file: "targets.json", path: "/targets" };
     this.otherMetrics = metricsFiles.map((served) => served.name);
+
+    const image = vm.image(`${name}-nginx-image`, args.images.nginx, { parent: this });
+    const volume = new docker.Volume(
+      `${name}-config`,
+      { name: `${name}-config` },
+      { parent: this, provider: vm.provider },
+    );
+    const configuration = this.#createConfiguration(name, args, {
+      certificate,
+      metricsFiles,
+      dependsOn: [volume, image],
+    });
+    const nginx = this.#createNginx(name, args, {
+      ...{ image: image.imageId, volume },
+      mounts: [
+        ...(certificate
+          ? [{ type: "volume", source: certificate.volume, target: certificate.directory, readOnly: true }]
+          : []),
+        ...agents.map(([, { volume: source, directory: target }]) => ({
+          ...{ type: "volume", source, target, readOnly: true },
+        })),
+      ],
+      tls: certificate !== undefined,
+      dependsOn: [configuration],
+    });
+    const exporter = this.#createExporter(name, args);
+    const limited = [
+      pidsLimit(`${name}-nginx-pids`, vm, nginx, 64, { parent: this }),
+      pidsLimit(`${name}-exporter-pids`, vm, exporter, 64, { parent: this }),
+    ];
+
+    this.url = heldUntil(limited, args.publicUrl);
+    this.registerOutputs({ url: this.url });
+  }
+
+  #createCertificate(name: string, { vm, vault, certificate, publicUrl }: EdgeProxyArgs): EdgeCertificate | undefined {
+    if (certificate === undefined) return undefined;
+    return new EdgeCertificate(
+      `${name}-certificate`,
+      { vm, vault, source: certificate, serverName: bareHost(new URL(publicUrl).hostname) },
+      // Earlier versions made it beside this.
+      { parent: this, aliases: [{ parent: pulumi.rootStackResource }] },
+    );
+  }
+
+  /** nginx.conf in its volume, once nginx has found it good; a running nginx takes it in. */
+  #createConfiguration(
+    name: string,
+    args: EdgeProxyArgs,
+    to: {
+      certificate: EdgeCertificate | undefined;
+      metricsFiles: { name: string; file: string }[];
+      dependsOn: pulumi.Resource[];
+    },
+  ): HostFiles {
+    const { slots, trustedProxies = [], limits = {} } = args;
+    const { front } = args.vm.networks.addresses;
     const upstream = (slot: "blue" | "green") => ({ name: slot, servers: slots.plan.replicas[slot] });
-    const volume = new docker.Volume(`${name}-config`, { name: `${name}-config` }, onHost);
-    const configuration = new HostFiles(
+    const text = renderNginxConfig({
+      port: LISTEN_PORT,
+      metricsPort: METRICS_PORT,
+      status: { address: front.edge, port: STATUS_PORT, reader: front.exporter },
+      exporter: `${front.exporter}:${EXPORTER_PORT}`,
+      upstreams: [upstream("blue"), upstream("green")],
+      markerFile: slots.marker.file,
+      closingFile: CLOSING_FILE,
+      routes: args.routes,
+      limits: {
+        bodySize: args.bodySize ?? "2m",
+        clientRate: limits.clientRate ?? 0,
+        clientConnections: limits.clientConnections ?? 0,
+      },
+      trustedProxies,
+      balancersOnly: trustedProxies.length > 0 && args.directClients !== true,
+      metricsAllow: args.metricsAllow,
+      tls: to.certificate && {
+        port: TLS_PORT,
+        certificate: to.certificate.certificate,
+        authority: new URL(args.publicUrl).host,
+        hstsSeconds: HSTS_SECONDS,
+      },
+      metricsFiles: to.metricsFiles,
+      targets: { path: this.targets.path, file: `${CONFIG_DIRECTORY}/${this.targets.file}` },
+    });
+    return new HostFiles(
       `${name}-config`,
       {
-        host: vm,
+        host: args.vm,
         target: `${name}-config`,
         image: args.images.nginx,
-        files: {
-          "nginx.conf": renderNginxConfig({
-            port: LISTEN_PORT,
-            metricsPort: METRICS_PORT,
-            status: { address: addresses.front.edge, port: STATUS_PORT, reader: addresses.front.exporter },
-            exporter: `${addresses.front.exporter}:${EXPORTER_PORT}`,
-            upstreams: [upstream("blue"), upstream("green")],
-            markerFile: slots.marker.file,
-            closingFile: CLOSING_FILE,
-            routes: args.routes,
-            limits: {
-              bodySize: args.bodySize ?? "2m",
-              clientRate: args.limits?.clientRate ?? 0,
-              clientConnections: args.limits?.clientConnections ?? 0,
-            },
-            trustedProxies: args.trustedProxies ?? [],
-            balancersOnly: (args.trustedProxies ?? []).length > 0 && args.directClients !== true,
-            metricsAllow: args.metricsAllow,
-            tls: certificate && {
-              port: TLS_PORT,
-              certificate: certificate.certificate,
-              authority: new URL(args.publicUrl).host,
-              hstsSeconds: HSTS_SECONDS,
-            },
-            metricsFiles,
-            targets: { path: this.targets.path, file: `/etc/audit-edge/${this.targets.file}` },
-          }),
-        },
-        check: scriptWords("check-nginx.sh", [addresses.front.edge]),
-        then: reloadScript(`${name}-nginx`, "/etc/audit-edge/nginx.conf"),
-        dependsOn: [volume, nginxImage],
+        files: { "nginx.conf": text },
+        check: scriptWords("check-nginx.sh", [front.edge]),
+        then: reloadScript(`${name}-nginx`, CONFIG_FILE),
+        dependsOn: to.dependsOn,
       },
       { parent: this },
     );
+  }
 
+  #createNginx(
+    name: string,
+    args: EdgeProxyArgs,
+    given: {
+      image: pulumi.Input<string>;
+      /** With the configuration. */
+      volume: docker.Volume;
+      mounts: docker.types.input.ContainerMount[];
+      tls: boolean;
+      dependsOn: pulumi.Resource[];
+    },
+  ): docker.Container {
+    const { vm, slots, listen } = args;
+    const { addresses, front, edge } = vm.networks;
+    const port = (internal: number, name: "port" | "tlsPort" | "metricsPort") => ({
+      internal,
+      external: listen[name],
+      setting: argumentName(`EdgeProxy: listen.${name}`),
+    });
     const ports = [
-      { internal: LISTEN_PORT, external: args.listen.port, setting: argumentName("EdgeProxy: listen.port") },
-      ...(certificate
-        ? [{ internal: TLS_PORT, external: args.listen.tlsPort, setting: argumentName("EdgeProxy: listen.tlsPort") }]
-        : []),
-      {
-        internal: METRICS_PORT,
-        external: args.listen.metricsPort,
-        setting: argumentName("EdgeProxy: listen.metricsPort"),
-      },
+      port(LISTEN_PORT, "port"),
+      ...(given.tls ? [port(TLS_PORT, "tlsPort")] : []),
+      port(METRICS_PORT, "metricsPort"),
     ];
     const free = vm.script(
       `${name}-ports`,
@@ -171,28 +238,20 @@ export class EdgeProxy extends pulumi.ComponentResource {
       },
       { parent: this, dependsOn: [edge] },
     );
-    const nginx = new docker.Container(
+    return new docker.Container(
       `${name}-nginx`,
       {
         ...hardened({ memory: 128, user: NGINX_USER }),
         name: `${name}-nginx`,
-        image: nginxImage.imageId,
+        image: given.image,
         entrypoints: ["nginx"],
-        command: ["-c", "/etc/audit-edge/nginx.conf", "-g", "daemon off;"],
+        command: ["-c", CONFIG_FILE, "-g", "daemon off;"],
         networksAdvanced: [{ name: edge.name }, { name: front.name, ipv4Address: addresses.front.edge }],
         ports: ports.map(({ internal, external }) => ({ internal, external })),
         mounts: [
-          { type: "volume", source: volume.name, target: "/etc/audit-edge", readOnly: true },
+          { type: "volume", source: given.volume.name, target: CONFIG_DIRECTORY, readOnly: true },
           { type: "volume", source: slots.marker.volume, target: slots.marker.directory, readOnly: true },
-          ...(certificate
-            ? [{ type: "volume", source: certificate.volume, target: certificate.directory, readOnly: true }]
-            : []),
-          ...agents.map(([, { volume: source, directory: target }]) => ({
-            type: "volume",
-            source,
-            target,
-            readOnly: true,
-          })),
+          ...given.mounts,
           scratch("/tmp", 64),
         ],
         // SIGQUIT lets nginx finish the requests it has; SIGTERM does not.
@@ -200,14 +259,19 @@ export class EdgeProxy extends pulumi.ComponentResource {
         logOpts: LOG_OPTIONS,
       },
       // Name, address and published ports are fixed, so the old one has to go first.
-      { parent: this, ...vm.named(`${name}-nginx`), dependsOn: [configuration, free] },
+      { parent: this, ...vm.named(`${name}-nginx`), dependsOn: [...given.dependsOn, free] },
     );
-    const exporter = new docker.Container(
+  }
+
+  #createExporter(name: string, { vm, images }: EdgeProxyArgs): docker.Container {
+    const { addresses, front } = vm.networks;
+    const image = vm.image(`${name}-exporter-image`, images.exporter, { parent: this });
+    return new docker.Container(
       `${name}-exporter`,
       {
         ...hardened({ memory: 64, user: "65534:65534", shares: BACKGROUND_SHARES }),
         name: `${name}-exporter`,
-        image: exporterImage.imageId,
+        image: image.imageId,
         command: [
           `--nginx.scrape-uri=http://${addresses.front.edge}:${STATUS_PORT}/stub_status`,
           `--web.listen-address=${addresses.front.exporter}:${EXPORTER_PORT}`,
@@ -216,23 +280,6 @@ export class EdgeProxy extends pulumi.ComponentResource {
         logOpts: LOG_OPTIONS,
       },
       { parent: this, ...vm.named(`${name}-exporter`) },
-    );
-    const limited = [
-      pidsLimit(`${name}-nginx-pids`, vm, nginx, 64, { parent: this }),
-      pidsLimit(`${name}-exporter-pids`, vm, exporter, 64, { parent: this }),
-    ];
-
-    this.url = heldUntil(limited, args.publicUrl);
-    this.registerOutputs({ url: this.url });
-  }
-
-  #certificate(name: string, { vm, vault, certificate, publicUrl }: EdgeProxyArgs): EdgeCertificate | undefined {
-    if (certificate === undefined) return undefined;
-    return new EdgeCertificate(
-      `${name}-certificate`,
-      { vm, vault, source: certificate, serverName: bareHost(new URL(publicUrl).hostname) },
-      // Earlier versions made it beside this.
-      { parent: this, aliases: [{ parent: pulumi.rootStackResource }] },
     );
   }
 }
