@@ -12,10 +12,11 @@
 #   make dashboards         pictures of the dashboards, with data, into docs/pictures
 #   make checksums          what jobs may fetch of Pulumi and its plugins: fetches it, writes ci/checksums.txt, to be committed
 #   make package            the components as a package for another program, build/audit-vm2-components-….tgz
+#   make docs               pages about the components and their arguments, build/docs
 #   make bench [ONLY=name] [QUICK=1]  the benchmarks; QUICK=1 a short look at them
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := up
-.PHONY: up env rollback down test lint settings conformance e2e dashboards checksums package bench install
+.PHONY: up env rollback down test lint settings conformance e2e dashboards checksums package docs bench install
 
 # Bringing things up and testing them share the sandbox, so nothing runs beside anything else.
 .NOTPARALLEL:
@@ -62,6 +63,9 @@ checksums: install
 
 package: install
 	@$(NODE) --import tsx tools/build-package.ts
+
+docs: install
+	@node_modules/.bin/typedoc
 
 bench: install
 	@ONLY="$(ONLY)" QUICK="$(QUICK)" $(NODE) --import tsx test/bench/main.ts

@@ -78,6 +78,19 @@ export interface PublishedFiles {
  * the service's admin port, so that no mistake in its configuration can reach `/reload`.
  *
  * A configuration that `nginx -t` refuses fails the deploy, and the last good one keeps serving.
+ *
+ * @example
+ * const edge = new EdgeProxy("edge", {
+ *   vm,
+ *   slots,
+ *   images: { nginx: "registry/nginx@sha256:...", exporter: "registry/nginx-prometheus-exporter@sha256:..." },
+ *   routes: [{ path: "/v1/events", methods: ["GET", "POST"] }],
+ *   listen: { port: 80, tlsPort: 443, metricsPort: 9145 },
+ *   certificate: { by: "files", certificateFile: "edge.pem", keyFile: "edge.key" },
+ *   metricsAllow: ["10.0.0.9"],
+ *   publicUrl: "https://audit.example.com",
+ * });
+ * export const url = edge.url;
  */
 export class EdgeProxy extends pulumi.ComponentResource {
   readonly url: pulumi.Output<string>;

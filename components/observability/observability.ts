@@ -85,6 +85,23 @@ export interface ObservabilityArgs {
 /**
  * The service in an existing Prometheus and an existing Grafana: scrape targets, alerts, and two dashboards in a folder of
  * their own. It fails when a target does not come up, or when Prometheus does not take the rules.
+ *
+ * @example
+ * new Observability("audit", {
+ *   environment: "vm2",
+ *   prometheus: { url: "http://prometheus.example.com:9090", targets: { by: "http" } },
+ *   alerts: { in: "grafana" },
+ *   grafana: {
+ *     provider: new grafana.Provider("grafana", { url: "https://grafana.example.com", auth: "anonymous" }),
+ *     publicUrl: "https://grafana.example.com",
+ *     dataSource: { uid: "prometheus" },
+ *     nginxDashboard: await publishedDashboard(),
+ *   },
+ *   edge,
+ *   service,
+ *   metricsAddress: "vm2.example.com:9145",
+ *   runbookUrl: "https://wiki.example.com/runbook",
+ * });
  */
 export class Observability extends pulumi.ComponentResource {
   readonly dashboardUrl: pulumi.Output<string>;

@@ -45,7 +45,7 @@ export async function lastRun(): Promise<RunState> {
   return { releases: { active, slots }, databasePasswordVersion, secretIdsIssued, recreated } as RunState;
 }
 
-/** The value of the output {@link RUN_STATE}: known once everything that it tells of is done. */
+/** The value of the output `releases`: known once everything that it tells of is done. */
 export function forNextRun(state: {
   releases: pulumi.Input<ReleaseState>;
   databasePasswordVersion: pulumi.Input<number>;

@@ -40,6 +40,10 @@ const EVERYTHING = ["*"];
  * The service in two slots. A deploy fills the slot that does not serve: image by digest, migration, containers. Then that slot is
  * promoted, once the edge is ready for it, and the other one is drained (docs/decisions/0006). At last the login to the database that
  * was used before is locked, and the clients find their newest tokens.
+ *
+ * @example
+ * const service = new AuditService("audit-svc", { vm, slots, database, tokens, secrets, behind: edge });
+ * export const releases = service.state;
  */
 export class AuditService extends pulumi.ComponentResource {
   /** State of the slots: `previous` of the next run. */

@@ -26,6 +26,15 @@ export interface SlotsArgs {
 /**
  * The two slots of a service, and which of them this run fills. The volume holds the active-slot marker: present, green serves;
  * absent, blue. Nginx looks at it at each request, so that a release is promoted without a reload.
+ *
+ * @example
+ * const last = await lastRun();
+ * const slots = new Slots("audit-svc", {
+ *   vm,
+ *   spec: { image: "registry/audit-svc@sha256:...", replicas: 2 },
+ *   previous: last.releases,
+ * });
+ * slots.deploys; // whether this run promotes another release
  */
 export class Slots extends pulumi.ComponentResource {
   readonly plan: ReleasePlan;

@@ -32,6 +32,16 @@ export interface TokenHash extends TokenHolder {
  * Bearer tokens for the service: a writer and a reader for each application, which store and read that application's events
  * alone, and a reader of everything. The service gets their hashes. The tokens are in Vault, each in a secret of its own, where
  * {@link handOut} leaves them for their holders (docs/decisions/0141).
+ *
+ * @example
+ * const tokens = new AccessTokens("audit", {
+ *   applications: ["billing", "crm"],
+ *   provider: vault.provider,
+ *   mount: "secret",
+ *   path: "audit-svc-tokens",
+ * });
+ * // Once the service works with the hashes, the holders find their tokens in Vault.
+ * tokens.handOut([service]);
  */
 export class AccessTokens extends pulumi.ComponentResource {
   readonly hashes: pulumi.Output<TokenHash[]>;

@@ -48,6 +48,22 @@ export interface SecretsBindingArgs {
  * The secret_id is not a resource: it is issued at deploy, response-wrapped, unwrapped on the VM into a volume that only
  * the agent reads, and is in no state, log, argument list or environment (docs/decisions/0005). Each deploy issues a new
  * one and revokes the former (docs/decisions/0072).
+ *
+ * @example
+ * const secrets = new SecretsBinding("greeting", {
+ *   vm,
+ *   vault,
+ *   secret: { mount: "secret", path: "greeting" },
+ *   data: { password: new random.RandomPassword("greeting", { length: 32 }).result },
+ * });
+ * new docker.Container(
+ *   "greeting",
+ *   {
+ *     image: "registry/greeting@sha256:...",
+ *     mounts: [{ type: "volume", source: secrets.configVolume, target: "/run/secrets", readOnly: true }],
+ *   },
+ *   { provider: vm.provider, dependsOn: [secrets.rendered] },
+ * );
  */
 export class SecretsBinding extends pulumi.ComponentResource {
   /** Docker volume (tmpfs) with the rendered file. */

@@ -70,7 +70,7 @@ export class DockerHost extends pulumi.ComponentResource {
 
   /**
    * Options of a container or network whose name is fixed here: whatever it replaces goes first, an orphan that has its name
-   * is removed, and it is made anew when the host has it no longer, or does not run it ({@link MissingResources}).
+   * is removed, and it is made anew when the host has it no longer, or does not run it.
    *
    * @param left how the last run left it there; default "running", which holds for the containers that every deploy has
    */

@@ -39,6 +39,14 @@ const FIELD = "-----next-file-----";
  *
  * The files are checked before they take their places, and moved one by one with `mv`, so that a reader never sees half
  * of one. Their text must not be secret: it is on the host in plain.
+ *
+ * @example
+ * new HostFiles("rules", {
+ *   host: new SshHost({ address: "ssh://deploy@prometheus.example.com" }),
+ *   target: "/etc/prometheus/rules",
+ *   files: { "mine.yml": "groups: []" },
+ *   then: "systemctl reload prometheus",
+ * });
  */
 export class HostFiles extends pulumi.ComponentResource {
   readonly written: command.local.Command;

@@ -27,6 +27,14 @@ const ROLES = Object.keys(INTERNAL) as Role[];
  * The container networks on the VM. What may not be reached from outside listens on internal networks alone: Docker
  * drops, on every version of the engine and after every reboot, what comes to an internal network from elsewhere, also
  * from a neighbour that adds a route. Not publishing a port does not give that (docs/decisions/0004).
+ *
+ * @example
+ * const networks = new Networks("audit", {
+ *   host,
+ *   range: "10.20.4.0/22",
+ *   peers: [{ host: "db.example.com", setting: "the database" }],
+ * });
+ * networks.addresses.replica("blue", 0).front; // 10.20.4.16
  */
 export class Networks extends pulumi.ComponentResource {
   readonly addresses: AddressPlan;

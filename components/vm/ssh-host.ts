@@ -9,7 +9,13 @@ export interface SshHostArgs {
   sshOptions?: readonly string[];
 }
 
-/** A machine of which nothing is wanted but a login with a shell: no Docker, no resource of its own. */
+/**
+ * A machine of which nothing is wanted but a login with a shell: no Docker, no resource of its own.
+ *
+ * @example
+ * const host = new SshHost({ address: "ssh://deploy@prometheus.example.com" });
+ * host.script("hello", { script: "uptime" }, { parent: vm });
+ */
 export class SshHost {
   readonly #shell: string;
 

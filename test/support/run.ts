@@ -44,6 +44,8 @@ const suites: Record<string, Suite> = {
   // Which projects there are stands in package.json alone.
   types: { command: ["npm", "run", "--silent", "types"], single: true },
   unit: { command: mocha(...byRoot, "test/unit/**/*.test.ts") },
+  // The components as others use them: packed, and by the examples. It compiles, so it is not for each minute.
+  package: { command: mocha(...byRoot, "--timeout", "180000", "test/package/**/*.test.ts") },
   service: { ...service, sandbox: true },
   // The whole of it without the sandbox, as a job of the pipeline runs it: on Debian's PostgreSQL and pgbouncer where there is no Docker.
   "service-alone": { ...service, part: true },

@@ -152,7 +152,16 @@ describe("ci: .gitlab-ci.yml", function () {
       ", ",
     );
     assert.deepEqual(named.filter((suite) => !known.includes(suite)), []); // prettier-ignore
-    assert.deepEqual(named.sort(), ["formatting", "lint", "service-alone", "settings", "shell", "types", "unit"]);
+    assert.deepEqual(named.sort(), [
+      "formatting",
+      "lint",
+      "package",
+      "service-alone",
+      "settings",
+      "shell",
+      "types",
+      "unit",
+    ]);
     // Without needs a job waits for all of the stages before.
     assert.ok(stages.indexOf("check") < stages.indexOf("image"));
     assert.deepEqual([all.publish?.stage, all.publish?.needs], ["image", undefined]);

@@ -4,9 +4,9 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { find, ofType, run, type Registered } from "../support/program";
+import { find, ofType, run, type Registered } from "../unit/support/program";
 
-const root = resolve(__dirname, "../../..");
+const root = resolve(__dirname, "../..");
 const digest = (n: number) => `registry.example.test/image@sha256:${String(n).repeat(64)}`;
 
 interface Manifest {
