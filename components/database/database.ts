@@ -106,39 +106,8 @@ export class Database extends pulumi.ComponentResource {
         opts: inherited,
       }));
 
-    const database = new postgresql.Database(
-      `${name}-database`,
-      {
-        name: args.database,
-        owner: owner.name,
-        encoding: "UTF8",
-        template: "template0",
-        lcCollate: "C.UTF-8",
-        lcCtype: "C.UTF-8",
-      },
-      // What the group may do in it must be gone before the group: PostgreSQL drops no role that has rights.
-      { ...inherited, dependsOn: [runtime] },
-    );
-    // PostgreSQL lets everybody connect to a new database; an empty list of rights takes that back. Grants are chained
-    // because concurrent ones on the same object fail ("tuple concurrently updated").
-    const nobodyElse = new postgresql.Grant(
-      `${name}-public`,
-      { database: database.name, objectType: "database", role: "public", privileges: [] },
-      inherited,
-    );
-    const connect = new postgresql.Grant(
-      `${name}-connect`,
-      { database: database.name, objectType: "database", role: runtime.name, privileges: ["CONNECT"] },
-      { ...inherited, dependsOn: [nobodyElse] },
-    );
-    const lastGrant =
-      args.observer === undefined
-        ? connect
-        : new postgresql.Grant(
-            `${name}-observer`,
-            { database: database.name, objectType: "database", role: args.observer, privileges: ["CONNECT"] },
-            { ...inherited, dependsOn: [connect] },
-          );
+    const database = this.#createDatabase(name, args, { owner, runtime, opts: inherited });
+    const { connect, lastGrant } = this.#createGrants(name, args, { database, runtime, opts: inherited });
 
     const connectionAs = (user?: postgresql.Role, secret?: pulumi.Output<string>) =>
       pulumi.secret(
@@ -173,6 +142,59 @@ export class Database extends pulumi.ComponentResource {
       ownerConnection: this.ownerConnection,
       runtimeRole: this.runtimeRole,
     });
+  }
+
+  #createDatabase(
+    name: string,
+    args: DatabaseArgs,
+    { owner, runtime, opts }: { owner: postgresql.Role; runtime: postgresql.Role; opts: pulumi.CustomResourceOptions },
+  ): postgresql.Database {
+    return new postgresql.Database(
+      `${name}-database`,
+      {
+        name: args.database,
+        owner: owner.name,
+        encoding: "UTF8",
+        template: "template0",
+        lcCollate: "C.UTF-8",
+        lcCtype: "C.UTF-8",
+      },
+      // What the group may do in it must be gone before the group: PostgreSQL drops no role that has rights.
+      { ...opts, dependsOn: [runtime] },
+    );
+  }
+
+  /** @returns the right of the group, and the right that is given last */
+  #createGrants(
+    name: string,
+    { observer }: DatabaseArgs,
+    {
+      database,
+      runtime,
+      opts,
+    }: { database: postgresql.Database; runtime: postgresql.Role; opts: pulumi.CustomResourceOptions },
+  ): { connect: postgresql.Grant; lastGrant: postgresql.Grant } {
+    // PostgreSQL lets everybody connect to a new database; an empty list of rights takes that back. Grants are chained
+    // because concurrent ones on the same object fail ("tuple concurrently updated").
+    const nobodyElse = new postgresql.Grant(
+      `${name}-public`,
+      { database: database.name, objectType: "database", role: "public", privileges: [] },
+      opts,
+    );
+    const connect = new postgresql.Grant(
+      `${name}-connect`,
+      { database: database.name, objectType: "database", role: runtime.name, privileges: ["CONNECT"] },
+      { ...opts, dependsOn: [nobodyElse] },
+    );
+    const lastGrant =
+      observer === undefined
+        ? connect
+        : new postgresql.Grant(
+            `${name}-observer`,
+            { database: database.name, objectType: "database", role: observer, privileges: ["CONNECT"] },
+            { ...opts, dependsOn: [connect] },
+          );
+    return { connect, lastGrant };
   }
 
   /**

@@ -4,7 +4,7 @@ import * as vault from "@pulumi/vault";
 import { createHash } from "node:crypto";
 import { MADE_BY_VAULT, renderAgentConfig, renderedSecret, renderTemplate } from "../../vault-agent/render";
 import { credentialsPolicy, readOnlyPolicy } from "../../lib/vault/rights";
-import { appRoleLogin, VAULT_UID } from "./app-role";
+import { appRoleLogin, VAULT_UID, type AppRoleLogin } from "./app-role";
 import type { DatabaseCredentials } from "../database/database-credentials";
 import { heldUntil } from "../../lib/held";
 import type { Replica } from "../release/release";
@@ -13,7 +13,12 @@ import { commandLine } from "../../lib/shell";
 import type { SlotsAsSeen } from "../release/slots";
 import type { VaultForAgents } from "./vault-access";
 import type { Vm } from "../vm/vm";
-import { AUTHORITY_FILE, RELOAD_COMMAND, vaultAgent, type AgentMetrics } from "./vault-agent";
+import { AUTHORITY_FILE, RELOAD_COMMAND, vaultAgent, type AgentMetrics, type VaultAgent } from "./vault-agent";
+
+/** Where the rendered file is, in the agent and in the service. */
+const RENDERED_DIRECTORY = "/run/audit";
+/** Numeric group of the reference service. */
+const SERVICE_GID = 10001;
 
 export interface SecretsBindingArgs {
   /**
@@ -90,52 +95,92 @@ export class SecretsBinding extends pulumi.ComponentResource {
 
   constructor(name: string, args: SecretsBindingArgs, opts?: pulumi.ComponentResourceOptions) {
     super("audit:index:SecretsBinding", name, {}, opts);
-    const { vm, vault: access } = args;
-    const { networks } = vm;
-    const inVault = { parent: this, provider: access.provider };
-    const onHost = { parent: this, provider: vm.provider };
-    const deadline = args.reloadDeadline ?? 30;
-    const { slots, credentials } = args;
-    const gid = args.serviceGid ?? 10001;
-    const configPath = `/run/audit/${this.configFile}`;
-
-    const secret = (dependsOn: readonly pulumi.Resource[]) =>
-      new vault.kv.SecretV2(
-        `${name}-secret`,
-        {
-          mount: args.secret.mount,
-          name: args.secret.path,
-          dataJson: pulumi.secret(pulumi.output(args.data).apply((data) => JSON.stringify(data))),
-          deleteAllVersions: true,
-        },
-        { ...inVault, dependsOn: [...dependsOn] },
-      );
+    const { vm, vault, secret, credentials } = args;
     const login = appRoleLogin(
       name,
       {
-        vm,
-        vault: access,
-        policy:
-          readOnlyPolicy(args.secret.mount, args.secret.path) +
-          (credentials ? credentialsPolicy(credentials.path) : ""),
-        secretIdTtl: args.secretIdTtl,
+        ...{ vm, vault, secretIdTtl: args.secretIdTtl },
+        policy: readOnlyPolicy(secret.mount, secret.path) + (credentials ? credentialsPolicy(credentials.path) : ""),
       },
       { parent: this },
     );
+    const volume = this.#createVolume(name, args);
+    // Whichever comes first, neither the former agent nor the new one may read a secret with which its template gives no login.
+    const agent = this.#createAgent(name, args, {
+      ...{ login, volume },
+      dependsOn: [credentials ? credentials.ready : this.#createSecret(name, args, [])],
+    });
+    if (credentials) this.#createSecret(name, args, [agent.container]);
 
-    const rendered = new docker.Volume(
+    const digest = digestOf(args);
+    this.rendered = vm.script(
       `${name}-rendered`,
       {
-        name: `${name}-rendered`,
-        driver: "local",
-        driverOpts: {
-          type: "tmpfs",
-          device: "tmpfs",
-          o: `size=1m,mode=0750,uid=${VAULT_UID},gid=${gid}`,
-        },
+        script: digest.apply((wanted) =>
+          scriptLine("wait-rendered.sh", [`${name}-agent`, this.#configPath, wanted, 60, leftOut(args) ?? ""]),
+        ),
+        // When all containers that had the volume were stopped, the file in its memory is gone with them.
+        triggers: [agent.container.id],
       },
-      onHost,
+      { parent: this, dependsOn: [agent.container] },
     );
+    this.#rendering = {
+      ...{ name, vm, digest, done: [this.rendered, agent.loggedIn] },
+      reloads: args.slots !== undefined,
+    };
+
+    this.configVolume = volume.name;
+    this.roleName = login.role.roleName;
+    this.policyName = login.policy.name;
+    this.agent = heldUntil([agent.container, agent.loggedIn], `${name}-agent`);
+    this.agentMetrics = agent.metrics;
+    this.registerOutputs({
+      configVolume: this.configVolume,
+      configFile: this.configFile,
+      roleName: this.roleName,
+      policyName: this.policyName,
+      agent: this.agent,
+    });
+  }
+
+  get #configPath(): string {
+    return `${RENDERED_DIRECTORY}/${this.configFile}`;
+  }
+
+  #createSecret(
+    name: string,
+    { vault: { provider }, secret, data }: SecretsBindingArgs,
+    dependsOn: pulumi.Resource[],
+  ): vault.kv.SecretV2 {
+    return new vault.kv.SecretV2(
+      `${name}-secret`,
+      {
+        mount: secret.mount,
+        name: secret.path,
+        dataJson: pulumi.secret(pulumi.output(data).apply((value) => JSON.stringify(value))),
+        deleteAllVersions: true,
+      },
+      { parent: this, provider, dependsOn },
+    );
+  }
+
+  /** In memory, for the agent to write and the service to read. */
+  #createVolume(name: string, { vm, serviceGid = SERVICE_GID }: SecretsBindingArgs): docker.Volume {
+    const o = `size=1m,mode=0750,uid=${VAULT_UID},gid=${serviceGid}`;
+    return new docker.Volume(
+      `${name}-rendered`,
+      { name: `${name}-rendered`, driver: "local", driverOpts: { type: "tmpfs", device: "tmpfs", o } },
+      { parent: this, provider: vm.provider },
+    );
+  }
+
+  #createAgent(
+    name: string,
+    args: SecretsBindingArgs,
+    given: { login: AppRoleLogin; volume: docker.Volume; dependsOn: pulumi.Resource[] },
+  ): VaultAgent {
+    const { vm, vault: access, secret, slots, reloadDeadline: deadline = 30 } = args;
+    const { admin, front, egress, addresses } = vm.networks;
     const reloadUrl = (replica: Replica) => ({
       name: replica.name,
       url: `http://${replica.reload.address}:${replica.reload.port}/reload`,
@@ -148,22 +193,18 @@ export class SecretsBinding extends pulumi.ComponentResource {
         roleIdFile: "/credentials/role_id",
         secretIdFile: "/credentials/secret_id",
         templateFile: "/agent/config.ctmpl",
-        configFile: configPath,
+        configFile: this.#configPath,
         reloadCommand: slots && RELOAD_COMMAND,
         renderInterval: args.renderInterval ?? 5,
         reloadDeadline: deadline,
       }),
-      "config.ctmpl": renderTemplate(`${args.secret.mount}/data/${args.secret.path}`, credentials?.path),
+      "config.ctmpl": renderTemplate(`${secret.mount}/data/${secret.path}`, args.credentials?.path),
     };
-    const agent = vaultAgent(
+    return vaultAgent(
       name,
       {
-        host: vm,
-        login,
-        vault: access,
-        gid,
-        files,
-        rendered: configPath,
+        ...{ host: vm, login: given.login, vault: access, gid: args.serviceGid ?? SERVICE_GID, files },
+        rendered: this.#configPath,
         reload: slots && {
           markerFile: slots.marker.file,
           blue: slots.plan.replicas.blue.map(reloadUrl),
@@ -171,61 +212,20 @@ export class SecretsBinding extends pulumi.ComponentResource {
           deadline,
         },
         networks: [
-          { name: networks.admin.name, ipv4Address: networks.addresses.admin.agent },
-          ...(slots?.reloadOnFront ? [{ name: networks.front.name, ipv4Address: networks.addresses.front.agent }] : []),
-          { name: networks.egress.name },
+          { name: admin.name, ipv4Address: addresses.admin.agent },
+          ...(slots?.reloadOnFront ? [{ name: front.name, ipv4Address: addresses.front.agent }] : []),
+          { name: egress.name },
         ],
         mounts: [
-          { type: "volume", source: rendered.name, target: "/run/audit" },
+          { type: "volume", source: given.volume.name, target: RENDERED_DIRECTORY },
           ...(slots
             ? [{ type: "volume", source: slots.marker.volume, target: slots.marker.directory, readOnly: true }]
             : []),
         ],
-        // Whichever comes first, neither the former agent nor the new one may read a secret with which its template gives no login.
-        dependsOn: credentials ? [credentials.ready] : [secret([])],
+        dependsOn: given.dependsOn,
       },
       { parent: this },
     );
-
-    if (credentials) secret([agent.container]);
-
-    // No secret: the service shows the same digest in its metrics. What Vault makes is not known here and left out.
-    const leftOut = credentials ? MADE_BY_VAULT : undefined;
-    const digest = pulumi.unsecret(
-      pulumi.output(args.data).apply((data) =>
-        createHash("sha256")
-          .update(renderedSecret(credentials ? withLogin(data) : data, leftOut))
-          .digest("hex"),
-      ),
-    );
-    this.rendered = vm.script(
-      `${name}-rendered`,
-      {
-        script: digest.apply((wanted) =>
-          scriptLine("wait-rendered.sh", [`${name}-agent`, configPath, wanted, 60, leftOut ?? ""]),
-        ),
-        // When all containers that had the volume were stopped, the file in its memory is gone with them.
-        triggers: [agent.container.id],
-      },
-      { parent: this, dependsOn: [agent.container] },
-    );
-    this.#rendering = {
-      ...{ name, vm, digest, done: [this.rendered, agent.loggedIn] },
-      reloads: slots !== undefined,
-    };
-
-    this.configVolume = rendered.name;
-    this.roleName = login.role.roleName;
-    this.policyName = login.policy.name;
-    this.agent = heldUntil([agent.container, agent.loggedIn], `${name}-agent`);
-    this.agentMetrics = agent.metrics;
-    this.registerOutputs({
-      configVolume: this.configVolume,
-      configFile: this.configFile,
-      roleName: this.roleName,
-      policyName: this.policyName,
-      agent: this.agent,
-    });
   }
 
   /**
@@ -243,6 +243,20 @@ export class SecretsBinding extends pulumi.ComponentResource {
       { parent: opts.parent, dependsOn: [...done, ...opts.dependsOn], aliases: [{ parent: vm }] },
     );
   }
+}
+
+/** What Vault makes is not known here, and no part of the digest. */
+const leftOut = ({ credentials }: SecretsBindingArgs): string | undefined => (credentials ? MADE_BY_VAULT : undefined);
+
+/** Digest of the file as it will be rendered. No secret: the service shows the same digest in its metrics. */
+function digestOf(args: SecretsBindingArgs): pulumi.Output<string> {
+  return pulumi.unsecret(
+    pulumi.output(args.data).apply((data) =>
+      createHash("sha256")
+        .update(renderedSecret(args.credentials ? withLogin(data) : data, leftOut(args)))
+        .digest("hex"),
+    ),
+  );
 }
 
 /** The data in the shape in which the agent renders it, with a login in it. */
