@@ -1,12 +1,14 @@
 import { strict as assert } from "node:assert";
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { parse } from "yaml";
 
 const root = resolve(__dirname, "../../..");
 
 /** Runs a script in a Node that was started as Pulumi.yaml's `nodeargs` say, and answers what it prints as JSON. */
 function run(script: string): unknown {
-  const args = ["--require", "tsx/cjs", "--require", join(root, "tools/lazy-parsers.ts"), "-e", script];
+  const args = ["--require", join(root, "tools/start.cjs"), "-e", script];
   return JSON.parse(execFileSync(process.execPath, args, { cwd: root, encoding: "utf8" }));
 }
 
@@ -28,5 +30,31 @@ describe("lazy parsers", () => {
         console.log(JSON.stringify({ text: /two \\+ 1/.test(text), paths: paths.size > 0, loaded: ${loaded} > 1 }));
       })();`;
     assert.deepEqual(run(script), { text: true, paths: true, loaded: true });
+  });
+});
+
+describe("the program's start", () => {
+  it("leaves packages to Node, and has tsx compile the program's own files", () => {
+    const compiledBy = (file: string): unknown =>
+      run(`
+        const { prototype } = require("node:module");
+        const compile = prototype._compile;
+        let by;
+        prototype._compile = function (...args) {
+          // The first module that is compiled, by whom called it: the line after this function's.
+          by ??= /[/]tsx[/]/.test(new Error().stack.split("\\n")[2]) ? "tsx" : "Node";
+          return compile.apply(this, args);
+        };
+        require(${JSON.stringify(file)});
+        console.log(JSON.stringify(by));`);
+    assert.equal(compiledBy("yaml"), "Node");
+    assert.equal(compiledBy("./lib/digest.ts"), "tsx");
+  });
+
+  it("is what Pulumi.yaml names", () => {
+    const { runtime } = parse(readFileSync(join(root, "Pulumi.yaml"), "utf8")) as {
+      runtime: { options: { nodeargs: string } };
+    };
+    assert.equal(runtime.options.nodeargs, "--require ./tools/start.cjs");
   });
 });
