@@ -1,11 +1,9 @@
 /** What the programs of a deploy share. */
+import { setting } from "../lib/vault/client";
 
 /** A setting that the component which runs the program gives it. */
 export function componentSetting(name: string): string {
-  const value = process.env[name]?.trim();
-  if (value === undefined || value === "")
-    throw new Error(`${name} is not set; this program is run by a component of the stack`);
-  return value;
+  return setting(name, "this program is run by a component of the stack");
 }
 
 /** Runs a program to its end; what goes wrong is said in one line. */

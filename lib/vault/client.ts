@@ -12,7 +12,12 @@ export class VaultFailure extends Error {
   }
 }
 
-function setting(name: string, cure: string): string {
+/**
+ * A variable of the environment that must be set.
+ *
+ * @throws VaultFailure that names it and says what to do
+ */
+export function setting(name: string, cure: string): string {
   // A token from a file or a form may end with a line break, which no header takes.
   const value = process.env[name]?.trim();
   if (value === undefined || value === "") throw new VaultFailure(`${name} is not set; ${cure}`);
