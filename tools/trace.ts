@@ -43,6 +43,14 @@ interface Span {
 const CLI = 1;
 const RESOURCES = 2;
 
+/** The CLI's spans that are shown, each kind in a row of its own; the start of a plugin is shown by the plugin's name. */
+const PHASES: Readonly<Record<string, { row: number; shown?: string }>> = {
+  pulumi: { row: 1, shown: "CLI" },
+  "pulumi-plan": { row: 2, shown: "engine" },
+  "pulumirpc.LanguageRuntime/Run": { row: 3, shown: "program" },
+  newPlugin: { row: 4 },
+};
+
 /** Resources that are under way at the same time get a row each; a row is used again when it is free. */
 export function resourceRows(events: readonly EngineEvent[]): TraceEvent[] {
   const open = new Map<string, { at: number; row: number; op: string }>();
@@ -83,28 +91,22 @@ export function cliRows(text: string): TraceEvent[] {
     .filter((line) => line.trim() !== "")
     .flatMap((line) => (JSON.parse(line) as { resourceSpans: { scopeSpans: { spans: Span[] }[] }[] }).resourceSpans)
     .flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans));
-  const rows: Record<string, number> = {
-    pulumi: 1,
-    "pulumi-plan": 2,
-    "pulumirpc.LanguageRuntime/Run": 3,
-    newPlugin: 4,
-  };
   return spans.flatMap(({ name, attributes = [], startTimeUnixNano, endTimeUnixNano }) => {
-    const row = rows[name];
-    if (row === undefined) return [];
+    const phase = PHASES[name];
+    if (phase === undefined) return [];
     const plugin = attributes.find(({ key }) => key === "prefix")?.value.stringValue;
-    const shown = { pulumi: "CLI", "pulumi-plan": "engine", "pulumirpc.LanguageRuntime/Run": "program" }[name];
+    const shown = phase.shown ?? `start ${plugin ?? "a plugin"}`;
     const start = Number(BigInt(startTimeUnixNano) / 1000n);
     const length = Number((BigInt(endTimeUnixNano) - BigInt(startTimeUnixNano)) / 1000n);
     return [
       {
-        name: shown ?? `start ${plugin ?? "a plugin"}`,
+        name: shown,
         cat: "cli",
         ph: "X",
         ts: start,
         dur: length,
         pid: CLI,
-        tid: row,
+        tid: phase.row,
       },
     ];
   });

@@ -129,13 +129,17 @@ export class EdgeProxy extends pulumi.ComponentResource {
       dependsOn: [volume, image],
     });
     const nginx = this.#createNginx(name, args, {
-      ...{ image: image.imageId, volume },
+      image: image.imageId,
+      volume,
       mounts: [
         ...(certificate
           ? [{ type: "volume", source: certificate.volume, target: certificate.directory, readOnly: true }]
           : []),
         ...agents.map(([, { volume: source, directory: target }]) => ({
-          ...{ type: "volume", source, target, readOnly: true },
+          type: "volume",
+          source,
+          target,
+          readOnly: true,
         })),
       ],
       tls: certificate !== undefined,
