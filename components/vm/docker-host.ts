@@ -69,8 +69,8 @@ export class DockerHost extends pulumi.ComponentResource {
   }
 
   /**
-   * Options of a container or network whose name is fixed here: whatever it replaces goes first, an orphan that has its name
-   * is removed, and it is made anew when the host has it no longer, or does not run it.
+   * Options of a container or network whose name is fixed here: what it replaces is removed first, and so is an
+   * orphan of that name. It is recreated when it is missing on the host or does not run there.
    *
    * @param left how the last run left it there; default "running", which holds for the containers that every deploy has
    */

@@ -50,7 +50,7 @@ describe(`scenario: a stack of commit ${shortCommit} is updated`, function () {
 
   before("deploy the earlier version", async function () {
     await keepEvents();
-    // A stack that is made anew begins with version 1 of each token.
+    // A new stack must start with version 1 of each token.
     const file = sandbox().get("PULUMI_OPTION_CONFIG_FILE");
     const stack = parse(readFileSync(file, "utf8")) as { config: Record<string, unknown> };
     delete stack.config["audit:tokenVersions"];

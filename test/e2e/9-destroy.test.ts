@@ -3,8 +3,8 @@ import { destroy, keepEvents } from "./support/destroy";
 import { attached, platform, run, sandbox as cli } from "./support/sandbox";
 
 /**
- * The last scenario: it removes what the program deployed, the events included, and deploys it anew. A copy of the
- * database goes to .sandbox/backup first, so that nobody's own events are lost by running the tests.
+ * The last scenario: it destroys the stack, the events included, and deploys it again. The database is copied to .sandbox/backup
+ * first, so that running the tests loses nobody's events.
  */
 describe("scenario: destroy leaves nothing, and `make up` begins anew", () => {
   const sandbox = attached();

@@ -26,7 +26,7 @@ function image(name: ImageName, run: Run): Promise<ImageArtifact> {
   if (known !== undefined) return known;
   const started = obtain(name, run);
   running.set(id, started);
-  // A failure is not remembered: the circumstances may have been mended.
+  // Do not cache a failure: its cause may be gone by the next attempt.
   started.catch(() => running.delete(id));
   return started;
 }
