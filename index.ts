@@ -1,3 +1,4 @@
+import type * as cluster from "./cluster";
 import * as c from "./components";
 import { settingsOfStack } from "./config";
 import { publishedDashboard } from "./dashboards";
@@ -7,6 +8,7 @@ import { providers } from "./providers";
 /** The program: an async function, because it looks at what is there before it makes anything. */
 export = async () => {
   const s = settingsOfStack();
+  if (s.platform === "kubernetes") return composition().onCluster(s);
   await c.checkCertificates(s.trust.servers, s.trust.authority);
   const agentsInVault = await c.findInVault(s.vault.policies, s.vault.server, s.vault.rights);
   await c.warnOfBroadCreateRole(s.database.admin, s.trust.authority);
@@ -71,3 +73,7 @@ export = async () => {
     ...c.STOPS_EARLIER_VERSIONS,
   };
 };
+
+/** Of a cluster, loaded when it is wanted: a stack on a VM loads nothing of Kubernetes (docs/decisions/0164). */
+// eslint-disable-next-line @typescript-eslint/no-require-imports -- `import()` would be Node's own, which reads no TypeScript
+const composition = () => require("./cluster") as typeof cluster;

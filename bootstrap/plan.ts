@@ -4,6 +4,7 @@ import {
   CERTIFICATE_AGENT,
   DATABASE_MOUNT,
   DEPLOYER,
+  onCluster,
   planAgents,
   rule,
   SERVICE_AGENT,
@@ -76,7 +77,7 @@ export function planVault(settings: VaultSettings): VaultPlan {
       [DATABASE_MOUNT]: { type: "database" },
       ...(ssh === null ? {} : { [ssh.mount]: { type: "ssh" } }),
     },
-    methods: { [APPROLE_MOUNT]: { type: "approle" }, [settings.jwtMount]: { type: "jwt" } },
+    methods: { [APPROLE_MOUNT]: { type: "approle" }, [settings.jwtMount]: { type: "jwt" }, ...agents.methods },
     policies: {
       ...agents.policies,
       [DEPLOYER]: deployerPolicy(settings),
@@ -156,7 +157,7 @@ const imageSigning = ({ mount, key }: { mount: string; key: string }): string =>
  * policies and roles that are made here and writes none, since whoever may write one may grant anything with it.
  */
 function deployerPolicy(settings: VaultSettings): string {
-  const { kvMount, servicePath, transitMount, transitKey } = settings;
+  const { kvMount, servicePath, transitMount, transitKey, stack } = settings;
   const below = `${servicePath}/*`;
   return [
     "# The service's secrets.",
@@ -174,13 +175,14 @@ function deployerPolicy(settings: VaultSettings): string {
         ...["lookup", "destroy"].map((verb) => rule(`${role}/secret-id-accessor/${verb}`, "update")),
       ];
     }),
-    "# Credentials of the database that Vault makes (audit:databaseCredentials: dynamic). A deploy gives Vault the password of Vault's",
-    "# own login and has it changed at once. To which server Vault talks, and what it does there, is not a deploy's to say.",
-    passwordOnly(`${DATABASE_MOUNT}/config/${SERVICE_AGENT}`),
-    rule(`${DATABASE_MOUNT}/roles/${SERVICE_AGENT}`, "read"),
-    rule(`${DATABASE_MOUNT}/rotate-root/${SERVICE_AGENT}`, "update"),
-    "# When the program gives that up, the credentials end before what has made them is gone. Vault asks for sudo here.",
-    rule(`sys/leases/revoke-prefix/${DATABASE_MOUNT}/creds/${SERVICE_AGENT}`, "update", "sudo"),
+    "# The same of a stack on a cluster, whose agents have no secret_ids.",
+    ...[SERVICE_AGENT, CERTIFICATE_AGENT]
+      .map(onCluster)
+      .flatMap((name) => [
+        rule(`sys/policies/acl/${name}`, "read"),
+        rule(`auth/${stack.vaultKubernetesMount}/role/${name}`, "read"),
+      ]),
+    ...[SERVICE_AGENT, onCluster(SERVICE_AGENT)].flatMap(databaseRules),
     "# Which mounts there are; the plugin looks a mount up before it writes to it.",
     ...["sys/mounts", `sys/mounts/${kvMount}`, "sys/auth"].map((path) => rule(path, "read")),
     "# Encrypts the secrets in the stack's state.",
@@ -188,17 +190,32 @@ function deployerPolicy(settings: VaultSettings): string {
   ].join("\n");
 }
 
+const databaseRules = (agent: string): string[] => [
+  `# Credentials of the database that Vault makes for ${agent} (audit:databaseCredentials: dynamic). A deploy gives Vault the password of Vault's`,
+  "# own login and has it changed at once. To which server Vault talks, and what it does there, is not a deploy's to say.",
+  passwordOnly(`${DATABASE_MOUNT}/config/${agent}`),
+  rule(`${DATABASE_MOUNT}/roles/${agent}`, "read"),
+  rule(`${DATABASE_MOUNT}/rotate-root/${agent}`, "update"),
+  "# When the program gives that up, the credentials end before what has made them is gone. Vault asks for sudo here.",
+  rule(`sys/leases/revoke-prefix/${DATABASE_MOUNT}/creds/${agent}`, "update", "sudo"),
+];
+
 /**
  * What the program may do in Vault to compare: read policies, roles, and of the service's secrets their versions' numbers. No secret is
  * read with it, not even the state's, so whoever has it can log in nowhere else.
  */
-function readerPolicy({ kvMount, servicePath }: VaultSettings): string {
+function readerPolicy({ kvMount, servicePath, stack }: VaultSettings): string {
   const role = (name: string) => `auth/${APPROLE_MOUNT}/role/${name}`;
   return [
     ...[SERVICE_AGENT, CERTIFICATE_AGENT].flatMap((name) => [
       ...[`sys/policies/acl/${name}`, role(name), `${role(name)}/role-id`],
     ]),
-    ...[`${DATABASE_MOUNT}/config/${SERVICE_AGENT}`, `${DATABASE_MOUNT}/roles/${SERVICE_AGENT}`],
+    ...[SERVICE_AGENT, CERTIFICATE_AGENT]
+      .map(onCluster)
+      .flatMap((name) => [`sys/policies/acl/${name}`, `auth/${stack.vaultKubernetesMount}/role/${name}`]),
+    ...[SERVICE_AGENT, onCluster(SERVICE_AGENT)].flatMap((name) => [
+      ...[`${DATABASE_MOUNT}/config/${name}`, `${DATABASE_MOUNT}/roles/${name}`],
+    ]),
     `${kvMount}/metadata/${servicePath}/*`,
     ...["sys/mounts", `sys/mounts/${kvMount}`, "sys/auth"],
   ]

@@ -6,6 +6,8 @@ import { database } from "../config/database";
 import { edge } from "../config/edge";
 import { pkiRole, vaultPath } from "../config/names";
 import { range } from "../config/values";
+import { kubernetes } from "../config/kubernetes";
+import { platform } from "../config/platform";
 import { vault } from "../config/vault";
 import { SetupError } from "../lib/vault/plan";
 import { APPROLE_MOUNT, DATABASE_MOUNT, type StackInVault } from "../lib/vault/rights";
@@ -87,8 +89,12 @@ const schema = z.strictObject({
    */
   stack: z
     .strictObject({
+      platform: platform.platform,
       vaultPath: vault.vaultPath,
       hostCidr: range.optional(),
+      kubeNamespace: kubernetes.kubeNamespace,
+      vaultKubernetesMount: kubernetes.vaultKubernetesMount,
+      vaultAudience: kubernetes.vaultAudience,
       databaseCredentials: database.databaseCredentials,
       databaseHost: host.optional(),
       databasePort: z.int().min(1).max(65535).default(database.databasePort.parse(undefined)),
@@ -123,7 +129,11 @@ function sharedPaths({ kvMount, transitMount, signing, ssh, jwtMount, stack }: V
     ...(ssh === null ? {} : { "ssh.mount": ssh.mount }),
     ...(stack.tls === "vault" ? { "stack.tlsPkiMount": stack.tlsPkiMount } : {}),
   };
-  return [engines, { AppRole: APPROLE_MOUNT, jwtMount }].flatMap((kind) =>
+  const methods = {
+    ...{ AppRole: APPROLE_MOUNT, jwtMount },
+    ...(stack.platform === "kubernetes" ? { "stack.vaultKubernetesMount": stack.vaultKubernetesMount } : {}),
+  };
+  return [engines, methods].flatMap((kind) =>
     Object.entries(kind).flatMap(([key, path], index, all) =>
       all
         .slice(0, index)
@@ -151,6 +161,9 @@ function contradictions({ servicePath, transitMount, transitKey, signing, stack 
     ...(stack.databaseCredentials === "dynamic" && stack.databaseHost === undefined
       ? ["stack.databaseHost: is missing; it is needed with databaseCredentials dynamic"]
       : []),
+    ...(stack.platform === "kubernetes" && stack.hostCidr !== undefined
+      ? ["stack.hostCidr: is for platform vm; remove it"]
+      : []),
     ...(stack.tls === "vault" && stack.tlsPkiRole === undefined
       ? ["stack.tlsPkiRole: is missing; it is needed with tls vault"]
       : []),
@@ -170,6 +183,15 @@ export function stackInVault({ kvMount, stack }: VaultSettings): StackInVault {
           database: {
             ...{ mount: DATABASE_MOUNT, host, port, name, sslMode },
             ...(sslMode === "verify-full" && stack.caFile !== undefined ? { authority: stack.caFile.pem } : {}),
+          },
+        }
+      : {}),
+    ...(stack.platform === "kubernetes"
+      ? {
+          kubernetes: {
+            mount: stack.vaultKubernetesMount,
+            audience: stack.vaultAudience,
+            namespace: stack.kubeNamespace,
           },
         }
       : {}),

@@ -12,17 +12,23 @@ import type { VmArgs } from "../components/vm/vm";
 import { DATABASE_MOUNT } from "../lib/vault/rights";
 import { certificateSource } from "./edge";
 import type { Values } from "./groups";
+import { clusterArguments } from "./cluster";
 import { inVault } from "./in-vault";
 import { alerting, discovery } from "./monitoring";
 import { peersOf } from "./peers";
 import { serversOf } from "./servers";
 
 /** The settings in the shape of the components' arguments, by subject: as much of these as is plain data. */
-export const argumentsOf = (values: Values) => ({
+export const argumentsOf = (values: Values) =>
+  values.platform === "vm"
+    ? { platform: values.platform, ...shared(values), vm: vmArguments(values) }
+    : { platform: values.platform, ...shared(values), ...clusterArguments(values, registryLogin(values)) };
+
+/** What does not depend on where the stack runs. */
+const shared = (values: Values) => ({
   environment: values.environment,
   /** For checkCertificates(). */
   trust: { servers: serversOf(values), authority: values.caFile },
-  vm: vmArguments(values),
   service: serviceArguments(values),
   database: databaseArguments(values),
   tokens: tokensArguments(values),
@@ -34,7 +40,8 @@ export const argumentsOf = (values: Values) => ({
 /** For Vm. */
 const vmArguments = (values: Values) =>
   ({
-    address: values.hostAddress,
+    // There is none on a cluster alone; config/platform.ts says so.
+    address: values.hostAddress ?? "",
     sshOptions: values.hostSshOptions,
     tools: values.vaultImage,
     registry: registryLogin(values),

@@ -3,7 +3,9 @@ import type { Choice } from "./alternatives";
 import { credentials, database } from "./database";
 import { certificate, edge } from "./edge";
 import { host, network } from "./host";
+import { kubernetes } from "./kubernetes";
 import { alerting, discovery, monitoring } from "./monitoring";
+import { platform } from "./platform";
 import { service } from "./service";
 import { trust } from "./trust";
 import { vault } from "./vault";
@@ -20,14 +22,28 @@ export interface Group {
 /** In the order of Pulumi.yaml and docs/settings.md. */
 export const groups: readonly Group[] = [
   {
+    title: "Platform",
+    about:
+      "What this installation is called, and whether it runs on a VM or on a Kubernetes cluster. Where a description below says VM, a cluster's pods are meant too.",
+    keys: platform,
+  },
+  {
     title: "VM",
-    about: "The VM that everything runs on, and how the program reaches its Docker Engine.",
+    about:
+      "The VM that everything runs on, and how the program reaches its Docker Engine. For `audit:platform: vm` alone, which needs `audit:hostAddress`.",
     keys: host,
   },
   {
     title: "Container networks",
-    about: "Set these where Docker's own choice collides with your network. Changing one recreates every container.",
+    about:
+      "Set these where Docker's own choice collides with your network. Changing one recreates every container. For `audit:platform: vm` alone.",
     keys: network,
+  },
+  {
+    title: "Kubernetes",
+    about:
+      "The cluster that everything runs on. For `audit:platform: kubernetes` alone, which needs `audit:kubeContext` and `audit:prometheusDiscovery: http`.",
+    keys: kubernetes,
   },
   {
     title: "Trust",
@@ -71,8 +87,10 @@ export const groups: readonly Group[] = [
 
 /** One entry a key of the stack's configuration. */
 export const schema = z.strictObject({
+  ...platform,
   ...host,
   ...network,
+  ...kubernetes,
   ...trust,
   ...service,
   ...database,

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { engineAddress } from "./addresses";
-import { hint, identifier, list, optional, range, wholeNumber } from "./values";
+import { hint, list, optional, range, wholeNumber } from "./values";
 
 const TWO_OCTETS = /^(10\.\d{1,3}|172\.(1[6-9]|2\d|3[01])|192\.168|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7]))(?:$|\.)/;
 
@@ -13,11 +13,7 @@ function isContainerRange(text: string): boolean {
 
 /** The VM. */
 export const host = {
-  // Part of the dashboards' uids, of which Grafana takes 40 letters.
-  environment: identifier("a name such as vm2")
-    .max(28, hint("must have at most 28 letters"))
-    .describe("Name of this installation in metrics labels and dashboards, at most 28 letters, for example vm2."),
-  hostAddress: engineAddress.describe(
+  hostAddress: optional(engineAddress).describe(
     "Docker Engine of the VM, ssh://user@host[:port] (or unix:///path of a local engine); an IPv6 address in brackets.",
   ),
   hostSshOptions: list(z.string(), '["-F", "ssh/config"]')

@@ -17,6 +17,8 @@ export function inVault(settings: Values): { stack: StackInVault; bootstrap: obj
     sslMode: databaseSslMode,
     ...(authority === undefined ? {} : { authority: authority.pem }),
   };
+  const onCluster = settings.platform === "kubernetes";
+  const { kubeNamespace, vaultKubernetesMount, vaultAudience } = settings;
   return {
     stack: {
       kvMount: vaultMount,
@@ -25,9 +27,13 @@ export function inVault(settings: Values): { stack: StackInVault; bootstrap: obj
       boundCidrs: hostCidr === undefined ? undefined : [hostCidr],
       ...(dynamic ? { database } : {}),
       ...(certificate === undefined ? {} : { certificate }),
+      ...(onCluster
+        ? { kubernetes: { mount: vaultKubernetesMount, audience: vaultAudience, namespace: kubeNamespace } }
+        : {}),
     },
     bootstrap: {
       vaultPath,
+      ...(onCluster ? { platform: "kubernetes", kubeNamespace, vaultKubernetesMount, vaultAudience } : {}),
       ...(hostCidr === undefined ? {} : { hostCidr }),
       ...(dynamic
         ? {

@@ -10,12 +10,16 @@ import { schema, type Values } from "./groups";
 import { KEYS } from "./keys";
 import { loginProblems } from "./logins";
 import { monitoringContradictions } from "./monitoring";
+import { platformContradictions } from "./platform";
 import { serviceContradictions } from "./service";
 
 export { ConfigError, NAMESPACE } from "./errors";
 
 /** A stack's configuration, validated, in the shape of the components' arguments. */
 export type Settings = ReturnType<typeof argumentsOf>;
+
+/** The same of a stack that runs on a cluster. */
+export type ClusterSettings = Extract<Settings, { platform: "kubernetes" }>;
 
 /**
  * Reads and checks the whole configuration at once, before any resource is made.
@@ -58,6 +62,7 @@ function describeIssue(issue: z.core.$ZodIssue): string[] {
 
 function contradictions(settings: Values): string[] {
   return [
+    ...platformContradictions(settings),
     ...edgeContradictions(settings),
     ...monitoringContradictions(settings),
     ...serviceContradictions(settings),

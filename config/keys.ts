@@ -5,6 +5,8 @@ import type { Values } from "./groups";
 /** The setting that each argument comes from, where a message of a component names it. */
 const settings: Record<Argument, keyof Values> = {
   "AccessTokens: versions": "tokenVersions",
+  "Cluster: context": "kubeContext",
+  "Cluster: policyCheck": "policyCheck",
   "Database: passwordVersion": "databasePasswordVersion",
   "EdgeProxy: certificate.certificateFile": "tlsCertificateFile",
   "EdgeProxy: certificate.keyFile": "tlsKeyFile",

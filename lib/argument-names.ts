@@ -4,6 +4,8 @@
  */
 export type Argument =
   | "AccessTokens: versions"
+  | "Cluster: context"
+  | "Cluster: policyCheck"
   | "Database: passwordVersion"
   | "EdgeProxy: certificate.certificateFile"
   | "EdgeProxy: certificate.keyFile"

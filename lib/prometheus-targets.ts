@@ -48,6 +48,25 @@ export function problemsOf(
   ];
 }
 
+/**
+ * As {@link problemsOf}, where targets come and go by themselves: so many replicas of the release are among them. One that does not tell its
+ * release is taken for one of it.
+ */
+export function problemsOfPods(
+  { environment, release, pods }: { environment: string; release: string; pods: number },
+  active: readonly ActiveTarget[],
+  now: number,
+): string[] {
+  const known = active.map((target) =>
+    target.labels.release === "unknown" ? { ...target, labels: { ...target.labels, release } } : target,
+  );
+  const there = known.filter(
+    ({ labels }) => labels.environment === environment && labels.job === "audit-svc" && labels.release === release,
+  ).length;
+  const few = there > 0 && there < pods ? [`${there} of ${pods} audit-svc targets of release ${release}`] : [];
+  return [...problemsOf({ environment, release }, known, now), ...few];
+}
+
 function problem({ labels }: TargetGroup, found: ActiveTarget, now: number): string | undefined {
   if (found.labels.release !== labels.release)
     return `Prometheus still has it as release ${found.labels.release ?? "(none)"}`;

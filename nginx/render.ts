@@ -16,7 +16,8 @@ export interface Route {
 export interface UpstreamGroup {
   /** Name of the group: the slot. */
   name: string;
-  servers: readonly { address: string; port: number; name: string }[];
+  /** The name is that of its metrics, at `/metrics/<name>`; without one they are not served. */
+  servers: readonly { address: string; port: number; name?: string }[];
 }
 
 export interface TlsConfig {
@@ -48,11 +49,13 @@ export interface EdgeConfig {
   metricsPort: number;
   /** Address and port of stub_status, and the one address that may read it. */
   status: { address: string; port: number; reader: string };
-  /** `host:port` of nginx-prometheus-exporter. */
-  exporter: string;
-  upstreams: readonly [UpstreamGroup, UpstreamGroup];
-  /** File whose presence sends requests to the second upstream group; absent, they go to the first. */
-  markerFile: string;
+  /** `host:port` of nginx-prometheus-exporter; default: there is none at a fixed address. */
+  exporter?: string;
+  upstreams: readonly [UpstreamGroup] | readonly [UpstreamGroup, UpstreamGroup];
+  /** With two groups, the file whose presence sends requests to the second; absent, they go to the first. */
+  markerFile?: string;
+  /** How long a connection to an upstream is used at the most, for example "3s", where one address stands for several servers; default: for ever. */
+  keepAliveTime?: string;
   /** File whose presence ends each connection with the request that it has: before a reload, which would reset what is kept alive. */
   closingFile: string;
   routes: readonly Route[];
@@ -63,6 +66,8 @@ export interface EdgeConfig {
   balancersOnly: boolean;
   /** Addresses or ranges that may collect metrics; everybody else gets 403. */
   metricsAllow: readonly string[];
+  /** Pods whose metrics are served at `<path>/<IPv4 address>`, with the port on which they have them; default none. */
+  metricsPods?: readonly { path: string; port: number }[];
   /** Files in Prometheus' format that the metrics listener serves, each at `/metrics/<name>`. */
   metricsFiles: readonly { name: string; file: string }[];
   /** The scrape targets for http_sd_configs: the path at which they are served, and the file; 404 while it is not there. */
@@ -93,15 +98,19 @@ function serviceView({ port, tls, routes }: EdgeConfig) {
   };
 }
 
-function metricsView({ metricsPort, metricsAllow, metricsFiles, targets, exporter, upstreams }: EdgeConfig) {
+function metricsView(config: EdgeConfig) {
+  const { metricsPort, metricsAllow, metricsFiles, metricsPods = [], targets, exporter, upstreams } = config;
   return {
     port: metricsPort,
     allowed: metricsAllow,
     targets,
-    exporter: { path: "/metrics/nginx", address: exporter },
+    exporter: exporter === undefined ? false : { path: "/metrics/nginx", address: exporter },
+    pods: metricsPods,
     files: metricsFiles.map(({ name, file }) => ({ path: `/metrics/${name}`, file })),
-    replicas: upstreams.flatMap(({ servers }) =>
-      servers.map((s) => ({ path: `/metrics/${s.name}`, address: `${s.address}:${s.port}` })),
+    replicas: upstreams.flatMap(({ servers }: UpstreamGroup) =>
+      servers.flatMap(({ name, address, port }) =>
+        name === undefined ? [] : [{ path: `/metrics/${name}`, address: `${address}:${port}` }],
+      ),
     ),
     errors: errorPages(),
   };
@@ -113,7 +122,8 @@ export function renderNginxConfig(config: EdgeConfig): string {
   return fillTemplate(join(__dirname, "nginx.conf"), {
     ...limits,
     ...{ trustedProxies, behindBalancer: trustedProxies.length > 0, balancersOnly },
-    ...{ markerFile, closingFile, upstreams, first: upstreams[0].name, second: upstreams[1].name },
+    ...{ closingFile, upstreams, keepAliveTime: config.keepAliveTime ?? false },
+    ...{ markerFile, first: upstreams[0].name, second: upstreams[1]?.name ?? false },
     tls: tls ?? false,
     notFound: errorBody(NOT_FOUND),
     notAllowed: errorBody(NOT_ALLOWED),

@@ -3,13 +3,14 @@
  * scraped it just now and reports it up, and has forgotten those of replicas that no longer serve. Otherwise it says
  * which is wrong, and what is missing in prometheus.yml.
  *
- * Environment: PROMETHEUS_URL; AUDIT_TARGETS, the list as written; AUDIT_TARGETS_PLACE, where it was written, or the
- * address at which it is served; AUDIT_TARGETS_DEADLINE, seconds, default 90.
+ * Environment: PROMETHEUS_URL; AUDIT_TARGETS, the list as written, or AUDIT_PODS where the edge keeps a list of its own:
+ * the environment's name, the release and how many pods of it there are at the least, as JSON; AUDIT_TARGETS_PLACE,
+ * where the list was written, or the address at which it is served; AUDIT_TARGETS_DEADLINE, seconds, default 90.
  */
 import { parse } from "yaml";
 import { argumentName } from "../lib/argument-names";
 import { PrometheusApi } from "../lib/prometheus-api";
-import { problems, untilTargetsAreRight, type TargetGroup } from "../lib/prometheus-targets";
+import { problems, problemsOfPods, untilTargetsAreRight, type TargetGroup } from "../lib/prometheus-targets";
 
 interface ScrapeJob {
   job_name: string;
@@ -41,15 +42,16 @@ export function missingInConfig(yaml: string, place: string): string {
 async function main(): Promise<void> {
   const api = new PrometheusApi(process.env.PROMETHEUS_URL ?? "");
   const wanted = JSON.parse(process.env.AUDIT_TARGETS ?? "[]") as TargetGroup[];
+  const pods = process.env.AUDIT_PODS && (JSON.parse(process.env.AUDIT_PODS) as Parameters<typeof problemsOfPods>[0]);
   const deadline = Number(process.env.AUDIT_TARGETS_DEADLINE ?? "90");
   const wrong = await untilTargetsAreRight(
     api,
     argumentName("Observability: prometheus.url"),
     deadline,
-    (active, now) => problems(wanted, active, now),
+    (active, now) => (pods ? problemsOfPods(pods, active, now) : problems(wanted, active, now)),
   );
   if (wrong.length === 0) return;
-  const unknown = wrong.some((line) => line.endsWith("does not know it"));
+  const unknown = wrong.some((line) => line.endsWith("does not know it") || line.startsWith("no "));
   const hint = unknown
     ? await api.config().then(
         (yaml) => [missingInConfig(yaml, process.env.AUDIT_TARGETS_PLACE ?? "")],

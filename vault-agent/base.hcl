@@ -15,6 +15,7 @@ vault {
 }
 
 auto_auth {
+{{#appRole}}
   method "approle" {
     # Between attempts to log in, and between those to read a secret; the default is five minutes.
     max_backoff = "10s"
@@ -25,6 +26,19 @@ auto_auth {
       remove_secret_id_file_after_reading = false
     }
   }
+{{/appRole}}
+{{#kubernetes}}
+  method "kubernetes" {
+    mount_path  = "auth/{{mount}}"
+    # Between attempts to log in, and between those to read a secret; the default is five minutes.
+    max_backoff = "10s"
+    config = {
+      role       = "{{role}}"
+      # The cluster replaces the token in it before it ends.
+      token_path = "{{tokenFile}}"
+    }
+  }
+{{/kubernetes}}
 }
 
 # By this scripts in the container ask Vault about the agent's token, which so stands in no file and no argument.

@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import { base, fillIn, type AgentBase } from "./render";
 
 /** Renders the files of the Vault Agent that keeps the edge's certificate. Pure. */
-export interface CertificateAgent extends AgentBase {
+export type CertificateAgent = AgentBase & {
   /** Directories of the templates and of what is rendered from them. */
   templates: string;
   directory: string;
@@ -11,7 +11,7 @@ export interface CertificateAgent extends AgentBase {
   role: string;
   serverName: string;
   ttl: string;
-}
+};
 
 /** File with the certificate, its chain and its key: one file, so that there is no moment at which they do not match. */
 export const CERTIFICATE_FILE = "edge.pem";

@@ -6,15 +6,21 @@ import { join } from "node:path";
 import { canonicalJson, type Json } from "../lib/canonical-json";
 import { fillTemplate, inQuotes } from "../lib/templates";
 
-export interface AgentConfig {
-  /** Vault as the VM reaches it. */
+/** How an agent logs in: by an AppRole, or by the token of its pod's service account. */
+export type AgentLogin =
+  | { roleIdFile: string; secretIdFile: string }
+  | {
+      /** The auth method's mount, the role there, and the file with the token. */
+      kubernetes: { mount: string; role: string; tokenFile: string };
+    };
+
+interface AgentFiles {
+  /** Vault as the agent reaches it. */
   vaultAddress: string;
   /** Namespace of the role and of the secret; default none. */
   namespace?: string;
   /** PEM file with the authorities that sign Vault's certificate; default the public ones. */
   caFile?: string;
-  roleIdFile: string;
-  secretIdFile: string;
   templateFile: string;
   /** File that the service reads. */
   configFile: string;
@@ -26,17 +32,24 @@ export interface AgentConfig {
   reloadDeadline: number;
 }
 
+export type AgentConfig = AgentFiles & AgentLogin;
+
 /** Where the agent passes requests on to Vault with its own token: for its own container alone, above all components/host/look.sh. */
 export const AGENT_LISTENER = "127.0.0.1:8100";
 
 /** What {@link base} needs of an agent. */
-export type AgentBase = Pick<AgentConfig, "vaultAddress" | "namespace" | "caFile" | "roleIdFile" | "secretIdFile">;
+export type AgentBase = Pick<AgentFiles, "vaultAddress" | "namespace" | "caFile"> & AgentLogin;
 
 /** The values of base.hcl. */
-export const base = ({ vaultAddress, namespace, caFile, roleIdFile, secretIdFile }: AgentBase) => ({
-  ...{ vaultAddress, namespace: namespace ?? false, caFile: caFile ?? false },
-  ...{ roleIdFile, secretIdFile, listener: AGENT_LISTENER },
-});
+export const base = (agent: AgentBase) => {
+  const { vaultAddress, namespace, caFile } = agent;
+  return {
+    ...{ vaultAddress, namespace: namespace ?? false, caFile: caFile ?? false, listener: AGENT_LISTENER },
+    ...("kubernetes" in agent
+      ? { appRole: false, kubernetes: agent.kubernetes }
+      : { appRole: { roleIdFile: agent.roleIdFile, secretIdFile: agent.secretIdFile }, kubernetes: false }),
+  };
+};
 
 /** Fills a template of this directory in: every value stands in quotes there. */
 export const fillIn = (file: string, values: object): string => fillTemplate(join(__dirname, file), values, inQuotes);

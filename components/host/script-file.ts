@@ -1,18 +1,18 @@
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { commandLine, type DockerRun } from "../../lib/shell";
 
 /** A line by which a script includes another of its directory. */
 const INCLUDE = /^\. \.\/(\S+)$/gm;
 
-/** The text of a script of this directory, with what it includes in the place of the line that includes it: on a host there is no file. */
+/** The text of a script of this directory, or by a path from it, with what it includes in the place of the line that includes it: on a host there is no file. */
 export function scriptText(file: string): string {
   return readFileSync(join(__dirname, file), "utf8").replace(INCLUDE, (_, part: string) => scriptText(part));
 }
 
 /** The words of a command that runs a script, wherever it is: its text goes along. */
 export function scriptWords(file: string, args: readonly (string | number)[] = []): string[] {
-  return ["sh", "-c", scriptText(file), file, ...args.map(String)];
+  return ["sh", "-c", scriptText(file), basename(file), ...args.map(String)];
 }
 
 /** A one-shot container that runs a script. */

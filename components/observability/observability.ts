@@ -17,7 +17,7 @@ import { nodeEnvironment, type CertificateAuthority } from "../../lib/certificat
 import type { AuditService } from "../release/audit-service";
 import type { DockerHost } from "../vm/docker-host";
 import type { CertificateSource } from "../edge/edge-certificate";
-import type { EdgeProxy } from "../edge/edge-proxy";
+import type { PublishedFiles } from "../edge/edge-proxy";
 import { HostFiles } from "../vm/host-files";
 import { stepCommand } from "../step-command";
 import type { SshHost } from "../vm/ssh-host";
@@ -67,11 +67,19 @@ export interface ObservabilityArgs {
     nginxDashboard: string;
   };
   /** By its metrics listener Prometheus reaches everything, and there the targets are that it asks for by HTTP. */
-  edge: Pick<EdgeProxy, "targets" | "otherMetrics">;
+  edge: {
+    /** Where the list of them is written, or the path of one that the edge itself keeps; that needs targets by HTTP. */
+    targets: PublishedFiles | { path: string };
+    /** Names of what the listener serves at `/metrics/<name>` besides the replicas and the exporter. */
+    otherMetrics: readonly string[];
+  };
   /** That listener as Prometheus reaches it, host:port. */
   metricsAddress: string;
   /** Whose replicas are scraped; Prometheus is told of them once they are promoted. */
-  service: Pick<AuditService, "serving" | "promoted">;
+  service: Pick<AuditService, "promoted"> & {
+    /** The replicas, or where the edge keeps the list, how many pods there are at the least. */
+    serving: AuditService["serving"] | { release: string; pods: number };
+  };
   /** Links in the head of the service's dashboard. */
   links?: readonly Link[];
   /** Address of docs/runbook.md as people open it. */
@@ -124,23 +132,42 @@ export class Observability extends pulumi.ComponentResource {
 
   /** Writes the targets, and checks that Prometheus scrapes them and no others of ours. */
   #targets(name: string, args: ObservabilityArgs): void {
-    const { prometheus, environment, edge, service, metricsAddress: address } = args;
-    const list = targets({ environment, address, ...service.serving, others: edge.otherMetrics });
+    const { environment, edge, service, metricsAddress: address } = args;
+    const { serving } = service;
+    if ("pods" in serving) {
+      const place = `http://${address}${edge.targets.path}`;
+      const pods = JSON.stringify({ environment, ...serving });
+      // Pods that end are scraped until they are gone.
+      const wanted = { AUDIT_PODS: pods, AUDIT_TARGETS_DEADLINE: "180" };
+      this.#targetsUp(name, args, { place, wanted, triggers: [pods, place], dependsOn: [service.promoted] });
+      return;
+    }
+    const list = targets({ environment, address, ...serving, others: edge.otherMetrics });
     const { host, directory, file, place } = whereTargetsGo(args);
     const written = new HostFiles(
       `${name}-targets`,
       { host, target: directory, movable: true, files: { [file]: list }, dependsOn: [service.promoted] },
       { parent: this },
     );
+    this.#targetsUp(name, args, {
+      ...{ place, wanted: { AUDIT_TARGETS: list }, triggers: [list, place], dependsOn: [written] },
+    });
+  }
+
+  #targetsUp(
+    name: string,
+    { prometheus }: ObservabilityArgs,
+    check: { place: string; wanted: Record<string, string>; triggers: string[]; dependsOn: pulumi.Resource[] },
+  ): void {
     new command.local.Command(
       `${name}-targets-up`,
       {
         create: stepCommand("check-targets"),
-        environment: { ...prometheusEnvironment(prometheus), AUDIT_TARGETS: list, AUDIT_TARGETS_PLACE: place },
-        triggers: [list, place],
+        environment: { ...prometheusEnvironment(prometheus), ...check.wanted, AUDIT_TARGETS_PLACE: check.place },
+        triggers: check.triggers,
         logging: command.types.enums.local.Logging.Stderr,
       },
-      { parent: this, dependsOn: [written] },
+      { parent: this, dependsOn: check.dependsOn },
     );
   }
 
@@ -279,6 +306,8 @@ function whereTargetsGo(args: ObservabilityArgs) {
   const { targets } = args.prometheus;
   const { edge, metricsAddress, environment } = args;
   if (targets.by === "http") {
+    if (!("host" in edge.targets))
+      throw new Error("Observability: edge.targets says no place to write the targets to.");
     const { host, volume, file, path } = edge.targets;
     return { host, directory: volume, file, place: `http://${metricsAddress}${path}` };
   }

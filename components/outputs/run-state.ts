@@ -10,7 +10,7 @@ export interface RunState {
   databasePasswordVersion?: number;
   /** Version of each holder's token that it was given last. */
   tokenVersions?: Readonly<Record<string, number>>;
-  /** When the agents' secret_ids were issued, ISO 8601. */
+  /** When the agents' secret_ids were issued, ISO 8601; there are none on a cluster. */
   secretIdsIssued?: string;
   /** What was made anew because its host had lost it, and how often; undefined as `releases` is. */
   recreated?: Recreated;
@@ -50,7 +50,7 @@ export function forNextRun(state: {
   releases: pulumi.Input<ReleaseState>;
   databasePasswordVersion: pulumi.Input<number>;
   tokenVersions: pulumi.Input<Record<string, number>>;
-  secretIdsIssued: pulumi.Input<string>;
+  secretIdsIssued?: pulumi.Input<string>;
   recreated: pulumi.Input<Recreated>;
 }): pulumi.Output<ReleaseState & Omit<RunState, "releases">> {
   return pulumi.output(state).apply(({ releases, ...rest }) => ({ ...releases, ...rest }));

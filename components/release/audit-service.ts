@@ -11,6 +11,7 @@ import type { Replica } from "./release";
 import { scriptLine } from "../host/script-file";
 import type { SecretsBinding } from "../secrets/secrets-binding";
 import { dockerRunWords } from "../../lib/shell";
+import { schemaVersionIn } from "./schema-version";
 import { Promotion, type Slots } from "./slots";
 import type { Vm } from "../vm/vm";
 
@@ -181,10 +182,4 @@ export class AuditService extends pulumi.ComponentResource {
       { parent: this, dependsOn: [image, vm.networks] },
     );
   }
-}
-
-/** What `migrate` says about the schema, by its line `schema version N`. */
-export function schemaVersionIn(output: string): number | undefined {
-  const found = /^schema version (\d+)$/m.exec(output)?.[1];
-  return found === undefined ? undefined : Number(found);
 }

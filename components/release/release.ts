@@ -79,16 +79,14 @@ function canonical(value: unknown): string {
   );
 }
 
+/** The wanted release, where it goes, and what stays. */
+export type Placement = Pick<ReleasePlan, "target" | "wanted" | "idle" | "next">;
+
 /**
  * Decides which slot gets the wanted release. What serves is never touched: a release that is not active goes to the
  * idle slot, also when that slot holds it already (a rollback is then a start and a promotion).
  */
-export function planRelease(
-  name: string,
-  spec: ReplicaSpec,
-  previous: ReleaseState | undefined,
-  addresses: AddressPlan,
-): ReleasePlan {
+export function placeRelease(spec: ReplicaSpec, previous: ReleaseState | undefined): Placement {
   const { image, replicas, memory, reloadOn } = completeSpec(spec);
   const wanted: SlotRelease = { release: releaseId(spec), image, replicas, memory, reloadOn };
   const serving = previous?.slots[previous.active];
@@ -98,6 +96,23 @@ export function planRelease(
   }
   const idleSlot = otherSlot(target);
   const idle = previous?.slots[idleSlot];
+  return {
+    target,
+    wanted,
+    idle: idle === undefined ? undefined : { slot: idleSlot, release: idle },
+    next: { active: target, slots: { ...(idle === undefined ? {} : { [idleSlot]: idle }), [target]: wanted } },
+  };
+}
+
+/** {@link placeRelease}, with the replicas of both slots and their addresses. */
+export function planRelease(
+  name: string,
+  spec: ReplicaSpec,
+  previous: ReleaseState | undefined,
+  addresses: AddressPlan,
+): ReleasePlan {
+  const placement = placeRelease(spec, previous);
+  const { target, wanted, idle } = placement;
   const slotReplicas = (slot: Slot, { replicas: count, reloadOn: on }: SlotRelease): Replica[] =>
     Array.from({ length: count }, (_, index) => {
       const { front, admin } = addresses.replica(slot, index);
@@ -111,12 +126,9 @@ export function planRelease(
             : { network: "admin", address: admin, port: ADMIN_PORT },
       };
     });
-  const held = { [target]: wanted, [idleSlot]: idle ?? wanted } as Record<Slot, SlotRelease>;
+  const held = { [target]: wanted, [otherSlot(target)]: idle?.release ?? wanted } as Record<Slot, SlotRelease>;
   return {
-    target,
-    wanted,
-    idle: idle === undefined ? undefined : { slot: idleSlot, release: idle },
+    ...placement,
     replicas: { blue: slotReplicas("blue", held.blue), green: slotReplicas("green", held.green) },
-    next: { active: target, slots: { ...(idle === undefined ? {} : { [idleSlot]: idle }), [target]: wanted } },
   };
 }

@@ -1,12 +1,12 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
-import { createHash } from "node:crypto";
-import { MADE_BY_VAULT, renderAgentConfig, renderedSecret, renderTemplate } from "../../vault-agent/render";
+import { renderAgentConfig, renderTemplate } from "../../vault-agent/render";
 import { credentialsPolicy, readOnlyPolicy } from "../../lib/vault/rights";
 import { appRoleLogin, VAULT_UID, type AppRoleLogin } from "./app-role";
 import type { DatabaseCredentials } from "../database/database-credentials";
 import { heldUntil } from "../../lib/held";
+import { leftOut, renderedDigest } from "./rendered-digest";
 import type { Replica } from "../release/release";
 import { scriptLine } from "../host/script-file";
 import { commandLine } from "../../lib/shell";
@@ -112,7 +112,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
     });
     if (credentials) this.#createSecret(name, args, [agent.container]);
 
-    const digest = digestOf(args);
+    const digest = renderedDigest(args);
     this.rendered = vm.script(
       `${name}-rendered`,
       {
@@ -243,23 +243,4 @@ export class SecretsBinding extends pulumi.ComponentResource {
       { parent: opts.parent, dependsOn: [...done, ...opts.dependsOn], aliases: [{ parent: vm }] },
     );
   }
-}
-
-/** What Vault makes is not known here, and no part of the digest. */
-const leftOut = ({ credentials }: SecretsBindingArgs): string | undefined => (credentials ? MADE_BY_VAULT : undefined);
-
-/** Digest of the file as it will be rendered. No secret: the service shows the same digest in its metrics. */
-function digestOf(args: SecretsBindingArgs): pulumi.Output<string> {
-  return pulumi.unsecret(
-    pulumi.output(args.data).apply((data) =>
-      createHash("sha256")
-        .update(renderedSecret(args.credentials ? withLogin(data) : data, leftOut(args)))
-        .digest("hex"),
-    ),
-  );
-}
-
-/** The data in the shape in which the agent renders it, with a login in it. */
-function withLogin(data: Record<string, unknown>): Record<string, unknown> {
-  return { ...data, database: { ...(data.database as object), user: "", password: "" } };
 }

@@ -8,6 +8,12 @@ export const SECRET_ID_TTL = 30 * 24 * 3600;
 export const SERVICE_AGENT = "audit-svc";
 export const CERTIFICATE_AGENT = "audit-edge-certificate";
 
+/** Service account of the edge's pods; that of the service's pods is {@link SERVICE_AGENT}. */
+const EDGE = "audit-edge";
+
+/** The same of a stack on a cluster, so that it and one on a VM can share a Vault. */
+export const onCluster = (agent: string): string => `${agent}-cluster`;
+
 /** Policy with which the program runs. */
 export const DEPLOYER = "audit-deployer";
 
@@ -32,6 +38,8 @@ export interface StackInVault {
   vaultPath: string;
   appRoleMount: string;
   boundCidrs?: readonly string[];
+  /** Given when the agents run in pods: they log in by their service accounts, and not by AppRoles. */
+  kubernetes?: { mount: string; audience: string; namespace: string };
   /** Given when Vault makes the logins to the database; `authority` is PEM, for verify-full. */
   database?: { mount: string; host: string; port: number; name: string; sslMode: string; authority?: string };
   /** Given when Vault issues the edge's certificate. */
@@ -75,6 +83,25 @@ export function agentRole(name: string, { boundCidrs, secretIdTtl }: AgentRights
   };
 }
 
+/** Which pods may log in by a role of the Kubernetes auth method. */
+export interface PodRights {
+  serviceAccount: string;
+  namespace: string;
+  /** Of the token that they show; the API's own tokens have another. */
+  audience: string;
+}
+
+/** Such a role as Vault is told of it. */
+export const kubernetesRole = (name: string, { serviceAccount, namespace, audience }: PodRights) => ({
+  boundServiceAccountNames: [serviceAccount],
+  boundServiceAccountNamespaces: [namespace],
+  audience,
+  tokenPolicies: [name],
+  tokenNoDefaultPolicy: true,
+  // As of an AppRole: renewed for ever while the agent runs, gone within the hour once it does not.
+  tokenPeriod: 3600,
+});
+
 /** How Vault logs in to the database, and makes logins there that are members of the runtime group and of nothing else. */
 export function loginIssuer({
   host,
@@ -96,31 +123,53 @@ export function loginIssuer({
 /** How long a login works unless it is renewed, and after how long another one is made; seconds. */
 export const LOGIN_TTL = { defaultTtl: 3600, maxTtl: 24 * 3600 };
 
-/** What must be in Vault before a deploy: policies and AppRole roles of the agents, and the way to the database. */
-export function planAgents(stack: StackInVault): Pick<VaultPlan, "policies" | "ensure"> {
-  const { database, certificate, boundCidrs } = stack;
-  const agents: [string, AgentRights][] = [
-    [
-      SERVICE_AGENT,
-      {
+/** What must be in Vault before a deploy: policies and roles of the agents, and the way to the database. */
+export function planAgents(stack: StackInVault): Pick<VaultPlan, "methods" | "policies" | "ensure"> {
+  const { database, certificate, boundCidrs, kubernetes } = stack;
+  const nameOf = (agent: string) => (kubernetes === undefined ? agent : onCluster(agent));
+  const service = nameOf(SERVICE_AGENT);
+  const agents: { name: string; serviceAccount: string; rights: AgentRights }[] = [
+    {
+      name: service,
+      serviceAccount: SERVICE_AGENT,
+      rights: {
         policy:
           readOnlyPolicy(stack.kvMount, stack.vaultPath) +
-          (database === undefined ? "" : credentialsPolicy(`${database.mount}/creds/${SERVICE_AGENT}`)),
+          (database === undefined ? "" : credentialsPolicy(`${database.mount}/creds/${service}`)),
         boundCidrs,
       },
-    ],
+    },
   ];
   if (certificate !== undefined) {
-    agents.push([CERTIFICATE_AGENT, { policy: certificatePolicy(certificate), boundCidrs }]);
+    const rights = { policy: certificatePolicy(certificate), boundCidrs };
+    agents.push({ name: nameOf(CERTIFICATE_AGENT), serviceAccount: EDGE, rights });
   }
   return {
-    policies: Object.fromEntries(agents.map(([name, rights]) => [name, agentPolicy(rights)])),
+    methods: kubernetes === undefined ? {} : { [kubernetes.mount]: { type: "kubernetes" } },
+    policies: Object.fromEntries(agents.map(({ name, rights }) => [name, agentPolicy(rights)])),
     ensure: [
-      ...agents.map(([name, rights]) =>
-        ensuredRole(`auth/${stack.appRoleMount}/role/${name}`, agentRole(name, rights)),
+      ...agents.map(({ name, serviceAccount, rights }) =>
+        kubernetes === undefined
+          ? ensuredRole(`auth/${stack.appRoleMount}/role/${name}`, agentRole(name, rights))
+          : ensuredPodRole(kubernetes.mount, name, { serviceAccount, ...kubernetes }),
       ),
-      ...(database === undefined ? [] : ensuredDatabase(database)),
+      ...(database === undefined ? [] : ensuredDatabase(service, database)),
     ],
+  };
+}
+
+function ensuredPodRole(mount: string, name: string, rights: PodRights): VaultPlan["ensure"][number] {
+  const role = kubernetesRole(name, rights);
+  return {
+    path: `auth/${mount}/role/${name}`,
+    body: {
+      bound_service_account_names: role.boundServiceAccountNames,
+      bound_service_account_namespaces: role.boundServiceAccountNamespaces,
+      audience: role.audience,
+      token_policies: role.tokenPolicies,
+      token_no_default_policy: role.tokenNoDefaultPolicy,
+      token_period: role.tokenPeriod,
+    },
   };
 }
 
@@ -142,21 +191,21 @@ function ensuredRole(path: string, role: ReturnType<typeof agentRole>): VaultPla
 }
 
 /** Without a password: a deploy gives Vault that, and Vault changes it at once (docs/decisions/0074). */
-function ensuredDatabase(database: NonNullable<StackInVault["database"]>): VaultPlan["ensure"] {
+function ensuredDatabase(agent: string, database: NonNullable<StackInVault["database"]>): VaultPlan["ensure"] {
   const issuer = loginIssuer(database);
   return [
     {
-      path: `${database.mount}/config/${SERVICE_AGENT}`,
+      path: `${database.mount}/config/${agent}`,
       body: {
         plugin_name: "postgresql-database-plugin",
-        allowed_roles: [SERVICE_AGENT],
+        allowed_roles: [agent],
         "connection_details.connection_url": issuer.connectionUrl,
         "connection_details.username": issuer.username,
         ...(database.authority === undefined ? {} : { "connection_details.tls_ca": database.authority }),
       },
       send: {
         plugin_name: "postgresql-database-plugin",
-        allowed_roles: [SERVICE_AGENT],
+        allowed_roles: [agent],
         connection_url: issuer.connectionUrl,
         username: issuer.username,
         ...(database.authority === undefined ? {} : { tls_ca: database.authority }),
@@ -164,9 +213,9 @@ function ensuredDatabase(database: NonNullable<StackInVault["database"]>): Vault
       },
     },
     {
-      path: `${database.mount}/roles/${SERVICE_AGENT}`,
+      path: `${database.mount}/roles/${agent}`,
       body: {
-        db_name: SERVICE_AGENT,
+        db_name: agent,
         creation_statements: issuer.creationStatements,
         revocation_statements: issuer.revocationStatements,
         default_ttl: LOGIN_TTL.defaultTtl,

@@ -166,15 +166,60 @@ describe("Vault's set-up for the program and its pipeline", () => {
       ...["audit-svc", "audit-edge-certificate"].flatMap((name) =>
         ["", "-accessor/lookup", "-accessor/destroy"].map((end) => `auth/approle/role/${name}/secret-id${end}`),
       ),
-      "database/config/audit-svc",
-      "database/rotate-root/audit-svc",
-      "sys/leases/revoke-prefix/database/creds/audit-svc",
+      ...["audit-svc", "audit-svc-cluster"].flatMap((name) => [
+        ...[`database/config/${name}`, `database/rotate-root/${name}`],
+        `sys/leases/revoke-prefix/database/creds/${name}`,
+      ]),
       "transit/encrypt/pulumi",
       "transit/decrypt/pulumi",
     ]);
     assert.match(
       deployer ?? "",
       /path "database\/config\/audit-svc" \{\n.*\n {2}allowed_parameters = \{\n {4}"password" = \[\]\n {4}"verify_connection" = \[\]\n {2}\}/,
+    );
+  });
+
+  it("lets the pods of a stack on a cluster log in by their service accounts, with names that no stack on a VM has", () => {
+    const stack = {
+      ...{ platform: "kubernetes", kubeNamespace: "log", vaultKubernetesMount: "k8s/one", vaultAudience: "vault.test" },
+      ...{ vaultPath: "audit-svc/cluster", tls: "vault", tlsPkiRole: "edge" },
+      ...{ databaseCredentials: "dynamic", databaseHost: "db.example.test" },
+    };
+    const { methods, policies, ensure } = planVault(settings({ stack }));
+    assert.deepEqual(methods["k8s/one"], { type: "kubernetes" });
+    assert.equal(policies["audit-svc"], undefined);
+    assert.match(
+      policies["audit-svc-cluster"] ?? "",
+      /^path "secret\/data\/audit-svc\/cluster" \{\n {2}capabilities = \["read"\]/,
+    );
+    assert.match(policies["audit-svc-cluster"] ?? "", /path "database\/creds\/audit-svc-cluster"/);
+    assert.match(policies["audit-edge-certificate-cluster"] ?? "", /^path "pki\/issue\/edge"/);
+    const roles = ensure.filter(({ path }) => path.startsWith("auth/k8s/one/role/"));
+    const role = (name: string, account: string) => ({
+      path: `auth/k8s/one/role/${name}`,
+      body: {
+        bound_service_account_names: [account],
+        bound_service_account_namespaces: ["log"],
+        audience: "vault.test",
+        token_policies: [name],
+        token_no_default_policy: true,
+        token_period: 3600,
+      },
+    });
+    assert.deepEqual(roles, [
+      role("audit-svc-cluster", "audit-svc"),
+      role("audit-edge-certificate-cluster", "audit-edge"),
+    ]);
+    assert.ok(!ensure.some(({ path }) => path.startsWith("auth/approle/role/")));
+    assert.ok(ensure.some(({ path }) => path === "database/roles/audit-svc-cluster"));
+  });
+
+  it("refuses what a stack on a cluster has not, and two auth methods at one path", () => {
+    const refused = (stack: object) => () => settings({ stack: { platform: "kubernetes", ...stack } });
+    assert.throws(refused({ hostCidr: "10.0.0.20/32" }), /stack\.hostCidr: is for platform vm; remove it/);
+    assert.throws(
+      refused({ vaultKubernetesMount: "jwt" }),
+      /stack\.vaultKubernetesMount: must differ from jwtMount \(jwt\)/,
     );
   });
 

@@ -3,7 +3,7 @@ import { imageByDigest } from "../../../lib/image-reference";
 import { bareHost, inUrl, sshTarget } from "../../../lib/network-address";
 import { parseSettings } from "../../../config";
 import { valueOf } from "../support/program";
-import { digest, good, problems } from "../support/settings";
+import { digest, good, onVm, problems } from "../support/settings";
 
 describe("addresses in the configuration", () => {
   const read = (changes: Record<string, string>) => parseSettings({ ...good, ...changes });
@@ -210,8 +210,9 @@ describe("addresses in the configuration", () => {
       });
       assert.equal(settings.service.spec.image, `harbor.example.test/audit/audit-svc@${digest}`);
       assert.equal(settings.edge.images.nginx, `docker.io/library/nginx@${digest}`);
-      assert.ok(settings.vm.registry);
-      assert.equal(await valueOf(settings.vm.registry.password), "word");
+      const { registry } = onVm(settings).vm;
+      assert.ok(registry);
+      assert.equal(await valueOf(registry.password), "word");
     });
   });
 });

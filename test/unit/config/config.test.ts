@@ -7,7 +7,7 @@ import { parse } from "yaml";
 import { runtime } from "@pulumi/pulumi";
 import { ConfigError, parseSettings, settingsOfStack } from "../../../config";
 import { schema } from "../../../config/groups";
-import { good, problems } from "../support/settings";
+import { good, problems, onVm } from "../support/settings";
 
 describe("configuration", () => {
   it("takes plain HTTP where it is said so, or does not leave the machine, and IPv6 of balancers behind the first", () => {
@@ -58,8 +58,8 @@ describe("configuration", () => {
   });
 
   it("takes the containers' range as two octets or as a whole, and no MTU for Docker's default", () => {
-    assert.equal(parseSettings(good).vm.networks.range, "172.29");
-    assert.equal(parseSettings(good).vm.networks.mtu, undefined);
+    assert.equal(onVm(parseSettings(good)).vm.networks.range, "172.29");
+    assert.equal(onVm(parseSettings(good)).vm.networks.mtu, undefined);
     for (const range of ["10.20", "10.20.4.0/22", "172.31.252.0/22", "192.168", "192.168.0.0/22", "100.64.4.0/22"])
       assert.deepEqual(problems({ "audit:networkPrefix": range, "audit:networkMtu": "1450" }), [], range);
     for (const range of [
@@ -79,7 +79,7 @@ describe("configuration", () => {
       "audit:edgeMetricsAllow": '["10.0.0.9", "10.1.0.0/16"]',
       "audit:edgeTrustedProxies": '["10.0.0.5", "fd00::1"]',
     };
-    assert.deepEqual(parseSettings({ ...good, ...allow }).vm.networks.peers, [
+    assert.deepEqual(onVm(parseSettings({ ...good, ...allow })).vm.networks.peers, [
       { host: "db.example.test", setting: "audit:databaseHost" },
       { host: "vault.example.test", setting: "audit:vaultAddress" },
       { host: "10.0.0.9", setting: "audit:edgeMetricsAllow" },
@@ -347,7 +347,7 @@ describe("configuration", () => {
       config: Record<string, { type: string; description: string; default?: unknown }>;
     };
     // Not needed by themselves, but with what other keys say.
-    const together = ["grafanaDataSource", "prometheusHost", "prometheusTargets", "prometheusRules"];
+    const together = ["hostAddress", "grafanaDataSource", "prometheusHost", "prometheusTargets", "prometheusRules"];
     for (const [key, entry] of Object.entries(project.config)) {
       assert.ok(entry.description.length > 20, `${key} needs a description`);
       const [message = ""] = problems({ [`audit:${key}`]: "\u0000" });

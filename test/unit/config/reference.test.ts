@@ -63,7 +63,14 @@ describe("the reference of the settings", () => {
   });
 
   it("knows every key that the stack's file and the documentation name", () => {
-    const texts = ["Pulumi.vm2.yaml", "README.md", "docs/guide.md", "docs/ru/guide.md", "docs/runbook.md"];
+    const texts = [
+      "Pulumi.vm2.yaml",
+      "Pulumi.cluster.yaml",
+      "README.md",
+      "docs/guide.md",
+      "docs/ru/guide.md",
+      "docs/runbook.md",
+    ];
     for (const path of [...texts, "docs/upgrading.md", "docs/ru/upgrading.md", "CHANGELOG.md"]) {
       const named = readFileSync(path, "utf8").matchAll(/\baudit:([a-z][A-Za-z]+)/g);
       for (const [text, key = ""] of named) {
@@ -72,16 +79,21 @@ describe("the reference of the settings", () => {
     }
   });
 
-  it("takes the stack's file as it comes, but for the password that is not in it", () => {
-    const { config } = parse(readFileSync("Pulumi.vm2.yaml", "utf8")) as { config: Record<string, unknown> };
-    const values = Object.entries(config).map(([key, value]) => [
-      key,
-      typeof value === "string" ? value : JSON.stringify(value),
-    ]);
-    runtime.setAllConfig(Object.fromEntries(values) as Record<string, string>);
-    assert.equal(settingsOfStack({ AUDIT_REGISTRY_PASSWORD: "x" }).monitoring.environment, config["audit:environment"]);
-    assert.throws(() => settingsOfStack({}), /1 mistake;[^]*audit:registryPassword is missing/);
-  });
+  for (const stack of ["vm2", "cluster"]) {
+    it(`takes the file of the stack ${stack} as it comes, but for the password that is not in it`, () => {
+      const { config } = parse(readFileSync(`Pulumi.${stack}.yaml`, "utf8")) as { config: Record<string, unknown> };
+      const values = Object.entries(config).map(([key, value]) => [
+        key,
+        typeof value === "string" ? value : JSON.stringify(value),
+      ]);
+      runtime.setAllConfig(Object.fromEntries(values) as Record<string, string>);
+      assert.equal(
+        settingsOfStack({ AUDIT_REGISTRY_PASSWORD: "x" }).monitoring.environment,
+        config["audit:environment"],
+      );
+      assert.throws(() => settingsOfStack({}), /1 mistake;[^]*audit:registryPassword is missing/);
+    });
+  }
 
   it("names each key on the page, what is required, and what belongs to each alternative", () => {
     const page = referencePage();

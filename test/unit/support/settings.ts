@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ConfigError, parseSettings } from "../../../config";
+import { ConfigError, parseSettings, type Settings } from "../../../config";
 
 export const digest = `sha256:${"0123456789abcdef".repeat(4)}`;
 
@@ -24,6 +24,12 @@ export const good: Record<string, string> = {
   "audit:grafanaUrl": "https://grafana.example.test",
   "audit:grafanaDataSource": "prometheus",
 };
+
+/** The settings of a stack on a VM. */
+export function onVm(settings: Settings): Extract<Settings, { platform: "vm" }> {
+  assert.ok(settings.platform === "vm");
+  return settings;
+}
 
 /** What is wrong with the right one after these changes. */
 export function problems(changes: Record<string, string | undefined>): readonly string[] {

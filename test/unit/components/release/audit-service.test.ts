@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { AuditService, schemaVersionIn } from "../../../../components/release/audit-service";
+import { AuditService } from "../../../../components/release/audit-service";
+import { schemaVersionIn } from "../../../../components/release/schema-version";
 import { planRelease } from "../../../../components/release/release";
 import type { ReleaseState } from "../../../../lib/release-state";
 import { addressPlan } from "../../../../components/vm/addresses";

@@ -49,7 +49,7 @@ describe("what the agents need in Vault, made by bootstrap", () => {
         held[path] = body ?? {};
         return {};
       },
-      { engines: {}, methods: {}, createOnly: [], ...planAgents(stack) },
+      { engines: {}, createOnly: [], ...planAgents(stack) },
     );
   });
   afterEach(async () => {

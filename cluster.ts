@@ -1,0 +1,68 @@
+import * as c from "./components";
+import * as k from "./components/kubernetes";
+import type { ClusterSettings } from "./config";
+import { publishedDashboard } from "./dashboards";
+import { ROUTES } from "./nginx/routes";
+import { providers } from "./providers";
+
+/** The program for a stack on a Kubernetes cluster; index.ts is the one for a VM. */
+export async function onCluster(s: ClusterSettings) {
+  await k.checkCluster(s.cluster);
+  await c.checkCertificates(s.trust.servers, s.trust.authority);
+  const agentsInVault = await c.findInVault(s.vault.policies, s.vault.server, s.vault.rights);
+  await c.warnOfBroadCreateRole(s.database.admin, s.trust.authority);
+  const last = await c.lastRun();
+  const { inVault, inPostgres, inGrafana } = providers(s);
+
+  // Where everything runs: a namespace in which nothing may be reached, or reach anything, unless a component says so.
+  const cluster = new k.Cluster("cluster", s.cluster);
+
+  // What the service works with: its database, its clients' tokens, and the way of both to it.
+  const vault = { ...s.vault.server, ...s.login, provider: inVault, inVault: agentsInVault };
+  const database = new c.Database("audit", {
+    ...s.database,
+    provider: inPostgres,
+    previousVersion: last.databasePasswordVersion,
+    loginsBy: s.vault.databaseEngine && { name: "audit-svc-cluster", vault: { ...vault, ...s.vault.databaseEngine } },
+  });
+  const tokens = new c.AccessTokens("audit", { ...s.tokens, provider: inVault, previous: last.tokenVersions });
+  const secrets = new k.SecretsBinding("audit-svc", {
+    ...{ cluster, vault, secret: s.vault.secret, reloadOn: s.service.spec.reloadOn },
+    data: { database: database.connection, tokens: tokens.hashes, ...s.service.options },
+    credentials: database.credentials,
+  });
+
+  // The service: migrated, rolled out pod by pod; then the former login is locked. And before it the way in.
+  const service = new k.AuditService("audit-svc", {
+    ...{ ...s.service, ...s.onCluster, cluster, database, tokens, secrets, reach: s.reach },
+    ...{ previous: last.releases, behind: "audit-edge" },
+  });
+  const edge = new k.EdgeProxy("audit-edge", {
+    ...{ ...s.edge, ...s.front, cluster, vault, service, routes: ROUTES, reach: s.reach },
+  });
+
+  const observability = new c.Observability("audit", {
+    ...{ ...s.monitoring, edge, service },
+    files: c.filesHost("monitoring", s.monitoring.files),
+    grafana: { ...s.monitoring.grafana, provider: inGrafana, nginxDashboard: await publishedDashboard() },
+  });
+
+  const { dashboardUrl, nginxDashboardUrl } = observability;
+  const { image, release } = service;
+  c.handToCi({
+    SERVICE_URL: edge.url,
+    DASHBOARD_URL: dashboardUrl,
+    NGINX_DASHBOARD_URL: nginxDashboardUrl,
+    IMAGE: image,
+    RELEASE: release,
+  });
+  return {
+    ...{ serviceUrl: edge.url, dashboardUrl, nginxDashboardUrl, image, release },
+    releases: c.forNextRun({
+      releases: service.state,
+      databasePasswordVersion: service.databasePasswordVersion,
+      tokenVersions: service.tokenVersions,
+      recreated: {},
+    }),
+  };
+}

@@ -1,0 +1,392 @@
+import { Deployment } from "@pulumi/kubernetes/apps/v1";
+import { ConfigMap, Service } from "@pulumi/kubernetes/core/v1";
+import { PodDisruptionBudget } from "@pulumi/kubernetes/policy/v1";
+import type { input } from "@pulumi/kubernetes/types";
+import * as pulumi from "@pulumi/pulumi";
+import { digestOf } from "../../lib/digest";
+import { heldUntil } from "../../lib/held";
+import { bareHost } from "../../lib/network-address";
+import { renderNginxConfig, type Route } from "../../nginx/render";
+import type { CertificateSource } from "../edge/edge-certificate";
+import type { AuditService, Destination } from "./audit-service";
+import type { Cluster } from "./cluster";
+import { EdgeCertificate } from "./edge-certificate";
+import type { VaultForPods } from "./kubernetes-login";
+import { inMemory, labelsOf, podDefaults, podsOf, resources, restricted, spread } from "./pods";
+import { EXPORTER_PORT, LISTEN_PORT, METRICS_PORT, SERVICE_PORT, STATUS_PORT, TLS_PORT } from "./ports";
+import { NOT_AWAITED, rollout } from "./rollout";
+import { clusterScript, clusterScriptText } from "./script";
+
+/** Nginx of the official image. */
+const NGINX_UID = 101;
+/** A year: what browsers ask for. */
+const HSTS_SECONDS = 31_536_000;
+const DIRECTORY = "/etc/audit-edge";
+const CONFIG_FILE = `${DIRECTORY}/nginx.conf`;
+const CLOSING_FILE = "/tmp/closing";
+/** Where the list of targets is, in nginx and in what writes it. */
+const TARGETS = { directory: "/run/targets", file: "/run/targets/targets.json", path: "/targets" };
+/** How long nginx uses a connection to the service at the most: `PAUSE` of audit-service.ts counts on it. */
+const KEEP_ALIVE = "3s";
+/** Seconds for which a pod that is to go ends connections by its own word, and the clients' balancers learn that it goes. */
+const CLOSING_SECONDS = 15;
+/** Seconds that it then has for what it is still answering. */
+const DRAIN = 40;
+/** Label of a pod that names its configuration. */
+const CONFIGURATION = "audit/configuration";
+
+export interface EdgeProxyArgs {
+  cluster: Cluster;
+  /** Nginx and nginx-prometheus-exporter by digest. */
+  images: { nginx: string; exporter: string };
+  /** The service behind it. */
+  service: Pick<AuditService, "upstream">;
+  /** What is let through; everything else is answered 404. */
+  routes: readonly Route[];
+  /** Pods of nginx; default 2. */
+  replicas?: number;
+  /** How clients reach it: by an address of the cluster's balancer, or by ports of the nodes that run it. */
+  exposure: "loadBalancer" | "nodePort";
+  /** Ports of that; the one for TLS is used with a certificate only. */
+  listen: { port: number; tlsPort: number; metricsPort: number };
+  /** Annotations of the Service, for the cluster's balancer; default none. */
+  annotations?: Readonly<Record<string, string>>;
+  /** Address ranges of clients; default everybody. */
+  clients?: readonly string[];
+  /** Where its certificate comes from. With one the edge speaks TLS and HTTP/2, and plain HTTP only redirects. Default: plain HTTP. */
+  certificate?: CertificateSource;
+  /** Needed for a certificate from it. */
+  vault?: VaultForPods;
+  /** Where pods reach Vault. */
+  reach: { vault: Destination };
+  /** Requests a second and connections of one client at one pod of nginx; more is answered 429. 0, the default, is no limit. */
+  limits?: { clientRate?: number; clientConnections?: number };
+  /** Balancers whose word about the client is believed: addresses or ranges; default none. */
+  trustedProxies?: readonly string[];
+  /** Whether clients that come around the trusted balancers are served; default false: 403. Without such balancers everybody is. */
+  directClients?: boolean;
+  /** Addresses or ranges that may collect metrics. */
+  metricsAllow: readonly string[];
+  /** The metrics listener as Prometheus reaches it, host:port, and the name of this installation: both stand in the list of targets. */
+  metricsAddress: string;
+  environment: string;
+  /** The service's address for its users, for outputs. */
+  publicUrl: string;
+  /** Largest request body, for example "2m"; default "2m". */
+  bodySize?: string;
+}
+
+/**
+ * Nginx as the only way in: pods of it on several nodes, and a Service that keeps the clients' addresses. Routes are an allow-list. Its
+ * configuration is part of its pods, so another one replaces them, one new pod before an old one ends; a configuration that nginx refuses
+ * never serves.
+ *
+ * @example
+ * const edge = new EdgeProxy("audit-edge", {
+ *   ...{ cluster, service, routes: ROUTES, exposure: "loadBalancer", reach },
+ *   images: { nginx: "registry/nginx@sha256:...", exporter: "registry/nginx-prometheus-exporter@sha256:..." },
+ *   listen: { port: 80, tlsPort: 443, metricsPort: 9145 },
+ *   metricsAllow: ["10.0.0.9"],
+ *   metricsAddress: "audit.example.com:9145",
+ *   environment: "cluster",
+ *   publicUrl: "https://audit.example.com",
+ * });
+ * export const url = edge.url;
+ */
+export class EdgeProxy extends pulumi.ComponentResource {
+  readonly url: pulumi.Output<string>;
+  /** The edge itself lists what is to be scraped, and serves the list at this path. */
+  readonly targets: { path: string };
+  /** Names of what the metrics listener serves at `/metrics/<name>` besides the pods. */
+  readonly otherMetrics: readonly string[];
+
+  constructor(name: string, args: EdgeProxyArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("audit:index:EdgeProxy", name, {}, opts);
+    const { cluster } = args;
+    const certificate = this.#createCertificate(name, args);
+    this.targets = { path: TARGETS.path };
+    this.otherMetrics = certificate ? ["certificate"] : [];
+
+    this.#createTraffic(name, args);
+    const configuration = this.#createConfiguration(name, args, certificate);
+    const service = this.#createServices(name, args);
+    const deployment = this.#createDeployment(name, args, { certificate, configuration });
+    new PodDisruptionBudget(
+      name,
+      { metadata: cluster.metadata(name), spec: { maxUnavailable: 1, selector: podsOf(name) } },
+      cluster.in(this),
+    );
+    const done = rollout(
+      `${name}-rollout`,
+      {
+        ...{ cluster, deployment, workload: name, deadline: 120 },
+        revision: { label: CONFIGURATION, value: configuration.digest },
+      },
+      { parent: this },
+    );
+    const reachable = this.#waitForAddress(name, args, service);
+    this.url = heldUntil([done, ...reachable], args.publicUrl);
+    this.registerOutputs({ url: this.url });
+  }
+
+  #createCertificate(name: string, args: EdgeProxyArgs): EdgeCertificate | undefined {
+    const { cluster, vault, certificate, publicUrl } = args;
+    if (certificate === undefined) return undefined;
+    const serverName = bareHost(new URL(publicUrl).hostname);
+    return new EdgeCertificate(
+      `${name}-certificate`,
+      name,
+      { cluster, vault, source: certificate, serverName, gid: NGINX_UID },
+      { parent: this },
+    );
+  }
+
+  /** Clients and Prometheus may come in; the way out is to the service, and to the exporters of the other pods. */
+  #createTraffic(name: string, args: EdgeProxyArgs): void {
+    const { cluster, certificate, reach, service } = args;
+    const tcp = (...ports: number[]) => ports.map((port) => ({ protocol: "TCP", port }));
+    const peers = (ranges: readonly string[]) => ranges.map((range) => ({ ipBlock: { cidr: asRange(range) } }));
+    const clients = args.clients ?? [];
+    const itself = [{ podSelector: podsOf(name) }];
+    cluster.allow(
+      name,
+      {
+        ingress: [
+          {
+            ...(clients.length === 0 ? {} : { from: peers(clients) }),
+            ports: tcp(LISTEN_PORT, ...(certificate ? [TLS_PORT] : [])),
+          },
+          { from: peers(args.metricsAllow), ports: tcp(METRICS_PORT) },
+          { from: itself, ports: tcp(EXPORTER_PORT) },
+        ],
+        egress: [
+          { to: [{ podSelector: podsOf(service.upstream.service) }], ports: tcp(SERVICE_PORT) },
+          { to: itself, ports: tcp(EXPORTER_PORT) },
+          ...(certificate?.by === "vault" ? [{ to: peers(reach.vault.ranges), ports: tcp(reach.vault.port) }] : []),
+        ],
+      },
+      { parent: this },
+    );
+  }
+
+  /** nginx.conf and the scripts beside it, by a name that changes with them. */
+  #createConfiguration(name: string, args: EdgeProxyArgs, certificate: EdgeCertificate | undefined) {
+    const { cluster, trustedProxies = [], limits = {}, service } = args;
+    const server = { address: service.upstream.service, port: SERVICE_PORT };
+    const text = renderNginxConfig({
+      port: LISTEN_PORT,
+      metricsPort: METRICS_PORT,
+      status: { address: "127.0.0.1", port: STATUS_PORT, reader: "127.0.0.1" },
+      // Twice the same: a pod that does not answer at all is followed by another, which the cluster chooses.
+      upstreams: [{ name: "service", servers: [server, server] }],
+      keepAliveTime: KEEP_ALIVE,
+      closingFile: CLOSING_FILE,
+      routes: args.routes,
+      limits: {
+        bodySize: args.bodySize ?? "2m",
+        clientRate: limits.clientRate ?? 0,
+        clientConnections: limits.clientConnections ?? 0,
+      },
+      trustedProxies,
+      balancersOnly: trustedProxies.length > 0 && args.directClients !== true,
+      metricsAllow: args.metricsAllow,
+      tls: certificate && {
+        port: TLS_PORT,
+        certificate: certificate.certificate,
+        authority: new URL(args.publicUrl).host,
+        hstsSeconds: HSTS_SECONDS,
+      },
+      metricsPods: [
+        { path: "/metrics/service", port: SERVICE_PORT },
+        { path: "/metrics/nginx", port: EXPORTER_PORT },
+      ],
+      metricsFiles: certificate ? [{ name: "certificate", file: certificate.metrics }] : [],
+      targets: { path: TARGETS.path, file: TARGETS.file },
+    });
+    const data = {
+      "nginx.conf": text,
+      "drain-nginx.sh": clusterScriptText("drain-nginx.sh"),
+      "targets.sh": clusterScriptText("targets.sh"),
+    };
+    const digest = digestOf(data).slice(0, 12);
+    const map = `${name}-${digest}`;
+    const written = new ConfigMap(
+      `${name}-config`,
+      { metadata: cluster.metadata(map, name), immutable: true, data },
+      cluster.in(this),
+    );
+    return { map, digest, written };
+  }
+
+  /** The way in, which keeps the clients' addresses: a node hands on to its own pods alone. And a name that lists all pods. */
+  #createServices(name: string, args: EdgeProxyArgs): Service {
+    const { cluster, listen, exposure, certificate, annotations } = args;
+    const nodePort = exposure === "nodePort";
+    const port = (called: string, number: number, targetPort: number) => ({
+      ...{ name: called, targetPort },
+      ...(nodePort ? { port: targetPort, nodePort: number } : { port: number }),
+    });
+    const selector = podsOf(name).matchLabels;
+    new Service(
+      `${name}-pods`,
+      {
+        metadata: { ...cluster.metadata(`${name}-pods`, name), annotations: NOT_AWAITED },
+        spec: {
+          clusterIP: "None",
+          publishNotReadyAddresses: true,
+          selector,
+          ports: [{ name: "exporter", port: EXPORTER_PORT }],
+        },
+      },
+      cluster.in(this),
+    );
+    return new Service(
+      name,
+      {
+        metadata: { ...cluster.metadata(name), annotations: { ...NOT_AWAITED, ...annotations } },
+        spec: {
+          type: nodePort ? "NodePort" : "LoadBalancer",
+          externalTrafficPolicy: "Local",
+          selector,
+          ports: [
+            port("http", listen.port, LISTEN_PORT),
+            ...(certificate ? [port("https", listen.tlsPort, TLS_PORT)] : []),
+            port("metrics", listen.metricsPort, METRICS_PORT),
+          ],
+        },
+      },
+      cluster.in(this),
+    );
+  }
+
+  /** A balancer's address may take minutes, and on a cluster that has no balancer it never comes. */
+  #waitForAddress(name: string, { cluster, exposure }: EdgeProxyArgs, service: Service): pulumi.CustomResource[] {
+    if (exposure === "nodePort") return [];
+    const script = clusterScript("wait-address.sh", [name, 300, ...cluster.kubectl]);
+    return [
+      cluster.step(`${name}-address`, { script, triggers: [service.id] }, { parent: this, dependsOn: [service] }),
+    ];
+  }
+
+  #createDeployment(
+    name: string,
+    args: EdgeProxyArgs,
+    given: {
+      certificate: EdgeCertificate | undefined;
+      configuration: { map: string; digest: string; written: pulumi.Resource };
+    },
+  ): Deployment {
+    const { cluster, replicas = 2 } = args;
+    const { configuration, certificate } = given;
+    const secure = certificate?.pod;
+    return new Deployment(
+      name,
+      {
+        metadata: { ...cluster.metadata(name), annotations: NOT_AWAITED },
+        spec: {
+          replicas,
+          selector: podsOf(name),
+          // All at once: where clients know nodes by their addresses, no node is to be without one for long.
+          strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: "100%", maxUnavailable: 0 } },
+          progressDeadlineSeconds: 120,
+          revisionHistoryLimit: 3,
+          template: {
+            metadata: { labels: { ...labelsOf(name), [CONFIGURATION]: configuration.digest } },
+            spec: {
+              ...podDefaults(cluster.pullSecrets),
+              ...(secure?.serviceAccountName === undefined ? {} : { serviceAccountName: secure.serviceAccountName }),
+              securityContext: { fsGroup: NGINX_UID },
+              topologySpreadConstraints: spread(name),
+              terminationGracePeriodSeconds: CLOSING_SECONDS + DRAIN + 5,
+              initContainers: secure?.sidecars ?? [],
+              containers: [nginx(args, secure), exporter(args), targets(name, args, this.otherMetrics)],
+              volumes: [
+                { name: "config", configMap: { name: configuration.map } },
+                inMemory("tmp", 64),
+                inMemory("targets", 1),
+                inMemory("targets-tmp", 1),
+                ...(secure?.volumes ?? []),
+              ],
+            },
+          },
+        },
+      },
+      cluster.in(this, [configuration.written, ...(secure?.dependsOn ?? [])]),
+    );
+  }
+}
+
+const asRange = (range: string): string => (range.includes("/") ? range : `${range}/${range.includes(":") ? 128 : 32}`);
+
+function nginx({ images, certificate }: EdgeProxyArgs, secure: EdgeCertificate["pod"] | undefined) {
+  return {
+    name: "nginx",
+    image: images.nginx,
+    command: ["nginx", "-c", CONFIG_FILE, "-g", "daemon off;"],
+    ports: [
+      { name: "http", containerPort: LISTEN_PORT },
+      ...(certificate ? [{ name: "https", containerPort: TLS_PORT }] : []),
+      { name: "metrics", containerPort: METRICS_PORT },
+    ],
+    securityContext: restricted(NGINX_UID, NGINX_UID),
+    resources: resources(128, 100),
+    // That nginx itself answers: whether the service does is the service's to say, and no reason to take the way in away.
+    readinessProbe: { tcpSocket: { port: LISTEN_PORT }, periodSeconds: 2, failureThreshold: 3 },
+    livenessProbe: { tcpSocket: { port: LISTEN_PORT }, periodSeconds: 10, failureThreshold: 6 },
+    lifecycle: {
+      preStop: {
+        exec: { command: ["sh", `${DIRECTORY}/drain-nginx.sh`, CONFIG_FILE, CLOSING_FILE, String(CLOSING_SECONDS)] },
+      },
+    },
+    volumeMounts: [
+      { name: "config", mountPath: DIRECTORY, readOnly: true },
+      { name: "tmp", mountPath: "/tmp" },
+      { name: "targets", mountPath: TARGETS.directory, readOnly: true },
+      ...(secure ? [secure.mount] : []),
+    ],
+  };
+}
+
+function exporter({ images }: EdgeProxyArgs): input.core.v1.Container {
+  return {
+    name: "exporter",
+    image: images.exporter,
+    args: [
+      `--nginx.scrape-uri=http://127.0.0.1:${STATUS_PORT}/stub_status`,
+      `--web.listen-address=0.0.0.0:${EXPORTER_PORT}`,
+    ],
+    securityContext: restricted(65534, 65534),
+    resources: resources(64, 10),
+  };
+}
+
+/** Keeps the list of what Prometheus scrapes. */
+function targets(
+  name: string,
+  { cluster, service, metricsAddress, environment }: EdgeProxyArgs,
+  others: readonly string[],
+) {
+  const env = {
+    AUDIT_TARGETS_FILE: TARGETS.file,
+    AUDIT_ADDRESS: metricsAddress,
+    AUDIT_ENVIRONMENT: environment,
+    AUDIT_SERVICE_PODS: service.upstream.pods,
+    AUDIT_EDGE_PODS: `${name}-pods`,
+    AUDIT_SERVICE_PORT: String(SERVICE_PORT),
+    AUDIT_OTHERS: others.join(" "),
+    AUDIT_SECONDS: "5",
+  };
+  return {
+    name: "targets",
+    image: cluster.tools,
+    command: ["sh", `${DIRECTORY}/targets.sh`],
+    env: Object.entries(env).map(([name, value]) => ({ name, value })),
+    securityContext: restricted(65534, NGINX_UID),
+    resources: resources(32, 10),
+    volumeMounts: [
+      { name: "config", mountPath: DIRECTORY, readOnly: true },
+      { name: "targets", mountPath: TARGETS.directory },
+      { name: "targets-tmp", mountPath: "/tmp" },
+    ],
+  };
+}

@@ -1,0 +1,59 @@
+import type { input } from "@pulumi/kubernetes/types";
+
+/** Label by which a workload's pods are known, to Services and to network policies. */
+const NAME = "app.kubernetes.io/name";
+
+/** Labels of everything that belongs to a workload. */
+export const labelsOf = (name: string): Record<string, string> => ({
+  [NAME]: name,
+  "app.kubernetes.io/part-of": "audit",
+});
+
+/** What chooses a workload's pods. */
+export const podsOf = (name: string): { matchLabels: Record<string, string> } => ({ matchLabels: { [NAME]: name } });
+
+/** What a container may do under the level `restricted` of Pod Security: nothing that its program does not need. */
+export const restricted = (uid: number, gid: number): input.core.v1.SecurityContext => ({
+  runAsUser: uid,
+  runAsGroup: gid,
+  runAsNonRoot: true,
+  readOnlyRootFilesystem: true,
+  allowPrivilegeEscalation: false,
+  capabilities: { drop: ["ALL"] },
+  seccompProfile: { type: "RuntimeDefault" },
+});
+
+/** What every pod here has in common. */
+export const podDefaults = (pullSecrets: input.core.v1.LocalObjectReference[]) => ({
+  imagePullSecrets: pullSecrets,
+  // Nothing here asks the cluster's API, and nothing finds others by variables of the environment.
+  automountServiceAccountToken: false,
+  enableServiceLinks: false,
+});
+
+/**
+ * Pods of one workload and one revision on as many nodes as possible. A node that takes no pods is not counted: one that is drained or lost
+ * would otherwise keep its successors from being placed.
+ */
+export const spread = (name: string): input.core.v1.TopologySpreadConstraint[] => [
+  {
+    topologyKey: "kubernetes.io/hostname",
+    maxSkew: 1,
+    whenUnsatisfiable: "DoNotSchedule",
+    labelSelector: podsOf(name),
+    matchLabelKeys: ["pod-template-hash"],
+    nodeTaintsPolicy: "Honor",
+  },
+];
+
+/** A directory in memory, of so many MiB at the most. */
+export const inMemory = (name: string, mebibytes: number): input.core.v1.Volume => ({
+  name,
+  emptyDir: { medium: "Memory", sizeLimit: `${mebibytes}Mi` },
+});
+
+/** Memory is reserved as it is limited, or a node in need would end the pod; processor time may be had beyond what is reserved. */
+export const resources = (memory: number, cpu: number): input.core.v1.ResourceRequirements => ({
+  requests: { cpu: `${cpu}m`, memory: `${memory}Mi` },
+  limits: { memory: `${memory}Mi` },
+});

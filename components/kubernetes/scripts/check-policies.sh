@@ -1,0 +1,60 @@
+#!/bin/sh
+# Finds out by a trial whether the cluster's network enforces network policies: of two pods, one is let out by a policy, and one is not.
+#
+# Arguments: OPEN CLOSED COMMAND...: the names of the pods, and kubectl with its context and namespace.
+# Environment: PODS, the manifest of both; CHECK, `require` or `warn`; SETTING, what messages call the choice between them.
+# Exit codes: 0 they are enforced, or that is not required; 1 they are not, or it could not be told, with the reason on standard error.
+set -eu
+
+open=$1
+closed=$2
+shift 2
+
+tidy() {
+  "$@" delete pod "$open" "$closed" --ignore-not-found --grace-period=0 --force > /dev/null 2>&1 || :
+}
+trap 'tidy "$@"' EXIT
+tidy "$@"
+
+# The phase of the pod $1; $2 and more are the command.
+phase() {
+  pod=$1
+  shift
+  "$@" get pod "$pod" --output 'jsonpath={.status.phase}'
+}
+
+# Waits for the end of the pod $1, and leaves its phase in $ended.
+await() {
+  end=$(($(date +%s) + 90))
+  while :; do
+    ended=$(phase "$@")
+    case "$ended" in Succeeded | Failed) return ;; esac
+    if [ "$(date +%s)" -ge "$end" ]; then
+      pod=$1
+      shift
+      echo "the pod $pod, by which network policies are tried, did not run within 90 s: $("$@" get pod "$pod" \
+        --output 'jsonpath={.status.conditions[?(@.status=="False")].message} {.status.containerStatuses[*].state.waiting.message}')" >&2
+      exit 1
+    fi
+    sleep 1
+  done
+}
+
+printf '%s' "$PODS" | "$@" create --filename - > /dev/null
+await "$open" "$@"
+opened=$ended
+await "$closed" "$@"
+
+if [ "$ended" = Failed ]; then
+  problem="this cluster's network does not enforce NetworkPolicies: a pod that may reach nothing still reached the cluster's API"
+elif [ "$opened" = Failed ]; then
+  problem="whether this cluster's network enforces NetworkPolicies could not be told: a pod that may reach everything did not reach the cluster's API either"
+else
+  exit 0
+fi
+if [ "$CHECK" = warn ]; then
+  echo "warning: $problem. Every pod of the cluster may then reach the service and its metrics." >&2
+  exit 0
+fi
+echo "$problem. Use a network plugin that does (Calico, Cilium, kube-router), or set $SETTING to warn; every pod of the cluster may then reach the service and its metrics." >&2
+exit 1

@@ -1,0 +1,75 @@
+#!/bin/sh
+# Runs the Job that migrates the database. Its configuration, with the owner's password, goes to its standard input, and so is in no object of
+# the cluster. What a killed deploy left of an earlier Job is removed first.
+#
+# Arguments: JOB SECONDS COMMAND...: the Job's name, how long it may take, and kubectl with its context and namespace.
+# Environment: MANIFEST, the Job.
+# Standard input: the configuration. Standard output: what the Job printed.
+# Exit codes: 0 migrated; 1 not, with the Job's last lines on standard error.
+set -eu
+
+job=$1
+seconds=$2
+shift 2
+config=$(cat)
+end=$(($(date +%s) + seconds))
+
+remove() {
+  "$@" delete job "$job" --ignore-not-found --cascade=foreground --timeout=60s > /dev/null
+}
+
+fail() {
+  echo "$1" >&2
+  exit 1
+}
+
+# The Job's pod, by what the template $1 makes of it; nothing while there is none.
+pod() {
+  template=$1
+  shift
+  "$@" get pods --selector "job-name=$job" --output "go-template={{range .items}}$template{{end}}"
+}
+
+remove "$@"
+printf '%s' "$MANIFEST" | "$@" create --filename - > /dev/null
+trap 'remove "$@" || :' EXIT
+
+while :; do
+  phase=$(pod '{{.status.phase}}' "$@")
+  case "$phase" in Running | Succeeded | Failed) break ;; esac
+  waiting=$(pod '{{range .status.containerStatuses}}{{with .state.waiting}}{{.reason}}: {{.message}}{{end}}{{end}}' "$@")
+  case "$waiting" in
+    ImagePullBackOff* | InvalidImageName* | ErrImageNeverPull*) fail "the image cannot be pulled: $waiting. Nothing was migrated." ;;
+    CreateContainer*) fail "the migration does not start: $waiting. Nothing was migrated." ;;
+  esac
+  if [ "$(date +%s)" -ge "$end" ]; then fail "the migration did not start within $seconds s: ${waiting:-no node takes its pod}."; fi
+  if [ -z "$phase" ]; then
+    refused=$("$@" get events --field-selector "involvedObject.name=$job,reason=FailedCreate" \
+      --output 'go-template={{range .items}}{{.message}}{{"\n"}}{{end}}' | tail -n 1)
+    [ -z "$refused" ] || fail "the cluster refuses the migration's pod: $refused. Nothing was migrated."
+  fi
+  sleep 1
+done
+
+# It waits for its standard input; once that is there and ended, this ends with it.
+if [ "$phase" = Running ]; then printf '%s' "$config" | "$@" attach --stdin "job/$job" > /dev/null 2>&1 || :; fi
+
+while :; do
+  phase=$(pod '{{.status.phase}}' "$@")
+  case "$phase" in
+    Succeeded)
+      "$@" logs "job/$job"
+      exit 0
+      ;;
+    Failed)
+      "$@" logs "job/$job" --tail 50 >&2 || :
+      fail "the migration failed; its last lines are above. What served before keeps serving."
+      ;;
+    "") fail "the migration's pod is gone. What served before keeps serving." ;;
+  esac
+  if [ "$(date +%s)" -ge "$end" ]; then
+    "$@" logs "job/$job" --tail 50 >&2 || :
+    fail "the migration did not end within $seconds s and was stopped"
+  fi
+  sleep 1
+done
