@@ -40,6 +40,8 @@ auto_auth {
   }
 {{/kubernetes}}
 }
+{{#listener}}
+{{! Not in a pod, whose containers share their loopback. }}
 
 # By this scripts in the container ask Vault about the agent's token, which so stands in no file and no argument.
 api_proxy {
@@ -47,7 +49,8 @@ api_proxy {
 }
 
 listener "tcp" {
-  address                = "{{listener}}"
+  address                = "{{.}}"
   tls_disable            = true
   require_request_header = true
 }
+{{/listener}}

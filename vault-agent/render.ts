@@ -44,10 +44,14 @@ export type AgentBase = Pick<AgentFiles, "vaultAddress" | "namespace" | "caFile"
 export const base = (agent: AgentBase) => {
   const { vaultAddress, namespace, caFile } = agent;
   return {
-    ...{ vaultAddress, namespace: namespace ?? false, caFile: caFile ?? false, listener: AGENT_LISTENER },
+    ...{ vaultAddress, namespace: namespace ?? false, caFile: caFile ?? false },
     ...("kubernetes" in agent
-      ? { appRole: false, kubernetes: agent.kubernetes }
-      : { appRole: { roleIdFile: agent.roleIdFile, secretIdFile: agent.secretIdFile }, kubernetes: false }),
+      ? { appRole: false, kubernetes: agent.kubernetes, listener: false }
+      : {
+          appRole: { roleIdFile: agent.roleIdFile, secretIdFile: agent.secretIdFile },
+          kubernetes: false,
+          listener: AGENT_LISTENER,
+        }),
   };
 };
 

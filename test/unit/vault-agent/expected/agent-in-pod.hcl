@@ -1,0 +1,41 @@
+# Written by the program; changes made here are overwritten by the next deploy.
+vault {
+  address = "https://vault.internal.test:8200"
+  retry {
+    # As good as for ever. -1 would be never: then every failure starts all templates anew, after a pause that only grows.
+    num_retries = 1000000
+  }
+}
+
+auto_auth {
+  method "kubernetes" {
+    mount_path  = "auth/k8s"
+    # Between attempts to log in, and between those to read a secret; the default is five minutes.
+    max_backoff = "10s"
+    config = {
+      role       = "audit-svc-cluster"
+      # The cluster replaces the token in it before it ends.
+      token_path = "/run/vault/token"
+    }
+  }
+}
+
+template_config {
+  # KV secrets have no lease; this is how often they are read again (default 5 minutes).
+  static_secret_render_interval = "5s"
+  exit_on_retry_failure         = false
+}
+
+template {
+  source               = "/agent/config.ctmpl"
+  destination          = "/run/audit/config.json"
+  perms                = "0440"
+  error_on_missing_key = true
+  exec {
+    command = ["/bin/sh", "/agent/reload.sh"]
+    timeout = "35s"
+  }
+}
+
+log_format = "json"
+log_level  = "warn"
