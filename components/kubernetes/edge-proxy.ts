@@ -3,6 +3,7 @@ import { ConfigMap, Service } from "@pulumi/kubernetes/core/v1";
 import { PodDisruptionBudget } from "@pulumi/kubernetes/policy/v1";
 import type { input } from "@pulumi/kubernetes/types";
 import * as pulumi from "@pulumi/pulumi";
+import { argumentName } from "../../lib/argument-names";
 import { digestOf } from "../../lib/digest";
 import { heldUntil } from "../../lib/held";
 import { bareHost } from "../../lib/network-address";
@@ -262,7 +263,9 @@ export class EdgeProxy extends pulumi.ComponentResource {
   /** A balancer's address may take minutes, and on a cluster that has no balancer it never comes. */
   #waitForAddress(name: string, { cluster, exposure }: EdgeProxyArgs, service: Service): pulumi.CustomResource[] {
     if (exposure === "nodePort") return [];
-    const script = clusterScript("wait-address.sh", [name, 300, ...cluster.kubectl]);
+    const script = clusterScript("wait-address.sh", [name, 300, ...cluster.kubectl], {
+      SETTING: argumentName("EdgeProxy: exposure"),
+    });
     return [
       cluster.step(`${name}-address`, { script, triggers: [service.id] }, { parent: this, dependsOn: [service] }),
     ];

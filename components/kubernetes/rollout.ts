@@ -1,4 +1,5 @@
 import type * as pulumi from "@pulumi/pulumi";
+import { argumentName } from "../../lib/argument-names";
 import type { Deployment } from "@pulumi/kubernetes/apps/v1";
 import type { Cluster } from "./cluster";
 import { clusterScript } from "./script";
@@ -25,10 +26,14 @@ export function rollout(name: string, args: RolloutArgs, opts: { parent: pulumi.
   return cluster.step(
     name,
     {
-      script: clusterScript("rollout.sh", [
-        ...[workload, `app.kubernetes.io/name=${workload},${revision.label}=${revision.value}`, deadline],
-        ...cluster.kubectl,
-      ]),
+      script: clusterScript(
+        "rollout.sh",
+        [
+          ...[workload, `app.kubernetes.io/name=${workload},${revision.label}=${revision.value}`, deadline],
+          ...cluster.kubectl,
+        ],
+        { SETTING: argumentName("Cluster: registry") },
+      ),
       triggers: [deployment.spec],
     },
     { parent: opts.parent, dependsOn: [deployment] },

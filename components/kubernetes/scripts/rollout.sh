@@ -3,6 +3,7 @@
 #
 # Arguments: NAME SELECTOR SECONDS COMMAND...: the Deployment, the labels of its new pods, how long each has to become ready, and kubectl with
 #   its context and namespace.
+# Environment: SETTING, what messages call the login for pulling images.
 # Exit codes: 0 all pods are new and ready; 1 they are not, with their state and last lines on standard error.
 set -eu
 
@@ -52,7 +53,7 @@ done
 if [ -n "$refused" ]; then
   reason="the cluster refuses its pods: $refused"
 elif [ -n "$pulled" ]; then
-  reason="an image cannot be pulled: is it there, and may audit:registryUsername read it?"
+  reason="an image cannot be pulled: is it there, and may the login of $SETTING read it?"
 else
   reason="its pods are not ready within $seconds s; their state and last lines are above"
 fi
