@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { stringify } from "yaml";
-import { problems, seconds } from "../../../lib/prometheus-targets";
+import { problems, problemsOfPods, seconds } from "../../../lib/prometheus-targets";
 import { missingInConfig } from "../../../steps/check-targets";
 import { differences, missingForRules } from "../../../steps/load-rules";
 import type { ActiveTarget } from "../../../lib/prometheus-api";
@@ -46,6 +46,26 @@ describe("the check of the scrape targets", () => {
     assert.deepEqual(check(target(), left), [
       "audit-svc vm2:9145/green-1: Prometheus still scrapes it, though it serves no more",
     ]);
+  });
+
+  describe("where pods come and go", () => {
+    const pod = (address: string, release = "abc", change: Partial<ActiveTarget> = {}) =>
+      target({ labels: { ...labels, instance: `vm2:9145/${address}`, release }, ...change });
+    const nginx = target({ labels: { ...labels, job: "nginx", instance: "vm2:9145/nginx/1" } });
+    const ofPods = (...active: ActiveTarget[]) =>
+      problemsOfPods({ environment: "vm2", release: "abc", pods: 2 }, active, now);
+
+    it("wants as many of the release as there are at the least, and nginx, all of them up", () => {
+      assert.deepEqual(ofPods(pod("1"), pod("2"), pod("3"), nginx), []);
+      assert.deepEqual(ofPods(pod("1"), nginx), ["1 of 2 audit-svc targets of release abc"]);
+      assert.deepEqual(ofPods(pod("1", "old"), pod("2", "old"), nginx), ["no audit-svc target of release abc"]);
+      assert.deepEqual(ofPods(pod("1"), pod("2")), ["no nginx target"]);
+      assert.match(ofPods(pod("1"), pod("2", "abc", { health: "down" }), nginx).join(), /vm2:9145\/2: down/);
+    });
+
+    it("takes pods that do not tell their release for those of the wanted one", () => {
+      assert.deepEqual(ofPods(pod("1", "unknown"), pod("2", "unknown"), nginx), []);
+    });
   });
 
   it("reads Prometheus's durations", () => {

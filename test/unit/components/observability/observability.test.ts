@@ -118,6 +118,28 @@ describe("Observability", () => {
     assert.equal(check.AUDIT_TARGETS_PLACE, "http://vm2.example.test:9145/targets");
   });
 
+  it("writes no targets where the edge keeps the list, and looks for so many pods", async () => {
+    const { resources } = await run(() =>
+      build(
+        {},
+        undefined,
+        { by: "http" },
+        {
+          edge: { targets: { path: "/targets" }, otherMetrics: [] },
+          service: { serving: { release: "abc", pods: 3 }, promoted: world().vm.networks },
+        },
+      ),
+    );
+    assert.ok(!resources.some(({ name }) => name.startsWith("audit-targets-files")));
+    const { environment, triggers } = find(resources, "Command", "audit-targets-up").inputs as {
+      environment: Record<string, string>;
+      triggers: string[];
+    };
+    assert.equal(environment.AUDIT_PODS, '{"environment":"vm2","release":"abc","pods":3}');
+    assert.equal(environment.AUDIT_TARGETS_PLACE, "http://vm2.example.test:9145/targets");
+    assert.deepEqual(triggers, [environment.AUDIT_PODS, environment.AUDIT_TARGETS_PLACE]);
+  });
+
   it("watches the certificate's end by where it comes from, and the database's size where its limit is known", async () => {
     const rulesWith = async (more: Partial<ObservabilityArgs>) => {
       const { resources } = await run(() => build({}, { directory: "rules-volume" }, undefined, more));
