@@ -13,6 +13,8 @@ export interface AlertOptions {
   readonly latencySeconds?: number;
   /** Bytes that the database may take up; its alert comes days ahead. Default: not known, no alert. */
   readonly databaseLimit?: number;
+  /** Whether each Vault Agent is a target of its own; default true. In pods they are not. */
+  readonly agents?: boolean;
   /** When the edge's certificate has to be looked after. Default: it has none, no alert. */
   readonly certificate?: TimeLeft;
 }

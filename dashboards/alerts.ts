@@ -51,7 +51,7 @@ export function alerts(options: AlertOptions): Alert[] {
     ...storageAlerts(options),
     ...configurationAlerts(options),
     ...edgeAlerts(options),
-    ...agentAlerts(options),
+    ...(options.agents === false ? [] : agentAlerts(options)),
     ...certificateAlerts(options),
   ];
 }

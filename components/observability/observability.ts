@@ -323,6 +323,7 @@ function alertOptions(args: ObservabilityArgs): AlertOptions {
     dashboardUrl: `${grafana.publicUrl}/d/${serviceUid(environment)}`,
     databaseLimit: databaseLimit === undefined ? undefined : databaseLimit * 1024 ** 3,
     certificate: certificateLimits(args.certificate),
+    agents: !("pods" in args.service.serving),
   };
 }
 

@@ -127,9 +127,14 @@ describe("Observability", () => {
         {
           edge: { targets: { path: "/targets" }, otherMetrics: [] },
           service: { serving: { release: "abc", pods: 3 }, promoted: world().vm.networks },
+          alerts: { in: "grafana" },
         },
       ),
     );
+    // In pods Vault Agents are no targets, and an alert that says so would never end.
+    const { rules } = find(resources, "RuleGroup", "audit-alerts").inputs as { rules: { name: string }[] };
+    assert.ok(rules.length > 10);
+    assert.ok(!rules.some(({ name }) => name.startsWith("AuditAgent")));
     assert.ok(!resources.some(({ name }) => name.startsWith("audit-targets-files")));
     const { environment, triggers } = find(resources, "Command", "audit-targets-up").inputs as {
       environment: Record<string, string>;
