@@ -4,7 +4,7 @@ import { publishedDashboard } from "./dashboards";
 import { ROUTES } from "./nginx/routes";
 import { providers } from "./providers";
 
-/** The program: an async function, because it looks at what is there before it makes anything. */
+/** The program. It is an async function because it looks at what exists before it creates anything. */
 export = async () => {
   const s = settingsOfStack();
   await c.checkCertificates(s.trust.servers, s.trust.authority);

@@ -10,13 +10,13 @@ export interface SlotReplicas {
   replicas: readonly Replica[];
 }
 
-/** Replicas as the scripts take them: by the address that says whether one is ready. */
+/** Replicas as the scripts take them: NAME=URL, where the URL answers whether the replica is ready. */
 const withUrls = (of: SlotReplicas | undefined, { readyPath }: PromotionContext): string =>
   (of?.replicas ?? []).map((r) => `${r.name}=http://${r.address}:${r.port}${readyPath}`).join(" ");
 
 /**
- * Shell line for the VM, before the target slot's containers are replaced: a deploy never replaces what serves
- * (components/host/recover.sh).
+ * Shell line for the VM to run before the target slot's containers are replaced, so that a deploy never replaces the
+ * active slot (components/host/recover.sh).
  */
 export function recoverScript(target: Slot, other: SlotReplicas | undefined, context: PromotionContext): string {
   if (other === undefined) return commandLine(["true"]);

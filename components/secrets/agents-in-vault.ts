@@ -15,11 +15,11 @@ interface Looked {
 }
 
 /**
- * Looks, before anything is changed, whether Vault holds what the agents of this stack need, exactly. A preview without a login to
- * Vault goes on without having looked.
+ * Checks, before anything is changed, that Vault has exactly the policies and roles that this stack's agents need. A
+ * preview without a login to Vault skips the check.
  *
- * @param rights what the agents need, and what bootstrap/vault.ts is told of it under `stack`, for the message
- * @throws UserError naming what differs, and how to mend it
+ * @param rights what the agents need, and the same as `stack` in the settings of bootstrap/vault.ts, for the message
+ * @throws UserError naming what differs and how to fix it
  */
 export async function findInVault(
   owner: OwnerInVault,

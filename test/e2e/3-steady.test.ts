@@ -20,7 +20,7 @@ describe("scenario: nothing to do, and drift by hand", () => {
   it("warns of a CREATEROLE that reaches other programs' roles, where PostgreSQL is older than 16", async () => {
     const { stdout: version } = await run(["psql", "-XAtc", "SHOW server_version_num"], sandbox().env);
     const { output } = await sandbox().pulumi(["up", "--yes"]);
-    const warnings = output.match(/in which CREATEROLE reaches every role that is no superuser: /g) ?? [];
+    const warnings = output.match(/in which CREATEROLE covers every role that is not a superuser: /g) ?? [];
     assert.equal(warnings.length > 0, Number(version) < 160_000, output);
   });
 

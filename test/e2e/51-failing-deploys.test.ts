@@ -64,7 +64,7 @@ describe("scenario: deploys that fail, while clients go on sending", function ()
   it("an image that wants more memory than it may have: says so", async () => {
     const image = await serviceOf("out-of-memory", "echo reading everything into memory >&2; exec tail /dev/zero");
     await failsSafely({ image, memory: 64 }, [
-      /killed for want of memory at its limit of 64 MiB/,
+      /killed: out of memory at its limit of 64 MiB/,
       /reading everything into memory/,
     ]);
   });

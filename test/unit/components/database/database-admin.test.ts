@@ -78,7 +78,7 @@ describe("the login that makes roles", () => {
   it("is warned of on PostgreSQL 15 and older, with what it means and how to narrow it", async () => {
     const port = await of(150_014, true);
     assert.deepEqual(warnings, [
-      `PostgreSQL at 127.0.0.1:${port} is version 15, in which CREATEROLE reaches every role that is no superuser: whoever has the login deployer can change the passwords of other programs' roles on that server, and make itself a member of pg_execute_server_program, which runs commands on the server's host. Upgrade it to 16 or newer, or give this service a server of its own (docs/security.md, "Not defended").`,
+      `PostgreSQL at 127.0.0.1:${port} is version 15, in which CREATEROLE covers every role that is not a superuser: whoever has the login deployer can change the passwords of other programs' roles on that server, and make itself a member of pg_execute_server_program, which runs commands on the server's host. Upgrade it to 16 or newer, or give this service a server of its own (docs/security.md, "Not defended").`,
     ]);
     assert.match(asked[0] ?? "", /user\0deployer\0/);
   });

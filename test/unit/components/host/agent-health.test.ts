@@ -180,7 +180,7 @@ describe("what looks after an agent", () => {
       assert.equal(status, 1);
       assert.match(
         stderr,
-        /permission denied"\na has not logged in .*\nVault denies it the log-in: the role is shut out/,
+        /permission denied"\na has not logged in .*\nVault denies the log-in\. Either the role is locked out/,
       );
     });
   });

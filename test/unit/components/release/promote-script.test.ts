@@ -216,10 +216,10 @@ describe("the script that promotes a slot", () => {
     );
   });
 
-  it("says that a replica was killed for want of memory", () => {
+  it("says that a replica was killed because it was out of memory", () => {
     const vm = { serving: "blue", unfit: ["audit-svc-green-1"], ooms: 1 } as const;
     const { stderr } = execute(promote(slot("green"), slot("blue")), vm);
-    assert.match(stderr, /--- audit-svc-green-1: running, killed for want of memory at its limit of 64 MiB; its last/);
+    assert.match(stderr, /--- audit-svc-green-1: running, killed: out of memory at its limit of 64 MiB; its last/);
   });
 
   it("neither promotes nor stops anything once a later deploy has begun", () => {
