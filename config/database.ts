@@ -54,7 +54,7 @@ export const credentials = alternatives(database, "databaseCredentials", "by", {
   dynamic: {},
 });
 
-/** What of these settings does not go together, one sentence each. */
+/** Contradictions between these settings, one sentence each. */
 export function databaseContradictions(settings: GroupOf<typeof database>): string[] {
   const own = rolesOf(settings.databaseName);
   const { databaseAdminUser, databaseDriftUser } = settings;
