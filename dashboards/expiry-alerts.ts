@@ -2,10 +2,10 @@ import type { Alert, AlertOptions } from "./alert";
 import { SERVICE_JOB } from "./metrics";
 import { equals, select } from "./promql";
 
-/** How far ahead the database's size is looked, in days: over a weekend and one day more. */
+/** How many days ahead the database's size is predicted: a long weekend plus one day. */
 const DAYS_AHEAD = 4;
 
-/** Whether there is room for the events to come: partitions, and where it is known how much there is, disk. */
+/** Alerts about room for future events: partitions and, if the limit is known, disk. */
 export function storageAlerts({ environment, databaseLimit }: AlertOptions): Alert[] {
   if (databaseLimit !== undefined && !(databaseLimit > 0))
     throw new Error(`databaseLimit must be above 0, not ${databaseLimit}.`);
@@ -27,7 +27,8 @@ export function storageAlerts({ environment, databaseLimit }: AlertOptions): Ale
       : [
           {
             name: "AuditDatabaseFull",
-            // Over all replicas, as their series begin anew with each release; and only once there are six hours to judge by.
+            // Over all replicas, because their series start again with each release; and only once there are six hours
+            // of data.
             expr: [
               `${size} > ${0.9 * databaseLimit}`,
               `  or (predict_linear((${size})[6h:5m], ${DAYS_AHEAD} * 86400) > ${databaseLimit} and ${known("max", "audit_database_size_bytes", " offset 6h")})`,
@@ -45,7 +46,7 @@ function gigabytes(bytes: number): string {
   return `${Math.round((bytes / 1024 ** 3) * 10) / 10} GiB`;
 }
 
-/** How long the edge's certificate is still valid. */
+/** Alerts about the remaining validity of the edge's certificate. */
 export function certificateAlerts({ environment, certificate }: AlertOptions): Alert[] {
   if (certificate === undefined) return [];
   const { warning, critical } = certificate;
@@ -85,13 +86,16 @@ export function certificateAlerts({ environment, certificate }: AlertOptions): A
   ];
 }
 
-/** Whether the Vault Agents are logged in, and for how long they can be. Each is a target of its own. */
+/**
+ * Alerts about the Vault Agents: whether they are logged in, and for how long they can stay so. Each agent is a
+ * separate target.
+ */
 export function agentAlerts({ environment }: AlertOptions): Alert[] {
   const agent = (series: string) => select(`audit_agent_${series}`, equals("environment", environment));
   return [
     {
       name: "AuditAgentLoggedOut",
-      // Not by audit_agent_logged_in: when the agent's container is gone, the file with the figures stays as it was.
+      // Not audit_agent_logged_in: when the agent's container is gone, the metrics file keeps its last values.
       expr: `time() - ${agent("last_success_timestamp_seconds")} > 180`,
       for: "1m",
       severity: "critical",
@@ -101,7 +105,7 @@ export function agentAlerts({ environment }: AlertOptions): Alert[] {
     },
     {
       name: "AuditAgentTokenEnding",
-      // Renewed when a third of its hour is left, at the latest; 0: it has none yet.
+      // The token is renewed at the latest when a third of its hour is left; 0 means that there is none yet.
       expr: `(${agent("token_expiry_timestamp_seconds")} > 0) - time() < 600`,
       for: "1m",
       severity: "warning",

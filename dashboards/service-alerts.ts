@@ -14,7 +14,7 @@ function of(environment: string) {
   };
 }
 
-/** Whether the service answers, how, and how fast. */
+/** Alerts about whether, how, and how fast the service answers. */
 export function serviceAlerts({ environment, errorShare = 0.05, latencySeconds = 0.5 }: AlertOptions): Alert[] {
   if (!(errorShare > 0 && errorShare < 1))
     throw new Error(`errorShare must be above 0 and below 1, not ${errorShare}.`);
@@ -94,7 +94,7 @@ export function serviceAlerts({ environment, errorShare = 0.05, latencySeconds =
   ];
 }
 
-/** Whether the database answers, and takes what it is given. */
+/** Alerts about whether the database answers and accepts the service's statements. */
 export function databaseAlerts({ environment }: AlertOptions): Alert[] {
   const { service } = of(environment);
   return [
@@ -102,7 +102,8 @@ export function databaseAlerts({ environment }: AlertOptions): Alert[] {
       name: "AuditDatabaseAway",
       expr: [
         `sum by (environment, replica) (rate(${service("audit_db_errors_total", 'kind=~"connection|timeout"')}[2m])) > 0`,
-        // Without traffic nothing is stored and no error is counted; the container's health check still asks.
+        // Without traffic nothing is stored and no error is counted, but the container's health check still calls
+        // /readyz.
         `  or sum by (environment, replica) (rate(${service("http_requests_total", 'route="/readyz"', 'code="503"')}[2m])) > 0`,
       ].join("\n"),
       for: "1m",
@@ -124,7 +125,7 @@ export function databaseAlerts({ environment }: AlertOptions): Alert[] {
   ];
 }
 
-/** Whether every replica runs with the configuration that is meant. */
+/** Alerts about whether every replica runs with the intended configuration. */
 export function configurationAlerts({ environment }: AlertOptions): Alert[] {
   const { service } = of(environment);
   return [
@@ -150,7 +151,7 @@ export function configurationAlerts({ environment }: AlertOptions): Alert[] {
   ];
 }
 
-/** Whether nginx is there, and is seen. */
+/** Alerts about whether nginx runs and is monitored. */
 export function edgeAlerts({ environment }: AlertOptions): Alert[] {
   const { edge } = of(environment);
   return [

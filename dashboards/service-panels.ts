@@ -36,8 +36,9 @@ const percentile = (share: number, series: string, ...more: readonly string[]) =
 const LOOK_BACK = "[24h:15s]";
 
 /**
- * When each replica came into the state it is in, in milliseconds: the last moment its `up` was the other value. Where that is longer ago
- * than the look-back, a replica that is up counts from its process's start, one that is down from the first scrape within the look-back.
+ * When each replica entered its current state, in milliseconds: the last moment at which its `up` had the other value.
+ * If that is before the look-back, a replica that is up counts from its process's start, and one that is down from the
+ * first scrape within the look-back.
  */
 const sinceWhen = (() => {
   const up = of("up");
@@ -51,7 +52,7 @@ const sinceWhen = (() => {
   ].join("\n");
 })();
 
-/** The panels that were asked for (docs/requirements, S12). */
+/** The required panels (docs/requirements, S12). */
 export function askedPanels(): Panel[] {
   const events = lines({
     title: "Events per second by application",
@@ -61,7 +62,7 @@ export function askedPanels(): Panel[] {
     width: 12,
     queries: [{ expr: `sum by (${SENDER_LABEL}) (${rate("audit_events_total")})`, legend: `{{${SENDER_LABEL}}}` }],
   });
-  // The divisor is dropped while it is 0: without answers there is no share, and 0/0 would be drawn as NaN.
+  // The divisor is dropped while it is 0: without responses there is no share, and 0/0 would be drawn as NaN.
   const answers = rate("http_requests_total", CLIENT_ROUTES);
   const codes = stack({
     title: "Share of response codes",
@@ -251,7 +252,7 @@ export function configurationPanels(): Panel[] {
   return [digests, lastReload, generation, reloads, releases];
 }
 
-/** When the partitions have to be looked after; AuditPartitionsEnding fires at the former. */
+/** When somebody has to look after the partitions; AuditPartitionsEnding fires at `warning`. */
 const PARTITIONS: TimeLeft = { warning: 30 * 86_400, critical: 7 * 86_400 };
 
 export function storagePanels(): Panel[] {
@@ -273,11 +274,14 @@ export function storagePanels(): Panel[] {
   return [size, partitions];
 }
 
-/** When somebody has to look after an agent's token, which is renewed when a third of its hour is left, and its secret_id. */
+/**
+ * When somebody has to look after an agent's token, which is renewed when a third of its hour is left, and after its
+ * secret_id.
+ */
 const TOKEN: TimeLeft = { warning: 600, critical: 120 };
 const SECRET_ID: TimeLeft = { warning: 7 * 86_400, critical: 2 * 86_400 };
 
-/** @param certificate when the edge's certificate has to be looked after; undefined where it has none */
+/** @param certificate when somebody has to look after the edge's certificate; undefined if it has none */
 export function credentialPanels(certificate?: TimeLeft): Panel[] {
   const here = (series: string) => select(series, SCOPE[1]);
   const agents = tiles({
@@ -289,7 +293,7 @@ export function credentialPanels(certificate?: TimeLeft): Panel[] {
     height: 6,
     queries: [
       {
-        // A file that is not written any more, as when the agent is gone, says nothing.
+        // Ignores a metrics file that is no longer written, for example because the agent is gone.
         expr: `${here("audit_agent_logged_in")} * on (instance) (time() - ${here("audit_agent_last_success_timestamp_seconds")} < bool 180)`,
         legend: "{{instance}}",
       },
@@ -321,7 +325,7 @@ export function credentialPanels(certificate?: TimeLeft): Panel[] {
   return [agents, token, secretId, edge];
 }
 
-/** A tile with the time that is left of something. */
+/** A tile with a remaining time. */
 function left(limits: TimeLeft, facts: Pick<PanelFacts, "title" | "description" | "queries">): Panel {
   return tiles({ ...facts, unit: units.Seconds, width: 4, height: 6 })
     .thresholds(leftThresholds(limits))

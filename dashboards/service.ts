@@ -21,7 +21,7 @@ export interface DataSource {
   readonly name?: string;
 }
 
-/** A link in the head of a dashboard. */
+/** A link at the top of a dashboard. */
 export interface Link {
   readonly title: string;
   readonly url: string;
@@ -33,11 +33,11 @@ export interface ServiceDashboardOptions {
   readonly uid?: string;
   /** Unique in its folder. Default `Audit service`. */
   readonly title?: string;
-  /** Environment that is chosen when the dashboard opens. Default: all of them. */
+  /** Environment that is selected when the dashboard opens. Default: all. */
   readonly environment?: string;
-  /** Links in the head, for example to the service, to Prometheus's targets, to the runbook. Default: none. */
+  /** Links at the top, for example to the service, Prometheus's targets or the runbook. Default: none. */
   readonly links?: readonly Link[];
-  /** When the edge's certificate has to be looked after. Default: it has none, and no panel. */
+  /** When somebody has to look after the edge's certificate. Default: no certificate, no panel. */
   readonly certificate?: TimeLeft;
 }
 
@@ -48,9 +48,9 @@ export const TAG = "audit-svc";
 export const SERVICE_DASHBOARD_UID = "audit-svc";
 
 /**
- * The service's dashboard as canonical JSON: what was asked for first (events per second by application, share of response codes, status
- * from `up`), then what an operator looks at next. Rates are taken per series before they are summed, so a restarting replica shows
- * neither a negative nor a huge figure.
+ * The service's dashboard as canonical JSON: the required panels first (events per second by application, share of
+ * response codes, status from `up`), then what an operator needs next. Rates are computed per series before they are
+ * summed, so that a restarting replica shows neither a negative nor a huge value.
  */
 export function serviceDashboard(options: ServiceDashboardOptions): string {
   const {
@@ -81,7 +81,7 @@ export function serviceDashboard(options: ServiceDashboardOptions): string {
     .withVariable(labelVariable("environment", "Environment", select("up", SCOPE[0]), environment))
     .withVariable(labelVariable("replica", "Instance", select("up", SCOPE[0], SCOPE[1])))
     .annotation(releaseMarks())
-    // Not by the SDK's builder: that one always hides links in the menu of controls.
+    // Not with the SDK's builder: it always hides links in the controls menu.
     .links([SIBLINGS_LINK, ...links.map(headLink)].map((link) => ({ build: () => link })));
 
   for (const panel of askedPanels()) builder.withPanel(panel);
@@ -108,7 +108,7 @@ function labelVariable(name: string, label: string, series: string, chosen?: str
       .multi(true)
       .includeAll(true)
       .allValue(".*")
-      // With the time range, not only at load: a deployment brings replicas that the open page has not seen.
+      // Refreshed with the time range, not only on load: a deploy adds replicas that an open page does not know.
       .refresh(dashboard.VariableRefresh.OnTimeRangeChanged)
       .sort(dashboard.VariableSort.AlphabeticalAsc)
       .current(
@@ -120,8 +120,8 @@ function labelVariable(name: string, label: string, series: string, chosen?: str
 }
 
 /**
- * A mark at the moment each release's first running process started. Taken from the metrics, not written into Grafana by the deployment:
- * so it needs no further token, and it is there after a roll-back as well.
+ * A mark at the start of each release's first running process. It comes from the metrics and is not written to Grafana
+ * by the deploy, so it needs no additional token and appears after a rollback too.
  */
 function releaseMarks(): dashboard.AnnotationQueryBuilder {
   return new dashboard.AnnotationQueryBuilder()
@@ -137,7 +137,7 @@ function releaseMarks(): dashboard.AnnotationQueryBuilder {
     .tagKeys("environment,release");
 }
 
-/** A list of the dashboards that have our tag, in the head of each of them; works wherever Grafana is mounted. */
+/** A list of the dashboards with our tag, at the top of each; works below any path of Grafana. */
 export const SIBLINGS_LINK: dashboard.DashboardLink = {
   title: "Dashboards of the audit service",
   type: dashboard.DashboardLinkType.Dashboards,
