@@ -35,7 +35,7 @@ export async function findInVault(
   if (!pulumi.runtime.isDryRun()) {
     throw status === 403 ? notSetUp([failure], settings) : new UserError(`${failure}. Nothing was changed.`);
   }
-  await pulumi.log.warn(`Vault was not looked at: ${failure}. What the agents may do there is not compared.`);
+  await pulumi.log.warn(`Vault was not checked: ${failure}. The agents' policies and roles there are not compared.`);
   return { owner, readable: false };
 }
 
@@ -46,7 +46,7 @@ function look(access: Omit<VaultAccess, "provider" | "inVault">, stack: StackInV
       stepWords("check-agents"),
       { env: { ...process.env, ...vaultEnvironment(access) } },
       (error, stdout, stderr) => {
-        if (error) reject(new UserError(`Vault could not be looked at: ${stderr.trim() || error.message}`));
+        if (error) reject(new UserError(`Vault could not be checked: ${stderr.trim() || error.message}`));
         else resolve(JSON.parse(stdout) as Looked);
       },
     );

@@ -224,6 +224,6 @@ describe("scenario: Vault for the pipeline", () => {
   it("finds nothing to change by the administrator's command", async () => {
     const { code, output } = await bootstrap(sandbox(), {}, { args: ["--check"] });
     assert.equal(code, 0, output);
-    assert.match(output, /^nothing to change\nGitLab was not looked at: GITLAB_TOKEN is not set .*\n$/);
+    assert.match(output, /^nothing to change\nGitLab was not checked: GITLAB_TOKEN is not set .*\n$/);
   });
 });

@@ -147,7 +147,7 @@ describe("the command that drift's login runs on a host with Docker", () => {
     it(`runs nothing else: ${command ?? "a shell"}`, () => {
       const { stdout, stderr, status } = run(command);
       assert.deepEqual([stdout, status], ["", 1]);
-      assert.match(stderr, /this login only reads what Docker tells/);
+      assert.match(stderr, /this login only reads/);
     });
   }
 });

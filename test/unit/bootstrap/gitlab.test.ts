@@ -154,7 +154,7 @@ describe("what bootstrap --check looks at in GitLab", () => {
     });
 
     it("is left out without a token, which is said", async () => {
-      assert.match((await run({})).stdout, /^GitLab was not looked at: GITLAB_TOKEN is not set/m);
+      assert.match((await run({})).stdout, /^GitLab was not checked: GITLAB_TOKEN is not set/m);
     });
   });
 });

@@ -123,7 +123,7 @@ describe("ci: deploy", () => {
     await deploy(job, exec);
     assert.equal(
       log.at(-1),
-      "warning: previews and drift go on with the copy of an earlier deploy: Pulumi could not export the state of stack vm2: could not decrypt",
+      "warning: previews and drift keep using the copy of an earlier deploy: Pulumi could not export the state of stack vm2: could not decrypt",
     );
   });
 

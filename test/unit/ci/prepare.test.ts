@@ -115,7 +115,7 @@ describe("ci: what is fetched of Pulumi and its plugins", () => {
     assert.equal(first.code, 1);
     assert.match(
       first.stderr,
-      /^error: pulumi-resource-b-v2\.0\.0-linux-\w+\.tar\.gz is not what it was: ci\/checksums\.txt says [0-9a-f]{64}, and this is [0-9a-f]{64}; nothing of it was used$/m,
+      /^error: pulumi-resource-b-v2\.0\.0-linux-\w+\.tar\.gz has changed: ci\/checksums\.txt says [0-9a-f]{64}, and this is [0-9a-f]{64}; nothing of it was used$/m,
     );
     assert.deepEqual(installed(), ["plugin install resource a 1.0.0"]);
     rmSync(at(".cache"), { recursive: true });
@@ -124,7 +124,7 @@ describe("ci: what is fetched of Pulumi and its plugins", () => {
     publish();
     const second = prepare();
     assert.equal(second.code, 1);
-    assert.match(second.stderr, /^error: pulumi-v9\.9\.9-linux-\w+\.tar\.gz is not what it was: /m);
+    assert.match(second.stderr, /^error: pulumi-v9\.9\.9-linux-\w+\.tar\.gz has changed: /m);
     assert.ok(!existsSync(at(".cache/ci/bin/pulumi")));
   });
 
@@ -160,7 +160,7 @@ describe("ci: what is fetched of Pulumi and its plugins", () => {
     assert.equal(changed.code, 1);
     assert.match(
       changed.stderr,
-      /^error: pulumi-resource-a-v1\.0\.0-\S+ is not what it was when ci\/checksums\.txt was written; /m,
+      /^error: pulumi-resource-a-v1\.0\.0-\S+ has changed since ci\/checksums\.txt was written; /m,
     );
     write(served(`get.pulumi.com/releases/sdk/${CLI}`), "something else");
     assert.match(

@@ -167,7 +167,7 @@ H9vkUX+B35z0rA3sGtk49YSxE3U8HreAms9/fDYKFEP3E5RNVr702orO2A==
       const signer = await transitSigner(await vaultOf(wrong, [text]), "transit", "audit-image");
       await failsWith(
         signImage(registryOf(shelves), imageIn(shelves), signer),
-        "what Vault signed with transit/keys/audit-image is no signature of that key; nothing was stored",
+        "Vault's signature by transit/keys/audit-image does not match that key; nothing was stored",
       );
       assert.equal(shelves.manifests.size, 0);
       await failsWith(
