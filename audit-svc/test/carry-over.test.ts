@@ -80,7 +80,7 @@ describe("ids by application, on a database that is in use", function () {
       }),
     );
 
-  it("carries over what is stored while the release before goes on storing", async () => {
+  it("carries over what is stored while the previous release keeps storing", async () => {
     const first = await client();
     for (let i = 0; i < 10; i++) await store(first, some(1000));
     // An index that a migrate began which was killed.
@@ -138,7 +138,7 @@ describe("ids by application, on a database that is in use", function () {
     );
   });
 
-  it("has the release before still ready, and storing, for a day, also when migrate runs again", async () => {
+  it("keeps the previous release ready and storing for a day, even when migrate runs again", async () => {
     const db = await client();
     assert.deepEqual((await db.query(FORMER_PROBE)).rows, [{ may: true }]);
     await store(db, [event()]);
@@ -156,7 +156,7 @@ describe("ids by application, on a database that is in use", function () {
     await stop();
   });
 
-  it("takes away what the release before needed when a day has passed", async () => {
+  it("removes what the previous release needed after a day", async () => {
     const content = { database: database.owner, runtimeRole: database.runtimeRole };
     await database.query("UPDATE audit.schema_migrations SET run_at = run_at - interval '25 hours'");
     await migrate(configOf(content), { check: false, print: () => undefined });
@@ -181,7 +181,7 @@ describe("the step to version 4", function () {
       print: () => undefined,
     });
 
-  it("is taken where everybody may insert, and gives nobody else the function that stores", async () => {
+  it("works where everybody may insert, and grants nobody else the function that stores", async () => {
     await database.query("GRANT INSERT ON audit.events TO PUBLIC");
     assert.equal(await run(), 2);
     assert.deepEqual(
@@ -192,7 +192,7 @@ describe("the step to version 4", function () {
     );
   });
 
-  it("says that it needs two connections where the login may have only one", async () => {
+  it("says that it needs two connections if the login may have only one", async () => {
     const hint =
       /^migrate: version 4 needs a second connection beside the one that migrates: too many connections for role .*; allow this login two \(CONNECTION LIMIT, pgbouncer's default_pool_size\)/;
     await database.query(`ALTER ROLE ${database.owner.user} CONNECTION LIMIT 1`);
@@ -201,7 +201,7 @@ describe("the step to version 4", function () {
     assert.equal(await run(), 1);
   });
 
-  it("says so where a pooler has only one, too", async function () {
+  it("says so if a pooler has only one, too", async function () {
     this.timeout(300_000);
     const pooler = await startPgbouncer(database, { pool_mode: "transaction", default_pool_size: "1" });
     try {

@@ -94,7 +94,7 @@ for (const make of makes) {
     const ids = async (): Promise<string[]> =>
       ((await (await read()).json()) as { events: { id: string }[] }).events.map(({ id }) => id);
 
-    it("migrate prepares the database, does it again without harm, and fails when it cannot", () => {
+    it("migrate prepares the database, can be repeated, and fails when it cannot", () => {
       assert.throws(
         () => migrate({ ...database.owner, name: "nowhere" }),
         (error: Error) => !error.message.includes(database.owner.password),
@@ -156,7 +156,7 @@ for (const make of makes) {
       socket.destroy();
     });
 
-    it("shows metrics as Prometheus reads them, with what the dashboards are made of", async () => {
+    it("shows metrics in Prometheus's format, with those that the dashboards need", async () => {
       const answer = await fetch(`${url}/metrics`);
       assert.match(answer.headers.get("content-type") ?? "", /^text\/plain; /);
       const text = await answer.text();

@@ -209,7 +209,7 @@ describe("crashes and stops", function () {
     await assertNothingLost(database, load);
   });
 
-  it("large batches beyond what may wait: 503s, and the heap that the image allows is enough", async () => {
+  it("large batches beyond the queue's limit: 503s, and the heap that the image allows is enough", async () => {
     // One character beyond Latin-1 makes a text of two bytes a character: the worst that a byte of a body can become.
     const data = { a: `語${"x".repeat(15_900)}` };
     const batch = (): object => Array.from({ length: 62 }, () => event({ data }));

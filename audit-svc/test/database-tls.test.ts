@@ -112,7 +112,7 @@ describe("TLS to the database", function () {
     assert.match(await migrateCheck(checked(other), { SSL_CERT_FILE: inDirectory("own.pem") }), cure);
   });
 
-  it("refuses a certificate that is for another address", async () => {
+  it("refuses a certificate for another address", async () => {
     await serveWith("elsewhere");
     const elsewhere = readFileSync(inDirectory("elsewhere.pem"), "utf8");
     let stderr = "";

@@ -43,7 +43,7 @@ describe("exports at once", function () {
     });
   }
 
-  it("are limited, since each holds memory while its client is slow; the next is told to come again", async () => {
+  it("are limited, since each holds memory while its client is slow; the next is told to retry later", async () => {
     const [first, second] = [await begin(), await begin()];
     assert.deepEqual([first.statusCode, second.statusCode], [200, 200]);
     const refused = await get(app.main, "/v1/events/export");

@@ -189,7 +189,7 @@ describe("ingestion", function () {
     await closed;
   });
 
-  it("gives back what broken-off and refused bodies held", async () => {
+  it("releases the memory of aborted and refused bodies", async () => {
     await start({ bodyBytes: 2000, queueBytes: 50_000 });
     await app.main.listen({ host: "127.0.0.1", port: 0 });
     const { port } = app.main.server.address() as { port: number };
@@ -204,7 +204,7 @@ describe("ingestion", function () {
     await until(() => app.bodyMemoryLimit.held === 0, 5000, "no body in memory again");
   });
 
-  it("answers 503 after storeSeconds when the database does not answer, also to those behind", async () => {
+  it("answers 503 after storeSeconds when the database does not answer, also to queued requests", async () => {
     await start({ storeSeconds: 1, writers: 1, groupEvents: 1 });
     await block();
     const began = Date.now();
@@ -241,7 +241,7 @@ describe("ingestion", function () {
     assert.ok((await value('audit_db_errors_total\\{kind="connection"\\}')) >= 1);
   });
 
-  it("finishes what it accepted when it is stopped, and takes nothing new", async () => {
+  it("finishes what it accepted when it is stopped, and accepts nothing new", async () => {
     await start({ writers: 1 });
     await block();
     const sent = Array.from({ length: 20 }, () => event());
@@ -262,7 +262,7 @@ describe("ingestion", function () {
     );
   });
 
-  it("makes only the request pay whose values the database cannot hold", async () => {
+  it("fails only the request whose values the database cannot store", async () => {
     await start({ writers: 1 });
     // What the checks let through today the database may refuse tomorrow: a constraint plays that part.
     await database.query(

@@ -205,7 +205,7 @@ describe("migrate", function () {
     assert.deepEqual(owners, [{ tableowner: database.owner.user }]);
   });
 
-  it("leaves nothing behind when a migration fails, and says what the database said", async () => {
+  it("leaves nothing behind when a migration fails, and shows the database's message", async () => {
     await database.query(`CREATE SCHEMA audit AUTHORIZATION ${database.owner.user}`);
     // The last object of the first migration is there already, and not the owner's.
     await database.query(

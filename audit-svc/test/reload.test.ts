@@ -31,7 +31,7 @@ describe("reload", function () {
   const metric = async (app: App, name: string): Promise<string | undefined> =>
     new RegExp(`^${name.replace(/[{}]/g, "\\$&")} (.*)$`, "m").exec(await app.metrics.registry.metrics())?.[1];
 
-  it("takes in a changed file: new login, new tokens, new limits; and says which", async () => {
+  it("applies a changed file: new login, new tokens, new limits; and reports its digest", async () => {
     const { app, file, stop } = await startApp(database.runtime);
     const first = digestOf(file);
     assert.deepEqual((await app.main.inject("/readyz")).json(), {
@@ -161,7 +161,7 @@ describe("reload", function () {
     await own.drop();
   });
 
-  it("waits for a file that is not there yet, and takes it in by itself", async () => {
+  it("waits for a missing file, and loads it by itself", async () => {
     const file = new ConfigFile();
     const app = await buildApp({ configFile: file.path, logLevel: "silent" });
     assert.equal((await reload(app)).code, 503);
@@ -177,7 +177,7 @@ describe("reload", function () {
     await app.close();
   });
 
-  it("sees a change without being called, also one written in place, and one that failed at first", async () => {
+  it("sees a change without being called, even one written in place, or one that failed at first", async () => {
     const { app, file, stop } = await startApp(database.runtime);
     app.configReloader.watch(0.05);
     writeFileSync(file.path, JSON.stringify(configContent(database.runtime, { readers: 2 })));

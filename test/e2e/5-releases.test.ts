@@ -6,10 +6,10 @@ import { deploysUnderLoad } from "./support/deploys";
 import { startLoad } from "./support/load";
 import { root, sandbox as cli, type Sandbox } from "./support/sandbox";
 
-describe("scenario: releases, while clients go on sending", function () {
+describe("scenario: releases, while clients keep sending", function () {
   const { deploys, nothingLost } = deploysUnderLoad();
 
-  it("promotes a new release without losing a request, also one that began before, and keeps the old one stopped", async () => {
+  it("promotes a new release without losing a request, even one that began before, and keeps the old one stopped", async () => {
     const before = await deploys().state();
     const slow = slowRequest(deploys().sandbox);
     await deploys().mustUp({ memory: 224 });
@@ -44,7 +44,7 @@ describe("scenario: releases, while clients go on sending", function () {
     );
   });
 
-  it("has nginx take in another configuration, here for another number of replicas, without losing a request", async () => {
+  it("reloads nginx with another configuration, here for another number of replicas, without losing a request", async () => {
     // Many clients: a reload that resets what is kept alive, as nginx does by itself, costs some of them a request each time.
     const { sandbox } = deploys();
     const load = startLoad({
@@ -75,7 +75,7 @@ describe("scenario: releases, while clients go on sending", function () {
     assert.match(output, /Resources:\n\s+\d+ unchanged/);
   });
 
-  it("makes anew what the VM has lost, and what the deploy needs that comes after", async () => {
+  it("recreates missing resources, and what depends on them", async () => {
     const { active } = await deploys().state();
     const other = active === "blue" ? "green" : "blue";
     const lost = ["audit-svc-agent", "audit-edge-exporter"];
@@ -89,7 +89,7 @@ describe("scenario: releases, while clients go on sending", function () {
     await deploys().serves(other);
   });
 
-  it("survives deploys that are killed on their way, at any moment", async () => {
+  it("survives deploys that are killed at any moment", async () => {
     for (const [index, moment] of MOMENTS.slice(0, times(2, MOMENTS.length)).entries()) {
       await killedAt(moment, deploys().env({ memory: 300 + index }));
       await deploys().sandbox.pulumi(["cancel", "--yes"]);

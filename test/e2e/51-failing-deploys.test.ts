@@ -14,7 +14,7 @@ const READY_SECONDS = 12;
  * Deploys that cannot work. Each time the old release keeps serving without a lost request, the message names the cause, trying again
  * makes nothing worse, and the next good deploy needs no hand-work.
  */
-describe("scenario: deploys that fail, while clients go on sending", function () {
+describe("scenario: deploys that fail, while clients keep sending", function () {
   this.timeout(600_000);
   const { deploys, nothingLost } = deploysUnderLoad();
 
@@ -46,14 +46,14 @@ describe("scenario: deploys that fail, while clients go on sending", function ()
       `ENTRYPOINT ["/bin/sh", "-c", ${JSON.stringify(`[ "$0" = migrate ] && exit 0; ${script}`)}]`,
     ]);
 
-  it("a migration that fails: shows what it said", async () => {
+  it("a migration that fails: shows its output", async () => {
     const image = await pushVariant(deploys().sandbox, "bad-migration", [
       'ENTRYPOINT ["/bin/sh", "-c", "echo migration 042 cannot be applied: column is missing >&2; exit 3"]',
     ]);
     await failsSafely({ image }, [/migration 042 cannot be applied/]);
   });
 
-  it("an image that never becomes ready: shows its last lines", async () => {
+  it("an image that never becomes ready: shows its last log lines", async () => {
     const image = await serviceOf("never-ready", "echo listening to nobody >&2; exec sleep 3600");
     const notReady =
       /is not ready \(within 12 s: http\S+ does not answer 2xx: wget: .*\); slot (blue|green) keeps serving/;
@@ -61,7 +61,7 @@ describe("scenario: deploys that fail, while clients go on sending", function ()
     await failsSafely({ image }, [notReady, /listening to nobody/], [[], [], ["--refresh"]]);
   });
 
-  it("an image that wants more memory than it may have: says so", async () => {
+  it("an image that exceeds its memory limit: says so", async () => {
     const image = await serviceOf("out-of-memory", "echo reading everything into memory >&2; exec tail /dev/zero");
     await failsSafely({ image, memory: 64 }, [
       /killed: out of memory at its limit of 64 MiB/,
@@ -69,7 +69,7 @@ describe("scenario: deploys that fail, while clients go on sending", function ()
     ]);
   });
 
-  it("a release that works with another configuration than this deploy's: holds it back", async () => {
+  it("a release that works with another configuration than this deploy's: does not promote it", async () => {
     const image = await pushVariant(deploys().sandbox, "other-configuration", [
       `ENTRYPOINT ["/bin/sh", "-c", ${JSON.stringify(
         '[ "$0" = migrate ] || { (cat $AUDIT_CONFIG_FILE; echo) > /tmp/config.json; export AUDIT_CONFIG_FILE=/tmp/config.json; }; exec node /app/main.js "$0"',
@@ -85,7 +85,7 @@ describe("scenario: deploys that fail, while clients go on sending", function ()
     await failsSafely({ image }, [/manifest unknown|not found|unknown/i, /registry\.sandbox\.test:5000/]);
   });
 
-  it("a configuration that nginx refuses: shows nginx's own words, and the last good one stays", async () => {
+  it("a configuration that nginx rejects: shows nginx's message, and the last good one stays", async () => {
     const nginx = ["exec", "audit-edge-nginx", "sha256sum", "/etc/audit-edge/nginx.conf"];
     const before = await deploys().sandbox.docker(...nginx);
     const mistake = { NODE_OPTIONS: `--require ${join(__dirname, "support/mistaken-route.cjs")}` };
@@ -94,13 +94,13 @@ describe("scenario: deploys that fail, while clients go on sending", function ()
     assert.equal(await deploys().sandbox.docker(...nginx), before);
   });
 
-  it("a port on which something else listens: nginx goes on with the one it has", async () => {
+  it("a port on which something else listens: nginx keeps its port", async () => {
     const before = await deploys().containers();
     await failsSafely({ edgePort: 22 }, [/audit-edge-nginx cannot listen on port 22 .*in use/, /audit:edgePort/]);
     assert.deepEqual(await deploys().containers(), before);
   });
 
-  it("addresses that another network of the VM has: everything stays where it is", async () => {
+  it("addresses that another network of the VM has: everything stays unchanged", async () => {
     const before = await deploys().containers();
     await deploys().sandbox.docker("network", "create", "--internal", "--subnet", "10.99.96.0/24", "another");
     try {
@@ -133,7 +133,7 @@ describe("scenario: deploys that fail, while clients go on sending", function ()
     await nothingLost();
   });
 
-  it("leaves nothing behind that a deploy would have to put right", async () => {
+  it("leaves nothing behind that a deploy would have to repair", async () => {
     await deploys().mustUp();
     const { code, output } = await deploys().sandbox.pulumi(["preview", "--refresh", "--expect-no-changes"]);
     assert.equal(code, 0, output);

@@ -15,7 +15,7 @@ interface Secret {
 }
 
 /** test/one-port-image, in Python, takes everything on its main port, which nginx reaches: the allow-list alone keeps /reload shut. */
-describe("scenario: an image of another make, with one port", function () {
+describe("scenario: another implementation, with one port", function () {
   this.timeout(600_000);
   const { deploys, nothingLost } = deploysUnderLoad();
   let image: string;
@@ -93,7 +93,7 @@ describe("scenario: an image of another make, with one port", function () {
     await nothingReloads(deploys().sandbox, 422);
   });
 
-  it("gives way to the reference service again, without losing a request", async () => {
+  it("is replaced by the reference service again without losing a request", async () => {
     await deploys().mustUp();
     await nothingLost();
   });

@@ -13,7 +13,7 @@ describe("scenario: clients that are slow on purpose", function () {
     for (const socket of sockets) socket.destroy();
   });
 
-  it("do not stop others, and one that never ends its headers is cut off", async () => {
+  it("do not block others, and one that never ends its headers is disconnected", async () => {
     const { hostname, port } = new URL(sandbox().get("AUDIT_URL"));
     let open = 0;
     /** Sends the beginning at once, and then a byte a second for as long as it is let. */

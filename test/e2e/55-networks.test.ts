@@ -3,7 +3,7 @@ import { deploysUnderLoad } from "./support/deploys";
 import { onVm2 } from "./support/pipeline";
 
 /** A company's network is not Docker's: other ranges are taken, and packets are smaller. */
-describe("end-to-end scenario: subnets and MTU of the container networks", function () {
+describe("scenario: subnets and MTU of the container networks", function () {
   this.timeout(600_000);
   const { deploys, nothingLost } = deploysUnderLoad();
   const NETWORKS = ["audit-front", "audit-admin", "audit-egress", "audit-edge"];
@@ -21,7 +21,7 @@ describe("end-to-end scenario: subnets and MTU of the container networks", funct
 
   const inspect = (format: string) => deploys().sandbox.docker("network", "inspect", "--format", format, ...NETWORKS);
 
-  it("refuses a range into which the VM has a route, without a lost request", async () => {
+  it("refuses a range into which the VM has a route, without losing a request", async () => {
     await onVm2("ip route add blackhole 10.98.98.0/24");
     try {
       await isRefused(
@@ -34,7 +34,7 @@ describe("end-to-end scenario: subnets and MTU of the container networks", funct
     await nothingLost();
   });
 
-  it("refuses packets that are larger than those of the VM's own interface", async () => {
+  it("refuses an MTU larger than that of the VM's own interface", async () => {
     // The VM's own MTU stays: with a smaller one its neighbours, who know nothing of it, would lose their packets.
     await isRefused(
       { networkMtu: 1600 },
@@ -43,7 +43,7 @@ describe("end-to-end scenario: subnets and MTU of the container networks", funct
     await nothingLost();
   });
 
-  it("gives all networks another range and MTU, seen in every container, also in one that is rolled back to", async () => {
+  it("gives all networks another range and MTU, in every container, even after a rollback", async () => {
     await deploys().mustUp({ memory: 232 });
     const { active } = await deploys().state();
     const change = { networkPrefix: "10.97.96.0/22", networkMtu: 1400 };
@@ -57,7 +57,7 @@ describe("end-to-end scenario: subnets and MTU of the container networks", funct
     await everyMtuIs("1400");
   });
 
-  it("keeps the MTU when it is no longer set, and goes back to the addresses of before", async () => {
+  it("keeps the MTU when it is no longer set, and returns to the former addresses", async () => {
     await deploys().mustUp({ networkMtu: 1500 });
     await deploys().mustUp();
     assert.match(

@@ -14,11 +14,11 @@ const BYTES_A_SECOND = times(8_000_000, 2_000_000);
 const BATCH = 60;
 const PAUSE_MS = 15_000;
 
-describe("scenario: an export that is larger than nginx has room for, to a slow reader", function () {
+describe("scenario: an export that exceeds nginx's buffers, to a slow reader", function () {
   this.timeout(600_000);
   const sandbox = attached();
 
-  it("arrives whole, also when the reader pauses", async () => {
+  it("arrives complete, even when the reader pauses", async () => {
     const actor = `export-${randomUUID()}`;
     const ids = Array.from({ length: EVENTS }, () => randomUUID());
     const event = (id: string) => ({

@@ -12,7 +12,7 @@ const BY_HAND = [
 ] as const;
 
 /** Somebody stops containers by hand: a preview shows it, and the next deploy has them run again. */
-describe("end-to-end scenario: containers that were stopped by hand", function () {
+describe("scenario: containers that were stopped by hand", function () {
   this.timeout(300_000);
   const { deploys, nothingLost } = deploysUnderLoad();
 
@@ -34,12 +34,12 @@ describe("end-to-end scenario: containers that were stopped by hand", function (
     assert.match(await deploys().mustUp(), /Resources:\n\s+\d+ unchanged/);
   }
 
-  it("starts one of two replicas again after `docker stop`, without a lost request", async () => {
+  it("starts one of two replicas again after `docker stop`, without losing a request", async () => {
     await oneIsStartedAgain("stop");
     await nothingLost();
   });
 
-  it("starts one of two replicas again after `docker kill`, which costs what it was answering; the deploy costs nothing", async () => {
+  it("starts one of two replicas again after `docker kill`; only the kill loses requests, the deploy none", async () => {
     const { sandbox } = deploys();
     const where = { url: sandbox.get("AUDIT_URL"), token: sandbox.get("AUDIT_TOKEN"), application: "demo" };
     let load: Load | undefined;
@@ -50,7 +50,7 @@ describe("end-to-end scenario: containers that were stopped by hand", function (
 
   it("starts one of two replicas again after `docker pause`", () => oneIsStartedAgain("pause"));
 
-  it("brings every kind back by a bare `up`, and an event goes through", async () => {
+  it("starts each kind of container again by a plain `up`, and an event goes through", async () => {
     const replicas = await serving();
     const stopped = [...BY_HAND, ["kill", replicas[0]], ["stop", replicas[1]]] as const;
     for (const [command, name] of stopped) await deploys().sandbox.docker(command, name);
@@ -67,7 +67,7 @@ describe("end-to-end scenario: containers that were stopped by hand", function (
     assert.equal(code, 0, output);
   });
 
-  it("brings everything back after `docker stop` of all that runs, whose files in memory are gone, also with a refresh", async () => {
+  it("starts everything again after `docker stop` of all containers, whose tmpfs files are gone, even with a refresh", async () => {
     const running = (await deploys().sandbox.docker("ps", "--quiet")).split("\n");
     await deploys().sandbox.docker("stop", ...running);
     const { code, output } = await deploys().up({}, ["--refresh"]);

@@ -159,7 +159,7 @@ describe("scenario: TLS at the edge", function () {
     });
   });
 
-  it("comes from files, and a mistake in them is told before anything is changed", async () => {
+  it("comes from files, and a mistake in them is reported before anything is changed", async () => {
     const [certificate, key] = [join(directory, "edge.crt"), join(directory, "edge.key")];
     const made = spawnSync(
       "openssl",

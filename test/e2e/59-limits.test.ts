@@ -62,11 +62,11 @@ describe("scenario: limits of one client, behind a balancer that is trusted", fu
     return output;
   };
 
-  it("counts one that is no balancer by its own address, whatever names it gives", async () => {
+  it("counts a client that is not a balancer by its own address, whatever headers it sends", async () => {
     assert.match(await around(), /^HTTP\/1\.1 429/m);
   });
 
-  it("refuses whoever comes around the balancer, unless told otherwise", async () => {
+  it("refuses requests that bypass the balancer, unless configured otherwise", async () => {
     await deploys.mustUp({ edgeTrustedProxies: [balancer] });
     assert.equal((await ask("203.0.113.3")).status, 200);
     const lines = (await around()).trim().split(/\r?\n/);

@@ -126,7 +126,7 @@ describe("scenario: secrets stay where they belong", function () {
     }
   });
 
-  it("not in any layer of the deployed images, nor in how they were made", async () => {
+  it("not in any layer or in the history of the deployed images", async () => {
     const names = new Set((await sandbox().docker("ps", "--all", "--format", "{{.Image}}")).split("\n"));
     for (const image of names) {
       await nowhereIn(`the history of ${image}`, await sandbox().docker("history", "--no-trunc", image));
@@ -217,7 +217,7 @@ describe("scenario: secrets stay where they belong", function () {
     assert.equal(output, "OWN");
   });
 
-  it("does not accept the agent's credentials from elsewhere than the VM", async () => {
+  it("does not accept the agent's credentials from anywhere but the VM", async () => {
     await assert.rejects(sandbox().vault("POST", "auth/approle/login", await agent().credentials()), /400|403/);
   });
 

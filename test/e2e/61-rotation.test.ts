@@ -10,7 +10,7 @@ interface Version {
   data: { data: { database: { user: string; password: string } }; metadata: { created_time: string } };
 }
 
-describe("scenario: the database's password is rotated, while clients go on sending", function () {
+describe("scenario: the database's password is rotated, while clients keep sending", function () {
   const sandbox = attached();
 
   const secret = async () => {
@@ -34,7 +34,7 @@ describe("scenario: the database's password is rotated, while clients go on send
     }
   };
 
-  it("loses no request; the former login works no more, and the new one is the only one that does", async () => {
+  it("loses no request; afterwards only the new login works", async () => {
     const load = startLoad({
       url: sandbox().get("AUDIT_URL"),
       token: sandbox().get("AUDIT_TOKEN"),

@@ -56,7 +56,7 @@ describe("scenario: Vault is away, and the VM restarts", function () {
     console.log(`      ${what} ${((Date.now() - since) / 1000).toFixed(1)} s after it could be`);
   };
 
-  it(`goes on serving while Vault is away for ${away} s, says so, and needs nobody when it is back`, async () => {
+  it(`keeps serving while Vault is away for ${away} s, reports it, and needs no manual step when it is back`, async () => {
     load = startLoad({
       url: sandbox().get("AUDIT_URL"),
       token: sandbox().get("AUDIT_TOKEN"),
@@ -88,7 +88,7 @@ describe("scenario: Vault is away, and the VM restarts", function () {
     assert.ok(stored > 1000, `only ${stored} requests were sent`);
   }).timeout((away + 420) * 1000);
 
-  it("is answered for by the edge while no replica runs, also when nginx is about to reload", async () => {
+  it("has the edge answer 503 while no replica runs, even before a reload of nginx", async () => {
     const names = await replicas(sandbox());
     const nginx = (script: string) => sandbox().docker("exec", "audit-edge-nginx", "sh", "-c", script);
     await sandbox().docker("stop", ...names);
@@ -106,7 +106,7 @@ describe("scenario: Vault is away, and the VM restarts", function () {
     await wellAgain("an event comes in", Date.now(), stores);
   });
 
-  it("waits after a restart of the VM without Vault, says what for, and starts when Vault is back", async () => {
+  it("waits for Vault after a restart of the VM, says so, and starts when Vault is back", async () => {
     await here("stop", platform("vault"));
     await here("restart", platform("vm2"));
     await until("a replica says what it waits for", 180, async () =>
@@ -117,7 +117,7 @@ describe("scenario: Vault is away, and the VM restarts", function () {
     await wellAgain("an event comes in", back, stores);
   }).timeout(600_000);
 
-  it("is back by itself after a restart of the VM with Vault there", async () => {
+  it("recovers by itself after a restart of the VM if Vault is up", async () => {
     await here("restart", platform("vm2"));
     const started = Date.now();
     await wellAgain("the service is ready", started, ready);

@@ -53,7 +53,7 @@ describe("scenario: the agents' policies and roles become bootstrap's", () => {
     await mustBootstrap(sandbox());
   });
 
-  it("takes them over by an ordinary deploy that writes neither, and the agent stays logged in", async () => {
+  it("adopts them in an ordinary deploy that writes neither, and the agent stays logged in", async () => {
     writeFileSync(sandbox().get("PULUMI_OPTION_CONFIG_FILE"), settings);
     const before = without(await held());
     // The update that was refused stands in the state as the role's error until a refresh.
@@ -70,7 +70,7 @@ describe("scenario: the agents' policies and roles become bootstrap's", () => {
     assert.equal(again.code, 0, again.output);
   });
 
-  it("delivers another secret_id when bootstrap had to make the role anew", async () => {
+  it("delivers another secret_id when bootstrap had to recreate the role", async () => {
     await sandbox().vault("DELETE", ROLE, undefined, rootToken());
     const refused = await sandbox().pulumi(["up", "--yes", "--skip-preview"]);
     assert.match(refused.output, /auth\/approle\/role\/audit-svc: /);

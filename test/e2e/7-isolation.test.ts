@@ -113,7 +113,7 @@ describe("scenario: from outside, only the edge's ports answer", function () {
 
   it("to a neighbour and to the internet's side, though they route the container networks through the VM", onlyTheEdge);
 
-  it("over IPv4 alone, since Docker hides the address of whoever comes by IPv6", async () => {
+  it("over IPv4 only, since Docker hides a client's address over IPv6", async () => {
     const bindings = JSON.parse(
       await sandbox().docker("inspect", "--format", "{{json .HostConfig.PortBindings}}", "audit-edge-nginx"),
     ) as Record<string, { HostIp: string }[]>;
@@ -123,7 +123,7 @@ describe("scenario: from outside, only the edge's ports answer", function () {
     );
   });
 
-  it("refuses them metrics, which are for Prometheus's address alone", async () => {
+  it("refuses them metrics, which are only for Prometheus's address", async () => {
     for (const [where, who] of Object.entries(curious)) {
       for (const path of ["/metrics/nginx", "/metrics/audit-svc-blue-1", "/targets"]) {
         const ask = `exec 3<>/dev/tcp/${await vm2(who)}/9145; printf 'GET ${path} HTTP/1.0\\r\\nHost: x\\r\\n\\r\\n' >&3; head -1 <&3`;

@@ -28,7 +28,7 @@ interface Sample {
   value: [number, string];
 }
 
-describe("scenario: dashboards tell the truth", function () {
+describe("scenario: dashboards show correct values", function () {
   this.timeout(300_000);
   const sandbox = attached();
   const directory = mkdtempSync(join(tmpdir(), "dashboards-"));
@@ -122,7 +122,7 @@ describe("scenario: dashboards tell the truth", function () {
     await close("Events per second by application", SENDER_LABEL, RATES);
   });
 
-  it("shows the share of each response code, and all of them are 100 %", async () => {
+  it("shows the share of each response code, adding up to 100 %", async () => {
     await close("Share of response codes", "code", {
       "201": (100 * (ALL - REFUSED)) / ALL,
       "401": (100 * REFUSED) / ALL,
@@ -184,7 +184,7 @@ describe("scenario: dashboards tell the truth", function () {
     }
     const panelOf = (title: string) => page.locator(".panel", { has: page.locator("h3", { hasText: title }) });
 
-    it("shows the three panels that were asked for, with the data of this sandbox", async () => {
+    it("shows the three required panels, with the data of this sandbox", async () => {
       await open("dashboardUrl", "dark");
       const senders = await panelOf("Events per second by application").locator(".legend tbody tr").allTextContents();
       for (const name of Object.keys(RATES))
@@ -217,7 +217,7 @@ describe("scenario: dashboards tell the truth", function () {
     });
   });
 
-  it("was sent as it should: every event was taken, and every stranger refused", async () => {
+  it("had every known event accepted meanwhile, and every stranger refused", async () => {
     const [stranger, ...known] = (await Promise.all(sending)).reverse();
     for (const { code, output } of known) assert.equal(code, 0, output);
     assert.equal(stranger?.code, 1, stranger?.output);

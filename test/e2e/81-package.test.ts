@@ -59,7 +59,7 @@ class Example {
 }
 
 /** The library as others use it: packed, installed into an empty directory, and deployed beside this program's own stack. */
-describe("scenario: the components in programs elsewhere", function () {
+describe("scenario: the components in other programs", function () {
   this.timeout(900_000);
   const sandbox = attached();
   const world = realpathSync(mkdtempSync(join(tmpdir(), "elsewhere-")));
@@ -147,7 +147,7 @@ describe("scenario: the components in programs elsewhere", function () {
     await example.pulumi("preview", "--expect-no-changes");
   });
 
-  it("bind a secret to a container of somebody else's, and a second run changes nothing", async () => {
+  it("bind a secret to a third-party container, and a second run changes nothing", async () => {
     const vaultImage = settings["audit:vaultImage"];
     const example = add("secrets-binding");
     await example.deploy({ ...common, range: "10.87.4.0/22", images: { reader: vaultImage, vault: vaultImage } });

@@ -62,7 +62,7 @@ describe("scenario: the pipeline, run by gitlab-ci-local with its real scripts",
     assert.equal(code, 0, output);
   });
 
-  it("merge request: runs the migrations on an empty PostgreSQL, and is red when they cannot run there", async () => {
+  it("merge request: runs the migrations on an empty PostgreSQL, and fails when they cannot run there", async () => {
     const database = await emptyDatabase(sandbox());
     try {
       const kind = { ...mergeRequest, variables: database.variables };
@@ -164,7 +164,7 @@ describe("scenario: the pipeline, run by gitlab-ci-local with its real scripts",
     assert.match(notes[0]?.body ?? "", /Previewed on a copy of the state of "deploy v1\.0\.\d+ by alice: /);
   });
 
-  it("merge request: its job finds no secret and no login, whatever its branch has made of it", async () => {
+  it("merge request: its job finds no secret and no login, however its branch has changed it", async () => {
     const own = join(pipelines.dir, "ci/preview.ts");
     const right = readFileSync(own, "utf8");
     // What somebody could push: the job's own login, and all that it opens.
@@ -260,7 +260,7 @@ describe("scenario: the pipeline, run by gitlab-ci-local with its real scripts",
       );
     });
 
-  describe("ends red, with one line, and changes nothing", () => {
+  describe("fails with one line and changes nothing", () => {
     const digest = `sha256:${"0".repeat(64)}`;
     // Signed, so that what comes after the check is reached.
     before(() => pipelines.sign(`${pipelines.harbor}/audit/audit-svc@${digest}`));

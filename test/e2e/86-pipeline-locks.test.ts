@@ -6,7 +6,7 @@ import { mustBootstrap } from "./support/bootstrap";
 import { attached, until } from "./support/sandbox";
 import { pushVariant } from "./support/variant";
 
-describe("scenario: deploys that are cancelled, killed, locked out, or come from a repository of their own", function () {
+describe("scenario: deploys that are cancelled, killed, locked out, or come from a separate repository", function () {
   this.timeout(600_000);
   const sandbox = attached();
   let pipelines: Pipelines;
@@ -42,7 +42,7 @@ describe("scenario: deploys that are cancelled, killed, locked out, or come from
     return { job, pid, parent };
   };
 
-  it("cancelled: the CLI gives the lock back itself", async () => {
+  it("cancelled: the CLI releases the lock itself", async () => {
     const before = serving(await slotsOf(sandbox()));
     const { job, parent } = await underWay(next);
     process.kill(parent, "SIGTERM");
@@ -98,7 +98,7 @@ describe("scenario: deploys that are cancelled, killed, locked out, or come from
         /Vault role audit-ci-deploy is not for this pipeline: .*ref_type/,
       ));
 
-    it("deploys the image that the service's pipeline handed on, and tests it", async () => {
+    it("deploys the image that the service's pipeline passed on, and tests it", async () => {
       assert.match(await deployFrom("branch"), /audit-ci-deploy/);
       try {
         const { log } = green(await pipelines.run(handedOn()));

@@ -186,7 +186,7 @@ if (times(0, 1) > 0)
       assert.match(authority, /^ssh-rsa /);
     });
 
-    it("step 5: VM2; and Prometheus's settings are what promtool takes", async () => {
+    it("step 5: VM2; and promtool accepts Prometheus's settings", async () => {
       const [login, byFile, byHttp, ...more] = blocksOf(5);
       assert.deepEqual([login?.language, byFile?.language, byHttp?.language, more], ["sh", "yaml", "yaml", []]);
       const commands = filledIn(login?.text ?? "", {
@@ -206,7 +206,7 @@ if (times(0, 1) > 0)
       }
     });
 
-    it("step 6: the stack's settings, every line that is marked, and its state", async () => {
+    it("step 6: the stack's settings, every marked line, and its state", async () => {
       const path = join(pipelines.dir, "Pulumi.vm2.yaml");
       const settings = parseDocument(readFileSync(path, "utf8"));
       const ours = (
@@ -258,7 +258,7 @@ if (times(0, 1) > 0)
       assert.match(text, /# SET/, "the comments are still there");
     });
 
-    it("step 7: the first tag is deployed, and says so", async () => {
+    it("step 7: the first tag is deployed and reported", async () => {
       const [tag, order, ...more] = blocksOf(7);
       assert.deepEqual([tag?.language, order?.language, more], ["sh", "sh", []]);
       await shell(filledIn(tag?.text ?? "", { "git push origin v0.1.0": "true" }));

@@ -64,7 +64,7 @@ describe("an image mirror", function () {
     assert.match(all, /version.* 1\.\d+/);
   });
 
-  it("is not asked again for what was pulled from it", async () => {
+  it("is not asked again for an image that was pulled from it", async () => {
     const artifact = await ensureImage(
       "nginx-exporter",
       { ...(await sources({ REGISTRY_MIRROR: `${address}/hub` })), decidedAt: "later" },
@@ -74,7 +74,7 @@ describe("an image mirror", function () {
     assert.equal(lines.filter((line) => line.startsWith("pulling")).length, 1);
   });
 
-  it("ends with a message when it must serve and does not", async () => {
+  it("ends with a message when it is required and does not serve", async () => {
     const env = { SANDBOX_WAY: "official", REGISTRY_MIRROR: `${address}/elsewhere` };
     await assert.rejects(ensureImage("nginx-exporter", await sources(env), progress), (error) => {
       assert.ok(UserError.is(error));
