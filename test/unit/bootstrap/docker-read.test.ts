@@ -53,7 +53,7 @@ describe("the command that drift's login runs on a host with Docker", () => {
     });
   }
 
-  it("lets one request after the other through, without the client's own headers", () => {
+  it("lets one request after another through, without the client's own headers", () => {
     const { stdout } = dial(
       request("HEAD /_ping HTTP/1.1", "X-Registry-Auth: of-the-puller") +
         request("GET /v1.44/networks/a HTTP/1.1", "Content-Length: 0", "Connection: Upgrade", "Upgrade: tcp"),
@@ -118,7 +118,7 @@ describe("the command that drift's login runs on a host with Docker", () => {
     }
   });
 
-  it("answers the program's own question what there is, by the same list", () => {
+  it("answers the program's request for the list of what exists, with the same list", () => {
     const { stdout, status } = run(scriptLine("list-present.sh"));
     assert.equal(status, 0);
     assert.equal(stdout.split("\n").filter((line) => line.startsWith("docker container ls")).length, 2);

@@ -108,7 +108,7 @@ describe("ci: what is fetched of Pulumi and its plugins", () => {
     assert.deepEqual(pluginEnvironment(dir.path), { PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true" });
   });
 
-  it("is refused when it is no longer that: a plugin, and a CLI for which its vendor vouches", () => {
+  it("is refused when it has changed: a plugin, and even a CLI with its vendor's checksum", () => {
     record();
     write(served(`${theirs}/${plugin("b", "2.0.0")}`), "something else");
     const first = prepare();
@@ -138,7 +138,7 @@ describe("ci: what is fetched of Pulumi and its plugins", () => {
     assert.deepEqual(installed(), []);
   });
 
-  it("has the plugins' former versions beside, by which the state may have been written", () => {
+  it("includes the plugins' former versions, which may have written the state", () => {
     record();
     write(
       "node_modules/@pulumi/a/package.json",
@@ -152,7 +152,7 @@ describe("ci: what is fetched of Pulumi and its plugins", () => {
     assert.deepEqual(installed().slice(0, 2), ["plugin install resource a 1.1.0", "plugin install resource a 1.0.0"]);
   });
 
-  it("is not recorded anew under a name that was seen before, nor a CLI for which its vendor does not vouch", () => {
+  it("is not recorded again under a known name, and no CLI without its vendor's checksum", () => {
     record();
     const before = readFileSync(at("ci/checksums.txt"), "utf8");
     write(served(`${pulumis}/${plugin("a", "1.0.0")}`), "something else");
@@ -171,7 +171,7 @@ describe("ci: what is fetched of Pulumi and its plugins", () => {
     assert.ok(!existsSync(at("ci/checksums.txt.new")));
   });
 
-  it("is left to the CLI where nothing is recorded, which is checked as its vendor publishes it", () => {
+  it("is left to the CLI if nothing is recorded; the CLI is checked against its vendor's checksum", () => {
     assert.deepEqual(prepare(), { code: 0, stderr: "" });
     assert.deepEqual(installed(), []);
     assert.deepEqual(pluginEnvironment(dir.path), {});

@@ -87,7 +87,7 @@ describe("ci: secrets are masked in every spelling that is printed", () => {
     assert.equal(mask(printed), '{"key":"[MASKED]\\n[MASKED]"}');
   });
 
-  it("also where it makes the search long", () => {
+  it("even if it makes the search long", () => {
     conceal(`${"\\".repeat(30)}'"end`);
     const started = Date.now();
     mask("\\".repeat(2_000));
@@ -134,7 +134,7 @@ describe("ci: the password of the state's address", () => {
   });
 });
 
-describe("ci: what of a login is secret when it stands alone", () => {
+describe("ci: the part of a login that is secret on its own", () => {
   it("the password, with its colons; a token as a whole", () => {
     assert.equal(secretPart("admin:pass:word"), "pass:word");
     assert.equal(secretPart("glsa_token"), "glsa_token");

@@ -98,14 +98,14 @@ describe("ci: smoke test", () => {
     }
   });
 
-  it("asks below the path at which the service is published", async () => {
+  it("sends requests below the path at which the service is published", async () => {
     const service = await edge();
     await operatorsPathsAreHidden(`${service.url}/audit`);
     assert.ok(service.asked.length > 0);
     for (const { path } of service.asked) assert.ok(path.startsWith("/audit/"), path);
   });
 
-  it("says that the service is away", () =>
+  it("says that the service is unreachable", () =>
     failsWith(
       operatorsPathsAreHidden("http://127.0.0.1:1"),
       /^the service at http:\/\/127\.0\.0\.1:1 does not answer: /,
@@ -139,7 +139,7 @@ describe("ci: smoke test", () => {
     );
   });
 
-  it("says that Prometheus is away, by the setting's name", () =>
+  it("says that Prometheus is unreachable, with the setting's name", () =>
     failsWith(
       targetsAreUp("http://127.0.0.1:1", "vm2", RELEASE, { seconds: 0 }),
       /audit:prometheusUrl http:\/\/127\.0\.0\.1:1 does not answer: bad port$/,

@@ -9,7 +9,7 @@ const files = readdirSync(join(components, "host")).filter((file) => file.endsWi
 
 describe("the scripts of hosts and containers", () => {
   for (const file of files) {
-    it(`${file} begins with what it does, what it takes and how it ends, and is whole`, () => {
+    it(`${file} has a header with purpose, arguments and exit codes, and is complete`, () => {
       const text = scriptText(file);
       const [first, ...lines] = readFileSync(join(components, "host", file), "utf8").split("\n");
       assert.equal(first, "#!/bin/sh");
@@ -43,7 +43,7 @@ describe("the scripts of hosts and containers", () => {
       );
   });
 
-  it("go along with their arguments, each of them one word", () => {
+  it("are passed with their arguments, each as one word", () => {
     const args = ["a b", "it's", "", 3, "$HOME"];
     assert.deepEqual(scriptWords("remove-files.sh", args), [
       ...["sh", "-c", scriptText("remove-files.sh"), "remove-files.sh"],

@@ -116,7 +116,7 @@ esac
 }
 
 describe("the script that promotes a slot", () => {
-  it("starts one replica after the other in the background, promotes the slot, then ends those of the other slot", () => {
+  it("starts one replica after another in the background, promotes the slot, then stops those of the other slot", () => {
     const { code, stdout, steps, serving, stderr } = execute(promote(slot("green"), slot("blue")), { serving: "blue" });
     assert.equal(code, 0, stderr);
     assert.equal(serving, "green");
@@ -136,14 +136,14 @@ describe("the script that promotes a slot", () => {
     ["restarting", "restart"],
     ["created", "start"],
   ] as const) {
-    it(`has a replica run again that is ${status}`, () => {
+    it(`starts a replica again that is ${status}`, () => {
       const { code, steps, stderr } = execute(promote(slot("blue"), undefined), { serving: "blue", status });
       assert.equal(code, 0, stderr);
       assert.equal(steps[1], `${command} audit-svc-blue-1, while blue serves`);
     });
   }
 
-  it("takes nothing from a slot that serves already, and leaves the marker alone", () => {
+  it("changes nothing in a slot that is active already, and leaves the marker alone", () => {
     for (const name of ["blue", "green"] as const) {
       const other = name === "blue" ? "green" : "blue";
       const { code, steps, serving, stderr } = execute(promote(slot(name), slot(other)), { serving: name });
@@ -169,7 +169,7 @@ describe("the script that promotes a slot", () => {
     assert.equal(execute(promote(slot("green"), slot("blue")), { serving: "blue", cores: 1 }).code, 0);
   });
 
-  it("ends what is left of the other slot: a killed deploy may have removed one of its containers", () => {
+  it("stops what is left of the other slot: a killed deploy may have removed one of its containers", () => {
     const vm = { serving: "blue", lost: "audit-svc-blue-1" } as const;
     const { code, steps } = execute(promote(slot("green"), slot("blue")), vm);
     assert.equal(code, 0);
@@ -179,7 +179,7 @@ describe("the script that promotes a slot", () => {
     );
   });
 
-  it("does not promote what is not ready: says why, stops it, and leaves the other serving", () => {
+  it("does not promote a slot that is not ready: says why, stops it, and leaves the other active", () => {
     const vm = { serving: "blue", unfit: ["audit-svc-green-2"] } as const;
     const { code, steps, serving, stderr } = execute(promote(slot("green"), slot("blue")), vm);
     assert.notEqual(code, 0);
@@ -195,7 +195,7 @@ describe("the script that promotes a slot", () => {
     );
   });
 
-  it("gives up what ends again and again, long before its time is over", () => {
+  it("gives up a replica that keeps restarting, long before its deadline", () => {
     const vm = { serving: "blue", unfit: ["audit-svc-green-1"], restarts: 5 } as const;
     const { code, stderr } = execute(promote(slot("green"), slot("blue")), vm);
     assert.notEqual(code, 0);
@@ -222,7 +222,7 @@ describe("the script that promotes a slot", () => {
     assert.match(stderr, /--- audit-svc-green-1: running, killed: out of memory at its limit of 64 MiB; its last/);
   });
 
-  it("neither promotes nor stops anything once a later deploy has begun", () => {
+  it("neither promotes nor stops anything once a newer deploy has begun", () => {
     for (const unfit of [[], ["audit-svc-green-1"]]) {
       const { code, steps, serving, stderr } = execute(promote(slot("green"), slot("blue")), {
         serving: "blue",
@@ -236,7 +236,7 @@ describe("the script that promotes a slot", () => {
     }
   });
 
-  it("never stops what serves, also when it is what is not ready", () => {
+  it("never stops the active slot, even if that is the one that is not ready", () => {
     const vm = { serving: "blue", unfit: ["audit-svc-blue-1"] } as const;
     const { code, steps } = execute(promote(slot("blue"), undefined), vm);
     assert.notEqual(code, 0);
@@ -252,7 +252,7 @@ describe("the script that promotes a slot", () => {
 });
 
 describe("the script that recovers the active slot", () => {
-  it("does nothing when the slot to be filled does not serve", () => {
+  it("does nothing when the slot to be filled is not active", () => {
     const { code, steps, stderr } = execute(recoverScript("green", slot("blue"), context), { serving: "blue" });
     assert.equal(code, 0, stderr);
     assert.deepEqual(steps, []);
