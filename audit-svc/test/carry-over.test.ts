@@ -16,11 +16,11 @@ import { startApp } from "./support/service.js";
 
 type Sent = ReturnType<typeof event>;
 
-/** What the release before asks for before it says that it is ready. */
+/** The previous release's readiness probe. */
 const FORMER_PROBE = `SELECT has_table_privilege(to_regclass('audit.events'), 'INSERT')
   AND has_table_privilege(to_regclass('audit.event_ids'), 'INSERT') AS may`;
 
-/** A database as the release before has left it. */
+/** A database as the previous release has left it. */
 async function createFormer(): Promise<TestDatabase> {
   const database = await createDatabase({ migrated: false });
   const { host, port, name, user, password } = database.owner;
@@ -57,7 +57,7 @@ describe("ids by application, on a database that is in use", function () {
     await made.connect();
     return made;
   };
-  /** Stores as the release before does: its statement is this one's. Tries again what it tried again. */
+  /** Stores like the previous release: it has the same statement and retries the same errors. */
   const store = async (db: pg.Client, events: readonly Sent[]): Promise<void> => {
     const batch = batchOf(checkEvents(events, defaultLimits, undefined));
     for (let tries = 0; ; tries++) {
@@ -83,7 +83,7 @@ describe("ids by application, on a database that is in use", function () {
   it("carries over what is stored while the previous release keeps storing", async () => {
     const first = await client();
     for (let i = 0; i < 10; i++) await store(first, some(1000));
-    // An index that a migrate began which was killed.
+    // An index left by a killed migrate.
     await database.query("CREATE UNIQUE INDEX events_before_key ON audit.events_before (occurred_at, id, application); UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'audit.events_before_key'::regclass"); // prettier-ignore
     let running = true;
     const load = Promise.all(
@@ -91,13 +91,13 @@ describe("ids by application, on a database that is in use", function () {
         const db = await client();
         while (running) {
           await store(db, some(5));
-          // What is there already, old and new.
+          // Events that are stored already, old and new.
           await store(db, [acked[Math.floor(Math.random() * acked.length)] ?? event()]);
         }
         await db.end();
       }),
     );
-    // One reader in a long transaction, as a backup is: it may hold the migration up, and nobody else.
+    // A reader in a long transaction, like a backup: it may delay the migration, but nobody else.
     const reader = await client();
     await reader.query("BEGIN; SELECT count(*) FROM audit.events");
     const before = acked.length;
@@ -116,7 +116,7 @@ describe("ids by application, on a database that is in use", function () {
       (await migrated).reduce((sum, n) => sum + n, 0),
       2,
     );
-    // By each migrate once at most, however often it gave way to the reader.
+    // At most once per migrate, however often it yielded to the reader.
     const carried = lines.filter((line) => line.startsWith("carried over")).length;
     assert.ok(carried === 1 || carried === 2, lines.join("\n"));
     const after = acked.length;

@@ -13,9 +13,9 @@ import { ConfigFile, configContent, imageEnv, program, tokens } from "./support/
 /** An image that keeps the rows of CONTRACT.md marked "all". */
 interface Make {
   readonly what: string;
-  /** What comes before the command: the image, and what it needs to start. */
+  /** Arguments before the command: the image, and what it needs to start. */
   readonly image: () => string[];
-  /** Whether /reload has a port of its own. */
+  /** Whether /reload has its own port. */
   readonly adminPort: boolean;
 }
 
@@ -48,7 +48,7 @@ for (const make of makes) {
     let name: string | undefined;
 
     before(async function () {
-      // An image is built where its packages are not in Docker's cache yet.
+      // The image may have to be built without Docker's cache.
       this.timeout(300_000);
       if (!hasDocker()) return this.skip();
       command = [...hardened, ...make.image()];
@@ -207,7 +207,7 @@ for (const make of makes) {
       await load;
       agent.destroy();
       assert.equal(code, 0);
-      // 0: the connection is closed or refused, which is how a stop looks once it is through.
+      // 0: the connection is closed or refused, as after a completed stop.
       assert.deepEqual(
         [...codes].filter((one) => ![0, 201, 503].includes(one)),
         [],

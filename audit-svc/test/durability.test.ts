@@ -55,7 +55,7 @@ describe("a synchronous standby", function () {
       [503, "1", "storage_unavailable"],
     );
   };
-  /** Sends while the standby is away and has the commit's wait ended early, as often as the service tries. */
+  /** Sends while the standby is away, and cancels the commit's wait for each of the service's attempts. */
   const unconfirmed = async (body: { id: string } | { id: string }[], how: "cancel" | "terminate"): Promise<void> => {
     let answered = false;
     const answer = send(body).finally(() => (answered = true));

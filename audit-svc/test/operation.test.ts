@@ -67,7 +67,7 @@ describe("operation", function () {
     for (const route of Object.values(document.paths)) {
       for (const operation of Object.values(route)) {
         for (const [status, response] of Object.entries(operation.responses))
-          // An answer without content has nothing that a schema could say.
+          // An answer without content needs no schema.
           if (status !== "204") assert.ok(Object.values(response.content ?? {})[0]?.schema, status);
       }
     }
@@ -326,7 +326,7 @@ describe("operation", function () {
     ]);
     assert.deepEqual([wrong.code, (JSON.parse(wrong.out) as Record<string, number>).rejected], [1, 5]);
 
-    // Somebody with more rights than the service deletes while events come in: that must not go unnoticed.
+    // Somebody with more rights than the service deletes events while they come in; generate must notice.
     const running = run([...args, "--rate", "100"]);
     await until(
       async () =>

@@ -213,12 +213,12 @@ describe("reload", function () {
     });
     for (let i = 1; i <= 100; i++) {
       const login = logins[i % 2] ?? database.runtime;
-      // readers varies, so that the digest is another each time.
+      // readers varies, so that the digest changes each time.
       file.write(configContent(login, { readers: 1 + (i % 50) }));
       const answer = await fetch(`${service.adminUrl}/reload`, { method: "POST" });
       assert.deepEqual([answer.status, ((await answer.json()) as Status).generation], [200, i + 1]);
       if (i % 10 === 0) {
-        // A rotation ends with the old login's connections cut: what they were doing is done again on the new pool.
+        // A rotation ends with the old login's connections terminated: their work is repeated on the new pool.
         await database.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", [
           logins[(i + 1) % 2]?.user,
         ]);

@@ -4,7 +4,7 @@ import { event } from "./support/events.js";
 import { until } from "./support/postgres.js";
 import { ConfigFile, ServiceProcess, configContent, tokens } from "./support/service.js";
 
-/** What it has logged of its warm-up, one entry a time that it did. */
+/** The log entries about its warm-up, one per run. */
 const warmUps = (service: ServiceProcess): { requests: number; level: string }[] =>
   service.log
     .split("\n")

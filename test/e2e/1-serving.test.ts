@@ -60,7 +60,7 @@ describe("scenario: an event in and out through the edge", () => {
     for (const path of HIDDEN_PATHS) {
       for (const method of ["POST", "GET"]) {
         const status = await rawStatus(sandbox().get("AUDIT_URL"), method, path);
-        // nginx itself refuses what is no URL at all (%00) and climbs above the root.
+        // nginx itself rejects an invalid URL (%00) and one that climbs above the root.
         assert.ok(status === 404 || (status === 400 && path.includes("%00")), `${method} ${path}: ${status}`);
       }
     }

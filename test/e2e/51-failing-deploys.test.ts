@@ -7,12 +7,12 @@ import { deploysUnderLoad, type Change } from "./support/deploys";
 import { platform, root, run } from "./support/sandbox";
 import { pushVariant } from "./support/variant";
 
-/** Long enough for a replica that works, and short enough to wait for one that does not. */
+/** Long enough for a working replica, and short enough to wait for a broken one. */
 const READY_SECONDS = 12;
 
 /**
- * Deploys that cannot work. Each time the old release keeps serving without a lost request, the message names the cause, trying again
- * makes nothing worse, and the next good deploy needs no hand-work.
+ * Deploys that cannot work. Each time the old release keeps serving without losing a request, the message names the
+ * cause, a retry makes nothing worse, and the next good deploy needs no manual cleanup.
  */
 describe("scenario: deploys that fail, while clients keep sending", function () {
   this.timeout(600_000);
@@ -57,7 +57,8 @@ describe("scenario: deploys that fail, while clients keep sending", function () 
     const image = await serviceOf("never-ready", "echo listening to nobody >&2; exec sleep 3600");
     const notReady =
       /is not ready \(within 12 s: http\S+ does not answer 2xx: wget: .*\); slot (blue|green) keeps serving/;
-    // The provider's own trap is the second bare `up`, which would delete what serves (docs/decisions/0006).
+    // The second attempt matters: with the provider's own replacement it would delete the active containers
+    // (docs/decisions/0006).
     await failsSafely({ image }, [notReady, /listening to nobody/], [[], [], ["--refresh"]]);
   });
 
@@ -76,7 +77,7 @@ describe("scenario: deploys that fail, while clients keep sending", function () 
       )}]`,
       'CMD ["serve"]',
     ]);
-    // Its replicas have to be up within the time, or they would be held back for that.
+    // Its replicas must become ready in time, or it would be rejected for that instead.
     await failsSafely({ image, readySeconds: 20 }, [/works with another configuration than the one rendered/], [[]]);
   });
 
@@ -116,7 +117,7 @@ describe("scenario: deploys that fail, while clients keep sending", function () 
   it("a connection to the VM that is lost in the middle", async () => {
     const moments = ["audit-svc-cutover", "audit-svc-migrate", "audit-svc-(blue|green)-1", "audit-svc-guard"];
     for (const [i, moment] of moments.slice(0, times(1, moments.length)).entries()) {
-      // The schema of an image that is there already needs no migration.
+      // An image that was deployed before needs no migration.
       const change: Change =
         moment === "audit-svc-migrate"
           ? { image: await pushVariant(deploys().sandbox, "connection-lost", ["LABEL test=connection-lost"]) }
@@ -140,7 +141,9 @@ describe("scenario: deploys that fail, while clients keep sending", function () 
     await nothingLost();
   });
 
-  /** Deploys, and takes the VM's sshd off the network, with every connection to it, once the deploy has got so far. */
+  /**
+   * Deploys, and disconnects the VM's sshd from the network, with all its connections, at a given moment of the deploy.
+   */
   async function upUntil(change: Change, moment: RegExp): Promise<{ code: number; output: string }> {
     const child = spawn("pulumi", ["up", "--yes", "--skip-preview", "--non-interactive", "--color", "never"], {
       cwd: root,

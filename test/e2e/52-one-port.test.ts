@@ -14,7 +14,10 @@ interface Secret {
   data: { data: { tokens: { name: string; sha256: string; role: string }[] } };
 }
 
-/** test/one-port-image, in Python, takes everything on its main port, which nginx reaches: the allow-list alone keeps /reload shut. */
+/**
+ * test/one-port-image, in Python, serves everything on its main port, which nginx reaches, so only the allow-list
+ * protects /reload.
+ */
 describe("scenario: another implementation, with one port", function () {
   this.timeout(600_000);
   const { deploys, nothingLost } = deploysUnderLoad();
@@ -89,7 +92,7 @@ describe("scenario: another implementation, with one port", function () {
   });
 
   it("answers each of hundreds of raw requests for /reload with 404 or 400, and no replica reloads", async () => {
-    // FastAPI looks at the body before the token.
+    // FastAPI checks the body before the token.
     await nothingReloads(deploys().sandbox, 422);
   });
 

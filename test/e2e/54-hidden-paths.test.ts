@@ -8,10 +8,10 @@ import { refusesAll } from "./support/nothing-reloads";
 import { exchange, statuses } from "./support/raw";
 import { reloadCorpus } from "./support/reload-corpus";
 
-/** Images of other makes, with one port, as far as it matters here. Each counts what it was asked for that nginx hides. */
+/** Stand-ins for other implementations with one port. Each counts requests for paths that nginx hides. */
 interface OnePort {
   what: string;
-  /** Ways around that lead this one to /reload when there is no nginx before it. */
+  /** A detour that reaches this one's /reload without nginx in front. */
   trap: string;
   start(asked: (path: string) => void): Promise<{ port: number; stop: () => Promise<unknown> }>;
 }

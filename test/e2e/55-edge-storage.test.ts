@@ -12,7 +12,7 @@ const EXPORT_MIB = 48;
 
 describe("scenario: what nginx stores of requests and answers", function () {
   this.timeout(120_000);
-  /** What the service answers when it is asked for a token; undefined: nothing, as if it hung. */
+  /** The service's answer to a token check; undefined = none, as if it hung. */
   let access = (authorization: string | undefined): number | undefined =>
     authorization === "Bearer known" ? 204 : 401;
   let checks = 0;
@@ -55,14 +55,14 @@ describe("scenario: what nginx stores of requests and answers", function () {
     service.close();
   });
 
-  /** Bytes in nginx's /tmp, also those of files without a name. */
+  /** Bytes in nginx's /tmp, including deleted but open files. */
   const stored = async (): Promise<number> =>
     Number((await nginx.inside("df", "-B1", "--output=used", "/tmp")).split("\n").at(-1));
 
   const head = (lines: string, method = "POST", path = "/v1/events") =>
     `${method} ${path} HTTP/1.1\r\nHost: x\r\n${lines}\r\n`;
 
-  /** Sends a head and most of the body that it announces, and goes on byte by byte. @returns what has been answered so far */
+  /** Sends a head and most of the announced body, then continues byte by byte. @returns the answer so far */
   function slow(beginning: string, body: Buffer): { answer: () => string } {
     let answer = "";
     const { hostname, port } = new URL(nginx.url);

@@ -7,10 +7,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { times } from "../support/depth";
 import { attached } from "./support/sandbox";
 
-/** More than nginx's /tmp and every buffer on the way take; thoroughly as a user reported it, which takes two minutes. */
+/**
+ * More than fits into nginx's /tmp and all buffers on the way; with THOROUGH=1 the number that a user reported, which
+ * takes two minutes.
+ */
 const EVENTS = times(6_000, 10_000);
 const BYTES_A_SECOND = times(8_000_000, 2_000_000);
-/** So many in one request of less than a mebibyte. */
+/** Events per request of less than a mebibyte. */
 const BATCH = 60;
 const PAUSE_MS = 15_000;
 

@@ -4,14 +4,14 @@ import { deploysUnderLoad, type Deploys } from "./support/deploys";
 import { startLoad, type Load } from "./support/load";
 import { until } from "./support/sandbox";
 
-/** What `docker` does by hand to each kind of container of the program. */
+/** Manual `docker` commands, one for each kind of the program's containers. */
 const BY_HAND = [
   ["kill", "audit-edge-nginx"],
   ["stop", "audit-edge-exporter"],
   ["pause", "audit-svc-agent"],
 ] as const;
 
-/** Somebody stops containers by hand: a preview shows it, and the next deploy has them run again. */
+/** Somebody stops containers by hand: a preview shows it, and the next deploy starts them again. */
 describe("scenario: containers that were stopped by hand", function () {
   this.timeout(300_000);
   const { deploys, nothingLost } = deploysUnderLoad();
@@ -21,7 +21,7 @@ describe("scenario: containers that were stopped by hand", function () {
     return [`audit-svc-${active}-1`, `audit-svc-${active}-2`];
   };
 
-  /** Does this by hand to one of two replicas, and deploys; `begun` is called once it has happened. */
+  /** Runs this command on one of two replicas, then deploys; `begun` is called in between. */
   async function oneIsStartedAgain(command: "stop" | "kill" | "pause", begun?: () => void): Promise<void> {
     const [one] = await serving();
     const before = await deploys().containers();
@@ -78,7 +78,9 @@ describe("scenario: containers that were stopped by hand", function () {
   });
 });
 
-/** A preview with a refresh, as the drift job runs it, names what does not run, and what an `up` would make anew. */
+/**
+ * Asserts that a preview with a refresh, as in the drift job, names what does not run and what an `up` would recreate.
+ */
 async function isShown(deploys: Deploys, stopped: readonly string[], replaced: readonly string[]): Promise<void> {
   const { code, output } = await deploys.sandbox.pulumi(["preview", "--refresh", "--expect-no-changes"]);
   assert.notEqual(code, 0, output);
@@ -90,7 +92,7 @@ async function statesOf(deploys: Deploys, names: readonly string[]): Promise<str
   return (await deploys.sandbox.docker("inspect", "--format", "{{.State.Status}}", ...names)).split("\n");
 }
 
-/** All but the other slot's. */
+/** Asserts that all containers run, except those of the idle slot. */
 async function allRun(deploys: Deploys): Promise<void> {
   const { active } = await deploys.state();
   const names = (await deploys.sandbox.docker("ps", "--all", "--format", "{{.Names}}"))

@@ -20,7 +20,7 @@ describe("scenario: how nginx identifies a client", () => {
 
   const start = async (change: Parameters<typeof NginxAlone.start>[1]): Promise<NginxAlone> =>
     (nginx = await NginxAlone.start((service.address() as AddressInfo).port, change));
-  /** Asks in the name of a client, as a balancer does. */
+  /** Sends a request on behalf of a client, as a balancer does. */
   const ask = async (url: string, client: string): Promise<number> =>
     (await fetch(url, { headers: { connection: "close", "x-forwarded-for": client } })).status;
 

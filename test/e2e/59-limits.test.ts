@@ -14,7 +14,7 @@ describe("scenario: limits of one client, behind a balancer that is trusted", fu
 
   before(async () => {
     deploys = new Deploys(sandbox());
-    // As a balancer this machine has the address that nginx sees it by.
+    // This machine plays the balancer, with the address that nginx sees.
     balancer = await logged("198.51.100.1");
     await deploys.mustUp({ edgeClientRate: RATE, edgeTrustedProxies: [balancer], edgeDirectClients: "true" });
   });
@@ -23,7 +23,7 @@ describe("scenario: limits of one client, behind a balancer that is trusted", fu
     deploys.close();
   });
 
-  /** A request in the name of a client, as a balancer passes it on. */
+  /** A request on behalf of a client, as a balancer passes it on. */
   const ask = (client: string, path = "/healthz") =>
     fetch(sandbox().get("AUDIT_URL") + path, { headers: { "x-forwarded-for": client, connection: "close" } });
   /** The client that the log has for a request in the name of another. Each of nginx's workers writes its part every second. */
@@ -49,7 +49,10 @@ describe("scenario: limits of one client, behind a balancer that is trusted", fu
     assert.match(answer.requestId, /^[0-9a-f]{32}$/);
   });
 
-  /** Forty requests around the balancer, from Prometheus's container, each in the name of another client. @returns their status lines */
+  /**
+   * Forty requests that bypass the balancer, from Prometheus's container, each claiming another client. @returns their
+   * status lines
+   */
   const around = async () => {
     const { engineHost } = JSON.parse(readFileSync(join(root, ".sandbox/run.json"), "utf8")) as { engineHost: string };
     const script =

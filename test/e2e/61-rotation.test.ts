@@ -24,7 +24,7 @@ describe("scenario: the database's password is rotated, while clients keep sendi
   };
   const up = (wanted: number) =>
     sandbox().pulumi(["up", "--yes", "--skip-preview", "--config", `audit:databasePasswordVersion=${wanted}`]);
-  /** Logs in to the database from beside the service. @returns what PostgreSQL said */
+  /** Logs in to the database from the service's network. @returns PostgreSQL's message */
   const logIn = async (user: string, password: string) => {
     try {
       await (await connectTo(sandbox(), { user, password })).end();

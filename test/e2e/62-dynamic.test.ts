@@ -141,7 +141,7 @@ describe("scenario: Vault creates the database logins, while clients keep sendin
     send();
     const seconds: number[] = [];
     try {
-      // The present login is good for an hour; with the next one the short life begins.
+      // The current login is valid for an hour; the short lifetime begins with the next one.
       await sandbox().docker("restart", "audit-svc-agent");
       let last = (await rendered()).user;
       for (let round = 0; round < times(3, 10); round++) {
@@ -160,7 +160,7 @@ describe("scenario: Vault creates the database logins, while clients keep sendin
       }
     } finally {
       await sandbox().vault("POST", rolePath, { ...role.data }, rootToken());
-      // The next login has the long life again.
+      // The next login has the long lifetime again.
       await sandbox().docker("restart", "audit-svc-agent");
       const stored = await nothingLost();
       console.log(

@@ -34,7 +34,7 @@ describe("scenario: Vault is away, and the VM restarts", function () {
     return output;
   };
   const ready = async () => (await readiness()).startsWith("200");
-  /** Through the edge, as clients come in. */
+  /** Through the edge, like a client. */
   const stores = async () => {
     const event = { application: "demo", actor: "scenario", action: "restart", resource: "vm2", outcome: "success" };
     const body = JSON.stringify({ ...event, occurredAt: new Date().toISOString() });
@@ -75,7 +75,7 @@ describe("scenario: Vault is away, and the VM restarts", function () {
       const { data } = (await answer.json()) as { data: { result: { value: [number, string] }[] } };
       return data.result[0]?.value[1] === "0" ? true : undefined;
     });
-    // An agent that is started anew cannot log in; what it has rendered stays.
+    // A restarted agent cannot log in; its rendered file stays.
     await sandbox().docker("restart", "audit-svc-agent");
     assert.equal(await file(), before);
     await sleep(Math.max(0, gone + away * 1000 - Date.now()));

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { stateKey } from "../../sandbox/src/platform/names";
 import { attached, root, run } from "./support/sandbox";
 
-/** As docs/runbook.md says it, into an empty backend: the one in use is not touched. */
+/** As in docs/runbook.md, into an empty backend: the one in use is not touched. */
 describe("scenario: the state is restored from a backup", () => {
   const sandbox = attached();
   let directory: string;

@@ -121,7 +121,7 @@ describe("scenario: the agent's secret_id, from issue to expiry", function () {
         const query = encodeURIComponent(`${series}{job="audit-agent",environment="sandbox"}`);
         const response = await fetch(`${sandbox().get("PROMETHEUS_URL")}/api/v1/query?query=${query}`);
         const answer = (await response.json()) as { data: { result: { value: [number, string] }[] } };
-        // 0 is what the agent says before its first look after a start.
+        // The agent reports 0 until its first check after a start.
         return Number(answer.data.result[0]?.value[1]) || undefined;
       });
     const now = Date.now() / 1000;

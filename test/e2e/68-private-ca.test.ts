@@ -19,13 +19,13 @@ describe("scenario: every server has a certificate from a company's own authorit
   const onVm2 = (script: string) =>
     run(["docker", "exec", platform("vm2"), "sh", "-euc", script], { ...process.env, DOCKER_HOST: undefined });
   const certificates = () => `/etc/docker/certs.d/${front.host("registry")}`;
-  /** VM2 as it was: it trusts the registry not, and has no image of it. */
+  /** Restores VM2: it does not trust the registry and has none of its images. */
   const forget = () =>
     onVm2(
       `rm -rf ${certificates()}; docker images --digests --format '{{.Repository}}@{{.Digest}}' | ` +
         `grep '^${front.host("registry")}/' | xargs -r docker rmi`,
     );
-  /** An event goes in through the edge and comes out. */
+  /** Stores an event through the edge and reads it back. */
   const eventGoesRound = async () => {
     const id = randomUUID();
     const event = {
@@ -103,7 +103,7 @@ describe("scenario: every server has a certificate from a company's own authorit
     assert.equal(database.sslmode, "verify-full");
     assert.equal(database.caCertificate, readFileSync(front.authority, "utf8"));
     assert.match(database.user ?? "", /^v-approle-/);
-    // Other people's connections are a superuser's to look at.
+    // Only a superuser may see other users' connections.
     const sql =
       "SELECT DISTINCT s.ssl FROM pg_stat_activity a JOIN pg_stat_ssl s USING (pid) " +
       "WHERE a.datname = 'audit' AND a.backend_type = 'client backend' AND a.client_addr IS NOT NULL";

@@ -31,7 +31,7 @@ describe("scenario: an application's token is rotated, while it keeps sending", 
     const output = await sandbox().mustPulumi("stack", "output", "releases", "--json");
     return (JSON.parse(output) as { tokenVersions: Record<string, number> }).tokenVersions[WRITER] ?? 0;
   };
-  /** The sandbox keeps what stands in its stack's file, so the scenarios that follow go on with the last version. */
+  /** The sandbox keeps the settings in its stack's file, so later scenarios continue with the last version. */
   const list = (versions: readonly number[]) => {
     const file = sandbox().get("PULUMI_OPTION_CONFIG_FILE");
     const stack = parse(readFileSync(file, "utf8")) as { config: Record<string, unknown> };
@@ -72,7 +72,7 @@ describe("scenario: an application's token is rotated, while it keeps sending", 
     list([version, version + 1]);
     const load = sending(former);
     let over = false;
-    /** As a holder that asks Vault all the time and uses what it finds at once. */
+    /** A holder that constantly reads its token from Vault and uses it at once. */
     const holder = (async () => {
       const refused: number[] = [];
       while (!over) {
@@ -86,7 +86,7 @@ describe("scenario: an application's token is rotated, while it keeps sending", 
     })();
     try {
       await mustUp();
-      // It may have asked for the last time just before.
+      // The holder may have read Vault just before.
       await sleep(500);
     } finally {
       over = true;

@@ -18,7 +18,7 @@ const RATES = { billing: 20, crm: 10, orders: 5 };
 const REFUSED = 5;
 const ALL = Object.values(RATES).reduce((sum, rate) => sum + rate, REFUSED);
 
-/** Over which time rates are taken, and for how long the mix is sent: a window, some scrapes, and time to ask. */
+/** The window of rates, and the duration of the load: a window, some scrapes, and time for the queries. */
 const WINDOW = "30s";
 const STEADY_SECONDS = 45;
 const SENDING_SECONDS = 90;
@@ -173,7 +173,7 @@ describe("scenario: dashboards show correct values", function () {
       const { url } = await fetch((await sandbox().mustPulumi("stack", "output", output)).trim());
       page = await browser.newPage({ viewport: { width: 1400, height: 900 } });
       const address = `${url}?kiosk&theme=${theme}&from=now-5m&to=now`;
-      // Containers that start meanwhile change the machine's networks, at which Chromium gives up what it is loading.
+      // Containers that start meanwhile change the machine's networks, and Chromium then aborts loading.
       await page.goto(address).catch(() => page.goto(address));
       await page.locator("body[data-drawn]").waitFor();
       const pictures = process.env.AUDIT_TEST_PICTURES ?? "";

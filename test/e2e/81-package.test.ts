@@ -11,7 +11,7 @@ import { pushOnePort } from "./support/variant";
 
 const STACK = "e2e";
 
-/** An example as its user has it: a program in a directory of its own with the package installed, and a stack of its own. */
+/** An example as a user has it: a program in its own directory with the package installed, and its own stack. */
 class Example {
   readonly #directory: string;
 
@@ -65,7 +65,7 @@ describe("scenario: the components in other programs", function () {
   const world = realpathSync(mkdtempSync(join(tmpdir(), "elsewhere-")));
   const examples: Example[] = [];
   let settings: Record<string, unknown> = {};
-  /** What both examples are told of the VM and of Vault. */
+  /** Settings of both examples for the VM and Vault. */
   let common: object = {};
 
   before("pack", async () => {

@@ -22,7 +22,7 @@ const settings: Record<string, string> = {
   "audit:vaultImage": `harbor.example.test/hub/vault@${digest(4)}`,
   "audit:databaseHost": "db.example.test",
   "audit:vaultAddress": "https://vault.example.test:8200",
-  // No Vault answers here; agents-in-vault.test.ts has the other way.
+  // No Vault answers here; agents-in-vault.test.ts tests the default.
   "audit:vaultPolicies": "program",
   "audit:edgeMetricsAllow": '["10.0.0.9"]',
   "audit:serviceUrl": "https://audit.example.test",
@@ -52,7 +52,7 @@ async function deploy(releases?: ReleaseState, more: Record<string, string> = {}
 
 describe("the program", () => {
   before(async function () {
-    // The published dashboard is fetched once by its pin; where no source answers, the test says so instead of passing.
+    // The published dashboard is fetched once by its pin; if no source answers, the test fails.
     this.timeout(90_000);
     execFileSync("node", ["--import", "tsx", "dashboards/fetch.ts"], { stdio: ["ignore", "ignore", "inherit"] });
     assert.ok(cachePath().includes(PUBLISHED_DASHBOARD.sha256.slice(0, 16)));
@@ -119,7 +119,7 @@ describe("the program", () => {
 
   it("puts no operator's token into a provider's inputs, which are stored in the state", async () => {
     const former = process.env.GRAFANA_AUTH;
-    // Grafana's SDK takes it from here by itself.
+    // Grafana's SDK reads it from the environment by itself.
     process.env.GRAFANA_AUTH = "operator:token-of-grafana";
     process.env.GRAFANA_HTTP_HEADERS = '{"Authorization": "Bearer token-of-grafana"}';
     const { resources } = await deploy().finally(() => {

@@ -10,7 +10,7 @@ import { ensureImage } from "../../src/artifacts/images.js";
 import type { Sources } from "../../src/artifacts/types.js";
 import { ask, choose } from "../../src/artifacts/sources.js";
 
-/** A registry of the sandbox's own kind plays the user's mirror; it serves one image and does not have the others. */
+/** A registry like the sandbox's own plays the user's mirror; it serves only one image. */
 describe("an image mirror", function () {
   this.timeout(120_000);
   const official = versions().images["nginx-exporter"]?.official ?? "";
@@ -36,7 +36,7 @@ describe("an image mirror", function () {
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
     await execa("docker", ["push", "--quiet", pushed]);
-    // What this mirror serves is no real image: it must not get into the user's cache.
+    // This mirror's image is not real, so it must not get into the user's cache.
     cache = mkdtempSync(join(tmpdir(), "mirror-cache-"));
     process.env.SANDBOX_CACHE = cache;
   });

@@ -18,7 +18,7 @@ describe("the machine's checks", () => {
     root: () => Promise.resolve(true),
     addresses: () => [{ name: "eth0", address: "192.0.2.7" }],
   };
-  /** What they find on a machine that is fine but for this. */
+  /** Problems found on a machine with only this fault. */
   async function problems(but: Partial<Machine & Circumstances> = {}): Promise<string> {
     const circumstances = { settings, cold: true, found, engine: undefined, ...but };
     try {

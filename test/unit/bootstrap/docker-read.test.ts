@@ -16,7 +16,7 @@ describe("the command that drift's login runs on a host with Docker", () => {
   let dir: string;
   before(() => {
     dir = mkdtempSync(join(tmpdir(), "docker-read-"));
-    // What Docker's socket is sent comes back, marked; what else is run is written down.
+    // Echoes what is sent to Docker's socket, marked, and records all other commands.
     const docker = `#!/bin/sh\ncase "$*" in *" -- grafana") echo /grafana; exit ;; "container inspect "*) echo /audit-edge-nginx; exit ;; esac\nif [ "$*" = "system dial-stdio" ]; then exec sed "s/^/> /"; fi\necho "docker $*"\n`;
     writeFileSync(join(dir, "docker"), docker, { mode: 0o700 });
   });

@@ -19,7 +19,7 @@ const settings = (change: object = {}) => parseVaultSettings({ ...given, ...chan
 const shown = (path: string, body: object): Record<string, unknown> =>
   path.includes("/config/") && "connection_url" in body ? { ...body, connection_details: body } : { ...body };
 
-/** A Vault of a few paths: what was written is what is read. */
+/** A fake Vault with a few paths that returns what was written. */
 function vault(present: Record<string, Record<string, unknown>> = {}) {
   const data: Record<string, Record<string, unknown>> = { "sys/mounts": {}, "sys/auth": {}, ...present };
   const written: string[] = [];

@@ -218,7 +218,7 @@ describe("ci: deploy", () => {
       await signed("c");
       writeFileSync(join(dir(), "image-key.pem"), testSigner().pem);
       await failsWith(run(), /and none of its signatures is by that key\./);
-      // What whoever can push to the registry has at hand: the signature of a release that was good.
+      // What anybody who can push to the registry has: the signature of a former good release.
       writeFileSync(join(dir(), "image-key.pem"), signer.pem);
       await signed("a");
       const ofA = shelves.manifests.get(`audit/audit-svc:sha256-${"a".repeat(64)}.sig`);
@@ -252,7 +252,7 @@ describe("ci: deploy", () => {
     it("does not send the registry's password to another host in HARBOR_URL", async () => {
       const mallory = await registryWith();
       const { run, changedNothing } = await stackWith({}, { HARBOR_URL: mallory.url });
-      // Asked by https, as where no HARBOR_URL is: the registry here has no TLS.
+      // By https, as without HARBOR_URL, but this registry has no TLS.
       await failsWith(run(), /^the signature of .* cannot be checked, so nothing was changed: Harbor at https:/);
       assert.equal(mallory.asked.length, 0);
       changedNothing();

@@ -143,7 +143,7 @@ describe("ci: drift", () => {
   it("fails when somebody wrote a secret, which it cannot read", async () => {
     for (const [metadata, present] of [
       [written(5), "at version 5 of 2026-01-01"],
-      // Deleted with all its versions, and made anew: the numbers begin from the start.
+      // Deleted with all its versions and recreated: the version numbers start again at 1.
       [written(4, { created_time: "2026-02-02" }), "at version 4 of 2026-02-02"],
       [written(4, { created_time: "2026-01-01", deletion_time: "2026-02-02" }), "gone"],
       [written(4, { created_time: "2026-01-01", destroyed: true }), "gone"],

@@ -329,7 +329,7 @@ describe("ci: image", () => {
     );
     assert.deepEqual(Object.keys(tags), [COMMIT, "main"]);
     assert.equal(log.at(-1), `CI_IMAGE=${new URL(harbor.url).host}/audit/audit-ci@${sha("{}")} (${COMMIT}, main)`);
-    // Jobs that follow would take it for the service's.
+    // Later jobs would mistake it for the service's.
     assert.equal(existsSync(join(dir.path, "image.env")), false);
   });
 
@@ -361,7 +361,7 @@ describe("ci: image", () => {
   });
 
   it("checks a merge request's image without secrets and without a push", async () => {
-    // A runner that lets nobody mount.
+    // A runner that does not allow mounts.
     const refused = { code: 1, all: "'overlay' is not supported over overlayfs" };
     const { exec, calls } = commands({ "buildah info": () => refused, "buildah build": () => ({}) });
     await image(

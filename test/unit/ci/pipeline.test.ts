@@ -11,8 +11,8 @@ const root = resolve(__dirname, "../../..");
 const call = promisify(execFile);
 
 /**
- * gitlab-ci-local reads the file as GitLab does, checks it against GitLab's published schema, which it carries, and applies
- * the rules. It wants a newer Node than the project; the one that versions.json pins is fetched by npm once.
+ * gitlab-ci-local reads the file as GitLab does, checks it against GitLab's published schema, which it includes, and
+ * applies the rules. It needs a newer Node than the project; npm fetches the one pinned in versions.json once.
  */
 describe("ci: .gitlab-ci.yml", function () {
   this.timeout(240_000);
@@ -55,7 +55,7 @@ describe("ci: .gitlab-ci.yml", function () {
   /** Names of the jobs of a pipeline, those by hand in brackets. */
   const jobs = async (variables: Record<string, string>): Promise<string[]> => {
     const text = await local(variables, "--list-csv");
-    // Before the table may stand a warning, of jobs that only GitLab can run.
+    // A warning about jobs that only GitLab can run may come before the table.
     const [, ...lines] = text.slice(text.indexOf("name;stage;")).trim().split("\n");
     return lines.map((line) => line.split(";")).map(([name = "", , when]) => (when === "manual" ? `(${name})` : name)).sort(); // prettier-ignore
   };

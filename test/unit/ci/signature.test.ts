@@ -34,7 +34,7 @@ describe("ci: signatures of images", () => {
   }
   const stored = ({ manifests }: Shelves): Stored =>
     JSON.parse(manifests.get(`${repository}:${TAG}`)?.body ?? "{}") as Stored;
-  /** Puts a signature there as whoever can push could. */
+  /** Stores a signature, as anybody who can push could. */
   const put = ({ manifests, blobs }: Shelves, texts: readonly [text: string, signature: string][], of = DIGEST) => {
     const layers = texts.map(([text, signature]) => {
       blobs.set(`${repository}@${sha(text)}`, text);

@@ -11,7 +11,7 @@ const target = (job: string, release: string | undefined, change: object = {}) =
   lastScrape: new Date().toISOString(),
   ...change,
 });
-/** Of another installation, and so none of this one's business. */
+/** A target of another installation, to be ignored. */
 const elsewhere = target("nginx", undefined, {
   labels: { job: "nginx", instance: "other:9145/nginx", environment: "test" },
   health: "down",
@@ -32,7 +32,7 @@ describe("ci: smoke test", () => {
         return asked.headers.authorization === "Bearer reads-smoke" ? { body: { events } } : { status: 401 };
       if (asked.headers.authorization !== "Bearer writes-smoke") return { status: 401 };
       const event = JSON.parse(asked.body) as Record<string, unknown>;
-      // Of what CONTRACT.md wants, the service refuses an event without any of these.
+      // Fields without which the service refuses an event, by CONTRACT.md.
       const wanted = ["application", "actor", "action", "resource", "outcome", "occurredAt"];
       if (wanted.some((field) => event[field] === undefined)) return { status: 400 };
       if (event.application !== "smoke") return { status: 403 };

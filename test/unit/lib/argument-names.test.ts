@@ -48,7 +48,7 @@ describe("an argument's name in messages", () => {
       .split("\n");
     assert.ok(files.length > 100);
     const naming = files.filter((file) => /\baudit:(?!index:)[a-z]/.test(readFileSync(join(root, file), "utf8")));
-    // What the pipeline makes of a release of the past to deploy it again.
+    // The pipeline's settings for deploying a former release again.
     assert.deepEqual(naming, ["lib/release-state.ts"]);
   });
 });

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { loginProblems } from "../../../config/logins";
 import { PrometheusApi, prometheusLogin } from "../../../lib/prometheus-api";
 
-/** A Prometheus at the root, and before it a proxy that offers it below /monitor/prometheus to who logs in. */
+/** A Prometheus at the root, behind a proxy that serves it below /monitor/prometheus with a login. */
 describe("Prometheus below a path, behind a login", () => {
   const servers: Server[] = [];
   const seen: IncomingMessage[] = [];

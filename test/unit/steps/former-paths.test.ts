@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 
-/** What the state of a stack that an earlier version deployed runs at the end of a resource, also when it is destroyed without a deploy. */
+/**
+ * Delete commands in the state of a stack from an earlier version, which also run if it is destroyed without another
+ * deploy.
+ */
 describe("programs at the paths of earlier versions", function () {
   this.timeout(30_000);
 

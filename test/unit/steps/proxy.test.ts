@@ -12,13 +12,13 @@ import { nodeEnvironment } from "../../../lib/certificate-authority";
 import { Authority } from "../support/authority";
 import { messagesNameKeys } from "../support/keys";
 
-/** Whether this Node heeds NODE_USE_ENV_PROXY: https://nodejs.org/api/cli.html#node_use_env_proxy1 */
+/** Whether this Node supports NODE_USE_ENV_PROXY: https://nodejs.org/api/cli.html#node_use_env_proxy1 */
 function heeds(version: string): boolean {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   return major > 24 || (major === 24 && minor >= 5) || (major === 22 && minor >= 21);
 }
 
-/** The programs of a deploy and of the administrator where only a proxy leads out: no name of a server is known here. */
+/** The programs of a deploy and of the administrator, with only a proxy as the way out: server names do not resolve. */
 describe("a proxy", function () {
   messagesNameKeys();
 

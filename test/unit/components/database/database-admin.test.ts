@@ -53,7 +53,7 @@ describe("the login that creates roles", () => {
     else process.env.PGPASSWORD = former;
   });
 
-  /** A PostgreSQL of a version, whose login may or may not make roles; undefined: it refuses the login. */
+  /** A fake PostgreSQL of this version whose login may or may not create roles; undefined = it refuses the login. */
   async function of(version: number, createrole: boolean | undefined) {
     const converse = (socket: Socket) => {
       let begun = false;

@@ -52,7 +52,8 @@ describe("EdgeCertificate", () => {
     );
     assert.doesNotMatch(scriptOf(inputs), /PRIVATE KEY/);
     assert.deepEqual(ofType(resources, "Container"), []);
-    // Of the same name as Vault's it would be replaced, and nginx removed for it before its configuration is judged.
+    // With the same name as Vault's volume it would be replaced, and nginx removed for that before its configuration is
+    // tested.
     const volumes = ofType(resources, "Volume").map(({ name }) => name);
     assert.ok(volumes.includes("audit-edge-certificate") && !volumes.includes("audit-edge-certificate-tmpfs"));
   });

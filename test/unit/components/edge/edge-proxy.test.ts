@@ -79,7 +79,7 @@ describe("EdgeProxy", () => {
       rmSync(directory, { recursive: true });
     });
 
-    /** Runs what takes it in, with this `docker`. @returns its exit status */
+    /** Runs the reload script with this `docker`. @returns its exit status */
     async function takeIn(docker: string): Promise<number | null> {
       const { resources } = await run(build);
       const script = scriptOf(find(resources, "Command", "audit-edge-config-files").inputs);

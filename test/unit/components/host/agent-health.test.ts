@@ -136,7 +136,7 @@ describe("the scripts around an agent", () => {
   });
 
   describe("the wait for its log-in", () => {
-    /** A Docker whose agent is logged in by what the file says; it takes the new one in when it is started anew. */
+    /** A fake Docker whose agent is logged in with the issue in the file; a restart makes it use the new one. */
     const agent = (logged: string, afterRestart: string, lastLine = "its last line") => {
       writeFileSync(at("logged"), logged);
       program(

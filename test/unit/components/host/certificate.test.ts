@@ -48,7 +48,7 @@ describe("the scripts of the edge's certificate", () => {
   });
 
   describe("the wait", () => {
-    /** An agent that has the file from the nth look on. */
+    /** An agent that has the file from the nth check on. */
     const wait = (from: number, kind: "name" | "address" = "name") => {
       fakeClock(directory);
       writeFileSync(at("looks"), "");

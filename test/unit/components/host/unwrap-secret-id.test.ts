@@ -21,7 +21,7 @@ describe("the script that unwraps a secret_id", () => {
     rmSync(directory, { recursive: true });
   });
 
-  /** What Vault says of the token's origin, and what it unwraps; a function of the shell that fails where it refuses. */
+  /** Vault's answers about the token's origin and the unwrapped secret, as shell text that fails if Vault refuses. */
   function execute({ made = `echo ${PATH}`, ttl = 3600, unwrapped = "", namespace = "" }) {
     const answer = JSON.stringify(
       { data: { secret_id: "the secret_id", secret_id_accessor: "other", secret_id_ttl: ttl } },

@@ -8,7 +8,7 @@ import {
 import { find, ofType, run, valueOf, scriptOf } from "../../support/program";
 import { world } from "../../support/world";
 
-/** As much of the published dashboard as it takes to be accepted. */
+/** A minimal published dashboard. */
 const PUBLISHED = JSON.stringify({
   title: "NGINX",
   panels: [{ type: "stat", title: "Status", datasource: "${DS_PROMETHEUS}", targets: [{ expr: "nginx_up" }] }],
@@ -72,7 +72,7 @@ describe("Observability", () => {
     const loaded = find(resources, "Command", "audit-rules-loaded");
     assert.ok(loaded.dependsOn.includes(written.urn));
     assert.equal((loaded.inputs.environment as Record<string, string>).AUDIT_RULES_RELOADED, "");
-    // Taken away in the other order: the file first, then Prometheus is told.
+    // Deleted in the reverse order: first the file, then Prometheus reloads.
     const forgotten = find(resources, "Command", "audit-rules-forgotten");
     assert.ok(written.dependsOn.includes(forgotten.urn));
     assert.equal(forgotten.inputs.delete, "node --require tsx/cjs steps/load-rules.ts --forget");

@@ -29,7 +29,7 @@ describe("AuditService", () => {
     assert.equal(inputs.memory, 256);
     assert.equal(inputs.memorySwap, 256);
     assert.equal(inputs.restart, "unless-stopped");
-    // The promotion starts it, with a part of this weight until it serves.
+    // The promotion starts it, with a fraction of this CPU weight until it serves.
     assert.equal(inputs.start, false);
     assert.equal(inputs.cpuShares, 1024);
     assert.equal(inputs.destroyGraceSeconds, 40);

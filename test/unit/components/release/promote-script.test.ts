@@ -40,23 +40,23 @@ interface Vm {
   serving: "blue" | "green";
   /** Names of the replicas that never get ready; default none. */
   unfit?: readonly string[];
-  /** Docker does not start this one. */
+  /** Name of a replica that Docker does not start. */
   stuck?: string;
   /** Another deploy takes over while this one starts its first replica. */
   superseded?: boolean;
-  /** How often Docker says that the replicas were started again; default never. */
+  /** Number of restarts that Docker reports for the replicas; default none. */
   restarts?: number;
   ooms?: number;
   /** Default 2. */
   cores?: number;
   lost?: string;
-  /** What Docker says of the state of the replicas; default "exited". */
+  /** State of the replicas in Docker; default "exited". */
   status?: string;
 }
 
 /**
- * Runs a script on a VM whose `docker` writes down what it was asked. The helper's one-shot is the real script, with its volumes in a
- * directory; a replica answers once it was started.
+ * Runs a script on a fake VM whose `docker` records its commands. The helper's one-shot is the real script, with its
+ * volumes in a directory; a replica answers once it is started.
  */
 function execute(script: string, vm: Vm) {
   const directory = mkdtempSync(join(tmpdir(), "promote-"));
@@ -107,7 +107,7 @@ esac
     timeout: 30_000,
   });
   const lines = readFileSync(at("log"), "utf8").split("\n").filter(Boolean);
-  // Replicas end side by side, and here no time passes between them: whichever writes first.
+  // Replicas stop concurrently, here without a pause between them, so the order varies.
   const stops = lines.filter((line) => line.startsWith("stop")).sort();
   const steps = lines.map((line) => (line.startsWith("stop") ? (stops.shift() ?? line) : line));
   const serving = existsSync(at("marker/green")) ? "green" : "blue";

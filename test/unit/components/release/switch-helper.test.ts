@@ -13,8 +13,8 @@ const file = "config of this deploy";
 const digest = createHash("sha256").update(file).digest("hex");
 
 /**
- * Asks a helper of the deploy `me`. Replicas give these answers: to the first request the first, and so on; the last is repeated. An
- * empty one is no 2xx.
+ * Sends commands to a helper of the deploy `me`. Replicas give these answers in order, the last one repeatedly. An
+ * empty one is not 2xx.
  */
 function ask(
   questions: readonly string[],

@@ -36,11 +36,11 @@ class FakeVault {
   known: Record<string, object | undefined> = {};
   destroyed: string[] = [];
   issued: string[] = [];
-  /** How many of those that are issued next are lost at once. */
+  /** Number of next issues that are lost at once. */
   loses = 0;
   private readonly server: Server;
   private readonly directory = mkdtempSync(join(tmpdir(), "delivered-"));
-  /** What the one-shot on the VM was given. */
+  /** File with what the one-shot on the VM received. */
   readonly file = join(this.directory, "delivered");
 
   constructor() {

@@ -125,7 +125,7 @@ for c in ${containers.join(" ")}; do case "$statuses" in *" \${c#*=} "*) show "\
       // The shell of the host is gone after the first names.
       fakeProgram(directory, "docker", '[ "$1" = network ] && { echo there audit-front; kill -9 $PPID; }; exit 0');
       assert.deepEqual((await deploy({}, preview)).recreated, {});
-      // Or it says that all is well, and the end is missing.
+      // Or it reports success, but the end is missing.
       fakeProgram(directory, "docker", '[ "$1" = network ] && printf "there audit-front"; exit 0');
       assert.deepEqual((await deploy({}, preview)).recreated, {});
     });

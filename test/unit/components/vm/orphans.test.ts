@@ -9,7 +9,7 @@ import { fakeProgram } from "../../support/fake-programs";
 const CONTAINER = "docker:index/container:Container";
 
 describe("removing an orphan", () => {
-  /** Runs the script under a `docker` that knows one thing, or nothing, and writes down what it is told to do. */
+  /** Runs the script with a fake `docker` that knows one thing, or nothing, and records commands. */
   function execute(script: string, there: string | undefined) {
     const directory = mkdtempSync(join(tmpdir(), "orphans-"));
     const log = join(directory, "log");

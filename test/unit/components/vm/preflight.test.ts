@@ -21,7 +21,10 @@ describe("what is checked before anything is replaced", () => {
     rmSync(directory, { recursive: true });
   });
 
-  /** Runs it with a `docker` that does this for its first two words. @returns how it ended, and all that `docker` was asked */
+  /**
+   * Runs the script with a fake `docker` that runs this text by its first two words. @returns the result and all
+   * `docker` commands
+   */
   function runWith(script: string, docker: string): { status: number | null; stderr: string; asked: string[] } {
     fakeProgram(directory, "docker", `echo "$*" >> ${directory}/asked; case "$1 $2" in ${docker} esac`);
     const env = { PATH: `${directory}${delimiter}${process.env.PATH}` };
