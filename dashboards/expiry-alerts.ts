@@ -18,9 +18,9 @@ export function storageAlerts({ environment, databaseLimit }: AlertOptions): Ale
       expr: `${known("min", "audit_partitions_end_timestamp_seconds")} - time() < 30 * 86400`,
       for: "15m",
       severity: "warning",
-      summary: "The database has partitions for {{ $value | humanizeDuration }} only in {{ $labels.environment }}",
+      summary: "The database has partitions for only {{ $value | humanizeDuration }} in {{ $labels.environment }}",
       description:
-        "The service makes the partitions of the coming months when less than 60 days are left, and did not. Events of a month without one are refused.",
+        "The service should have created the partitions of the coming months when less than 60 days were left. Events of a month without a partition are refused.",
     },
     ...(databaseLimit === undefined
       ? []
@@ -36,7 +36,7 @@ export function storageAlerts({ environment, databaseLimit }: AlertOptions): Ale
             for: "15m",
             severity: "warning" as const,
             summary: "The database of {{ $labels.environment }} will soon be full",
-            description: `It has reached nine tenths of ${gigabytes(databaseLimit)}, or will pass that within ${DAYS_AHEAD} days at the pace of the last six hours: {{ $value | humanize1024 }}B.`,
+            description: `It has reached nine tenths of ${gigabytes(databaseLimit)}, or will exceed the limit within ${DAYS_AHEAD} days at the rate of the last six hours: {{ $value | humanize1024 }}B.`,
           },
         ]),
   ];
@@ -81,7 +81,7 @@ export function certificateAlerts({ environment, certificate }: AlertOptions): A
       severity: "warning",
       summary: `Prometheus does not know when the edge's certificate ends in ${environment}`,
       description:
-        "The two alerts about its end are blind. The edge's metrics listener serves it at /metrics/certificate.",
+        "The two alerts about its expiry cannot fire. The edge's metrics listener serves it at /metrics/certificate.",
     },
   ];
 }
@@ -101,7 +101,7 @@ export function agentAlerts({ environment }: AlertOptions): Alert[] {
       severity: "critical",
       summary: "Vault Agent is not logged in to Vault in {{ $labels.environment }} ({{ $labels.instance }})",
       description:
-        "It is not running, Vault does not answer, or Vault takes neither its token nor its secret_id. What it wrote before stays in force; a changed secret, or a new certificate, does not arrive.",
+        "It is not running, Vault does not answer, or Vault accepts neither its token nor its secret_id. What it has rendered stays in force; changed secrets and new certificates do not arrive.",
     },
     {
       name: "AuditAgentTokenEnding",
@@ -111,7 +111,7 @@ export function agentAlerts({ environment }: AlertOptions): Alert[] {
       severity: "warning",
       summary: "The token of Vault Agent ends in {{ $value | humanizeDuration }} in {{ $labels.environment }}",
       description:
-        "The agent ({{ $labels.instance }}) should have renewed it by now. After that it logs in anew, if its secret_id is still valid.",
+        "The agent ({{ $labels.instance }}) should have renewed it by now. After that it logs in again, if its secret_id is still valid.",
     },
     {
       name: "AuditSecretIdEnding",
@@ -127,8 +127,8 @@ export function agentAlerts({ environment }: AlertOptions): Alert[] {
       expr: `absent(${agent("logged_in")})`,
       for: "5m",
       severity: "warning",
-      summary: `Prometheus does not know how Vault Agent is logged in in ${environment}`,
-      description: "The alerts about the agents are blind. The edge's metrics listener serves it at /metrics/agent.",
+      summary: `Prometheus does not know whether Vault Agent is logged in in ${environment}`,
+      description: "The alerts about the agents cannot fire. The edge's metrics listener serves it at /metrics/agent.",
     },
   ];
 }

@@ -74,7 +74,7 @@ export async function publishedDashboard(options: FetchOptions = {}): Promise<st
   }
   throw new PublishedDashboardError(
     [
-      "The published dashboard of the nginx exporter could not be had.",
+      "The published dashboard of the nginx exporter could not be fetched.",
       ...reasons.map((text) => `  - ${text}`),
       `Put the file there by hand to go on without these sources: ${path}`,
     ].join("\n"),

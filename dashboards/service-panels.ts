@@ -187,7 +187,7 @@ export function ingestionPanels(): Panel[] {
   });
   const errors = bars({
     title: "Database errors",
-    description: "Errors that PostgreSQL or the way to it gave, by kind. Clients are told to try again.",
+    description: "Errors from PostgreSQL or from the connection to it, by kind. Clients are told to retry.",
     unit: units.CountsPerSecond,
     width: 6,
     queries: [{ expr: `sum by (kind) (${rate("audit_db_errors_total")})`, legend: "{{kind}}" }],
@@ -199,7 +199,7 @@ export function configurationPanels(): Panel[] {
   const digests = tiles({
     title: "Configurations in force",
     description:
-      "Different configuration files that the chosen replicas of an environment run with. More than one for longer than a rotation takes: a reload did not arrive.",
+      "Different configuration files that the chosen replicas of an environment run with. If there is more than one for longer than a rotation takes, a reload did not arrive.",
     unit: units.Short,
     width: 4,
     height: 6,
@@ -215,7 +215,7 @@ export function configurationPanels(): Panel[] {
   const lastReload = tiles({
     title: "Configuration read",
     description:
-      "When each replica last read its configuration file with success: at its start or by /reload. It is the age of the secret as the replica knows it.",
+      "When each replica last loaded its configuration file: at its start or by /reload. It is the age of the secret as the replica knows it.",
     unit: units.DateTimeFromNow,
     width: 5,
     height: 6,
@@ -224,7 +224,7 @@ export function configurationPanels(): Panel[] {
   const generation = lines({
     title: "Configuration generation",
     description:
-      "How many configurations each replica has taken up since its start. Replicas started at different times differ here and still run the same file.",
+      "How many configurations each replica has applied since its start. Replicas started at different times differ here and still run the same file.",
     unit: units.Short,
     width: 5,
     height: 6,
@@ -258,7 +258,7 @@ const PARTITIONS: TimeLeft = { warning: 30 * 86_400, critical: 7 * 86_400 };
 export function storagePanels(): Panel[] {
   const size = lines({
     title: "Database size",
-    description: "All of the database on PostgreSQL's disk: events, their indexes, the register of ids.",
+    description: "Size of the whole database on disk: events, their indexes, the register of ids.",
     unit: units.BytesIEC,
     width: 8,
     height: 6,
@@ -268,7 +268,7 @@ export function storagePanels(): Panel[] {
   const partitions = left(PARTITIONS, {
     title: "Partitions left",
     description:
-      "For how long there are partitions for events to come. The service makes them for three months ahead, at the latest when 60 days are left.",
+      "How far ahead there are partitions for events. The service creates them for three months ahead, at the latest when 60 days are left.",
     queries: [{ expr: `min by (environment) (${end}) - time()`, legend: "{{environment}}" }],
   });
   return [size, partitions];
@@ -287,7 +287,7 @@ export function credentialPanels(certificate?: TimeLeft): Panel[] {
   const agents = tiles({
     title: "Vault Agent",
     description:
-      "Whether Vault takes the token of each agent: the service's, and where Vault issues the certificate also the edge's. Out: changed secrets do not arrive.",
+      "Whether Vault accepts the token of each agent: the service's, and where Vault issues the certificate also the edge's. Out: changed secrets do not arrive.",
     unit: units.Short,
     width: 4,
     height: 6,
@@ -311,7 +311,7 @@ export function credentialPanels(certificate?: TimeLeft): Panel[] {
   const secretId = left(SECRET_ID, {
     title: "secret_id left",
     description:
-      "How long each agent can still log in anew, for example after a reboot. A deploy issues a new secret_id when half of its life is over.",
+      "How long each agent can still log in again, for example after a reboot. A deploy issues a new secret_id when half of its lifetime is over.",
     queries: [{ expr: `${here("audit_agent_secret_id_expiry_timestamp_seconds")} - time()`, legend: "{{job}}" }],
   });
   if (certificate === undefined) return [agents, token, secretId];
@@ -335,7 +335,7 @@ function left(limits: TimeLeft, facts: Pick<PanelFacts, "title" | "description" 
 export function processPanels(): Panel[] {
   const cpu = lines({
     title: "CPU",
-    description: "Processor cores used by each replica; Node.js runs its program on one.",
+    description: "Processor cores used by each replica; Node.js runs JavaScript on one.",
     unit: units.PercentUnit,
     width: 8,
     queries: [{ expr: rate("process_cpu_seconds_total"), legend: "{{replica}}" }],
@@ -349,8 +349,7 @@ export function processPanels(): Panel[] {
   });
   const lag = lines({
     title: "Event loop lag",
-    description:
-      "99th percentile of how late the event loop comes round. Above some 100 ms the replica is overloaded or blocked.",
+    description: "99th percentile of the event loop's delay. Above some 100 ms the replica is overloaded or blocked.",
     unit: units.Seconds,
     width: 8,
     queries: [{ expr: of("nodejs_eventloop_lag_p99_seconds"), legend: "{{replica}}" }],

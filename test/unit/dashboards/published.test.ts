@@ -71,7 +71,7 @@ describe("the published dashboard", () => {
         assert.equal(
           error.message,
           [
-            "The published dashboard of the nginx exporter could not be had.",
+            "The published dashboard of the nginx exporter could not be fetched.",
             `  - a: the file's SHA-256 is ${other}, not the pinned ${file.sha256}`,
             "  - b: getaddrinfo ENOTFOUND publisher.example",
             "  - c: no answer within 5 s",
