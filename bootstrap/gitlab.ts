@@ -77,7 +77,7 @@ export async function gitlabDifferences({ gitlab, deployFrom }: VaultSettings, t
       ),
     ...when(
       main === undefined,
-      `the branch ${gitlab.defaultBranch} is not protected, or by a pattern: protect it by its name in Settings > Repository > Protected branches`,
+      `the branch ${gitlab.defaultBranch} is not protected, or only by a pattern: protect it by its name in Settings > Repository > Protected branches`,
     ),
     ...branches
       .filter(({ push_access_levels }) => developersAmong(push_access_levels))

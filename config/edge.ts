@@ -75,7 +75,7 @@ export const edge = {
       hint("must be an IPv4 address or range: the edge is reached over IPv4 alone, and another would never match"),
     ),
     '["10.0.0.9"]',
-  ).describe("IPv4 addresses or ranges that may collect metrics, told by the connection's own address."),
+  ).describe("IPv4 addresses or ranges that may collect metrics; the connection's own address decides."),
   metricsAddress: hostAndPort("as Prometheus reaches the edge's metrics listener").describe(
     "host:port at which Prometheus reaches the edge's metrics listener; an IPv6 address in brackets.",
   ),

@@ -24,7 +24,7 @@ export const monitoring = {
     .default([])
     .describe("Extra options for ssh to prometheusHost."),
   prometheusImage: optional(z.string()).describe(
-    "Image with a shell by which files are written through the Docker Engine of prometheusHost, into volumes or directories. Empty = by ssh alone, into directories that the login may write to.",
+    "Image with a shell, used to write files through the Docker Engine of prometheusHost, into volumes or directories. Empty = over plain ssh, into directories that the login may write to.",
   ),
   prometheusTargets: optional(z.string()).describe(
     "Directory or Docker volume on prometheusHost that Prometheus reads by file_sd_configs.",

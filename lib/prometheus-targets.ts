@@ -27,7 +27,7 @@ export function problems(wanted: readonly TargetGroup[], active: readonly Active
       const wrong = found === undefined ? "Prometheus does not know it" : problem(group, found, now);
       return wrong === undefined ? [] : [`${name}: ${wrong}`];
     }),
-    ...left.map(({ labels }) => `${key(labels)}: Prometheus still scrapes it, though it serves no more`),
+    ...left.map(({ labels }) => `${key(labels)}: Prometheus still scrapes it, although it no longer serves`),
   ];
 }
 

@@ -66,7 +66,7 @@ export function missingForRules(yaml: string, place: string, canReload: boolean)
     return `prometheus.yml has no rule_files: add the lines of docs/guide.md, step 5, and reload it.`;
   if (!canReload)
     return (
-      "Prometheus reads rules only at its start and when it is told to: start it with --web.enable-lifecycle, or set " +
+      "Prometheus reads rules only at its start and when it is reloaded: start it with --web.enable-lifecycle, or set " +
       `${argumentName("Observability: alerts.reload")} to what reloads it on ${argumentName("Observability: files")}, for example \`systemctl reload prometheus\`.`
     );
   return `Its rule_files read ${files.join(", ")}; the rules were written to ${argumentName("Observability: alerts.directory")} (${place}). Is one of them that place, as Prometheus sees it?`;
@@ -75,7 +75,7 @@ export function missingForRules(yaml: string, place: string, canReload: boolean)
 /** A removed file stays in force until the next reload. Never fails: Prometheus may be gone for good. */
 async function forget(api: PrometheusApi): Promise<void> {
   const why = await api.reload().then(
-    (done) => (done ? undefined : "it cannot be told to (--web.enable-lifecycle)"),
+    (done) => (done ? undefined : "its lifecycle API is off (--web.enable-lifecycle)"),
     (error: unknown) => whyNoAnswer(error),
   );
   if (why !== undefined) console.error(`Prometheus keeps the alert rules until it is reloaded: ${why}`);

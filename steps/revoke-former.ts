@@ -22,11 +22,11 @@ runAsCommand(async () => {
   }
   const answer = await runOnHost(componentSetting("AUDIT_LOGGED_IN"), "", "the former secret_id was not revoked");
   const issue = answer.trim();
-  if (!/^[0-9a-f-]{36}$/.test(issue)) throw new Error("the agent did not say by which secret_id it has logged in");
+  if (!/^[0-9a-f-]{36}$/.test(issue)) throw new Error("the agent did not report with which secret_id it has logged in");
   const all = await secretIdsOf(role);
   const used = all.find((one) => one.issue === issue);
   if (used === undefined) {
-    throw new Error("the secret_id by which the agent has logged in was destroyed by somebody else; deploy again");
+    throw new Error("the secret_id with which the agent has logged in was destroyed by somebody else; deploy again");
   }
   for (const { accessor, made } of all) {
     if (accessor === used.accessor || made > used.made) continue;

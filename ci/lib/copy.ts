@@ -241,8 +241,6 @@ export async function publishedCopy(job: Job, { vault }: Credentials): Promise<P
     const versions = (found.versions ?? {}) as Published["versions"];
     return { state: JSON.parse(text) as State, deploy: String(found.deploy), versions };
   } catch {
-    throw new Failure(
-      `the copy of the state in Vault's ${mount}/${path} cannot be read; the next deploy writes it anew`,
-    );
+    throw new Failure(`the copy of the state in Vault's ${mount}/${path} cannot be read; the next deploy replaces it`);
   }
 }

@@ -57,7 +57,7 @@ function look(access: Omit<VaultAccess, "provider" | "inVault">, stack: StackInV
 function notSetUp(differences: readonly string[], settings: object): UserError {
   return new UserError(
     [
-      "Vault does not hold what this stack's agents need; nothing was changed.",
+      "Vault does not have the policies and roles that this stack's agents need; nothing was changed.",
       ...differences.map((line) => `  - differs: ${line}`),
       "Have an administrator of Vault run bootstrap/vault.ts (docs/guide.md, step 4; in the sandbox: make up) with",
       `  "stack": ${JSON.stringify(settings)}`,

@@ -73,7 +73,7 @@ export async function checkMachine(circumstances: Circumstances, machine: Machin
   throw new UserError(
     problems.length === 1 && only !== undefined
       ? only
-      : `${problems.length} things are in the way; nothing was changed.${problems.map((problem) => `\n  - ${problem}`).join("")}`,
+      : `${problems.length} problems were found; nothing was changed.${problems.map((problem) => `\n  - ${problem}`).join("")}`,
   );
 }
 
@@ -131,8 +131,8 @@ async function memory({ cold, engine }: Circumstances, machine: Machine): Promis
 
 /** Required programs, what for, and their Debian packages. */
 const PROGRAMS = [
-  ["ssh", "VM2 is reached by it", "openssh-client"],
-  ["ssh-keygen", "VM2 is reached by its keys", "openssh-client"],
+  ["ssh", "the sandbox reaches VM2 with it", "openssh-client"],
+  ["ssh-keygen", "the sandbox makes its keys for VM2 with it", "openssh-client"],
   ["openssl", "it makes the certificate of the sandbox's PostgreSQL", "openssl"],
 ] as const;
 

@@ -85,7 +85,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
     if (interrupted) process.exit(130);
     interrupted = true;
-    process.stderr.write("\nInterrupted. The next `make up` goes on from here.\n");
+    process.stderr.write("\nInterrupted. The next `make up` continues from here.\n");
     // Pulumi needs a moment to record what it has done; a second interrupt does not wait for that.
     setTimeout(() => process.exit(130), 5_000).unref();
   });

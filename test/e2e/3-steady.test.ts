@@ -50,7 +50,7 @@ describe("scenario: nothing to do, and drift by hand", () => {
     const wide = { policy: `path "secret/*" { capabilities = ["read", "list"] }` };
     await sandbox().vault("PUT", address, wide, rootToken());
     try {
-      const refused = /Vault does not hold what this stack's agents need[^]*policy audit-svc/;
+      const refused = /Vault does not have the policies and roles that this stack's agents need[^]*policy audit-svc/;
       for (const args of [
         ["preview", "--refresh", "--expect-no-changes"],
         ["up", "--yes", "--skip-preview"],

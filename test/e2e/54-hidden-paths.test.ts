@@ -84,7 +84,7 @@ for (const make of makes) {
     const post = (path: string) =>
       Buffer.from(`POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 
-    it("is reached by them without an edge in front", async () => {
+    it("serves /reload through a detour without an edge in front", async () => {
       const answer = await exchange(`http://127.0.0.1:${service.port}`, post(make.trap));
       assert.deepEqual([statuses(answer), asked], [[200], ["/reload"]]);
     });

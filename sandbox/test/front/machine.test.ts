@@ -136,7 +136,7 @@ describe("the machine's checks", () => {
     });
     assert.match(
       message,
-      /^3 things are in the way; nothing was changed\.\n {2}- Only 0\.0 GB are[^]*\n {2}- Only 0\.0 GB of mem/,
+      /^3 problems were found; nothing was changed\.\n {2}- Only 0\.0 GB are[^]*\n {2}- Only 0\.0 GB of mem/,
     );
     assert.equal(message.split("\n  - ").length, 4);
   });

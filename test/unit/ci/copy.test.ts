@@ -136,7 +136,7 @@ describe("ci: the copy of a stack", () => {
     secrets["secret/ci/audit/state-copy/vm2"] = { state: "???", deploy: "" };
     await failsWith(
       publishedCopy(job, credentials),
-      "the copy of the state in Vault's secret/ci/audit/state-copy/vm2 cannot be read; the next deploy writes it anew",
+      "the copy of the state in Vault's secret/ci/audit/state-copy/vm2 cannot be read; the next deploy replaces it",
     );
   });
 });

@@ -44,7 +44,7 @@ describe("the check of the scrape targets", () => {
   it("says which replica is scraped although it no longer serves", () => {
     const left = target({ labels: { ...labels, instance: "vm2:9145/green-1" } });
     assert.deepEqual(check(target(), left), [
-      "audit-svc vm2:9145/green-1: Prometheus still scrapes it, though it serves no more",
+      "audit-svc vm2:9145/green-1: Prometheus still scrapes it, although it no longer serves",
     ]);
   });
 

@@ -85,7 +85,7 @@ describe("what the agents need in Vault, written by bootstrap", () => {
       change();
       await assert.rejects(find(), {
         message:
-          "Vault does not hold what this stack's agents need; nothing was changed.\n" +
+          "Vault does not have the policies and roles that this stack's agents need; nothing was changed.\n" +
           `  - differs: ${line}\n` +
           "Have an administrator of Vault run bootstrap/vault.ts (docs/guide.md, step 4; in the sandbox: make up) with\n" +
           '  "stack": {"vaultPath":"audit-svc/vm2","hostCidr":"10.0.0.20/32"}\n' +
