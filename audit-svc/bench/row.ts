@@ -20,8 +20,10 @@ export interface Area {
   /** Names that `make bench ONLY=name` takes, beside the area's own. */
   readonly benches: readonly string[];
   /**
-   * Runs the named benches. @param quick run briefly: the figures are shown but too rough to judge by @throws Error if
-   * a bench could not run at all
+   * Runs the named benches.
+   *
+   * @param quick run briefly: the figures are shown but too rough to judge by
+   * @throws Error if a bench could not run at all
    */
   run(benches: readonly string[], quick: boolean): Promise<Row[]>;
 }

@@ -31,7 +31,7 @@ const makes: Make[] = [
       return [...mount, "--entrypoint", "/usr/bin/env", nodeImage(), "node", "/app/main.js"];
     },
   },
-  { what: "a service of another make with one port", adminPort: false, image: () => [onePortImage()] },
+  { what: "another implementation with one port", adminPort: false, image: () => [onePortImage()] },
 ];
 
 // As AuditService runs a container.

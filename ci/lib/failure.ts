@@ -48,7 +48,9 @@ export function optional(env: Job["env"], name: string): string | undefined {
 }
 
 /**
- * A value that must be one line, as all names and secrets except keys are. @throws Failure naming it, without its value
+ * A value that must be one line, as all names and secrets except keys are.
+ *
+ * @throws Failure naming it, without its value
  */
 export function oneLineOf(env: Job["env"], name: string): string | undefined {
   const value = optional(env, name);

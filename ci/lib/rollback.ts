@@ -2,8 +2,9 @@ import { formerRelease, type ReleaseState, type SlotRelease } from "../../lib/re
 import { Failure } from "./failure";
 
 /**
- * The former release. Deploying it with {@link settingsOf} only starts and promotes it. @throws Failure if there is
- * none
+ * The former release. Deploying it with {@link settingsOf} only starts and promotes it.
+ *
+ * @throws Failure if there is none
  */
 export function rollbackTo(releases: ReleaseState | undefined): SlotRelease {
   const former = formerRelease(releases);

@@ -71,8 +71,9 @@ export async function transitSigner(
 }
 
 /**
- * Stores a signature beside the image, unless this signer has one already; others' signatures stay. @returns whether it
- * did
+ * Stores a signature beside the image, unless this signer has one already; others' signatures stay.
+ *
+ * @returns whether it did
  */
 export async function signImage(registry: Registry, image: Image, signer: Signer): Promise<boolean> {
   if ((await signatureProblem(registry, image, signer.keys)) === undefined) return false;

@@ -111,8 +111,9 @@ export class Stack {
   }
 
   /**
-   * Outputs of the last deploy; empty before the first. @throws Failure if they cannot be read, for example because the
-   * stack does not exist
+   * Outputs of the last deploy; empty before the first.
+   *
+   * @throws Failure if they cannot be read, for example because the stack does not exist
    */
   async outputs(): Promise<StackOutputs> {
     const result = await this.run(["stack", "output", "--json"], { quiet: true });
@@ -247,7 +248,9 @@ export function failed(what: string, output: string): Failure {
 }
 
 /**
- * Checks that an image is given by digest, the only form that is deployed. @returns it in the program's normalized form
+ * Checks that an image is given by digest, the only form that is deployed.
+ *
+ * @returns it in the program's normalized form
  */
 export function checkImage(image: string): string {
   const read = imageByDigest(image);

@@ -19,7 +19,7 @@ export class MissingResources {
   #found: Promise<ReadonlySet<string> | undefined> | undefined;
 
   /**
-   * @param shell the command that runs a shell text on the host, which is appended
+   * @param shell the command to which a shell text for the host is appended
    * @param former {@link recreated} of the last run; undefined until one has completed, when nothing can be missing
    */
   constructor(

@@ -14,7 +14,7 @@ const KINDS: Readonly<Record<string, string>> = {
  * name taken. Creating one would fail while the name is taken, so whatever has it at that moment is such an orphan
  * (docs/decisions/0064).
  *
- * @param shell the command that runs a shell text on the host, which is appended
+ * @param shell the command to which a shell text for the host is appended
  */
 export function removesOrphans(name: string, shell: string): pulumi.ResourceHookBinding {
   // Deployed stacks have the hook by this name in their state.

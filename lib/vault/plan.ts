@@ -22,7 +22,9 @@ export interface VaultPlan {
 export class SetupError extends Error {}
 
 /**
- * Sends a request to Vault's HTTP API; undefined if there is nothing at the path. @throws Error for any other failure
+ * Sends a request to Vault's HTTP API; undefined if there is nothing at the path.
+ *
+ * @throws Error for any other failure
  */
 export type VaultRequest = (method: string, path: string, body?: object) => Promise<Answer | undefined>;
 type Answer = Record<string, unknown>;

@@ -30,7 +30,7 @@ describe("scenario: containers that were stopped by hand", function () {
     await isShown(deploys(), [one], ["audit-svc-cutover"]);
     await deploys().mustUp();
     assert.deepEqual(await statesOf(deploys(), [one]), ["running"]);
-    assert.deepEqual(await deploys().containers(), before, "a replica is started, not made anew");
+    assert.deepEqual(await deploys().containers(), before, "a replica is started, not recreated");
     assert.match(await deploys().mustUp(), /Resources:\n\s+\d+ unchanged/);
   }
 

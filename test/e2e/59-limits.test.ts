@@ -50,8 +50,9 @@ describe("scenario: limits of one client, behind a balancer that is trusted", fu
   });
 
   /**
-   * Forty requests that bypass the balancer, from Prometheus's container, each claiming another client. @returns their
-   * status lines
+   * Forty requests that bypass the balancer, from Prometheus's container, each claiming another client.
+   *
+   * @returns their status lines
    */
   const around = async () => {
     const { engineHost } = JSON.parse(readFileSync(join(root, ".sandbox/run.json"), "utf8")) as { engineHost: string };

@@ -1,6 +1,6 @@
 """An audit service with one port: /reload, /metrics, health and events all on 8080.
 
-It stands for images of another make, as the Python original is. One INSERT per request; no grouping, no limits beyond
+It stands for other implementations, such as the Python original. One INSERT per request; no grouping, no limits beyond
 what the types say. Settings: AUDIT_CONFIG_FILE (default /run/audit/config.json), AUDIT_LISTEN (default 0.0.0.0:8080),
 WORKERS (default 1; with more, /reload reaches one worker only, the file's watch the others).
 """

@@ -6,7 +6,9 @@ export const grafanaVolume = `${sandboxName}-grafana`;
 export const grafanaAdmin = "admin";
 
 /**
- * Ensures that Grafana runs, or its stand-in if the image is not available. @returns true if there was nothing to do.
+ * Ensures that Grafana runs, or its stand-in if the image is not available.
+ *
+ * @returns true if there was nothing to do.
  */
 export async function ensureGrafana({ engine, settings, state }: Context, image: string): Promise<boolean> {
   const running = await engine.ensureContainer({

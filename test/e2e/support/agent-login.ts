@@ -15,8 +15,9 @@ export class AgentLogin {
   constructor(private readonly sandbox: Sandbox) {}
 
   /**
-   * Runs a shell line as root on VM2 in the agent's image, with the agent's credentials and network. @returns its
-   * output
+   * Runs a shell line as root on VM2 in the agent's image, with the agent's credentials and network.
+   *
+   * @returns its output
    */
   async onVolume(line: string): Promise<string> {
     const image = await this.sandbox.docker("inspect", "--format", "{{.Image}}", "audit-svc-agent");

@@ -22,8 +22,9 @@ describe("what is checked before anything is replaced", () => {
   });
 
   /**
-   * Runs the script with a fake `docker` that runs this text by its first two words. @returns the result and all
-   * `docker` commands
+   * Runs the script with a fake `docker` that runs this text by its first two words.
+   *
+   * @returns the result and all `docker` commands
    */
   function runWith(script: string, docker: string): { status: number | null; stderr: string; asked: string[] } {
     fakeProgram(directory, "docker", `echo "$*" >> ${directory}/asked; case "$1 $2" in ${docker} esac`);
