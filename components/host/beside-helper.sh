@@ -1,6 +1,6 @@
 #!/bin/sh
-# Included by promote.sh and recover.sh: runs their `steps` beside the helper, switch-helper.sh in a one-shot container, which they ask by
-# `ask`. The one-shot ends when nobody can ask it any more: however the script ends.
+# Included by promote.sh, drain.sh and recover.sh: runs their `steps` beside the helper, switch-helper.sh in a one-shot container, which
+# they ask by `ask`. The one-shot ends when nobody can ask it any more: however the script ends.
 
 # Asks the helper $*, and leaves its answer in $answer.
 ask() {

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Included by promote.sh and recover.sh: starts replicas, waits for them, reports on them and ends them.
+# Included by promote.sh, drain.sh and recover.sh: starts replicas, waits for them, reports on them and ends them.
 #
 # Lists are words, separated by blanks: of replicas NAME=URL, the URL being the one that says whether the replica is ready, or of names.
 # Environment: READY_SECONDS, how long each replica has from its start until it must be ready.
