@@ -1,6 +1,6 @@
 #!/bin/sh
-# Included by promote.sh and recover.sh: runs their `steps` beside the helper, switch-helper.sh in a one-shot container,
-# to which they talk with `ask`. The one-shot ends when its input ends, however this script ends.
+# Included by promote.sh, drain.sh and recover.sh: runs their `steps` beside the helper, switch-helper.sh in a one-shot
+# container, to which they talk with `ask`. The one-shot ends when its input ends, however this script ends.
 
 # Sends $* to the helper and stores its answer in $answer.
 ask() {

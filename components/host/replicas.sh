@@ -1,5 +1,5 @@
 #!/bin/sh
-# Included by promote.sh and recover.sh: starts replicas, waits for them, reports their state and stops them.
+# Included by promote.sh, drain.sh and recover.sh: starts replicas, waits for them, reports their state and stops them.
 #
 # Lists are words, separated by blanks: either names, or replicas as NAME=URL, where the URL answers whether the replica
 # is ready.

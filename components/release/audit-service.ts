@@ -53,7 +53,7 @@ export class AuditService extends pulumi.ComponentResource {
   readonly image: pulumi.Output<string>;
   /** The replicas that serve once this run has succeeded, and their release, as scrape targets. */
   readonly serving: { replicas: { name: string; release: string }[]; release: string };
-  /** Done once the release is active. */
+  /** Done once the release is active; the former one may still be draining. */
   readonly promoted: pulumi.Resource;
   /** Version of the database login, once the other one is locked. */
   readonly databasePasswordVersion: pulumi.Output<number>;
@@ -100,7 +100,7 @@ export class AuditService extends pulumi.ComponentResource {
     this.tokenVersions = args.tokens.handOut([confirmed]);
 
     this.serving = { replicas: slots.serving, release: plan.wanted.release };
-    this.promoted = promotion;
+    this.promoted = promotion.promoted;
     this.state = promotion.state;
     this.release = promotion.release;
     this.image = promotion.image;

@@ -1,6 +1,7 @@
+import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { promoteScript, recoverScript, type SlotReplicas } from "./promote-script";
+import { drainScript, promoteScript, recoverScript, type SlotReplicas } from "./promote-script";
 import type { Left } from "../vm/missing-resources";
 import type { ReleaseState } from "../../lib/release-state";
 import { completeSpec, planRelease, type ReleasePlan, type Replica, type ReplicaSpec } from "./release";
@@ -146,9 +147,9 @@ export interface PromotionArgs {
 }
 
 /**
- * Promotes the target slot: start its replicas, wait until they are ready, switch the marker, drain the other slot. A
- * release is ready when it can store events and works with the configuration and the schema of this deploy. Otherwise
- * the promotion fails with the last lines of the containers' logs, and the active slot keeps serving.
+ * Promotes the target slot: starts its replicas, waits until they are ready, switches the marker; then drains the other
+ * slot. A release is ready when it can store events and works with the configuration and the schema of this deploy.
+ * Otherwise the promotion fails with the last lines of the containers' logs, and the active slot keeps serving.
  *
  * The type token and the resource names here are older than the terms "promote" and "recover". They stay, because
  * deployed stacks identify their resources by them.
@@ -158,38 +159,59 @@ export class Promotion extends pulumi.ComponentResource {
   readonly state: pulumi.Output<ReleaseState>;
   readonly release: pulumi.Output<string>;
   readonly image: pulumi.Output<string>;
+  /**
+   * Done once the target slot is active: what needs only that, such as Prometheus's targets, does not wait for the
+   * drain.
+   */
+  readonly promoted: pulumi.Resource;
 
   constructor(name: string, args: PromotionArgs, opts?: pulumi.ComponentResourceOptions) {
     super("audit:index:Cutover", name, {}, opts);
-    const { slots, config } = args;
-    const plan = {
-      target: slots.target,
-      other: slots.other,
-      pids: slots.spec.pids,
-      drainSeconds: args.drainSeconds ?? 2,
-    };
-    const done = args.vm.script(
-      `${name}-cutover`,
-      {
-        script: pulumi.all([config.volume, args.schemaVersion]).apply(([volume, schemaVersion]) => {
-          const gate = {
-            config: { volume, file: config.file, group: slots.spec.user.slice(slots.spec.user.indexOf(":") + 1) },
-            schemaVersion,
-          };
-          return promoteScript({ ...plan, gate }, slots.context);
-        }),
-        triggers: [slots.recoverActiveSlot.id, ...args.containers.map((container) => container.id)],
-        verbose: true,
-      },
-      {
-        parent: this,
-        dependsOn: [...args.containers, ...(args.dependsOn ?? [])],
-        replacementTrigger: args.vm.starting(`${name}-cutover`, slots.kept),
-      },
-    );
+    const { slots } = args;
+    const promoted = this.#promote(name, args);
+    const done = slots.other === undefined ? promoted : this.#drain(name, args, slots.other, promoted);
+    this.promoted = promoted;
     this.state = heldUntil([done], slots.plan.next);
     this.release = heldUntil([done], slots.plan.wanted.release);
     this.image = heldUntil([done], slots.plan.wanted.image);
     this.registerOutputs({ state: this.state, release: this.release, image: this.image });
+  }
+
+  #promote(name: string, { vm, slots, containers, config, ...args }: PromotionArgs): command.local.Command {
+    const { user, pids } = slots.spec;
+    return vm.script(
+      `${name}-cutover`,
+      {
+        script: pulumi.all([config.volume, args.schemaVersion]).apply(([volume, schemaVersion]) => {
+          const group = user.slice(user.indexOf(":") + 1);
+          const gate = { config: { volume, file: config.file, group }, schemaVersion };
+          return promoteScript({ target: slots.target, gate, pids }, slots.context);
+        }),
+        triggers: [slots.recoverActiveSlot.id, ...containers.map((container) => container.id)],
+        verbose: true,
+      },
+      {
+        parent: this,
+        dependsOn: [...containers, ...(args.dependsOn ?? [])],
+        replacementTrigger: vm.starting(`${name}-cutover`, slots.kept),
+      },
+    );
+  }
+
+  #drain(
+    name: string,
+    { vm, slots, drainSeconds = 2 }: PromotionArgs,
+    other: SlotReplicas,
+    promoted: command.local.Command,
+  ): command.local.Command {
+    return vm.script(
+      `${name}-drain`,
+      {
+        script: drainScript({ target: slots.plan.target, other, drainSeconds }, slots.context),
+        triggers: [promoted.id],
+        verbose: true,
+      },
+      { parent: this, dependsOn: [promoted] },
+    );
   }
 }

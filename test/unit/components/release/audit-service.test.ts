@@ -150,6 +150,27 @@ describe("AuditService", () => {
     assert.equal(find(resources, "Role", "audit-app-alt").inputs.login, false);
   });
 
+  it("drains the other slot after the promotion, before the former login is locked; none when it is empty", async () => {
+    const { resources } = await run(() => build({ image: OTHER_IMAGE, previous: served(IMAGE) }));
+    const drain = find(resources, "Command", "audit-svc-drain");
+    const promotion = find(resources, "Command", "audit-svc-cutover");
+    assert.ok(drain.dependsOn.includes(promotion.urn));
+    assert.deepEqual(drain.inputs.triggers, [`id-of-${promotion.name}`]);
+    assert.match(
+      scriptOf(drain.inputs),
+      /^env TARGET=green OTHER=blue 'OTHER_REPLICAS=audit-svc-blue-1=http:\/\/\S+ audit-svc-blue-2=http:\/\/\S+' DRAIN_SECONDS=2 /,
+    );
+    assert.ok(find(resources, "Command", "audit-svc-confirmed").dependsOn.includes(drain.urn));
+
+    const first = await run(build);
+    assert.ok(!first.resources.some(({ name }) => name === "audit-svc-drain"));
+  });
+
+  it("tells of the promotion before the drain has ended, and of the state after it", async () => {
+    const { result, resources } = await run(() => build({ image: OTHER_IMAGE, previous: served(IMAGE) }));
+    assert.equal(await valueOf(result.service.promoted.urn), find(resources, "Command", "audit-svc-cutover").urn);
+  });
+
   it("promotes a slot once nginx knows it", async () => {
     const { resources } = await run(build);
     const { dependsOn } = find(resources, "Command", "audit-svc-cutover");
