@@ -141,6 +141,7 @@ const MOMENTS = [
   /audit-svc-(blue|green)-1 creating/,
   /audit-svc-(blue|green)-1 created/,
   /audit-svc-cutover creating/,
+  /audit-svc-drain creating/,
   /is drained and kept/,
   /audit-targets-up creating/,
 ];

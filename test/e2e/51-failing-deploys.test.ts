@@ -115,7 +115,7 @@ describe("scenario: deploys that fail, while clients keep sending", function () 
   });
 
   it("a connection to the VM that is lost in the middle", async () => {
-    const moments = ["audit-svc-cutover", "audit-svc-migrate", "audit-svc-(blue|green)-1", "audit-svc-guard"];
+    const moments = ["cutover", "migrate", "(blue|green)-1", "guard", "drain"].map((part) => `audit-svc-${part}`);
     for (const [i, moment] of moments.slice(0, times(1, moments.length)).entries()) {
       // An image that was deployed before needs no migration.
       const change: Change =

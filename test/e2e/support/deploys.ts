@@ -19,6 +19,8 @@ export class Deploys {
   private readonly directory = mkdtempSync(join(tmpdir(), "settings-"));
   /** Settings that the sandbox is deployed with. */
   readonly original: { image: string; memory: number };
+  /** Whether the last deploy used the sandbox's own settings and succeeded, so that nothing has to be restored. */
+  restored = false;
   private count = 0;
 
   constructor(readonly sandbox: Sandbox) {
@@ -41,8 +43,13 @@ export class Deploys {
     return { ...this.sandbox.env, PULUMI_OPTION_CONFIG_FILE: file };
   }
 
-  up(change: Change = {}, options: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Promise<Ran> {
-    return this.sandbox.pulumi(["up", "--yes", "--skip-preview", ...options], { ...this.env(change), ...env });
+  async up(change: Change = {}, options: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Promise<Ran> {
+    const ran = await this.sandbox.pulumi(["up", "--yes", "--skip-preview", ...options], {
+      ...this.env(change),
+      ...env,
+    });
+    this.restored = ran.code === 0 && Object.keys(change).length === 0;
+    return ran;
   }
 
   /** Like {@link up}, but it must succeed. @returns its output */
@@ -104,7 +111,7 @@ export function deploysUnderLoad(): DeploysUnderLoad {
   });
   after(async () => {
     // Restore the state that later scenarios expect.
-    await deploys?.up();
+    if (deploys?.restored === false) await deploys.up();
     deploys?.close();
   });
   return {
