@@ -4,13 +4,17 @@ import { commandLine, type DockerRun } from "../../lib/shell";
 
 /** A line by which a script includes another of its directory. */
 const INCLUDE = /^\. \.\/(\S+)$/gm;
+/** A line that is a comment. None of the scripts has such a line inside a text. */
+const COMMENT = /^\s*#.*\n/gm;
 
 /**
  * The text of a script in this directory. Includes are replaced by their text, because the files do not exist on the
- * host.
+ * host. Comments are left out, so that another comment is no change of what is deployed.
  */
 export function scriptText(file: string): string {
-  return readFileSync(join(__dirname, file), "utf8").replace(INCLUDE, (_, part: string) => scriptText(part));
+  return readFileSync(join(__dirname, file), "utf8")
+    .replace(COMMENT, "")
+    .replace(INCLUDE, (_, part: string) => scriptText(part));
 }
 
 /** The words of a command that runs a script anywhere: the command contains the script's text. */

@@ -24,6 +24,7 @@ describe("the scripts of hosts and containers", () => {
         assert.match(head, /^# Exit codes:/m);
       }
       assert.doesNotMatch(text, /^\. /m);
+      assert.doesNotMatch(text, /^\s*#/m, "another comment would be a change of what is deployed");
       const { status, stderr } = spawnSync("sh", ["-n"], { input: text, encoding: "utf8" });
       assert.deepEqual([status, stderr], [0, ""]);
     });
@@ -51,7 +52,7 @@ describe("the scripts of hosts and containers", () => {
     ]);
     const line = scriptLine("look.sh", args, { NAME: "two words", NUMBER: 1 });
     const { stdout } = spawnSync("sh", ["-c", line.replace("env ", "printf '<%s>' ")], { encoding: "utf8" });
-    assert.ok(stdout.startsWith("<NAME=two words><NUMBER=1><sh><-c><#!/bin/sh"), stdout);
+    assert.ok(stdout.startsWith("<NAME=two words><NUMBER=1><sh><-c><set -u"), stdout);
     assert.ok(stdout.endsWith("<look.sh><a b><it's><><3><$HOME>"), stdout);
   });
 });
