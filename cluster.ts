@@ -7,11 +7,12 @@ import { providers } from "./providers";
 
 /** The program for a stack on a Kubernetes cluster; index.ts is the one for a VM. */
 export async function onCluster(s: ClusterSettings) {
-  await k.checkCluster(s.cluster);
-  await c.checkCertificates(s.trust.servers, s.trust.authority);
-  const agentsInVault = await c.findInVault(s.vault.policies, s.vault.server, s.vault.rights);
-  await c.warnOfBroadCreateRole(s.database.admin, s.trust.authority);
-  const last = await c.lastRun();
+  await Promise.all([k.checkCluster(s.cluster), c.checkCertificates(s.trust.servers, s.trust.authority)]);
+  const [agentsInVault, last] = await Promise.all([
+    c.findInVault(s.vault.policies, s.vault.server, s.vault.rights),
+    c.lastRun(),
+    c.warnOfBroadCreateRole(s.database.admin, s.trust.authority),
+  ]);
   const { inVault, inPostgres, inGrafana } = providers(s);
 
   // Where everything runs: a namespace in which nothing may be reached, or reach anything, unless a component says so.

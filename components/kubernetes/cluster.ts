@@ -66,7 +66,8 @@ export class Cluster extends pulumi.ComponentResource {
     this.namespace = namespace;
     this.tools = tools;
     this.kubectl = ["kubectl", "--context", context, "--namespace", namespace];
-    this.provider = new Provider(name, { context, namespace }, { parent: this });
+    // Without an empty one the SDK takes KUBECONFIG's path into the state, which is another on each machine; the plugin reads the variable.
+    this.provider = new Provider(name, { kubeconfig: "", context, namespace }, { parent: this });
     const made = this.#createNamespace(name);
     this.pullSecrets = args.registry === undefined ? [] : [{ name: `${name}-pull` }];
     const pull = args.registry && this.#createPullSecret(`${name}-pull`, args.registry, made);

@@ -1,7 +1,7 @@
 import { readdir, readFile, realpath } from "node:fs/promises";
 import { join } from "node:path";
 
-/** A plugin that the program's packages ask for. */
+/** A plugin that the program's packages require. */
 export interface RequiredPackage {
   /** e.g. `docker` */
   readonly name: string;
@@ -19,8 +19,8 @@ interface PackageJson {
 
 /**
  * The plugins named by the `pulumi` section of the packages in every node_modules below the program, nested ones
- * included. A package that cannot be read is passed over, as the genuine host does: the engine asks for the plugin
- * once a resource needs it.
+ * included. A package that cannot be read is skipped, as by the genuine host: the engine requests the plugin once a
+ * resource needs it.
  */
 export async function requiredPackages(programDirectory: string): Promise<RequiredPackage[]> {
   const found = new Map<string, RequiredPackage>();
@@ -29,7 +29,7 @@ export async function requiredPackages(programDirectory: string): Promise<Requir
   return [...found.values()].sort((a, b) => (a.name + a.version < b.name + b.version ? -1 : 1));
 }
 
-/** Hidden directories are skipped: they hold caches and state, and no package of the program. */
+/** Skips hidden directories: they contain caches and state, but no package of the program. */
 async function findNodeModules(directory: string, found: Map<string, RequiredPackage>, visited: Set<string>) {
   const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
   await Promise.all(
@@ -63,7 +63,7 @@ async function readPackage(directory: string, found: Map<string, RequiredPackage
     readFile(join(directory, "package.json"), "utf8").catch(() => ""),
     readPackages(join(directory, "node_modules"), found, visited),
   ]);
-  // Parsing some hundred files takes longer than reading them; few are of Pulumi.
+  // Parsing hundreds of files takes longer than reading them, and few belong to Pulumi.
   if (!text.includes('"pulumi"')) return;
   const required = requiredBy(text);
   if (required) found.set(`${required.name}@${required.version}`, required);

@@ -4,7 +4,7 @@ import type { Settings } from "./settings.js";
 import type { State } from "./state.js";
 import { until } from "./wait.js";
 
-/** Sends one event through the edge and reads it back. @throws Error saying what was answered instead. */
+/** Sends one event through the edge and reads it back. @throws Error with the unexpected answer. */
 export async function sendFirstEvent(settings: Settings, state: State): Promise<string> {
   const url = serviceUrl(settings);
   const tokens = await accessTokens(settings, state);
@@ -23,7 +23,7 @@ export async function sendFirstEvent(settings: Settings, state: State): Promise<
     "The service, through the edge,",
     30,
     async () => {
-      // Sending it again with its id is safe, so trying again is.
+      // A retry is safe, because the event has an id.
       await answer(`${url}/v1/events`, 201, {
         method: "POST",
         headers: { authorization: `Bearer ${tokens.AUDIT_TOKEN}`, "content-type": "application/json" },

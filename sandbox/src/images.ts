@@ -6,7 +6,7 @@ import type { Progress } from "./display.js";
 import { basicAuth, registryAddress, registryUsers } from "./platform/registry.js";
 import type { Context } from "./platform/context.js";
 
-/** What of the project goes into the service image's build context. */
+/** Files of the project that go into the service image's build context. */
 const contextPaths = [
   "audit-svc",
   "package.json",
@@ -19,7 +19,7 @@ const contextPaths = [
 const leftOut = new Set(["node_modules", "dist", "test", "bench", "build"]);
 
 /**
- * Builds the service's image from the working tree, tagged by the hash of what goes into it.
+ * Builds the service's image from the working tree, tagged with the hash of its inputs.
  * @param buildImages `build`: the image with Node to build on; `run`: the base of what is deployed.
  */
 export async function ensureServiceImage(
@@ -84,7 +84,7 @@ export async function ensurePushed(
   if (known?.id === id && (await inRegistry(context, name, known.digest))) {
     return { cached: true, reference: byDigest(known.digest) };
   }
-  // 127.0.0.0/8 counts as a trusted plain-HTTP registry for every Docker Engine; the digest is the same under both names.
+  // Every Docker Engine trusts plain-HTTP registries in 127.0.0.0/8; the digest is the same under both names.
   const repo = `127.0.0.1:${settings.ports.registry}/audit/${name}`;
   const tag = id.replace(/^sha256:/, "").slice(0, 16);
   await engine.docker.getImage(ref).tag({ repo, tag });
@@ -124,7 +124,7 @@ interface EngineEvent {
   aux?: { Digest?: string };
 }
 
-/** Shows what the engine says and waits for the end. @throws Error with the last lines when it reports an error. */
+/** Shows the engine's progress and waits for the end. @throws Error with the last lines if it reports an error. */
 async function follow(
   docker: Context["engine"]["docker"],
   stream: NodeJS.ReadableStream,

@@ -4,7 +4,10 @@ import { parse } from "yaml";
 import { addressOf, hostName, type Settings } from "./settings.js";
 import type { State } from "./state.js";
 
-/** Under `.sandbox/`: the stack's settings, generated, with what the developer has set by `pulumi config set` kept. */
+/**
+ * Generated file with the stack's settings under `.sandbox/`; it keeps what the developer has set with `pulumi config
+ * set`.
+ */
 export const configFile = "Pulumi.sandbox.yaml";
 export const vaultPath = "audit-svc/sandbox";
 
@@ -19,7 +22,7 @@ export function readYaml(path: string): StackFile {
   return existsSync(path) ? ((parse(readFileSync(path, "utf8")) ?? {}) as StackFile) : {};
 }
 
-/** Keys of the stack's settings that say what its agents may do in Vault. */
+/** Keys of the stack's settings that determine its agents' rights in Vault. */
 const IN_VAULT = [
   ...[
     "vaultPath",
@@ -34,7 +37,10 @@ const IN_VAULT = [
   ...["tls", "tlsPkiMount", "tlsPkiRole"],
 ] as const;
 
-/** What of the stack's settings, the developer's included, Vault is set up for, in the shape of `stack` in bootstrap/settings.ts. */
+/**
+ * The stack's settings, including the developer's, that Vault is set up for, in the shape of `stack` in
+ * bootstrap/settings.ts.
+ */
 export function stackForVault(settings: Settings, state: State): Values {
   const values: Values = {
     ...vaultDefaults(settings),
@@ -44,14 +50,14 @@ export function stackForVault(settings: Settings, state: State): Values {
   return Object.fromEntries(
     IN_VAULT.map((key) => [key, values[`audit:${key}`]] as const)
       .filter(([, value]) => value !== undefined && value !== "")
-      // The CLI turns numbers into text when it writes the file.
+      // The CLI writes numbers as text.
       .map(([key, value]) => [key, key === "databasePort" ? Number(value) : value]),
   );
 }
 
-/** What of it only this machine knows. */
+/** The part of them that depends on this machine. */
 export const vaultDefaults = (settings: Settings): Values => ({
-  // Vault sees VM2's address on the platform network, because VM2 hides its containers behind it.
+  // Vault sees VM2's address on the platform network, because VM2 masquerades its containers.
   "audit:hostCidr": `${addressOf(settings, "vm2")}/32`,
   "audit:vaultPath": vaultPath,
   "audit:databaseHost": hostName("postgres"),

@@ -3,10 +3,10 @@ import { mkdirSync } from "node:fs";
 import { addressOf, hostName, type PlatformService, type Settings } from "../settings.js";
 import type { State } from "../state.js";
 
-/** The sandbox's certificate authority, as a company has one: the public ones know nothing of it. */
+/** The sandbox's private certificate authority, as a company would have one. */
 export const authorityFile = "ca/ca.pem";
 
-/** An authority and its certificates live as long as the sandbox may. */
+/** Lifetime of the authority and its certificates: longer than any sandbox. */
 const DAYS = "3650";
 
 const EC = ["-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
@@ -16,12 +16,12 @@ interface Certificate {
   key: string;
 }
 
-/** The certificate of a service of the platform, for its name and both of its addresses; made once. */
+/** The certificate of a platform service, for its name and both of its addresses; created once. */
 export async function certificateOf(settings: Settings, state: State, service: PlatformService): Promise<Certificate> {
   await ensureAuthority(state);
   const names = `DNS:${hostName(service)},DNS:localhost,IP:${addressOf(settings, service)},IP:127.0.0.1`;
   const file = (kind: string): string => `ca/${service}.${kind}`;
-  // As Python 3.13 wants it, whose checks are strict.
+  // Python 3.13's strict checks require these.
   const extensions = `subjectAltName=${names}\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n`;
   if (state.readText(file("ext")) !== extensions || !state.has(file("pem"))) {
     const at = (kind: string): string => state.path(file(kind));
@@ -41,7 +41,7 @@ async function ensureAuthority(state: State): Promise<void> {
   await openssl(
     state,
     ...["req", "-x509", ...EC, "-days", DAYS, "-subj", "/CN=sandbox authority"],
-    // Refused by the same checks without.
+    // The same checks require this too.
     ...["-addext", "keyUsage=critical,keyCertSign,cRLSign"],
     ...["-keyout", state.path("ca/ca.key"), "-out", state.path(authorityFile)],
   );

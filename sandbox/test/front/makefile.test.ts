@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readSettings } from "../../src/settings.js";
 
-/** What `make down` would run, and what it says when it would not. */
+/** The command that `make down` would run, or its error. */
 function down(...words: string[]): string {
   const { stdout, stderr } = spawnSync("make", ["--dry-run", "down", ...words], {
     cwd: readSettings({}).root,

@@ -46,8 +46,15 @@ describe("Cluster", () => {
   });
 
   it("reaches the cluster by the context that it is given, and has no kubeconfig in its state", async () => {
-    const { result, resources } = await run(() => newCluster());
-    assert.deepEqual(find(resources, "kubernetes", "cluster").inputs, { context: "production", namespace: "log" });
+    const former = process.env.KUBECONFIG;
+    process.env.KUBECONFIG = "/home/somebody/kubeconfig";
+    const { result, resources } = await run(() => newCluster()).finally(() => {
+      if (former === undefined) delete process.env.KUBECONFIG;
+      else process.env.KUBECONFIG = former;
+    });
+    assert.deepEqual(find(resources, "kubernetes", "cluster").inputs, {
+      ...{ kubeconfig: "", context: "production", namespace: "log" },
+    });
     assert.deepEqual(result.kubectl, ["kubectl", "--context", "production", "--namespace", "log"]);
   });
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { scriptText } from "../../../../components/host/script-file";
 import { find, ofType, run, scriptOf, Secret } from "../../support/program";
 import { manifest, newCluster, newSecrets, newVault } from "../../support/cluster-world";
 import { TOOLS } from "../../support/world";
@@ -103,7 +104,7 @@ describe("SecretsBinding on a cluster", () => {
     assert.deepEqual(Object.keys(data).sort(), ["agent.hcl", "config.ctmpl", "confirm-pod.sh", "gate.sh", "reload.sh"]);
     const expected = readFileSync("test/unit/vault-agent/expected/agent-in-pod.hcl", "utf8");
     assert.equal(data["agent.hcl"], expected);
-    assert.equal(data["reload.sh"], readFileSync("components/host/reload.sh", "utf8"));
+    assert.equal(data["reload.sh"], scriptText("reload.sh"));
   });
 
   it("has the service reload on the pod's loopback alone, on whichever port the image takes it", async () => {

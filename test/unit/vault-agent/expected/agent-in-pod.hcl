@@ -2,7 +2,7 @@
 vault {
   address = "https://vault.internal.test:8200"
   retry {
-    # As good as for ever. -1 would be never: then every failure starts all templates anew, after a pause that only grows.
+    # Practically forever. -1 would mean never: then every failure restarts all templates, after a pause that only grows.
     num_retries = 1000000
   }
 }
@@ -10,7 +10,7 @@ vault {
 auto_auth {
   method "kubernetes" {
     mount_path  = "auth/k8s"
-    # Between attempts to log in, and between those to read a secret; the default is five minutes.
+    # Longest pause between attempts to log in or to read a secret; the default is five minutes.
     max_backoff = "10s"
     config = {
       role       = "audit-svc-cluster"
