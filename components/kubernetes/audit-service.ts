@@ -11,7 +11,7 @@ import { completeSpec, placeRelease, type Placement, type ReplicaSpec } from "..
 import { schemaVersionIn } from "../release/schema-version";
 import type { AccessTokens } from "../secrets/access-tokens";
 import type { Cluster } from "./cluster";
-import { labelsOf, podDefaults, podsOf, resources, restricted, spread } from "./pods";
+import { labelsOf, leaveLostNodes, podDefaults, podsOf, resources, restricted, spread } from "./pods";
 import { ADMIN_PORT, SERVICE_PORT } from "./ports";
 import { NOT_AWAITED, rollout } from "./rollout";
 import { clusterScript } from "./script";
@@ -219,6 +219,7 @@ export class AuditService extends pulumi.ComponentResource {
               serviceAccountName: bound.serviceAccountName,
               securityContext: { fsGroup: groupOf(completeSpec(args.spec)) },
               topologySpreadConstraints: spread(name),
+              tolerations: leaveLostNodes,
               terminationGracePeriodSeconds: PAUSE + DRAIN + 5,
               initContainers: [bound.sidecar],
               containers: [this.#container(args, wanted.release, bound)],

@@ -13,7 +13,7 @@ import type { AuditService, Destination } from "./audit-service";
 import type { Cluster } from "./cluster";
 import { EdgeCertificate } from "./edge-certificate";
 import type { VaultForPods } from "./kubernetes-login";
-import { inMemory, labelsOf, podDefaults, podsOf, resources, restricted, spread } from "./pods";
+import { inMemory, labelsOf, leaveLostNodes, podDefaults, podsOf, resources, restricted, spread } from "./pods";
 import { EXPORTER_PORT, LISTEN_PORT, METRICS_PORT, SERVICE_PORT, STATUS_PORT, TLS_PORT } from "./ports";
 import { NOT_AWAITED, rollout } from "./rollout";
 import { clusterScript, clusterScriptText } from "./script";
@@ -300,6 +300,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
               ...(secure?.serviceAccountName === undefined ? {} : { serviceAccountName: secure.serviceAccountName }),
               securityContext: { fsGroup: NGINX_UID },
               topologySpreadConstraints: spread(name),
+              tolerations: leaveLostNodes,
               terminationGracePeriodSeconds: CLOSING_SECONDS + DRAIN + 5,
               initContainers: secure?.sidecars ?? [],
               containers: [nginx(args, secure), exporter(args), targets(name, args, this.otherMetrics)],

@@ -102,6 +102,11 @@ describe("AuditService on a cluster", () => {
       },
     ]);
     assert.deepEqual(manifest(resources, "PodDisruptionBudget", "audit-svc").spec, { maxUnavailable: 1, selector });
+    const leave = (key: string) => ({ key, operator: "Exists", effect: "NoExecute", tolerationSeconds: 20 });
+    assert.deepEqual(spec.tolerations, [
+      leave("node.kubernetes.io/not-ready"),
+      leave("node.kubernetes.io/unreachable"),
+    ]);
   });
 
   it("migrates before any pod is made, by a Job whose password is in no object of the cluster", async () => {
