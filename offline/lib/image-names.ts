@@ -12,6 +12,7 @@ export const imageNames = [
   "nginx",
   "nginx-exporter",
   "vm2",
+  "kubernetes-node",
 ] as const;
 export type ImageName = (typeof imageNames)[number];
 
