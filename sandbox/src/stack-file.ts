@@ -4,9 +4,38 @@ import { parse } from "yaml";
 import { addressOf, hostName, type Settings } from "./settings.js";
 import type { State } from "./state.js";
 
-/** Under `.sandbox/`: the stack's settings, generated, with what the developer has set by `pulumi config set` kept. */
-export const configFile = "Pulumi.sandbox.yaml";
-export const vaultPath = "audit-svc/sandbox";
+/** A stack of the program in the sandbox, and its files under `.sandbox/`. */
+export interface Stack {
+  readonly name: "sandbox" | "cluster";
+  /** Its settings, generated, with what the developer has set by `pulumi config set` kept. */
+  readonly file: string;
+  /** The settings as they were generated, without the developer's. */
+  readonly generated: string;
+  /** It is there when the stack was made. */
+  readonly ready: string;
+  /** Where its secret lies in Vault. */
+  readonly vaultPath: string;
+}
+
+/** The service on VM2. */
+export const sandboxStack: Stack = {
+  name: "sandbox",
+  file: "Pulumi.sandbox.yaml",
+  generated: "stack-generated.json",
+  ready: "stack-ready",
+  vaultPath: "audit-svc/sandbox",
+};
+
+/** The same service on the cluster of `make cluster`. */
+export const clusterStack: Stack = {
+  name: "cluster",
+  file: "Pulumi.cluster.yaml",
+  generated: "stack-generated-cluster.json",
+  ready: "stack-ready-cluster",
+  vaultPath: "audit-svc/cluster",
+};
+
+export const configFile = sandboxStack.file;
 
 export type Values = Record<string, unknown>;
 export interface StackFile {
@@ -53,6 +82,6 @@ export function stackForVault(settings: Settings, state: State): Values {
 export const vaultDefaults = (settings: Settings): Values => ({
   // Vault sees VM2's address on the platform network, because VM2 hides its containers behind it.
   "audit:hostCidr": `${addressOf(settings, "vm2")}/32`,
-  "audit:vaultPath": vaultPath,
+  "audit:vaultPath": sandboxStack.vaultPath,
   "audit:databaseHost": hostName("postgres"),
 });
