@@ -17,7 +17,7 @@ const dataLabel = "audit-sandbox.data";
 export interface ContainerFile {
   /** Absolute path in the container. */
   path: string;
-  content: string;
+  content: string | Buffer;
   /** Default 0444: it is in the container's own layer, where only that container and the engine's root read it. */
   mode?: number;
   uid?: number;
@@ -160,6 +160,11 @@ export class Engine {
     await this.start(container);
     this.known = undefined;
     return false;
+  }
+
+  /** Puts files into a container as it is; they stay until it is made anew. */
+  async putFiles(name: string, files: readonly ContainerFile[]): Promise<void> {
+    await this.docker.getContainer(name).putArchive(archive(files), { path: "/" });
   }
 
   private toCreate(spec: ContainerSpec, hash: string): Docker.ContainerCreateOptions {

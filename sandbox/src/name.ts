@@ -5,7 +5,7 @@ import type { State } from "./state.js";
 /**
  * Holds a work tree to one SANDBOX_NAME: its keys and settings belong to the containers of that name, and under another it would make
  * a second set of them that no `make down` finds.
- * `up` gives the name.
+ * `up` and `cluster` give the name.
  * @throws UserError when the work tree's sandbox has another name
  */
 export function keepName(state: State, command: string, name = sandboxName): void {
@@ -16,5 +16,5 @@ export function keepName(state: State, command: string, name = sandboxName): voi
         `or run \`SANDBOX_NAME=${known} make down DATA=delete\` first.`,
     );
   }
-  if (command === "up") state.write("name", `${name}\n`);
+  if (command === "up" || command === "cluster") state.write("name", `${name}\n`);
 }

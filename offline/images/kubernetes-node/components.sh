@@ -13,7 +13,7 @@ control_plane() {
   # On this node's loopback, and by an authority of its own: a kubelet's certificate opens no door here.
   keep etcd --name "$NODE_NAME" --data-dir /var/lib/etcd --log-level warn \
     --listen-client-urls https://127.0.0.1:2379 --advertise-client-urls https://127.0.0.1:2379 \
-    --listen-peer-urls http://127.0.0.1:2380 \
+    --listen-peer-urls http://127.0.0.1:2380 --enable-grpc-gateway=false \
     --cert-file $pki/etcd.pem --key-file $pki/etcd.key --client-cert-auth --trusted-ca-file $pki/etcd-ca.pem
   keep kube-apiserver --advertise-address "$NODE_IP" --secure-port 6443 \
     --etcd-servers https://127.0.0.1:2379 --etcd-cafile $pki/etcd-ca.pem \

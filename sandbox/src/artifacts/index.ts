@@ -1,4 +1,5 @@
 /** Every artifact that the sandbox is made of, from where it can be had: from its vendor where that answers, else from package registries. */
+export { ensureKind, ensureKubectl, ensureKubernetesPlugin, ensureVaultPlugin } from "./cluster.js";
 export { ensureEngine, findEngine, stopEngine, type EngineArtifact } from "./engine.js";
 export { ensureImage, type ImageArtifact } from "./images.js";
 export { ensurePulumiHome, type PulumiHomeArtifact } from "./pulumi-home.js";

@@ -7,7 +7,7 @@ import { attempt } from "../../../offline/lib/run.js";
 import { UserError } from "../../../offline/lib/user-error.js";
 import { ignoreMissing } from "../docker.js";
 import { addressOf, containerName, hostName, sandboxName } from "../settings.js";
-import { stackForVault } from "../stack-file.js";
+import { stackForVault, type Values } from "../stack-file.js";
 import { until } from "../wait.js";
 import type { Context } from "./context.js";
 import { gitlab, stateKey } from "./names.js";
@@ -142,7 +142,8 @@ async function configure(context: Context, api: VaultClient): Promise<boolean> {
   if (!("file/" in (audits?.data as object))) {
     await api.request("POST", "sys/audit/file", { type: "file", options: { file_path: "/vault/logs/audit.log" } });
   }
-  const asPlanned = await bootstrap(context);
+  const { settings } = context;
+  const asPlanned = await bootstrap(context, "vault-settings.json", stackForVault(settings, state));
   if (!token) {
     const wanted = { policies: [DEPLOYER], period: "768h", display_name: "deployer" };
     const made = (await api.request("POST", "auth/token/create-orphan", wanted)) as { auth: { client_token: string } };
@@ -153,16 +154,18 @@ async function configure(context: Context, api: VaultClient): Promise<boolean> {
 
 /**
  * Runs bootstrap/vault.ts with the sandbox's settings.
+ * @param name of the file for its settings
+ * @param stack what Vault is set up for
  * @returns true when it had nothing to do
  * @throws UserError with what it said
  */
-async function bootstrap(context: Context): Promise<boolean> {
+export async function bootstrap(context: Context, name: string, stack: Values): Promise<boolean> {
   const { settings, state } = context;
-  const file = state.writeJson("vault-settings.json", {
+  const file = state.writeJson(name, {
     gitlab: { ...gitlab, publicKeys: [signingKey(context)] },
     audience: vaultAddress(context),
     transitKey: stateKey,
-    stack: stackForVault(settings, state),
+    stack,
   });
   const { ok, stdout, all } = await attempt(process.execPath, ["--import", "tsx", "bootstrap/vault.ts", file], {
     cwd: settings.root,
