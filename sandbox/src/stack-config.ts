@@ -6,7 +6,7 @@ import { prometheusVolumes } from "./platform/prometheus.js";
 import { registryUsers } from "./platform/registry.js";
 import { vm2Host } from "./platform/vm2.js";
 import { hostName, addressOf, type Settings } from "./settings.js";
-import { readYaml, sandboxStack, vaultDefaults, type Stack, type StackFile, type Values } from "./stack-file.js";
+import { readYaml, sandboxStack, type Stack, type StackFile, type Values } from "./stack-file.js";
 import type { State } from "./state.js";
 
 /** References by digest, as VM2 pulls them. */
@@ -26,9 +26,10 @@ export const machineSettings = (...known: Parameters<typeof platformSettings>): 
   ...platformSettings(...known),
   "audit:environment": "sandbox",
   "audit:hostAddress": vm2Host(known[0]),
-  ...vaultDefaults(known[0]),
+  ...sandboxStack.inVault(known[0]),
   "audit:serviceUrl": local(known[0], "edge"),
   "audit:metricsAddress": `${hostName("vm2")}:9145`,
+  "audit:prometheusTargets": prometheusVolumes.targets,
 });
 
 /** What of it is the platform's, and so the same for every stack. */
@@ -56,7 +57,6 @@ export function platformSettings(
     "audit:edgeMetricsAllow": [addressOf(settings, "prometheus")],
     "audit:prometheusUrl": local(settings, "prometheus"),
     "audit:prometheusHost": engineHost,
-    "audit:prometheusTargets": prometheusVolumes.targets,
     "audit:prometheusRules": prometheusVolumes.rules,
     "audit:prometheusImage": images.prometheusTools,
     "audit:grafanaUrl": local(settings, "grafana"),
@@ -65,13 +65,13 @@ export function platformSettings(
 }
 
 /**
- * Writes a stack's settings: the machine's own over those of the tracked file of its name (if there is one), and over
+ * Writes a stack's settings: the machine's own over those of the developer's file (if there is one), and over
  * both what the developer changed in the generated file since it was last written. Images are not kept: `make up` deploys
  * the working tree, also after a rollback by `pulumi up --config audit:image=…`, which the CLI writes into the file.
  * @returns the keys that the developer has set.
  */
 export function writeStackConfig(settings: Settings, state: State, machine: Values, stack = sandboxStack): string[] {
-  const tracked = readYaml(join(settings.root, `Pulumi.${stack.name}.yaml`));
+  const tracked = readYaml(join(settings.root, stack.own));
   const current = readYaml(state.path(stack.file));
   const before = state.readJson<Values>(stack.generated) ?? {};
   const generated = { ...tracked.config, ...machine };

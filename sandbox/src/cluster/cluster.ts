@@ -1,9 +1,17 @@
 import { join } from "node:path";
+import { UserError } from "../../../offline/lib/user-error.js";
 import { runSteps, type Progress, type Step, type StepResult } from "../display.js";
 import * as artifacts from "../artifacts/index.js";
+import { sendFirstEvent } from "../first-event.js";
+import { publishImages } from "../images.js";
 import { following, Pool, type Job } from "../jobs.js";
+import { authorityFile } from "../platform/authority.js";
 import type { Context } from "../platform/context.js";
+import { bootstrap } from "../platform/vault.js";
+import { Pulumi } from "../pulumi.js";
 import type { Settings } from "../settings.js";
+import { writeStackConfig } from "../stack-config.js";
+import { clusterStack, stackForVault } from "../stack-file.js";
 import type { State } from "../state.js";
 import { linkProgram, up, type Platform } from "../up.js";
 import type { Access } from "./access.js";
@@ -12,6 +20,7 @@ import { clusterDir } from "./layout.js";
 import { ensureKindCluster, useGivenCluster } from "./others.js";
 import { ensureOwnCluster } from "./own.js";
 import { ensurePrometheusJob } from "./prometheus-job.js";
+import { clusterSettings } from "./stack.js";
 import { ensureVaultAuth } from "./vault-auth.js";
 
 /** Where the cluster comes from: `own` from package registries, `kind` where images are pulled, `given` by SANDBOX_KUBECONFIG. */
@@ -55,6 +64,10 @@ class ClusterRun {
       { name: "Vault's auth method", run: (progress) => this.ensureVaultAuth(progress) },
       { name: "Prometheus's job", run: (progress) => this.ensureJob(progress) },
       following("Pulumi plugin kubernetes", () => this.pulumiPlugin, (plugin) => plugin), // prettier-ignore
+      { name: "Images in the registry", run: (progress) => this.publish(progress) },
+      { name: "Stack", run: (progress) => this.ensureStack(progress) },
+      { name: "pulumi up", run: (progress) => this.deploy(progress) },
+      { name: "One event in and out", run: () => this.firstEvent() },
     ];
   }
 
@@ -82,6 +95,42 @@ class ClusterRun {
     const token = await reviewerToken(this.settings, this.access.kubectl);
     const plugin = async (): Promise<string> => (await this.vaultPlugin.follow(progress)).path;
     return { cached: await ensureVaultAuth(this.context(progress), this.access.api, token, plugin) };
+  }
+
+  private async publish(progress: Progress): Promise<StepResult> {
+    const { settings, state, platform } = this;
+    const { images, cached } = await publishImages(this.context(progress), platform.sources);
+    const machine = clusterSettings(this.access, settings, platform.info.engineHost, images, state.path(authorityFile));
+    const own = writeStackConfig(settings, state, machine, clusterStack);
+    return { cached, ...(own.length > 0 ? { detail: `with your own ${own.join(", ")}` } : {}) };
+  }
+
+  /** The stack, and what the pods of these settings may do in Vault. */
+  private async ensureStack(progress: Progress): Promise<StepResult> {
+    const { settings, state } = this;
+    const same = await bootstrap(
+      this.context(progress),
+      "vault-settings-cluster.json",
+      stackForVault(settings, state, clusterStack),
+    );
+    return { cached: (await new Pulumi(settings, state, progress, clusterStack).ensureStack()) && same };
+  }
+
+  private async deploy(progress: Progress): Promise<StepResult> {
+    const same = await new Pulumi(this.settings, this.state, progress, clusterStack).up();
+    return { cached: same, detail: same ? "nothing to change" : "deployed" };
+  }
+
+  private async firstEvent(): Promise<StepResult> {
+    try {
+      const id = await sendFirstEvent(this.settings, this.state, clusterStack);
+      return { detail: `event ${id} stored and read back` };
+    } catch (error) {
+      throw new UserError(
+        `The program is deployed, but an event does not go through it. ${(error as Error).message}\n` +
+          `What runs on the cluster:\n${await this.access.kubectl.run(["get", "pods", "--all-namespaces"])}`,
+      );
+    }
   }
 
   private async ensureJob(progress: Progress): Promise<StepResult> {

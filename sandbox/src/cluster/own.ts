@@ -4,7 +4,7 @@ import type { Access } from "./access.js";
 import { ensureDns, ensureRights } from "./addons.js";
 import { clusterAuthority, kubeconfig } from "./certificates.js";
 import { Kubectl } from "./kubectl.js";
-import { apiAddress, kubeconfigFile, nodeNames } from "./layout.js";
+import { apiAddress, controlPlane, kubeconfigFile, nodeNames } from "./layout.js";
 import { ensureNodes, waitForApi, waitForNodes } from "./nodes.js";
 
 /** The cluster from package registries alone: its nodes, the rights of its components, its DNS. */
@@ -15,6 +15,8 @@ export async function ensureOwnCluster(context: Context, image: string, program:
   await waitForApi(context, kubectl);
   const sameRights = await ensureRights(settings, kubectl);
   await waitForNodes(context, kubectl);
+  // A kubelet may not say so of itself.
+  await kubectl.run(["label", "--overwrite", "node", controlPlane, "node-role.kubernetes.io/control-plane="]);
   context.progress("waiting for the cluster's DNS");
   const sameDns = await ensureDns(settings, kubectl);
   return {
