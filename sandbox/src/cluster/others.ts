@@ -67,7 +67,7 @@ export async function removeKindCluster(kind: string): Promise<void> {
 }
 
 /** As the cluster from packages: pods also on the control plane's node, the same ports on this machine. */
-function kindConfig({ clusterPorts }: Settings): string {
+export function kindConfig({ clusterPorts }: Pick<Settings, "clusterPorts">): string {
   const ports = (number: 1 | 2 | 3) => [
     { containerPort: nodePorts.edge, hostPort: clusterPorts[`edge${number}`], listenAddress: "127.0.0.1" },
     { containerPort: nodePorts.edgeTls, hostPort: clusterPorts[`edgeTls${number}`], listenAddress: "127.0.0.1" },

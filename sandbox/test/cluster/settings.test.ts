@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parse } from "yaml";
 import { platformHosts } from "../../src/cluster/layout.js";
+import { kindConfig } from "../../src/cluster/others.js";
 import { clusterSettings } from "../../src/cluster/stack.js";
 import { readSettings } from "../../src/settings.js";
 import { clusterStack, stackForVault } from "../../src/stack-file.js";
@@ -44,6 +46,20 @@ describe("the stack `cluster` in the sandbox", () => {
     } finally {
       rmSync(root, { recursive: true });
     }
+  });
+
+  it("has by kind the same ports, and pods on the control plane's node too", () => {
+    const { networking, nodes } = parse(kindConfig(settings)) as {
+      networking: { apiServerPort: number };
+      nodes: { role: string; extraPortMappings: object[]; kubeadmConfigPatches?: string[] }[];
+    };
+    assert.equal(networking.apiServerPort, 28064);
+    assert.deepEqual(nodes.map(({ role }) => role), ["control-plane", "worker", "worker"]); // prettier-ignore
+    assert.deepEqual(nodes[2]?.extraPortMappings, [
+      { containerPort: 30080, hostPort: 28083, listenAddress: "127.0.0.1" },
+      { containerPort: 30443, hostPort: 28046, listenAddress: "127.0.0.1" },
+    ]);
+    assert.match(nodes[0]?.kubeadmConfigPatches?.[0] ?? "", /taints: \[\]/);
   });
 
   it("has the platform's names in its DNS", () => {
