@@ -4,13 +4,15 @@ import { publishedDashboard } from "./dashboards";
 import { ROUTES } from "./nginx/routes";
 import { providers } from "./providers";
 
-/** The program: an async function, because it looks at what is there before it makes anything. */
+/** The program. It is an async function because it looks at what exists before it creates anything. */
 export = async () => {
   const s = settingsOfStack();
   await c.checkCertificates(s.trust.servers, s.trust.authority);
-  const agentsInVault = await c.findInVault(s.vault.policies, s.vault.server, s.vault.rights);
-  await c.warnOfBroadCreateRole(s.database.admin, s.trust.authority);
-  const last = await c.lastRun();
+  const [agentsInVault, last] = await Promise.all([
+    c.findInVault(s.vault.policies, s.vault.server, s.vault.rights),
+    c.lastRun(),
+    c.warnOfBroadCreateRole(s.database.admin, s.trust.authority),
+  ]);
   const { inVault, inPostgres, inGrafana } = providers(s);
 
   // Which slot serves, and which one this run fills.

@@ -5,8 +5,8 @@ import { inUrl } from "./components";
 import type { Settings } from "./config";
 
 /**
- * The servers that are there already. Logins come from the environment (VAULT_TOKEN, PGPASSWORD, GRAFANA_HTTP_HEADERS): as inputs they
- * would stand in the state.
+ * Providers for the existing servers. Logins come from the environment (VAULT_TOKEN, PGPASSWORD, GRAFANA_HTTP_HEADERS),
+ * because inputs would be stored in the state.
  */
 export function providers({ vault: inVault, database, monitoring, trust }: Settings) {
   return {
@@ -16,13 +16,13 @@ export function providers({ vault: inVault, database, monitoring, trust }: Setti
       caCertFile: trust.authority?.file,
       skipChildToken: true,
     }),
-    // The plugin builds a URL of the host.
+    // The plugin builds a URL from the host.
     inPostgres: new postgresql.Provider("postgres", {
       ...database.admin,
       host: inUrl(database.admin.host),
       superuser: false,
     }),
-    // With anything else as `auth` the plugin takes GRAFANA_AUTH into its inputs by itself (docs/decisions/0125).
+    // With any other `auth` the plugin stores GRAFANA_AUTH in its inputs (docs/decisions/0125).
     inGrafana: new grafana.Provider("grafana", {
       url: monitoring.grafana.url,
       auth: "anonymous",

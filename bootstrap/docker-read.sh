@@ -1,17 +1,19 @@
 #!/bin/sh
-# The one command that a login of the job `drift` runs on a host with Docker, whatever it asks for (sshd: force-command). It lets through
-# what Docker tells of its containers, images, networks and volumes, and nothing that changes them or reads what is in them.
+# The only command that a login of the job `drift` runs on a Docker host, whatever it asks for (sshd: force-command). It
+# allows requests that inspect containers, images, networks and volumes, and nothing that changes them or reads their
+# content.
 #
-# Environment: SSH_ORIGINAL_COMMAND, what the login asks for: `docker system dial-stdio`, or the program's list of what there is.
-# Standard input and output: with the first, HTTP of Docker's API. Of each request only the first line is used, to write a new one without
-# a body, in which no second request can hide. What is not allowed is answered 403.
-# Exit codes: 0; 1 when another command is asked for.
+# Environment: SSH_ORIGINAL_COMMAND, the requested command: `docker system dial-stdio`, or the program's list of what
+#   exists.
+# Standard input and output: for the first, HTTP of Docker's API. Only the first line of each request is used, to build
+#   a new request without a body, so that no second request can hide in it. Anything not allowed is answered 403.
+# Exit codes: 0; 1 if another command is requested.
 set -u
 LC_ALL=C
 export LC_ALL
 cr=$(printf '\r')
 
-# components/host/list-present.sh, without its head.
+# The same as components/host/list-present.sh, without its header.
 list() {
   docker container ls --all --filter status=created --filter status=running --filter status=paused --filter status=restarting \
     --filter status=exited --format 'there {{.Names}}'
@@ -22,7 +24,8 @@ list() {
 
 one_segment() { case $1 in '' | */*) return 1 ;; esac; }
 
-# name or id of a container -> whether it is the program's own, or is not there: the environment of others may hold their secrets
+# name or ID of a container -> whether it is the program's own or does not exist; other containers' environment may hold
+# secrets
 ours() {
   case $(docker container inspect --format '{{.Name}}' -- "$1" 2> /dev/null < /dev/null) in
     /audit-* | '') ;;
@@ -49,7 +52,7 @@ reads() {
   esac
 }
 
-# reason: the answer, to the client past Docker
+# reason -> the 403 answer, sent to the client without asking Docker
 refuse() {
   echo "audit-docker-read: refused $1" >&2
   body='{"message":"audit-docker-read: this login only reads (docs/guide.md, step 5)"}'
@@ -79,13 +82,13 @@ requests() {
 }
 
 case ${SSH_ORIGINAL_COMMAND-} in
-  # The text of the script goes along, and is not looked at: what runs is the list above.
+  # The request contains the script's text, which is ignored: only the list above runs.
   "sh -c "*" list-present.sh")
     set -e
     list
     ;;
   "docker system dial-stdio")
-    # First the filter's process, which would otherwise wait for the client after Docker has ended.
+    # The filter's process ID comes first: once Docker has ended, the filter is killed, or it would wait for the client.
     exec 3>&1
     { sh -c 'echo $PPID' && requests; } | {
       read -r filter
@@ -96,7 +99,7 @@ case ${SSH_ORIGINAL_COMMAND-} in
     }
     ;;
   *)
-    echo "audit-docker-read: this login only reads what Docker tells (docs/guide.md, step 5)" >&2
+    echo "audit-docker-read: this login only reads (docs/guide.md, step 5)" >&2
     exit 1
     ;;
 esac

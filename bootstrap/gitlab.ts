@@ -3,7 +3,7 @@ import { whyNoAnswer } from "../lib/unknown-authority";
 import { SetupError } from "../lib/vault/plan";
 import type { VaultSettings } from "./settings";
 
-/** GitLab's number of the role Developer. */
+/** GitLab's access level of the role Developer. */
 const DEVELOPER = 30;
 
 interface Access {
@@ -31,12 +31,12 @@ interface ProtectedEnvironment {
 }
 
 /**
- * Looks at the settings in GitLab on which the roles in Vault rest: they believe what an ID token says of a ref and an environment, and
- * who may make such a ref is GitLab's to decide. Changes nothing.
+ * Checks the GitLab settings on which the roles in Vault depend: these trust an ID token's ref and environment, and
+ * GitLab's settings decide who may create such a ref. Changes nothing.
  *
- * @param token with the scope read_api, of somebody with the role Maintainer
- * @returns one sentence for each setting that gives developers what the guide gives to those who may deploy
- * @throws SetupError when GitLab cannot be asked
+ * @param token has the scope read_api and the role Maintainer
+ * @returns one sentence for each setting that gives developers a right that the guide reserves for those who may deploy
+ * @throws SetupError if GitLab cannot be queried
  */
 export async function gitlabDifferences({ gitlab, deployFrom }: VaultSettings, token: string): Promise<string[]> {
   const project = `projects/${gitlab.projectId ?? encodeURIComponent(gitlab.project)}`;
@@ -77,7 +77,7 @@ export async function gitlabDifferences({ gitlab, deployFrom }: VaultSettings, t
       ),
     ...when(
       main === undefined,
-      `the branch ${gitlab.defaultBranch} is not protected, or by a pattern: protect it by its name in Settings > Repository > Protected branches`,
+      `the branch ${gitlab.defaultBranch} is not protected, or only by a pattern: protect it by its name in Settings > Repository > Protected branches`,
     ),
     ...branches
       .filter(({ push_access_levels }) => developersAmong(push_access_levels))
@@ -91,7 +91,7 @@ export async function gitlabDifferences({ gitlab, deployFrom }: VaultSettings, t
     ),
     ...when(
       variablesAreFree(found),
-      "developers may give variables to the pipelines that they start, and so another image to a job: set Settings > CI/CD > Variables > Minimum role to use pipeline variables to Maintainer or higher",
+      "developers may give variables to the pipelines that they start, and with them change a job's image: set Settings > CI/CD > Variables > Minimum role to use pipeline variables to Maintainer or higher",
     ),
     ...(gitlab.protectedEnvironment === undefined
       ? []
@@ -115,12 +115,12 @@ const when = (differs: boolean, sentence: string): string[] => (differs ? [sente
 const developersAmong = (levels: readonly Access[] = []): boolean =>
   levels.some(({ access_level }) => access_level === DEVELOPER);
 
-/** Before 17.1 restricting them at all meant maintainers. */
+/** Before 17.1 any restriction meant maintainers. */
 const variablesAreFree = (project: Project): boolean =>
   project.restrict_user_defined_variables !== true ||
   project.ci_pipeline_variables_minimum_override_role === "developer";
 
-/** GitLab's REST API. What is not there (404) is undefined. */
+/** Client of GitLab's REST API. It returns undefined for 404. */
 function asking(url: string, token: string) {
   const get = async (path: string): Promise<Response | undefined> => {
     const address = `${url}/api/v4/${path}`;

@@ -10,24 +10,28 @@ import {
 } from "../lib/vault/rights";
 import { stackInVault, type VaultSettings } from "./settings";
 
-/** What a pipeline's job logs in for; each has a role `audit-ci-<purpose>` and a secret of its own (docs/decisions/0052). */
+/**
+ * Purposes for which jobs log in; each has its own role `audit-ci-<purpose>` and its own secret (docs/decisions/0052).
+ */
 const PURPOSES = ["preview", "publish", "deploy", "drift"] as const;
 type Purpose = (typeof PURPOSES)[number];
 
-/** Policy with which the program compares: it changes nothing and reads no secret. */
+/** Policy for the job drift: it allows no change and reads no secret. */
 const READER = "audit-reader";
 
 /**
- * How long a job's token lives, seconds; it cannot be renewed beyond. The program uses the token itself (`skipChildToken`), so
- * that of a deploy must outlive the longest `pulumi up`: an hour, which is also GitLab's default limit of a job. That of a publish signs after the build.
+ * Lifetime of a job's token, seconds; it cannot be renewed beyond that. The program uses the token directly
+ * (`skipChildToken`), so a deploy's token must outlive the longest `pulumi up`: an hour, which is also GitLab's default
+ * job timeout. A publish uses its token after the build, to sign.
  */
 const LIFE: Record<Purpose, number> = { preview: 1800, publish: 3600, deploy: 3600, drift: 3600 };
 
-/** What Vault shall hold for the program and its pipeline. */
+/** The content of Vault that the program and its pipeline need. */
 export function planVault(settings: VaultSettings): VaultPlan {
   const { kvMount, ciPath, transitMount, transitKey, signing, ssh, gitlab } = settings;
   const secretOf = (purpose: Purpose) => rule(`${kvMount}/data/${ciPath}/${purpose}`, "read");
-  // A preview runs what nobody has reviewed, so it has a copy of the state without secrets, which a deploy writes (docs/decisions/0131).
+  // A preview runs unreviewed code, so it gets a copy of the state without secrets, which a deploy writes
+  // (docs/decisions/0131).
   const copy = `${kvMount}/data/${ciPath}/state-copy/*`;
   const mayReadCopy = rule(copy, "read");
   const copyOfState = { preview: mayReadCopy, publish: "", deploy: rule(copy, "create", "update"), drift: mayReadCopy };
@@ -48,7 +52,7 @@ export function planVault(settings: VaultSettings): VaultPlan {
         ? {}
         : { environment: gitlab.protectedEnvironment, environment_protected: "true" }),
     },
-    // A pipeline that somebody starts by hand may name another image for its jobs; a schedule has its owner's variables alone.
+    // A pipeline started by hand may change the jobs' image; a schedule has only its owner's variables.
     drift: { ref_protected: "true", ref_type: "branch", ref: gitlab.defaultBranch, pipeline_source: "schedule" },
   };
   const role = (purpose: Purpose) => ({
@@ -99,8 +103,9 @@ export function planVault(settings: VaultSettings): VaultPlan {
     ],
     ensure: [
       {
-        // By default five refusals shut a role out for a quarter of an hour. Nobody guesses a secret_id, so that protects from
-        // nothing; but an agent whose secret_id has ended goes on trying, and would keep the next one out (docs/decisions/0075).
+        // By default five refused log-ins lock a role out for 15 minutes. Nobody can guess a secret_id, so that
+        // protects from nothing. But an agent whose secret_id has expired keeps trying, and would lock out the next one
+        // (docs/decisions/0075).
         path: `sys/auth/${APPROLE_MOUNT}/tune`,
         body: { user_lockout_disable: true },
         send: { user_lockout_config: { lockout_disable: true } },
@@ -129,10 +134,10 @@ export function planVault(settings: VaultSettings): VaultPlan {
   };
 }
 
-/** Name of the SSH role whose certificates let in to a command that only reads; the job drift looks for it by this name. */
+/** Name of the SSH role whose certificates allow only a read-only command; the job drift uses this name. */
 export const readingRole = (role: string): string => `${role}-read`;
 
-/** No terminal, no forwarding, half an hour at the longest, whatever is asked for. */
+/** No terminal, no forwarding, at most half an hour, whatever the request asks for. */
 const certificateRole = (user: string) => ({
   key_type: "ca",
   allow_user_certificates: true,
@@ -142,18 +147,21 @@ const certificateRole = (user: string) => ({
   max_ttl: 1800,
 });
 
-/** For a key and a login; a certificate's life and options are the role's, not the caller's. */
+/** The caller may give a key and a login name; the role sets the certificate's lifetime and options. */
 function sshSigning(path: string): string {
   return `path "${path}" {\n  capabilities = ["update"]\n  allowed_parameters = {\n    "public_key" = []\n    "valid_principals" = []\n  }\n}\n`;
 }
 
-/** Signs, and reads the public half: of such a key Vault shows no other. The path is also the one that cosign itself takes. */
+/**
+ * The right to sign and to read the public key; Vault never shows the private one. cosign itself uses the same path.
+ */
 const imageSigning = ({ mount, key }: { mount: string; key: string }): string =>
   rule(`${mount}/sign/${key}/sha2-256`, "update") + rule(`${mount}/keys/${key}`, "read");
 
 /**
- * What the program may do in Vault, and no more: write the service's secrets, and issue and end the agents' secret_ids. It reads the
- * policies and roles that are made here and writes none, since whoever may write one may grant anything with it.
+ * All that the program may do in Vault: write the service's secrets, and issue and revoke the agents' secret_ids. It
+ * may read the policies and roles that are created here but not write them, because whoever may write one can grant
+ * anything with it.
  */
 function deployerPolicy(settings: VaultSettings): string {
   const { kvMount, servicePath, transitMount, transitKey } = settings;
@@ -189,8 +197,8 @@ function deployerPolicy(settings: VaultSettings): string {
 }
 
 /**
- * What the program may do in Vault to compare: read policies, roles, and of the service's secrets their versions' numbers. No secret is
- * read with it, not even the state's, so whoever has it can log in nowhere else.
+ * What the job drift may do in Vault: read policies, roles, and the version numbers of the service's secrets. It may
+ * read no secret, not even the state's, so this login opens nothing else.
  */
 function readerPolicy({ kvMount, servicePath }: VaultSettings): string {
   const role = (name: string) => `auth/${APPROLE_MOUNT}/role/${name}`;

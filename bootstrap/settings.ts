@@ -31,20 +31,23 @@ const authority = z.string().transform((file, context) => {
   }
 });
 
-/** What differs from one Vault to another. Descriptions of the keys are in docs/guide.md, section Vault. */
+/** The settings file. docs/guide.md, section Vault, describes its keys. */
 const schema = z.strictObject({
-  /** GitLab as its ID tokens name it (`iss`), and the project whose pipelines deploy. */
+  /** GitLab's URL as in its ID tokens (`iss`), and the project whose pipelines deploy. */
   gitlab: z.strictObject({
     url: address,
     project: z.string().regex(/^[\w.-]+(\/[\w.-]+)+$/, "must be the project's whole path, for example team/audit"),
-    /** The project's number: a path can be taken by another project later, the number cannot. */
+    /** The project's ID: unlike a path, another project cannot take it over later. */
     projectId: z.int().positive().optional(),
     defaultBranch: z.string().min(1).default("main"),
-    /** Where GitLab's edition protects environments: the one that deploys are for, AUDIT_STACK. Only its jobs then deploy. */
+    /**
+     * For GitLab editions with protected environments: the environment that is deployed to, AUDIT_STACK. Only its jobs
+     * can then deploy.
+     */
     protectedEnvironment: z.string().min(1).optional(),
     /** PEM file with the authority that signed GitLab's certificate, for Vault; default: a public one. */
     caFile: authority.optional(),
-    /** PEM keys that sign the ID tokens. Default: asked of GitLab itself, by OIDC discovery. */
+    /** PEM keys that sign the ID tokens. Default: Vault gets them from GitLab, by OIDC discovery. */
     publicKeys: z
       .array(z.string().trim().startsWith("-----BEGIN PUBLIC KEY-----", "must be a PEM public key"))
       .optional(),
@@ -61,19 +64,21 @@ const schema = z.strictObject({
   transitMount: engine.default("transit"),
   /** Key that encrypts the secrets in the stack's state. */
   transitKey: name.default("pulumi"),
-  /** Key that signs the images that the pipeline builds; null: they are not signed. */
+  /** Key that signs the images that the pipeline builds; null = unsigned. */
   signing: z
     .strictObject({ mount: engine.default("transit"), key: name.default("audit-image") })
     .nullable()
     .prefault({}),
   jwtMount: path.default("jwt"),
-  /** Vault as a certificate authority for logins to VM2; null: the pipeline has a key of its own. */
+  /** Vault as a certificate authority for logins to VM2; null = the pipeline has its own key. */
   ssh: z
     .strictObject({
       mount: engine.default("ssh"),
       role: name.default("vm2"),
       user: name.default("deploy"),
-      /** What the job drift runs on a host instead of whatever it asks for: bootstrap/docker-read.sh, as it is installed there. */
+      /**
+       * The only command that the job drift can run on a host: the path at which bootstrap/docker-read.sh is installed.
+       */
       readCommand: z
         .string()
         .regex(/^\/[A-Za-z0-9_./-]+$/, "must be the absolute path of a program")
@@ -82,8 +87,8 @@ const schema = z.strictObject({
     .nullable()
     .prefault({}),
   /**
-   * What the stack's file says under these keys (`audit:vaultPath` and so on): what the agents on VM2 shall be allowed. The same is
-   * valid as there.
+   * The same values as in the stack's file (`audit:vaultPath` and so on); they determine the rights of the agents on
+   * VM2. The same rules apply.
    */
   stack: z
     .strictObject({
@@ -105,7 +110,7 @@ const schema = z.strictObject({
 
 export type VaultSettings = z.output<typeof schema>;
 
-/** @throws SetupError naming every mistake: the key, what is wrong */
+/** @throws SetupError naming every mistake: the key and what is wrong */
 export function parseVaultSettings(value: unknown, source: string): VaultSettings {
   const result = schema.safeParse(value);
   const problems = result.success
@@ -115,7 +120,7 @@ export function parseVaultSettings(value: unknown, source: string): VaultSetting
   throw new SetupError(`${source} cannot be used; nothing was changed.\n${problems.map((p) => `  - ${p}`).join("\n")}`);
 }
 
-/** Two of a kind cannot be at one path: one would be taken for the other. */
+/** Two mounts of the same kind cannot share a path. */
 function sharedPaths({ kvMount, transitMount, signing, ssh, jwtMount, stack }: VaultSettings): string[] {
   const engines = {
     ...{ "the database engine": DATABASE_MOUNT, kvMount, transitMount },

@@ -1,11 +1,12 @@
 /**
- * For the administrator of Vault, once and after each change of it: makes what the program and its pipeline need in Vault
- * (secrets engines, auth methods, policies, JWT roles for GitLab's ID tokens), and says what it changed. It may be repeated.
+ * For an administrator of Vault, to run once and after each change of the settings: creates what the program and its
+ * pipeline need in Vault (secrets engines, auth methods, policies, JWT roles for GitLab's ID tokens) and prints what it
+ * changed. It can be repeated safely.
  *
  *   VAULT_ADDR=… VAULT_TOKEN=… node --import tsx bootstrap/vault.ts settings.json [--check]
  *
- * With --check nothing is changed, and the exit code is 3 when something differs. With GITLAB_TOKEN (scope read_api, role Maintainer)
- * it then also looks at the settings in GitLab on which the roles rest. Settings: docs/guide.md.
+ * With --check it changes nothing and exits with 3 if something differs. With GITLAB_TOKEN (scope read_api, role
+ * Maintainer) it then also checks the GitLab settings on which the roles depend. Settings: docs/guide.md.
  */
 import { readFileSync } from "node:fs";
 import { KEYS } from "../config/keys";
@@ -42,7 +43,7 @@ async function main(): Promise<void> {
 async function lookAtGitlab(settings: VaultSettings): Promise<string[]> {
   const token = process.env.GITLAB_TOKEN?.trim();
   if (token === undefined || token === "") {
-    console.log("GitLab was not looked at: GITLAB_TOKEN is not set (scope read_api, role Maintainer)");
+    console.log("GitLab was not checked: GITLAB_TOKEN is not set (scope read_api, role Maintainer)");
     return [];
   }
   const differences = await gitlabDifferences(settings, token);

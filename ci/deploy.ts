@@ -1,9 +1,9 @@
 /**
  * Deploys IMAGE (by digest, from the image job) to the stack. The program itself writes the stack's outputs for the jobs that
- * follow, to the file AUDIT_OUTPUTS_FILE. With the argument `rollback` it deploys what the other slot holds instead.
- * With audit:imageKey in the stack's file the image must be signed (lib/check-signature.ts).
- * Variables: see lib/stack.ts; GO_BACK_TO to replace a newer deploy (lib/order.ts); LOCK_OWNER to release a lock that another machine
- * left behind.
+ * follow, to the file AUDIT_OUTPUTS_FILE. With the argument `rollback` it deploys the release in the other slot
+ * instead. With audit:imageKey in the stack's file the image must be signed (lib/check-signature.ts). Variables: see
+ * lib/stack.ts; GO_BACK_TO allows replacing a newer deploy (lib/order.ts); LOCK_OWNER releases a lock that another
+ * machine left behind.
  */
 import { rmSync } from "node:fs";
 import { completeSpec, releaseId } from "../components/release/release";
@@ -20,7 +20,7 @@ import { checkImage, checkRepository, Stack } from "./lib/stack";
 export async function deploy(job: Job, exec: Exec, root = ROOT): Promise<void> {
   const { env, say } = job;
   const rollback = job.argv[0] === "rollback";
-  // The rules see to it as well; a copy of the job with other rules must not deploy from just any branch.
+  // The job's rules ensure this too, but a copy of the job with other rules must not deploy from any branch.
   if (env.CI_COMMIT_REF_PROTECTED !== "true") {
     throw new Failure(
       `${env.CI_COMMIT_TAG ?? env.CI_COMMIT_REF_NAME ?? "this ref"} is not protected, and only protected tags are deployed; see Settings > Repository > Protected tags`,
@@ -29,7 +29,7 @@ export async function deploy(job: Job, exec: Exec, root = ROOT): Promise<void> {
   const given = rollback
     ? undefined
     : checkImage(required(env, "IMAGE", "the image job hands it on; is there an image for this tag?"));
-  // A runner may keep the directory, and a deploy that fails must not hand on what another one wrote.
+  // A runner may reuse the directory, and a failing deploy must not pass on another deploy's outputs.
   if (env.AUDIT_OUTPUTS_FILE !== undefined) rmSync(env.AUDIT_OUTPUTS_FILE, { force: true });
   await Stack.with(job, exec, async (stack) => {
     const before = await stack.outputs();
@@ -55,13 +55,13 @@ export async function deploy(job: Job, exec: Exec, root = ROOT): Promise<void> {
       const bytes = await publishCopy(job, stack.credentials, { state, deploy: made, versions });
       say(`published a copy of the state without its secrets, for previews and drift (${Math.ceil(bytes / 1024)} KiB)`);
     } catch (error) {
-      // The release is in service: a red job would say otherwise, and keep the smoke test from it.
-      say(`warning: previews and drift go on with the copy of an earlier deploy: ${reason(error)}`);
+      // Only a warning, because the release is active: a failed job would suggest otherwise and skip the smoke test.
+      say(`warning: previews and drift keep using the copy of an earlier deploy: ${reason(error)}`);
     }
   });
 }
 
-/** An image as the release that the program makes of it. */
+/** The release that the program will create from an image. */
 async function released(stack: Stack, image: string): Promise<SlotRelease> {
   const number = async (key: string): Promise<number | undefined> => {
     const value = await stack.config(key);
@@ -80,8 +80,8 @@ const present = <T>(name: string, value: T | undefined): Record<string, T> =>
   value === undefined ? {} : { [name]: value };
 
 /**
- * The record of a deploy, kept with the stack and shown by `pulumi stack history`, which adds when and whether it succeeded:
- * what, by whom, from which release to which, and where it ran.
+ * The record of a deploy: what, by whom, from which release to which, and where it ran. It is stored with the stack's
+ * update; `pulumi stack history` shows it with the time and the result.
  */
 function record(env: Job["env"], rollback: boolean, from: string | undefined, to: SlotRelease): string {
   const what = `${rollback ? "rollback from" : "deploy"} ${deployedAs(env)}`;

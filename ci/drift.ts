@@ -1,8 +1,10 @@
 /**
- * Schedule: compares what is there with what the program wants; red, with the differences, when somebody changed it by hand.
+ * Scheduled job: compares what exists with what the program wants, and fails with the differences if somebody changed
+ * something by hand.
  *
- * It changes nothing and has no login that could: it runs on the copy of the state that the last deploy published (lib/copy.ts), with
- * logins that only read. Of secrets it compares the versions; it may read none (docs/decisions/0136).
+ * It changes nothing and has no login that could: it runs on the copy of the state that the last deploy published
+ * (lib/copy.ts), with read-only logins. Of secrets it compares only the versions, because it may not read them
+ * (docs/decisions/0136).
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -48,7 +50,7 @@ export async function drift(job: Job, exec: Exec, root = ROOT): Promise<void> {
       await stack.load(asDatabaseUser(copy.state, user));
       const options = [
         ...["--refresh", "--diff", "--expect-no-changes", "--config", `audit:databaseAdminUser=${user}`],
-        // To refresh one is to read it.
+        // Excluded, because refreshing a secret would mean reading it.
         ...secretsIn(copy.state).flatMap(({ urn }) => ["--exclude", urn]),
       ];
       return stack.preview(options, settingsOf(serving), job.say);
@@ -76,7 +78,7 @@ export async function drift(job: Job, exec: Exec, root = ROOT): Promise<void> {
   }
 }
 
-/** One sentence for each secret that has been written since. */
+/** One sentence for each secret that was written after the deploy. */
 async function rewritten({ state, versions }: Published, credentials: Credentials): Promise<string[]> {
   const present = await versionsOf(state, credentials);
   return Object.entries(versions)

@@ -1,11 +1,11 @@
 /**
  * The images that the pipeline builds: the service's, and that of its own jobs. Arguments:
- *   check     builds and throws away (merge requests; needs no secret)
+ *   check     builds and discards it (merge requests; needs no secret)
  *   publish   builds and pushes it to Harbor, tagged with commit and branch (default branch)
  *   rebuild   the same without caches, on the newest base (schedule)
- *   promote   gives the image of this commit, which the default branch built, the tag's name (tags)
- *   tools     builds and pushes the image of the jobs, ci/Dockerfile, on its newest base, and says what to set CI_IMAGE to
- * Those that have an image of the service write image.env with IMAGE, by digest, and build/sbom.spdx.json when they built it.
+ *   promote   tags this commit's image, which the default branch built, with the Git tag's name (tags)
+ *   tools     builds and pushes the image of the jobs, ci/Dockerfile, on its newest base, and prints the value for CI_IMAGE
+ * All but check and tools write image.env with IMAGE, by digest, and, if they built the image, build/sbom.spdx.json.
  *
  * Variables: HARBOR_* (lib/harbor.ts), HARBOR_IMAGE (default audit-svc), HARBOR_CI_IMAGE (default audit-ci), NODE_IMAGE, RUNTIME_IMAGE,
  * PULUMI_IMAGE (bases, default the Dockerfiles'), PROMOTE_ONLY=false: a tag whose commit has no image, and so was
@@ -24,7 +24,7 @@ import { signImage, transitSigner, type Signer } from "./lib/signature";
 
 const LOCAL = "localhost/ci:built";
 
-/** What is built: from which file, on which bases, and under which name it stands in Harbor's project. */
+/** How an image is built: from which file, on which bases, and under which name in Harbor's project. */
 interface Recipe {
   readonly file: string;
   readonly bases: readonly string[];
@@ -68,8 +68,8 @@ async function check(job: Job, exec: Exec): Promise<void> {
 }
 
 /**
- * The job with Buildah's storage driver settled: the one that is given, else overlay where the runner allows it, else vfs, which works
- * everywhere and copies the whole image for each of its layers.
+ * The job with Buildah's storage driver set: the given one, otherwise overlay if the runner allows it, otherwise vfs,
+ * which works everywhere but copies the whole image for each layer.
  */
 async function onDriver(job: Job, exec: Exec): Promise<Job> {
   if (optional(job.env, "STORAGE_DRIVER") !== undefined) return job;
@@ -77,14 +77,14 @@ async function onDriver(job: Job, exec: Exec): Promise<Job> {
   return { ...job, env: { ...job.env, STORAGE_DRIVER: code === 0 ? "overlay" : "vfs" } };
 }
 
-/** Buildah learns the password by standard input alone. */
+/** Buildah gets the password only through standard input. */
 const environment = (env: Job["env"], driver = env.STORAGE_DRIVER): Job["env"] => ({
   ...env,
   HARBOR_PASSWORD: undefined,
   STORAGE_DRIVER: driver,
 });
 
-/** Tag that a branch's name becomes: the letters that a tag may have. */
+/** A branch's name as an image tag, with only the characters that a tag may have. */
 export const tagOf = (ref: string): string => ref.replace(/[^A-Za-z0-9_.-]/g, "-").slice(0, 120);
 
 async function publish(job: Job, exec: Exec, root: string, fresh: boolean): Promise<void> {
@@ -103,7 +103,7 @@ async function tools(job: Job, exec: Exec): Promise<void> {
   });
 }
 
-/** Builds and pushes an image under its commit, and gives it the branch's name once Harbor is seen to have it. */
+/** Builds an image, pushes it with the commit as its tag, and adds the branch's tag once Harbor has it. */
 async function pushTagged(
   job: Job,
   exec: Exec,
@@ -155,7 +155,7 @@ async function promote(job: Job, exec: Exec, root: string): Promise<void> {
       found = await registry.manifest(repository, commit);
       if (found === undefined) throw new Failure(`Harbor does not have ${repository}:${commit}, which was just pushed`);
     }
-    // A release's name that meant another image yesterday would make rollbacks and records lie.
+    // If a release's tag could move to another image, rollbacks and records would be wrong.
     if (present !== undefined && present.digest !== found.digest) {
       throw new Failure(
         `${repository}:${name} is ${present.digest} already, but commit ${commit} has ${found.digest}; tag a new version instead`,
@@ -167,8 +167,8 @@ async function promote(job: Job, exec: Exec, root: string): Promise<void> {
 }
 
 /**
- * What was built here, whatever Harbor says that it has. An image that another pipeline built is promoted with the signature that it
- * has: whoever can push to Harbor can give it a commit's name.
+ * Signs the digest that was built here, not the one that Harbor reports. An image that another pipeline built is
+ * promoted with the signature that it has, because whoever can push to Harbor can tag an image with a commit.
  */
 async function sign(job: Job, harbor: Harbor, digest: string, signer: Signer | undefined): Promise<void> {
   if (signer === undefined) return;
@@ -177,7 +177,9 @@ async function sign(job: Job, harbor: Harbor, digest: string, signer: Signer | u
   job.say(`${signed ? "signed" : "was signed already"} with Vault's ${signer.name}`);
 }
 
-/** HARBOR_ variables need no login in Vault; without them Vault has the settings. Signing needs one. */
+/**
+ * With HARBOR_ variables no login to Vault is needed; without them Vault has the settings. Signing always needs one.
+ */
 async function withHarbor(
   job: Job,
   work: (harbor: Harbor, signer: Signer | undefined) => Promise<void>,
@@ -203,7 +205,7 @@ async function withHarbor(
 const repositoryOf = (env: Job["env"], harbor: Harbor, { nameFrom, name }: Recipe): string =>
   `${harbor.project}/${optional(env, nameFrom) ?? name}`;
 
-/** Labels of the OCI image specification, which tell where an image comes from, and the build's arguments. */
+/** Buildah's arguments, with OCI labels that say where the image comes from. */
 export function buildArguments(env: Job["env"], { file, bases }: Recipe, fresh: boolean): string[] {
   const version = optional(env, "CI_COMMIT_TAG") ?? optional(env, "CI_COMMIT_SHORT_SHA") ?? "0.0.0";
   const labels = {
@@ -219,7 +221,7 @@ export function buildArguments(env: Job["env"], { file, bases }: Recipe, fresh: 
   return [
     "build",
     ...["--file", file, "--tag", LOCAL],
-    // Without a layer for each step there is nothing to keep in a cache; with vfs making them takes longer than the cache saves.
+    // A cache needs a layer for each step; with vfs, creating the layers takes longer than the cache saves.
     ...(env.STORAGE_DRIVER === "vfs" ? [] : ["--layers"]),
     ...(fresh ? ["--no-cache", "--pull-always"] : []),
     ...["--build-arg", `VERSION=${version}`, "--build-arg", `REVISION=${env.CI_COMMIT_SHA ?? ""}`],
@@ -280,7 +282,7 @@ async function buildah(job: Job, exec: Exec, args: readonly string[], input?: st
   );
 }
 
-/** From the lock file: the image holds one bundled file, in which a scanner finds no packages. */
+/** From the lock file, because the image contains one bundled file, in which a scanner finds no packages. */
 async function writeSbom(job: Job, exec: Exec, root: string): Promise<void> {
   const result = await exec("npm", [
     "sbom",

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the migrations against an empty throw-away PostgreSQL, and then asks whether anything is left to do.
-# Variables: PGHOST, PGPORT (default 5432), PGDATABASE, PGUSER, PGPASSWORD of that server.
+# Runs the migrations against an empty, disposable PostgreSQL, then checks that nothing is left to do. Variables:
+# PGHOST, PGPORT (default 5432), PGDATABASE, PGUSER, PGPASSWORD of that server.
 set -eu
 cd "$(dirname "$0")/../audit-svc"
 config() {
@@ -13,5 +13,5 @@ migrate() { config | AUDIT_CONFIG_FILE=/dev/stdin node --import tsx src/main.ts 
 
 migrate || { echo "error: the migrations do not run on an empty database" >&2; exit 1; }
 migrate --check || { echo "error: migrate ran, yet migrate --check finds something pending" >&2; exit 1; }
-# A migration that cannot be repeated would break the next deploy.
+# Each deploy runs migrate again, so it must succeed with nothing to do.
 migrate > /dev/null || { echo "error: migrate fails when there is nothing to do" >&2; exit 1; }

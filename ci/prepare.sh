@@ -1,9 +1,10 @@
 #!/bin/sh
-# Makes a job's image ready: ci/prepare.sh [--npm] [program...], where a program is pulumi, plugins (its plugins, after --npm and
-# pulumi), buildah, ssh, git, make, shellcheck or postgresql (the server, and pgbouncer). What is there already is used; the rest comes
-# from Debian (as root) or, Pulumi and its plugins, from their vendors, checked against ci/checksums.txt and, the CLI, against the vendor's
-# checksums as well. Without that file the CLI fetches its plugins itself when it needs them. An image that has it all (CI_IMAGE) makes
-# this a matter of a second.
+# Prepares a job's image: ci/prepare.sh [--npm] [program...], where a program is pulumi, plugins (its plugins, after
+# --npm and pulumi), buildah, ssh, git, make, shellcheck or postgresql (the server, and pgbouncer). Programs that are
+# already present are used. The rest is installed from Debian (as root). Pulumi and its plugins come from their vendors
+# and are checked against ci/checksums.txt; the CLI is also checked against the vendor's checksums. Without that file
+# the CLI fetches its plugins itself when it needs them. With an image that has everything (CI_IMAGE) this takes about a
+# second.
 set -eu
 cd "$(dirname "$0")/.."
 fail() { echo "error: $1" >&2; exit 1; }
@@ -17,7 +18,7 @@ debian() { # program package...
   if command -v "$program" > /dev/null; then return; fi
   { command -v apt-get > /dev/null && [ "$(id -u)" = 0 ]; } ||
     fail "$program is not in the job's image and cannot be installed; use a Debian image as root, or one that has it (CI_IMAGE)"
-  # A mirror of one's own may have a certificate of one's own.
+  # An internal mirror may have a certificate of an internal authority.
   trust=${SSL_CERT_FILE:+-o Acquire::https::CAInfo=$SSL_CERT_FILE}
   # shellcheck disable=SC2086 # two words or none; mktemp's path has no blanks
   { apt-get $trust update -q > /dev/null && apt-get $trust install -q -y --no-install-recommends "$@" > /dev/null; } ||
@@ -47,10 +48,10 @@ fetch_plugins() {
   if ! [ -f "$checksums" ]; then return; fi
   case $(uname -m) in x86_64) arch=amd64 ;; aarch64) arch=arm64 ;; *) fail "Pulumi's plugins are not published for $(uname -m)" ;; esac
   work=$(mktemp -d)
-  plugins > "$work/plugins" || fail "the plugins could not be told; ci/prepare.sh --npm comes first"
+  plugins > "$work/plugins" || fail "the plugins could not be listed; run ci/prepare.sh --npm first"
   while read -r name version owner; do
     plugin "$name" "$version" "$owner"
-    # The state may have been written by a former version, which the CLI then wants as well.
+    # The state may come from an earlier version, whose plugins the CLI then needs too.
     # shellcheck disable=SC2013 # versions have no blanks, and the loop may use standard input
     for former in $(sed -n "s/^[0-9a-f]\{64\}  pulumi-resource-$name-v\([0-9][^ ]*\)-linux-$arch\.tar\.gz\$/\1/p" "$checksums"); do
       plugin "$name" "$former" "$owner"
@@ -91,7 +92,7 @@ for part in "$@"; do
     postgresql)
       debian /usr/lib/postgresql/*/bin/postgres postgresql
       debian /usr/sbin/pgbouncer pgbouncer
-      # By which the tests find the server's processes.
+      # The tests use it to find the server's processes.
       debian pgrep procps
       ;;
     shellcheck) debian shellcheck shellcheck ;;

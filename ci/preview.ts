@@ -1,9 +1,9 @@
 /**
- * Merge request: what a deploy would change. The diff goes to the log, to build/preview.txt (an artifact), and into one
- * comment on the merge request. Run by the job `preview`.
+ * For a merge request: shows what a deploy would change. The diff goes to the log, to build/preview.txt (an artifact),
+ * and into one comment on the merge request. Run by the job `preview`.
  *
- * The program is anybody's here: it runs on the copy of the state that the last deploy published (lib/copy.ts), without a login to
- * anything. Variables: those of lib/credentials.ts; GITLAB_TOKEN for the comment.
+ * The program is unreviewed here, so it runs without any login, on the copy of the state that the last deploy published
+ * (lib/copy.ts). Variables: those of lib/credentials.ts; GITLAB_TOKEN for the comment.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -23,7 +23,7 @@ export async function preview(job: Job, exec: Exec, root = ROOT): Promise<void> 
     exec,
     async (stack) => {
       if (copy !== undefined) await stack.load(copy.state);
-      // A merge request has no image yet: what is deployed stays, and only the program's changes are shown.
+      // A merge request has no image yet, so the preview uses the deployed one and shows only the program's changes.
       const image = copy && outputOf(copy.state, "image");
       return stack.preview(["--diff"], typeof image === "string" ? { "audit:image": image } : {}, job.say);
     },
@@ -37,7 +37,7 @@ export async function preview(job: Job, exec: Exec, root = ROOT): Promise<void> 
   if (failure !== undefined) throw failure;
 }
 
-/** The login to Vault has ended when this returns: the program shall not find it. */
+/** The login to Vault is revoked before this returns, so that the program cannot use it. */
 async function whatAPreviewMayHave(job: Job): Promise<{ token: string | undefined; copy: Published | undefined }> {
   const open = PRIVATE.filter((name) => optional(job.env, name) !== undefined);
   if (open.length > 0 && job.env.CI_COMMIT_REF_PROTECTED !== "true") {
@@ -75,11 +75,11 @@ async function comment(
   const body = `### Pulumi preview of \`${stack}\`\n\n${head}\n\n<details><summary>Diff</summary>\n\n${codeBlock(text, rest)}\n\n</details>\n\n${limits(copy)}\n\n${made}`;
   const outcome = keepComment(env, token, `pulumi-preview:${stack}`, body);
   if (failure === undefined) say(`comment: ${await outcome}`);
-  // The preview's own failure is the one to show; the comment's would hide it.
+  // Show the preview's own failure; the comment's failure would hide it.
   else await outcome.catch((error: unknown) => say(`comment: ${String(error)}`));
 }
 
-/** What the reader must know of such a preview. */
+/** What the reader must know about such a preview. */
 function limits(copy: Published | undefined): string {
   if (copy === undefined) {
     return "No deploy has published a copy of the stack's state yet, so everything is shown as new; the next deploy publishes one.";
@@ -87,7 +87,7 @@ function limits(copy: Published | undefined): string {
   return `Previewed on a copy of the state of "${copy.deploy}", in which every secret is a placeholder, and without any login. It does not show a change of a secret's value or of a certificate, what was changed by hand (the schedule \`drift\` does), or what a server would refuse.`;
 }
 
-/** The counts at the end of the CLI's report, as one line. */
+/** The counts from the end of the CLI's report, as one line. */
 export function summary(text: string): string {
   const lines = text.split("\n").map((line) => line.trim());
   const from = lines.findLastIndex((line) => line.startsWith("Resources:"));

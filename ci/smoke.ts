@@ -1,6 +1,7 @@
 /**
- * After a deploy, through the edge as a client sees it: /reload and /metrics are 404, an event of the application `smoke` goes in and
- * comes out, and Prometheus has every target up. Variables: SERVICE_URL and RELEASE from deploy.env; see lib/stack.ts.
+ * After a deploy, checks through the edge, as a client sees it, that /reload and /metrics answer 404 and that an event
+ * of the application `smoke` can be stored and read back; and that Prometheus has every target up. Variables:
+ * SERVICE_URL and RELEASE from deploy.env; see lib/stack.ts.
  */
 import { randomUUID } from "node:crypto";
 import { SMOKE } from "../components/secrets/token-holders";
@@ -43,13 +44,13 @@ export async function smoke(job: Job, exec: Exec): Promise<void> {
   });
 }
 
-/** @throws Failure naming the spelling that was answered otherwise */
+/** @throws Failure naming the spelling that got another answer */
 export async function operatorsPathsAreHidden(service: string): Promise<void> {
   for (const path of HIDDEN_PATHS) {
     const status = await rawStatus(service, "POST", path).catch((error: unknown) => {
       throw new Failure(`the service at ${service} does not answer: ${reason(error)}`);
     });
-    // 400: nginx itself does not take the spelling for a path at all.
+    // 400: nginx does not accept the spelling as a path at all.
     if (status !== 404 && status !== 400)
       throw new Failure(`POST ${path} through the edge was answered ${status} instead of 404`);
   }
@@ -74,7 +75,7 @@ async function eventGoesRound(service: string, writer: string, reader: string): 
   if (events[0]?.id !== id) throw new Failure(`the event that ${service} accepted cannot be read back`);
 }
 
-/** @returns how many targets there are @throws Failure naming those that are not as they should be */
+/** @returns how many targets there are @throws Failure naming those that are wrong */
 export async function targetsAreUp(
   prometheus: string,
   environment: string,

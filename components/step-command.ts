@@ -1,7 +1,7 @@
 import { extname, join, relative } from "node:path";
 import { commandLine } from "../lib/shell";
 
-/** A program of steps/, each a file that is run and not imported. */
+/** A program of steps/: a file that is run, not imported. */
 export type Step =
   | "check-agents"
   | "check-targets"
@@ -12,10 +12,11 @@ export type Step =
   | "revoke-leases";
 
 /**
- * The words that Node is to be given to run a step. In the repository it is TypeScript, as this file is; in the package both are compiled.
+ * The arguments with which Node runs a step. In the repository it is TypeScript, like this file; in the package both
+ * are compiled.
  *
- * Its path is relative to the working directory, which is where the commands of a stack run as well: the state would otherwise be
- * another on each machine.
+ * The path is relative to the working directory, in which the stack's commands run too. An absolute path would make the
+ * state differ between machines.
  */
 export function stepWords(step: Step): string[] {
   const extension = extname(__filename);

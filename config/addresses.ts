@@ -4,11 +4,11 @@ import { imageByDigest } from "../lib/image-reference";
 import { bareHost, inUrl } from "../lib/network-address";
 import { hint } from "./values";
 
-/** Where something is: hosts, URLs, images. A message never repeats what was written, for it may hold a password. */
+/** Where something is: hosts, URLs, images. A message never repeats the value, because it may contain a password. */
 
 /**
- * A host name or address that every URL parser takes as it is written: not `999.1.2.3`, `1.2.3` (which means 1.2.0.3) or `xn--a`, and
- * no zone (`fe80::1%eth0`), which has a meaning on one machine alone.
+ * A host name or address that every URL parser leaves unchanged: not `999.1.2.3`, `1.2.3` (which means 1.2.0.3) or
+ * `xn--a`, and no zone (`fe80::1%eth0`), which is valid on only one machine.
  */
 function isHost(text: string): boolean {
   const url = `http://${inUrl(text)}`;
@@ -16,7 +16,7 @@ function isHost(text: string): boolean {
   return isIPv6(text) || (/^[A-Za-z0-9._-]+$/.test(text) && new URL(url).hostname === text.toLowerCase());
 }
 
-/** `host`, `host:port`, `[IPv6]` or `[IPv6]:port`, as they stand in URLs. */
+/** `host`, `host:port`, `[IPv6]` or `[IPv6]:port`, as in URLs. */
 function isAuthority(text: string, port: "with port" | "perhaps a port"): boolean {
   const [, host = "", digits] = /^(\[[^\]]*:[^\]]*\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
   if (digits === undefined ? port === "with port" : Number(digits) < 1 || Number(digits) > 65535) return false;
@@ -25,7 +25,7 @@ function isAuthority(text: string, port: "with port" | "perhaps a port"): boolea
 
 const HOST = "a valid host name or address";
 
-/** A host's name or address; one of IPv6 with or without brackets, without them in the settings. */
+/** A host name or address. An IPv6 address may have brackets; the parsed value has none. */
 export const host = z
   .string(hint("is missing; set a host name or address"))
   .transform(bareHost)
@@ -49,7 +49,10 @@ interface HttpUrl {
   path?: boolean;
 }
 
-/** An http or https URL without login, query and fragment. In the settings its scheme and host are lower case, and it has no slash at its end. */
+/**
+ * An http or https URL without login, query or fragment. The parsed value has a lower-case scheme and host and no
+ * trailing slash.
+ */
 export const httpUrl = ({ login, path = true }: HttpUrl) =>
   z
     .string(hint("is missing; set an address such as https://host:port"))
@@ -57,7 +60,7 @@ export const httpUrl = ({ login, path = true }: HttpUrl) =>
     .superRefine((url, context) => {
       const complain = (message: string) => context.addIssue({ code: "custom", message });
       const [, authority = "", below = ""] = /^https?:\/\/([^/?#]*)(.*)$/.exec(url) ?? [];
-      // Also where a password has a slash in it, so that it looks like a path.
+      // Checked on the whole text: a password with a slash makes the rest look like a path.
       if (url.includes("@")) return complain(`must not hold a login; ${login}`);
       if (!isAuthority(authority, "perhaps a port") || (below !== "" && !path)) {
         return complain(
@@ -70,7 +73,7 @@ export const httpUrl = ({ login, path = true }: HttpUrl) =>
     })
     .meta({ allowed: `an \`http://\` or \`https://\` address${path ? "" : " without a path"}` });
 
-/** A Docker Engine by ssh, or on this machine. */
+/** A Docker Engine over ssh, or on this machine. */
 export const engineAddress = z
   .string(hint("is missing; set ssh://user@host[:port] or unix:///path"))
   .refine(
@@ -89,7 +92,7 @@ export const engineAddress = z
   )
   .meta({ allowed: "`ssh://user@host[:port]` or `unix:///path`" });
 
-/** An image by digest, in the program's one spelling: without tag, with its registry. */
+/** An image by digest, normalized: without tag, with its registry. */
 export const digestImage = (what: string) =>
   z
     .string(hint(`is missing; set the ${what} image by digest, registry/name@sha256:...`))

@@ -4,10 +4,10 @@ import type { GroupOf } from "./values";
 
 type Key<S> = Extract<keyof S, string>;
 
-/** Names of a component's arguments, each with the setting that gives it. A `?` after the setting: it may be left out. */
+/** Names of a component's arguments, each with the setting it comes from. A `?` after the setting makes it optional. */
 type Parts<S> = Readonly<Record<string, Key<S> | `${Key<S>}?`>>;
 
-/** What a component is told: the value chosen, and the parts that belong to it. */
+/** The component's argument: the chosen value, and the parts that belong to it. */
 type Chosen<S extends z.ZodRawShape, Tag extends string, A> = {
   [Value in keyof A]: Record<Tag, Value> & {
     [Name in keyof A[Value]]: A[Value][Name] extends `${infer K extends Key<GroupOf<S>>}?`
@@ -19,29 +19,29 @@ type Chosen<S extends z.ZodRawShape, Tag extends string, A> = {
 }[keyof A];
 
 interface Options<S, A> {
-  /** Settings that a value needs besides, and that are given to the component by another way. */
+  /** Settings that a value needs in addition, which reach the component in another way. */
   needs?: Readonly<Partial<Record<keyof A, readonly Key<S>[]>>>;
-  /** The value to take instead, for the message when something is missing. */
+  /** The value that the message suggests instead when something is missing. */
   instead?: keyof A & string;
 }
 
 /** A setting that chooses between alternatives, for docs/settings.md. */
 export interface Choice {
   readonly key: string;
-  /** The values, each with the settings that it needs and with those that it also takes. */
+  /** The values, each with the settings that it requires and those that it accepts. */
   readonly values: readonly { readonly value: string; readonly needs: string[]; readonly takes: string[] }[];
 }
 
 export interface Alternatives<Values, Result> extends Choice {
   /** What is missing for the chosen value, one sentence each. */
   missing(values: Values): string[];
-  /** The chosen value with its parts. Not to be asked while something is {@link missing}. */
+  /** The chosen value with its parts. Do not call it while something is {@link missing}. */
   chosen(values: Values): Result;
 }
 
 /**
- * Declares what belongs to each value of a setting. From this one declaration come the check, the component's argument and the
- * documentation.
+ * Declares which settings belong to each value of a setting. The check, the component's argument and the documentation
+ * all derive from this declaration.
  *
  * @example
  * alternatives(edge, "tls", "by", { off: {}, files: { keyFile: "tlsKeyFile" } })
@@ -93,7 +93,7 @@ export function alternatives<
   };
 }
 
-/** Whether nothing is there when a stack does not set it. */
+/** Whether the setting has no value if a stack does not set it. */
 function isMissing(keys: z.ZodRawShape, name: string): boolean {
   const result = (keys[name] as z.ZodType).safeParse(undefined);
   return !result.success || result.data === undefined;

@@ -17,7 +17,7 @@ import { alerting, discovery } from "./monitoring";
 import { peersOf } from "./peers";
 import { serversOf } from "./servers";
 
-/** The settings in the shape of the components' arguments, by subject: as much of these as is plain data. */
+/** The settings in the shape of the components' arguments, by subject, as far as these are plain data. */
 export const argumentsOf = (values: Values) => ({
   environment: values.environment,
   /** For checkCertificates(). */
@@ -46,7 +46,9 @@ const vmArguments = (values: Values) =>
     },
   }) satisfies VmArgs;
 
-/** How the VM logs in where the service's image is; undefined = anonymously. The password is marked as secret. */
+/**
+ * How the VM logs in to the registry of the service's image; undefined = anonymously. The password is marked as secret.
+ */
 function registryLogin(values: Values): { server: string; username: string; password: Output<string> } | undefined {
   const { registryUsername: username, registryPassword: password } = values;
   if (username === undefined || password === undefined) return undefined;
@@ -59,7 +61,7 @@ const serviceArguments = ({ image, replicas, memory, reloadOn, ...values }: Valu
   ...({ spec: { image, replicas, memory, reloadOn }, readyDeadline: values.readySeconds } satisfies Partial<SlotsArgs>),
   /** File with the keys of the image's signature, for the job deploy; undefined = not checked. */
   imageKey: values.imageKey,
-  /** What the service's configuration has besides; absent when off: another image may not know it. */
+  /** Extra keys of the service's configuration; absent when off, because another image may not know them. */
   options: values.recordReads ? { recordReads: true } : {},
 });
 
@@ -75,7 +77,7 @@ const tokensArguments = (values: Values) =>
 /** For Database and its provider. */
 function databaseArguments(values: Values) {
   const sslMode = values.databaseSslMode;
-  /** As the VM and Vault reach it. With `require` a driver would take an authority for verify-ca. */
+  /** As the VM and Vault reach it. With `require` no authority is passed: a driver would check it as with verify-ca. */
   const server: DatabaseServer = {
     host: values.databaseHost,
     port: values.databasePort,
@@ -101,7 +103,7 @@ function databaseArguments(values: Values) {
   };
 }
 
-/** For all that is in Vault, or asks it. */
+/** For everything that is in Vault or calls it. */
 const vaultArguments = (values: Values) => ({
   server: {
     address: values.vaultAddress,
@@ -111,9 +113,9 @@ const vaultArguments = (values: Values) => ({
     agentImage: values.vaultImage,
     boundCidrs: values.hostCidr === undefined ? undefined : [values.hostCidr],
   } satisfies Partial<VaultForAgents>,
-  /** Where the service's secret is. */
+  /** Path of the service's secret. */
   secret: { mount: values.vaultMount, path: values.vaultPath } satisfies SecretsBindingArgs["secret"],
-  /** The engine that makes the service's logins to the database; undefined = the program makes them. */
+  /** The engine that creates the service's database logins; undefined = the program creates them. */
   databaseEngine: values.databaseCredentials === "dynamic" ? { mount: DATABASE_MOUNT } : undefined,
   policies: values.vaultPolicies,
   rights: inVault(values),
@@ -159,7 +161,7 @@ const monitoringArguments = (values: Values) => ({
       : { address: values.prometheusHost, sshOptions: values.prometheusSshOptions, tools: values.prometheusImage },
 });
 
-/** The data source that exists, or the address for one that is made. */
+/** The existing data source, or the address for one to be created. */
 function dataSource(values: Values): ObservabilityArgs["grafana"]["dataSource"] {
   const { grafanaDataSource: uid, grafanaPrometheusUrl: prometheusUrl = values.prometheusUrl } = values;
   return uid === undefined ? { prometheusUrl, authority: values.caFile } : { uid };

@@ -28,7 +28,7 @@ export const database = {
     .default("deployer")
     .describe("Role with CREATEROLE and CREATEDB that creates the database; its password comes from PGPASSWORD."),
   databaseDriftUser: optional(roleName).describe(
-    "Role without any right with which the job drift compares the database's roles and rights; it must exist, and may connect to the database. Empty = the job cannot run.",
+    "Role without any rights, as which the job drift compares the database's roles and rights. It must exist; the program lets it connect to the database. Empty = the job cannot run.",
   ),
   databaseLimit: wholeNumber(0, 1_000_000)
     .default(0)
@@ -54,7 +54,7 @@ export const credentials = alternatives(database, "databaseCredentials", "by", {
   dynamic: {},
 });
 
-/** What of these settings does not go together, one sentence each. */
+/** Contradictions between these settings, one sentence each. */
 export function databaseContradictions(settings: GroupOf<typeof database>): string[] {
   const own = rolesOf(settings.databaseName);
   const { databaseAdminUser, databaseDriftUser } = settings;

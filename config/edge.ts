@@ -6,7 +6,7 @@ import { NAMESPACE } from "./errors";
 import { pkiRole, vaultMount } from "./names";
 import { addressOrRange, hint, list, oneOf, optional, trueOrFalse, wholeNumber, type GroupOf } from "./values";
 
-/** An IPv6 address has a colon, one of IPv4 has none; that it is an address at all is looked at elsewhere. */
+/** An IPv6 address has a colon, an IPv4 address has none; other code checks that it is an address at all. */
 const isIPv4 = (addressOrRange: string): boolean => !addressOrRange.includes(":");
 
 /** The edge: listeners, TLS, limits, its addresses. */
@@ -75,7 +75,7 @@ export const edge = {
       hint("must be an IPv4 address or range: the edge is reached over IPv4 alone, and another would never match"),
     ),
     '["10.0.0.9"]',
-  ).describe("IPv4 addresses or ranges that may collect metrics, told by the connection's own address."),
+  ).describe("IPv4 addresses or ranges that may collect metrics; the connection's own address decides."),
   metricsAddress: hostAndPort("as Prometheus reaches the edge's metrics listener").describe(
     "host:port at which Prometheus reaches the edge's metrics listener; an IPv6 address in brackets.",
   ),
@@ -88,7 +88,7 @@ export const certificate = alternatives(edge, "tls", "by", {
   vault: { role: "tlsPkiRole", mount: "tlsPkiMount", ttl: "tlsPkiTtl" },
 });
 
-/** What of these settings does not go together, one sentence each. */
+/** Contradictions between these settings, one sentence each. */
 export function edgeContradictions(settings: GroupOf<typeof edge>): string[] {
   const problems = tlsContradictions(settings);
   if (settings.edgePort === settings.edgeMetricsPort) {
@@ -102,7 +102,7 @@ export function edgeContradictions(settings: GroupOf<typeof edge>): string[] {
   return problems;
 }
 
-/** What is sent there does not leave the machine. */
+/** Requests to these addresses do not leave the machine. */
 const LOOPBACK = /^http:\/\/(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/;
 
 function tlsContradictions(settings: GroupOf<typeof edge>): string[] {

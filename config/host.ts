@@ -4,7 +4,7 @@ import { hint, identifier, list, optional, range, wholeNumber } from "./values";
 
 const TWO_OCTETS = /^(10\.\d{1,3}|172\.(1[6-9]|2\d|3[01])|192\.168|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7]))(?:$|\.)/;
 
-/** Two octets of a private range (RFC 1918, RFC 6598), or a range of /22 in one. */
+/** Two octets of a private range (RFC 1918, RFC 6598), or a /22 range within one. */
 function isContainerRange(text: string): boolean {
   const full = /^\d+\.\d+$/.test(text) ? `${text}.96.0/22` : text;
   const third = /^\d+\.\d+\.(\d+)\.0\/22$/.exec(full)?.[1];
@@ -13,7 +13,7 @@ function isContainerRange(text: string): boolean {
 
 /** The VM. */
 export const host = {
-  // Part of the dashboards' uids, of which Grafana takes 40 letters.
+  // Part of the dashboards' uids, which Grafana limits to 40 characters.
   environment: identifier("a name such as vm2")
     .max(28, hint("must have at most 28 letters"))
     .describe("Name of this installation in metrics labels and dashboards, at most 28 letters, for example vm2."),

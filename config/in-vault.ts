@@ -2,7 +2,7 @@ import { APPROLE_MOUNT, DATABASE_MOUNT, type StackInVault } from "../lib/vault/r
 import { certificateSource } from "./edge";
 import type { Values } from "./groups";
 
-/** What the stack's agents need in Vault, and the same in the words of bootstrap's settings, which leave defaults out. */
+/** What the stack's agents need in Vault, and the same as bootstrap settings, without defaults. */
 export function inVault(settings: Values): { stack: StackInVault; bootstrap: object } {
   const { vaultMount, vaultPath, hostCidr, databaseHost, databasePort, databaseName, databaseSslMode } = settings;
   const source = certificateSource(settings);

@@ -18,10 +18,10 @@ export { ConfigError, NAMESPACE } from "./errors";
 export type Settings = ReturnType<typeof argumentsOf>;
 
 /**
- * Reads and checks the whole configuration at once, before any resource is made.
+ * Reads and checks the whole configuration at once, before any resource is created.
  *
  * @param values configuration as the engine gives it: full key (`audit:replicas`) to text; lists are JSON
- * @throws ConfigError naming every mistake: the key, what is wrong, how to mend it
+ * @throws ConfigError naming every mistake: the key, what is wrong, how to fix it
  */
 export function parseSettings(values: Readonly<Record<string, string>>): Settings {
   const own = Object.fromEntries(
@@ -67,13 +67,13 @@ function contradictions(settings: Values): string[] {
   ];
 }
 
-/** The data source that is made has the environment in its uid, of which Grafana takes 40 letters. */
+/** The data source that the program creates has the environment in its uid, which Grafana limits to 40 characters. */
 function longUid({ environment, grafanaPrometheusUrl }: Values): string[] {
   if (grafanaPrometheusUrl === undefined || environment.length <= 23) return [];
   return [`${NAMESPACE}:environment must have at most 23 letters with ${NAMESPACE}:grafanaPrometheusUrl`];
 }
 
-/** Two secrets engines of Vault cannot be at one path. */
+/** Two secrets engines cannot be mounted at the same path in Vault. */
 function sharedMounts({ vaultMount, tls, tlsPkiMount, databaseCredentials }: Values): string[] {
   const taken = [
     ...(tls === "vault" ? [[tlsPkiMount, `${NAMESPACE}:tlsPkiMount`]] : []),
@@ -87,8 +87,9 @@ function sharedMounts({ vaultMount, tls, tlsPkiMount, databaseCredentials }: Val
 }
 
 /**
- * The configuration of the stack that is being deployed. A setting that has a `variable` in its `.meta()` comes from the environment
- * where the stack leaves it out. What components then say of their arguments names the settings.
+ * The configuration of the stack that is being deployed. A setting with a `variable` in its `.meta()` comes from the
+ * environment if the stack leaves it out. From then on, components' messages name the settings instead of their
+ * arguments.
  *
  * @throws ConfigError, see {@link parseSettings}
  */
@@ -101,7 +102,7 @@ export function settingsOfStack(env: NodeJS.ProcessEnv = process.env): Settings 
     const variable = setting.meta()?.variable;
     const given = typeof variable === "string" ? env[variable]?.trim() : undefined;
     const key = `${NAMESPACE}:${name}`;
-    // The CLI hands over Pulumi.yaml's defaults as if they were set.
+    // The CLI passes Pulumi.yaml's defaults as if they were set.
     if (given !== undefined && !values[key]) values[key] = given;
   }
   return parseSettings(values);

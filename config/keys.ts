@@ -2,7 +2,7 @@ import type { Argument } from "../lib/argument-names";
 import { NAMESPACE } from "./errors";
 import type { Values } from "./groups";
 
-/** The setting that each argument comes from, where a message of a component names it. */
+/** The setting of each argument that a component's message names. */
 const settings: Record<Argument, keyof Values> = {
   "AccessTokens: versions": "tokenVersions",
   "Database: passwordVersion": "databasePasswordVersion",
@@ -24,7 +24,7 @@ const settings: Record<Argument, keyof Values> = {
   "the argument authority": "caFile",
 };
 
-/** What messages of this program call the arguments of its components: the keys of its configuration. */
+/** How messages of this program name the arguments of its components: by configuration key. */
 export const KEYS = Object.fromEntries(
   Object.entries(settings).map(([argument, setting]) => [argument, `${NAMESPACE}:${setting}`]),
 ) as Record<Argument, string>;

@@ -4,20 +4,23 @@ import { hasControl } from "./values";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What the run logs in with. The plugins and the programs of the deploy read it from the environment themselves. */
+/** The run's logins. The plugins and the programs of the deploy read them from the environment themselves. */
 const LOGINS = [
   ...["VAULT_TOKEN", "PGPASSWORD"],
   ...["AUDIT_PROMETHEUS_USERNAME", "AUDIT_PROMETHEUS_PASSWORD", "AUDIT_PROMETHEUS_TOKEN"],
 ] as const;
 
-/** Those that may have any character but control characters; the program itself takes the line break at the end of the last one away. */
+/**
+ * Logins that may have any character except control characters; the program itself strips a trailing line break from
+ * the last one.
+ */
 const PASSWORDS = ["PGPASSWORD", "AUDIT_PROMETHEUS_USERNAME", "AUDIT_PROMETHEUS_PASSWORD", "AUDIT_REGISTRY_PASSWORD"];
 
 /**
- * A login that was read from a file or pasted may bring a line break along, and the server's refusal then blames the login, or the
- * client's repeats it.
+ * A login that was read from a file or pasted may include a line break. The server then reports a wrong login, or the
+ * client's error repeats the login.
  *
- * @returns one sentence a mistake, which does not repeat the value
+ * @returns one sentence per mistake, which does not repeat the value
  */
 export function loginProblems(env: Environment): string[] {
   const blanks = LOGINS.filter((name) => env[name] !== undefined && env[name] !== env[name].trim()).map(
@@ -31,7 +34,7 @@ export function loginProblems(env: Environment): string[] {
   return [...blanks, ...token, ...broken, ...grafanaProblems(env), ...(typeof login === "string" ? [login] : [])];
 }
 
-/** Grafana's plugin keeps GRAFANA_AUTH in the state when it logs in with it, so the login is a header (docs/decisions/0125). */
+/** Grafana's plugin would store GRAFANA_AUTH in the state, so the login is a header instead (docs/decisions/0125). */
 function grafanaProblems({ GRAFANA_AUTH: auth = "", GRAFANA_HTTP_HEADERS: headers = "" }: Environment): string[] {
   const form = `'{"Authorization": "Bearer <token>"}'`;
   if (headers === "") {

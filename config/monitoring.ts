@@ -24,7 +24,7 @@ export const monitoring = {
     .default([])
     .describe("Extra options for ssh to prometheusHost."),
   prometheusImage: optional(z.string()).describe(
-    "Image with a shell by which files are written through the Docker Engine of prometheusHost, into volumes or directories. Empty = by ssh alone, into directories that the login may write to.",
+    "Image with a shell, used to write files through the Docker Engine of prometheusHost, into volumes or directories. Empty = over plain ssh, into directories that the login may write to.",
   ),
   prometheusTargets: optional(z.string()).describe(
     "Directory or Docker volume on prometheusHost that Prometheus reads by file_sd_configs.",
@@ -40,7 +40,8 @@ export const monitoring = {
   prometheusReload: optional(z.string()).describe(
     "Shell line on prometheusHost that makes Prometheus read its rules again, for example `systemctl reload prometheus`. Empty = its lifecycle API (--web.enable-lifecycle) is asked.",
   ),
-  // An alert's name follows it as a fragment; a query is where share links have their tokens, and alerts show the address to everybody.
+  // Each alert appends its name as a fragment. A query may contain the token of a share link, and alerts show the
+  // address to everybody.
   runbookUrl: z
     .string()
     .regex(
@@ -81,7 +82,7 @@ export const alerting = alternatives(
   { needs: { prometheus: ["prometheusHost"] }, instead: "grafana" },
 );
 
-/** What of these settings does not go together, one sentence each. */
+/** Contradictions between these settings, one sentence each. */
 export function monitoringContradictions(settings: GroupOf<typeof monitoring>): string[] {
   const problems = [...discovery.missing(settings), ...alerting.missing(settings)];
   if ((settings.grafanaPrometheusUrl === undefined) === (settings.grafanaDataSource === undefined)) {

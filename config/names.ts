@@ -2,9 +2,12 @@ import { z } from "zod";
 import { isKeptByVault, KEPT_BY_VAULT } from "../lib/vault/paths";
 import { hint } from "./values";
 
-/** Names of things in PostgreSQL and Vault. What these keep for themselves is refused here, not by them in the middle of a deploy. */
+/**
+ * Names of things in PostgreSQL and Vault. Reserved names are rejected here, not by the server in the middle of a
+ * deploy.
+ */
 
-/** Databases that each server, a pooler before it or a cloud's own tools have already. */
+/** Databases that exist on every server or belong to a pooler or a cloud provider's tools. */
 const DATABASES = [
   ...["postgres", "template0", "template1", "pgbouncer"],
   ...["rdsadmin", "cloudsqladmin", "azure_maintenance", "azure_sys"],
@@ -24,11 +27,11 @@ export const databaseName = z
   )
   .meta({ allowed: "1 to 41 small letters, digits or underscores, a letter first" });
 
-/** Names of the roles that the program makes for a database: those of Database and DatabaseCredentials. */
+/** Names of the roles that the program creates for a database: those of Database and DatabaseCredentials. */
 export const rolesOf = (database: string): string[] =>
   ["owner", "runtime", "app", "app_alt", "vault"].map((role) => `${database}_${role}`);
 
-/** An existing role. PostgreSQL itself cuts a name after 63 bytes. */
+/** An existing role. PostgreSQL truncates names to 63 bytes. */
 export const roleName = z
   .string()
   .regex(/^[^\p{Cc}]+$/u, hint("must be the name of a role"))

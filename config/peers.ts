@@ -3,7 +3,10 @@ import type { Peer } from "../components/vm/preflight";
 import { NAMESPACE } from "./errors";
 import type { Values } from "./groups";
 
-/** What the containers on the VM must reach, or answer, at an address that is known: none of their networks may take it. */
+/**
+ * Servers that the containers on the VM must reach or answer, at a known address: none of their networks may contain
+ * it.
+ */
 export function peersOf(settings: Values): Peer[] {
   const { databaseHost, vaultAddress, vaultAgentAddress } = settings;
   const addresses = (key: "edgeMetricsAllow" | "edgeTrustedProxies") =>

@@ -2,7 +2,10 @@ import { httpsServer, type Server } from "../lib/check-certificates";
 import { NAMESPACE } from "./errors";
 import type { Values } from "./groups";
 
-/** The servers whose certificates the program, or what it sets up, needs, as the program reaches them. */
+/**
+ * The servers whose certificates the program, or what it deploys, must trust, at the addresses by which the program
+ * reaches them.
+ */
 export function serversOf(settings: Values): Server[] {
   const { databaseAdminHost, databaseAdminPort, databaseHost, databasePort, databaseSslMode } = settings;
   const [setting, host] =

@@ -5,7 +5,7 @@ import { digestImage } from "./addresses";
 import { NAMESPACE } from "./errors";
 import { hasControl, hint, json, list, oneOf, optional, trueOrFalse, wholeNumber, type GroupOf } from "./values";
 
-/** A login from a file ends with a line break, and that of an empty file is nothing else. */
+/** A login read from a file ends with a line break; from an empty file it is nothing but that. */
 const oneLine = z
   .string()
   .trim()
@@ -18,7 +18,7 @@ const oneLine = z
 
 const VERSIONS = '{"writer-billing": [1, 2]}';
 
-/** The accepted versions of a token, of which the last is handed out. */
+/** The accepted versions of a token; the last one is handed out. */
 const isVersions = (value: unknown): boolean =>
   Array.isArray(value) &&
   value.length > 0 &&
@@ -44,9 +44,12 @@ const tokenVersions = json(`must be versions by holder, such as ${VERSIONS}`)
 /** The service: its image and how the VM pulls it, its replicas, who may send events. */
 export const service = {
   image: digestImage("service's").describe(
-    "Image of the service by digest, registry/project/name@sha256:...; a tag beside the digest is taken and says nothing.",
+    "Image of the service by digest, registry/project/name@sha256:...; a tag beside the digest is accepted and ignored.",
   ),
-  /** Read here, so that a wrong one is reported with the other settings; the job deploy checks by it (ci/lib/signature.ts). */
+  /**
+   * Read here only so that a wrong file is reported with the other settings; the job deploy uses it
+   * (ci/lib/signature.ts).
+   */
   imageKey: optional(
     z.string().transform((file, context) => {
       try {
@@ -69,7 +72,7 @@ export const service = {
   reloadOn: oneOf("admin", "main")
     .default("admin")
     .describe(
-      "The port on which the image takes POST /reload. One of admin (a port of its own) or main (the one for everything).",
+      "The port on which the image takes POST /reload: admin (a port of its own) or main (the same port as everything else).",
     ),
   readySeconds: wholeNumber(5, 3600)
     .default(60)
@@ -102,7 +105,7 @@ export const service = {
     ),
 };
 
-/** What of these settings does not go together, one sentence each. */
+/** Contradictions between these settings, one sentence each. */
 export function serviceContradictions(settings: GroupOf<typeof service>): string[] {
   return [...unknownHolders(settings), ...missingPassword(settings)];
 }

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { readCertificateAuthority } from "../lib/certificate-authority";
 import { optional } from "./values";
 
-/** Whose certificates the program, and what it runs on the VM, trust. */
+/** Certificate authorities that the program, and what it runs on the VM, trust. */
 export const trust = {
   caFile: optional(
     z.string().transform((file, context) => {

@@ -1,13 +1,14 @@
 import { z } from "zod";
 
 /**
- * The kinds of settings. Each takes the text that the engine gives and says in `.meta()` what Pulumi.yaml and docs/settings.md cannot
- * see in it: the `type` as Pulumi.yaml has it, where that is not string, and the `allowed` values in words.
+ * The kinds of settings. Each parses the text that the engine passes. Its `.meta()` tells Pulumi.yaml and
+ * docs/settings.md what they cannot derive: the `type` in Pulumi.yaml's terms, if it is not string, and the `allowed`
+ * values in words.
  */
 
 export const hint = (text: string) => ({ error: text });
 
-/** Line breaks and their like, which no name and no password of one line has. */
+/** Whether the text has line breaks or other control characters, which no name or one-line password contains. */
 export const hasControl = (text: string): boolean => /\p{Cc}/u.test(text);
 
 export const wholeNumber = (low: number, high: number) =>
@@ -32,7 +33,7 @@ export const oneOf = <const T extends readonly string[]>(...values: T) =>
 
 const anyRange = z.union([z.cidrv4(), z.cidrv6()]);
 const anyAddress = z.union([z.ipv4(), z.ipv6(), anyRange]);
-// By refine(): a union that fails says what one of its members says.
+// By refine(), because a failing union reports the message of one of its members.
 export const range = z
   .string()
   .refine((text) => anyRange.safeParse(text).success, hint("must be an address range such as 10.0.0.7/32"))
@@ -41,7 +42,7 @@ export const addressOrRange = z
   .string()
   .refine((text) => anyAddress.safeParse(text).success, hint("must be an address or a range such as 10.0.0.0/24"));
 
-/** Lists and objects, which the engine gives as JSON. @param wrong what is said of a text that is none */
+/** Lists and objects, which the engine passes as JSON. @param wrong message for a text that is not valid JSON */
 export const json = (wrong: string, missing = wrong) =>
   z.string(hint(missing)).transform((text, context) => {
     try {
@@ -62,7 +63,7 @@ export const identifier = (what: string) =>
     .string(hint(`is missing; set ${what}`))
     .regex(/^[a-z][a-z0-9-]{0,30}$/, hint("must be 1 to 31 small letters, digits or hyphens, a letter first"));
 
-/** Also an empty text leaves it out: the CLI hands over Pulumi.yaml's defaults as if they were set. */
+/** An empty text counts as unset too: the CLI passes Pulumi.yaml's defaults as if they were set. */
 export const optional = <T extends z.ZodType>(schema: T) =>
   z
     .literal("")

@@ -1,9 +1,12 @@
 import type { TimeLeft } from "./panels";
 
 export interface AlertOptions {
-  /** Environment whose series the rules watch: part of each rule's matchers and of the group's name, so one Prometheus can hold several. */
+  /**
+   * Environment whose series the rules watch. It is part of each rule's matchers and of the group's name, so that one
+   * Prometheus can serve several environments.
+   */
   readonly environment: string;
-  /** Address of docs/runbook.md as people open it; each alert's section is appended as `#name`. */
+  /** Address of docs/runbook.md for its readers; each alert's section is appended as `#name`. */
   readonly runbookUrl: string;
   /** Address of the service's dashboard, an annotation of every alert. Default: none. */
   readonly dashboardUrl?: string;
@@ -11,9 +14,9 @@ export interface AlertOptions {
   readonly errorShare?: number;
   /** 99th percentile of storing events that raises an alert, in seconds. Default 0.5. */
   readonly latencySeconds?: number;
-  /** Bytes that the database may take up; its alert comes days ahead. Default: not known, no alert. */
+  /** Bytes that the database may take up; its alert fires days ahead. Default: unknown, no alert. */
   readonly databaseLimit?: number;
-  /** When the edge's certificate has to be looked after. Default: it has none, no alert. */
+  /** Time limits of the alerts for the edge's certificate. Default: no certificate, no alert. */
   readonly certificate?: TimeLeft;
 }
 

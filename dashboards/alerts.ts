@@ -6,8 +6,8 @@ import { SERVICE_JOB } from "./metrics";
 import { configurationAlerts, databaseAlerts, edgeAlerts, serviceAlerts } from "./service-alerts";
 
 /**
- * Alert rules as a Prometheus rules file. They are written for a scrape and evaluation interval of at most 15 s; a service that is
- * gone shows within 30 s at 10 s or less.
+ * Alert rules as a Prometheus rules file. They assume a scrape and evaluation interval of at most 15 s; with 10 s or
+ * less, an outage shows within 30 s.
  *
  * @throws Error if a threshold is out of range
  */

@@ -1,8 +1,8 @@
 import { canonicalJson, type JsonObject } from "../lib/canonical-json";
 
 /**
- * Parts that Grafana numbers by itself. The provider strips them from its state, so a program that sends them sees a difference for ever.
- * `iteration` is a time stamp that older versions of Grafana wrote at each export.
+ * Fields that Grafana numbers itself. The provider strips them from its state, so a program that sends them would
+ * always see a difference. `iteration` is a timestamp that older versions of Grafana wrote at each export.
  */
 const NUMBERED_BY_GRAFANA = new Set(["id", "version", "iteration"]);
 

@@ -2,10 +2,10 @@ import type { Alert, AlertOptions } from "./alert";
 import { SERVICE_JOB } from "./metrics";
 import { equals, select } from "./promql";
 
-/** How far ahead the database's size is looked, in days: over a weekend and one day more. */
+/** How many days ahead the database's size is predicted: a long weekend plus one day. */
 const DAYS_AHEAD = 4;
 
-/** Whether there is room for the events to come: partitions, and where it is known how much there is, disk. */
+/** Alerts about room for future events: partitions and, if the limit is known, disk. */
 export function storageAlerts({ environment, databaseLimit }: AlertOptions): Alert[] {
   if (databaseLimit !== undefined && !(databaseLimit > 0))
     throw new Error(`databaseLimit must be above 0, not ${databaseLimit}.`);
@@ -18,16 +18,17 @@ export function storageAlerts({ environment, databaseLimit }: AlertOptions): Ale
       expr: `${known("min", "audit_partitions_end_timestamp_seconds")} - time() < 30 * 86400`,
       for: "15m",
       severity: "warning",
-      summary: "The database has partitions for {{ $value | humanizeDuration }} only in {{ $labels.environment }}",
+      summary: "The database has partitions for only {{ $value | humanizeDuration }} in {{ $labels.environment }}",
       description:
-        "The service makes the partitions of the coming months when less than 60 days are left, and did not. Events of a month without one are refused.",
+        "The service should have created the partitions of the coming months when less than 60 days were left. Events of a month without a partition are refused.",
     },
     ...(databaseLimit === undefined
       ? []
       : [
           {
             name: "AuditDatabaseFull",
-            // Over all replicas, as their series begin anew with each release; and only once there are six hours to judge by.
+            // Over all replicas, because their series start again with each release; and only once there are six hours
+            // of data.
             expr: [
               `${size} > ${0.9 * databaseLimit}`,
               `  or (predict_linear((${size})[6h:5m], ${DAYS_AHEAD} * 86400) > ${databaseLimit} and ${known("max", "audit_database_size_bytes", " offset 6h")})`,
@@ -35,7 +36,7 @@ export function storageAlerts({ environment, databaseLimit }: AlertOptions): Ale
             for: "15m",
             severity: "warning" as const,
             summary: "The database of {{ $labels.environment }} will soon be full",
-            description: `It has reached nine tenths of ${gigabytes(databaseLimit)}, or will pass that within ${DAYS_AHEAD} days at the pace of the last six hours: {{ $value | humanize1024 }}B.`,
+            description: `It has reached nine tenths of ${gigabytes(databaseLimit)}, or will exceed the limit within ${DAYS_AHEAD} days at the rate of the last six hours: {{ $value | humanize1024 }}B.`,
           },
         ]),
   ];
@@ -45,7 +46,7 @@ function gigabytes(bytes: number): string {
   return `${Math.round((bytes / 1024 ** 3) * 10) / 10} GiB`;
 }
 
-/** How long the edge's certificate is still valid. */
+/** Alerts about the remaining validity of the edge's certificate. */
 export function certificateAlerts({ environment, certificate }: AlertOptions): Alert[] {
   if (certificate === undefined) return [];
   const { warning, critical } = certificate;
@@ -80,34 +81,37 @@ export function certificateAlerts({ environment, certificate }: AlertOptions): A
       severity: "warning",
       summary: `Prometheus does not know when the edge's certificate ends in ${environment}`,
       description:
-        "The two alerts about its end are blind. The edge's metrics listener serves it at /metrics/certificate.",
+        "The two alerts about its expiry cannot fire. The edge's metrics listener serves it at /metrics/certificate.",
     },
   ];
 }
 
-/** Whether the Vault Agents are logged in, and for how long they can be. Each is a target of its own. */
+/**
+ * Alerts about the Vault Agents: whether they are logged in, and for how long they can stay so. Each agent is a
+ * separate target.
+ */
 export function agentAlerts({ environment }: AlertOptions): Alert[] {
   const agent = (series: string) => select(`audit_agent_${series}`, equals("environment", environment));
   return [
     {
       name: "AuditAgentLoggedOut",
-      // Not by audit_agent_logged_in: when the agent's container is gone, the file with the figures stays as it was.
+      // Not audit_agent_logged_in: when the agent's container is gone, the metrics file keeps its last values.
       expr: `time() - ${agent("last_success_timestamp_seconds")} > 180`,
       for: "1m",
       severity: "critical",
       summary: "Vault Agent is not logged in to Vault in {{ $labels.environment }} ({{ $labels.instance }})",
       description:
-        "It is not running, Vault does not answer, or Vault takes neither its token nor its secret_id. What it wrote before stays in force; a changed secret, or a new certificate, does not arrive.",
+        "It is not running, Vault does not answer, or Vault accepts neither its token nor its secret_id. What it has rendered stays in force; changed secrets and new certificates do not arrive.",
     },
     {
       name: "AuditAgentTokenEnding",
-      // Renewed when a third of its hour is left, at the latest; 0: it has none yet.
+      // The token is renewed at the latest when a third of its hour is left; 0 means that there is none yet.
       expr: `(${agent("token_expiry_timestamp_seconds")} > 0) - time() < 600`,
       for: "1m",
       severity: "warning",
       summary: "The token of Vault Agent ends in {{ $value | humanizeDuration }} in {{ $labels.environment }}",
       description:
-        "The agent ({{ $labels.instance }}) should have renewed it by now. After that it logs in anew, if its secret_id is still valid.",
+        "The agent ({{ $labels.instance }}) should have renewed it by now. After that it logs in again, if its secret_id is still valid.",
     },
     {
       name: "AuditSecretIdEnding",
@@ -123,8 +127,8 @@ export function agentAlerts({ environment }: AlertOptions): Alert[] {
       expr: `absent(${agent("logged_in")})`,
       for: "5m",
       severity: "warning",
-      summary: `Prometheus does not know how Vault Agent is logged in in ${environment}`,
-      description: "The alerts about the agents are blind. The edge's metrics listener serves it at /metrics/agent.",
+      summary: `Prometheus does not know whether Vault Agent is logged in in ${environment}`,
+      description: "The alerts about the agents cannot fire. The edge's metrics listener serves it at /metrics/agent.",
     },
   ];
 }

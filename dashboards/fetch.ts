@@ -1,9 +1,10 @@
 /**
- * Gets the published dashboard of the nginx exporter into the cache and prints where it is:
+ * Downloads the published dashboard of the nginx exporter into the cache and prints its path:
  *
  *     node --import tsx dashboards/fetch.ts [directory]
  *
- * The directory's default is `$SANDBOX_CACHE`, else `~/.cache/audit-sandbox`. Exits 1, with each source's reason, if it cannot be had.
+ * The directory's default is `$SANDBOX_CACHE`, else `~/.cache/audit-sandbox`. Exits with 1 and each source's reason if
+ * that fails.
  */
 import { PublishedDashboardError, cachePath, publishedDashboard } from "./published";
 

@@ -23,15 +23,16 @@ export interface GrafanaRule {
   }[];
 }
 
-/** Seconds between two evaluations of the group: the least that Grafana does. */
+/** Seconds between two evaluations of the group: the minimum in Grafana. */
 export const GRAFANA_INTERVAL = 10;
 
-/** How Grafana names the data source of an expression. */
+/** Grafana's name for the data source of an expression. */
 const EXPRESSION = "__expr__";
 
 /**
- * The alert rules for Grafana's own alerting. The expressions are those of the rules file, and mean the same: a rule of Prometheus fires
- * for each series that its expression gives, whatever the value (`sum(up) == 0` gives a 0), so the condition is that there is one.
+ * The alert rules for Grafana's own alerting. The expressions are those of the rules file and mean the same: a
+ * Prometheus rule fires for each series that its expression returns, whatever the value (`sum(up) == 0` returns a 0),
+ * so the condition here is that a series exists.
  *
  * @param datasource uid of the Prometheus data source
  */
@@ -41,7 +42,7 @@ export function grafanaRules(options: AlertOptions, datasource: string): Grafana
     name: alert.name,
     condition: "B",
     for: alert.for,
-    // An expression that gives nothing is one that is not met.
+    // An expression without a result is a condition that is not met.
     noDataState: "OK",
     execErrState: "Error",
     labels: labels(alert, options),
@@ -50,7 +51,7 @@ export function grafanaRules(options: AlertOptions, datasource: string): Grafana
   }));
 }
 
-/** Fixed, so that a rule stays the same one for silences and history; of its own for each environment; 40 characters at most. */
+/** Stable, so that silences and history stay with the rule; different for each environment; at most 40 characters. */
 function uidOf(environment: string, name: string): string {
   return `audit-${createHash("sha256").update(`${environment} ${name}`).digest("hex").slice(0, 24)}`;
 }
@@ -60,7 +61,7 @@ function query({ expr }: Alert, datasource: string): GrafanaRule["datas"][number
     refId: "A",
     datasourceUid: datasource,
     queryType: "",
-    // The expression looks back by itself; an instant query is asked at the end of the range.
+    // The expression has its own range; an instant query is evaluated at the end of this one.
     relativeTimeRange: { from: 600, to: 0 },
     model: canonicalJson({
       refId: "A",
@@ -89,7 +90,7 @@ function thereIsOne(): GrafanaRule["datas"][number] {
   };
 }
 
-/** Where Prometheus has the value in `$value`, Grafana has a text about all the rule's values there. */
+/** In Prometheus `$value` is the value; in Grafana it is a text about all of the rule's values. */
 function templates(texts: Record<string, string>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(texts).map(([key, text]) => [key, text.replace(/\$value\b/g, "$values.A.Value")]),

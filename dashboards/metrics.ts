@@ -1,6 +1,6 @@
 /**
- * The names that dashboards and alerts may use. What is not listed here is not exposed by the service
- * (audit-svc, prom-client's defaults) or by nginx-prometheus-exporter with stub_status, and a query for it would stay empty for ever.
+ * The names that dashboards and alerts may use. Anything else is not exposed by the service (audit-svc, prom-client's
+ * defaults) or by nginx-prometheus-exporter with stub_status, so a query for it would always be empty.
  */
 
 /** `job` label of the service's replicas, as targets() sets it. */
@@ -16,7 +16,7 @@ export const EDGE_JOB = "nginx";
  */
 export const SENDER_LABEL = "exported_application";
 
-/** Routes that only probes, scrapes, the agent and the edge call. Their answers are no answers to a client. */
+/** Routes that only probes, scrapes, the agent and the edge call, never a client. */
 export const OWN_ROUTES = ["/healthz", "/readyz", "/metrics", "/reload", "/v1/access"] as const;
 
 const histogram = (name: string) => [`${name}_bucket`, `${name}_sum`, `${name}_count`];
@@ -56,7 +56,7 @@ export const EDGE_SERIES: readonly string[] = [
   "nginx_http_requests_total",
 ];
 
-/** Series that the edge's metrics listener serves at /metrics/certificate, where the edge has one. */
+/** Series that the edge's metrics listener serves at /metrics/certificate, if the edge has a certificate. */
 export const CERTIFICATE_SERIES: readonly string[] = ["audit_edge_certificate_expiry_timestamp_seconds"];
 
 /** Series of each Vault Agent, which the edge's metrics listener serves at /metrics/agent and the like. */

@@ -13,23 +13,26 @@ export interface NginxDashboardOptions {
 /** uid of the edge's dashboard unless the options say otherwise. */
 export const NGINX_DASHBOARD_UID = "audit-nginx";
 
-/** The published dashboard's variable, and the input that its importer would be asked for. */
+/** The published dashboard's variable, and the input that the import dialogue would ask for. */
 const PUBLISHED_VARIABLE = "DS_PROMETHEUS";
 
-/** What only Grafana's import dialogue reads, which a provider does not go through; and a fixed style, which versions since 9 ignore. */
+/**
+ * Members that only Grafana's import dialogue reads, which a provider does not use; and a fixed style, which Grafana 9
+ * and later ignore.
+ */
 const DROPPED = new Set(["__inputs", "__requires", "__elements", "gnetId", "style"]);
 
-/** Tags of a variable's values: Grafana 7.4 was the last that knew them. */
+/** Tags of a variable's values: Grafana 7.4 was the last version that supported them. */
 const VARIABLE_TAGS = new Set(["tags", "tagsQuery", "tagValuesQuery", "useTags"]);
 
 /**
  * The dashboard that nginx-prometheus-exporter publishes, adapted to this Grafana: bound to the data source, with a fixed uid, our tag and
- * links, brought to the present schema where its own is older, and without what only the import dialogue reads. Panels, their types and
- * their queries stay as published; Grafana itself draws a `graph` as a time series and a `singlestat` as a stat.
+ * links, upgraded to the current schema, and without what only the import dialogue reads. Panels, their types and their
+ * queries stay as published; Grafana itself draws a `graph` as a time series and a `singlestat` as a stat.
  *
  * @param source text of grafana/dashboard.json, see published.ts
  * @returns canonical JSON
- * @throws Error if the text is no dashboard, or has no data source variable of the expected name
+ * @throws Error if the text is not a dashboard, or has no data source variable of the expected name
  */
 export function nginxDashboard(source: string, options: NginxDashboardOptions): string {
   const published = JSON.parse(source) as JsonObject;
@@ -46,7 +49,7 @@ export function nginxDashboard(source: string, options: NginxDashboardOptions): 
   });
 }
 
-/** The published variables: the one for the data source set to ours, the others to all their values. */
+/** The published variables: the one for the data source is set to ours, the others to all of their values. */
 function variables(published: JsonObject, { uid, name }: DataSource): Json[] {
   const templating = published.templating as { list?: JsonObject[] } | undefined;
   const list = templating?.list ?? [];
@@ -63,8 +66,8 @@ function variables(published: JsonObject, { uid, name }: DataSource): Json[] {
 }
 
 /**
- * What the present schema no longer knows: null for "not set", time ranges in the picker, and data sources named by a string, which newer
- * versions would look up as a name.
+ * Removes what the current schema no longer has: null for "not set", time ranges in the picker, and data sources given
+ * as a string, which newer versions would look up as a name.
  */
 function modern(value: Json): Json {
   if (Array.isArray(value)) return value.map(modern);

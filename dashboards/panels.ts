@@ -10,10 +10,10 @@ import * as timeseries from "@grafana/grafana-foundation-sdk/timeseries";
 /** The data source that the dashboard's variable `datasource` chooses. */
 export const DATA_SOURCE: common.DataSourceRef = { type: "prometheus", uid: "${datasource}" };
 
-/** What every panel must say about itself. */
+/** What every panel must have. */
 export interface PanelFacts {
   readonly title: string;
-  /** What the reader sees and what to make of it: shown behind the panel's (i). */
+  /** What the panel shows and how to read it: shown behind the panel's (i). */
   readonly description: string;
   /** A unit of `@grafana/grafana-foundation-sdk/units`. */
   readonly unit: string;
@@ -84,7 +84,7 @@ export function lines(facts: PanelFacts): timeseries.PanelBuilder {
     );
 }
 
-/** Areas one upon the other: for parts of a whole. */
+/** Stacked areas: for parts of a whole. */
 export function stack(facts: PanelFacts): timeseries.PanelBuilder {
   return lines(facts)
     .fillOpacity(60)
@@ -92,7 +92,7 @@ export function stack(facts: PanelFacts): timeseries.PanelBuilder {
     .stacking(new common.StackingConfigBuilder().mode(common.StackingMode.Normal).group("A"));
 }
 
-/** Bars: for things that happen now and then. */
+/** Bars: for occasional events. */
 export function bars(facts: PanelFacts): timeseries.PanelBuilder {
   return lines(facts)
     .drawStyle(common.GraphDrawStyle.Bars)
@@ -100,7 +100,7 @@ export function bars(facts: PanelFacts): timeseries.PanelBuilder {
     .stacking(new common.StackingConfigBuilder().mode(common.StackingMode.Normal).group("A"));
 }
 
-/** The present value of each series as a tile. */
+/** The current value of each series as a tile. */
 export function tiles(facts: PanelFacts): stat.PanelBuilder {
   return described(new stat.PanelBuilder(), facts, "instant")
     .reduceOptions(new common.ReduceDataOptionsBuilder().calcs(["lastNotNull"]).values(false))
@@ -119,7 +119,7 @@ export function states(facts: PanelFacts): statetimeline.PanelBuilder {
     .legend(new common.VizLegendOptionsBuilder().showLegend(false).displayMode(common.LegendDisplayMode.List));
 }
 
-/** How the observations of a histogram are spread over its buckets. */
+/** Distribution of a histogram's observations over its buckets. */
 export function buckets(facts: PanelFacts): heatmap.PanelBuilder {
   return described(new heatmap.PanelBuilder(), facts, "heatmap")
     .calculate(false)
@@ -142,7 +142,7 @@ export function thresholds(...steps: readonly [from: number, color: string][]): 
     .steps([{ value: null, color: "green" }, ...steps.map(([value, color]) => ({ value, color }))]);
 }
 
-/** Colours by what is left of something: red at the bottom, orange from `critical` on, green from `warning` on. */
+/** Colours by remaining time: red at the bottom, orange from `critical` on, green from `warning` on. */
 export function leftThresholds({ warning, critical }: TimeLeft): dashboard.ThresholdsConfigBuilder {
   return new dashboard.ThresholdsConfigBuilder().mode(dashboard.ThresholdsMode.Absolute).steps([
     { value: null, color: "red" },
@@ -151,7 +151,7 @@ export function leftThresholds({ warning, critical }: TimeLeft): dashboard.Thres
   ]);
 }
 
-/** Seconds that are left of something when somebody has to look: during the day, and at once. */
+/** Remaining seconds at which somebody has to act: during the day, or at once. */
 export interface TimeLeft {
   readonly warning: number;
   readonly critical: number;

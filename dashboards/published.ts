@@ -7,11 +7,11 @@ import { promisify } from "node:util";
 
 import { UserError } from "../lib/user-error";
 
-/** Where the exporter's dashboard is published, and the only content that is accepted from there. */
+/** Where the exporter's dashboard is published, and the only content that is accepted. */
 export interface PublishedFile {
   /** The project's own address of the file at the tag. */
   readonly url: string;
-  /** Go module that holds the same file, for machines that reach a module proxy and not `url`. */
+  /** Go module that contains the same file, for machines that reach a module proxy but not `url`. */
   readonly module: { readonly path: string; readonly version: string; readonly file: string };
   /** SHA-256 of the file, hexadecimal. */
   readonly sha256: string;
@@ -24,7 +24,7 @@ export const PUBLISHED_DASHBOARD: PublishedFile = {
   sha256: "320b818e67fdefb30ff5a3e278bba51ccd55c29d3a62858962d55f7ec7d25828",
 };
 
-/** The published dashboard could not be had. */
+/** The published dashboard could not be fetched. */
 export class PublishedDashboardError extends UserError {}
 
 /** One way to get the file's bytes. */
@@ -39,7 +39,7 @@ export interface FetchOptions {
   readonly cacheDirectory?: string;
   /** What to get. Default PUBLISHED_DASHBOARD. */
   readonly file?: PublishedFile;
-  /** Ways to get it, in order. Default: the project's address, then the Go module. */
+  /** Sources in order. Default: the project's address, then the Go module. */
   readonly sources?: readonly Source[];
 }
 
@@ -48,7 +48,7 @@ const HTTP_TIMEOUT_MS = 5_000;
 const MODULE_TIMEOUT_MS = 60_000;
 
 /**
- * Text of the published dashboard: from the cache if it is there and whole, otherwise fetched, verified and kept.
+ * Text of the published dashboard: from the cache if a valid copy is there, otherwise fetched, verified and cached.
  *
  * @throws PublishedDashboardError if no source gives a file with the pinned checksum; each source's reason is named
  */
@@ -74,14 +74,14 @@ export async function publishedDashboard(options: FetchOptions = {}): Promise<st
   }
   throw new PublishedDashboardError(
     [
-      "The published dashboard of the nginx exporter could not be had.",
+      "The published dashboard of the nginx exporter could not be fetched.",
       ...reasons.map((text) => `  - ${text}`),
       `Put the file there by hand to go on without these sources: ${path}`,
     ].join("\n"),
   );
 }
 
-/** Where the verified copy is kept. The checksum is part of the name: a new pin never meets an old copy. */
+/** Where the verified copy is kept. The checksum is part of the name, so that a new pin never finds an old copy. */
 export function cachePath(options: Pick<FetchOptions, "cacheDirectory" | "file"> = {}): string {
   const { file = PUBLISHED_DASHBOARD } = options;
   return join(options.cacheDirectory ?? standardCache(), `nginx-dashboard-${file.sha256.slice(0, 16)}.json`);
@@ -107,7 +107,7 @@ function goModule({ module }: PublishedFile): Source {
   return {
     name: `Go module ${module.path}@${module.version}`,
     async read() {
-      // Away from any go.mod of the caller's, which would bring its own rules.
+      // Outside any Go module of the caller, whose go.mod would change the result.
       const directory = await mkdtemp(join(tmpdir(), "nginx-dashboard-"));
       try {
         const { stdout } = await promisify(execFile)(
@@ -127,7 +127,7 @@ function goModule({ module }: PublishedFile): Source {
   };
 }
 
-/** Written beside and renamed: a run that is killed half-way leaves no half file. */
+/** Written to a temporary file and renamed, so that a killed run leaves no partial file. */
 async function keep(path: string, content: Buffer): Promise<void> {
   await mkdir(join(path, ".."), { recursive: true });
   const partial = `${path}.${process.pid}`;
@@ -139,7 +139,7 @@ function sha256(content: Buffer): string {
   return createHash("sha256").update(content).digest("hex");
 }
 
-/** The innermost message: fetch says only "fetch failed" and puts what happened into the cause. */
+/** The innermost message: fetch() says only "fetch failed" and puts the reason into the cause. */
 function reason(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if ("code" in error && error.code === "ENOENT" && "syscall" in error && error.syscall === "spawn go") {

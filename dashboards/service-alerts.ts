@@ -14,7 +14,7 @@ function of(environment: string) {
   };
 }
 
-/** Whether the service answers, how, and how fast. */
+/** Alerts about whether, how, and how fast the service answers. */
 export function serviceAlerts({ environment, errorShare = 0.05, latencySeconds = 0.5 }: AlertOptions): Alert[] {
   if (!(errorShare > 0 && errorShare < 1))
     throw new Error(`errorShare must be above 0 and below 1, not ${errorShare}.`);
@@ -28,7 +28,7 @@ export function serviceAlerts({ environment, errorShare = 0.05, latencySeconds =
       severity: "critical",
       summary: "No replica of the audit service answers in {{ $labels.environment }}",
       description:
-        "Prometheus reaches none of the replicas through the edge's metrics listener. Events are probably not being taken.",
+        "Prometheus reaches none of the replicas through the edge's metrics listener. Events are probably not being accepted.",
     },
     {
       name: "AuditServiceNotScraped",
@@ -37,7 +37,7 @@ export function serviceAlerts({ environment, errorShare = 0.05, latencySeconds =
       severity: "critical",
       summary: `Prometheus has no target of the audit service in ${environment}`,
       description:
-        "The targets file is missing, empty, or not read by any scrape job. Every other alert of the service is blind.",
+        "The targets file is missing, empty, or not read by any scrape job. No other alert of the service can fire.",
     },
     {
       name: "AuditReplicaDown",
@@ -53,7 +53,7 @@ export function serviceAlerts({ environment, errorShare = 0.05, latencySeconds =
       for: "0s",
       severity: "warning",
       summary: "Replica {{ $labels.replica }} of the audit service keeps restarting in {{ $labels.environment }}",
-      description: "Its process started {{ $value }} times anew within 15 minutes.",
+      description: "Its process restarted {{ $value }} times within 15 minutes.",
     },
     {
       name: "AuditErrorShare",
@@ -79,7 +79,7 @@ export function serviceAlerts({ environment, errorShare = 0.05, latencySeconds =
       severity: "warning",
       summary: "The audit service refuses events in {{ $labels.environment }}",
       description:
-        "{{ $value | humanize }} requests per second are answered 429 or 503: the queue is full, a limit is reached, or the database is away. Senders must send again.",
+        "{{ $value | humanize }} requests per second are answered 429 or 503: the queue is full, a limit is reached, or the database is unreachable. Senders must retry.",
     },
     {
       name: "AuditEventsRejected",
@@ -94,7 +94,7 @@ export function serviceAlerts({ environment, errorShare = 0.05, latencySeconds =
   ];
 }
 
-/** Whether the database answers, and takes what it is given. */
+/** Alerts about whether the database answers and accepts the service's statements. */
 export function databaseAlerts({ environment }: AlertOptions): Alert[] {
   const { service } = of(environment);
   return [
@@ -102,7 +102,8 @@ export function databaseAlerts({ environment }: AlertOptions): Alert[] {
       name: "AuditDatabaseAway",
       expr: [
         `sum by (environment, replica) (rate(${service("audit_db_errors_total", 'kind=~"connection|timeout"')}[2m])) > 0`,
-        // Without traffic nothing is stored and no error is counted; the container's health check still asks.
+        // Without traffic nothing is stored and no error is counted, but the container's health check still calls
+        // /readyz.
         `  or sum by (environment, replica) (rate(${service("http_requests_total", 'route="/readyz"', 'code="503"')}[2m])) > 0`,
       ].join("\n"),
       for: "1m",
@@ -117,14 +118,14 @@ export function databaseAlerts({ environment }: AlertOptions): Alert[] {
       expr: `sum by (environment) (rate(${service("audit_db_errors_total", 'kind="query"')}[5m])) > 0`,
       for: "2m",
       severity: "critical",
-      summary: "PostgreSQL refuses what the audit service asks in {{ $labels.environment }}",
+      summary: "PostgreSQL refuses the audit service's statements in {{ $labels.environment }}",
       description:
-        "{{ $value | humanize }} statements per second fail for a reason that trying again does not mend: a missing partition, a missing right, another schema, a full disk.",
+        "{{ $value | humanize }} statements per second fail for a reason that a retry does not fix: a missing partition, a missing right, another schema, a full disk.",
     },
   ];
 }
 
-/** Whether every replica runs with the configuration that is meant. */
+/** Alerts about whether every replica runs with the intended configuration. */
 export function configurationAlerts({ environment }: AlertOptions): Alert[] {
   const { service } = of(environment);
   return [
@@ -150,7 +151,7 @@ export function configurationAlerts({ environment }: AlertOptions): Alert[] {
   ];
 }
 
-/** Whether nginx is there, and is seen. */
+/** Alerts about whether nginx runs and is monitored. */
 export function edgeAlerts({ environment }: AlertOptions): Alert[] {
   const { edge } = of(environment);
   return [
@@ -161,7 +162,7 @@ export function edgeAlerts({ environment }: AlertOptions): Alert[] {
       severity: "critical",
       summary: "The exporter cannot read nginx's status in {{ $labels.environment }}",
       description:
-        "nginx is gone or does not answer on its status page. If the service's replicas are up, they are reached no more by clients.",
+        "nginx is gone or does not answer on its status page. If the service's replicas are up, clients can no longer reach them.",
     },
     {
       name: "AuditEdgeNotScraped",
@@ -169,7 +170,7 @@ export function edgeAlerts({ environment }: AlertOptions): Alert[] {
       for: "1m",
       severity: "warning",
       summary: `Prometheus does not reach the nginx exporter in ${environment}`,
-      description: "The exporter or the edge's metrics listener is away, or the targets file does not list it.",
+      description: "The exporter or the edge's metrics listener is down, or the targets file does not list it.",
     },
   ];
 }

@@ -36,8 +36,9 @@ const percentile = (share: number, series: string, ...more: readonly string[]) =
 const LOOK_BACK = "[24h:15s]";
 
 /**
- * When each replica came into the state it is in, in milliseconds: the last moment its `up` was the other value. Where that is longer ago
- * than the look-back, a replica that is up counts from its process's start, one that is down from the first scrape within the look-back.
+ * When each replica entered its current state, in milliseconds: the last moment at which its `up` had the other value.
+ * If that is before the look-back, a replica that is up counts from its process's start, and one that is down from the
+ * first scrape within the look-back.
  */
 const sinceWhen = (() => {
   const up = of("up");
@@ -51,7 +52,7 @@ const sinceWhen = (() => {
   ].join("\n");
 })();
 
-/** The panels that were asked for (docs/requirements, S12). */
+/** The required panels (docs/requirements, S12). */
 export function askedPanels(): Panel[] {
   const events = lines({
     title: "Events per second by application",
@@ -61,7 +62,7 @@ export function askedPanels(): Panel[] {
     width: 12,
     queries: [{ expr: `sum by (${SENDER_LABEL}) (${rate("audit_events_total")})`, legend: `{{${SENDER_LABEL}}}` }],
   });
-  // The divisor is dropped while it is 0: without answers there is no share, and 0/0 would be drawn as NaN.
+  // The divisor is dropped while it is 0: without responses there is no share, and 0/0 would be drawn as NaN.
   const answers = rate("http_requests_total", CLIENT_ROUTES);
   const codes = stack({
     title: "Share of response codes",
@@ -186,7 +187,7 @@ export function ingestionPanels(): Panel[] {
   });
   const errors = bars({
     title: "Database errors",
-    description: "Errors that PostgreSQL or the way to it gave, by kind. Clients are told to try again.",
+    description: "Errors from PostgreSQL or from the connection to it, by kind. Clients are told to retry.",
     unit: units.CountsPerSecond,
     width: 6,
     queries: [{ expr: `sum by (kind) (${rate("audit_db_errors_total")})`, legend: "{{kind}}" }],
@@ -198,7 +199,7 @@ export function configurationPanels(): Panel[] {
   const digests = tiles({
     title: "Configurations in force",
     description:
-      "Different configuration files that the chosen replicas of an environment run with. More than one for longer than a rotation takes: a reload did not arrive.",
+      "Different configuration files that the chosen replicas of an environment run with. If there is more than one for longer than a rotation takes, a reload did not arrive.",
     unit: units.Short,
     width: 4,
     height: 6,
@@ -214,7 +215,7 @@ export function configurationPanels(): Panel[] {
   const lastReload = tiles({
     title: "Configuration read",
     description:
-      "When each replica last read its configuration file with success: at its start or by /reload. It is the age of the secret as the replica knows it.",
+      "When each replica last loaded its configuration file: at its start or by /reload. It is the age of the secret as the replica knows it.",
     unit: units.DateTimeFromNow,
     width: 5,
     height: 6,
@@ -223,7 +224,7 @@ export function configurationPanels(): Panel[] {
   const generation = lines({
     title: "Configuration generation",
     description:
-      "How many configurations each replica has taken up since its start. Replicas started at different times differ here and still run the same file.",
+      "How many configurations each replica has applied since its start. Replicas started at different times differ here and still run the same file.",
     unit: units.Short,
     width: 5,
     height: 6,
@@ -251,13 +252,13 @@ export function configurationPanels(): Panel[] {
   return [digests, lastReload, generation, reloads, releases];
 }
 
-/** When the partitions have to be looked after; AuditPartitionsEnding fires at the former. */
+/** When somebody has to look after the partitions; AuditPartitionsEnding fires at `warning`. */
 const PARTITIONS: TimeLeft = { warning: 30 * 86_400, critical: 7 * 86_400 };
 
 export function storagePanels(): Panel[] {
   const size = lines({
     title: "Database size",
-    description: "All of the database on PostgreSQL's disk: events, their indexes, the register of ids.",
+    description: "Size of the whole database on disk: events, their indexes, the register of ids.",
     unit: units.BytesIEC,
     width: 8,
     height: 6,
@@ -267,29 +268,32 @@ export function storagePanels(): Panel[] {
   const partitions = left(PARTITIONS, {
     title: "Partitions left",
     description:
-      "For how long there are partitions for events to come. The service makes them for three months ahead, at the latest when 60 days are left.",
+      "How far ahead there are partitions for events. The service creates them for three months ahead, at the latest when 60 days are left.",
     queries: [{ expr: `min by (environment) (${end}) - time()`, legend: "{{environment}}" }],
   });
   return [size, partitions];
 }
 
-/** When somebody has to look after an agent's token, which is renewed when a third of its hour is left, and its secret_id. */
+/**
+ * When somebody has to look after an agent's token, which is renewed when a third of its hour is left, and after its
+ * secret_id.
+ */
 const TOKEN: TimeLeft = { warning: 600, critical: 120 };
 const SECRET_ID: TimeLeft = { warning: 7 * 86_400, critical: 2 * 86_400 };
 
-/** @param certificate when the edge's certificate has to be looked after; undefined where it has none */
+/** @param certificate when somebody has to look after the edge's certificate; undefined if it has none */
 export function credentialPanels(certificate?: TimeLeft): Panel[] {
   const here = (series: string) => select(series, SCOPE[1]);
   const agents = tiles({
     title: "Vault Agent",
     description:
-      "Whether Vault takes the token of each agent: the service's, and where Vault issues the certificate also the edge's. Out: changed secrets do not arrive.",
+      "Whether Vault accepts the token of each agent: the service's, and where Vault issues the certificate also the edge's. Out: changed secrets do not arrive.",
     unit: units.Short,
     width: 4,
     height: 6,
     queries: [
       {
-        // A file that is not written any more, as when the agent is gone, says nothing.
+        // Ignores a metrics file that is no longer written, for example because the agent is gone.
         expr: `${here("audit_agent_logged_in")} * on (instance) (time() - ${here("audit_agent_last_success_timestamp_seconds")} < bool 180)`,
         legend: "{{instance}}",
       },
@@ -307,7 +311,7 @@ export function credentialPanels(certificate?: TimeLeft): Panel[] {
   const secretId = left(SECRET_ID, {
     title: "secret_id left",
     description:
-      "How long each agent can still log in anew, for example after a reboot. A deploy issues a new secret_id when half of its life is over.",
+      "How long each agent can still log in again, for example after a reboot. A deploy issues a new secret_id when half of its lifetime is over.",
     queries: [{ expr: `${here("audit_agent_secret_id_expiry_timestamp_seconds")} - time()`, legend: "{{job}}" }],
   });
   if (certificate === undefined) return [agents, token, secretId];
@@ -321,7 +325,7 @@ export function credentialPanels(certificate?: TimeLeft): Panel[] {
   return [agents, token, secretId, edge];
 }
 
-/** A tile with the time that is left of something. */
+/** A tile with a remaining time. */
 function left(limits: TimeLeft, facts: Pick<PanelFacts, "title" | "description" | "queries">): Panel {
   return tiles({ ...facts, unit: units.Seconds, width: 4, height: 6 })
     .thresholds(leftThresholds(limits))
@@ -331,7 +335,7 @@ function left(limits: TimeLeft, facts: Pick<PanelFacts, "title" | "description" 
 export function processPanels(): Panel[] {
   const cpu = lines({
     title: "CPU",
-    description: "Processor cores used by each replica; Node.js runs its program on one.",
+    description: "Processor cores used by each replica; Node.js runs JavaScript on one.",
     unit: units.PercentUnit,
     width: 8,
     queries: [{ expr: rate("process_cpu_seconds_total"), legend: "{{replica}}" }],
@@ -345,8 +349,7 @@ export function processPanels(): Panel[] {
   });
   const lag = lines({
     title: "Event loop lag",
-    description:
-      "99th percentile of how late the event loop comes round. Above some 100 ms the replica is overloaded or blocked.",
+    description: "99th percentile of the event loop's delay. Above some 100 ms the replica is overloaded or blocked.",
     unit: units.Seconds,
     width: 8,
     queries: [{ expr: of("nodejs_eventloop_lag_p99_seconds"), legend: "{{replica}}" }],

@@ -1,6 +1,6 @@
 import { EDGE_JOB, SERVICE_JOB } from "./metrics";
 
-/** One replica of the service as Prometheus shall scrape it. */
+/** One replica of the service as a scrape target. */
 export interface ReplicaTarget {
   /** Name of the replica, part of its metrics path: letters, digits, hyphens, dots, underscores. Example `blue-1`. */
   readonly name: string;
@@ -12,12 +12,12 @@ export interface TargetsOptions {
   /** `host:port` of the edge's metrics listener as Prometheus reaches it. */
   readonly address: string;
   readonly environment: string;
-  /** The replicas that serve; one that is not listed vanishes from Prometheus. */
+  /** The replicas that serve; Prometheus forgets one that is not listed. */
   readonly replicas: readonly ReplicaTarget[];
   /** Release that the edge serves, a label of the exporter's target. Default: none. */
   readonly release?: string;
   /**
-   * What else the metrics listener serves at `/metrics/<name>`, each a target of its own with the job `audit-<name>`. Example
+   * Other metrics that the listener serves at `/metrics/<name>`, each a target with the job `audit-<name>`. Example
    * `certificate`. Default: nothing.
    */
   readonly others?: readonly string[];
@@ -32,11 +32,11 @@ interface TargetGroup {
 }
 
 /**
- * Targets for Prometheus's file_sd_configs (or http_sd_configs, which takes the same JSON): each replica and the exporter, all by way of the
- * edge's metrics listener, told apart by their path.
+ * Targets for Prometheus's file_sd_configs (or http_sd_configs, which takes the same JSON): each replica and the
+ * exporter, all through the edge's metrics listener, distinguished by their path.
  *
- * `job` and `instance` are set here and win over the scrape configuration's, so one scrape job serves any number of deployments; without its
- * own `instance` all replicas would have the listener's address there.
+ * `job` and `instance` are set here and override those of the scrape configuration, so that one scrape job serves any
+ * number of deployments. Without its own `instance` every replica would have the listener's address as `instance`.
  *
  * @throws Error if the address or a name cannot be used, or a name is given twice
  */

@@ -1,6 +1,6 @@
 /**
- * How messages name the arguments of components: by component and argument, unless the program says what its own users know them by, for
- * example the keys of its configuration.
+ * How messages name the arguments of components: by component and argument, unless the program maps them to names that
+ * its users know, for example its configuration keys.
  */
 export type Argument =
   | "AccessTokens: versions"
@@ -17,7 +17,7 @@ export type Argument =
   | OfSteps
   | "findInVault: owner";
 
-/** Those that messages of the programs in steps/ name. */
+/** Arguments that the programs in steps/ name in messages. */
 const OF_STEPS = [
   "Observability: alerts.directory",
   "Observability: alerts.reload",
@@ -28,22 +28,22 @@ const OF_STEPS = [
 ] as const;
 type OfSteps = (typeof OF_STEPS)[number];
 
-/** Environment variable by which a step has the names, as JSON. */
+/** Environment variable that passes the names to a step, as JSON. */
 const VARIABLE = "AUDIT_ARGUMENT_NAMES";
 
 let names = JSON.parse(process.env[VARIABLE] ?? "{}") as Partial<Record<Argument, string>>;
 
-/** Says what messages call arguments from now on. */
+/** Sets the names that messages use for arguments from now on. */
 export function nameArguments(given: Partial<Record<Argument, string>>): void {
   names = given;
 }
 
-/** What a message calls an argument. */
+/** The name of an argument in messages. */
 export function argumentName(argument: Argument): string {
   return names[argument] ?? argument;
 }
 
-/** Environment of a step: it is a process of its own. */
+/** Environment that passes the names to a step, which is a separate process. */
 export function namesForSteps(): Record<string, string> {
   const given = OF_STEPS.filter((argument) => names[argument] !== undefined);
   if (given.length === 0) return {};

@@ -1,15 +1,16 @@
 /** A value that JSON can hold. */
 export type Json = null | boolean | number | string | Json[] | JsonObject;
 
-/** An object of JSON. An interface because a type alias may not name itself through Record. */
+/** A JSON object. It is an interface because a type alias cannot refer to itself through Record. */
 export interface JsonObject {
   [key: string]: Json;
 }
 
 /**
- * JSON with sorted keys, escaped as Go's encoding/json does: what providers keep in their state, and what Vault Agent renders.
+ * JSON with sorted keys, escaped like Go's encoding/json, as providers keep it in their state and Vault Agent renders
+ * it.
  *
- * @param indent blanks of each level; default 0, compact
+ * @param indent spaces per level; default 0, compact
  */
 export function canonicalJson(value: Json, indent = 0): string {
   return JSON.stringify(sorted(value), null, indent).replace(

@@ -6,19 +6,22 @@ import { namesForSteps } from "./argument-names";
 export interface CertificateAuthority {
   /** PEM file on the machine that runs the program; relative to the program's directory, or absolute. */
   file: string;
-  /** The file's certificates, and nothing else of it. */
+  /** The certificates from the file, without anything else in it. */
   pem: string;
 }
 
-/** Bytes; the text goes into the service's configuration and the agents' files, and is no place for a whole system's store. */
+/**
+ * Bytes. The text goes into the service's configuration and the agents' files, so it should not be a whole system trust
+ * store.
+ */
 const LARGEST = 65_536;
 
 const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[^-]*-----END \1-----/g;
 
 /**
- * Reads and judges the file before anything is changed.
+ * Reads and checks the file before anything is changed.
  *
- * @throws Error with what is wrong, to follow the name of the setting
+ * @throws Error whose message continues the name of the setting
  */
 export function readCertificateAuthority(file: string, now = new Date()): CertificateAuthority {
   let text: string;
@@ -55,8 +58,8 @@ export function readCertificateAuthority(file: string, now = new Date()): Certif
 }
 
 /**
- * Environment of Node programs that a deploy runs: they heed HTTPS_PROXY and NO_PROXY, trust these authorities beside the public ones, and
- * call arguments what this program does.
+ * Environment of Node programs that a deploy runs: it makes them use HTTPS_PROXY and NO_PROXY, trust these authorities
+ * beside the public ones, and name arguments as this program does.
  */
 export function nodeEnvironment(authority: CertificateAuthority | undefined): Record<string, string> {
   return {

@@ -6,20 +6,20 @@ import type { CertificateAuthority } from "./certificate-authority";
 import { isUnknownAuthority } from "./unknown-authority";
 import { UserError } from "./user-error";
 
-/** A server that the deploy is about to trust. */
+/** A server whose certificate the deploy must trust. */
 export interface Server {
-  /** The setting that names it, and its value. */
+  /** The setting with its address, and that setting's value. */
   setting: string;
   address: string;
   host: string;
   port: number;
-  /** PostgreSQL is asked for TLS first; the others begin with it. */
+  /** PostgreSQL negotiates TLS first; the others start with it. */
   protocol: "https" | "postgresql";
-  /** The authorities replace the public ones, as the plugins have it; default: they come beside them. */
+  /** Whether the authorities replace the public ones, as in the plugins; default: they are added. */
   exclusive?: boolean;
 }
 
-/** Milliseconds until a server that says nothing is left to the plugin that needs it. */
+/** Milliseconds to wait for a server. If it does not answer, its plugin reports that later. */
 const PATIENCE = 5_000;
 
 /** The server of an `https` address; undefined for plain HTTP. */
@@ -31,9 +31,9 @@ export function httpsServer(setting: string, url: string, exclusive: boolean): S
 }
 
 /**
- * Looks at the certificates of the servers before anything is changed. What a plugin says of an authority that it does not know
- * names no setting, and it comes when half of the deploy is done. A server that cannot be reached is not judged here: a preview
- * needs none of them, and the plugin says more.
+ * Checks the servers' certificates before anything is changed. A plugin's error about an unknown authority names no
+ * setting and comes in the middle of the deploy. A server that cannot be reached is skipped: a preview needs none of
+ * them, and the plugin's error says more.
  *
  * @throws UserError naming each setting with its cure
  */
@@ -59,7 +59,7 @@ async function problemWith(server: Server, authority: CertificateAuthority | und
     : `${what} has a certificate that none of the authorities in ${argumentName("the argument authority")} ${authority.file} has signed (${message}). Add the one that did`;
 }
 
-/** @throws Error when there is no connection, or its certificate is not to be trusted */
+/** @throws Error if there is no connection, or its certificate is not trusted */
 async function handshake({ host, port, protocol, exclusive }: Server, pem: string | undefined): Promise<void> {
   const signal = AbortSignal.timeout(PATIENCE);
   const socket = connectTcp({ host, port });
@@ -68,9 +68,9 @@ async function handshake({ host, port, protocol, exclusive }: Server, pem: strin
   try {
     await once(socket, "connect");
     if (protocol === "postgresql") await askForTls(socket);
-    // `host` is what the certificate must be for; a name is also sent to the server, which RFC 6066 does not want of an address.
+    // The certificate must be for `host`. A name is also sent as SNI; RFC 6066 does not allow that for an address.
     const options: ConnectionOptions = { socket, host, ...(/^[\d.]+$|:/.test(host) ? {} : { servername: host }) };
-    // Node's default also has NODE_EXTRA_CA_CERTS.
+    // Node's default also includes NODE_EXTRA_CA_CERTS.
     if (pem !== undefined) options.ca = exclusive ? pem : [...rootCertificates, pem];
     await once(connectTls(options), "secureConnect");
   } finally {

@@ -1,9 +1,12 @@
-/** Secrets that become HTTP headers. What fetch() says of a header that it cannot take repeats the value, so none gets that far. Pure. */
+/**
+ * Secrets that become HTTP headers. fetch()'s error about an invalid header repeats its value, so values are checked
+ * first. Pure.
+ */
 
-/** Whether a header takes the text as it is: printable ASCII. */
+/** Whether the text is a valid header value as it is: printable ASCII. */
 export const fitsHeader = (text: string): boolean => /^[\x20-\x7e]*$/.test(text);
 
-/** What is wrong with a text that {@link fitsHeader} refuses, to follow its name. */
+/** What is wrong with a text that {@link fitsHeader} rejects; a message appends it to the text's name. */
 export const UNFIT = "has a line break or another character within it that a header cannot have; set it again without";
 
 /** @throws Error naming the header, never its value */

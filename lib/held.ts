@@ -1,9 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 
 /**
- * A value that is known already, handed out only once all of these are done: whoever uses it waits for them.
+ * Makes a known value depend on resources: whatever uses the output waits until all of them are done.
  *
- * @param done resources, or outputs that are known once something is done; undefined stands for nothing to wait for
+ * @param done resources, or outputs that are known once something is done; undefined = nothing to wait for
  */
 export function heldUntil<T>(
   done: readonly (pulumi.CustomResource | pulumi.Output<unknown> | undefined)[],

@@ -4,10 +4,10 @@ import { readFileSync } from "node:fs";
 const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[^-]*-----END \1-----/g;
 
 /**
- * Reads the public keys that an image's signature may be of: one, or the former and the next one while a key is replaced.
+ * Reads the public keys that may verify an image's signature: one, or the old and the new one during a rotation.
  *
  * @param file PEM
- * @throws Error with what is wrong, to follow the name of the setting
+ * @throws Error whose message continues the name of the setting
  */
 export function readImageKeys(file: string): KeyObject[] {
   let text: string;

@@ -6,7 +6,7 @@ export interface ImageReference {
   repository: string;
   /** `sha256:<64 hex>`. */
   digest: string;
-  /** The one spelling that the program uses: `registry/repository@digest`. */
+  /** The normalized form that the program uses: `registry/repository@digest`. */
   name: string;
 }
 
@@ -15,18 +15,18 @@ const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::\d{1,5})?$/
 const REPOSITORY = /^[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*)*$/;
 
 /**
- * Reads a reference as the docker CLI does: a tag beside the digest says nothing and is dropped, a registry's name has no case, and a
- * name without a registry is Docker Hub's.
+ * Parses a reference as the docker CLI does: a tag beside the digest is dropped, a registry's name is not
+ * case-sensitive, and a name without a registry is on Docker Hub.
  *
  * @param text `[registry/]name[:tag]@sha256:<64 hex>`
- * @returns what is wrong, as the end of a sentence that does not repeat the text, when it is no image by digest
+ * @returns if it is not an image by digest, what is wrong: the end of a sentence, which does not repeat the text
  */
 export function imageByDigest(text: string): ImageReference | string {
   const [, named = "", digest] = /^([^@]*)@(sha256:[0-9a-f]{64})$/.exec(text) ?? [];
   if (digest === undefined) {
     return "must name an image by digest, registry/name@sha256:<64 hex>; a tag can move under a running release";
   }
-  // A registry's port is followed by a slash, a tag by nothing.
+  // A slash follows a registry's port; nothing follows a tag.
   const untagged = named.replace(/:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/, "");
   const slash = untagged.indexOf("/");
   const first = slash < 0 ? "" : untagged.slice(0, slash);

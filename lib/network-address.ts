@@ -1,8 +1,11 @@
 import { isIPv6 } from "node:net";
 
-/** Addresses as other programs want them: an IPv6 address has brackets in a URL and in `host:port`, and none where it stands alone. Pure. */
+/**
+ * Addresses in the form other programs expect: an IPv6 address has brackets in a URL and in `host:port`, but not on its
+ * own. Pure.
+ */
 
-/** A host name or address as it stands in a URL. */
+/** A host name or address as written in a URL. */
 export function inUrl(host: string): string {
   return isIPv6(host) ? `[${host}]` : host;
 }

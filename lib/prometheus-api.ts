@@ -1,13 +1,16 @@
 import { fitsHeader, headersOf, UNFIT } from "./header-text";
 
-/** The parts of Prometheus's HTTP API that the program's checks ask: https://prometheus.io/docs/prometheus/latest/querying/api/ */
+/**
+ * The parts of Prometheus's HTTP API that the program's checks use:
+ * https://prometheus.io/docs/prometheus/latest/querying/api/
+ */
 
 export interface ActiveTarget {
   labels: Record<string, string>;
   scrapeUrl: string;
   health: string;
   lastError: string;
-  /** When it was scraped last; the year 1 before the first time. */
+  /** Time of the last scrape; in the year 1 before the first. */
   lastScrape: string;
   /** A duration as Prometheus writes it, `15s`. */
   scrapeInterval: string;
@@ -29,10 +32,12 @@ export interface RuleGroup {
 }
 
 /**
- * The login for Prometheus, where a proxy before it asks for one: AUDIT_PROMETHEUS_TOKEN, or AUDIT_PROMETHEUS_USERNAME and
- * AUDIT_PROMETHEUS_PASSWORD. It is in the environment alone: what is in a URL or an input stands in logs and in the state.
+ * The login for Prometheus, if a proxy in front of it requires one: AUDIT_PROMETHEUS_TOKEN, or
+ * AUDIT_PROMETHEUS_USERNAME and AUDIT_PROMETHEUS_PASSWORD. It is only in the environment, because a URL or an input
+ * would appear in logs and in the state.
  *
- * @returns headers, none without a login; or a sentence that says which variable is missing, too much or no header, without its value
+ * @returns headers (none without a login), or a sentence that says which variable is missing, superfluous or not a
+ * valid header, without its value
  */
 export function prometheusLogin(
   env: Readonly<Record<string, string | undefined>>,
@@ -57,7 +62,7 @@ export class PrometheusApi {
   /**
    * @param url Prometheus, perhaps below a path
    * @param env where {@link prometheusLogin} finds the login
-   * @throws Error where that is incomplete
+   * @throws Error if that is incomplete
    */
   constructor(
     readonly url: string,
@@ -68,7 +73,7 @@ export class PrometheusApi {
     this.#headers = headersOf(login);
   }
 
-  /** The targets that are scraped, and Prometheus's own time, in ms: this machine's clock may be another. */
+  /** The active targets, and Prometheus's own time in ms, because this machine's clock may differ. */
   async activeTargets(): Promise<{ targets: ActiveTarget[]; now: number }> {
     const { data, now } = await this.get<{ activeTargets: ActiveTarget[] }>("/api/v1/targets?state=active");
     return { targets: data.activeTargets, now };
@@ -78,12 +83,12 @@ export class PrometheusApi {
     return (await this.get<{ groups: RuleGroup[] }>("/api/v1/rules?type=alert")).data.groups;
   }
 
-  /** prometheus.yml as it is in force, defaults filled in. */
+  /** The prometheus.yml in force, with defaults filled in. */
   async config(): Promise<string> {
     return (await this.get<{ yaml: string }>("/api/v1/status/config")).data.yaml;
   }
 
-  /** Has it read its configuration and its rules again. @returns false where its lifecycle API is switched off */
+  /** Makes it reload its configuration and rules. @returns false if its lifecycle API is switched off */
   async reload(): Promise<boolean> {
     const response = await fetch(`${this.url}/-/reload`, {
       method: "POST",
@@ -91,7 +96,8 @@ export class PrometheusApi {
       signal: AbortSignal.timeout(30_000),
     });
     if (response.status === 401) throw new Error(refused("/-/reload"));
-    // 403: started without --web.enable-lifecycle; 404, 405: a proxy before it, or something compatible, that has no such path.
+    // 403: started without --web.enable-lifecycle; 404, 405: a proxy in front of it, or a compatible product, has no
+    // such path.
     if ([403, 404, 405].includes(response.status)) return false;
     if (!response.ok)
       throw new Error(`it refuses its configuration or the rules: ${(await response.text()).trim().slice(0, 2000)}`);
@@ -111,9 +117,9 @@ const refused = (path: string): string =>
   `${path} asks for another login (401): AUDIT_PROMETHEUS_USERNAME and AUDIT_PROMETHEUS_PASSWORD, or AUDIT_PROMETHEUS_TOKEN`;
 
 /**
- * Asks again until nothing is wrong, or the time is over.
- * @param attempt what is wrong, a line each
- * @returns what was wrong at last
+ * Repeats the check until nothing is wrong or the time is over.
+ * @param attempt returns what is wrong, one line each
+ * @returns what the last check found wrong
  */
 export async function untilRight(seconds: number, attempt: () => Promise<string[]>): Promise<string[]> {
   const end = Date.now() + seconds * 1000;

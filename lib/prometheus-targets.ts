@@ -1,14 +1,17 @@
 import { untilRight, type ActiveTarget, type PrometheusApi } from "./prometheus-api";
 import { whyNoAnswer } from "./unknown-authority";
 
-/** Whether Prometheus scrapes what it should: asked at the end of a deploy, and by the smoke test after it. */
+/** Checks that Prometheus scrapes what it should, at the end of a deploy and in the smoke test after it. */
 
 export interface TargetGroup {
   targets: string[];
   labels: Record<string, string>;
 }
 
-/** One line for each wanted target that is not up, or whose last scrape is old, and for each of ours that should be gone. */
+/**
+ * One line for each wanted target that is not up or whose last scrape is too old, and for each of ours that should be
+ * gone.
+ */
 export function problems(wanted: readonly TargetGroup[], active: readonly ActiveTarget[], now: number): string[] {
   const key = (labels: Record<string, string>) => `${labels.job ?? ""} ${labels.instance ?? ""}`;
   const environments = new Set(wanted.map(({ labels }) => labels.environment));
@@ -24,13 +27,13 @@ export function problems(wanted: readonly TargetGroup[], active: readonly Active
       const wrong = found === undefined ? "Prometheus does not know it" : problem(group, found, now);
       return wrong === undefined ? [] : [`${name}: ${wrong}`];
     }),
-    ...left.map(({ labels }) => `${key(labels)}: Prometheus still scrapes it, though it serves no more`),
+    ...left.map(({ labels }) => `${key(labels)}: Prometheus still scrapes it, although it no longer serves`),
   ];
 }
 
 /**
- * As {@link problems}, after a deploy, when the list as written is not at hand: each target of the environment is as it should be, and
- * the edge and the release's replicas are among them.
+ * Like {@link problems}, for use after a deploy, without the list of wanted targets: checks that every target of the
+ * environment is up, and that the edge and the release's replicas are among them.
  */
 export function problemsOf(
   { environment, release }: { environment: string; release: string },
@@ -53,7 +56,7 @@ function problem({ labels }: TargetGroup, found: ActiveTarget, now: number): str
     return `Prometheus still has it as release ${found.labels.release ?? "(none)"}`;
   if (found.health !== "up") return `${found.health}; ${found.scrapeUrl}: ${found.lastError || "not scraped yet"}`;
   const age = (now - Date.parse(found.lastScrape)) / 1000;
-  // Two intervals and a scrape that takes its whole time-out; the answer's date has whole seconds.
+  // Two intervals plus a scrape that takes its whole timeout; the response's date has whole seconds.
   const limit = 3 * seconds(found.scrapeInterval) + 1;
   return age > limit ? `up, but not scraped for ${Math.round(age)} s` : undefined;
 }
@@ -68,9 +71,9 @@ export function seconds(duration: string): number {
 }
 
 /**
- * Asks Prometheus for its targets until nothing is wrong with them, or the time is over.
- * @param setting what messages call the choice of Prometheus
- * @returns what was wrong at last
+ * Asks Prometheus for its targets until nothing is wrong with them or the time is over.
+ * @param setting how messages name the setting for Prometheus
+ * @returns what the last check found wrong
  */
 export function untilTargetsAreRight(
   api: PrometheusApi,

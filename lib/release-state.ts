@@ -1,6 +1,6 @@
-/** What the stack's output `releases` holds: the program keeps it, and whoever rolls back reads it. */
+/** Content of the stack output `releases`: the program writes it, and a rollback reads it. */
 
-/** The two places in which a release can run; one serves, the other is idle or being filled. */
+/** The two places in which a release can run: one is active, the other idle or being filled. */
 export type Slot = "blue" | "green";
 
 export function otherSlot(slot: Slot): Slot {
@@ -8,21 +8,21 @@ export function otherSlot(slot: Slot): Slot {
 }
 
 /**
- * Where an image takes `POST /reload`: on an admin port of its own, or, as images with one port do, beside everything else. What
- * keeps it from clients in the second case is the edge's allow-list of routes alone.
+ * Where an image takes `POST /reload`: on a separate admin port, or on the main port of an image with one port. In the
+ * second case only the edge's allow-list of routes keeps clients from calling it.
  */
 export type ReloadPort = "admin" | "main";
 
 /** What runs, or last ran, in a slot. */
 export interface SlotRelease {
-  /** Identifier of the release; equal ones have the same specification. */
+  /** Identifier of the release; equal identifiers mean equal specifications. */
   release: string;
   /** Image by digest. */
   image: string;
   replicas: number;
   /** MiB, of one replica. */
   memory: number;
-  /** Absent in what the first versions of the program recorded, which knew "admin" alone. */
+  /** Absent in records of the program's first versions, which knew only "admin". */
   reloadOn?: ReloadPort;
 }
 
@@ -32,12 +32,12 @@ export interface ReleaseState {
   slots: Partial<Record<Slot, SlotRelease>>;
 }
 
-/** What served before and is kept stopped; undefined before the second release. */
+/** The release that was active before and is kept stopped; undefined before the second release. */
 export function formerRelease(state: ReleaseState | undefined): SlotRelease | undefined {
   return state?.slots[otherSlot(state.active)];
 }
 
-/** Settings of a stack that make a release the wanted one, whatever its file says: for `pulumi up --config key=value`. */
+/** Settings that make a release the wanted one, whatever the stack's file says: for `pulumi up --config key=value`. */
 export type ReleaseSettings = Readonly<
   Record<"audit:image" | "audit:replicas" | "audit:memory" | "audit:reloadOn", string>
 >;

@@ -2,18 +2,19 @@ import { readFileSync } from "node:fs";
 import { dirname, extname, join } from "node:path";
 import Mustache from "mustache";
 
-/** The templates of Vault Agent have `{{ }}` of their own; a file that is also a part of one has their tags. */
+/** Vault Agent's own templates use `{{ }}`, so files of these types, and partials of them, use other tags. */
 const TAGS: Readonly<Record<string, [string, string]>> = { ".ctmpl": ["<%", "%>"], ".prom": ["<%", "%>"] };
 
-/** How a value is written within a quoted string of HCL and of a template of Vault Agent. */
+/** Escapes a value for a quoted string in HCL or in a Vault Agent template. */
 export const inQuotes = (value: unknown): string => JSON.stringify(String(value)).slice(1, -1);
 
 /**
- * Fills a template in, by Mustache (https://mustache.github.io/mustache.5.html): sections and lists, no logic. A template includes others
- * of its directory by their names. A value that it asks for must be there: it would be an empty word in a configuration.
+ * Fills a template in, by Mustache (https://mustache.github.io/mustache.5.html): sections and lists, no logic. A
+ * template includes others of its directory by name. Every value that it uses must be given, because Mustache would
+ * otherwise write an empty text into a configuration.
  *
  * @param file absolute path
- * @param write how a value is written into the text; default as it is
+ * @param write converts a value to text; default: as it is
  */
 export function fillTemplate(file: string, view: object, write: (value: unknown) => string = String): string {
   const text = (name: string) => readFileSync(join(dirname(file), name), "utf8");

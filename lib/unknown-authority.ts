@@ -16,17 +16,17 @@ export function isUnknownAuthority(error: unknown): boolean {
   return CODES.has((error as { code?: string } | undefined)?.code ?? "");
 }
 
-/** What to do about an error of a request, to follow its message; empty when it is of another kind. */
+/** The cure for a request's error, appended to its message; empty unless the authority is unknown. */
 export function authorityHint(error: unknown): string {
   return isUnknownAuthority(error)
     ? `; no known authority has signed its certificate: name yours in ${argumentName("the argument authority")} (a deploy), AUDIT_CA_FILE (a job) or NODE_EXTRA_CA_CERTS (by hand)`
     : "";
 }
 
-/** Why a fetch() got no answer, and what to do: its own message says "fetch failed", the cause says why. */
+/** Why a fetch() got no answer, and the cure. Its own message says only "fetch failed"; the cause has the reason. */
 export function whyNoAnswer(error: unknown): string {
   let cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  // A name of several addresses: each refused, and the error over them has no message.
+  // A name with several addresses: each attempt failed, and the aggregate error has no message.
   if (cause instanceof AggregateError) cause = cause.errors[0];
   return `${cause instanceof Error ? cause.message : String(cause)}${authorityHint(cause)}`;
 }

@@ -1,12 +1,12 @@
-/** What nginx itself answers, said as the service says it: `{"error": code, "message": text, "requestId": id}`. */
+/** Errors that nginx itself answers, in the service's format: `{"error": code, "message": text, "requestId": id}`. */
 
 export interface EdgeError {
   status: number;
   error: string;
   message: string;
-  /** nginx's own codes that are answered so; default the status alone. */
+  /** nginx's codes that get this answer; default: only the status itself. */
   codes?: readonly number[];
-  /** Ask clients to wait a second before they try again. */
+  /** Ask clients to wait a second before they retry. */
   retry?: boolean;
 }
 
@@ -18,8 +18,8 @@ export const NOT_ALLOWED: EdgeError = {
 };
 
 /**
- * 494 headers too large, 497 plain HTTP on the TLS port, 501 unknown transfer coding, 505 unknown version of HTTP: to the
- * client all of them are a request that cannot be read.
+ * 494 headers too large, 497 plain HTTP on the TLS port, 501 unknown transfer coding, 505 unknown version of HTTP: for
+ * the client each of them means that the request cannot be read.
  */
 export const ERRORS: readonly EdgeError[] = [
   {
@@ -34,7 +34,7 @@ export const ERRORS: readonly EdgeError[] = [
   NOT_ALLOWED,
   { status: 408, error: "timeout", message: "The request took too long to arrive." },
   { status: 411, error: "length_required", message: "Send a Content-Length." },
-  { status: 413, error: "too_large", message: "The body is larger than this address takes." },
+  { status: 413, error: "too_large", message: "The request body is too large." },
   { status: 414, error: "uri_too_long", message: "The address is too long." },
   {
     status: 429,
@@ -45,8 +45,8 @@ export const ERRORS: readonly EdgeError[] = [
   {
     status: 503,
     error: "unavailable",
-    message: "The service does not answer; try again.",
-    // 500 is nginx's own for want of room in /tmp or a token that could not be checked: the same request may do well a moment later.
+    message: "The service does not answer; retry later.",
+    // nginx answers 500 if /tmp is full or a token could not be checked; the same request may succeed a moment later.
     codes: [500, 502, 503, 504],
     retry: true,
   },
@@ -55,15 +55,18 @@ export const ERRORS: readonly EdgeError[] = [
 /** nginx's codes for an upstream that could not be reached, or did not answer. */
 export const UPSTREAM_FAILED: readonly number[] = [502, 504];
 
-/** The text of an error, quoted for `return`. The id is made of safe characters only (clients.conf), so it cannot end the text. */
+/**
+ * The text of an error, quoted for `return`. The id contains only safe characters (clients.conf), so it cannot end the
+ * quoted text.
+ */
 export function errorBody({ error, message }: EdgeError): string {
   return `'${JSON.stringify({ error, message, requestId: "$id" })}\\n'`;
 }
 
 /**
- * What errors.conf needs to answer nginx's own errors in this way.
+ * The view of errors.conf, which answers nginx's own errors in this format.
  *
- * @param elsewhere codes that are answered otherwise; default none
+ * @param elsewhere codes that are handled elsewhere; default: none
  */
 export function errorPages(elsewhere: readonly number[] = []) {
   return ERRORS.map((e) => ({

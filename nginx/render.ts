@@ -1,13 +1,13 @@
 /**
- * Renders nginx.conf from the files of this directory, by Mustache. Its output depends on the arguments alone: the exact text is what
- * test/unit/nginx/render.test.ts asserts.
+ * Renders nginx.conf from the files of this directory, by Mustache. Its output depends only on the arguments;
+ * test/unit/nginx/render.test.ts asserts the exact text.
  */
 import { fillTemplate } from "../lib/templates";
 import { join } from "node:path";
 import { errorBody, errorPages, NOT_ALLOWED, NOT_FOUND, UPSTREAM_FAILED } from "./errors";
 
 export interface Route {
-  /** Path without query, for example "/v1/events". Only this very spelling is let through. */
+  /** Path without query, for example "/v1/events". Only exactly this spelling is let through. */
   path: string;
   /** Methods let through; every other is answered 405. */
   methods: readonly string[];
@@ -26,7 +26,7 @@ export interface TlsConfig {
   certificate: string;
   /** Host, and port if it is not 443, to which plain requests are redirected. */
   authority: string;
-  /** How long browsers are to keep to HTTPS, in seconds; 0 = no such header. */
+  /** max-age of Strict-Transport-Security, in seconds; 0 = no such header. */
   hstsSeconds: number;
 }
 
@@ -42,34 +42,40 @@ export interface EdgeLimits {
 export interface EdgeConfig {
   /** Port of the public listener inside the container. */
   port: number;
-  /** Undefined: plain HTTP, for use behind a balancer that ends TLS. */
+  /** Undefined = plain HTTP, for use behind a balancer that terminates TLS. */
   tls?: TlsConfig;
   /** Port of the metrics listener inside the container. */
   metricsPort: number;
-  /** Address and port of stub_status, and the one address that may read it. */
+  /** Address and port of stub_status, and the only address that may read it. */
   status: { address: string; port: number; reader: string };
   /** `host:port` of nginx-prometheus-exporter. */
   exporter: string;
   upstreams: readonly [UpstreamGroup, UpstreamGroup];
   /** File whose presence sends requests to the second upstream group; absent, they go to the first. */
   markerFile: string;
-  /** File whose presence ends each connection with the request that it has: before a reload, which would reset what is kept alive. */
+  /**
+   * File whose presence makes nginx close each connection after its current request. It is set before a reload, which
+   * would reset keep-alive connections.
+   */
   closingFile: string;
   routes: readonly Route[];
   limits: EdgeLimits;
-  /** Balancers whose X-Forwarded-For, X-Forwarded-Proto and X-Request-Id are believed: addresses or ranges. */
+  /** Balancers whose X-Forwarded-For, X-Forwarded-Proto and X-Request-Id are trusted: addresses or ranges. */
   trustedProxies: readonly string[];
-  /** Whether who comes around these balancers is answered 403. */
+  /** Whether requests that do not come through these balancers are answered 403. */
   balancersOnly: boolean;
   /** Addresses or ranges that may collect metrics; everybody else gets 403. */
   metricsAllow: readonly string[];
   /** Files in Prometheus' format that the metrics listener serves, each at `/metrics/<name>`. */
   metricsFiles: readonly { name: string; file: string }[];
-  /** The scrape targets for http_sd_configs: the path at which they are served, and the file; 404 while it is not there. */
+  /**
+   * The scrape targets for http_sd_configs: the path at which they are served, and the file; 404 while the file is
+   * missing.
+   */
   targets: { path: string; file: string };
 }
 
-/** What a route's location says. */
+/** The view of a route's location. */
 function routeView({ path, methods }: Route) {
   const allowed = methods.includes("GET") ? [...methods, "HEAD"] : [...methods];
   return {
@@ -80,7 +86,7 @@ function routeView({ path, methods }: Route) {
   };
 }
 
-/** The listener of the service itself. */
+/** The view of the service's listener. */
 function serviceView({ port, tls, routes }: EdgeConfig) {
   return {
     port,

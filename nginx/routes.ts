@@ -1,6 +1,8 @@
 import type { Route } from "./render";
 
-/** What clients may reach. `/reload` is not here, nor are `/metrics` and `/readyz`, which are the operator's. */
+/**
+ * What clients may reach. `/reload` is not listed, and neither are `/metrics` and `/readyz`, which are for operators.
+ */
 export const ROUTES: readonly Route[] = [
   { path: "/v1/events", methods: ["GET", "POST"] },
   { path: "/v1/events/export", methods: ["GET"] },

@@ -1,6 +1,6 @@
 /**
- * What the sandbox calls to have its artifacts from package registries alone. Beside this, it may import `lib/`, the ground that both stand on,
- * and tests may import `testing.ts`; everything else in this folder is its own affair.
+ * What the sandbox calls to get its artifacts from package registries alone. Apart from this file, it may import only
+ * `lib/`, which both share, and tests may import `testing.ts`; everything else in this folder is internal.
  */
 export { goTool, hostNeedsFiles, isDerived, makeImage, type BuilderContext } from "./builders/images.js";
 export { npmArch } from "./builders/npm-packages.js";

@@ -1,4 +1,4 @@
-/** What tests outside of this folder use of it. */
+/** What tests outside this folder may use. */
 export { npmPackage } from "./builders/npm-packages.js";
 export { installPackages, which } from "./lib/packages.js";
 export { launchChromium } from "./test/support/chromium.js";

@@ -1,9 +1,9 @@
 /**
- * Run by the program before it changes anything: compares what Vault holds with what the stack's agents need. A process of its own,
- * because Node takes the authorities that it trusts, and a proxy, from the environment when it starts.
+ * Run by the program before it changes anything: compares what Vault has with what the stack's agents need. It is a
+ * separate process because Node reads trusted authorities and proxies from the environment only when it starts.
  *
  * Standard input: the stack, see StackInVault, as JSON. Standard output: `{"differences": […]}`, or `{"failure": "…", "status": 403}`
- * when Vault refused or does not answer. Environment: VAULT_ADDR, VAULT_TOKEN, VAULT_NAMESPACE (as for the vault CLI).
+ * if Vault refused or does not answer. Environment: VAULT_ADDR, VAULT_TOKEN, VAULT_NAMESPACE (as for the vault CLI).
  */
 import { text } from "node:stream/consumers";
 import { applyVaultPlan } from "../lib/vault/plan";

@@ -1,7 +1,7 @@
 /**
  * Run by the Observability component after it wrote the scrape targets: waits until Prometheus has each of them, has
- * scraped it just now and reports it up, and has forgotten those of replicas that no longer serve. Otherwise it says
- * which is wrong, and what is missing in prometheus.yml.
+ * scraped it recently and reports it up, and has dropped those of replicas that no longer serve. Otherwise it reports
+ * which target is wrong and what is missing in prometheus.yml.
  *
  * Environment: PROMETHEUS_URL; AUDIT_TARGETS, the list as written; AUDIT_TARGETS_PLACE, where it was written, or the
  * address at which it is served; AUDIT_TARGETS_DEADLINE, seconds, default 90.
@@ -19,7 +19,7 @@ interface ScrapeJob {
 }
 
 /**
- * What is missing in prometheus.yml for targets that Prometheus does not know, in a sentence or two.
+ * What prometheus.yml lacks if Prometheus does not know the targets, in one or two sentences.
  * @param yaml prometheus.yml as Prometheus reports it
  * @param place where the targets are: an http address, or a directory or volume
  */

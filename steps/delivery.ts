@@ -7,14 +7,14 @@ import { secretIdsOf } from "./secret-ids";
 const WRAP_TTL = 120;
 
 /**
- * How often a secret_id is issued that Vault does not take. Once a minute Vault tidies up, and takes away the accessor of a
- * secret_id that is being made in that moment; one without its accessor is refused (docs/decisions/0075).
+ * Attempts to get a usable secret_id. Once a minute Vault tidies its store and may remove the accessor of a secret_id
+ * that is being created at that moment; Vault then refuses that secret_id (docs/decisions/0075).
  */
 const ATTEMPTS = 3;
 
 /**
- * Has Vault issue a response-wrapped secret_id and hands the wrapping token to a one-shot on the VM, over standard input alone.
- * Nothing secret is printed, stored, or put into arguments.
+ * Makes Vault issue a response-wrapped secret_id and passes the wrapping token to a one-shot on the VM, only over
+ * standard input. Nothing secret is printed, stored, or put into arguments.
  *
  * @param role path of the role, for example `auth/approle/role/audit-svc`
  * @param onHost shell line that runs the one-shot
@@ -22,7 +22,7 @@ const ATTEMPTS = 3;
 export async function deliverSecretId(role: string, onHost: string): Promise<void> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const issue = await deliver(role, onHost);
-    // The delivery has taken longer than the tidying.
+    // By now the tidying is over: the delivery has taken longer.
     if ((await secretIdsOf(role)).some((one) => one.issue === issue)) return;
   }
   throw new Error(`Vault has lost each of ${ATTEMPTS} secret_ids that it issued for ${role}; look at its log`);
@@ -30,7 +30,7 @@ export async function deliverSecretId(role: string, onHost: string): Promise<voi
 
 /** @returns the name of the issue */
 async function deliver(role: string, onHost: string): Promise<string> {
-  // No secret: tokens that come from this secret_id carry it, so that it can be seen which one an agent has logged in by.
+  // Not secret. Tokens from this secret_id carry it, so that one can see with which secret_id an agent has logged in.
   const issue = randomUUID();
   const known = (await vaultRequest("GET", `${role}/role-id`)) as { data: { role_id: string } } | undefined;
   const issued = (await vaultRequest(

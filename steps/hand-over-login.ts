@@ -1,6 +1,6 @@
 /**
- * Run by the DatabaseCredentials component: gives Vault the password of Vault's own login to the database, and has Vault change it at
- * once, so that nobody else knows it. The password comes by standard input.
+ * Run by the DatabaseCredentials component: gives Vault the password of Vault's own database login and makes Vault
+ * change it at once, so that nobody else knows it. The password comes from standard input.
  *
  * Environment: VAULT_ADDR, VAULT_TOKEN, VAULT_NAMESPACE (as for the vault CLI), AUDIT_DATABASE (mount of the engine), AUDIT_LOGIN
  * (name of the connection in it).

@@ -1,10 +1,10 @@
 /**
- * Run by the Observability component after it wrote the rules file: has Prometheus read its rules again, for it does so
- * only when told to, and waits until it has them. Otherwise it says what is missing. With `--forget`, run after the file was
- * taken away: has Prometheus read its rules again, and says so where it cannot.
+ * Run by the Observability component after it wrote the rules file: makes Prometheus reload its rules, which it does
+ * not do by itself, and waits until it has them. Otherwise it reports what is missing. With `--forget`, run after the
+ * file was removed: makes Prometheus reload its rules, and warns if it cannot.
  *
- * Environment: PROMETHEUS_URL; AUDIT_RULES, the file's text; AUDIT_RULES_PLACE, where it was written; AUDIT_RULES_RELOADED,
- * not empty when the argument alerts.reload was run; AUDIT_RULES_DEADLINE, seconds, default 30.
+ * Environment: PROMETHEUS_URL; AUDIT_RULES, the file's text; AUDIT_RULES_PLACE, where it was written;
+ * AUDIT_RULES_RELOADED, not empty if the argument alerts.reload was run; AUDIT_RULES_DEADLINE, seconds, default 30.
  */
 import { isDeepStrictEqual } from "node:util";
 import { parse } from "yaml";
@@ -26,7 +26,7 @@ interface WantedGroup {
   rules: WantedRule[];
 }
 
-/** One line for each group that Prometheus does not have, or has otherwise. */
+/** One line for each group that Prometheus does not have, or has with other rules. */
 export function differences(wanted: readonly WantedGroup[], loaded: readonly RuleGroup[]): string[] {
   return wanted.flatMap(({ name, rules }) => {
     const found = loaded.find((group) => group.name === name);
@@ -37,7 +37,10 @@ export function differences(wanted: readonly WantedGroup[], loaded: readonly Rul
   });
 }
 
-/** Without what Prometheus spells in its own way when it prints an expression: blanks, line breaks, great numbers, the order of label matchers. */
+/**
+ * Normalizes what Prometheus formats differently when it prints an expression: spaces, line breaks, large numbers, the
+ * order of label matchers.
+ */
 function bare(expr: string): string {
   const numbers = expr.replace(/\b\d+(\.\d+)?(e[+-]?\d+)?\b/g, (number) => String(Number(number)));
   return numbers.replace(/\s+/g, "").replace(/\{((?:[^"{}]|"(?:[^"\\]|\\.)*")*)\}/g, (_, matchers: string) => {
@@ -56,23 +59,23 @@ function same(wanted: WantedRule, found: Rule | undefined): boolean {
   );
 }
 
-/** What is missing for rules that Prometheus does not have, in a sentence. */
+/** What prometheus.yml lacks if Prometheus does not have the rules, in one sentence. */
 export function missingForRules(yaml: string, place: string, canReload: boolean): string {
   const { rule_files: files = [] } = (parse(yaml) ?? {}) as { rule_files?: string[] };
   if (files.length === 0)
     return `prometheus.yml has no rule_files: add the lines of docs/guide.md, step 5, and reload it.`;
   if (!canReload)
     return (
-      "Prometheus reads rules only at its start and when it is told to: start it with --web.enable-lifecycle, or set " +
+      "Prometheus reads rules only at its start and when it is reloaded: start it with --web.enable-lifecycle, or set " +
       `${argumentName("Observability: alerts.reload")} to what reloads it on ${argumentName("Observability: files")}, for example \`systemctl reload prometheus\`.`
     );
   return `Its rule_files read ${files.join(", ")}; the rules were written to ${argumentName("Observability: alerts.directory")} (${place}). Is one of them that place, as Prometheus sees it?`;
 }
 
-/** A file that was taken away stays in force until the next reload. Never fails: Prometheus may be gone for good. */
+/** A removed file stays in force until the next reload. Never fails: Prometheus may be gone for good. */
 async function forget(api: PrometheusApi): Promise<void> {
   const why = await api.reload().then(
-    (done) => (done ? undefined : "it cannot be told to (--web.enable-lifecycle)"),
+    (done) => (done ? undefined : "its lifecycle API is off (--web.enable-lifecycle)"),
     (error: unknown) => whyNoAnswer(error),
   );
   if (why !== undefined) console.error(`Prometheus keeps the alert rules until it is reloaded: ${why}`);

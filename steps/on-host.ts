@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
 
 /**
- * Runs a shell line that reaches the VM. Its errors are ours.
+ * Runs a shell line that reaches the VM. Its standard error is passed through.
  *
  * @param input standard input, the only way for something secret
- * @returns what it printed
- * @throws Error when it does not end well; `failure` says what that means
+ * @returns its output
+ * @throws Error if it fails; `failure` says what that means
  */
 export function runOnHost(line: string, input: string, failure: string): Promise<string> {
   return new Promise((resolve, reject) => {

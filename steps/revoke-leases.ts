@@ -1,7 +1,9 @@
 /**
- * Run by the DatabaseCredentials component when it is removed: has Vault end every login that it has made, and waits for that.
+ * Run when the DatabaseCredentials component is deleted: makes Vault revoke every login that it has created, and waits
+ * for that.
  *
- * Environment: VAULT_ADDR, VAULT_TOKEN, VAULT_NAMESPACE (as for the vault CLI), AUDIT_LEASES (path at which logins are had).
+ * Environment: VAULT_ADDR, VAULT_TOKEN, VAULT_NAMESPACE (as for the vault CLI), AUDIT_LEASES (path that returns
+ * logins).
  */
 import { vaultRequest } from "../lib/vault/client";
 import { componentSetting, runAsCommand } from "./program";

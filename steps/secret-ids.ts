@@ -1,16 +1,16 @@
 import { vaultRequest } from "../lib/vault/client";
 
-/** A secret_id of a role as Vault tells about it; the secret itself it does not tell. */
+/** What Vault reports about a role's secret_id; the secret itself is not part of it. */
 export interface SecretId {
   accessor: string;
-  /** Name that the deploy gave it; undefined when somebody else had it issued. */
+  /** Name that the deploy gave it; undefined if somebody else issued it. */
   issue: string | undefined;
-  /** When it was made, milliseconds since 1970. */
+  /** Creation time, milliseconds since 1970. */
   made: number;
 }
 
 /**
- * The secret_ids of a role that can be used: Vault refuses one that has no accessor any more.
+ * The usable secret_ids of a role: Vault refuses one that has lost its accessor.
  *
  * @param role path of the role, for example `auth/approle/role/audit-svc`
  */
@@ -21,7 +21,7 @@ export async function secretIdsOf(role: string): Promise<SecretId[]> {
     const known = (await vaultRequest("POST", `${role}/secret-id-accessor/lookup`, {
       secret_id_accessor: accessor,
     })) as { data?: { metadata: Record<string, string> | null; creation_time: string } } | undefined;
-    // One that has ended in the meantime is not known any more.
+    // One that has expired in the meantime is unknown.
     if (known?.data === undefined) continue;
     const { metadata, creation_time } = known.data;
     all.push({ accessor, issue: metadata?.issue, made: Date.parse(creation_time) });

@@ -1,9 +1,9 @@
 /**
- * Makes the package by which another program uses the components: compiled, with types, and the templates and scripts beside them.
+ * Builds the package with which another program uses the components: compiled, with types, templates and scripts.
  *
  *   node --import tsx tools/build-package.ts [directory]
  *
- * The directory gets the package's files and the tarball of them, whose path is printed; default `build`.
+ * Writes the package's files and the tarball to the directory, default `build`, and prints the tarball's path.
  */
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -18,7 +18,7 @@ interface Manifest {
 }
 
 const root = join(__dirname, "..");
-/** What is compiled, and read by it. */
+/** Directories that go into the package. */
 const ROOMS = ["components", "nginx", "vault-agent", "dashboards", "steps", "lib"];
 
 /** @returns the tarball's path */
@@ -43,7 +43,7 @@ function build(directory: string): string {
   return join(directory, made.filename);
 }
 
-/** The package's manifest: of this program's dependencies those that it imports, in the same versions. */
+/** The package's manifest. Its dependencies are those of this program that it imports, in the same versions. */
 function manifest(files: string): object {
   const { version, license, engines, dependencies } = JSON.parse(
     readFileSync(join(root, "package.json"), "utf8"),

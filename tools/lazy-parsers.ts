@@ -1,17 +1,18 @@
 import Module from "node:module";
 
 /**
- * Puts off two packages that the Pulumi SDK loads at its start and needs only to serialize functions, which this program never
- * asks for: TypeScript and npm's arborist. They are more than half of the SDK's start (docs/decisions/0010). Node loads this file
- * before the SDK (`nodeargs` in Pulumi.yaml); whoever does use one of them gets the real one, loaded then.
+ * Loads two packages lazily: TypeScript and npm's arborist. The Pulumi SDK loads them at its start but needs them only
+ * to serialize functions, which this program never does. They take more than half of the SDK's start
+ * (docs/decisions/0010). Node loads this file before the SDK (`nodeargs` in Pulumi.yaml); on first use a package is
+ * loaded for real.
  *
- * For each the classes that the SDK copies out of it at its own start.
+ * For each package, the classes that the SDK copies from it at its start.
  */
 const putOff: Readonly<Record<string, readonly string[]>> = { typescript: [], "@npmcli/arborist": ["Arborist"] };
 
 type Exports = Record<PropertyKey, unknown>;
 type Load = (this: unknown, request: string, ...rest: unknown[]) => unknown;
-// Not documented by Node, yet the point that tracing tools have rested on for years (require-in-the-middle).
+// Undocumented in Node, but tracing tools have relied on it for years (require-in-the-middle).
 const loader = Module as unknown as { _load: Load };
 const load = loader._load;
 
@@ -23,7 +24,7 @@ loader._load = function (request, ...rest) {
   const copied = classes.map((name) => [name, lazyClass(() => real()[name] as Constructor)]);
   return new Proxy(Object.fromEntries(copied) as Exports, {
     get(target, name) {
-      // Every compiled module asks for it at once; neither package has it.
+      // Every compiled module checks this at once; neither package has it.
       if (name === "__esModule") return undefined;
       return target[name] ?? real()[name];
     },

@@ -1,6 +1,6 @@
 /**
- * Where steps/load-rules.ts was. The state of a stack that an earlier version deployed names this path for the end of a resource, and
- * keeps it until this version has deployed (docs/decisions/0154).
+ * Former path of steps/load-rules.ts. The state of a stack from an earlier version contains this path in a delete
+ * command until this version has deployed (docs/decisions/0154).
  */
 import { main } from "../steps/load-rules";
 

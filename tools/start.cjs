@@ -2,13 +2,14 @@
 /**
  * What Node loads before the program (`nodeargs` in Pulumi.yaml): tsx for this repository's TypeScript, and lazy-parsers.ts.
  *
- * tsx also reads every JavaScript file, in case it is an ES module. No package that this CommonJS program loads is one, so packages are
- * left to Node: 600 files, and a third of the program's start (docs/decisions/0157).
+ * tsx would also transform every JavaScript file, in case it is an ES module. No package that this CommonJS program
+ * loads is one, so Node loads packages itself: 600 files, a third of the program's start (docs/decisions/0157).
  */
 const Module = require("node:module");
 const { join, sep } = require("node:path");
 
-// From Node 22 on compiled code is kept between runs. Not in Node's default place, which anybody on the machine may write to.
+// Node 22 and later cache compiled code between runs. Not in Node's default directory, which anybody on the machine may
+// write to.
 Module.enableCompileCache?.(join(__dirname, "../node_modules/.cache/node"));
 
 const byNode = Module._extensions[".js"];

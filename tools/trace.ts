@@ -1,9 +1,9 @@
 /**
- * Shows where the time of a `pulumi up` goes: runs a command with Pulumi's own tracing on, and writes what its first run of the engine
- * did as a trace that https://ui.perfetto.dev or chrome://tracing opens.
+ * Shows where the time of a `pulumi up` goes: runs a command with Pulumi's tracing on, and writes the first run of its
+ * engine as a trace for https://ui.perfetto.dev or chrome://tracing.
  *
  * Usage: npm run trace -- FILE COMMAND [ARGUMENT...], for example `npm run trace -- build/up.json pulumi up --yes --skip-preview`.
- * Exit code: that of the command; 2 for a wrong call.
+ * Exit code: that of the command; 2 for wrong usage.
  */
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from "node:fs";
@@ -23,16 +23,16 @@ export interface TraceEvent {
   args?: Record<string, unknown>;
 }
 
-/** An event of the engine, as far as it is used: sdk/go/common/apitype/events.go of Pulumi. */
+/** The used parts of an engine event: sdk/go/common/apitype/events.go of Pulumi. */
 export interface EngineEvent {
-  /** When it was read here, ms since 1970: the engine's own timestamp has whole seconds. */
+  /** When it was read here, ms since 1970; the engine's own timestamp has only whole seconds. */
   at: number;
   resourcePreEvent?: { metadata: { op: string; urn: string } };
   resOutputsEvent?: { metadata: { op: string; urn: string } };
   resOpFailedEvent?: { metadata: { op: string; urn: string } };
 }
 
-/** A span of the CLI, as OpenTelemetry's JSON has it. */
+/** A span of the CLI in OpenTelemetry's JSON. */
 interface Span {
   name: string;
   startTimeUnixNano: string;
@@ -43,7 +43,9 @@ interface Span {
 const CLI = 1;
 const RESOURCES = 2;
 
-/** The CLI's spans that are shown, each kind in a row of its own; the start of a plugin is shown by the plugin's name. */
+/**
+ * The CLI's spans that are shown, each kind in its own row; the start of a plugin is labelled with the plugin's name.
+ */
 const PHASES: Readonly<Record<string, { row: number; shown?: string }>> = {
   pulumi: { row: 1, shown: "CLI" },
   "pulumi-plan": { row: 2, shown: "engine" },
@@ -51,7 +53,7 @@ const PHASES: Readonly<Record<string, { row: number; shown?: string }>> = {
   newPlugin: { row: 4 },
 };
 
-/** Resources that are under way at the same time get a row each; a row is used again when it is free. */
+/** Resources in progress at the same time get separate rows; a row is reused when it is free. */
 export function resourceRows(events: readonly EngineEvent[]): TraceEvent[] {
   const open = new Map<string, { at: number; row: number; op: string }>();
   const busy: boolean[] = [];
@@ -84,7 +86,9 @@ export function resourceRows(events: readonly EngineEvent[]): TraceEvent[] {
   return rows;
 }
 
-/** The CLI's phases: its start, the program's run, the start of each plugin. What a resource does is told by its events. */
+/**
+ * The CLI's phases: its start, the program's run, the start of each plugin. Resources' operations come from the events.
+ */
 export function cliRows(text: string): TraceEvent[] {
   const spans = text
     .split("\n")
@@ -112,7 +116,7 @@ export function cliRows(text: string): TraceEvent[] {
   });
 }
 
-/** The engine's log of events, read while it is written: each event gets the time at which it came. */
+/** The engine's event log, read while it is written, so that each event gets the time of its arrival. */
 class EventLog {
   readonly all: EngineEvent[] = [];
   readonly #file: number;
@@ -154,7 +158,7 @@ async function main([file, ...command]: string[]): Promise<number> {
     const watched = setInterval(() => events.read(), 10);
     const env = {
       ...process.env,
-      // Pulumi's own switches; the log of events is behind the first.
+      // Pulumi's switches; the first one enables the event log.
       PULUMI_DEBUG_COMMANDS: "true",
       PULUMI_OPTION_EVENT_LOG: log,
       PULUMI_OPTION_OTEL_TRACES: `file://${spans}`,

@@ -4,8 +4,8 @@ import { format, resolveConfig } from "prettier";
 import { referencePage, withConfig } from "../config/reference";
 
 /**
- * Writes what is generated from config/*.ts: the `config` of Pulumi.yaml, and docs/settings.md.
- * With `--check` it writes nothing, and exits with 1 when one of them differs.
+ * Generates the `config` of Pulumi.yaml and docs/settings.md from config/*.ts. With `--check` it writes nothing, and
+ * exits with 1 if one of them differs.
  */
 
 const root = join(__dirname, "..");

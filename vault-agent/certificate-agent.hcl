@@ -1,5 +1,5 @@
-{{! The agent that keeps the edge's certificate. Both templates ask for the same secret, which an agent fetches once for all of its }}
-{{! templates, so they always speak of the same certificate. It asks for a new one when most of the certificate's life is over. }}
+{{! The agent that renews the edge's certificate. Both templates read the same secret, which an agent fetches once for all of its }}
+{{! templates, so they always match. It fetches a new certificate when most of the current one's lifetime is over. }}
 {{> base.hcl}}
 
 template_config {

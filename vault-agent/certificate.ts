@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { base, fillIn, type AgentBase } from "./render";
 
-/** Renders the files of the Vault Agent that keeps the edge's certificate. Pure. */
+/** Renders the files of the Vault Agent that renews the edge's certificate. Pure. */
 export interface CertificateAgent extends AgentBase {
   /** Directories of the templates and of what is rendered from them. */
   templates: string;
@@ -13,9 +13,9 @@ export interface CertificateAgent extends AgentBase {
   ttl: string;
 }
 
-/** File with the certificate, its chain and its key: one file, so that there is no moment at which they do not match. */
+/** File with the certificate, its chain and its key: one file, so that they always match. */
 export const CERTIFICATE_FILE = "edge.pem";
-/** File with the certificate's end, in Prometheus' format. */
+/** File with the certificate's expiry, in Prometheus' text format. */
 export const CERTIFICATE_METRICS = "certificate.prom";
 
 export const renderCertificateMetrics = (source: string, end: string | number): string =>
@@ -24,7 +24,7 @@ export const renderCertificateMetrics = (source: string, end: string | number): 
 /** The agent's configuration and its two templates. */
 export function renderCertificateAgent(agent: CertificateAgent): Record<string, string> {
   const { mount, role, serverName, ttl, directory, templates } = agent;
-  // An address as common_name would be judged as a host name, and stand in the certificate as one, which no client accepts.
+  // Vault would treat an address in common_name as a host name and certify it as one, which no client accepts.
   const subject = isIP(serverName) === 0 ? "common_name" : "ip_sans";
   const issue = { mount, role, subject, serverName, ttl };
   const files = { "certificate.ctmpl": CERTIFICATE_FILE, "metrics.ctmpl": CERTIFICATE_METRICS };

@@ -1,3 +1,3 @@
-{{! Each question about the token would be three lines of a lower level; what an agent does well is in its metrics. }}
+{{! At a lower level each look-up of the token logs three lines; successes are in the metrics. }}
 log_format = "json"
 log_level  = "warn"

@@ -1,6 +1,6 @@
 /**
- * Renders the files of Vault Agent from the templates of this directory, by Mustache. The output depends on the arguments alone:
- * test/unit/vault-agent/render.test.ts asserts the exact text.
+ * Renders the files of Vault Agent from the templates of this directory, by Mustache. The output depends only on the
+ * arguments; test/unit/vault-agent/render.test.ts asserts the exact text.
  */
 import { join } from "node:path";
 import { canonicalJson, type Json } from "../lib/canonical-json";
@@ -20,13 +20,16 @@ export interface AgentConfig {
   configFile: string;
   /** Script run whenever the rendered file has changed; default none. */
   reloadCommand?: string;
-  /** How often Vault is asked for a newer secret, in seconds. */
+  /** How often the agent asks Vault for a newer secret, in seconds. */
   renderInterval: number;
   /** How long the reload command may take in all, in seconds. */
   reloadDeadline: number;
 }
 
-/** Where the agent passes requests on to Vault with its own token: for its own container alone, above all components/host/look.sh. */
+/**
+ * Where the agent forwards requests to Vault with its own token; only for its own container, above all
+ * components/host/look.sh.
+ */
 export const AGENT_LISTENER = "127.0.0.1:8100";
 
 /** What {@link base} needs of an agent. */
@@ -38,7 +41,7 @@ export const base = ({ vaultAddress, namespace, caFile, roleIdFile, secretIdFile
   ...{ roleIdFile, secretIdFile, listener: AGENT_LISTENER },
 });
 
-/** Fills a template of this directory in: every value stands in quotes there. */
+/** Fills in a template of this directory, in which every value is in quotes. */
 export const fillIn = (file: string, values: object): string => fillTemplate(join(__dirname, file), values, inQuotes);
 
 export function renderAgentConfig(config: AgentConfig): string {
@@ -53,7 +56,7 @@ export function renderAgentConfig(config: AgentConfig): string {
 /**
  * The template of the service's configuration file.
  *
- * @param credentialsPath where Vault makes `database.user` and `database.password`; default: they are in the secret
+ * @param credentialsPath where Vault creates `database.user` and `database.password`; default: they are in the secret
  */
 export function renderTemplate(secretPath: string, credentialsPath?: string): string {
   return credentialsPath === undefined
@@ -61,13 +64,14 @@ export function renderTemplate(secretPath: string, credentialsPath?: string): st
     : fillIn("config-with-login.ctmpl", { secretPath, credentialsPath });
 }
 
-/** Lines of the rendered file that hold what Vault has made, as an extended regular expression. */
+/** Lines of the rendered file that contain the login that Vault created, as an extended regular expression. */
 export const MADE_BY_VAULT = '^ {4}"(password|user)": ';
 
 /**
- * The file that {@link renderTemplate} makes of a secret: Go's JSON, with sorted keys and its escapes.
+ * The file that the template of {@link renderTemplate} renders from a secret: Go's JSON, with sorted keys and its
+ * escapes.
  *
- * @param leftOut which lines are left out; the text is then no JSON, but good for a digest
+ * @param leftOut lines to leave out; the text is then not JSON, but good for a digest
  */
 export function renderedSecret(data: unknown, leftOut?: string): string {
   // Through JSON once: drops undefined members, as sending it to Vault does.

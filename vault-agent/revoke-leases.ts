@@ -1,5 +1,5 @@
 /**
- * Where steps/revoke-leases.ts was. The state of a stack that an earlier version deployed names this path for the end of a resource, and
- * keeps it until this version has deployed (docs/decisions/0154).
+ * Former path of steps/revoke-leases.ts. The state of a stack from an earlier version contains this path in a delete
+ * command until this version has deployed (docs/decisions/0154).
  */
 import "../steps/revoke-leases";

@@ -8,7 +8,7 @@ const area = "audit-svc";
 const CHUNK = 500_000;
 const DAYS = 30;
 
-/** The ingestion's rate with and without many rows in the table, and pages out of these many rows at any depth. */
+/** Ingestion rate with and without many rows in the table, and the latency of pages at any depth. */
 export async function growth(world: World): Promise<Row[]> {
   const { rows, quick, log } = world.options;
   const database = await world.database();
@@ -37,8 +37,8 @@ export async function growth(world: World): Promise<Row[]> {
 }
 
 /**
- * Made in SQL: values as in world.ts, spread over a month, ids as clients make them (UUIDv7 of the event's time). Indexes
- * are made afterwards, which is several times faster and gives the same indexes.
+ * Fills the table in SQL: values as in world.ts, spread over a month, with ids as clients create them (UUIDv7 of the
+ * event's time). Indexes are created afterwards, which is several times faster with the same result.
  */
 async function fill(database: TestDatabase, rows: number, log: (line: string) => void): Promise<void> {
   const indexes = await database.query<{ indexname: string; indexdef: string }>(
@@ -98,7 +98,7 @@ const TWO = [
   "actor=actor-77&application=application-5",
 ];
 
-/** Milliseconds: for each filter and depth the median of some pages of 50; the slowest of these. */
+/** Milliseconds: the slowest of the medians, each over several pages of 50 for one filter and depth. */
 async function slowest(url: string, filters: readonly string[], log: (line: string) => void): Promise<number> {
   let worst = 0;
   for (const filter of filters) {
@@ -120,7 +120,7 @@ async function slowest(url: string, filters: readonly string[], log: (line: stri
         if (answer.status !== 200) throw new Error(`page "${filter}" at ${depth}: ${answer.status}`);
         found = events.length;
       }
-      // The first ones warm the caches of a page nobody has asked for yet.
+      // The first requests only warm the caches for this page.
       const ms = median(times.slice(5));
       log(`page "${filter}" at depth ${depth}: ${ms.toFixed(1)} ms, ${found} events, first ${times[0]?.toFixed(1)} ms`);
       worst = Math.max(worst, ms);

@@ -15,8 +15,8 @@ function insertOf(rows: number): string {
 }
 
 /**
- * One event per request against each peer. Every contender gets a turn in each round, so that a slow spell of the machine
- * hits them all; the median of the rounds counts.
+ * One event per request against each peer. Every contender gets a turn in each round, so that a slow phase of the
+ * machine affects all of them; the median of the rounds counts.
  */
 export async function single(world: World): Promise<Row[]> {
   const rounds = world.options.quick ? 1 : 3;

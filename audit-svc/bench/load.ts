@@ -5,7 +5,7 @@ import { baseImage, docker } from "../test/support/containers.js";
 
 let wrk: string | undefined;
 
-/** An image with wrk: it takes far less of the machine that is measured than a load generator in JavaScript. */
+/** An image with wrk, which uses far less of the measured machine than a load generator in JavaScript. */
 function wrkImage(): string {
   const dockerfile = `FROM ${baseImage()}
 RUN apt-get update && apt-get install -y --no-install-recommends wrk && rm -rf /var/lib/apt/lists/*
@@ -14,7 +14,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends wrk && rm -rf /
   return wrk;
 }
 
-/** What a load did. */
+/** Result of a load. */
 export interface LoadResult {
   /** Requests per second, each answered 201. */
   readonly rate: number;
@@ -35,7 +35,7 @@ export interface Load {
   readonly network?: string;
 }
 
-/** POSTs bodies over keep-alive connections for a time, by wrk. @throws Error when anything but 201 came back */
+/** POSTs bodies over keep-alive connections for some time, with wrk. @throws Error if there was any answer but 201 */
 export async function runLoad({
   url,
   token,

@@ -6,8 +6,8 @@ import type { Target, World } from "./world.js";
 const area = "audit-svc";
 
 /**
- * Resident memory at full load: single events and batches of 100 in turn over 64 connections, one reader exporting all the
- * while. Its highest, by the kernel's own count, and whether it still grows.
+ * Resident memory at full load: single events and batches of 100 in turn over 64 connections, while one reader exports.
+ * Measures the kernel's high-water mark, and whether memory still grows.
  */
 export async function memory(world: World): Promise<Row[]> {
   const { memorySeconds: seconds, log } = world.options;
@@ -27,7 +27,8 @@ export async function memory(world: World): Promise<Row[]> {
     for (const end = performance.now() + seconds * 1000; performance.now() < end;) {
       const one = await world.press(target, 1, phase);
       const hundred = await world.press(target, 100, phase);
-      // The disk is bounded too. In the order in which the service locks them: what wrk broke off may still be being stored.
+      // Truncated because the disk is limited too. The order is that in which the service locks the tables: requests
+      // that wrk aborted may still be being stored.
       await database.query("TRUNCATE audit.ids, audit.events");
       const rates = `${one.rate.toFixed(0)} and ${(hundred.rate * 100).toFixed(0)} events/s`;
       ({ highest } = target.memory());
@@ -44,7 +45,7 @@ export async function memory(world: World): Promise<Row[]> {
   const last = median(samples.slice(2 * third));
   return [
     boundRow({ area, name: "memory", unit: "MB", ours: highest }, 150),
-    // How much of the last third's memory was there before: flat is 1.
+    // The middle third's memory relative to the last third's: 1 is flat.
     ratioRow({ area, name: `memory-flat-${seconds}-s`, unit: "MB", ours: middle }, "its last third", last, 0.95),
   ];
 }

@@ -1,10 +1,10 @@
-/** One benchmark's result, in the shape that every area writes. */
+/** One benchmark's result, in the common format of all areas. */
 export interface Row {
   readonly area: string;
   readonly name: string;
   readonly unit: string;
   readonly ours: number;
-  /** What it is compared with; `bound` when it is a limit and nothing that was measured. */
+  /** What it is compared with; `bound` for a fixed limit rather than a measured peer. */
   readonly peer: string;
   readonly peerValue: number;
   /** ours / peerValue. */
@@ -14,20 +14,21 @@ export interface Row {
   readonly met: boolean;
 }
 
-/** What there is to measure in one part of the project: a file of its own in this directory. */
+/** The benchmarks of one part of the project: one file in this directory. */
 export interface Area {
   readonly name: string;
   /** Names that `make bench ONLY=name` takes, beside the area's own. */
   readonly benches: readonly string[];
   /**
-   * Runs the benches that are named.
-   * @param quick a short look: the figures are shown, and too rough to judge by
-   * @throws Error when a bench could not be run at all
+   * Runs the named benches.
+   *
+   * @param quick run briefly: the figures are shown but too rough to judge by
+   * @throws Error if a bench could not run at all
    */
   run(benches: readonly string[], quick: boolean): Promise<Row[]>;
 }
 
-/** A result before it is a row. */
+/** A measured value, before it becomes a row. */
 export interface Measured {
   readonly area: string;
   readonly name: string;
@@ -35,17 +36,17 @@ export interface Measured {
   readonly ours: number;
 }
 
-/** A row whose goal is a ratio to a peer that was measured in the same run. */
+/** A row whose goal is a ratio to a peer measured in the same run. */
 export function ratioRow(measured: Measured, peer: string, peerValue: number, atLeast: number): Row {
   return against(measured, peer, peerValue, (ratio) => [`ratio >= ${atLeast}`, ratio >= atLeast]);
 }
 
-/** As {@link ratioRow}, where less is better. */
+/** Like {@link ratioRow}, for values where less is better. */
 export function atMostRow(measured: Measured, peer: string, peerValue: number, atMost: number): Row {
   return against(measured, peer, peerValue, (ratio) => [`ratio <= ${rounded(atMost)}`, ratio <= atMost]);
 }
 
-/** A row without a goal: what a peer does that nobody promised to beat. */
+/** A row without a goal, for a comparison that nobody promised to win. */
 export const shownRow = (measured: Measured, peer: string, peerValue: number): Row =>
   against(measured, peer, peerValue, () => ["shown", true]);
 
@@ -68,7 +69,7 @@ function against(
   };
 }
 
-/** A row whose goal is a bound that must not be exceeded. `peer` is shown beside it when something was measured. */
+/** A row whose goal is a limit that must not be exceeded. A measured `peer` is shown beside it. */
 export function boundRow(measured: Measured, bound: number, peer?: { name: string; value: number }): Row {
   const peerValue = peer?.value ?? bound;
   return {
@@ -76,7 +77,7 @@ export function boundRow(measured: Measured, bound: number, peer?: { name: strin
     ours: rounded(measured.ours),
     peer: peer?.name ?? "bound",
     peerValue: rounded(peerValue),
-    // Two that lost nothing are equal.
+    // If both are 0, they are equal.
     ratio: measured.ours === peerValue ? 1 : rounded(measured.ours / peerValue),
     goal: `<= ${bound} ${measured.unit}`,
     met: measured.ours <= bound,

@@ -17,21 +17,21 @@ export interface Options {
   readonly log: (line: string) => void;
 }
 
-/** Something that takes POSTs of events. */
+/** A server that accepts events by POST. */
 export interface Target {
   readonly url: string;
-  /** Megabytes (10^6) resident: now, and the most there ever were. */
+  /** Resident megabytes (10^6): now, and the maximum so far. */
   memory(): { now: number; highest: number };
   stop(): void;
 }
 
 /**
- * What everybody sets who keeps 20 million rows: PostgreSQL's manual advises a quarter of the memory, here of a server of 8 GB.
- * With the default, 128 MB, the pages of the indexes that are written to push each other out (0.69 of the rate instead of 1.0).
+ * A usual setting for 20 million rows: PostgreSQL's manual advises a quarter of the memory, here of a server with 8 GB.
+ * With the default, 128 MB, the index pages being written evict each other (0.69 of the rate instead of 1.0).
  */
 const BUFFERS = "shared_buffers=2GB";
 
-/** A PostgreSQL server of the benchmark's own, with everything that runs against it. */
+/** The benchmark's own PostgreSQL server, with everything that runs against it. */
 export class World {
   private constructor(
     readonly server: PostgresServer,
@@ -49,7 +49,7 @@ export class World {
     return createDatabase({ server: this.server });
   }
 
-  /** The service as it is deployed: its bundle, Node and Node's options are those of its image. */
+  /** The service as it is deployed, with the bundle, Node and Node options of its image. */
   async service(database: TestDatabase, limits: Partial<LimitsConfig> = {}): Promise<Target> {
     const settings = ["AUDIT_LOG_LEVEL=warn", "NODE_ENV=production", "AUDIT_ADMIN_LISTEN=off"];
     for (const [name, value] of Object.entries(imageEnv())) settings.push(`${name}=${value}`);
@@ -73,10 +73,10 @@ export class World {
     const file = new ConfigFile();
     file.write(config);
     const settings = [`AUDIT_LISTEN=127.0.0.1:${port}`, ...env].flatMap((pair) => ["-e", pair]);
-    // Root reads a test's directory, which is nobody else's.
+    // Runs as root, which alone can read the test's directory besides its owner.
     const name = run(["--user", "0:0", "-v", `${file.directory}:/run/audit:ro`, ...settings, ...command]);
     const url = `http://127.0.0.1:${port}`;
-    // Each answer may come from another worker: ready is when none of many says no.
+    // Each answer may come from a different worker, so it is ready when many answers in a row succeed.
     let ready = 0;
     await until(
       async () => {
@@ -111,9 +111,10 @@ export class World {
     return this.press(target, batch, this.options.quick ? 3 : 10);
   }
 
-  /** The same for so many seconds, without a warm-up. */
+  /** The same for the given number of seconds, without a warm-up. */
   press(target: Target, batch: number, seconds: number): Promise<LoadResult> {
-    // Without ids, so that each is new each time; otherwise as many different ones as fit the caches of a real service.
+    // Without ids, so that each is a new event each time; as many different events as fit into the caches of a real
+    // service.
     const events = Array.from({ length: 1000 }, (_, i) => event({ ...various(i), id: undefined }));
     const bodies = Array.from({ length: 1000 / batch }, (_, i) =>
       JSON.stringify(batch === 1 ? events[i] : events.slice(i * batch, (i + 1) * batch)),
@@ -141,7 +142,9 @@ export class World {
   }
 }
 
-/** Values as the benchmark's rows have them (see growth.ts): independent of each other, as uneven as in life. */
+/**
+ * Values as in the benchmark's rows (see growth.ts): independent of each other, and unevenly distributed as in reality.
+ */
 export function various(i: number): Record<string, unknown> {
   const rest = i % 101;
   return {

@@ -12,7 +12,7 @@ import type { Principal } from "./tokens.js";
 /** Application of the events that the service itself stores; no token may write them. */
 const OWN_APPLICATION = "audit-svc";
 
-/** What a reader asked for, as it came in the query. */
+/** A reader's query parameters, as sent. */
 export type ReadQuery = Readonly<Record<string, string | number | undefined>>;
 
 /** @throws {ApiError} 403 for an event that claims to be one of the service's own */
@@ -25,8 +25,8 @@ export function refuseOwn(events: readonly EventRow[]): void {
 }
 
 /**
- * Who read the log, and who was refused: a line of the service's own log for each, and with `recordReads` an event as well. The
- * query's values may name people, so they are in the event and not in the line.
+ * Records who read the events and who was refused: one line in the service's own log for each, and with `recordReads`
+ * also an event. The query's values may name people, so they are in the event and not in the line.
  */
 export class AccessLog {
   readonly #limit = new LogLimit();
@@ -38,13 +38,13 @@ export class AccessLog {
 
   /**
    * Records that events are about to be read; without `recordReads` it does nothing.
-   * @throws {ApiError} 503 when that cannot be stored: nothing is read without a record
+   * @throws {ApiError} 503 if that cannot be stored: nothing is read without a record
    */
   async begin(request: FastifyRequest, principal: Principal, action: string, query: ReadQuery): Promise<void> {
     if (this.active()?.config.recordReads === true) await this.#record(request, principal, action, "success", query);
   }
 
-  /** Logs that events were read. @param complete false when the client or the database broke off */
+  /** Logs that events were read. @param complete false if the client or the database ended it early */
   read(
     request: FastifyRequest,
     principal: Principal,
@@ -57,14 +57,17 @@ export class AccessLog {
     request.log.info({ token, action, filters: Object.keys(query), events, complete }, "events read");
   }
 
-  /** Logs and records that a request was refused for want of a right; one of a kind in a second, and how many were kept back. */
+  /**
+   * Logs and records that a request was refused for lack of a right: at most one of each kind per second, with the
+   * number of those left out.
+   */
   refused(request: FastifyRequest, principal: Principal | undefined, { status, code }: ApiError): void {
     const token = principal?.name;
     const pass = this.#limit.pass(`${code} ${token ?? ""}`);
     if (pass === undefined) return;
     const { method, routeOptions } = request;
     request.log.warn({ token, method, path: routeOptions.url, code, status, ...pass }, "access refused");
-    // Without a token anybody could fill the database.
+    // Without a valid token nothing is recorded, or anybody could fill the database.
     if (principal === undefined || this.active()?.config.recordReads !== true) return;
     const action = method === "POST" ? "store" : routeOptions.url?.endsWith("/export") === true ? "export" : "list";
     // The request is refused whether it can be recorded or not; the storage logs what went wrong.
@@ -75,7 +78,7 @@ export class AccessLog {
     const data = { requestId: request.id, ...more };
     const what = { actor: principal.name, action: `events.${action}`, resource: "events", outcome, data };
     const event = { application: OWN_APPLICATION, occurredAt: new Date().toISOString(), ...what };
-    // By the default limits: this configuration's may be too small for what the service itself has to say.
+    // Checked with the default limits, because the configured ones may be too small for the service's own events.
     const rows = checkEvents([event], defaultLimits, undefined);
     return this.ingest.store(batchOf(rows), JSON.stringify(event).length, principal.name);
   }

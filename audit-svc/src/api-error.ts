@@ -32,7 +32,7 @@ export class ApiError extends Error {
     super(message);
   }
 
-  // Thousands of 503s a second must stay cheap, and nobody reads where they were made.
+  // No stack trace: thousands of 503s a second must stay cheap, and nobody needs to know where they were created.
   static unavailable(code: string, message: string, retryAfter = 1): ApiError {
     const limit = Error.stackTraceLimit;
     Error.stackTraceLimit = 0;

@@ -17,7 +17,7 @@ import { DatabaseCapacity } from "./database-capacity.js";
 import { VERSION } from "./version.js";
 import { warmUp } from "./warm-up.js";
 
-/** How an application is made. */
+/** Options of {@link buildApp}. */
 export interface AppOptions {
   readonly configFile: string;
   /** Label for `audit_build_info`. Default `unknown`. */
@@ -34,7 +34,7 @@ interface LogTarget {
   write(line: string): void;
 }
 
-/** The service without its process: nothing listens and nothing is read until asked for. */
+/** The service without its process: it does not listen or read its configuration until it is told to. */
 export interface App {
   readonly main: FastifyInstance;
   readonly admin: FastifyInstance;
@@ -42,13 +42,13 @@ export interface App {
   readonly ingest: Ingest;
   readonly bodyMemoryLimit: FairLimit;
   readonly metrics: Metrics;
-  /** Not ready from now on; what is under way is finished, then everything is closed. */
+  /** Reports not ready from now on, finishes running requests, then closes everything. */
   close(): Promise<void>;
 }
 
 const Status = Type.Object({
   status: Type.String(),
-  generation: Type.Integer({ description: "Configurations taken into force since the start" }),
+  generation: Type.Integer({ description: "Number of configurations applied since the start" }),
   digest: Type.String({ description: "sha256 of the configuration file in force" }),
   schemaVersion: Type.Integer(),
   reason: Type.Optional(Type.String()),
@@ -58,7 +58,7 @@ const ReloadBody = Type.Object({
   generation: Type.Integer(),
   digest: Type.String({ description: "sha256 of the configuration file in force" }),
   reason: Type.Optional(
-    Type.String({ description: "Why the file was not taken in; the configuration before it stays in force" }),
+    Type.String({ description: "Why the file was rejected; the former configuration stays in force" }),
   ),
 });
 
@@ -93,7 +93,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     "/healthz",
     {
       schema: {
-        summary: "The process answers",
+        summary: "Liveness: the process answers",
         tags: ["operation"],
         response: { 200: Type.Object({ status: Type.String() }) },
       },
@@ -106,7 +106,13 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const ready = readiness(configReloader);
   main.get(
     "/readyz",
-    { schema: { summary: "Events can be stored", tags: ["operation"], response: { 200: Status, 503: Status } } },
+    {
+      schema: {
+        summary: "Readiness: events can be stored",
+        tags: ["operation"],
+        response: { 200: Status, 503: Status },
+      },
+    },
     async (_request, reply) => {
       const reason = stopping ? "stopping" : await ready();
       const active = configReloader.active;
@@ -147,7 +153,8 @@ export async function buildApp(options: AppOptions): Promise<App> {
     metrics,
     async close() {
       stopping = true;
-      // An export that began before has sent its headers already: its connection must not idle until the client ends it.
+      // A running export has sent its headers already, so the server must close its connection rather than wait for the
+      // client.
       main.server.keepAliveTimeout = 1;
       await refuseConnections(main.server);
       refusing = true;
@@ -160,24 +167,28 @@ export async function buildApp(options: AppOptions): Promise<App> {
   };
 }
 
-/** Milliseconds for which requests over open connections are still served: far more than one is on its way. */
+/**
+ * Milliseconds for which requests over open connections are still served: far longer than a request takes to arrive.
+ */
 const LAST_REQUESTS = 500;
 
 /**
- * Takes no new connection, and keeps the open ones: what looks idle here may have a proxy's request on its way, which would be lost. A
- * proxy that is refused a connection asks another replica, and each answer ends its connection now, so that soon few or none are left.
+ * Accepts no new connection but keeps the open ones: a proxy's request may be on its way over one that looks idle, and
+ * would be lost. A proxy whose connection is refused tries another replica. Each answer now closes its connection, so
+ * that soon few or none are left.
  */
 async function refuseConnections(server: Server): Promise<void> {
   if (!server.listening) return;
-  // Not the HTTP server's own close, which ends idle connections first.
+  // Not the HTTP server's own close(), which closes idle connections first.
   const none = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()));
   await Promise.race([none, pause(LAST_REQUESTS, undefined, { ref: false })]);
 }
 
-/** The main server as far as every request to it is concerned: without routes. */
+/** The main server with everything that applies to all requests, without routes. */
 function newMain(level: string, metrics: Metrics, stopping: () => boolean, logTo?: LogTarget): FastifyInstance {
   const main = newFastify(level, logTo);
-  // At the answer, not at the request: what was under way when the stop began must not keep its connection either.
+  // In onSend rather than onRequest, so that requests that were running when the stop began close their connections
+  // too.
   main.addHook("onSend", (_request, reply, _payload, done) => {
     if (stopping()) void reply.header("connection", "close");
     done();
@@ -211,11 +222,12 @@ function newFastify(level: string, logTo?: LogTarget): FastifyInstance {
     requestIdHeader: false,
     genReqId: (request) => requestId(request.headers["x-request-id"]),
     bodyLimit: 67_108_864,
-    // A proxy's idle connections (nginx: 60 s by default) must end before the service ends them, or requests meet a closed socket.
+    // Longer than a proxy keeps idle connections (nginx: 60 s by default). If the service closed them first, requests
+    // would meet a closed socket.
     keepAliveTimeout: 75_000,
     requestTimeout: 60_000,
     forceCloseConnections: "idle",
-    // The routes refuse by themselves while stopping, in the shape of every other refusal and with Retry-After.
+    // While stopping, the routes refuse requests themselves, in the common error format and with Retry-After.
     return503OnClosing: false,
     routerOptions: { maxParamLength: 100 },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: true, allErrors: false } },
@@ -248,7 +260,7 @@ function handleErrors(app: FastifyInstance): void {
     const known = toApiError(error);
     if (known.status >= 500) {
       const pass = limit.pass(known.code);
-      // A 503 says all there is to say by its code; anything else is a bug, and its stack is needed.
+      // An ApiError is described by its code; anything else is a bug and needs its stack trace.
       if (pass !== undefined && error instanceof ApiError)
         request.log.warn({ code: known.code, status: known.status, ...pass }, "request refused");
       else if (pass !== undefined)
@@ -279,13 +291,13 @@ function toApiError(error: FastifyError | ApiError | Error): ApiError {
   return new ApiError(500, "internal", "Something went wrong; the log has more under this request id.");
 }
 
-// The database's message may quote a value; its code never does.
+// The database's message may quote a value, so only its code is logged.
 function describeCause(error: Error): string | undefined {
   const { code } = (error.cause ?? error) as { code?: string };
   return code;
 }
 
-/** Probes the database at most once a second, whoever asks. */
+/** Probes the database at most once a second, however often it is called. */
 function readiness(configReloader: ConfigReloader): () => Promise<string | undefined> {
   let checked = 0;
   let last: Promise<string | undefined> = Promise.resolve(undefined);
@@ -306,7 +318,7 @@ function readiness(configReloader: ConfigReloader): () => Promise<string | undef
 }
 
 function addReload(app: FastifyInstance, configReloader: ConfigReloader): void {
-  // In a scope of its own, where any body is read and dropped: tools such as wget always send one of some type.
+  // In a separate scope that reads and drops any body: tools such as wget always send one, with some content type.
   void app.register((scope, _options, registered) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser("*", (_request, payload, parsed) => {
@@ -318,7 +330,7 @@ function addReload(app: FastifyInstance, configReloader: ConfigReloader): void {
       "/reload",
       {
         schema: {
-          summary: "Take in the configuration file",
+          summary: "Reload the configuration file",
           tags: ["operation"],
           response: { 200: ReloadBody, 422: ReloadBody, 500: ErrorBody, 503: ReloadBody },
         },

@@ -15,33 +15,33 @@ const COLUMNS: readonly ((row: EventRow) => string)[] = [
 const ID = 1;
 
 /**
- * The events of one request, ready to be stored: each column is one text, the elements of an array literal. Events wait in this
- * shape, because a hundred of them are nine texts then and not a thousand objects, which the garbage collector would copy
- * again and again while they wait.
+ * The events of one request, ready to be stored: each column is one text, the elements of an array literal. Waiting
+ * events have this shape because a hundred of them are then nine strings rather than a thousand objects, which the
+ * garbage collector would copy again and again.
  */
 export interface Batch {
   /** How many events the client sent. */
   readonly events: number;
-  /** How many rows they are: an id that came twice with the same content is one. */
+  /** Number of rows: an id that came twice with the same content is one row. */
   readonly rows: number;
   readonly columns: readonly string[];
-  /** The id of each event sent, by commas. */
+  /** The id of each event sent, comma-separated. */
   readonly ids: string;
-  /** For each row the index of the first event that it stands for; undefined when each event is a row. */
+  /** For each row, the index of its first event; undefined if each event is a row. */
   readonly firsts: readonly number[] | undefined;
-  /** Whether the client chose an id: only such an id can be that of another event. */
+  /** Whether the client chose an id: only such an id can already belong to another event. */
   readonly chosen: boolean;
   /** How many rows each application has. */
   readonly applications: ReadonlyMap<string, number>;
 }
 
-/** @param events validated; an id that is there twice has the same content both times */
+/** @param events validated; events with the same id have the same content */
 export function batchOf(events: readonly EventRow[]): Batch {
   const chosen = events.some((row) => row.chosen);
   const distinct = chosen && events.length > 1 ? [...new Map(events.map((row) => [keyOf(row), row])).values()] : events;
   const doubled = distinct.length < events.length;
   const rows = doubled ? distinct : events;
-  // join() and not +=, which would make a text of linked pieces: as many objects again.
+  // join() rather than +=, which would build a rope: as many objects again.
   const [only] = rows;
   const columns = COLUMNS.map((column) => (rows.length === 1 && only ? column(only) : rows.map(column).join()));
   const applications = new Map<string, number>();
@@ -62,7 +62,7 @@ export function idsOf(batch: Batch): string[] {
   return batch.ids.split(",");
 }
 
-/** The index of the first event that a row stands for. */
+/** The index of a row's first event. */
 export function eventOfRow(batch: Batch, row: number): number {
   return batch.firsts?.[row] ?? row;
 }

@@ -9,7 +9,7 @@ import { findLoss } from "./json-loss.js";
 
 /**
  * Collects a request's body.
- * @throws {ApiError} 413 when it is too large, 503 when all bodies together are
+ * @throws {ApiError} 413 if it is too large, 503 if all bodies together are
  */
 export function collect(
   request: FastifyRequest,
@@ -32,7 +32,7 @@ export function collect(
       size += chunk.length;
       if (size > limits.bodyBytes) refuse(tooLarge());
       else if (!share.take(chunk.length, limits.queueBytes)) {
-        refuse(ApiError.unavailable("overloaded", "Too much is waiting to be stored; try again."));
+        refuse(ApiError.unavailable("overloaded", "Too much data is waiting to be stored; retry later."));
       } else chunks.push(chunk);
     });
     payload.on("end", () => {
@@ -47,14 +47,14 @@ export function collect(
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** The events of a body as they were sent: texts of JSON and what each says, an event or an array of them. */
+/** The events of a body as sent: JSON texts, each with its parsed value, an event or an array of events. */
 export interface Sent {
   readonly values: readonly unknown[];
   readonly texts: readonly string[];
 }
 
 /**
- * The events of a body: one object or an array of them as JSON, or one object a line as NDJSON.
+ * The events of a body: one object or an array of objects as JSON, or one object per line as NDJSON.
  * @throws {ApiError} 400 for what is not JSON, 413 for too many events
  */
 export function parseBody(body: Buffer, ndjson: boolean, limits: LimitsConfig): Sent {
@@ -90,7 +90,7 @@ export function parseBody(body: Buffer, ndjson: boolean, limits: LimitsConfig): 
 }
 
 /**
- * Refuses what `JSON.parse` has changed or dropped without a word.
+ * Rejects values that `JSON.parse` has silently changed or dropped.
  * @param sent validated, so that it is not deeply nested
  * @throws {ApiError} 400 with index and field
  */
@@ -100,7 +100,7 @@ export function refuseLoss({ values, texts }: Sent): void {
     const loss = findLoss(text, alone ? values[line] : values);
     if (loss === undefined) continue;
     const [first, ...rest] = loss.path;
-    // An array of one event is as many texts as events, and its paths begin with an index all the same.
+    // For an array of one event the number of texts equals the number of events too, but its paths begin with an index.
     const [index, path] = typeof first === "number" ? [first, rest] : [line, loss.path];
     throw new ApiError(400, "invalid_event", "Nothing was stored: an event would have been changed by storing it.", {
       details: [{ index, field: pathOf(path), message: loss.message }],
@@ -108,7 +108,7 @@ export function refuseLoss({ values, texts }: Sent): void {
   }
 }
 
-// The parser's own message quotes the text around the error: event content, which must not reach the log.
+// The parser's own message quotes the text around the error, which is event content and must not reach the log.
 function parseJson(text: string, index: number): unknown {
   try {
     return JSON.parse(text);
@@ -125,7 +125,8 @@ function parseJson(text: string, index: number): unknown {
 /**
  * Validates every event of a request.
  * @param application the only application the sender may write for; `undefined` means any
- * @throws {ApiError} 400 with index and field, 403 for another application's event, 409 for one id with two contents
+ * @throws {ApiError} 400 with index and field, 403 for another application's event, 409 for one id with different
+ * contents
  */
 export function checkEvents(
   values: readonly unknown[],

@@ -1,21 +1,22 @@
 import pg from "pg";
 import { UserError, reasonOf } from "./errors.js";
 
-/** How long the second connection may take to answer: behind a pooler it may have to wait for a free one. */
+/** How long the second connection may take to answer; behind a pooler it may have to wait for a free one. */
 const ANSWER_SECONDS = 10;
 
 /**
- * What migration 004 needs and a transaction cannot do without keeping writers waiting: enters the events that were stored before 003
- * in the register of ids, and makes the index of each partition that becomes its primary key. May be broken off and run again.
- * @param settings of a connection of its own, for it works outside a transaction
- * @param role to become first, if any
+ * Does what migration 004 needs but a transaction could do only by blocking writers: enters the events from before 003
+ * in the register of ids, and creates the index of each partition that becomes its primary key. It may be interrupted
+ * and run again.
+ * @param settings for a separate connection, because it works outside a transaction
+ * @param role role to switch to first, if any
  */
 export async function carryOver(settings: pg.ClientConfig, role: string | undefined): Promise<void> {
   const client = new pg.Client(settings);
   client.on("error", () => undefined);
   try {
     for (const name of await firstAnswer(client)) {
-      // For this transaction alone: behind a pooler the next statement may be on another connection.
+      // Only for this transaction: behind a pooler the next statement may run on another connection.
       await client.query("BEGIN; SET LOCAL statement_timeout = 0");
       if (role !== undefined) await client.query(`SET LOCAL ROLE ${client.escapeIdentifier(role)}`);
       await client.query(
@@ -31,7 +32,7 @@ export async function carryOver(settings: pg.ClientConfig, role: string | undefi
   }
 }
 
-/** The partitions' names. @throws {UserError} when this connection does not come about beside the one that migrates */
+/** The partitions' names. @throws {UserError} if this second connection cannot be opened */
 async function firstAnswer(client: pg.Client): Promise<string[]> {
   try {
     await client.connect();
@@ -54,7 +55,7 @@ async function makeIndex(client: pg.Client, partition: string): Promise<void> {
     [index],
   );
   if (rows[0]?.valid === true) return;
-  // One that was broken off is there, and of no use.
+  // An interrupted build leaves an invalid index behind.
   if (rows.length > 0) await client.query(`DROP INDEX CONCURRENTLY ${index}`);
   const name = client.escapeIdentifier(`${partition}_key`);
   try {

@@ -9,21 +9,21 @@ interface Target {
   readonly agent?: Agent;
 }
 
-/** What became of one request. */
+/** Result of one request. */
 export interface Sent {
-  /** HTTP status, 0 when no answer came. */
+  /** HTTP status, 0 if there was no answer. */
   readonly status: number;
   readonly reason: string;
   readonly retries: number;
-  /** From the first try to the answer. */
+  /** From the first attempt to the answer. */
   readonly ms: number;
 }
 
 const MAX_TRIES = 20;
 
 /**
- * Sends events, and again with the same ids when the service is away or overloaded: that is what ids are for. Gives up
- * after 20 tries.
+ * Sends events, and retries with the same ids while the service is unavailable or overloaded, which the ids make safe.
+ * Gives up after 20 attempts.
  */
 export async function sendEvents({
   events,
@@ -41,13 +41,13 @@ export async function sendEvents({
     if (!again || retries + 1 >= MAX_TRIES) {
       return { status: answer.status, reason: answer.text.slice(0, 300), retries, ms: performance.now() - started };
     }
-    // Jitter, so that all those that were refused together do not come back together.
+    // Jitter, so that requests refused together are not retried together.
     const pause = Math.max(answer.retryAfter * 1000, Math.min(2000, 100 * 2 ** retries)) * (0.5 + Math.random());
     await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }
 
-/** Reads `GET /v1/events/export` line by line. Throws {@link UserError} when it is refused or ends early. */
+/** Reads `GET /v1/events/export` line by line. Throws {@link UserError} if it is refused or ends early. */
 export async function readExport(
   target: Target & { readonly query: Record<string, string> },
   each: (event: { id: string }) => void,

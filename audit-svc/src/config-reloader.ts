@@ -6,7 +6,7 @@ import type { Metrics } from "./metrics.js";
 import { Storage } from "./storage.js";
 import { Tokens } from "./tokens.js";
 
-/** One configuration in force with what was made from it. */
+/** One configuration in force, and the objects built from it. */
 export interface Active {
   readonly config: Config;
   readonly storage: Storage;
@@ -16,7 +16,7 @@ export interface Active {
 
 export type ReloadResult = "applied" | "unchanged" | "unreadable" | "invalid" | "unreachable";
 
-/** The outcome of an attempt to take in the configuration file. */
+/** The result of an attempt to load the configuration file. */
 export interface Reload {
   readonly result: ReloadResult;
   readonly generation: number;
@@ -26,7 +26,7 @@ export interface Reload {
 }
 
 /**
- * Keeps the configuration in force. A new one is put in force only after its database has been reached and found fit;
+ * Holds the configuration in force. A new one comes into force only after its database has been reached and checked;
  * until then the old one serves. Attempts run one after another.
  */
 export class ConfigReloader {
@@ -42,7 +42,7 @@ export class ConfigReloader {
     private readonly file: string,
     private readonly metrics: Metrics,
     private readonly log: FastifyBaseLogger,
-    /** What is done with a configuration that is fit, before it is put in force; a failure is no reason to refuse it. */
+    /** Runs with a valid configuration before it comes into force; its failure does not reject the configuration. */
     private readonly prepare: (config: Config, storage: Storage) => Promise<void>,
   ) {}
 
@@ -55,7 +55,7 @@ export class ConfigReloader {
     return this.#waiting;
   }
 
-  /** Takes in the file. Never throws: what went wrong is in the answer. */
+  /** Loads the file. Never throws: the result says what went wrong. */
   reload(): Promise<Reload> {
     const next = this.#turn.then(() => this.#reload());
     this.#turn = next;
@@ -63,9 +63,9 @@ export class ConfigReloader {
   }
 
   /**
-   * Looks at the file from time to time and takes it in when it has changed, so that a lost call to `/reload` heals, and
-   * tries again when the database could not be reached. Reads the content: an agent that writes in place, a bind mount or
-   * a coarse clock can each change a file without changing what stat() shows.
+   * Checks the file periodically and loads it after a change, so that a lost call to `/reload` is made up for, and
+   * retries if the database could not be reached. It compares the content: if a file is written in place, is a bind
+   * mount or has a coarse timestamp, stat() may not show a change.
    */
   watch(seconds: number): void {
     if (seconds <= 0 || this.#stopped) return;
@@ -75,7 +75,7 @@ export class ConfigReloader {
     this.#timer.unref();
   }
 
-  /** Stops watching and closes the storage once running statements are done. */
+  /** Stops watching, and closes the storage once running statements are done. */
   async close(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
@@ -154,14 +154,16 @@ export class ConfigReloader {
       { generation: this.#generation, digest: config.digest, tokens: config.tokens.length },
       "configuration in force",
     );
-    // Whoever still holds the old pools finishes with them; nobody new gets them.
-    old?.storage.close().catch((error: unknown) => this.log.warn({ reason: reasonOf(error) }, "closing the old pools"));
+    // Running requests finish with the old pools; new ones do not get them.
+    old?.storage
+      .close()
+      .catch((error: unknown) => this.log.warn({ reason: reasonOf(error) }, "closing the old pools failed"));
   }
 
   #refuse(result: ReloadResult, reason: string, digest = ""): Reload {
     this.#failed = { digest, at: Date.now(), times: this.#failed?.digest === digest ? this.#failed.times + 1 : 0 };
     this.#waiting = reason;
-    this.log.error({ result, reason, keeps: this.#generation }, "configuration not taken in");
+    this.log.error({ result, reason, keeps: this.#generation }, "configuration rejected");
     return this.#report(result, reason);
   }
 

@@ -122,14 +122,15 @@ export const defaultLimits = Object.fromEntries(
   Object.entries(Limits.properties).map(([key, schema]) => [key, (schema as { default?: number }).default]),
 ) as LimitsConfig;
 
-/** sha256 of the bytes, in hex: what `digest` is everywhere. */
+/** sha256 of the bytes, in hex: the `digest` of a configuration everywhere. */
 export function digestOf(bytes: Buffer): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
 /**
  * Parses and validates the configuration file's bytes.
- * @throws {UserError} naming each setting that is wrong. No value is repeated in the message: the file holds a password.
+ * @throws {UserError} naming each setting that is wrong. The message repeats no value, because the file contains a
+ * password.
  */
 export function parseConfig(bytes: Buffer): Config {
   let value: unknown;
@@ -166,7 +167,7 @@ export function parseConfig(bytes: Buffer): Config {
 export async function readConfig(path: string): Promise<Config> {
   let bytes: Buffer;
   try {
-    // By the stream, not by the path: /dev/stdin cannot be opened again when it is a socket, as Node's own pipes are.
+    // Read from the stream, because /dev/stdin cannot be reopened by path if it is a socket, as Node's own pipes are.
     bytes = path === "/dev/stdin" ? await buffer(process.stdin) : await readFile(path);
   } catch (error) {
     throw new UserError(
@@ -179,7 +180,7 @@ export async function readConfig(path: string): Promise<Config> {
 function explain(value: unknown): string {
   const messages = new Set<string>();
   for (const error of compiled.Errors(value)) {
-    // "additionalProperties" is also reported on the key itself as the keyword "boolean", which has the key's path.
+    // The same error is also reported with the keyword "boolean", which has the path of the key itself.
     if (error.keyword === "additionalProperties") continue;
     const path = error.instancePath.slice(1).replaceAll("/", ".") || "the file";
     messages.add(error.keyword === "boolean" ? `${path}: there is no such setting` : `${path}: ${error.message}`);

@@ -1,14 +1,19 @@
 import pg from "pg";
 
-/** The server function whose notice says that a commit stopped waiting for its standby. Its text depends on `lc_messages`, its code is that of any warning. */
+/**
+ * The server function whose notice says that a commit stopped waiting for its standby. The notice's text depends on
+ * `lc_messages`, and its code is that of any warning.
+ */
 const STANDBY_WAIT = "SyncRepWaitForLSN";
 
-/** Whatever takes a statement. */
+/** Anything that runs a statement. */
 export interface Queries {
   query(statement: pg.QueryConfig): Promise<pg.QueryResult>;
 }
 
-/** A commit took place on the server alone: its wait for a synchronous standby was cancelled, so a failover may lose it. */
+/**
+ * A commit took place only on the primary: its wait for a synchronous standby was cancelled, so a failover may lose it.
+ */
 export class UnconfirmedCommit extends Error {
   constructor() {
     super("the commit was not confirmed by the synchronous standby");
@@ -16,10 +21,10 @@ export class UnconfirmedCommit extends Error {
 }
 
 /**
- * Runs statements over a connection and has the server cancel what takes too long. The server's own `statement_timeout` would not
- * do: poolers refuse it as a startup parameter, and a commit that waits for a standby is not subject to it.
+ * Runs statements over a connection and makes the server cancel those that take too long. `statement_timeout` does not
+ * suffice: poolers refuse it as a startup parameter, and it does not apply to a commit that waits for a standby.
  * @param seconds after which the server is asked to cancel
- * @throws {UnconfirmedCommit} when a commit took place, but not on the synchronous standby
+ * @throws {UnconfirmedCommit} if a commit took place, but not on the synchronous standby
  */
 export async function supervise<T>(
   client: pg.ClientBase,
@@ -43,7 +48,7 @@ export async function supervise<T>(
   }
 }
 
-/** Asks the server to cancel what a connection runs, over a connection of its own, as PostgreSQL's protocol has it. */
+/** Asks the server to cancel a connection's statement, over a second connection, as PostgreSQL's protocol requires. */
 function cancel(client: pg.ClientBase, { host, port, ssl }: pg.ClientConfig): void {
   const { processID, secretKey } = client as unknown as { processID: number; secretKey: number };
   const connection = new pg.Connection({ ssl }) as pg.Connection & {
@@ -72,16 +77,19 @@ export class Connections {
     this.#pool = new pg.Pool({
       ...config,
       max,
-      // A server that vanished without closing the connection answers nothing at all; only this notices.
+      // Only this detects a server that vanished without closing the connection.
       query_timeout: seconds * 1000 + 1000,
       idleTimeoutMillis: 60_000,
     });
-    // The pool tells of those that are lost while idle; those in use fail their statement.
+    // The pool reports connections lost while idle; a lost connection in use fails its statement.
     this.#pool.on("error", lost);
     this.#pool.on("connect", (client) => client.on("error", () => undefined));
   }
 
-  /** Runs statements over one connection, which is closed when they fail: it may be in the middle of a transaction. */
+  /**
+   * Runs statements over one connection, which is closed if they fail, because it may be in the middle of a
+   * transaction.
+   */
   async use<T>(work: (db: pg.ClientBase) => Promise<T>): Promise<T> {
     const client = await this.#pool.connect();
     let done = false;

@@ -4,11 +4,14 @@ import { parseTime } from "./time.js";
 /** The longest cursor: an application's name has up to 400 bytes. */
 export const CURSOR_LENGTH = 640;
 
-/** The last event of a page: the next page holds what comes after it. */
+/** The last event of a page; the next page starts after it. */
 export interface Position {
   readonly occurredAt: string;
   readonly id: string;
-  /** Two applications may have one id at one moment. Empty in a cursor of the release before, which stood after all of them. */
+  /**
+   * Part of the position because two applications may have the same id at the same time. Empty in a cursor of the
+   * previous release, which stood after all of them.
+   */
   readonly application: string;
 }
 

@@ -1,13 +1,15 @@
 import type { Metrics } from "./metrics.js";
 import type { Storage } from "./storage.js";
 
-/** How often the database is asked at most; its figures change over days. */
+/** Minimum interval between two queries; the figures change over days. */
 const EVERY_MS = 60_000;
 
-/** The service makes the coming partitions itself when less than this is left: whoever never deploys has them as well. */
+/**
+ * The service creates coming partitions itself when less than this is left, so that they exist even without deploys.
+ */
 const SHORT_MS = 60 * 86_400_000;
 
-/** Keeps the figures about the database's capacity, how large it is and how far its partitions reach, at most a minute old. */
+/** Keeps the database's size and the end of its partitions, at most a minute old. */
 export class DatabaseCapacity {
   #asked = 0;
   #of: Storage | undefined;
@@ -17,7 +19,10 @@ export class DatabaseCapacity {
     private readonly storage: () => Storage | undefined,
   ) {}
 
-  /** Asks in the background when it is time to: a scrape must be answered also while the database hangs. Never fails. */
+  /**
+   * Queries in the background when it is time to, because a scrape must be answered even while the database hangs.
+   * Never fails.
+   */
   async refresh(): Promise<void> {
     const storage = this.storage();
     if (storage === undefined || (storage === this.#of && Date.now() - this.#asked < EVERY_MS)) return;

@@ -13,21 +13,21 @@ const SYSTEM_STORES = [
 export function tlsOf({ sslmode, caCertificate }: { sslmode: string; caCertificate?: string }): false | object {
   if (sslmode === "disable") return false;
   if (sslmode === "require") return { rejectUnauthorized: false };
-  // Made once: with `ca` alone Node would parse every authority again for each connection.
+  // Created once: with `ca` alone Node would parse all authorities again for each connection.
   return { rejectUnauthorized: true, secureContext: createSecureContext({ ca: caCertificate ?? systemAuthorities() }) };
 }
 
-// Node by itself trusts the authorities that it brings along; where the system has a store, that decides.
+// By default Node trusts its bundled authorities; if the system has a store, that one is used instead.
 function systemAuthorities(): string[] | undefined {
   const { SSL_CERT_FILE, NODE_EXTRA_CA_CERTS } = process.env;
   const system = (SSL_CERT_FILE ? [SSL_CERT_FILE] : SYSTEM_STORES).map(read).find((store) => store !== undefined);
   if (system === undefined) return undefined;
-  // A list of one's own replaces what this variable adds to Node's.
+  // An explicit list replaces Node's own, including what this variable adds to it.
   const extra = NODE_EXTRA_CA_CERTS ? read(NODE_EXTRA_CA_CERTS) : undefined;
   return extra === undefined ? [system] : [system, extra];
 }
 
-// A store that is not there is no reason to stop, as with OpenSSL and Node: the server's certificate is refused then.
+// A missing store is not an error, as with OpenSSL and Node: the server's certificate is then rejected.
 function read(file: string): string | undefined {
   try {
     return readFileSync(file, "utf8");
@@ -36,7 +36,7 @@ function read(file: string): string | undefined {
   }
 }
 
-/** What is wrong with a PEM text that should hold certificates and nothing else; `undefined` when nothing is. */
+/** What is wrong with a PEM text that should contain only certificates; `undefined` if nothing is. */
 export function problemOfPem(pem: string): string | undefined {
   const blocks = [...pem.matchAll(/-----BEGIN ([^-\n]+)-----[^-]*-----END \1-----/g)];
   if (blocks.length === 0) {

@@ -7,7 +7,7 @@ export interface Listen {
   readonly port: number;
 }
 
-/** What the process is told by its environment; everything else comes from the configuration file. */
+/** Settings from the environment; everything else comes from the configuration file. */
 export interface Env {
   /** Path of the configuration file. Default `/run/audit/config.json`. */
   readonly configFile: string;
@@ -19,7 +19,7 @@ export interface Env {
   readonly release: string;
   /** pino's level. Default `info`. */
   readonly logLevel: string;
-  /** Seconds between two looks at the configuration file. Default 2; 0 turns watching off. */
+  /** Seconds between two checks of the configuration file. Default 2; 0 turns watching off. */
   readonly watchSeconds: number;
   /** Seconds that a stop may take before it is forced. Default 25. */
   readonly graceSeconds: number;

@@ -1,9 +1,9 @@
-/** A mistake of the operator's: shown as one message, without a stack trace. */
+/** An operator's mistake: shown as one message, without a stack trace. */
 export class UserError extends Error {
   override readonly name = "UserError";
 }
 
-/** Codes of Node's for a certificate whose authority is not known. */
+/** Node's codes for a certificate from an unknown authority. */
 const UNKNOWN_AUTHORITY = [
   "SELF_SIGNED_CERT_IN_CHAIN",
   "DEPTH_ZERO_SELF_SIGNED_CERT",
@@ -12,7 +12,10 @@ const UNKNOWN_AUTHORITY = [
   "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
 ];
 
-/** The text of anything thrown, for logs and answers. `pg` and Node throw AggregateError with an empty message when every address refuses. */
+/**
+ * The text of anything thrown, for logs and answers. `pg` and Node throw an AggregateError with an empty message if all
+ * addresses fail.
+ */
 export function reasonOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return error.errors.map(reasonOf).join("; ");
   if (!(error instanceof Error)) return String(error);

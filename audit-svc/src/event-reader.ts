@@ -14,22 +14,25 @@ export interface EventFilter {
   readonly to?: string;
 }
 
-/** A column as the text that {@link Moment.iso} is, whatever time zone and style the session has. */
+/** A column in the format of {@link Moment.iso}, whatever time zone and date style the session has. */
 const time = (column: string): string => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
 const COLUMNS = `id, application, actor, action, resource, outcome, ${time("occurred_at")} AS "occurredAt", ${time("recorded_at")} AS "recordedAt"`;
 const ORDER = "ORDER BY occurred_at DESC, id DESC, application DESC";
 
-/** Data that is read at once, in bytes: a hundred events of the largest size by default. One larger event still comes, alone. */
+/**
+ * Bytes of data to read at once: by default a hundred events of the largest size. A single larger event is still read,
+ * alone.
+ */
 const CHUNK_BYTES = 1_638_400;
 
-/** An event as it is stored: its data is the JSON text that PostgreSQL gives. */
+/** An event as it is stored: its data is the JSON text from PostgreSQL. */
 export type StoredEvent = Omit<EventOutput, "data"> & { readonly data: string };
 
 /** Events that were read at once. */
 export interface Chunk {
   readonly events: StoredEvent[];
-  /** Whether more were there and asked for, but would have been too much data at once. */
+  /** Whether more were requested and exist, but would have been too much data at once. */
   readonly cut: boolean;
 }
 
@@ -55,14 +58,14 @@ export async function readEvents(
   if (filter.from !== undefined) add((p) => `occurred_at >= ${p}::timestamptz`, filter.from);
   if (filter.to !== undefined) add((p) => `occurred_at < ${p}::timestamptz`, filter.to);
   if (after !== undefined) {
-    // This condition alone. With "occurred_at <= …" beside it PostgreSQL would start its scan there and step over every
-    // event of that very moment, page after page; partitions that it would prune cost one probe each.
+    // Only this condition. With an additional "occurred_at <= …" PostgreSQL would start its scan there and step over
+    // every event of that moment on each page. The partitions that it would prune cost only one probe each.
     values.push(after.occurredAt, after.id, after.application);
     const n = values.length;
     where.push(`(occurred_at, id, application) < ($${n - 2}::timestamptz, $${n - 1}::uuid, $${n})`);
   }
   values.push(limit);
-  // The server measures the text it would send, which for jsonb's numbers can be fifty times what it stores.
+  // The server measures the text it would send: with jsonb's numbers that can be fifty times what it stores.
   const result = await db.query<Omit<StoredEvent, "data"> & { data: string | null }>(
     `SELECT ${COLUMNS}, CASE WHEN total <= ${CHUNK_BYTES} OR total = bytes THEN text END AS data
        FROM (SELECT *, octet_length(text) AS bytes, sum(octet_length(text)) OVER (${ORDER} ROWS UNBOUNDED PRECEDING) AS total
@@ -76,12 +79,15 @@ export async function readEvents(
   return { events, cut: events.length < result.rows.length };
 }
 
-/** The event as it is answered. */
+/** The event in the shape of the API. */
 export function toOutput(event: StoredEvent): EventOutput {
   return { ...event, data: JSON.parse(event.data) as Record<string, unknown> };
 }
 
-/** The same as a line of NDJSON. Its data goes out as the text it is: an export of millions need not parse and write it again. */
+/**
+ * The same as a line of NDJSON. The data is copied as text, so that an export of millions need not parse and serialize
+ * it again.
+ */
 export function toLine({ data, ...fields }: StoredEvent): string {
   return `${JSON.stringify(fields).slice(0, -1)},"data":${data}}\n`;
 }

@@ -5,23 +5,29 @@ import type { Queries } from "./connections.js";
 const STORE =
   "SELECT audit.store($1::smallint[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::jsonb[])";
 
-/** The statement's name on a connection, by its text: behind a pooler another release may have given a name to the same connection. */
+/**
+ * The prepared statement's name, derived from its text: behind a pooler another release may have prepared its own on
+ * the same connection.
+ */
 const NAME = `audit-store-${createHash("sha256").update(STORE).digest("hex").slice(0, 8)}`;
-/** What a server says whose connection a pooler has given to somebody else meanwhile: the name is not known there, or taken. */
+/** Errors after a pooler has switched the server connection: the statement's name is unknown there, or taken. */
 const NAME_LOST = new Set(["26000", "42P05"]);
 
-/** Stores by a statement with a name, which PostgreSQL parses once a connection, until a pooler shows that it loses names. */
+/**
+ * Stores with a prepared statement, which PostgreSQL parses once per connection, until a pooler turns out to lose such
+ * statements.
+ */
 export class EventWriter {
   #named = true;
 
-  /** As {@link storeBatches}, but not within a transaction: there a failed statement could not be sent again. */
+  /** Like {@link storeBatches}, but not for use in a transaction, where a failed statement cannot be repeated. */
   async store(db: Queries, batches: readonly Batch[]): Promise<void> {
     if (this.#named) {
       try {
         await db.query({ name: NAME, text: STORE, values: valuesOf(batches) });
         return;
       } catch (error) {
-        // In neither case anything was run.
+        // In neither case was anything executed.
         if (!NAME_LOST.has((error as { code?: string }).code ?? "")) throw error;
         this.#named = false;
       }

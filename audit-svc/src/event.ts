@@ -5,7 +5,7 @@ import { bucketOf, normalizeUuid, uuidTime, uuidv7 } from "./ids.js";
 import { isWellFormed, unseenIn } from "./text.js";
 import { parseTime } from "./time.js";
 
-/** What the events' `outcome` may be. */
+/** Values of an event's `outcome`. */
 export const OUTCOMES = ["success", "failure", "denied", "error"] as const;
 
 const text = (maxLength: number, description: string) =>
@@ -49,7 +49,7 @@ export const EventInput = Type.Object(
   { additionalProperties: false },
 );
 
-/** An event as it is answered. */
+/** An event as the API returns it. */
 export const EventOutput = Type.Object(
   {
     id: Type.String(),
@@ -77,7 +77,9 @@ export interface EventRow {
   readonly data: string;
 }
 
-/** What no two events have in common unless they are the same one sent again: ids are unique per application. */
+/**
+ * Identifies an event: ids are unique per application. Two events with the same key are one event that was sent again.
+ */
 export const keyOf = (row: EventRow): string => row.id + row.application;
 
 /** What is wrong with one field of one event. */
@@ -89,7 +91,7 @@ export interface FieldError {
 
 const compiled = Compile(EventInput);
 const MAX_DEPTH = 32;
-/** Events before this are taken for a mistake (a clock at zero, seconds read as milliseconds). */
+/** Earlier events are considered mistakes (a clock at zero, seconds read as milliseconds). */
 const EARLIEST = Date.UTC(1970, 0, 2);
 
 /**
@@ -156,11 +158,12 @@ export function checkEvent(
   };
 }
 
-/** How much longer a JSON text gets when its numbers have no exponents: jsonb gives 5e-324 back with all its zeros. */
+/** How much longer a JSON text gets without exponents in its numbers: jsonb returns 5e-324 with all its zeros. */
 function writtenOut(json: string): number {
   if (!/\de-\d/.test(json)) return 0;
   let more = 0;
-  // A text is one match, so that nothing inside it is taken for a number. JSON.stringify has no exponent above zero for what is held.
+  // A string is one match, so that nothing in it is taken for a number. JSON.stringify writes no positive exponent for
+  // accepted numbers.
   for (const [number, fraction = "", exponent] of json.matchAll(/"(?:[^"\\]+|\\.)*"|\d(?:\.(\d+))?e-(\d+)/g))
     if (exponent !== undefined) more += "0.".length + Number(exponent) + fraction.length - number.length;
   return more;
@@ -172,8 +175,8 @@ interface Problem {
   readonly message: string;
 }
 
-// jsonb can hold neither NUL nor half a surrogate pair, and beyond 2^53 not every whole number is a double: storing that
-// would change the event silently. What JSON.parse has changed already is found in the text (json-loss.ts).
+// jsonb can store neither NUL nor half a surrogate pair, and beyond 2^53 not every integer is a double, so storing such
+// values would silently change the event. What JSON.parse has changed already is found in the text (json-loss.ts).
 function checkData(value: unknown, depth: number): Problem | undefined {
   if (typeof value === "string") return problem(checkText(value));
   if (typeof value === "number") {
@@ -208,7 +211,7 @@ function within(key: string | number, found: Problem): Problem {
   return found;
 }
 
-/** A path as a client reads it, `data.items[0].price`; cut off, because its keys are the client's own text. */
+/** A path as a client reads it, `data.items[0].price`; truncated, because its keys are the client's text. */
 export function pathOf(path: readonly (string | number)[]): string {
   const steps = path.map((step) =>
     typeof step === "number" ? `[${step}]` : /^[A-Za-z_]\w*$/.test(step) ? `.${step}` : `[${JSON.stringify(step)}]`,
@@ -234,7 +237,7 @@ function explain(value: object, fail: (field: string, message: string) => undefi
       continue;
     }
     const field = (error.instancePath.split("/")[1] ?? "").replaceAll("~1", "/").replaceAll("~0", "~");
-    // The name of an unknown field is the client's text: shown back short, and only to that client.
+    // The name of an unknown field is the client's text: it is returned truncated, and only to that client.
     if (error.keyword === "boolean") once(field.slice(0, 64), "there is no such field");
     else if (error.keyword === "enum") once(field, `must be one of ${OUTCOMES.join(", ")}`);
     else once(field, error.message);

@@ -17,12 +17,12 @@ import { kindOf } from "./storage.js";
 import { parseTime } from "./time.js";
 import type { Principal } from "./tokens.js";
 
-/** What the routes work on. */
+/** What the routes need. */
 export interface Parts {
   readonly configReloader: Pick<ConfigReloader, "active">;
   readonly ingest: Ingest;
   readonly bodyMemoryLimit: FairLimit;
-  /** Whether the process is on its way out: nothing new is taken in. */
+  /** Whether the process is stopping and accepts nothing new. */
   readonly stopping: () => boolean;
 }
 
@@ -62,7 +62,10 @@ const NOTHING: Chunk = { events: [], cut: false };
 const PAGE_BYTES = 1_048_576;
 
 declare module "fastify" {
-  /** What a route finds out before its body is read. Own properties, since a WeakMap costs the garbage collector more than the rest. */
+  /**
+   * What a route knows before it reads the body. They are properties of the request, because a WeakMap would cost the
+   * garbage collector more than everything else.
+   */
   interface FastifyRequest {
     principal: Principal | null;
     share: FairShare | null;
@@ -78,7 +81,7 @@ export function eventsRoutes({ configReloader, ingest, bodyMemoryLimit, stopping
   };
   const accessLog = new AccessLog(() => configReloader.active, ingest);
   let exporting = 0;
-  /** @param role the one that is needed; undefined: any */
+  /** @param role the required role; undefined = any */
   const authenticate =
     (role?: Principal["role"]) => (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
       if (stopping()) throw ApiError.unavailable("stopping", "This process is stopping; send the request again.");
@@ -93,7 +96,7 @@ export function eventsRoutes({ configReloader, ingest, bodyMemoryLimit, stopping
       if (role === "writer") {
         const share = bodyMemoryLimit.open(principal.name);
         request.share = share;
-        // A request that is broken off is never answered, so onResponse alone would not do.
+        // Not only onResponse: an aborted request is never answered.
         reply.raw.once("close", () => share.release());
       }
       done();
@@ -127,7 +130,7 @@ export function eventsRoutes({ configReloader, ingest, bodyMemoryLimit, stopping
     });
     app.removeAllContentTypeParsers();
     app.addContentTypeParser(["application/json", "application/x-ndjson"], bodyParser);
-    // The body is validated by hand: the schema is the documentation of it, and the same schemas do the validation.
+    // The body is validated by our own code with the same schemas; this schema only documents it.
     app.post(
       "/v1/events",
       {
@@ -221,17 +224,18 @@ export function eventsRoutes({ configReloader, ingest, bodyMemoryLimit, stopping
         const principal = principalOf(request);
         const filter = filterOf(request.query, principal);
         void reply.type("application/x-ndjson");
-        // Fastify answers HEAD by this handler and would read the whole export to throw it away.
+        // Fastify answers HEAD with this handler too and would read the whole export only to discard it.
         if (request.method === "HEAD") return reply.send(Readable.from([]) as unknown as string);
-        // Each holds a chunk until its client has read it, and the edge does not store answers for slow clients.
+        // Each export keeps a chunk in memory until its client has read it, because the edge does not buffer answers
+        // for slow clients.
         if (exporting >= active().config.limits.exports)
-          throw ApiError.unavailable("too_many_exports", "As many exports run as this service allows; try again.", 5);
+          throw ApiError.unavailable("too_many_exports", "Too many exports are running; retry later.", 5);
         exporting += 1;
         const progress = { events: 0, complete: false };
         let first: Chunk;
         try {
           await accessLog.begin(request, principal, "export", request.query);
-          // The first page is read before the answer starts, so that a database that is away is still a 503.
+          // The first chunk is read before the answer starts, so that an unavailable database still gives a 503.
           first = filter === undefined ? NOTHING : await chunk(filter, undefined, CHUNK);
         } catch (error) {
           exporting -= 1;
@@ -272,7 +276,7 @@ export function eventsRoutes({ configReloader, ingest, bodyMemoryLimit, stopping
         progress.events += events.length;
         const last = events.at(-1);
         if ((!cut && events.length < wanted) || last === undefined) break;
-        // What is cut off was measured for nothing: ask for little more than will come.
+        // The server measures events that are then cut off in vain, so ask for only a little more than will come.
         wanted = Math.min(CHUNK, cut ? 2 * events.length : 2 * wanted);
         ({ events, cut } = await chunk(filter, last, wanted));
       }
@@ -294,12 +298,12 @@ export function eventsRoutes({ configReloader, ingest, bodyMemoryLimit, stopping
         if (cut) return { events: all, more: true };
         if (events.length < wanted) return { events: all, more: false };
         if (all.length > limit) return { events: all.slice(0, limit), more: true };
-        // The last one goes to the next page, which shows that there is one.
+        // The last event goes to the next page, which also shows that there is one.
         if (bytes > PAGE_BYTES && all.length > 1) return { events: all.slice(0, -1), more: true };
       }
     }
 
-    // One more try: a reload or a restart of the database may have closed the connection just now.
+    // One retry: a reload, or a restart of the database, may just have closed the connection.
     async function chunk(filter: EventFilter, after: Position | undefined, limit: number): Promise<Chunk> {
       for (let tries = 0; ; tries++) {
         const { storage } = active();
@@ -308,10 +312,10 @@ export function eventsRoutes({ configReloader, ingest, bodyMemoryLimit, stopping
         } catch (error) {
           storage.count(error);
           const kind = kindOf(error);
-          // Its message may quote what was asked for.
+          // The database's message may quote the query's values.
           if (kind === "query") throw new Error("reading failed", { cause: error });
           if (tries >= 1 || kind === "timeout")
-            throw ApiError.unavailable("storage_unavailable", "The database is away; try again.");
+            throw ApiError.unavailable("storage_unavailable", "The database is unavailable; retry later.");
         }
       }
     }
@@ -323,7 +327,7 @@ function filterOf(query: Static<typeof ExportQuery>, principal: Principal): Even
   const time = (field: "from" | "to"): string | undefined => {
     const text = query[field];
     if (text === undefined) return undefined;
-    // "+" in a query string is a space: the commonest way to break an offset.
+    // "+" in a query string means a space: the most common way to break an offset.
     const moment = parseTime(text.replace(" ", "+"));
     if (moment === undefined)
       throw new ApiError(400, "invalid_query", `${field} must be an RFC 3339 time, like 2026-01-31T12:00:00Z.`);

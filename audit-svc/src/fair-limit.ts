@@ -1,11 +1,11 @@
-/** How many times what is left free one holder may have. */
+/** One holder may have at most this many times what is free. */
 const FAIR = 3;
 
 /**
- * Bounds what all requests hold together, from their first byte until they are answered, in bytes of bodies or in events of the queue:
- * thousands of connections that each send a permitted body would otherwise need any amount of memory. Nobody gets all of it: who holds
- * something already gets more only while it has at most three times what is left, so that one holder leaves a quarter, two leave a
- * sixteenth, and a newcomer finds room.
+ * Limits what all requests hold together, from their first byte to their answer, in bytes of bodies or in queued
+ * events. Without it thousands of connections that each send a permitted body could need any amount of memory. Nobody
+ * gets all of it: a holder that has something already gets more only while it has at most three times what is left. So
+ * one holder leaves a quarter, two leave a sixteenth, and a newcomer finds room.
  */
 export class FairLimit {
   #held = 0;
@@ -19,7 +19,7 @@ export class FairLimit {
     return new FairShare(this, holder);
   }
 
-  /** What is held now. */
+  /** The amount held now. */
   get held(): number {
     return this.#held;
   }
@@ -47,12 +47,13 @@ export class FairShare {
     private readonly holder: string,
   ) {}
 
-  /** Takes more; false when all together would exceed `max`, or its holder has its part. */
+  /** Takes more; false if all shares together would exceed `max`, or the holder has reached its part. */
   take(amount: number, max: number): boolean {
     const { limit, holder } = this;
     const theirs = limit.theirs(holder);
     const free = max - limit.held - amount;
-    // What is alone is let in even when it exceeds the limit, or it could never be; and a holder's only request has all that is free.
+    // A request that is alone is accepted even if it exceeds the limit, because it never would be otherwise. And a
+    // holder's only request may take all that is free.
     const alone = limit.held === this.#own;
     const fair = theirs === this.#own || theirs + amount <= FAIR * free;
     if (!alone && (free < 0 || !fair)) return false;
@@ -61,7 +62,7 @@ export class FairShare {
     return true;
   }
 
-  /** Gives everything back; it may be called more than once. */
+  /** Releases everything; it may be called more than once. */
   release(): void {
     if (this.#own === 0) return;
     this.limit.add(this.holder, -this.#own);

@@ -43,7 +43,9 @@ export interface Summary {
   twice?: number;
 }
 
-/** `generate`. Resolves to the exit code: 0, or 1 when an event was rejected, or was acknowledged and is not there once. */
+/**
+ * `generate`. Resolves to the exit code: 0, or 1 if an event was rejected, or acknowledged but not stored exactly once.
+ */
 export async function generateCommand(args: readonly string[]): Promise<number> {
   const options = await readOptions(args);
   if (options === undefined) {
@@ -133,7 +135,10 @@ function parseTokens(text: string, applications: number): Map<string, string> {
   );
 }
 
-/** Sends events as told and, with a reader's token, checks that each acknowledged one is there once. */
+/**
+ * Sends events according to the options and, with a reader's token, checks that each acknowledged one is stored exactly
+ * once.
+ */
 export async function generate(options: Options): Promise<{ summary: Summary; failed: boolean }> {
   const agent = new Agent({ keepAlive: true, maxSockets: options.connections });
   const applications = [...options.tokens];
@@ -167,7 +172,7 @@ export async function generate(options: Options): Promise<{ summary: Summary; fa
     }
   };
 
-  // A worker takes the next turn when it is due: a slow service makes the rate fall, never the memory grow.
+  // Each worker waits for its turn: a slow service lowers the rate, but memory does not grow.
   let turn = 0;
   const turns = options.rate > 0 ? Math.max(1, Math.round((options.rate * options.seconds) / options.batch)) : Infinity;
   const worker = async (): Promise<void> => {

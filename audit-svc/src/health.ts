@@ -1,7 +1,7 @@
 import { readEnv } from "./env.js";
 import { UserError, reasonOf } from "./errors.js";
 
-/** `health [--live]`: asks the service of this container; for images, which have no curl. Resolves to 0 or 1. */
+/** `health [--live]`: asks the service in this container, because the image has no curl. Resolves to 0 or 1. */
 export async function healthCommand(args: readonly string[]): Promise<number> {
   const unknown = args.find((arg) => arg !== "--live");
   if (unknown !== undefined) throw new UserError(`health: unknown argument "${unknown}"; only --live is known.`);

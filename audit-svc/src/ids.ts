@@ -8,8 +8,8 @@ let lastMs = 0;
 let sequence = 0;
 
 /**
- * A new UUIDv7 (RFC 9562), increasing within this process: the 12 bits after the version count ids of one millisecond,
- * so that ids made together are also neighbours in the index.
+ * A new UUIDv7 (RFC 9562), increasing within this process: the 12 bits after the version count the ids of one
+ * millisecond, so that ids created together are also neighbours in the index.
  */
 export function uuidv7(now = Date.now()): string {
   if (now > lastMs) {

@@ -24,13 +24,13 @@ interface Job {
   readonly reject: (error: Error) => void;
 }
 
-/** Bytes of bodies that one statement takes: its parameters are copies of what they hold. */
+/** Bytes of bodies per statement: its parameters are copies of their content. */
 const GROUP_BYTES = 1_048_576;
 
 /**
- * Groups concurrent requests into one statement and settles each after its commit. While every writer is busy requests
- * gather, so the group grows with the load and the cost of a commit is shared. The queue is bounded in events, and by the
- * requests' own {@link FairLimit} in bytes.
+ * Groups concurrent requests into one statement and answers each after the commit. While all writers are busy, requests
+ * gather, so groups grow with the load and share the cost of a commit. The queue is bounded in events here, and in
+ * bytes by the requests' {@link FairLimit}.
  */
 export class Ingest {
   readonly #queue: Job[] = [];
@@ -42,7 +42,10 @@ export class Ingest {
   #idle: (() => void)[] = [];
   readonly #sweep = setInterval(() => this.#expire(), 200).unref();
 
-  /** @param current the storage in force now; asked anew for every try, so that a reload takes effect in mid-queue */
+  /**
+   * @param current the storage in force now; called for every attempt, so that a reload takes effect for queued events
+   * too
+   */
   constructor(
     private readonly current: () => Store | undefined,
     private readonly metrics: Metrics,
@@ -56,8 +59,9 @@ export class Ingest {
   /**
    * Resolves once all the events are committed.
    * @param bytes of the body they came in
-   * @param holder whose events they are: nobody's fill the queue
-   * @throws {ApiError} 503 when the queue is full or the database stays away, 409 when an id has other content
+   * @param holder whose events they are: no single holder may fill the queue
+   * @throws {ApiError} 503 if the queue is full or the database stays unavailable, 409 if an id is stored with other
+   * content
    */
   store(batch: Batch, bytes: number, holder: string): Promise<void> {
     const limits = this.current()?.config.limits;
@@ -65,7 +69,9 @@ export class Ingest {
       return Promise.reject(ApiError.unavailable("not_configured", "The service has no configuration yet."));
     const share = this.#waiting.open(holder);
     if (!share.take(batch.events, limits.queueEvents)) {
-      return Promise.reject(ApiError.unavailable("overloaded", "Too many events are waiting to be stored; try again."));
+      return Promise.reject(
+        ApiError.unavailable("overloaded", "Too many events are waiting to be stored; retry later."),
+      );
     }
     return new Promise((resolve, reject) => {
       const deadline = performance.now() + limits.storeSeconds * 1000;
@@ -80,12 +86,12 @@ export class Ingest {
     if (this.depth > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
-  /** Stops the timer; what waits is still stored. */
+  /** Stops the timer; waiting events are still stored. */
   stop(): void {
     clearInterval(this.#sweep);
   }
 
-  // While the writers wait for a lost database, those behind them are answered in time too.
+  // While the writers wait for a lost database, requests in the queue must be answered in time too.
   #expire(): void {
     const now = performance.now();
     for (let job = this.#queue[this.#head]; job !== undefined && job.deadline < now; job = this.#queue[this.#head]) {
@@ -94,7 +100,7 @@ export class Ingest {
     }
   }
 
-  // One turn of the event loop later, so that all the requests read from the sockets in this turn go together.
+  // One turn of the event loop later, so that all requests read from sockets in this turn are grouped.
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -146,7 +152,7 @@ export class Ingest {
       } catch (error) {
         const retry = await this.#mayRetry(error);
         if (!retry && jobs.length > 1) {
-          // One request's rows upset the database: the others must not pay for it.
+          // The rows of one request made the statement fail: store each request separately, so that the others succeed.
           for (const job of jobs) await this.#storeAll([job]);
           return;
         }
@@ -162,7 +168,7 @@ export class Ingest {
     }
   }
 
-  /** Stores what it can of the group and answers what has to be tried again. */
+  /** Stores what it can of the group and returns the requests to retry. */
   async #attempt(jobs: Job[]): Promise<Job[]> {
     const storage = this.current();
     if (storage === undefined) throw new Error("no configuration");
@@ -207,11 +213,14 @@ export class Ingest {
 function away(): ApiError {
   return ApiError.unavailable(
     "storage_unavailable",
-    "The database is away; try again. Events with an id of their own can be sent again safely.",
+    "The database is unavailable; retry later. Events that have an id can be sent again safely.",
   );
 }
 
-/** Class 22 is a value the database cannot hold, 54 one that is too big for it: the request's fault, whatever let it through. */
+/**
+ * SQLSTATE class 22 is a value that the database cannot store, 54 one that is too big: the request's fault, although
+ * validation let it through.
+ */
 function failed(error: unknown): Error {
   const { code } = error as { code?: string };
   return code !== undefined && /^(22|54)/.test(code)
@@ -226,9 +235,9 @@ function conflict(index: number): ApiError {
 }
 
 /**
- * The requests of a group that can be stored by one statement, in which no id of an application may come twice (of any application, which
- * is rare enough). One with an id that another of the
- * group has waits for the next statement, which finds it stored, and knows whether its content is the same.
+ * Splits a group so that no id comes twice in one statement (whatever its application; equal ids of two applications
+ * are rare). A request with an id that another one in the group has waits for the next statement, which finds the id
+ * stored and compares the content.
  */
 function apart(jobs: readonly Job[]): { now: Job[]; later: Job[] } {
   const seen = new Set<string>();
@@ -246,7 +255,7 @@ function apart(jobs: readonly Job[]): { now: Job[]; later: Job[] } {
   return { now, later };
 }
 
-/** Which requests have a refused row, counted over all of them, and the index of an event of theirs that it stands for. */
+/** Maps each request with a refused row to the index of that row's event. `rows` are counted over all requests. */
 function refusedEvents(jobs: readonly Job[], rows: readonly number[]): Map<Job, number> {
   const refused = new Map<Job, number>();
   let first = 0;

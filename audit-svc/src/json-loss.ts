@@ -1,4 +1,4 @@
-/** Something in a JSON text that `JSON.parse` has changed or dropped without a word. */
+/** Something in a JSON text that `JSON.parse` has silently changed or dropped. */
 export interface Loss {
   /** Keys and indexes from the text's root to it. */
   readonly path: readonly (string | number)[];
@@ -7,12 +7,13 @@ export interface Loss {
 
 const [QUOTE, COMMA, MINUS, DOT, ZERO, NINE, COLON, BACKSLASH] = [0x22, 0x2c, 0x2d, 0x2e, 0x30, 0x39, 0x3a, 0x5c];
 const [ARRAY, ARRAY_END, OBJECT, OBJECT_END] = [0x5b, 0x5d, 0x7b, 0x7d];
-/** A number of so many digits and no exponent comes back from a double as it was. */
+/** A number with this many digits and no exponent survives conversion to a double unchanged. */
 const SAFE_DIGITS = 15;
 
 /**
- * The first number that a double does not hold, or key that an object has twice; `undefined` when `value` is all that the
- * text says. One quick pass over the text settles that: outside of texts each colon is a member of an object, and nothing else is.
+ * The first number that a double cannot represent, or key that an object has twice; `undefined` if `value` is
+ * equivalent to the text. One fast pass over the text usually decides that: outside of strings each colon is exactly
+ * one member of an object.
  *
  * @param text valid JSON
  * @param value what `JSON.parse` made of it, not nested so deeply that recursion fails
@@ -21,7 +22,7 @@ export function findLoss(text: string, value: unknown): Loss | undefined {
   return countColons(text) === countMembers(value) ? undefined : locateLoss(text);
 }
 
-/** -1 when a number is not held. */
+/** Returns -1 if a double cannot represent a number. */
 function countColons(text: string): number {
   let colons = 0;
   for (let at = 0; at < text.length; at++) {
@@ -48,7 +49,7 @@ function countMembers(value: unknown): number {
   return count;
 }
 
-/** Offset of the quote that ends a text. @param start offset of the one that begins it */
+/** Offset of the quote that ends a string. @param start offset of its opening quote */
 function endOfText(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); ; end = text.indexOf('"', end + 1)) {
     let first = end;
@@ -57,7 +58,7 @@ function endOfText(text: string, start: number): number {
   }
 }
 
-/** Offset behind a number. */
+/** Offset after a number. */
 function endOfNumber(text: string, start: number): number {
   let end = start + 1;
   for (; end < text.length; end++) {
@@ -71,7 +72,7 @@ function endOfNumber(text: string, start: number): number {
 
 function isHeld(text: string, start: number, end: number): boolean {
   const negative = text.charCodeAt(start) === MINUS;
-  // The commonest numbers by far: no exponent hides in a few digits and a dot.
+  // By far the most common numbers: a few digits and perhaps a dot, without an exponent.
   let plain = end - start <= SAFE_DIGITS;
   for (let at = start; at < end && plain; at++) plain = text.charCodeAt(at) <= NINE;
   if (plain && !negative) return true;
@@ -81,7 +82,10 @@ function isHeld(text: string, start: number, end: number): boolean {
   return plain || (Number.isFinite(number) && isSpelling(decimal(literal), number));
 }
 
-/** Whether a program writes this double so: as the shortest decimal that gives it back, or with 17 or 16 digits (C's `%.17g`). */
+/**
+ * Whether a program would write this double this way: as the shortest decimal that round-trips, or with 17 or 16 digits
+ * (C's `%.17g`).
+ */
 function isSpelling(value: string, number: number): boolean {
   return (
     value === decimal(String(number)) ||
@@ -90,12 +94,12 @@ function isSpelling(value: string, number: number): boolean {
   );
 }
 
-/** One spelling for each decimal value: digits without zeros at either end, and the exponent of the last one. */
+/** A normalized form of each decimal value: digits without zeros at either end, and the exponent of the last digit. */
 function decimal(literal: string): string {
   const [, sign = "", whole = "", fraction = "", exponent = "0"] =
     /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(literal) ?? [];
   const digits = (whole + fraction).replace(/^0+/, "");
-  // No pattern: one for zeros at the end would begin anew at each zero of a very long number.
+  // Not a regular expression: one for trailing zeros would start again at each zero of a very long number.
   let last = digits.length;
   while (digits.charCodeAt(last - 1) === ZERO) last--;
   return last === 0
@@ -103,17 +107,17 @@ function decimal(literal: string): string {
     : `${sign}${digits.slice(0, last)}e${Number(exponent) - fraction.length + digits.length - last}`;
 }
 
-/** Where a text is within an object or an array. */
+/** The scanner's position within an object or an array. */
 interface Level {
   /** Keys so far; `undefined` in an array. */
   readonly keys: Set<string> | undefined;
-  /** The key or index that the text is at. */
+  /** The current key or index. */
   key: string | number;
-  /** Whether the next text is a key. */
+  /** Whether the next string is a key. */
   beforeKey: boolean;
 }
 
-/** Reads the text again, slowly and knowing where it is. */
+/** Reads the text again, slowly, and tracks the path. */
 function locateLoss(text: string): Loss | undefined {
   const levels: Level[] = [];
   const path = (): (string | number)[] => levels.map((level) => level.key);

@@ -1,14 +1,14 @@
 /**
- * Lets one line of each kind through in a second. In an outage every request fails in the same way, thousands a second:
- * the log must tell it without drowning in it, and the metrics count them all.
+ * Allows one line of each kind per second. In an outage thousands of requests a second fail in the same way: the log
+ * must say so without being flooded, and the metrics count them all.
  */
 export class LogLimit {
   readonly #kinds = new Map<string, { since: number; kept: number }>();
 
   /**
-   * @param kind one of a bounded set
+   * @param kind one of a limited set
    * @param now milliseconds
-   * @returns what to add to the line, with how many of this kind were kept back before it; `undefined` keeps this one back
+   * @returns fields for the line, with the number of lines suppressed before it; `undefined` to suppress this one
    */
   pass(kind: string, now = performance.now()): { keptBack?: number } | undefined {
     const last = this.#kinds.get(kind);

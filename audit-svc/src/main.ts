@@ -15,7 +15,7 @@ Settings: AUDIT_CONFIG_FILE, AUDIT_LISTEN, AUDIT_ADMIN_LISTEN, AUDIT_RELEASE, AU
 
 async function run([command = "serve", ...args]: string[]): Promise<number> {
   if (command !== "serve") {
-    // The first process of a container has no default action for signals.
+    // PID 1 of a container has no default action for signals.
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => process.exit(130));
   }
   switch (command) {

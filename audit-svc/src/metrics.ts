@@ -2,7 +2,7 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom
 
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]);
 
-/** Every metric of the service, in a registry of its own so that tests can have several. */
+/** All metrics of the service, in a separate registry, so that tests can have several. */
 export class Metrics {
   readonly registry = new Registry();
   readonly #applications = new Set<string>();
@@ -26,16 +26,13 @@ export class Metrics {
   });
   readonly pool = this.gauge("audit_db_pool_connections", "Database connections, by state", ["state"]);
   readonly dbErrors = this.counter("audit_db_errors_total", "Errors from the database, by kind", ["kind"]);
-  readonly generation = this.gauge(
-    "audit_config_generation",
-    "How many configurations have been taken into force since the start",
-  );
+  readonly generation = this.gauge("audit_config_generation", "Number of configurations applied since the start");
   readonly digest = this.gauge("audit_config_digest_info", "sha256 of the configuration in force", ["digest"]);
   readonly lastReload = this.gauge(
     "audit_config_last_reload_timestamp_seconds",
-    "When the configuration in force was taken in",
+    "When the configuration in force was loaded",
   );
-  readonly reloads = this.counter("audit_config_reloads_total", "Attempts to take in the configuration, by result", [
+  readonly reloads = this.counter("audit_config_reloads_total", "Attempts to load the configuration, by result", [
     "result",
   ]);
   readonly schemaVersion = this.gauge("audit_schema_version", "Version of the database's schema");
@@ -45,27 +42,30 @@ export class Metrics {
     "Moment up to which the events have partitions",
   );
 
-  /** @param process whether the process is measured too, which goes on as long as it lives; default true */
+  /** @param process whether to collect process metrics too, which cannot be stopped again; default true */
   constructor(build: { version: string; release: string }, process = true) {
     if (process) collectDefaultMetrics({ register: this.registry });
     this.gauge("audit_build_info", "Version of the program and the release it runs as", ["version", "release"]).set(
       build,
       1,
     );
-    // Not known yet: a 0 would read as an empty database, and as partitions that ended long ago.
+    // Unknown yet: 0 would mean an empty database, and partitions that ended long ago.
     for (const figure of [this.databaseSize, this.partitionsEnd]) figure.remove();
     for (const kind of ["connection", "timeout", "query"]) this.dbErrors.inc({ kind }, 0);
     for (const result of ["applied", "unchanged", "unreadable", "invalid", "unreachable"])
       this.reloads.inc({ result }, 0);
   }
 
-  /** Takes the configuration's applications in as labels; further ones are added as they come, up to `max`. */
+  /** Adds the configuration's applications as labels; others are added as they appear, up to `max`. */
   allowApplications(names: readonly string[], max: number): void {
     this.#maxApplications = max;
     for (const name of names) this.applicationLabel(name);
   }
 
-  /** The label for an application: its name, or `other` once there are too many. Labels are never given up, as counters must not go back. */
+  /**
+   * The label for an application: its name, or `other` once there are too many. Labels are never dropped, because
+   * counters must not go back.
+   */
   applicationLabel(name: string): string {
     if (this.#applications.has(name)) return name;
     if (this.#applications.size >= this.#maxApplications) return "other";

@@ -9,16 +9,16 @@ import { readEnv } from "./env.js";
 import { UserError, reasonOf } from "./errors.js";
 import { clientConfig, requireUtf8 } from "./storage.js";
 
-/** Held by each transaction of `migrate`: a second one waits for it and then finds its work done. */
+/** Advisory lock of each `migrate` transaction: a second `migrate` waits for it and then finds the work done. */
 const LOCK = "7305204801000000";
 
-/** How often a transaction is tried that does not get its locks, or meets another that wants the same. */
+/** How often to retry a transaction that does not get its locks or conflicts with another. */
 const LOCK_TRIES = 60;
 
 /** How long a commit may wait for a synchronous standby. */
 const COMMIT_SECONDS = 60;
 
-/** Whatever the role, the database or a pooler has set. */
+/** Overrides what the role, the database or a pooler has set. */
 const SESSION = Object.entries({
   search_path: "pg_catalog, pg_temp",
   standard_conforming_strings: "on",
@@ -33,12 +33,12 @@ const SESSION = Object.entries({
   .join("; ");
 
 export interface MigrateOptions {
-  /** Only say what is pending. */
+  /** Only report what is pending. */
   readonly check: boolean;
   readonly print: (line: string) => void;
 }
 
-/** Directory of the migrations: beside the bundle in the image, beside src/ in the working tree. */
+/** Directory of the migrations: next to the bundle in the image, next to src/ in the working tree. */
 export function migrationsDirectory(): string {
   for (const candidate of ["./migrations", "../migrations"]) {
     const path = fileURLToPath(new URL(candidate, import.meta.url));
@@ -47,7 +47,10 @@ export function migrationsDirectory(): string {
   throw new Error("the migrations are missing beside the program");
 }
 
-/** `migrate [--check]`. Resolves to the exit code: 0 done or nothing pending, 3 when `--check` found something pending. */
+/**
+ * `migrate [--check]`. Resolves to the exit code: 0 if done or nothing is pending, 3 if `--check` found something
+ * pending.
+ */
 export async function migrateCommand(args: readonly string[]): Promise<number> {
   const check = args.includes("--check");
   const unknown = args.find((arg) => arg !== "--check");
@@ -60,10 +63,10 @@ export async function migrateCommand(args: readonly string[]): Promise<number> {
 type Migration = Awaited<ReturnType<Postgrator["getMigrations"]>>[number];
 
 /**
- * Brings the database to the newest schema, makes coming partitions, applies retention and grants the runtime role its
- * rights. Each migration is a transaction of its own.
+ * Migrates the database to the newest schema, creates coming partitions, applies retention and grants the runtime role
+ * its rights. Each migration is a separate transaction.
  * @returns how many migrations were pending
- * @throws {UserError} what the database refused
+ * @throws {UserError} saying what the database refused
  */
 export async function migrate(config: Config, { check, print }: MigrateOptions): Promise<number> {
   const settings = clientConfig(config.database, "audit-svc migrate");
@@ -111,13 +114,14 @@ export async function migrate(config: Config, { check, print }: MigrateOptions):
         const [found] = (await client.query<{ encoding: string }>("SELECT current_setting('server_encoding') AS encoding")).rows; // prettier-ignore
         requireUtf8(found?.encoding);
         const [first] = (await pending()).migrations;
-        // Within the transaction, whose lock keeps another migrate from the same indexes; not again when this one is tried again.
+        // Within the transaction, whose lock keeps another migrate away from the same indexes. Not repeated if the
+        // transaction is retried.
         if (first?.version === 4 && from > 0 && !carried) {
           await carryOver(settings, config.ownerRole);
           carried = true;
           print("carried over: ids and indexes");
         }
-        // Also with nothing pending: it compares what was applied with the files.
+        // Run even if nothing is pending: it compares the applied migrations with the files.
         await postgrator.migrate(first === undefined ? "" : String(first.version));
         return first;
       });
@@ -141,18 +145,19 @@ export async function migrate(config: Config, { check, print }: MigrateOptions):
   }
 }
 
-/** @param made whether this run has made the schema: there is no release before */
+/** @param made whether this run created the schema, so that there is no previous release */
 async function maintain(
   client: pg.Client,
   config: Config,
   made: boolean,
   print: (line: string) => void,
 ): Promise<void> {
-  // With nothing to do the commit would not wait for a standby, and an earlier run's may not have waited to the end.
+  // Writes to the WAL: without a change the commit would not wait for a standby, and an earlier run may not have waited
+  // to the end.
   await client.query("SELECT pg_logical_emit_message(true, 'audit', '')");
   const partitions = await client.query<{ n: number }>("SELECT audit.ensure_partitions() AS n");
   print(`partitions made: ${partitions.rows[0]?.n ?? 0}`);
-  // What the release before needs stays for a day, in which a deploy may fail, be tried again, or be taken back.
+  // What the previous release needs stays for a day, in case the deploy fails, is repeated, or is rolled back.
   const version4 = await client.query<{ settled: boolean }>(
     "SELECT run_at < now() - interval '1 day' AS settled FROM audit.schema_migrations WHERE version = 4",
   );
@@ -181,9 +186,9 @@ async function maintain(
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /**
- * Runs work in a transaction, by default alone among all that migrate. What it needs of the session it sets for the transaction alone, and
- * so is the lock taken: a pooler may give each transaction to another connection.
- * @throws {UnconfirmedCommit} when the commit is not confirmed by a synchronous standby within {@link COMMIT_SECONDS}
+ * Runs work in a transaction, by default alone among all `migrate` processes. Session settings and the lock apply only
+ * to the transaction, because a pooler may run each transaction on another connection.
+ * @throws {UnconfirmedCommit} if the commit is not confirmed by a synchronous standby within {@link COMMIT_SECONDS}
  */
 async function inTransaction<T>(
   client: pg.Client,
@@ -196,14 +201,14 @@ async function inTransaction<T>(
     await client.query("BEGIN ISOLATION LEVEL READ COMMITTED");
     await client.query(SESSION);
     if (ownerRole !== undefined) await client.query(`SET LOCAL ROLE ${client.escapeIdentifier(ownerRole)}`);
-    // Not by waiting in the server: an index that is made concurrently waits for every statement that runs, this one too.
+    // Does not wait in the server: CREATE INDEX CONCURRENTLY waits for all running statements, including this one.
     const { rows } = await client.query<{ mine: boolean }>(`SELECT pg_try_advisory_xact_lock(${LOCK}) AS mine`);
     return rows[0]?.mine === true;
   };
   let result: T;
   try {
     for (; !(await begin()) && alone; await pause(200)) await client.query("ROLLBACK");
-    // Whoever waits for a lock has everybody behind it wait as well: rather let them pass, and try again.
+    // A statement that waits for a lock blocks everybody behind it; it is better to give up, let them pass, and retry.
     await client.query("SET LOCAL lock_timeout = '2s'");
     result = await work();
   } catch (error) {

@@ -15,7 +15,7 @@ const ACTIONS = [
 
 const pick = <T>(list: readonly [T, ...T[]] | readonly T[]): T => list[Math.floor(Math.random() * list.length)] as T;
 
-/** A made-up event of the given application, happening now, with an id of its own. */
+/** A random event of the given application, happening now, with an id. */
 export function randomEvent(application: string): {
   id: string;
   application: string;

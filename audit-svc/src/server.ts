@@ -3,13 +3,16 @@ import { buildApp } from "./app.js";
 import { type Listen, readEnv } from "./env.js";
 import { UserError, reasonOf } from "./errors.js";
 
-/** Milliseconds that the configuration may take before the service listens without it. */
+/** Milliseconds to wait for the configuration before the service listens without it. */
 const FIRST_ATTEMPT = 5_000;
 
-/** Runs the service until SIGTERM or SIGINT. Resolves to the exit code: 0 after a clean stop, 1 when the grace period ran out. */
+/**
+ * Runs the service until SIGTERM or SIGINT. Resolves to the exit code: 0 after a clean stop, 1 if the grace period ran
+ * out.
+ */
 export async function serve(): Promise<number> {
   const env = readEnv();
-  // First of all: as a container's first process it would otherwise ignore a stop that comes early.
+  // Comes first: as PID 1 of a container the process would otherwise ignore an early stop.
   const stop = new Promise<NodeJS.Signals>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, resolve);
   });
@@ -20,14 +23,16 @@ export async function serve(): Promise<number> {
     logLevel: env.logLevel,
   });
   const { log } = app.main;
-  // What nobody caught is a bug, and what it left half done is unknown: say it in the log's own form and start afresh.
+  // An uncaught error is a bug that leaves an unknown state: log it in the log's own format and exit, so that Docker
+  // restarts the service.
   for (const event of ["uncaughtException", "unhandledRejection"] as const)
     process.on(event, (error: unknown) => {
       log.fatal({ err: error }, event);
       process.exit(1);
     });
-  // Before anybody can connect: a proxy that is refused a connection asks another replica, but the 503 of one that is not ready yet it
-  // passes on. Without a configuration the service waits: health answers, readiness says what is missing, the watch goes on looking.
+  // Load the configuration before listening: a proxy whose connection is refused tries another replica, but passes on
+  // the 503 of a replica that is not ready. Without a configuration the service waits: health answers, readiness says
+  // what is missing, and the watch keeps checking the file.
   const patience = new Promise((resolve) => setTimeout(resolve, FIRST_ATTEMPT).unref());
   await Promise.race([app.configReloader.reload(), patience, stop]);
   await listen(app.main, "AUDIT_LISTEN", env.listen);

@@ -13,7 +13,7 @@ import type { Metrics } from "./metrics.js";
 /** The schema version that this program needs: the number of the newest file in migrations/. */
 export const SCHEMA_VERSION = 4;
 
-/** What {@link Storage.testWrite} stores and takes back. */
+/** What {@link Storage.testWrite} stores and rolls back. */
 const TEST_EVENT = {
   application: "audit-svc",
   actor: "audit-svc",
@@ -23,8 +23,8 @@ const TEST_EVENT = {
 };
 
 /**
- * Connection settings for `pg` from the configuration's. No session setting is among them, by `options` or by name: a pooler
- * refuses or drops them, so every statement has to be right without.
+ * Connection settings for `pg`, from the configuration. They contain no session settings, neither in `options` nor by
+ * name: a pooler refuses or drops those, so every statement must be correct without them.
  */
 export function clientConfig(database: DatabaseConfig, application: string): pg.ClientConfig {
   return {
@@ -40,10 +40,10 @@ export function clientConfig(database: DatabaseConfig, application: string): pg.
   };
 }
 
-/** How an error of the database is to be treated. */
+/** How to treat a database error. */
 export type ErrorKind = "connection" | "timeout" | "conflict" | "partition" | "query";
 
-/** Sorts an error: `connection` and `timeout` are worth another try, `query` is not. */
+/** Classifies an error: `connection` and `timeout` are worth a retry, `query` is not. */
 export function kindOf(error: unknown): ErrorKind {
   const { code, message } = error as { code?: string; message?: string };
   if (code === "AU409") return "conflict";
@@ -53,27 +53,30 @@ export function kindOf(error: unknown): ErrorKind {
   if (code === "23514") return "partition";
   // 57014: cancelled; 55P03: lock_timeout.
   if (code === "57014" || code === "55P03") return "timeout";
-  // Class 08, 57P and 25P: gone or going; 53: no resources; 28: the role was just taken away; 25006: a read-only standby;
-  // 40: deadlock or serialization; 42501 and 3D: a rotation half-way.
+  // Class 08, 57P and 25P: the connection is lost or closing; 53: no resources; 28: the role was just locked; 25006: a
+  // read-only standby; 40: deadlock or serialization; 42501 and 3D: in the middle of a rotation.
   return /^(08|57|53|28|40|25006|25P|42501|3D)/.test(code) ? "connection" : "query";
 }
 
-/** @throws {UserError} when the database cannot hold every character. @param encoding its `server_encoding` */
+/** @throws {UserError} if the database cannot store every character. @param encoding its `server_encoding` */
 export function requireUtf8(encoding: string | undefined): void {
   if (encoding !== "UTF8")
     throw new UserError(
-      `database: its encoding is ${encoding ?? "unknown"}, which cannot hold every event; make it anew with ENCODING 'UTF8' TEMPLATE template0.`,
+      `database: its encoding is ${encoding ?? "unknown"}, which cannot store every event; recreate it with ENCODING 'UTF8' TEMPLATE template0.`,
     );
 }
 
-/** The database of one configuration: a pool for storing and one for reading. Idle connections that are lost are counted. */
+/**
+ * The database of one configuration: a pool for storing and one for reading. Lost idle connections are counted as
+ * errors.
+ */
 export class Storage {
   readonly #writers: Connections;
   readonly #readers: Connections;
   schemaVersion = 0;
   #users = 0;
   #unused: (() => void) | undefined;
-  /** When statements began to fail for want of the database; `undefined` while it answers. */
+  /** When the database became unavailable; `undefined` while it answers. */
   #awaySince: number | undefined;
   readonly #limit = new LogLimit();
 
@@ -85,12 +88,12 @@ export class Storage {
     const base = clientConfig(config.database, "audit-svc");
     const { storeSeconds, writers, readers } = config.limits;
     const lost = (error: Error): void => void this.count(error);
-    // One writer more than the ingestion uses, for the probe.
+    // One more connection than ingestion uses, for the probe.
     this.#writers = new Connections(base, storeSeconds * 2, writers + 1, lost);
     this.#readers = new Connections(base, 30, readers, lost);
   }
 
-  /** Counts an error in the metrics, logs it, and answers its kind. */
+  /** Counts an error in the metrics, logs it, and returns its kind. */
   count(error: unknown): ErrorKind {
     const kind = kindOf(error);
     if (kind === "conflict") return kind;
@@ -99,15 +102,16 @@ export class Storage {
     if (away) this.#awaySince ??= performance.now();
     const pass = this.#limit.pass(kind);
     const { code } = error as { code?: string };
-    // Only what is said about a connection is shown in full: a statement's message may quote a value.
+    // Only a connection error is logged in full: a statement's error may quote a value.
     if (pass !== undefined)
       this.log.warn({ kind, code, reason: away ? reasonOf(error) : undefined, ...pass }, "database error");
     return kind;
   }
 
   /**
-   * Checks that events can be stored: the connection, the schema's version, the rights, and that this is no standby.
-   * @throws {UserError} what is missing and how to mend it
+   * Checks that events can be stored: the connection, the schema's version, the rights, and that the server is not a
+   * standby.
+   * @throws {UserError} saying what is missing and how to fix it
    */
   async probe(): Promise<void> {
     let found: { known: boolean | null; may: boolean | null; standby: boolean; readOnly: boolean; encoding: string } | undefined; // prettier-ignore
@@ -155,15 +159,16 @@ export class Storage {
     requireUtf8(found.encoding);
   }
 
-  /** Makes coming months' partitions where they are missing. */
+  /** Creates missing partitions for the coming months. */
   async ensurePartitions(): Promise<void> {
     await this.write((db) => db.query("SELECT audit.ensure_partitions()"));
   }
 
   /**
-   * Stores an event over each connection that will store, and takes it back. What no check foresees shows here and not at the
-   * first client's event; and the first ones are not slow: a fresh connection's first store takes tens of milliseconds, in which
-   * PostgreSQL learns the tables, their partitions and indexes, and everybody behind it would wait.
+   * Test write: stores an event over each connection of the writers' pool and rolls it back. It finds problems that no
+   * check foresees before a client's first event does. It also warms the connections up: the first store on a new one
+   * takes tens of milliseconds, in which PostgreSQL loads the tables, partitions and indexes into its caches, and all
+   * events behind it would wait.
    */
   async testWrite(): Promise<void> {
     const { limits } = this.config;
@@ -175,7 +180,7 @@ export class Storage {
       await db.query("ROLLBACK");
     };
     try {
-      // All at once, so that each has a connection of its own.
+      // Concurrently, so that each gets its own connection.
       const outcomes = await Promise.allSettled(Array.from({ length: limits.writers }, () => this.write(store)));
       for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
     } catch (error) {
@@ -188,7 +193,7 @@ export class Storage {
   async capacity(): Promise<{ bytes: number; partitionsEnd: number }> {
     const result = await this.write((db) =>
       db.query<{ bytes: string; month: string | null }>(
-        // By the months' names: how a bound is written depends on the session.
+        // From the partitions' names, because the text of a bound depends on session settings.
         `SELECT pg_database_size(current_database()) AS bytes, max(right(relname, 7)) AS month
            FROM pg_class JOIN pg_inherits ON inhrelid = oid
           WHERE inhparent = 'audit.events'::regclass AND relname ~ '^events_[0-9]{4}_[0-9]{2}$'`,
@@ -219,9 +224,9 @@ export class Storage {
     };
   }
 
-  /** Waits for running statements, those that wait for a connection included, and closes every connection. */
+  /** Waits for running statements, including those that wait for a connection, then closes all connections. */
   async close(): Promise<void> {
-    // pg's own end() forgets those that wait for a connection: they would hang.
+    // pg's own end() forgets statements that wait for a connection, and they would hang.
     if (this.#users > 0) await new Promise<void>((resolve) => (this.#unused = resolve));
     await Promise.all([this.#writers.close(), this.#readers.close()]);
   }

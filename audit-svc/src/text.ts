@@ -1,14 +1,23 @@
-/** Of scripts whose letters do not join, and accents: a joiner or a selector behind them shows nothing. */
+/**
+ * Scripts whose letters do not join, and combining marks: after these a joiner or a variation selector is invisible.
+ */
 const PLAIN = ["Latin", "Greek", "Cyrillic", "Hebrew", "Han", "Hiragana", "Katakana", "Hangul", "Inherited"]
   .map((script) => `\\p{Script=${script}}`)
   .join("");
-/** What U+200C and U+200D join or keep apart: letters and marks of the other scripts (Persian, Hindi), and the parts of an emoji. */
+/**
+ * Characters that U+200C and U+200D join or separate: letters and marks of other scripts (Persian, Hindi), and the
+ * parts of an emoji.
+ */
 const JOINED = `(?:(?![${PLAIN}])[\\p{L}\\p{M}]|[\\p{Extended_Pictographic}\\p{Emoji_Modifier}\\ufe0f])`;
-/** What a variation selector gives another look: a symbol, digit or sign, a letter that is not plain, or a Chinese character. */
+/**
+ * Characters whose look a variation selector changes: a symbol, digit or punctuation mark, a letter that is not plain,
+ * or a Chinese character.
+ */
 const VARIED = `(?:(?![${PLAIN}])[\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}]|\\p{Script=Han})`;
 /**
- * Characters by which a text looks like another or does more than be read: controls (U+009B begins a terminal's command), half a surrogate
- * pair, line separators, and what is invisible or turns the direction of writing, unless it stands where writing needs it.
+ * Characters that make a text look like another or that do more than display: control characters (U+009B starts a
+ * terminal command), half a surrogate pair, line separators, and characters that are invisible or change the writing
+ * direction, except where a script needs them.
  */
 const UNSEEN = new RegExp(
   `[\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}\\p{DI}\\u2800]` +
@@ -17,12 +26,15 @@ const UNSEEN = new RegExp(
 );
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
-/** Whether no half of a surrogate pair stands alone. */
+/** Whether every surrogate is part of a pair. */
 export function isWellFormed(text: string): boolean {
   return !LONE_SURROGATE.test(text);
 }
 
-/** The first character of a name that is refused because it cannot be seen or hides others, described; else `undefined`. */
+/**
+ * Describes the first character of a name that is refused because it is invisible or hides others; otherwise
+ * `undefined`.
+ */
 export function unseenIn(text: string): string | undefined {
   const unseen = UNSEEN.exec(text)?.[0];
   if (unseen === undefined) return undefined;

@@ -9,8 +9,8 @@ export interface Moment {
 }
 
 /**
- * Parses an RFC 3339 time with an offset. Digits after the sixth of the fraction are cut off. Answers `undefined` for
- * anything else, days that do not exist and leap seconds included.
+ * Parses an RFC 3339 time with an offset. Fractions are truncated to six digits. Returns `undefined` for anything else,
+ * including days that do not exist and leap seconds.
  */
 export function parseTime(text: string): Moment | undefined {
   const m = RFC3339.exec(text);
@@ -26,13 +26,14 @@ export function parseTime(text: string): Moment | undefined {
   const offsetMinute = Number(m[10] ?? 0);
   if (offsetHour > 23 || offsetMinute > 59) return undefined;
   const local = Date.UTC(year, month - 1, day, hour, minute, second);
-  // Date.UTC reads years 0-99 as 1900-1999 and rolls 31 April over into May: both show as another day or year.
+  // Date.UTC reads years 0-99 as 1900-1999 and turns 31 April into 1 May; in both cases day or year differ from the
+  // input.
   const check = new Date(local);
   if (check.getUTCFullYear() !== year || check.getUTCDate() !== day) return undefined;
   const offset = (offsetHour * 60 + offsetMinute) * 60_000 * (m[8] === "-" ? -1 : 1);
   const fraction = (m[7] ?? "").padEnd(6, "0").slice(0, 6);
   const ms = local - offset + Number(fraction.slice(0, 3));
-  // Nearly every event comes in UTC already: its own digits will do.
+  // Nearly every event is in UTC already, so its digits can be used unchanged.
   if (offset === 0) return { ms, iso: `${text.slice(0, 10)}T${text.slice(11, 19)}.${fraction}Z` };
   const utc = new Date(local - offset);
   const full = utc.getUTCFullYear();

@@ -1,11 +1,11 @@
 import { hash as digest, timingSafeEqual } from "node:crypto";
 import type { TokenConfig } from "./config.js";
 
-/** Who a request comes from. */
+/** The sender of a request. */
 export interface Principal {
   readonly name: string;
   readonly role: "writer" | "reader";
-  /** The one application it may write or read; `undefined` means any. */
+  /** The only application it may write or read; `undefined` means any. */
   readonly application?: string;
 }
 
@@ -18,8 +18,8 @@ export class Tokens {
   }
 
   /**
-   * The principal of an `Authorization` header. Every hash is compared, each in constant time, so the time taken tells
-   * neither how much of a hash matched nor which token did.
+   * The principal of an `Authorization` header. All hashes are compared, each in constant time, so that the time
+   * reveals neither how much of a hash matched nor which token did.
    */
   authenticate(header: string | undefined): Principal | undefined {
     const match = header === undefined ? null : /^bearer +([\x21-\x7e]+) *$/i.exec(header);

@@ -13,10 +13,10 @@ import type { Storage } from "./storage.js";
 import { Tokens } from "./tokens.js";
 import { VERSION } from "./version.js";
 
-/** V8 (of Node 24) compiles what has run some five hundred times, and nearly everything here runs once a request. */
+/** V8 (in Node 24) optimizes code after about five hundred runs, and nearly everything here runs once per request. */
 const REQUESTS = 700;
 const CONNECTIONS = 4;
-/** A busy machine gets no warmer by waiting for it longer. */
+/** Time limit: on a busy machine waiting longer does not help. */
 const MILLISECONDS = 3_000;
 
 const EVENT = JSON.stringify({
@@ -28,11 +28,11 @@ const EVENT = JSON.stringify({
 let warm = false;
 
 /**
- * Has a copy of the service answer requests of this process' own, once in its life, before it takes a client's. Otherwise V8
- * compiles all of it within a tenth of a second some moments after a release was promoted, in all replicas at once
- * (docs/decisions/0092). They take a client's way, over a connection, except that the statements store no rows.
+ * Sends requests to a copy of the service once, before the process serves clients. Otherwise V8 would compile
+ * everything within a tenth of a second shortly after a promotion, in all replicas at once (docs/decisions/0092). The
+ * requests take the same path as a client's, over a connection, but their statements store no rows.
  *
- * @param server makes the copy's HTTP server
+ * @param server creates the copy's HTTP server
  */
 export async function warmUp(
   config: Config,
@@ -77,7 +77,7 @@ export async function warmUp(
   }
 }
 
-/** Takes the same way to the same statement, with arrays of no rows. */
+/** Runs the same statement in the same way, with empty arrays. */
 function withoutRows(storage: Storage): Store {
   return {
     config: storage.config,

@@ -41,7 +41,7 @@ describe("who read the log", function () {
       "SELECT actor, action, resource, outcome, data FROM audit.events WHERE application = 'audit-svc' ORDER BY recorded_at, id",
     );
 
-  it("is a line for each list and export, with the token's name and the request's id, and without the query's values", async () => {
+  it("logs each list and export with the token's name and the request's id, without the query's values", async () => {
     await start();
     for (let i = 0; i < 3; i++) assert.equal((await post(app.main, event())).statusCode, 201);
     const list = await app.main.inject({
@@ -66,7 +66,7 @@ describe("who read the log", function () {
     assert.deepEqual(await own(), [], "no event without the setting");
   });
 
-  it("says of an export that its client broke off that it is not complete", async () => {
+  it("logs an export that its client aborted as not complete", async () => {
     await start();
     await database.query(
       `INSERT INTO audit.events (id, occurred_at, application, actor, action, resource, outcome, data)
@@ -88,7 +88,7 @@ describe("who read the log", function () {
     assert.ok(Number(line.events) < 3000, String(line.events));
   });
 
-  it("has a line for each kind of refusal in a second, with who it was", async () => {
+  it("logs at most one line per second for each kind of refusal, with the token's name", async () => {
     await start();
     for (let i = 0; i < 5; i++) assert.equal((await get(app.main, "/v1/events", "nobody's")).statusCode, 401);
     assert.equal((await get(app.main, "/v1/events", tokens.writer)).statusCode, 403);
@@ -103,7 +103,7 @@ describe("who read the log", function () {
     );
   });
 
-  it("is an event of the service's own with `recordReads`, there before the answer", async () => {
+  it("stores an event of the service's own with `recordReads`, before the answer", async () => {
     await start({ recordReads: true });
     await get(app.main, "/v1/events?actor=anna&limit=1");
     assert.equal((await own()).length, 1);
@@ -124,7 +124,7 @@ describe("who read the log", function () {
     ]);
   });
 
-  it("shows nothing that it cannot record", async () => {
+  it("returns nothing that it cannot record", async () => {
     await start({ recordReads: true, limits: { storeSeconds: 1 } });
     await database.query(`REVOKE EXECUTE ON FUNCTION audit.store FROM ${database.runtimeRole}`);
     try {
@@ -138,7 +138,7 @@ describe("who read the log", function () {
     }
   });
 
-  it("can be written by no token", async () => {
+  it("accepts such events from no token", async () => {
     await start();
     const forged = event({ application: "audit-svc", actor: "reader" });
     const answer = await post(app.main, [event(), forged]);

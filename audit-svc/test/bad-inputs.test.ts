@@ -46,7 +46,7 @@ describe("bad input", function () {
     assert.equal(await count(), 0);
   });
 
-  it("that would be stored changed is refused with its place and what to do", async () => {
+  it("that storing would change is refused with its path and the cure", async () => {
     const good = JSON.stringify(event());
     const amount = JSON.stringify(event({ data: "@@" })).replace(
       '"@@"',
@@ -85,7 +85,7 @@ describe("bad input", function () {
     assert.deepEqual(wrong, []);
   });
 
-  it("that is no HTTP closes its own connection and no other", async () => {
+  it("that is not HTTP closes its own connection and no other", async () => {
     for (const [what, bytes] of badBytes) {
       const answer = await new Promise<string>((resolve) => {
         const socket = connect(port, "127.0.0.1", () => socket.write(bytes, "latin1"));

@@ -16,11 +16,11 @@ import { startApp } from "./support/service.js";
 
 type Sent = ReturnType<typeof event>;
 
-/** What the release before asks for before it says that it is ready. */
+/** The previous release's readiness probe. */
 const FORMER_PROBE = `SELECT has_table_privilege(to_regclass('audit.events'), 'INSERT')
   AND has_table_privilege(to_regclass('audit.event_ids'), 'INSERT') AS may`;
 
-/** A database as the release before has left it. */
+/** A database as the previous release has left it. */
 async function createFormer(): Promise<TestDatabase> {
   const database = await createDatabase({ migrated: false });
   const { host, port, name, user, password } = database.owner;
@@ -57,7 +57,7 @@ describe("ids by application, on a database that is in use", function () {
     await made.connect();
     return made;
   };
-  /** Stores as the release before does: its statement is this one's. Tries again what it tried again. */
+  /** Stores like the previous release: it has the same statement and retries the same errors. */
   const store = async (db: pg.Client, events: readonly Sent[]): Promise<void> => {
     const batch = batchOf(checkEvents(events, defaultLimits, undefined));
     for (let tries = 0; ; tries++) {
@@ -80,10 +80,10 @@ describe("ids by application, on a database that is in use", function () {
       }),
     );
 
-  it("carries over what is stored while the release before goes on storing", async () => {
+  it("carries over what is stored while the previous release keeps storing", async () => {
     const first = await client();
     for (let i = 0; i < 10; i++) await store(first, some(1000));
-    // An index that a migrate began which was killed.
+    // An index left by a killed migrate.
     await database.query("CREATE UNIQUE INDEX events_before_key ON audit.events_before (occurred_at, id, application); UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'audit.events_before_key'::regclass"); // prettier-ignore
     let running = true;
     const load = Promise.all(
@@ -91,13 +91,13 @@ describe("ids by application, on a database that is in use", function () {
         const db = await client();
         while (running) {
           await store(db, some(5));
-          // What is there already, old and new.
+          // Events that are stored already, old and new.
           await store(db, [acked[Math.floor(Math.random() * acked.length)] ?? event()]);
         }
         await db.end();
       }),
     );
-    // One reader in a long transaction, as a backup is: it may hold the migration up, and nobody else.
+    // A reader in a long transaction, like a backup: it may delay the migration, but nobody else.
     const reader = await client();
     await reader.query("BEGIN; SELECT count(*) FROM audit.events");
     const before = acked.length;
@@ -116,7 +116,7 @@ describe("ids by application, on a database that is in use", function () {
       (await migrated).reduce((sum, n) => sum + n, 0),
       2,
     );
-    // By each migrate once at most, however often it gave way to the reader.
+    // At most once per migrate, however often it yielded to the reader.
     const carried = lines.filter((line) => line.startsWith("carried over")).length;
     assert.ok(carried === 1 || carried === 2, lines.join("\n"));
     const after = acked.length;
@@ -138,7 +138,7 @@ describe("ids by application, on a database that is in use", function () {
     );
   });
 
-  it("has the release before still ready, and storing, for a day, also when migrate runs again", async () => {
+  it("keeps the previous release ready and storing for a day, even when migrate runs again", async () => {
     const db = await client();
     assert.deepEqual((await db.query(FORMER_PROBE)).rows, [{ may: true }]);
     await store(db, [event()]);
@@ -156,7 +156,7 @@ describe("ids by application, on a database that is in use", function () {
     await stop();
   });
 
-  it("takes away what the release before needed when a day has passed", async () => {
+  it("removes what the previous release needed after a day", async () => {
     const content = { database: database.owner, runtimeRole: database.runtimeRole };
     await database.query("UPDATE audit.schema_migrations SET run_at = run_at - interval '25 hours'");
     await migrate(configOf(content), { check: false, print: () => undefined });
@@ -181,7 +181,7 @@ describe("the step to version 4", function () {
       print: () => undefined,
     });
 
-  it("is taken where everybody may insert, and gives nobody else the function that stores", async () => {
+  it("works where everybody may insert, and grants nobody else the function that stores", async () => {
     await database.query("GRANT INSERT ON audit.events TO PUBLIC");
     assert.equal(await run(), 2);
     assert.deepEqual(
@@ -192,7 +192,7 @@ describe("the step to version 4", function () {
     );
   });
 
-  it("says that it needs two connections where the login may have only one", async () => {
+  it("says that it needs two connections if the login may have only one", async () => {
     const hint =
       /^migrate: version 4 needs a second connection beside the one that migrates: too many connections for role .*; allow this login two \(CONNECTION LIMIT, pgbouncer's default_pool_size\)/;
     await database.query(`ALTER ROLE ${database.owner.user} CONNECTION LIMIT 1`);
@@ -201,7 +201,7 @@ describe("the step to version 4", function () {
     assert.equal(await run(), 1);
   });
 
-  it("says so where a pooler has only one, too", async function () {
+  it("says so if a pooler has only one, too", async function () {
     this.timeout(300_000);
     const pooler = await startPgbouncer(database, { pool_mode: "transaction", default_pool_size: "1" });
     try {

@@ -81,7 +81,7 @@ describe("configuration file", () => {
       { database, tokens: [token, { ...token, name: "v", sha256: "A".repeat(64) }] },
       'configuration: tokens: "v" has the same sha256 as another token.',
     ],
-    ["a limit of nought", { database, limits: { writers: 0 } }, "configuration: limits.writers: must be >= 1."],
+    ["a limit of zero", { database, limits: { writers: 0 } }, "configuration: limits.writers: must be >= 1."],
     [
       "a limit that is no whole number",
       { database, limits: { queueEvents: 1.5 } },

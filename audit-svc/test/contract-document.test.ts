@@ -18,9 +18,9 @@ function table(first: string): string[][] {
     .map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim().replaceAll("`", ""))); // prettier-ignore
 }
 
-// The document is what other images are built by: each list in it is held against the program's own.
+// Other images are built by this document, so each list in it is compared with the program's.
 describe("CONTRACT.md", () => {
-  it("names each variable of the environment that is read, and no other", () => {
+  it("names exactly the environment variables that are read", () => {
     const used = new Set(sources.flatMap((source) => source.match(/\bAUDIT_[A-Z_]+\b/g) ?? []));
     assert.deepEqual(table("variable").map(([name]) => name).sort(), [...used].sort()); // prettier-ignore
   });
@@ -40,7 +40,7 @@ describe("CONTRACT.md", () => {
     const documented = table("status").flatMap(([status, codes = ""]) =>
       codes.split(", ").map((code) => `${status} ${code}`),
     );
-    // Whoever breaks off a request gets no answer.
+    // An aborted request gets no answer.
     const seen = new Set(answered.filter((answer) => answer !== "400 aborted"));
     assert.deepEqual(documented.sort(), [...seen].sort());
   });

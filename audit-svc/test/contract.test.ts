@@ -13,9 +13,9 @@ import { ConfigFile, configContent, imageEnv, program, tokens } from "./support/
 /** An image that keeps the rows of CONTRACT.md marked "all". */
 interface Make {
   readonly what: string;
-  /** What comes before the command: the image, and what it needs to start. */
+  /** Arguments before the command: the image, and what it needs to start. */
   readonly image: () => string[];
-  /** Whether /reload has a port of its own. */
+  /** Whether /reload has its own port. */
   readonly adminPort: boolean;
 }
 
@@ -31,7 +31,7 @@ const makes: Make[] = [
       return [...mount, "--entrypoint", "/usr/bin/env", nodeImage(), "node", "/app/main.js"];
     },
   },
-  { what: "a service of another make with one port", adminPort: false, image: () => [onePortImage()] },
+  { what: "another implementation with one port", adminPort: false, image: () => [onePortImage()] },
 ];
 
 // As AuditService runs a container.
@@ -48,7 +48,7 @@ for (const make of makes) {
     let name: string | undefined;
 
     before(async function () {
-      // An image is built where its packages are not in Docker's cache yet.
+      // The image may have to be built without Docker's cache.
       this.timeout(300_000);
       if (!hasDocker()) return this.skip();
       command = [...hardened, ...make.image()];
@@ -94,7 +94,7 @@ for (const make of makes) {
     const ids = async (): Promise<string[]> =>
       ((await (await read()).json()) as { events: { id: string }[] }).events.map(({ id }) => id);
 
-    it("migrate prepares the database, does it again without harm, and fails when it cannot", () => {
+    it("migrate prepares the database, can be repeated, and fails when it cannot", () => {
       assert.throws(
         () => migrate({ ...database.owner, name: "nowhere" }),
         (error: Error) => !error.message.includes(database.owner.password),
@@ -156,7 +156,7 @@ for (const make of makes) {
       socket.destroy();
     });
 
-    it("shows metrics as Prometheus reads them, with what the dashboards are made of", async () => {
+    it("shows metrics in Prometheus's format, with those that the dashboards need", async () => {
       const answer = await fetch(`${url}/metrics`);
       assert.match(answer.headers.get("content-type") ?? "", /^text\/plain; /);
       const text = await answer.text();
@@ -207,7 +207,7 @@ for (const make of makes) {
       await load;
       agent.destroy();
       assert.equal(code, 0);
-      // 0: the connection is closed or refused, which is how a stop looks once it is through.
+      // 0: the connection is closed or refused, as after a completed stop.
       assert.deepEqual(
         [...codes].filter((one) => ![0, 201, 503].includes(one)),
         [],

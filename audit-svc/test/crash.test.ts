@@ -5,7 +5,10 @@ import { event, send } from "./support/events.js";
 import { type PostgresServer, pause, startServer, until } from "./support/postgres.js";
 import { ConfigFile, ServiceProcess, configContent } from "./support/service.js";
 
-/** Clients that send one event after another, each again with its id until it is acknowledged, as a careful client does. */
+/**
+ * Clients that send one event after another and repeat each with its id until it is acknowledged, like a careful
+ * client.
+ */
 class Load {
   readonly acked: string[] = [];
   readonly codes = new Map<number, number>();
@@ -51,7 +54,7 @@ class Load {
   }
 }
 
-/** Every acknowledged event is there once, and none is there twice. */
+/** Asserts that every acknowledged event is stored once, and none twice. */
 async function assertNothingLost(database: TestDatabase, load: Load): Promise<void> {
   const stored = await database.stored();
   assert.deepEqual(
@@ -68,10 +71,13 @@ async function assertNothingLost(database: TestDatabase, load: Load): Promise<vo
   assert.equal(Number(ids[0]?.n), stored.size, "the register of ids and the events differ");
 }
 
-/** However many requests failed, the log has a line of each kind a second at most, and says what it kept back and when it was over. */
+/**
+ * Asserts that, however many requests failed, the log has at most one line per kind and second, the number of
+ * suppressed lines, and the end of the outage.
+ */
 function assertToldOnceASecond(log: string, seconds: number): void {
   const lines = log.split("\n").flatMap((line) => {
-    // The beginning of a long log is cut off, in the middle of a line.
+    // A long log is cut off at its beginning, in the middle of a line.
     if (!line.startsWith("{") || !line.endsWith("}")) return [];
     return [JSON.parse(line) as { msg: string; kind?: string; code?: string; keptBack?: number }];
   });
@@ -86,7 +92,7 @@ function assertToldOnceASecond(log: string, seconds: number): void {
   assert.ok(lines.some((line) => (line.keptBack ?? 0) > 0), `nothing was kept back in ${log}`); // prettier-ignore
 }
 
-/** As often as the promise wants it, in `make test THOROUGH=1`; a few times where somebody waits for it. */
+/** As often as required in `make test THOROUGH=1`; otherwise a few times, because somebody waits. */
 const thorough = process.env.THOROUGH === "1";
 const kills = thorough ? 10 : 2;
 
@@ -193,7 +199,7 @@ describe("crashes and stops", function () {
   it("SIGTERM with PostgreSQL hanging ends when the grace period does, with exit code 1", async () => {
     await service.end("SIGTERM");
     service = await ServiceProcess.create(file, { AUDIT_GRACE_SECONDS: "1" });
-    // What is under way would need longer than the grace period.
+    // Running requests would need longer than the grace period.
     file.write(configContent(database.runtime, { storeSeconds: 20 }));
     await service.start();
     const load = new Load(service.url);
@@ -209,8 +215,8 @@ describe("crashes and stops", function () {
     await assertNothingLost(database, load);
   });
 
-  it("large batches beyond what may wait: 503s, and the heap that the image allows is enough", async () => {
-    // One character beyond Latin-1 makes a text of two bytes a character: the worst that a byte of a body can become.
+  it("large batches beyond the queue's limit: 503s, and the heap that the image allows is enough", async () => {
+    // One character beyond Latin-1 makes a string use two bytes per character: the worst case for memory.
     const data = { a: `語${"x".repeat(15_900)}` };
     const batch = (): object => Array.from({ length: 62 }, () => event({ data }));
     const agent = new Agent({ keepAlive: true });

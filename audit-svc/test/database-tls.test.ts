@@ -31,7 +31,7 @@ describe("TLS to the database", function () {
   let own: string;
   let other: string;
 
-  /** Gives the server a certificate and its key, as its own user and for that user alone. */
+  /** Installs a certificate and its key for the server's user, readable only by that user. */
   async function serveWith(name: string): Promise<void> {
     for (const [file, source] of Object.entries({ "tls.pem": `${name}-server.pem`, "tls.key": `${name}-server.key` })) {
       const lines = readFileSync(inDirectory(source), "utf8").trim();
@@ -63,7 +63,7 @@ describe("TLS to the database", function () {
     sslmode: "verify-full",
     ...(caCertificate === undefined ? {} : { caCertificate }),
   });
-  /** Runs `migrate --check` as a process of its own, so that its environment is its own too. */
+  /** Runs `migrate --check` in a separate process, so that it has its own environment. */
   async function migrateCheck(config: DatabaseConfig, env: Record<string, string> = {}): Promise<string> {
     const child = spawn(process.execPath, [program(), "migrate", "--check"], {
       env: { PATH: process.env.PATH ?? "", AUDIT_CONFIG_FILE: "/dev/stdin", ...env },
@@ -108,11 +108,11 @@ describe("TLS to the database", function () {
     assert.match(await migrateCheck(checked(), { SSL_CERT_FILE: inDirectory("other.pem") }), cure);
     assert.match(await migrateCheck(checked(), { SSL_CERT_FILE: "/nowhere" }), cure);
     assert.match(await migrateCheck(checked(own)), /^schema version/);
-    // What is given replaces the system's store.
+    // caCertificate replaces the system's store.
     assert.match(await migrateCheck(checked(other), { SSL_CERT_FILE: inDirectory("own.pem") }), cure);
   });
 
-  it("refuses a certificate that is for another address", async () => {
+  it("refuses a certificate for another address", async () => {
     await serveWith("elsewhere");
     const elsewhere = readFileSync(inDirectory("elsewhere.pem"), "utf8");
     let stderr = "";

@@ -55,7 +55,7 @@ describe("a synchronous standby", function () {
       [503, "1", "storage_unavailable"],
     );
   };
-  /** Sends while the standby is away and has the commit's wait ended early, as often as the service tries. */
+  /** Sends while the standby is away, and cancels the commit's wait for each of the service's attempts. */
   const unconfirmed = async (body: { id: string } | { id: string }[], how: "cancel" | "terminate"): Promise<void> => {
     let answered = false;
     const answer = send(body).finally(() => (answered = true));
@@ -86,7 +86,7 @@ describe("a synchronous standby", function () {
     for (const body of [cancelled, terminated, batch, mixed, batch.slice(1), early]) refused(await send(body));
   });
 
-  it("away: not even where the session keeps warnings back", async () => {
+  it("away: not even if the session suppresses warnings", async () => {
     await database.query(
       `SET synchronous_commit = local; ALTER ROLE ${database.runtime.user} SET client_min_messages = 'error'`,
     );
@@ -99,7 +99,7 @@ describe("a synchronous standby", function () {
     await quiet.stop();
   });
 
-  it("away: what waits is cancelled by the service, so that no connections pile up at the server", async () => {
+  it("away: the service cancels waiting commits, so that no connections pile up at the server", async () => {
     for (let i = 0; i < 2; i++) refused(await send(cancelled));
     await until(async () => (await database.query(`SELECT ${WAITING}`)).length === 0, 5000, "no commit waiting");
   });

@@ -26,14 +26,14 @@ describe("the statement that stores", () => {
     return { names, db: { query } };
   }
 
-  it("has a name of its text, so that no other release takes it for its own", async () => {
+  it("has a name derived from its text, so that no other release mistakes it for its own", async () => {
     const { names, db } = failing(undefined);
     await new EventWriter().store(db, [batch]);
     assert.match(names.join(), /^audit-store-[0-9a-f]{8}$/);
   });
 
   for (const code of ["26000", "42P05"]) {
-    it(`is sent again without its name when a pooler has lost that (${code}), and never has one afterwards`, async () => {
+    it(`is sent again unnamed when a pooler has lost its name (${code}), and stays unnamed afterwards`, async () => {
       const { names, db } = failing(code);
       const writer = new EventWriter();
       await writer.store(db, [batch]);

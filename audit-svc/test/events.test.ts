@@ -105,7 +105,7 @@ describe("POST /v1/events", function () {
     }
   }
 
-  it("lets exactly one of many contents win an id that is sent at once", async () => {
+  it("lets exactly one content win an id that is sent with many at once", async () => {
     const id = randomUUID();
     const answers = await Promise.all(
       Array.from({ length: 30 }, (_, i) =>
@@ -277,7 +277,7 @@ describe("access", function () {
     assert.equal((await get(app.main, "/v1/events/export?application=identity", tokens.billingReader)).body, "");
   });
 
-  it("keeps it there on every page, whose cursor may come from a reader of everything", async () => {
+  it("keeps it there on every page, even with a cursor from a reader of everything", async () => {
     for (let i = 0; i < 3; i++) {
       await post(app.main, event());
       await post(app.main, event({ application: "identity" }));
@@ -309,7 +309,7 @@ describe("access", function () {
       assert.match(paths[path]?.get.description ?? "", /that application's events alone/);
   });
 
-  it("takes two tokens of one holder, as while they are rotated, until the former is taken out", async () => {
+  it("accepts two tokens of one holder during a rotation, until the former is removed", async () => {
     const content = configContent(database.runtime);
     const all = content.tokens as { name: string; role: string; application?: string; sha256: string }[];
     const writer = all.find(({ name }) => name === "writer");
@@ -330,7 +330,7 @@ describe("access", function () {
     assert.deepEqual(await codes(), [201, 401]);
   });
 
-  it("has /reload on the admin port alone, and health, metrics and the contract without a token", async () => {
+  it("has /reload only on the admin port, and health, metrics and the contract without a token", async () => {
     assert.equal((await app.main.inject({ method: "POST", url: "/reload" })).statusCode, 404);
     assert.equal((await app.admin.inject({ method: "POST", url: "/reload" })).statusCode, 200);
     // As BusyBox's wget sends it, which is what Vault Agent's image has.

@@ -43,7 +43,7 @@ describe("exports at once", function () {
     });
   }
 
-  it("are limited, since each holds memory while its client is slow; the next is told to come again", async () => {
+  it("are limited, since each holds memory while its client is slow; the next is told to retry later", async () => {
     const [first, second] = [await begin(), await begin()];
     assert.deepEqual([first.statusCode, second.statusCode], [200, 200]);
     const refused = await get(app.main, "/v1/events/export");
@@ -52,7 +52,7 @@ describe("exports at once", function () {
     assert.equal(refused.json<{ error: string }>().error, "too_many_exports");
     assert.equal((await get(app.main, "/v1/events?limit=1")).statusCode, 200, "a list goes through");
 
-    // One breaks off, the other is read to its end: both give their place back.
+    // One is aborted, the other read to its end: both free their slots.
     first.destroy();
     let bytes = 0;
     second.on("data", (chunk: Buffer) => (bytes += chunk.length));
@@ -68,7 +68,7 @@ describe("exports at once", function () {
     const headers = { authorization: `Bearer ${tokens.reader}` };
     const head = (query = "", token = headers): Promise<{ statusCode: number; headers: object; body: string }> =>
       app.main.inject({ method: "HEAD", url: `/v1/events/export${query}`, headers: token });
-    // Both places are taken.
+    // Both slots are taken.
     const answer = await head();
     assert.deepEqual([answer.statusCode, answer.body], [200, ""]);
     const { "content-type": type, "content-length": length } = answer.headers as Record<string, string>;

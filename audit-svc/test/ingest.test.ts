@@ -79,7 +79,7 @@ describe("ingestion", function () {
       assert.equal(headers["retry-after"], "1");
       assert.match(body, /"error":"overloaded"/);
     };
-    // One holder gets no more than leaves the others a quarter, and each of them a place in it.
+    // One holder leaves the others a quarter, and each of them gets a part of that.
     const accepted = Array.from({ length: 7 }, () => ten(tokens.anyWriter));
     await until(() => app.ingest.depth === 70, 5000, "seven batches waiting");
     await refuse(ten(tokens.anyWriter));
@@ -132,7 +132,7 @@ describe("ingestion", function () {
     const head = (method: string, token: string): string => `${method} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n`; // prettier-ignore
     const exporting = client(`${head("GET /v1/events/export", tokens.reader)}\r\n`);
     await new Promise((resolve) => exporting.socket.once("data", resolve));
-    // The client reads no further, so that the export is still going on when the stop begins.
+    // The client pauses, so that the export is still running when the stop begins.
     exporting.socket.pause();
     await block();
     const body = JSON.stringify(event());
@@ -155,7 +155,7 @@ describe("ingestion", function () {
     main.server.on("connection", (socket) => received.push(socket));
     await main.listen({ host: "127.0.0.1", port: 0 });
     const { port } = main.server.address() as { port: number };
-    // Begun before the stop, so that their connections are not idle; without an end, so that they are answered after it.
+    // Begun before the stop, so that their connections are not idle; incomplete, so that they are answered after it.
     const heads = [
       `POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${tokens.anyWriter}\r\n`,
       `GET /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${tokens.reader}\r\n`,
@@ -173,7 +173,7 @@ describe("ingestion", function () {
     await until(() => received.reduce((sum, { bytesRead }) => sum + bytesRead, 0) === sent, 5000, "the three heads");
     const closed = stop?.();
     stop = undefined;
-    // Until then it is served, as requests are that were on their way when the stop began.
+    // Until then requests are served, because they may have been on their way when the stop began.
     await pause(800);
     for (const { socket } of clients) socket.write("Content-Length: 0\r\nContent-Type: application/json\r\n\r\n");
     const answers = await Promise.all(clients.map(({ answer }) => answer));
@@ -189,7 +189,7 @@ describe("ingestion", function () {
     await closed;
   });
 
-  it("gives back what broken-off and refused bodies held", async () => {
+  it("releases the memory of aborted and refused bodies", async () => {
     await start({ bodyBytes: 2000, queueBytes: 50_000 });
     await app.main.listen({ host: "127.0.0.1", port: 0 });
     const { port } = app.main.server.address() as { port: number };
@@ -204,7 +204,7 @@ describe("ingestion", function () {
     await until(() => app.bodyMemoryLimit.held === 0, 5000, "no body in memory again");
   });
 
-  it("answers 503 after storeSeconds when the database does not answer, also to those behind", async () => {
+  it("answers 503 after storeSeconds when the database does not answer, also to queued requests", async () => {
     await start({ storeSeconds: 1, writers: 1, groupEvents: 1 });
     await block();
     const began = Date.now();
@@ -241,7 +241,7 @@ describe("ingestion", function () {
     assert.ok((await value('audit_db_errors_total\\{kind="connection"\\}')) >= 1);
   });
 
-  it("finishes what it accepted when it is stopped, and takes nothing new", async () => {
+  it("finishes what it accepted when it is stopped, and accepts nothing new", async () => {
     await start({ writers: 1 });
     await block();
     const sent = Array.from({ length: 20 }, () => event());
@@ -262,9 +262,9 @@ describe("ingestion", function () {
     );
   });
 
-  it("makes only the request pay whose values the database cannot hold", async () => {
+  it("fails only the request whose values the database cannot store", async () => {
     await start({ writers: 1 });
-    // What the checks let through today the database may refuse tomorrow: a constraint plays that part.
+    // A constraint simulates a value that validation accepts but the database refuses.
     await database.query(
       "ALTER TABLE audit.events ADD CONSTRAINT no_eve CHECK (actor <> 'eve' OR 1 / (length(actor) - 3) > 0)",
     );

@@ -57,7 +57,7 @@ describe("what JSON.parse loses", () => {
   });
 
   it("is found as often as each number's own spelling says, for thousands of numbers", () => {
-    // A generator of one's own, so that a failure can be repeated.
+    // A seeded generator, so that a failure can be reproduced.
     let seed = 42;
     const next = (below: number): number => {
       seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
@@ -70,7 +70,7 @@ describe("what JSON.parse loses", () => {
       const fraction = next(2) === 0 ? "" : digits(1 + next(18));
       const exponent = next(3) === 0 ? next(60) - 30 : 0;
       const literal = `${whole}${fraction === "" ? "" : `.${fraction}`}${exponent === 0 ? "" : `e${exponent}`}`;
-      // Exact by whole numbers: both sides times ten to the same power.
+      // Compared exactly with integers: both sides multiplied by the same power of ten.
       const scale = 60n;
       const exact = BigInt(whole + fraction) * 10n ** (scale + BigInt(exponent - fraction.length));
       // The shortest spelling of the double, and those of 17 and 16 digits.

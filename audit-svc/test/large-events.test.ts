@@ -33,7 +33,7 @@ describe("events that come back much larger than they were sent", function () {
   });
   after(() => database.drop());
 
-  it("are listed and exported in order and none lost, a little at a time", async () => {
+  it("are listed and exported in order, in small chunks, with none lost", async () => {
     const { app, stop } = await startApp(database.runtime);
     for (const limit of [1, 3, 1000]) {
       const seen: string[] = [];
@@ -52,7 +52,7 @@ describe("events that come back much larger than they were sent", function () {
     await stop();
   });
 
-  it("leave the service alive with its image's memory, whoever reads them at once", async () => {
+  it("do not exhaust the image's memory, however many read them at once", async () => {
     const file = new ConfigFile();
     file.write(configContent(database.runtime));
     const service = await ServiceProcess.create(file);
@@ -78,7 +78,7 @@ describe("events that come back much larger than they were sent", function () {
     file.remove();
   });
 
-  it("are refused when they are sent: dataBytes holds for what is given back", async () => {
+  it("are refused when they are sent: dataBytes limits what is returned", async () => {
     const { app, stop } = await startApp(database.runtime);
     const send = (data: string): ReturnType<typeof post> =>
       post(app.main, JSON.stringify(event({ data: "@@" })).replace('"@@"', data));

@@ -12,7 +12,7 @@ interface Outcome {
   out: string;
 }
 
-/** Runs `migrate` as a process of its own, its configuration on stdin. */
+/** Runs `migrate` in a separate process, with its configuration on stdin. */
 function run(content: object, ...args: string[]): Promise<Outcome> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [program(), "migrate", ...args], {
@@ -127,7 +127,7 @@ describe("migrate", function () {
     const ids = await children("ids");
     assert.equal(before.length, 5);
     assert.equal(ids.length, 6);
-    // As if nobody had migrated for half a year: this month's partitions are not there.
+    // As if nobody had migrated for half a year: this month's partitions are missing.
     for (const name of [...before, ...ids].filter((n) => /_\d{4}_\d\d$/.test(n)))
       await database.query(`DROP TABLE audit.${name}`);
     const { app, stop } = await startApp(database.runtime);
@@ -170,7 +170,7 @@ describe("migrate", function () {
     assert.deepEqual([...(await database.stored()).keys()].sort(), kept.map((e) => e.id).sort());
     assert.ok(!(await children("ids")).includes(`ids_${suffix}`));
     assert.ok(!(await children("events")).includes(`events_${suffix}`));
-    // What is as old as what was dropped can still come in, and goes with the next migrate.
+    // Events as old as the dropped ones can still come in; the next migrate drops them.
     assert.equal((await post(app.main, gone)).statusCode, 201);
     assert.equal(
       (await post(app.main, event({ occurredAt: old.toISOString(), id: "0197a000-0000-7000-8000-000000000001" })))
@@ -205,9 +205,9 @@ describe("migrate", function () {
     assert.deepEqual(owners, [{ tableowner: database.owner.user }]);
   });
 
-  it("leaves nothing behind when a migration fails, and says what the database said", async () => {
+  it("leaves nothing behind when a migration fails, and shows the database's message", async () => {
     await database.query(`CREATE SCHEMA audit AUTHORIZATION ${database.owner.user}`);
-    // The last object of the first migration is there already, and not the owner's.
+    // The last object of the first migration exists already and belongs to another owner.
     await database.query(
       "CREATE FUNCTION audit.drop_before(p_before timestamptz) RETURNS integer LANGUAGE sql AS 'SELECT 1'",
     );

@@ -67,14 +67,14 @@ describe("operation", function () {
     for (const route of Object.values(document.paths)) {
       for (const operation of Object.values(route)) {
         for (const [status, response] of Object.entries(operation.responses))
-          // An answer without content has nothing that a schema could say.
+          // An answer without content needs no schema.
           if (status !== "204") assert.ok(Object.values(response.content ?? {})[0]?.schema, status);
       }
     }
     await stop();
   });
 
-  it("counts requests, events and what it is, with labels that are bounded", async () => {
+  it("counts requests and events, and shows build and release, with a limited set of labels", async () => {
     const { app, stop } = await startApp(database.runtime, { applications: 3 });
     for (const application of ["a", "b", "c", "d", "billing"])
       await post(app.main, [event({ application }), event({ application })]);
@@ -112,7 +112,7 @@ describe("operation", function () {
     await stop();
   });
 
-  it("knows how large the database is and how far its partitions reach, and makes those that are due", async () => {
+  it("knows the database's size and the end of its partitions, and creates those that are due", async () => {
     const { app, stop } = await startApp(database.runtime);
     const figure = async (name: string): Promise<number | undefined> => {
       const line = new RegExp(`^${name} (.+)$`, "m").exec((await app.main.inject("/metrics")).body);
@@ -231,7 +231,7 @@ describe("operation", function () {
       child.on("exit", (code) => resolve({ code, out, err }));
     });
 
-  it("refuses mistakes in one message with exit code 2", async () => {
+  it("reports mistakes in one message with exit code 2", async () => {
     const port = await freePort();
     const cases: [string[], Record<string, string>, string][] = [
       [
@@ -326,7 +326,7 @@ describe("operation", function () {
     ]);
     assert.deepEqual([wrong.code, (JSON.parse(wrong.out) as Record<string, number>).rejected], [1, 5]);
 
-    // Somebody with more rights than the service deletes while events come in: that must not go unnoticed.
+    // Somebody with more rights than the service deletes events while they come in; generate must notice.
     const running = run([...args, "--rate", "100"]);
     await until(
       async () =>

@@ -11,7 +11,7 @@ for (const [what, settings] of Object.entries<Record<string, string>>({
   "session mode, its defaults": { pool_mode: "session" },
   "session mode, ignoring options": { pool_mode: "session", ignore_startup_parameters: "options" },
   "transaction mode, its defaults": { pool_mode: "transaction" },
-  // Two connections for everything, so that statements do change connections.
+  // Only two connections, so that statements really change connections.
   "transaction mode, a small pool": { pool_mode: "transaction", default_pool_size: "2" },
   // As before 1.21: a statement's name is known to some connections and not to others.
   "transaction mode, without named statements": { pool_mode: "transaction", default_pool_size: "2", max_prepared_statements: "0" }, // prettier-ignore
@@ -29,7 +29,7 @@ for (const [what, settings] of Object.entries<Record<string, string>>({
       // The first one builds its image.
       this.timeout(300_000);
       database = await createDatabase({ migrated: false });
-      // What the service never sets and must not depend on.
+      // Settings that the service never sets and must not depend on.
       await database.query(`
         ALTER DATABASE ${database.name} SET TimeZone = 'Europe/Moscow';
         ALTER DATABASE ${database.name} SET DateStyle = 'SQL, DMY';

@@ -31,7 +31,7 @@ describe("reload", function () {
   const metric = async (app: App, name: string): Promise<string | undefined> =>
     new RegExp(`^${name.replace(/[{}]/g, "\\$&")} (.*)$`, "m").exec(await app.metrics.registry.metrics())?.[1];
 
-  it("takes in a changed file: new login, new tokens, new limits; and says which", async () => {
+  it("applies a changed file: new login, new tokens, new limits; and reports its digest", async () => {
     const { app, file, stop } = await startApp(database.runtime);
     const first = digestOf(file);
     assert.deepEqual((await app.main.inject("/readyz")).json(), {
@@ -161,7 +161,7 @@ describe("reload", function () {
     await own.drop();
   });
 
-  it("waits for a file that is not there yet, and takes it in by itself", async () => {
+  it("waits for a missing file, and loads it by itself", async () => {
     const file = new ConfigFile();
     const app = await buildApp({ configFile: file.path, logLevel: "silent" });
     assert.equal((await reload(app)).code, 503);
@@ -177,7 +177,7 @@ describe("reload", function () {
     await app.close();
   });
 
-  it("sees a change without being called, also one written in place, and one that failed at first", async () => {
+  it("sees a change without being called, even one written in place, or one that failed at first", async () => {
     const { app, file, stop } = await startApp(database.runtime);
     app.configReloader.watch(0.05);
     writeFileSync(file.path, JSON.stringify(configContent(database.runtime, { readers: 2 })));
@@ -213,12 +213,12 @@ describe("reload", function () {
     });
     for (let i = 1; i <= 100; i++) {
       const login = logins[i % 2] ?? database.runtime;
-      // readers varies, so that the digest is another each time.
+      // readers varies, so that the digest changes each time.
       file.write(configContent(login, { readers: 1 + (i % 50) }));
       const answer = await fetch(`${service.adminUrl}/reload`, { method: "POST" });
       assert.deepEqual([answer.status, ((await answer.json()) as Status).generation], [200, i + 1]);
       if (i % 10 === 0) {
-        // A rotation ends with the old login's connections cut: what they were doing is done again on the new pool.
+        // A rotation ends with the old login's connections terminated: their work is repeated on the new pool.
         await database.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", [
           logins[(i + 1) % 2]?.user,
         ]);

@@ -91,7 +91,7 @@ describe("cursor", () => {
       assert.deepEqual(decodeCursor(encodeCursor({ ...position, application })), { ...position, application });
   });
 
-  it("may be one of the release before, which knew no application", () => {
+  it("may be one of the previous release, which had no application", () => {
     const former = Buffer.from(`1|${position.occurredAt}|${position.id}`).toString("base64url");
     assert.deepEqual(decodeCursor(former), { ...position, application: "" });
   });
@@ -162,7 +162,7 @@ describe("a fair limit", () => {
     assert.equal(fill("greedy"), 0);
   });
 
-  it("lets in what is alone, in pieces, and forgets who holds nothing", () => {
+  it("accepts a request that is alone, in pieces, and forgets a holder that holds nothing", () => {
     const limit = new FairLimit();
     const body = limit.open("a");
     for (let piece = 0; piece < 5; piece++) assert.ok(body.take(100, 300));
@@ -174,7 +174,7 @@ describe("a fair limit", () => {
 });
 
 describe("log limit", () => {
-  it("lets one line of a kind through in a second, and says how many it kept back", () => {
+  it("allows one line of each kind per second, and says how many it suppressed", () => {
     const limit = new LogLimit();
     const passes = [0, 1, 999, 1000, 1001, 2500].map((now) => limit.pass("away", now));
     assert.deepEqual(passes, [{}, undefined, undefined, { keptBack: 2 }, undefined, { keptBack: 1 }]);

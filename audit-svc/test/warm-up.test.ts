@@ -4,7 +4,7 @@ import { event } from "./support/events.js";
 import { until } from "./support/postgres.js";
 import { ConfigFile, ServiceProcess, configContent, tokens } from "./support/service.js";
 
-/** What it has logged of its warm-up, one entry a time that it did. */
+/** The log entries about its warm-up, one per run. */
 const warmUps = (service: ServiceProcess): { requests: number; level: string }[] =>
   service.log
     .split("\n")
@@ -28,14 +28,14 @@ describe("the warm-up", function () {
     await database.drop();
   });
 
-  it("is over before the service listens: who can connect is not answered that it is not ready", async () => {
+  it("is over before the service listens, so that no client is told that it is not ready", async () => {
     const other = await ServiceProcess.create(file);
     await other.start({ ready: false });
     assert.equal(await other.answers("/readyz"), true);
     assert.equal(await other.end("SIGTERM"), 0);
   });
 
-  it("is over before the service is ready, and took place once", async () => {
+  it("is over before the service is ready, and runs once", async () => {
     assert.deepEqual(
       warmUps(service).map(({ requests, level }) => ({ requests, level })),
       [{ requests: 700, level: "info" }],
@@ -58,7 +58,7 @@ describe("the warm-up", function () {
     assert.match(metrics, /\naudit_ingest_queue_depth 0\n/);
   });
 
-  it("does not stand in a client's way", async () => {
+  it("does not delay a client", async () => {
     const answer = await fetch(`${service.url}/v1/events`, {
       method: "POST",
       body: JSON.stringify(event()),
@@ -67,7 +67,7 @@ describe("the warm-up", function () {
     assert.equal(answer.status, 201);
   });
 
-  it("is no condition: a service whose limits refuse most of it starts all the same", async () => {
+  it("is optional: a service whose limits refuse most of it starts anyway", async () => {
     const narrow = new ConfigFile();
     narrow.write(configContent(database.runtime, { dataBytes: 2 }));
     const other = await ServiceProcess.create(narrow);

@@ -1,10 +1,11 @@
 import { Failure } from "./failure";
 
 /**
- * The address of the stack's state, with `sslmode=verify-full` where it names no mode: the driver's own default, `require`, gives the
- * password to whoever answers first.
+ * The address of the stack's state, with `sslmode=verify-full` if it names no mode. The driver's default, `require`,
+ * sends the password to any server that answers.
  *
- * @throws Failure when its password breaks it: the CLI then repeats a part of it, `invalid port ":…"`, which no mask knows
+ * @throws Failure if the password makes it unparsable: the CLI would then print a part of the password (`invalid port
+ * ":…"`), which is not masked
  */
 export function verifiedBackend(url: string): string {
   if (!/^postgres(ql)?:\/\//.test(url)) return url;

@@ -8,8 +8,8 @@ import { signatureProblem } from "./signature";
 import type { Stack } from "./stack";
 
 /**
- * Lets an image only be deployed that the holder of the key has signed, where the stack's file names the key (audit:imageKey). Asks the
- * registry with the login by which the VM pulls.
+ * If the stack's file names a key (audit:imageKey), allows only an image signed with that key. It uses the registry
+ * login with which the VM pulls.
  *
  * @throws Failure naming the setting and the cure
  */
@@ -34,7 +34,10 @@ export async function checkSignature(job: Job, stack: Stack, name: string, root:
   );
 }
 
-/** The registry of an image, with the login that the VM has there. HARBOR_URL counts only if it is that registry's: it may say that there is no TLS. */
+/**
+ * The registry of an image, with the VM's login there. HARBOR_URL, which may say plain HTTP, is used only if it is that
+ * registry's URL.
+ */
 async function pulling(stack: Stack, { registry }: ImageReference): Promise<RegistryAccess> {
   const { HARBOR_URL: given, AUDIT_REGISTRY_PASSWORD: password } = stack.credentials.values;
   const host = registry === "docker.io" ? "index.docker.io" : registry;

@@ -12,11 +12,11 @@ import { pluginEnvironment } from "./plugins";
 import type { ReleaseSettings } from "../../lib/release-state";
 import { configFlags, failed, stackName } from "./stack";
 
-/** What a preview may have of the job's environment; the rest might make it differ from one job to the next. */
+/** Variables that a preview gets from the job; others might make its result differ between jobs. */
 const PASSED =
   /^(PATH|HOME|USER|LANG|LC_\w+|TZ|TMPDIR|PULUMI_HOME|NODE_\w+|SSL_CERT_\w+|(https?|no|all)_proxy|VAULT_NAMESPACE)$/i;
 
-/** Plugins and program want to have them; they open nothing. */
+/** Plugins and program require these to be set; the values open nothing. */
 const NO_LOGINS = {
   VAULT_TOKEN: "no-login-of-a-preview",
   PGPASSWORD: "no-login-of-a-preview",
@@ -27,15 +27,16 @@ const NO_LOGINS = {
 /** The copy of the stack's state that previews run on, as it is published. */
 export interface Published {
   readonly state: State;
-  /** Record of the deploy after which it was made. */
+  /** Record of the deploy that made it. */
   readonly deploy: string;
-  /** Which version each secret of the service in Vault had then, by mount and path. */
+  /** The version of each of the service's secrets in Vault at that time, by mount and path. */
   readonly versions: Readonly<Record<string, string>>;
 }
 
 /**
- * A stack of its own in a directory that goes with the job: its state has placeholders for secrets, its backend is that directory,
- * its passphrase is made up, and it has no login to anything but what it is given. Without one, anybody's program may be previewed on it.
+ * A separate stack in a temporary directory: its state has placeholders for secrets, its backend is that directory, its
+ * passphrase is random, and its only logins are those passed to it. Without any, even an unreviewed program may be
+ * previewed on it.
  */
 export class CopiedStack {
   readonly name: string;
@@ -64,7 +65,7 @@ export class CopiedStack {
     };
   }
 
-  /** @param logins variables over {@link NO_LOGINS} and {@link PASSED} */
+  /** @param logins variables that override {@link NO_LOGINS} and {@link PASSED} */
   static async with<T>(
     job: Job,
     exec: Exec,
@@ -91,7 +92,7 @@ export class CopiedStack {
     await this.#must("make the preview's stack", ["stack", "init", this.name, "--secrets-provider", "passphrase", "--no-select"]); // prettier-ignore
   }
 
-  /** What the stack's file says; undefined when it does not. */
+  /** A setting from the stack's file; undefined if it is not set. */
   setting(key: string): string | undefined {
     const { config = {} } = parse(readFileSync(this.#settings, "utf8")) as { config?: Record<string, unknown> };
     const value = config[key];
@@ -122,7 +123,7 @@ export class CopiedStack {
     return this.exec("pulumi", all, { env: this.#env, echo, cwd: this.root });
   }
 
-  /** What the program wants of a resource that is otherwise in the copy. */
+  /** The program's plan: resources that it would change compared with the copy. */
   async plan(settings: Partial<ReleaseSettings>): Promise<Plan> {
     const file = join(this.dir, "plan.json");
     const result = await this.preview(["--save-plan", file, "--show-secrets"], settings);
@@ -136,7 +137,7 @@ export class CopiedStack {
   }
 }
 
-/** A stack's file whose secrets nobody need decrypt. */
+/** A stack's file without its encrypted values, so that nobody needs to decrypt them. */
 export function settingsWithoutSecrets(text: string): string {
   const hide = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(hide);
@@ -148,15 +149,18 @@ export function settingsWithoutSecrets(text: string): string {
   return stringify({ config: hide(config) });
 }
 
-/** Previews that it takes at the most until nothing more is to be taken over: what depends on one another, in a row. */
+/**
+ * Maximum number of previews until nothing changes any more; each resolves one more step in a chain of dependent
+ * resources.
+ */
 const ROUNDS = 8;
 
 /**
- * The copy that previews run on. Made in the deploy job, which has just deployed this very program: what a preview of it on the
- * copy would change comes from the placeholders alone, and is taken over until nothing is left.
+ * Makes the copy that previews run on, in the deploy job, which has just deployed this very program. So any change that
+ * its preview on the copy shows comes only from the placeholders; it is adopted into the copy until no change is left.
  *
  * @param state as `pulumi stack export --show-secrets` prints it
- * @param settings with which the release was deployed
+ * @param settings the settings with which the release was deployed
  */
 export function makeCopy(job: Job, exec: Exec, state: State, settings: ReleaseSettings, root = ROOT): Promise<State> {
   return CopiedStack.with(
@@ -182,20 +186,23 @@ export function makeCopy(job: Job, exec: Exec, state: State, settings: ReleaseSe
   );
 }
 
-/** Where in Vault the copy is: every preview may read it, only a deploy may write it. */
+/** The copy's place in Vault: every preview may read it, only a deploy may write it. */
 const copyPath = (job: Job): { mount: string; path: string } => placeOf(job.env, `state-copy/${stackName(job)}`);
 
-/** The stack's secrets in Vault, which are neither in the copy nor for everybody to read who compares it. */
+/** The stack's secrets in Vault: the copy does not contain them, and the job drift may not read them. */
 export const secretsIn = (state: State): Resource[] =>
   (state.deployment.resources ?? []).filter(({ type }) => type === "vault:kv/secretV2:SecretV2");
 
-/** What Vault tells of a secret to who may not read it. */
+/** A secret's metadata, for which no right to read the secret is needed. */
 interface Metadata {
   current_version?: number;
   versions?: Record<string, { created_time?: string; deletion_time?: string; destroyed?: boolean }>;
 }
 
-/** The newest version of each, by mount and path, and its time: the versions of a secret that is deleted and recreated start at 1 again. */
+/**
+ * The newest version of each, by mount and path, with its time, because the versions of a secret that is deleted and
+ * recreated start at 1 again.
+ */
 export async function versionsOf(state: State, { vault }: Credentials): Promise<Record<string, string>> {
   const asked = secretsIn(state).map(async ({ outputs = {} }) => {
     const { mount, name } = outputs as { mount?: string; name?: string };
@@ -208,7 +215,11 @@ export async function versionsOf(state: State, { vault }: Credentials): Promise<
   return Object.fromEntries(await Promise.all(asked));
 }
 
-/** Size in bytes as it is stored. Vault's limit of a secret is about a megabyte, so it is compressed. */
+/**
+ * Publishes the copy, compressed, because Vault limits a secret to about a megabyte.
+ *
+ * @returns the stored size in bytes
+ */
 export async function publishCopy(
   job: Job,
   { vault }: Credentials,
@@ -220,7 +231,7 @@ export async function publishCopy(
   return packed.length;
 }
 
-/** @returns undefined when no deploy has published one yet */
+/** @returns undefined if no deploy has published one yet */
 export async function publishedCopy(job: Job, { vault }: Credentials): Promise<Published | undefined> {
   const { mount, path } = copyPath(job);
   const found = await vault.readSecret(mount, path);
@@ -230,8 +241,6 @@ export async function publishedCopy(job: Job, { vault }: Credentials): Promise<P
     const versions = (found.versions ?? {}) as Published["versions"];
     return { state: JSON.parse(text) as State, deploy: String(found.deploy), versions };
   } catch {
-    throw new Failure(
-      `the copy of the state in Vault's ${mount}/${path} cannot be read; the next deploy writes it anew`,
-    );
+    throw new Failure(`the copy of the state in Vault's ${mount}/${path} cannot be read; the next deploy replaces it`);
   }
 }

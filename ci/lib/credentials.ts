@@ -2,10 +2,10 @@ import { Failure, oneLineOf, optional, type Job } from "./failure";
 import { conceal, passwordOf, secretPart } from "./secrets";
 import { logIn, type VaultSession } from "./vault";
 
-/** What a job wants the secrets for. Each has its own role (`audit-ci-<purpose>`) and its own secret in Vault. */
+/** Why a job needs credentials. Each purpose has its own role (`audit-ci-<purpose>`) and its own secret in Vault. */
 export type Purpose = "preview" | "publish" | "deploy" | "drift";
 
-/** What a secret may hold; all of it goes into the environment of commands, so nothing else is let in. */
+/** Allowed keys of a secret. All of them go into the environment of commands, so others are rejected. */
 const NAMES = [
   "PULUMI_BACKEND_URL",
   "PGPASSWORD",
@@ -24,7 +24,7 @@ const NAMES = [
   "GITLAB_TOKEN",
 ] as const;
 type Name = (typeof NAMES)[number];
-/** Names, not secrets: masking them would hide what a log is about. */
+/** Values that are not secret: masking them would make a log useless. */
 const OPEN = new Set<string>([
   "HARBOR_HOST",
   "HARBOR_URL",
@@ -33,9 +33,9 @@ const OPEN = new Set<string>([
   "AUDIT_PROMETHEUS_USERNAME",
   "SSH_KNOWN_HOSTS",
 ]);
-/** What no job of an unreviewed branch has a use for. */
+/** Credentials that no job of an unreviewed branch needs. */
 export const PRIVATE = ["PULUMI_BACKEND_URL", "PGPASSWORD", "GRAFANA_AUTH", "AUDIT_REGISTRY_PASSWORD", "AUDIT_PROMETHEUS_PASSWORD", "AUDIT_PROMETHEUS_TOKEN", "SSH_PRIVATE_KEY"] as const; // prettier-ignore
-/** What a secret may hold at the most, where that is less than everything. */
+/** For some purposes, the only keys that the secret may have. */
 const ENOUGH: Partial<Record<Purpose, { names: readonly string[]; why: string }>> = {
   preview: {
     names: ["GITLAB_TOKEN"],
@@ -46,21 +46,21 @@ const ENOUGH: Partial<Record<Purpose, { names: readonly string[]; why: string }>
     why: "this job compares and changes nothing, so it needs no login that could",
   },
 };
-/** Those of several lines. */
+/** Values with several lines. */
 const LINES = new Set<string>(["SSH_PRIVATE_KEY", "SSH_KNOWN_HOSTS"]);
 
 export type Values = Partial<Record<Name, string>>;
 
 export interface Credentials {
   readonly vault: VaultSession;
-  /** CI variables over what is in Vault. */
+  /** Values from Vault, overridden by CI variables. */
   readonly values: Values;
   /** Where in Vault the secret is, for messages. */
   readonly where: string;
 }
 
 /**
- * Logs in to Vault and reads the job's secret. A CI variable of the same name wins over what is in Vault.
+ * Logs in to Vault and reads the job's secret. A CI variable overrides the value in Vault.
  *
  * Variables: those of {@link logIn}; `VAULT_ROLE` (default `audit-ci-<purpose>`), `VAULT_CI_MOUNT` (default `secret`),
  * `VAULT_CI_PATH` (default `ci/audit`; the secret is `<path>/<purpose>`).
@@ -80,7 +80,7 @@ export async function obtainCredentials(job: Job, purpose: Purpose): Promise<Cre
         `Vault's ${where} has ${tooMuch.join(", ")}; ${enough.why}: leave nothing but ${enough.names.join(", ")} there`,
       );
     }
-    // Variables of the project reach every job; a preview only warns of them.
+    // A project's variables reach every job, so a preview only warns about them.
     const open = PRIVATE.filter((name) => optional(env, name) !== undefined && enough?.names.includes(name) === false);
     if (purpose === "drift" && open.length > 0) {
       throw new Failure(

@@ -3,27 +3,27 @@ import { delimiter, join, resolve } from "node:path";
 import { Failure, reason } from "./failure";
 import { mask } from "./secrets";
 
-/** The project's root: scripts run from there, wherever they are called. */
+/** The project's root, in which all scripts run. */
 export const ROOT = resolve(__dirname, "../..");
-/** Where ci/prepare.sh puts what the job's image does not bring. */
+/** Where ci/prepare.sh puts programs that the job's image lacks. */
 const TOOLS = join(ROOT, ".cache/ci/bin");
 
 export interface ExecOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly input?: string;
   readonly cwd?: string;
-  /** Called with each line as it comes, masked; default: nothing is shown. */
+  /** Called with each line of output, masked; default: nothing is shown. */
   readonly echo?: (line: string) => void;
 }
 
 export interface ExecResult {
   readonly code: number;
   readonly stdout: string;
-  /** Both outputs, as they came. */
+  /** Standard output and error, interleaved. */
   readonly all: string;
 }
 
-/** Runs a command. It does not throw for a non-zero exit. @throws Failure when the command is not there */
+/** Runs a command. It does not throw for a non-zero exit. @throws Failure if the command does not exist */
 export type Exec = (file: string, args: readonly string[], options?: ExecOptions) => Promise<ExecResult>;
 
 /** The real {@link Exec}. A cancelled job interrupts the command once and waits, so that Pulumi releases its lock itself. */
@@ -31,8 +31,8 @@ export const exec: Exec = (file, args, options = {}) =>
   new Promise((done, fail) => {
     const env: NodeJS.ProcessEnv = { ...(options.env ?? process.env) };
     env.PATH = [TOOLS, env.PATH ?? ""].join(delimiter);
-    // A process group of its own: a signal to the job's group must not reach the command twice, because for Pulumi the
-    // second one means "now".
+    // Its own process group, so that a signal to the job's group does not reach the command twice: to Pulumi a second
+    // one means "exit at once".
     const child = spawn(file, args, { cwd: options.cwd ?? ROOT, env, stdio: "pipe", detached: true });
     const interrupt = (): void => void child.kill("SIGINT");
     const signals = ["SIGINT", "SIGTERM"] as const;
@@ -57,7 +57,7 @@ export const exec: Exec = (file, args, options = {}) =>
       all += text;
     });
     lines(child.stderr, (text) => (all += text));
-    // A command that ends without reading its input is judged by its exit code.
+    // A command may end without reading its input; only its exit code counts.
     child.stdin.on("error", () => undefined);
     child.stdin.end(options.input ?? "");
     child.on("error", (error) => {

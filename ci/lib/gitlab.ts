@@ -6,16 +6,16 @@ interface Note {
   author: { id: number };
 }
 
-/** Longest comment; GitLab's own limit is 1,000,000 characters, which nobody reads. */
+/** Maximum length of the comment; GitLab's own limit, 1,000,000 characters, is more than anybody reads. */
 const LONGEST = 60_000;
 
 /**
- * Keeps one comment on the job's merge request: makes it, or brings it up to date.
+ * Keeps one comment on the job's merge request: creates or updates it.
  *
  * Needs GITLAB_TOKEN, a project access token with scope `api` (a job's own token may not comment), and the variables that
  * GitLab gives every merge request pipeline. https://docs.gitlab.com/api/notes/#merge-requests
  *
- * @param marker text that tells this comment from others; hidden in it
+ * @param marker hidden text that identifies the comment
  */
 export async function keepComment(
   env: Job["env"],
@@ -50,7 +50,7 @@ export async function keepComment(
 
   const hidden = `<!-- ${marker} -->`;
   const body = `${hidden}\n${text}`;
-  // Only one's own comment can be changed; somebody may have quoted it, marker and all.
+  // Only the token's own comment can be changed; somebody may have quoted it together with its marker.
   const { value: self } = await call<{ id: number }>("GET", "user");
   let page: string | null = "1";
   while (page) {
@@ -70,7 +70,7 @@ export async function keepComment(
   return "made";
 }
 
-/** A text as a code block that nothing within can end, cut to what fits into a comment. */
+/** A text as a code block that its content cannot end, cut to fit into a comment. */
 export function codeBlock(text: string, rest: string): string {
   const cut = text.length > LONGEST;
   const shown = cut ? text.slice(0, LONGEST) : text;

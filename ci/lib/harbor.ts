@@ -9,15 +9,16 @@ export interface Harbor extends RegistryAccess {
   readonly project: string;
   readonly username: string;
   readonly password: string;
-  /** Plain HTTP, only when HARBOR_URL says so. */
+  /** Plain HTTP, only if HARBOR_URL says so. */
   readonly insecure: boolean;
 }
 
 /**
- * Harbor's settings: from GitLab's Harbor integration or, under the same names, from project variables (GitLab itself lets
- * those win); if none of the four is set, from Vault. Never mixed from both: a password goes with its user.
+ * Harbor's settings: from GitLab's Harbor integration or, under the same names, from project variables (which override
+ * it in GitLab); if none of the four is set, from Vault. The two sources are never mixed, because a password belongs to
+ * its user.
  *
- * @throws Failure naming the settings that are missing, or that do not name one place
+ * @throws Failure naming the settings that are missing, or that contradict each other
  */
 export function harborOf(env: Job["env"], credentials?: Pick<Credentials, "values" | "where">): Harbor | undefined {
   const given = HARBOR.filter((name) => optional(env, name) !== undefined);
@@ -39,7 +40,7 @@ export function harborOf(env: Job["env"], credentials?: Pick<Credentials, "value
   };
 }
 
-/** GitLab's integration leaves scheme and port out of HARBOR_HOST, so HARBOR_URL decides when it is there. */
+/** GitLab's integration leaves scheme and port out of HARBOR_HOST, so HARBOR_URL takes precedence if it is set. */
 function addressOf(source: Job["env"]): Pick<Harbor, "host" | "url" | "insecure"> {
   const name = optional(source, "HARBOR_HOST") ?? "";
   const given = optional(source, "HARBOR_URL");
@@ -56,7 +57,7 @@ const FORMS = {
   HARBOR_URL: "http:// or https://, a host and an optional port",
 };
 
-/** @throws Failure that does not repeat the value: it may hold a password */
+/** @throws Failure that does not repeat the value, which may contain a password */
 function addressIn(setting: keyof typeof FORMS, address: string): URL {
   const url = URL.canParse(address) ? new URL(address) : undefined;
   const nothingMore = url !== undefined && /^https?:$/.test(url.protocol) && `${url.origin}/` === url.href;

@@ -2,9 +2,12 @@ import { request as plain } from "node:http";
 import { request as encrypted } from "node:https";
 import { urlToHttpOptions } from "node:url";
 
-/** Spellings of /reload and /metrics, none of which may get through the edge (docs/decisions/0100). */
+/** Spellings of /reload and /metrics that the edge must block (docs/decisions/0100). */
 
-/** One of each kind, for a deploy's smoke test, which many a firewall stands before. Each got past one or the other web framework. */
+/**
+ * One of each kind, for a deploy's smoke test: a firewall in front might block the client for sending all of them. Each
+ * reached the hidden path in some web framework.
+ */
 export const HIDDEN_PATHS = [
   "/reload",
   "/reload/",
@@ -34,8 +37,8 @@ export const HIDDEN_PATHS = [
 ];
 
 /**
- * Paths that begin with one that is hidden and that nginx resolves to one that is let through. A framework that ends a path at a
- * semicolon, or takes `;x=y` out of each segment, is led to the first by them.
+ * Paths that begin with a hidden path but that nginx resolves to an allowed one. A framework that ends a path at a
+ * semicolon, or removes `;x=y` from each segment, would serve the hidden path.
  */
 export function detours(to: string): string[] {
   const parents = ["..", "%2e%2e", "%2E%2e", ".%2e", "%2e."];
@@ -62,7 +65,9 @@ export function detours(to: string): string[] {
   );
 }
 
-/** All of them: also every letter by its other case or its percent-encoding, and what stands between or around the letters. */
+/**
+ * All spellings: also each letter in the other case or percent-encoded, and additions between or around the letters.
+ */
 export const PATHS: readonly string[] = [...new Set([...HIDDEN_PATHS, ...spellings()])];
 
 function spellings(): string[] {
@@ -250,7 +255,7 @@ function spellings(): string[] {
   ];
 }
 
-/** The status of a request whose path is sent as it is spelt: fetch() tidies a path before, an attacker does not. */
+/** The status of a request whose path is sent exactly as given: fetch() would normalize it, an attacker would not. */
 export function rawStatus(service: string, method: string, path: string): Promise<number> {
   const base = new URL(service);
   const send = base.protocol === "https:" ? encrypted : plain;

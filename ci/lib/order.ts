@@ -1,7 +1,9 @@
 import { ROOT, type Exec } from "./exec";
 import { Failure, oneLine, optional, required, type Job } from "./failure";
 
-/** An update of the stack as `pulumi stack history --json` has it; the CLI notes the commit of its directory by itself. */
+/**
+ * An update of the stack as in `pulumi stack history --json`; the CLI records the commit of its directory by itself.
+ */
 export interface Update {
   readonly kind: string;
   readonly result: string;
@@ -10,17 +12,17 @@ export interface Update {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-/** What a job deploys, as the record of the deploy and GO_BACK_TO call it. */
+/** What a job deploys, as named in the record of the deploy and in GO_BACK_TO. */
 export const deployedAs = (env: Job["env"]): string =>
   optional(env, "CI_COMMIT_TAG") ?? optional(env, "CI_COMMIT_SHORT_SHA") ?? "?";
 
 /**
- * Refuses to replace what is deployed by something older, as happens when two tags are pushed one after the other and the jobs of
- * the first come last. Older is a commit that the deployed one descends from; where neither descends from the other, or both are
- * the same, what an older pipeline deploys. Whoever wants to go back repeats the name in GO_BACK_TO.
+ * Refuses to replace the deployed release by an older one. That happens if two tags are pushed one after the other and
+ * the first one's jobs run last. A commit is older if the deployed one descends from it; if neither descends from the
+ * other, or both are the same, the older pipeline decides. To go back on purpose, set GO_BACK_TO to the name.
  *
- * @param history newest first; what failed was not deployed
- * @throws Failure also when the clone is too shallow to tell
+ * @param history newest first; failed updates do not count as deployed
+ * @throws Failure if it is older, or if the clone is too shallow to tell
  */
 export async function refuseOlder(job: Job, exec: Exec, history: readonly Update[], root = ROOT): Promise<void> {
   const { env, say } = job;
@@ -54,7 +56,7 @@ async function ancestry(
   root: string,
 ): Promise<"older" | "newer" | "unknown"> {
   if (other === undefined || other === commit) return "unknown";
-  // A runner's clone may belong to another user than the job's.
+  // The runner's clone may belong to a different user than the job.
   const git = (...args: string[]) => exec("git", ["-c", "safe.directory=*", ...args], { cwd: root });
   const there = await git("cat-file", "-e", `${other}^{commit}`);
   const shallow = await git("rev-parse", "--is-shallow-repository");

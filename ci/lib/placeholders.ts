@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { canonicalJson, type Json, type JsonObject } from "../../lib/canonical-json";
 
-/** A value of the state; secrets are objects with the signature of Pulumi's own. */
+/** A value in the state; secrets are objects with Pulumi's signature. */
 export type Value = Json;
 
 export interface Resource {
@@ -17,7 +17,7 @@ export interface State {
   readonly deployment: { resources?: Resource[]; secrets_providers?: Value; [key: string]: unknown };
 }
 
-/** What `pulumi preview --save-plan` writes, as far as it is read here. */
+/** The parts of `pulumi preview --save-plan` that are used here. */
 export interface Plan {
   readonly resourcePlans?: Readonly<
     Record<string, { steps?: string[]; goal?: { inputDiff?: { adds?: Inputs; updates?: Inputs; deletes?: string[] } } }>
@@ -25,14 +25,14 @@ export interface Plan {
 }
 type Inputs = Record<string, Value>;
 
-/** Marks of the engine's: https://pkg.go.dev/github.com/pulumi/pulumi/sdk/v3/go/common/resource#pkg-constants */
+/** The engine's markers: https://pkg.go.dev/github.com/pulumi/pulumi/sdk/v3/go/common/resource#pkg-constants */
 const SIGNATURE = "4dabf18193072939515e22adb298388d";
 const SECRET = "1b47061264138c4ac30d75fd1eb44270";
 const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 /**
- * The state with a placeholder for every text and number within its secrets. Types and the shape of JSON within texts stay, because
- * plugins read them; equal values get equal placeholders, so that what was handed from one resource to another still fits.
+ * The state with a placeholder for every text and number in its secrets. Types and the structure of JSON texts stay,
+ * because plugins read them. Equal values get equal placeholders, so that values passed between resources still match.
  *
  * @param state as `pulumi stack export --show-secrets` prints it
  */
@@ -63,13 +63,13 @@ export function withoutSecrets(state: State): State {
   const resources = (state.deployment.resources ?? []).map(
     (resource) => walk(resource as unknown as Value, resource.urn) as unknown as Resource,
   );
-  // What else a deployment has (an operation that was cut off, snippets of other states) no preview needs.
+  // A preview does not need the rest of a deployment (interrupted operations, snippets of other states).
   return { version: state.version, deployment: { manifest: state.deployment.manifest, resources } };
 }
 
 const secret = (value: Value): Value => ({ [SIGNATURE]: SECRET, plaintext: JSON.stringify(value) });
 
-/** An object or a list that a text holds as JSON. */
+/** The object or list in a JSON text, if it is one. */
 function structured(text: string): Value | undefined {
   if (!/^\s*[[{]/.test(text)) return undefined;
   try {
@@ -80,11 +80,11 @@ function structured(text: string): Value | undefined {
 }
 
 /**
- * The state as the program wants it that has just been deployed: whatever it makes of the placeholders (hashes, files, whole
- * configurations) differs from what it made of the secrets, and is taken over from a preview on the copy. That preview knew no
- * secret, so what comes from it is none.
+ * The state with the values that the deployed program computes from the placeholders: hashes, files and whole
+ * configurations differ from those computed from the secrets, and are adopted from a preview on the copy. That preview
+ * knew no secret, so its values contain none.
  *
- * @returns undefined when there was nothing to take over
+ * @returns undefined if there was nothing to adopt
  */
 export function adopted(state: State, plan: Plan): State | undefined {
   let changed = false;
@@ -92,7 +92,7 @@ export function adopted(state: State, plan: Plan): State | undefined {
     const diff = plan.resourcePlans?.[resource.urn]?.goal?.inputDiff;
     if (resource.inputs === undefined || diff === undefined) return resource;
     const given = Object.entries({ ...diff.adds, ...diff.updates });
-    // What a later step makes known comes with the next preview.
+    // Values that become known only in a later step come with the next preview.
     const wanted = Object.fromEntries(given.filter(([, value]) => !JSON.stringify(value).includes(UNKNOWN)));
     const gone = new Set(diff.deletes ?? []);
     if (Object.keys(wanted).length + gone.size === 0) return resource;
@@ -113,7 +113,10 @@ export function adopted(state: State, plan: Plan): State | undefined {
   return changed ? { ...state, deployment: { ...state.deployment, resources } } : undefined;
 }
 
-/** An output repeats its input; where a plugin has put JSON into an order of its own (Vault's does), it is put into that again. */
+/**
+ * An output repeats its input. If a plugin has reordered JSON in it, as Vault's does, the new value gets the same
+ * order.
+ */
 function inTheFormOf(output: Value, input: Value | undefined, next: Value): Value {
   const [was, given, wanted] = [output, input ?? null, next].map(jsonOf);
   if (was === undefined || given === undefined || wanted === undefined || was === given) return next;
@@ -121,7 +124,7 @@ function inTheFormOf(output: Value, input: Value | undefined, next: Value): Valu
   return typeof next === "string" ? ordered(wanted) : secret(ordered(wanted));
 }
 
-/** A text, secret or not, that holds JSON. */
+/** The JSON text in a value, secret or not. */
 function jsonOf(value: Value): string | undefined {
   const text = isSecret(value) ? (JSON.parse(plaintextOf(value)) as Value) : value;
   return typeof text === "string" && structured(text) !== undefined ? text : undefined;
@@ -138,7 +141,7 @@ function plaintextOf(value: Value): string {
 
 const ordered = (text: string): string => canonicalJson(JSON.parse(text) as Value);
 
-/** The state as if the program had always been this user in PostgreSQL: otherwise that is a change of its provider. */
+/** The state as if the program had always used this PostgreSQL user; otherwise the provider would show a change. */
 export function asDatabaseUser(state: State, user: string): State {
   const named = (values: Inputs | undefined) => values && { ...values, username: user };
   const resources = (state.deployment.resources ?? []).map((resource) =>
@@ -149,7 +152,7 @@ export function asDatabaseUser(state: State, user: string): State {
   return { ...state, deployment: { ...state.deployment, resources } };
 }
 
-/** What a preview would change, as `name: steps`; empty when nothing. */
+/** What a preview would change, as `name: steps`; empty if nothing. */
 export function changesOf(plan: Plan): string[] {
   return Object.entries(plan.resourcePlans ?? {})
     .filter(([, { steps = [] }]) => steps.some((step) => !/^(same|read|refresh)$/.test(step)))

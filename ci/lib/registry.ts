@@ -19,12 +19,12 @@ export interface Manifest {
 export interface RegistryAccess {
   /** host[:port] of image references. */
   readonly host: string;
-  /** Where it answers: scheme, host and port. */
+  /** Its URL: scheme, host and port. */
   readonly url: string;
-  /** Without one it is asked anonymously. */
+  /** Default: anonymous access. */
   readonly username?: string;
   readonly password?: string;
-  /** The settings that address and login come from, for messages; default: those of Harbor. */
+  /** The settings with the address and the login, for messages; default: those of Harbor. */
   readonly settings?: { readonly address: string; readonly login: string };
 }
 
@@ -35,13 +35,15 @@ const HARBOR = {
 
 export const sha256 = (bytes: Buffer): string => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 
-/** The part of the OCI distribution API that promoting and signing an image takes: Harbor's and any other registry's. */
+/**
+ * The part of the OCI distribution API that is needed to promote and sign an image, in Harbor or any other registry.
+ */
 export class Registry {
   readonly #base: string;
   readonly #settings: NonNullable<RegistryAccess["settings"]>;
   #authorization: string | undefined;
 
-  /** @param rights what is asked for where the registry gives tokens */
+  /** @param rights scope to request if the registry issues tokens */
   constructor(
     private readonly access: RegistryAccess,
     private readonly rights: "pull" | "pull,push" = "pull,push",
@@ -50,21 +52,21 @@ export class Registry {
     this.#settings = access.settings ?? HARBOR;
   }
 
-  /** Manifest of a tag or digest; undefined when there is none. */
+  /** Manifest of a tag or digest; undefined if there is none. */
   async manifest(repository: string, reference: string): Promise<Manifest | undefined> {
     const response = await this.#call(repository, "GET", `manifests/${reference}`, { accept: KINDS });
     if (response.status === 404) return undefined;
     if (!response.ok) throw await this.#refusal(response, `reading ${repository}:${reference}`);
     const body = Buffer.from(await response.arrayBuffer());
     return {
-      // Computed, not believed: the digest is what is deployed.
+      // Computed rather than taken from the registry, because the digest is what is deployed.
       digest: sha256(body),
       kind: response.headers.get("content-type") ?? "",
       body,
     };
   }
 
-  /** Gives a manifest a tag; what it refers to must be in the repository, no layer is moved. */
+  /** Adds a tag to a manifest. The blobs it refers to must already be in the repository: no layer is copied. */
   async tag(repository: string, tag: string, manifest: Pick<Manifest, "kind" | "body">): Promise<void> {
     const response = await this.#call(
       repository,
@@ -76,7 +78,7 @@ export class Registry {
     if (!response.ok) throw await this.#refusal(response, `tagging ${repository}:${tag}`);
   }
 
-  /** What a manifest refers to by its digest. @throws Failure also when the registry gives something else for it */
+  /** A blob by its digest. @throws Failure if the registry returns other content */
   async blob(repository: string, digest: string): Promise<Buffer> {
     const response = await this.#call(repository, "GET", `blobs/${digest}`, {});
     if (!response.ok) throw await this.#refusal(response, `reading ${repository}@${digest}`);
@@ -85,7 +87,7 @@ export class Registry {
     throw new Failure(`Harbor ${this.access.host} has something else at ${repository}@${digest} than that`);
   }
 
-  /** Stores what a manifest will refer to. @returns its digest */
+  /** Stores a blob for a manifest. @returns its digest */
   async upload(repository: string, body: Buffer): Promise<string> {
     const digest = sha256(body);
     const present = await this.#call(repository, "HEAD", `blobs/${digest}`, {});
@@ -94,7 +96,7 @@ export class Registry {
     const at = begun.headers.get("location");
     if (!begun.ok || at === null) throw await this.#refusal(begun, `an upload to ${repository}`);
     const target = new URL(at, `${this.#base}${repository}/blobs/uploads/`);
-    // The login goes nowhere else.
+    // Never send the login to another origin.
     if (target.origin !== new URL(this.#base).origin) {
       throw new Failure(
         `Harbor ${this.access.host} wants an upload at ${target.origin} instead of ${this.access.url}; set Harbor's external URL (hostname, external_url) to what ${this.#settings.address} says`,
@@ -134,7 +136,7 @@ export class Registry {
     return second;
   }
 
-  /** Answers the registry's challenge: Basic, or a token from the realm that it names (Harbor does that). */
+  /** Answers the registry's challenge: Basic, or a token from the realm that it names, as with Harbor. */
   async #answer(challenge: string, repository: string): Promise<string | undefined> {
     const { username, password } = this.access;
     const basic =
@@ -174,7 +176,7 @@ export class Registry {
       const { errors } = JSON.parse(text) as { errors?: { message?: string; code?: string }[] };
       message = errors?.map((e) => e.message ?? e.code).join(", ") ?? message;
     } catch {
-      // Not the API's own answer, perhaps a proxy's; its first words say more than nothing.
+      // Not the API's JSON, perhaps a proxy's page; show how it begins.
     }
     return new Failure(`Harbor ${this.access.host} refused ${doing} to ${this.#who}: ${response.status} ${message}`);
   }

@@ -1,12 +1,15 @@
 const known = new Map<string, RegExp>();
 
-/** Shorter values are words that a log may contain anyway; masking them would garble it and protect nothing. */
+/**
+ * Minimum length: shorter values are words that a log may contain anyway, so masking them would garble it and protect
+ * nothing.
+ */
 const SHORTEST = 6;
 
-/** From now on this value is masked in everything the job prints, also in what its commands print. */
+/** Masks this value from now on in everything that the job and its commands print. */
 export function conceal(value: string | undefined): void {
   if (value === undefined) return;
-  // A key of several lines must not slip through line by line.
+  // A key with several lines must not leak line by line.
   for (const part of [value, ...value.split("\n")]) {
     const text = part.trim();
     if (text.length < SHORTEST || text.startsWith("-----") || known.has(text)) continue;
@@ -14,7 +17,10 @@ export function conceal(value: string | undefined): void {
   }
 }
 
-/** The text with every concealed value, in whatever spelling, replaced by `[MASKED]`, as GitLab shows masked variables. */
+/**
+ * The text with every concealed value, however escaped or encoded, replaced by `[MASKED]`, as GitLab shows masked
+ * variables.
+ */
 export function mask(text: string): string {
   let masked = text;
   for (const [, pattern] of [...known].sort(([a], [b]) => b.length - a.length))
@@ -33,10 +39,10 @@ export function passwordOf(url: string): string | undefined {
   }
 }
 
-/** `user:password` or a token: what of it is secret also when it stands alone. */
+/** The part of `user:password`, or of a token, that is secret even on its own. */
 export const secretPart = (login: string): string => login.slice(login.indexOf(":") + 1);
 
-/** A pattern for the text as programs print it: as it is, or with some of its characters escaped, once or repeatedly. */
+/** A pattern for the text as programs print it: unchanged, or with some characters escaped once or repeatedly. */
 function spelt(text: string): string {
   return text.replace(/(\\*)([^\\]|$)/gsu, (_, backslashes: string, next: string) => {
     const run = backslashes === "" ? "" : `(?:\\\\|%(?:25)*5[cC]|&#92;){${backslashes.length},}`;
@@ -44,7 +50,7 @@ function spelt(text: string): string {
   });
 }
 
-/** Doublings (SQL, CSV, Compose) and what a shell makes of a quote within quotes; longest first. */
+/** Doubled characters (SQL, CSV, Compose) and a shell's way to write a quote within quotes; longest first. */
 const DOUBLED: Readonly<Record<string, string>> = {
   "'": `'\\\\*''|'"'"'|''|`,
   '"': `""|`,
@@ -58,7 +64,7 @@ const DOUBLED: Readonly<Record<string, string>> = {
   ">": "&gt;|",
 };
 
-/** @param escapable may have backslashes before it, of which the pattern has not taken those of a run of the text's own yet */
+/** @param escapable whether backslashes may precede it that the pattern does not match yet as the text's own */
 function spellings(character: string, escapable: boolean): string {
   const hex = (n: number): string =>
     n
@@ -69,7 +75,7 @@ function spellings(character: string, escapable: boolean): string {
   // Repeated encoding encodes the percent sign: %22, %2522.
   const inUrl = [...Buffer.from(character)].map((byte) => `%(?:25)*${hex(byte)}`).join("");
   const inXml = `&(?:quot|apos|#0*${code}|#[xX]0*${hex(code)});`;
-  // JSON, shells, Go and JavaScript put backslashes before it, each further one before all of those.
+  // JSON, shells, Go and JavaScript escape it with backslashes; each further escaping doubles those.
   const escapes = escapable ? "\\\\*" : "";
   const inJson = [...character.split("").entries()].map(([at, unit]) => `${at === 0 ? escapes : "\\\\*"}u0*${hex(unit.charCodeAt(0))}`).join(""); // prettier-ignore
   const letter = character === "\t" ? `${escapes}t|` : "";
@@ -77,8 +83,9 @@ function spellings(character: string, escapable: boolean): string {
 }
 
 /**
- * What is left of the text wherever it stands within something that is encoded in base64, as `user:password` of an Authorization
- * header is: bytes are encoded by threes, so there are three ways, and the characters at its ends depend on its neighbours.
+ * The text as it appears within base64, for example in an Authorization header with `user:password`. Base64 encodes
+ * three bytes at a time, so there are three variants; characters at the ends are left out, because they also depend on
+ * neighbouring bytes.
  */
 function withinBase64(text: string): string[] {
   return [0, 1, 2].map((before) => {

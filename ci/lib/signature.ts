@@ -5,20 +5,21 @@ import type { Registry } from "./registry";
 import type { VaultSession } from "./vault";
 
 /**
- * Signatures of images as cosign keeps them (docs/decisions/0142): a payload that names the image, signed, as a layer of a manifest
- * that has the image's digest for a tag, beside the image. https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md
+ * Image signatures as cosign stores them (docs/decisions/0142): a signed payload that names the image is a layer of a
+ * manifest, whose tag in the same repository is derived from the image's digest.
+ * https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md
  */
 const LAYER = "application/vnd.dev.cosign.simplesigning.v1+json";
 const ANNOTATION = "dev.cosignproject.cosign/signature";
 const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG = "application/vnd.oci.image.config.v1+json";
 const TYPE = "cosign container image signature";
-/** Bytes; a payload has some 250. Whoever can push can put anything there. */
+/** Bytes; a payload has about 250. The limit is needed because anybody who can push can store anything there. */
 const LARGEST = 65_536;
 
 type Image = Pick<ImageReference, "registry" | "repository" | "digest">;
 
-/** Who can sign: a key that is not here. */
+/** Signs with a key that is kept elsewhere. */
 export interface Signer {
   /** For messages. */
   readonly name: string;
@@ -34,14 +35,14 @@ interface SignatureManifest {
   layers: { mediaType: string; size: number; digest: string; annotations?: Record<string, string> }[];
 }
 
-/** Where the signatures of an image are. */
+/** The tag of an image's signatures. */
 export const signatureTag = (digest: string): string => `${digest.replace(":", "-")}.sig`;
 
-/** As cosign writes it: Docker Hub has another name there. */
+/** The image's name as cosign writes it, with its own name for Docker Hub. */
 const nameOf = ({ registry, repository }: Image): string =>
   `${registry === "docker.io" ? "index.docker.io" : registry}/${repository}`;
 
-/** A transit key of Vault's as a signer. @throws Failure when it is of another type */
+/** A signer that uses a transit key in Vault. @throws Failure if the key has another type */
 export async function transitSigner(
   vault: Pick<VaultSession, "read" | "write">,
   mount: string,
@@ -54,9 +55,9 @@ export async function transitSigner(
   if (type !== "ecdsa-p256") {
     throw new Failure(`Vault's ${name} is of type ${String(type)}; images are signed by one of type ecdsa-p256, which bootstrap makes`); // prettier-ignore
   }
-  // The former versions of a key that was rotated sign no more, so what they signed is signed again.
+  // Only the newest version of a rotated key signs, so an image signed by a former version is signed again.
   const newest = (keys as Record<string, { public_key: string }>)[String(latest)];
-  if (newest === undefined) throw new Failure(`Vault says of ${name} no newest version`);
+  if (newest === undefined) throw new Failure(`Vault reports no newest version of ${name}`);
   return {
     name,
     keys: [createPublicKey(newest.public_key)],
@@ -69,7 +70,11 @@ export async function transitSigner(
   };
 }
 
-/** Puts a signature beside the image, unless there is one of this signer; signatures of others stay. @returns whether it did */
+/**
+ * Stores a signature beside the image, unless this signer has one already; others' signatures stay.
+ *
+ * @returns whether it did
+ */
 export async function signImage(registry: Registry, image: Image, signer: Signer): Promise<boolean> {
   if ((await signatureProblem(registry, image, signer.keys)) === undefined) return false;
   const payload = Buffer.from(
@@ -84,7 +89,7 @@ export async function signImage(registry: Registry, image: Image, signer: Signer
   );
   const signature = await signer.sign(payload);
   if (!isBy(signer.keys, payload, signature))
-    throw new Failure(`what Vault signed with ${signer.name} is no signature of that key; nothing was stored`);
+    throw new Failure(`Vault's signature by ${signer.name} does not match that key; nothing was stored`);
   const former = await found(registry, image);
   const layer = {
     ...{ mediaType: LAYER, size: payload.length, digest: await registry.upload(image.repository, payload) },
@@ -112,9 +117,9 @@ export async function signImage(registry: Registry, image: Image, signer: Signer
 }
 
 /**
- * Looks for a signature of this image, its digest and its repository, by one of the keys.
+ * Looks for a signature by one of the keys for exactly this image: its digest and its repository.
  *
- * @returns why there is none, as a clause; undefined when there is one
+ * @returns why there is none, as a clause; undefined if there is one
  */
 export async function signatureProblem(
   registry: Registry,
@@ -148,7 +153,7 @@ async function found(registry: Registry, { repository, digest }: Image): Promise
 const isBy = (keys: readonly KeyObject[], payload: Buffer, signature: string): boolean =>
   keys.some((key) => verify("sha256", payload, key, Buffer.from(signature, "base64")));
 
-/** What a payload says it is a signature of. Whoever signed it may have written something else. */
+/** The image that a payload names; undefined if the payload has another format. */
 function identity(payload: Buffer): { type: unknown; digest: string; name: string } | undefined {
   const { critical } = (parsed(payload) ?? {}) as {
     critical?: { type?: unknown; image?: Record<string, unknown>; identity?: Record<string, unknown> };

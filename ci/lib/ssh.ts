@@ -6,21 +6,22 @@ import type { Exec } from "./exec";
 import { Failure, oneLine, optional, type Job } from "./failure";
 
 export interface SshSession {
-  /** To be added to the environment of what runs ssh. */
+  /** Add it to the environment of commands that run ssh. */
   readonly env: Readonly<Record<string, string>>;
   close(): Promise<void>;
 }
 
 /**
- * A login to VM2 for the time of the job: a certificate from Vault's SSH engine when VAULT_SSH_ROLE is set; else
- * SSH_PRIVATE_KEY; else what the runner's own configuration of ssh has. SSH_KNOWN_HOSTS are lines as `ssh-keyscan` prints them.
+ * A login to VM2 for the duration of the job: a certificate from Vault's SSH engine if VAULT_SSH_ROLE is set; otherwise
+ * SSH_PRIVATE_KEY; otherwise the runner's own ssh configuration. SSH_KNOWN_HOSTS has lines as printed by `ssh-keyscan`.
  *
- * Pulumi's docker plugin, the docker CLI and the program's scripts all call plain `ssh`. So the session is a directory with an
- * `ssh` of that name, first in PATH, which knows key, hosts and one shared connection; nothing of it outlives the job.
+ * Pulumi's docker plugin, the docker CLI and the program's scripts all call plain `ssh`. So the session is a directory
+ * with a program `ssh`, first in PATH, that uses the key, the known hosts and one shared connection; nothing of it
+ * outlives the job.
  *
  * Variables: VAULT_SSH_ROLE, VAULT_SSH_PATH (default `ssh`), VAULT_SSH_PRINCIPAL (default `deploy`).
  *
- * @param may `read`: by the role `<VAULT_SSH_ROLE>-read`, whose certificates run bootstrap/docker-read.sh and nothing else
+ * @param may `read`: use the role `<VAULT_SSH_ROLE>-read`, whose certificates allow only bootstrap/docker-read.sh
  */
 export async function openSsh(
   job: Job,
@@ -51,7 +52,7 @@ export async function openSsh(
       writeFileSync(`${key}-cert.pub`, String(signed.signed_key));
       job.say(`ssh: Vault signed a key for ${principal}`);
     } else if (values.SSH_PRIVATE_KEY !== undefined) {
-      // Without its last line break OpenSSH calls the key invalid; GitLab's form drops it.
+      // GitLab's form drops the last line break, without which OpenSSH rejects the key.
       writeFileSync(key, `${values.SSH_PRIVATE_KEY.replaceAll("\r", "").trim()}\n`, { mode: 0o600 });
     } else {
       job.say("ssh: neither VAULT_SSH_ROLE nor SSH_PRIVATE_KEY is set; ssh uses the runner's own keys");
@@ -68,7 +69,7 @@ export async function openSsh(
     return {
       env: { PATH: [bin, env.PATH ?? ""].join(delimiter) },
       close: async () => {
-        // The shared connection would keep a process, and with it the login, for a minute.
+        // Otherwise the shared connection would keep a process, and with it the login, for a minute.
         const sockets = join(dir, "control-*");
         await exec("sh", ["-c", `for s in ${sockets}; do [ ! -S "$s" ] || ssh -o ControlPath="$s" -O exit vm; done`], {
           env,
@@ -82,7 +83,9 @@ export async function openSsh(
   }
 }
 
-/** The session's configuration of ssh; after it comes the runner's own, of which only what is not set here counts. */
+/**
+ * The session's ssh configuration, followed by the runner's own, which applies only to options that are not set here.
+ */
 export function sshConfig(dir: string, { hasKey, hasHosts }: { hasKey: boolean; hasHosts: boolean }): string {
   return [
     "Host *",
@@ -92,7 +95,7 @@ export function sshConfig(dir: string, { hasKey, hasHosts }: { hasKey: boolean; 
     "  BatchMode yes",
     "  ConnectTimeout 10",
     "  ServerAliveInterval 15",
-    // A new connection for each request of the Docker API costs time and meets sshd's MaxStartups.
+    // A new connection for each request of the Docker API would cost time and hit sshd's MaxStartups.
     "  ControlMaster auto",
     `  ControlPath "${dir}/control-%C"`,
     "  ControlPersist 60",

@@ -14,7 +14,7 @@ import { conceal } from "./secrets";
 import { openSsh, type SshSession } from "./ssh";
 import type { VaultSession } from "./vault";
 
-/** What the program leaves behind; see index.ts. */
+/** The stack's outputs; see index.ts. */
 export interface StackOutputs {
   serviceUrl?: string;
   dashboardUrl?: string;
@@ -24,7 +24,7 @@ export interface StackOutputs {
   releases?: ReleaseState;
 }
 
-/** Who holds the state's lock, as the CLI says it. */
+/** The holder of the state's lock, from the CLI's message. */
 export interface LockOwner {
   readonly text: string;
   readonly host: string;
@@ -61,7 +61,7 @@ export class Stack {
       PULUMI_SKIP_UPDATE_CHECK: "true",
       ...pluginEnvironment(),
       PGPASSWORD: values.PGPASSWORD,
-      // Not GRAFANA_AUTH: its plugin would keep that in the state (docs/decisions/0125).
+      // Not GRAFANA_AUTH: the plugin would store it in the state (docs/decisions/0125).
       GRAFANA_AUTH: undefined,
       GRAFANA_HTTP_HEADERS: grafanaHeaders(values.GRAFANA_AUTH),
       AUDIT_REGISTRY_PASSWORD: values.AUDIT_REGISTRY_PASSWORD,
@@ -72,7 +72,7 @@ export class Stack {
       VAULT_NAMESPACE: optional(job.env, "VAULT_NAMESPACE"),
       VAULT_SERVER_URL: vault.address,
       VAULT_SERVER_TOKEN: vault.token,
-      // What the program has no use for, its plugins and scripts shall not have either.
+      // The program does not need these, so its plugins and scripts must not get them either.
       VAULT_ID_TOKEN: undefined,
       HARBOR_PASSWORD: undefined,
       GITLAB_TOKEN: undefined,
@@ -85,7 +85,7 @@ export class Stack {
     };
   }
 
-  /** Logs in, does the work, and logs out again, whatever happened. */
+  /** Logs in, does the work, and always logs out again. */
   static async with(job: Job, exec: Exec, work: (stack: Stack) => Promise<void>): Promise<void> {
     const credentials = await obtainCredentials(job, "deploy");
     let stack: Stack;
@@ -110,14 +110,18 @@ export class Stack {
     return this.exec("pulumi", all, { env: this.#env, echo: options.quiet ? undefined : this.job.say });
   }
 
-  /** Outputs of the last deploy; empty before the first. @throws Failure also when the stack was never made */
+  /**
+   * Outputs of the last deploy; empty before the first.
+   *
+   * @throws Failure if they cannot be read, for example because the stack does not exist
+   */
   async outputs(): Promise<StackOutputs> {
     const result = await this.run(["stack", "output", "--json"], { quiet: true });
     if (result.code !== 0) throw failed(`read stack ${this.name}`, result.all);
     return JSON.parse(result.stdout) as StackOutputs;
   }
 
-  /** The whole state with its secrets in plain text: not to be printed, and not to be written to a file. */
+  /** The whole state with its secrets in plain text: never print it or write it to a file. */
   async export(): Promise<State> {
     const result = await this.run(["stack", "export", "--show-secrets"], { quiet: true });
     if (result.code !== 0) throw failed(`export the state of stack ${this.name}`, result.all);
@@ -131,7 +135,11 @@ export class Stack {
     return JSON.parse(result.stdout) as Update[];
   }
 
-  /** A value of the stack's configuration, lists as JSON; undefined when it is left to its default, or is a secret. */
+  /**
+   * A value of the stack's configuration, lists as JSON; undefined if it is not set.
+   *
+   * @throws Failure if it is encrypted
+   */
   async config(key: string): Promise<string | undefined> {
     this.#settings ??= this.#readSettings();
     const setting = (await this.#settings)[key];
@@ -149,8 +157,8 @@ export class Stack {
   }
 
   /**
-   * Asks the VM's Docker Engine for its version: a deploy that cannot reach the VM shall not begin, or it would leave
-   * Vault and PostgreSQL changed and the VM not.
+   * Asks the VM's Docker Engine for its version. A deploy that cannot reach the VM must not begin, because it would
+   * change Vault and PostgreSQL but not the VM.
    *
    * @throws Failure naming the address and what ssh printed
    */
@@ -166,10 +174,10 @@ export class Stack {
   }
 
   /**
-   * Deploys a release. A lock that a process of this very machine left behind is released; another's only when LOCK_OWNER
-   * repeats who holds it, so that nobody breaks a lock without having looked.
+   * Deploys a release. A lock left behind by a process of this machine is released. Another machine's lock is released
+   * only if LOCK_OWNER names its holder, so that nobody breaks a lock without checking.
    *
-   * @throws Failure in one line; what was shown before it is the CLI's own report
+   * @throws Failure in one line; the CLI has already printed its own report
    */
   async up(settings: ReleaseSettings, message: string): Promise<void> {
     const args = [
@@ -193,7 +201,7 @@ export class Stack {
   }
 }
 
-/** As the vault CLI and the plugin find it. */
+/** Environment for the vault CLI and the plugin. */
 export const vaultLogin = ({ address, token }: VaultSession) => ({ VAULT_ADDR: address, VAULT_TOKEN: token });
 
 /** The login of GRAFANA_AUTH, a token or `user:password`, as the header that the plugin sends. */
@@ -203,11 +211,11 @@ export function grafanaHeaders(auth = ""): string {
   return JSON.stringify({ Authorization: auth.includes(":") ? `Basic ${basic}` : `Bearer ${auth}` });
 }
 
-/** Settings for one run of the CLI, over what the stack's file says. */
+/** Flags with settings for one run of the CLI, which override the stack's file. */
 export const configFlags = (settings: Partial<ReleaseSettings>): string[] =>
   Object.entries(settings).flatMap(([key, value]) => ["--config", `${key}=${value}`]);
 
-/** The holder of the lock, when that is why the CLI failed. */
+/** The holder of the lock, if the lock made the CLI fail. */
 export function lockOwner(output: string): LockOwner | undefined {
   if (!output.includes("currently locked by")) return undefined;
   const found = /created by (\S+@(\S+) \(pid (\d+)\))/.exec(output);
@@ -218,28 +226,32 @@ export function lockOwner(output: string): LockOwner | undefined {
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    // Killed, but nobody asked for its exit code: in a container without an init that state lasts.
+    // A zombie: killed, but nobody has read its exit code. In a container without an init it stays one.
     return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
 
-/** The CLI's failure in one line: its first error, which the lines that follow only explain. */
+/** The CLI's failure in one line: its first error; the lines after it are only explanations. */
 export function failed(what: string, output: string): Failure {
   const lines = output.split("\n").map((line) => line.trim());
   const at = lines.findIndex(
     (line) => line.startsWith("error: ") && !/^error: (update failed|preview failed|Running program)/.test(line),
   );
   const any = at >= 0 ? at : lines.findIndex((line) => line.startsWith("error: "));
-  // What a script said stands in lines of its own, announced by a colon.
+  // A colon at the end means that a script's output follows on separate lines.
   let end = any + 2;
   while (end - any < 5 && lines[end - 1]?.endsWith(":")) end += 1;
   const words = (any < 0 ? lines.filter((line) => line !== "").slice(-1) : lines.slice(any, end)).filter(Boolean);
   return new Failure(`Pulumi could not ${what}: ${words.join(" ").replace(/^error: /, "") || "it printed nothing"}`);
 }
 
-/** Image by digest, the only form in which one is deployed, in the spelling that the program uses. */
+/**
+ * Checks that an image is given by digest, the only form that is deployed.
+ *
+ * @returns it in the program's normalized form
+ */
 export function checkImage(image: string): string {
   const read = imageByDigest(image);
   if (typeof read !== "string") return read.name;
@@ -247,10 +259,10 @@ export function checkImage(image: string): string {
 }
 
 /**
- * Lets an image only be deployed from where the stack's images come from: the registry's password goes to whatever host is named, and
- * whoever may start a pipeline may name one.
+ * Allows only images from the stack's own repository. The registry password is sent to whatever host the image names,
+ * and anybody who may start a pipeline can choose that name.
  *
- * @param own images of the stack, by digest: what its file names, and what it has deployed
+ * @param own images of the stack, by digest: the one in its file, and those deployed
  * @throws Failure naming both places
  */
 export function checkRepository(image: string, own: readonly (string | undefined)[]): void {

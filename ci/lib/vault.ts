@@ -6,12 +6,12 @@ import { conceal } from "./secrets";
 export interface VaultSession {
   readonly address: string;
   readonly token: string;
-  /** Data of a KV version 2 secret; undefined when there is none. */
+  /** Data of a KV version 2 secret; undefined if there is none. */
   readSecret(mount: string, path: string): Promise<Record<string, unknown> | undefined>;
-  /** What is at a path; undefined when there is nothing. */
+  /** Data at a path; undefined if there is nothing. */
   read(path: string): Promise<Record<string, unknown> | undefined>;
   write(path: string, body: object): Promise<Record<string, unknown>>;
-  /** Revokes the token, and with it whatever was issued to it. Never throws: a token also ends by itself. */
+  /** Revokes the token and everything that was issued to it. Never throws, because a token also expires by itself. */
   close(): Promise<void>;
 }
 
@@ -21,7 +21,7 @@ export interface VaultSession {
  * Variables: `VAULT_ADDR`, `VAULT_ID_TOKEN`, `VAULT_AUTH_PATH` (default `jwt`), `VAULT_NAMESPACE` (default none).
  *
  * @param role role at that mount
- * @throws Failure telling which of role, audience, claims or address is wrong
+ * @throws Failure saying which of role, audience, claims or address is wrong
  */
 export async function logIn(env: Job["env"], role: string): Promise<VaultSession> {
   const address = required(env, "VAULT_ADDR", "set it to Vault's address in Settings > CI/CD > Variables").replace(/\/+$/, ""); // prettier-ignore
@@ -100,7 +100,7 @@ function refused({ status, errors }: VaultReply, role: string, mount: string, jw
   return new Failure(`Vault refused the login as ${role}: ${text || `status ${status}`}`);
 }
 
-/** The token's `aud`, for the message; it is no secret. */
+/** The token's `aud`, for the message; it is not secret. */
 function audience(jwt: string): string {
   try {
     const claims = JSON.parse(Buffer.from(jwt.split(".")[1] ?? "", "base64url").toString()) as { aud?: unknown };

@@ -1,7 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { CertificateAuthority } from "../../lib/certificate-authority";
 
-/** The login by which the program makes roles and database, as its plugin has it. Its password is PGPASSWORD. */
+/**
+ * The login with which the program creates roles and the database, in the form its plugin takes. Its password is
+ * PGPASSWORD.
+ */
 export interface DatabaseAdmin {
   host: string;
   port: number;
@@ -9,15 +12,16 @@ export interface DatabaseAdmin {
   sslmode: string;
 }
 
-/** Milliseconds until a server that says nothing is left to the plugin that needs it. */
+/** Milliseconds to wait for the server. If it does not answer, its plugin reports that later. */
 const PATIENCE = 5_000;
 
-/** The first version in which CREATEROLE reaches those roles alone that its holder may administer. */
+/** The first version in which CREATEROLE covers only the roles that its holder may administer. */
 const NARROW = 160_000;
 
 /**
- * Warns, before anything is changed, where the login can do far more on the server than this program needs. Not in a preview, so that
- * it is said once, and because a preview has no login. A server that cannot be asked is left to the plugin, which says more.
+ * Warns, before anything is changed, if the login can do far more on the server than this program needs. A preview does
+ * not warn: it has no login, and one warning is enough. If the server does not answer, the plugin reports it in more
+ * detail.
  */
 export async function warnOfBroadCreateRole(admin: DatabaseAdmin, authority?: CertificateAuthority): Promise<void> {
   const password = process.env.PGPASSWORD;
@@ -25,7 +29,7 @@ export async function warnOfBroadCreateRole(admin: DatabaseAdmin, authority?: Ce
   const found = await ask(admin, password, authority).catch(() => undefined);
   if (found === undefined || !found.createrole || found.version >= NARROW) return;
   await pulumi.log.warn(
-    `PostgreSQL at ${admin.host}:${admin.port} is version ${Math.floor(found.version / 10_000)}, in which CREATEROLE reaches every role that is no superuser: ` +
+    `PostgreSQL at ${admin.host}:${admin.port} is version ${Math.floor(found.version / 10_000)}, in which CREATEROLE covers every role that is not a superuser: ` +
       `whoever has the login ${admin.username} can change the passwords of other programs' roles on that server, and make itself a member of ` +
       `pg_execute_server_program, which runs commands on the server's host. Upgrade it to 16 or newer, or give this service a server of its own ` +
       `(docs/security.md, "Not defended").`,
@@ -37,7 +41,7 @@ async function ask(
   password: string,
   authority: CertificateAuthority | undefined,
 ): Promise<{ version: number; createrole: boolean } | undefined> {
-  // Only when it is needed: loading it takes longer than asking.
+  // Imported only when needed: loading it takes longer than the query.
   const { Client } = await import("pg");
   const ssl =
     sslmode === "disable" ? false : sslmode === "require" ? { rejectUnauthorized: false } : { ca: authority?.pem };
@@ -45,7 +49,7 @@ async function ask(
     ...{ host: host.replace(/^\[|\]$/g, ""), port, user, password, ssl, database: "postgres" },
     ...{ connectionTimeoutMillis: PATIENCE, query_timeout: PATIENCE },
   });
-  // What ends the connection afterwards is nobody's business here.
+  // An error after the query is irrelevant; without a listener it would end the process.
   client.on("error", () => undefined);
   try {
     await client.connect();

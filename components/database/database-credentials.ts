@@ -15,18 +15,18 @@ export interface DatabaseServer {
   port: number;
   /** `disable`, `require` or `verify-full`, for the service's connections. */
   sslMode: string;
-  /** Who signed its certificate, for `verify-full`; default: who the service's image trusts. */
+  /** Authority that signed its certificate, for `verify-full`; default: those that the service's image trusts. */
   authority?: CertificateAuthority;
 }
 
 /** Vault that makes logins. */
 export type LoginIssuer = VaultAccess & {
-  /** Mount of the database secrets engine, which must be there; default "database". */
+  /** Mount of the database secrets engine, which must exist; default "database". */
   mount?: string;
 };
 
 export interface DatabaseCredentialsArgs {
-  /** The database that is to be logged in to, what must be done before anybody may connect, and the role whose members may. */
+  /** The database, the resource that must exist before anybody may connect to it, and the role whose members may. */
   database: { name: string; ready: pulumi.CustomResource; runtimeRole: pulumi.Input<string> };
   /** PostgreSQL as Vault reaches it. */
   server: DatabaseServer;
@@ -36,14 +36,14 @@ export interface DatabaseCredentialsArgs {
 }
 
 /**
- * Logins that Vault makes for whoever may ask, each with an end of its own: Vault's database secrets engine, with a login to
- * PostgreSQL that may give away one membership and nothing else. Nobody knows that login's password: it is given to Vault
- * once, and Vault changes it at once (docs/decisions/0074).
+ * Database logins that Vault creates on request, each with its own expiry. Vault's database secrets engine has a login
+ * to PostgreSQL that may grant one membership and nothing else. Nobody knows its password: Vault receives it once and
+ * changes it immediately (docs/decisions/0074).
  */
 export class DatabaseCredentials extends pulumi.ComponentResource {
-  /** Path in Vault at which a login is had. */
+  /** Path in Vault that returns a login. */
   readonly path: string;
-  /** Done once a login can be had; whoever has one must be gone before this is. */
+  /** Done once Vault can create logins. Whatever uses a login must be deleted before this resource. */
   readonly ready: pulumi.Resource;
 
   constructor(name: string, args: DatabaseCredentialsArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -66,7 +66,7 @@ export class DatabaseCredentials extends pulumi.ComponentResource {
         allowedRoles: [name],
         // It has no password yet.
         verifyConnection: false,
-        // Vault's server has a store of its own, and no file of ours.
+        // Vault's server has a trust store of its own and none of our files.
         postgresql: { connectionUrl, username, tlsCa: args.server.authority?.pem },
       },
       { ...inVault, dependsOn: issuer.rights, ...adopted(made, `${mount}/config/${name}`) },
@@ -76,7 +76,7 @@ export class DatabaseCredentials extends pulumi.ComponentResource {
       `${name}-database-rotated`,
       {
         create: stepCommand("hand-over-login"),
-        // Handed over once: the password that is in the state is good for nothing afterwards.
+        // Rotated once: afterwards the password in the state is useless.
         update: "true",
         environment: { ...environment, AUDIT_DATABASE: mount, AUDIT_LOGIN: name },
         stdin: issuer.password,
@@ -94,7 +94,8 @@ export class DatabaseCredentials extends pulumi.ComponentResource {
       `${name}-database-leases`,
       {
         create: "true",
-        // Otherwise the logins outlive the one who made them, which PostgreSQL does not allow, and Vault could not drop them any more.
+        // Without this the logins would outlive the role that granted their membership. PostgreSQL does not allow that,
+        // and Vault could no longer drop them.
         delete: stepCommand("revoke-leases"),
         environment: { ...environment, AUDIT_LEASES: this.path },
         logging: command.types.enums.local.Logging.Stderr,
@@ -104,10 +105,10 @@ export class DatabaseCredentials extends pulumi.ComponentResource {
     this.registerOutputs({});
   }
 
-  /** Vault's own login: it makes roles, and may make them members of the runtime group. */
+  /** Vault's own login: it creates roles and may make them members of the runtime group. */
   #issuer(name: string, { database, postgres }: DatabaseCredentialsArgs) {
     const inPostgres = { parent: this, provider: postgres };
-    // The vault SDK does not mark it where it stands within another argument.
+    // The vault SDK does not mark it as secret inside another argument.
     const password = pulumi.secret(
       new random.RandomPassword(`${name}-vault-password`, { length: 32, special: false }, { parent: this }).result,
     );
@@ -117,14 +118,16 @@ export class DatabaseCredentials extends pulumi.ComponentResource {
         name: `${database.name}_vault`,
         login: true,
         createRole: true,
-        // It gives the membership away and does not use it.
+        // It grants the membership and does not use it.
         inherit: false,
         password,
       },
-      // The memberships are not this resource's: below is one, and since PostgreSQL 16 each login that is made is another.
+      // This resource does not manage the memberships: one is granted below, and since PostgreSQL 16 each new login
+      // adds another.
       { ...inPostgres, dependsOn: [database.ready], ignoreChanges: ["roles"] },
     );
-    // Since PostgreSQL 16 only who has ADMIN on a role may make others its members; CREATEROLE alone reaches one's own roles only.
+    // Since PostgreSQL 16 only a role with ADMIN on a role may add members to it; CREATEROLE alone covers only roles
+    // that it created.
     const admin = new postgresql.GrantRole(
       `${name}-vault-admin`,
       { role: role.name, grantRole: database.runtimeRole, withAdminOption: true },

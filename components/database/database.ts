@@ -15,18 +15,21 @@ export interface DatabaseArgs {
   /** Refuse to delete the database and its roles, also when the stack is destroyed; default true. */
   protect?: boolean;
   /**
-   * Raising it by one gives the service another login with a new password; default 1. Odd versions log in as `<name>_app`, even
-   * ones as `<name>_app_alt` (docs/decisions/0071).
+   * Raise it by one to give the service the other login, with a new password; default 1. Odd versions log in as
+   * `<name>_app`, even ones as `<name>_app_alt` (docs/decisions/0071).
    */
   passwordVersion?: number;
   /** Version of the last run; undefined at the first. */
   previousVersion?: number;
   /**
-   * Vault that makes a login for whoever may ask ({@link DatabaseCredentials}); those of this component are then locked. Default: the
-   * service has a login of this component.
+   * Vault that creates logins on request ({@link DatabaseCredentials}); this component's own logins are then locked.
+   * Default: the service uses a login of this component.
    */
   loginsBy?: { name: string; vault: LoginIssuer };
-  /** Existing role that may connect as well, and has no other right here: it reads what PostgreSQL tells of rights. Default: none. */
+  /**
+   * Existing role that may also connect but has no other right here: it reads the catalogs that list roles and rights.
+   * Default: none.
+   */
   observer?: string;
 }
 
@@ -36,7 +39,7 @@ export interface Connection {
   port: number;
   name: string;
   sslmode: string;
-  /** PEM; absent when the service's image knows whom to trust. */
+  /** PEM; absent when the service's image trusts the server already. */
   caCertificate?: string;
   /** Absent when others make the logins. */
   user?: string;
@@ -44,9 +47,9 @@ export interface Connection {
 }
 
 /**
- * A database of one's own on an existing PostgreSQL server, with four roles: the owner, who migrates; a group that may
- * be granted what the service needs at run time; and two logins, of which the service uses one, members of that group and of
- * nothing else. What is not in use is locked by {@link lockFormerLogin}. Nobody else may connect.
+ * A separate database on an existing PostgreSQL server, with four roles: the owner, which runs migrations; a group,
+ * which migrations grant the run-time rights to; and two logins, members of that group only. The service uses one of
+ * them; {@link lockFormerLogin} locks the other. Nobody else may connect.
  *
  * @example
  * const database = new Database("audit", {
@@ -89,7 +92,7 @@ export class Database extends pulumi.ComponentResource {
       inherited,
     );
     const used = args.loginsBy === undefined ? current : undefined;
-    // The password is a resource of the login's own, gone when that is not used: so it is new each time the login is used again.
+    // Only the login in use has a password resource. So a login gets a new password each time it is used again.
     const app = used && { login: used, password: password(used) };
     const role =
       app &&
@@ -134,7 +137,7 @@ export class Database extends pulumi.ComponentResource {
           postgres: args.provider,
           vault: args.loginsBy.vault,
         },
-        // Earlier versions made it beside this.
+        // Earlier versions had it as a sibling of this component.
         { parent: this, aliases: [{ parent: pulumi.rootStackResource }] },
       );
     this.registerOutputs({
@@ -159,12 +162,12 @@ export class Database extends pulumi.ComponentResource {
         lcCollate: "C.UTF-8",
         lcCtype: "C.UTF-8",
       },
-      // What the group may do in it must be gone before the group: PostgreSQL drops no role that has rights.
+      // The group's rights must be removed before the group: PostgreSQL does not drop a role that has rights.
       { ...opts, dependsOn: [runtime] },
     );
   }
 
-  /** @returns the right of the group, and the right that is given last */
+  /** @returns the group's grant, and the grant that is made last */
   #createGrants(
     name: string,
     { observer }: DatabaseArgs,
@@ -174,7 +177,7 @@ export class Database extends pulumi.ComponentResource {
       opts,
     }: { database: postgresql.Database; runtime: postgresql.Role; opts: pulumi.CustomResourceOptions },
   ): { connect: postgresql.Grant; lastGrant: postgresql.Grant } {
-    // PostgreSQL lets everybody connect to a new database; an empty list of rights takes that back. Grants are chained
+    // PostgreSQL lets everybody connect to a new database; an empty list of rights revokes that. Grants are chained
     // because concurrent ones on the same object fail ("tuple concurrently updated").
     const nobodyElse = new postgresql.Grant(
       `${name}-public`,
@@ -198,7 +201,7 @@ export class Database extends pulumi.ComponentResource {
   }
 
   /**
-   * Locks what the service may have used before, once everything in `dependsOn` is done: until then it works beside the new login.
+   * Locks the login that the service used before, once everything in `dependsOn` is done. Until then both logins work.
    *
    * @returns version of the only login that works then
    */
@@ -210,7 +213,10 @@ export class Database extends pulumi.ComponentResource {
   }
 }
 
-/** One step at a time: two steps lead back to the same login, whose password would change under the running service. */
+/**
+ * Only one step at a time: two steps lead back to the same login, and its password would change under the running
+ * service.
+ */
 function checkVersion(version: number, previous: number | undefined): number {
   if (previous !== undefined && version !== previous && version !== previous + 1) {
     throw new UserError(

@@ -26,7 +26,7 @@ const NGINX_GID = 101;
 /** Where the volume is mounted, in nginx and in the agent. */
 const DIRECTORY = "/run/tls";
 
-/** A key from Vault is on no disk. */
+/** A tmpfs, so that a key from Vault is never on disk. */
 const IN_MEMORY = { type: "tmpfs", device: "tmpfs", o: `size=1m,mode=0750,uid=${VAULT_UID},gid=${NGINX_GID}` };
 
 /** Where the certificate comes from. */
@@ -51,14 +51,14 @@ export interface EdgeCertificateArgs {
   source: CertificateSource;
   /** Host name or address, without brackets, in the service's address. */
   serverName: string;
-  /** Needed where the certificate comes from it. */
+  /** Needed for a certificate from Vault. */
   vault?: VaultForAgents;
 }
 
 /**
- * The edge's certificate, in a volume that nginx reads at each handshake: a new one is in force at once, without a reload
- * (docs/decisions/0081). From files it is copied at each deploy; from Vault an agent of its own keeps it, whose token may
- * have certificates issued for one role and nothing else.
+ * The edge's certificate, in a volume that nginx reads at each handshake: a new certificate takes effect at once,
+ * without a reload (docs/decisions/0081). From files it is copied at each deploy. From Vault a dedicated agent renews
+ * it; the agent's token may issue certificates for one PKI role and nothing else.
  */
 export class EdgeCertificate extends pulumi.ComponentResource {
   /** Docker volume with the certificate, and where it is to be mounted. */
@@ -66,7 +66,7 @@ export class EdgeCertificate extends pulumi.ComponentResource {
   readonly directory = DIRECTORY;
   readonly certificate = `${DIRECTORY}/${CERTIFICATE_FILE}`;
   readonly metrics = `${DIRECTORY}/${CERTIFICATE_METRICS}`;
-  /** How the agent that keeps it is logged in, for Prometheus; undefined when it comes from files. */
+  /** Metrics of the agent that renews it; undefined when it comes from files. */
   readonly agentMetrics: AgentMetrics | undefined;
 
   constructor(name: string, args: EdgeCertificateArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -76,8 +76,8 @@ export class EdgeCertificate extends pulumi.ComponentResource {
         ? readCertificate(source, args.serverName, { keyIsThere: !pulumi.runtime.isDryRun() })
         : undefined;
     super("audit:index:EdgeCertificate", name, {}, opts);
-    // Two resources and not one that changes its kind: to replace a volume, everything that uses it has to go first, and nginx would
-    // be away before its new configuration was judged.
+    // Two resources rather than one that changes its kind: to replace a volume, everything that uses it must be removed
+    // first, and nginx would be gone before its new configuration was tested.
     const onHost = { parent: this, provider: args.vm.provider, deleteBeforeReplace: true };
     const volume =
       files === undefined
@@ -103,7 +103,7 @@ export class EdgeCertificate extends pulumi.ComponentResource {
       {
         script: write,
         stdin: pulumi.secret(`${files.metrics}${SEPARATOR}\n${files.chain}${files.key ?? ""}`),
-        // By its digest a preview shows another certificate, also one that has no key to send.
+        // The digest lets a preview show a changed certificate even without the key.
         triggers: [volume.id, digestOf(files.chain)],
       },
       { parent: this, dependsOn: [volume], ...(files.key === undefined ? { ignoreChanges: ["stdin"] } : {}) },
@@ -147,7 +147,7 @@ export class EdgeCertificate extends pulumi.ComponentResource {
     const issued = vm.script(
       `${name}-issued`,
       {
-        // Nginx would start without a certificate, and answer no handshake; so its first one is waited for.
+        // Wait for the first certificate: without one nginx would start but complete no handshake.
         script: scriptLine("wait-certificate.sh", [
           ...[`${name}-agent`, this.certificate],
           ...(isIP(args.serverName) === 0 ? ["name"] : ["address", argumentName("EdgeProxy: certificate.role")]),
@@ -165,15 +165,16 @@ const SEPARATOR = "-----certificate-----";
 interface CertificateFiles {
   /** The certificate and its chain, PEM. */
   chain: string;
-  /** Its key, PEM; undefined where it is not there and need not be. */
+  /** Its key, PEM; undefined in a preview that has no key. */
   key: string | undefined;
   metrics: string;
 }
 
 /**
- * Reads and judges the files before anything is changed.
+ * Reads and checks the files before anything is changed.
  *
- * @param keyIsThere false in a preview: it sends nothing, and may run where nobody shall have the key; a key that is there is judged
+ * @param keyIsThere false in a preview: it sends nothing and may run where the key is not available; if the key exists,
+ * it is checked
  * @throws UserError naming the argument and the cure
  */
 export function readCertificate(

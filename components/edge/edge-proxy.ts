@@ -16,7 +16,7 @@ import type { VaultForAgents } from "../secrets/vault-access";
 import type { AgentMetrics } from "../secrets/vault-agent";
 import type { Vm } from "../vm/vm";
 
-/** Nginx of the official image; the number matters, because the files it writes are in memory and belong to it. */
+/** The nginx user of the official image. The number matters: it owns the tmpfs directories that nginx writes to. */
 const NGINX_USER = "101:101";
 const LISTEN_PORT = 8080;
 const TLS_PORT = 8443;
@@ -28,30 +28,42 @@ const EXPORTER_PORT = 9113;
 /** Where the configuration's volume is mounted. */
 const CONFIG_DIRECTORY = "/etc/audit-edge";
 const CONFIG_FILE = `${CONFIG_DIRECTORY}/nginx.conf`;
-/** In nginx's own memory: what a container that was stopped had begun is forgotten with it. */
+/**
+ * On a tmpfs of nginx's container, so that a close begun before the container stopped is not continued after its
+ * restart.
+ */
 const CLOSING_FILE = "/tmp/closing";
-/** For so long before a reload connections are ended by nginx's own word. Who asks less often than that is hardly met by it. */
+/**
+ * Seconds before a reload in which nginx closes keep-alive connections by its answers. A client that sends less often
+ * is hardly affected.
+ */
 const CLOSING_SECONDS = 5;
 
 export interface EdgeProxyArgs {
   vm: Vm;
   /** Nginx and nginx-prometheus-exporter by digest. */
   images: { nginx: string; exporter: string };
-  /** The replicas of both slots, and how to tell which of them serve. */
+  /** The replicas of both slots, and how to tell which slot is active. */
   slots: SlotsAsSeen;
-  /** What is let through; everything else is answered 404. */
+  /** Allow-list; everything else is answered 404. */
   routes: readonly Route[];
-  /** Ports of the VM; the one for TLS is used with a certificate only. */
+  /** Ports of the VM; the TLS port is used only with a certificate. */
   listen: { port: number; tlsPort: number; metricsPort: number };
-  /** Where its certificate comes from. With one the edge speaks TLS and HTTP/2, and plain HTTP only redirects. Default: plain HTTP. */
+  /**
+   * Where its certificate comes from. With a certificate the edge speaks TLS and HTTP/2, and plain HTTP only redirects.
+   * Default: plain HTTP.
+   */
   certificate?: CertificateSource;
-  /** Needed for a certificate from it. */
+  /** Needed for a certificate from Vault. */
   vault?: VaultForAgents;
-  /** The agents whose state the metrics listener serves, at `/metrics/<key>`; default none. */
+  /** The agents whose metrics the metrics listener serves, at `/metrics/<key>`; default none. */
   agents?: Readonly<Record<string, AgentMetrics>>;
   /** Requests a second and connections of one client; more is answered 429. 0, the default, is no limit. */
   limits?: { clientRate?: number; clientConnections?: number };
-  /** Balancers whose word about the client is believed: addresses or ranges; default none. Ports are published over IPv4 alone. */
+  /**
+   * Balancers whose headers about the client are trusted: addresses or ranges; default none. Ports are published on
+   * IPv4 only.
+   */
   trustedProxies?: readonly string[];
   /** Whether clients that come around the trusted balancers are served; default false: 403. Without such balancers everybody is. */
   directClients?: boolean;
@@ -74,10 +86,10 @@ export interface PublishedFiles {
 }
 
 /**
- * Nginx as the only way in, and the exporter that reports it. Routes are an allow-list; nginx is not on the network of
- * the service's admin port, so that no mistake in its configuration can reach `/reload`.
+ * Nginx as the only way in, and its metrics exporter. Routes are an allow-list. Nginx is not on the network of the
+ * service's admin port, so that no mistake in its configuration can expose `/reload`.
  *
- * A configuration that `nginx -t` refuses fails the deploy, and the last good one keeps serving.
+ * If `nginx -t` rejects a configuration, the deploy fails and the last good one stays in force.
  *
  * @example
  * const edge = new EdgeProxy("edge", {
@@ -94,11 +106,11 @@ export interface PublishedFiles {
  */
 export class EdgeProxy extends pulumi.ComponentResource {
   readonly url: pulumi.Output<string>;
-  /** What the metrics listener shows to Prometheus besides metrics, once it is there. */
+  /** Where the metrics listener serves scrape targets from, once it runs. */
   readonly targets: PublishedFiles;
   /** Names of what the metrics listener serves at `/metrics/<name>` besides the replicas and the exporter. */
   readonly otherMetrics: readonly string[];
-  /** Known once an agent keeps the certificate, or it is copied; undefined without one. */
+  /** Known once the agent has fetched the certificate, or it is copied; undefined without a certificate. */
   readonly certificateVolume: pulumi.Output<string> | undefined;
 
   constructor(name: string, args: EdgeProxyArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -160,12 +172,12 @@ export class EdgeProxy extends pulumi.ComponentResource {
     return new EdgeCertificate(
       `${name}-certificate`,
       { vm, vault, source: certificate, serverName: bareHost(new URL(publicUrl).hostname) },
-      // Earlier versions made it beside this.
+      // Earlier versions had it as a sibling of this component.
       { parent: this, aliases: [{ parent: pulumi.rootStackResource }] },
     );
   }
 
-  /** nginx.conf in its volume, once nginx has found it good; a running nginx takes it in. */
+  /** Writes nginx.conf to its volume once `nginx -t` has accepted it, and reloads a running nginx. */
   #createConfiguration(
     name: string,
     args: EdgeProxyArgs,
@@ -224,7 +236,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
     args: EdgeProxyArgs,
     given: {
       image: pulumi.Input<string>;
-      /** With the configuration. */
+      /** Holds the configuration. */
       volume: docker.Volume;
       mounts: docker.types.input.ContainerMount[];
       tls: boolean;
@@ -275,7 +287,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
         stopSignal: "SIGQUIT",
         logOpts: LOG_OPTIONS,
       },
-      // Name, address and published ports are fixed, so the old one has to go first.
+      // Name, address and published ports are fixed, so the old container must be removed first.
       { parent: this, ...vm.named(`${name}-nginx`), dependsOn: [...given.dependsOn, free] },
     );
   }
@@ -301,7 +313,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
   }
 }
 
-/** Shell line for the VM that has a running nginx take in its configuration, without a request lost. */
+/** Shell line for the VM that reloads a running nginx without losing a request. */
 function reloadScript(container: string, file: string): string {
   return scriptLine("reload-nginx.sh", [
     container,

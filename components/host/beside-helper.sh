@@ -1,18 +1,18 @@
 #!/bin/sh
-# Included by promote.sh and recover.sh: runs their `steps` beside the helper, switch-helper.sh in a one-shot container, which they ask by
-# `ask`. The one-shot ends when nobody can ask it any more: however the script ends.
+# Included by promote.sh, drain.sh and recover.sh: runs their `steps` beside the helper, switch-helper.sh in a one-shot
+# container, to which they talk with `ask`. The one-shot ends when its input ends, however this script ends.
 
-# Asks the helper $*, and leaves its answer in $answer.
+# Sends $* to the helper and stores its answer in $answer.
 ask() {
   answer=
   echo "$*" >&3
   read -r answer <&4 || {
-    echo "the one-shot on the VM that the switch needs has ended" >&2
+    echo "the one-shot on the VM that helps the switch has ended unexpectedly" >&2
     exit 1
   }
 }
 
-# Ends the script when the answer was that another deploy has taken over.
+# Ends the script if the answer was that another deploy has taken over.
 mine() {
   [ "$answer" != superseded ] || {
     echo "superseded by a newer deploy; stopping" >&2
@@ -30,9 +30,9 @@ promote() {
   }
 }
 
-# Runs `steps`, with empty standard input, beside the helper, whose command is "$@". A deploy that was killed can leave its script running
-# on the VM. Whoever comes later writes its name into the marker's volume, and a script that finds another's name there has nothing to
-# decide any more; so the helper is given a name of its own.
+# Runs `steps`, with empty standard input, beside the helper, whose command is "$@". A deploy that was killed can leave
+# its script running on the VM. Each deploy therefore has a unique name and writes it into the marker's volume; a script
+# that finds another name there is superseded and decides nothing more.
 beside_helper() {
   me=$(cat /proc/sys/kernel/random/uuid)
   lines=$(mktemp -d)

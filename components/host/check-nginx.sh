@@ -1,11 +1,12 @@
 #!/bin/sh
-# Has nginx judge a configuration, nginx.conf in the current directory, in a one-shot container.
+# Tests nginx.conf in the current directory with `nginx -t`, in a one-shot container.
 #
-# Arguments: ADDRESS, one to which the configuration listens and that is nobody's here: `nginx -t` binds the listeners.
-# Exit codes: 0 nginx takes it; 1 it does not, and has said why.
+# Arguments: ADDRESS, to which the configuration binds a listener. `nginx -t` binds the listeners too, and the one-shot
+#   does not have this address.
+# Exit codes: 0 the configuration is valid; 1 it is not, with nginx's reason on standard error.
 set -eu
 
-# nginx gives its directories to the workers' user, which the one-shot may not.
+# nginx would change the owner of its directories to the workers' user, which the one-shot may not do.
 {
   echo "user root;"
   sed "s/listen $1:/listen 127.0.0.1:/" nginx.conf

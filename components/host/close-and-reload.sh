@@ -1,8 +1,10 @@
 #!/bin/sh
-# Reloads nginx without a request lost, see `@closing_read` in nginx/service.conf: connections are ended by nginx's own word first. Runs
-# inside the container as a whole, so that it goes on to its end when the deploy is killed.
+# Reloads nginx without a request lost, see `@closing_read` in nginx/service.conf: nginx first closes keep-alive
+# connections by its answers. The whole script runs inside the container, so that it completes even if the deploy is
+# killed.
 #
-# Arguments: CONFIGURATION CLOSING_FILE SECONDS: the configuration, the file whose presence ends connections, and how long before the reload.
+# Arguments: CONFIGURATION CLOSING_FILE SECONDS: the configuration, the file whose presence makes nginx close
+#   connections, and how long it is present before the reload.
 # Exit codes: those of nginx.
 set -eu
 
@@ -10,7 +12,7 @@ set -eu
 sleep "$3"
 code=0
 nginx -c "$1" -s reload || code=$?
-# The old workers learn of a reload a moment after it.
+# The old workers notice a reload a moment later.
 sleep 1
 rm -f "$2"
 exit "$code"

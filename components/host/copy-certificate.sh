@@ -1,9 +1,10 @@
 #!/bin/sh
-# Takes a certificate and its metrics apart and moves both to their places, readable by one group alone. Runs in a one-shot container.
+# Splits its input into metrics and certificate and moves both into place, readable only by one group. Runs in a
+# one-shot container.
 #
 # Arguments: DIRECTORY GROUP CERTIFICATE METRICS, the latter names of files in the directory.
 # Standard input: the metrics, a line "-----certificate-----", the certificate with its chain and its key.
-# Exit codes: 0 both are in their places.
+# Exit codes: 0 both are in place.
 set -eu
 umask 077
 

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Prints, on the VM, which issue of the secret_id lies in the volume of an agent; nothing where none does, or the agent does not run.
+# Prints, on the VM, which issue of the secret_id is in an agent's volume; nothing if there is none or the agent does
+# not run.
 #
 # Arguments: CONTAINER
 # Exit codes: 0

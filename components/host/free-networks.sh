@@ -1,12 +1,12 @@
 #!/bin/sh
-# Runs on the VM before any of its networks gives way to another: fails when one could not be made as it is wanted, or could not be used.
-# A network that is there as it is wanted is not looked at.
+# Runs on the VM before any of its networks is replaced: fails if one could not be created as wanted, or could not be
+# used. A network that already exists as wanted is not checked.
 #
-# Arguments, for each network: NAME, SUBNET (`-`: Docker chooses it), MTU (`-`: Docker's default, or what the network has) and `internal`,
-#   or `external` when its containers go out by it.
+# Arguments, for each network: NAME, SUBNET (`-`: Docker chooses it), MTU (`-`: Docker's default, or what the network
+#   has) and `internal`, or `external` if containers reach the outside through it.
 # Environment: RANGE_SETTING and MTU_SETTING, the settings that choose subnets and MTU; PEERS, lines "HOST SETTING" of what the containers
 #   must reach; ROUTES and INTERFACES, for tests.
-# Exit codes: 0 all of them can be made; 1 one cannot, with the reason and the cure on standard error.
+# Exit codes: 0 all of them can be created; 1 one cannot, with the reason and the cure on standard error.
 set -eu
 
 option=com.docker.network.driver.mtu
@@ -65,7 +65,7 @@ range() {
   echo "$(($1 >> 24)).$(($1 >> 16 & 255)).$(($1 >> 8 & 255)).$(($1 & 255))/$length"
 }
 
-# Refuses the network $1 when the host has a route into its subnet $2. The default route leads everywhere.
+# Refuses the network $1 if the host has a route into its subnet $2, other than the default route.
 no_route_into() {
   while read -r device target _ _ _ _ _ mask_of_route _; do
     case "$mask_of_route" in Mask | 00000000) continue ;; esac
@@ -81,7 +81,8 @@ $routes
 END
 }
 
-# Refuses the network $1 when an address that its containers must reach is in its subnet $2: they would look for it among themselves.
+# Refuses the network $1 if an address that its containers must reach is in its subnet $2: they would look for it on
+# their own network.
 no_peer_in() {
   while read -r host setting; do
     [ -n "$host" ] || continue
@@ -107,7 +108,7 @@ END
   uplink_mtu=$(cat "${INTERFACES:-/sys/class/net}/$uplink/mtu" 2> /dev/null || :)
 }
 
-# Before the trials, which have routes of their own.
+# Before the trial networks are created: they add routes.
 routes=$(cat "${ROUTES:-/proc/net/route}")
 find_uplink
 
@@ -141,7 +142,7 @@ while [ $# -gt 0 ]; do
     if [ "$subnet" != - ]; then
       no_route_into "$name" "$subnet"
     else
-      # Docker itself keeps clear of the host's routes where it chooses.
+      # A subnet that Docker chooses itself already avoids the host's routes.
       subnet=$(docker network inspect --format '{{range .IPAM.Config}}{{.Subnet}}{{end}}' "$trial")
     fi
     no_peer_in "$name" "$subnet"

@@ -1,8 +1,9 @@
 #!/bin/sh
-# Fails, on the VM and before a container gives way to another, when the other could not publish its ports. Those that the container
-# publishes already are its own, and not looked at.
+# Runs on the VM before a container is replaced: fails if its successor could not publish its ports. Ports that the
+# container publishes already are not checked.
 #
-# Arguments: CONTAINER, then for each port PORT SETTING TRIAL: the setting that chooses it, and a shell line that publishes it for a moment.
+# Arguments: CONTAINER, then for each port PORT SETTING TRIAL: the setting that chooses it, and a shell line that
+#   publishes it briefly.
 # Exit codes: 0 all ports can be published; 1 one cannot, with the reason and the cure on standard error.
 set -eu
 

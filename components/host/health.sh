@@ -1,9 +1,9 @@
 #!/bin/sh
-# Docker's health check of a Vault Agent, in its container: healthy is an agent whose token Vault takes, whose file is there, and whose last
-# change every replica has confirmed. Each run also writes down for Prometheus what it has seen. Docker runs it every few seconds; the log of
-# its output is in `docker inspect`, so it says nothing secret.
+# Docker's health check of a Vault Agent, in its container: an agent is healthy if Vault accepts its token, its file is
+# rendered, and every replica has confirmed the last change. Each run also writes metrics for Prometheus. Docker runs it
+# every few seconds and keeps its output in `docker inspect`, so it must print nothing secret.
 #
-# Beside it are look.sh and, where the agent's template has a command, reload.sh.
+# look.sh is in the same directory, and so is reload.sh if the agent's template has a command.
 # Environment: AUDIT_RENDERED_FILE, which the agent renders; AUDIT_METRICS_FILE, for Prometheus; those of look.sh and reload.sh; TMPDIR,
 #   default /tmp, and CREDENTIALS, default /credentials.
 # Exit codes: 0 healthy; 1 not, with the reason on standard output.
@@ -44,7 +44,7 @@ gauge() {
 } > "$AUDIT_METRICS_FILE.new"
 mv "$AUDIT_METRICS_FILE.new" "$AUDIT_METRICS_FILE"
 
-# Vault Agent runs a command that failed again at the next change only.
+# Vault Agent does not repeat a failed command until the next change.
 if [ "$confirmed" = 0 ] && ! sh "$here/reload.sh"; then exit 1; fi
 if [ "$logged_in" = 0 ]; then
   echo "Vault does not answer, or does not take the agent's token"

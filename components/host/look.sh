@@ -1,9 +1,9 @@
 #!/bin/sh
-# Prints the seconds that a Vault Agent's token lives on, and which issue of the secret_id it came from; nothing when Vault does not take
-# it. Runs in the agent's container, and asks by the agent's own listener. The answer holds the token itself, so only what is asked for is
-# let through.
+# Prints the remaining seconds of a Vault Agent's token, and which issue of the secret_id it came from; nothing if Vault
+# does not accept it. Runs in the agent's container and asks through the agent's own listener. Vault's answer contains
+# the token itself, so only these two values are printed.
 #
-# Environment: AUDIT_VAULT_NAMESPACE, the token's own, or nothing: the agent hands requests on with their headers alone.
+# Environment: AUDIT_VAULT_NAMESPACE, the token's own, or nothing: the agent adds none to the requests that it forwards.
 # Exit codes: 0
 set -u
 

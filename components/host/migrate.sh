@@ -1,10 +1,10 @@
 #!/bin/sh
-# Runs the one-shot that migrates the database, on the VM, for so long at the most. What a killed deploy left running under its name is
-# stopped first.
+# Runs the one-shot that migrates the database, on the VM, with a time limit. If a killed deploy left one running under
+# the same name, that is stopped first.
 #
-# Arguments: CONTAINER SECONDS COMMAND..., the command being the one that runs the container by that name.
-# Standard input: handed on to the command.
-# Exit codes: those of the command; 124 when it did not end in time.
+# Arguments: CONTAINER SECONDS COMMAND..., where COMMAND runs the container under that name.
+# Standard input: passed on to the command.
+# Exit codes: those of the command; 124 if it did not end in time.
 set -eu
 
 container=$1

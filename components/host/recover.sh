@@ -1,12 +1,13 @@
 #!/bin/sh
-# Recovers the active slot. Runs on the VM before the containers of a slot are replaced. Normally the other slot serves and there is
-# nothing to do. When a run was killed between the promotion and its record, this slot serves: then the other one is promoted first, so
-# that a deploy never replaces what serves.
+# Recovers the active slot. Runs on the VM before the containers of a slot are replaced. Normally the other slot is
+# active and there is nothing to do. If a run was killed between the promotion and its record, this slot is active; then
+# the other one is promoted first, so that a deploy never replaces the active slot.
 #
 # Arguments: the command of the helper, switch-helper.sh, without its last argument.
-# Environment: TARGET, the slot whose containers are to be replaced; OTHER, the slot that serves by the last completed deploy, and
-#   OTHER_REPLICAS, its replicas, words NAME=URL; READY_SECONDS, how long each of them has to become ready.
-# Exit codes: 0 the target does not serve; 1 it does, with the reason on standard error.
+# Environment: TARGET, the slot whose containers are to be replaced; OTHER, the slot that is active according to the
+#   last completed deploy, and OTHER_REPLICAS, its replicas, words NAME=URL; READY_SECONDS, how long each of them has to
+#   become ready.
+# Exit codes: 0 the target is not active; 1 it is, with the reason on standard error.
 set -eu
 
 . ./replicas.sh

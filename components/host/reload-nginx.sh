@@ -1,9 +1,9 @@
 #!/bin/sh
-# Has a running nginx take in its configuration, on the VM. One that does not run reads it when it starts; one that is being replaced may
-# go between the look and the command.
+# Reloads nginx on the VM if it runs. If it does not, it reads its configuration when it starts. One that is being
+# replaced may disappear between the check and the command.
 #
-# Arguments: CONTAINER COMMAND..., the command being what reloads nginx inside the container, close-and-reload.sh.
-# Exit codes: 0 it has taken it in, or does not run; 1 it runs and has not.
+# Arguments: CONTAINER COMMAND..., where COMMAND reloads nginx inside the container, close-and-reload.sh.
+# Exit codes: 0 it has reloaded or does not run; 1 it runs and the reload failed.
 set -eu
 
 container=$1
@@ -14,5 +14,6 @@ running() {
 }
 
 running || exit 0
-# Not `docker kill --signal HUP`: the engine takes any kill for a stop by hand, and would leave nginx down after a reboot.
+# Not `docker kill --signal HUP`: the engine treats any kill as a manual stop and would not start nginx again after a
+# reboot.
 docker exec "$container" "$@" || ! running

@@ -1,20 +1,21 @@
 #!/bin/sh
-# Asks every serving replica to read its configuration again. The command of a Vault Agent's template, in the agent's container. A command
-# that fails is not run again until the content changes, so it must itself insist: each replica of the slot that serves is asked until it
-# answers 2xx with the digest of the file that was rendered. An image that says no digest is taken at its word: 2xx means that the new
-# configuration is in force (audit-svc/CONTRACT.md).
+# Makes every replica of the active slot reload its configuration. It is the command of a Vault Agent's template, in the
+# agent's container. The agent does not repeat a failed command until the content changes, so this script retries: it
+# asks each replica until it answers 2xx with the digest of the rendered file. If an image reports no digest, 2xx alone
+# means that the new configuration is in force (audit-svc/CONTRACT.md).
 #
-# Environment: AUDIT_RENDERED_FILE, the configuration; AUDIT_MARKER_FILE, the active-slot marker, whose presence says that green serves;
-#   AUDIT_BLUE_REPLICAS and AUDIT_GREEN_REPLICAS, words NAME=URL with the address of POST /reload; AUDIT_RELOAD_SECONDS, until a replica that has not confirmed
-#   counts as failed; TMPDIR, default /tmp, where last-reload tells health.sh how it ended.
-# Exit codes: 0 all of them have confirmed; 1 one has not, and its name is on standard error.
+# Environment: AUDIT_RENDERED_FILE, the configuration; AUDIT_MARKER_FILE, the active-slot marker, present if green is
+#   active; AUDIT_BLUE_REPLICAS and AUDIT_GREEN_REPLICAS, words NAME=URL with the address of POST /reload;
+#   AUDIT_RELOAD_SECONDS, until a replica that has not confirmed counts as failed; TMPDIR, default /tmp, where
+#   last-reload tells health.sh how it ended.
+# Exit codes: 0 all of them have confirmed; 1 some have not, with their names on standard error.
 set -u
 
 result=${TMPDIR:-/tmp}/last-reload
 digest=$(sha256sum "$AUDIT_RENDERED_FILE" | cut -d ' ' -f 1)
 if [ -f "$AUDIT_MARKER_FILE" ]; then targets=$AUDIT_GREEN_REPLICAS; else targets=$AUDIT_BLUE_REPLICAS; fi
 
-# 2xx, and the right digest if one is told.
+# Succeeds on 2xx with the right digest, or with none.
 confirms() {
   answer=$(wget -q -T 3 -O - --post-data "" "$1" 2> /dev/null) || return 1
   case "$answer" in

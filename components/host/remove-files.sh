@@ -1,8 +1,8 @@
 #!/bin/sh
-# Takes files away that write-files.sh has written.
+# Removes files that write-files.sh has written.
 #
 # Arguments: DIRECTORY FILE...
-# Exit codes: 0 they are gone, or were not there.
+# Exit codes: 0 none of the files exists any more.
 set -eu
 
 directory=$1

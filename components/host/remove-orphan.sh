@@ -1,16 +1,17 @@
 #!/bin/sh
-# Removes an orphan: the container or network, on a Docker host, that has the name of one that is about to be made (docs/decisions/0064).
+# Removes an orphan: the container or network, on a Docker host, that has the name of one that is about to be created
+# (docs/decisions/0064).
 #
 # Arguments: KIND NAME, the kind being `container` or `network`.
-# Exit codes: 0 nothing has the name; else Docker's, for example because containers still use the network.
+# Exit codes: 0 nothing has the name any more; otherwise Docker's, for example because containers still use the network.
 set -eu
 
 kind=$1
 name=$2
 docker "$kind" inspect "$name" > /dev/null 2>&1 || exit 0
-echo "removing $kind $name, which a deploy that did not end left behind" >&2
+echo "removing $kind $name, left behind by a deploy that did not complete" >&2
 case "$kind" in
-  # With the volumes that have no name: the provider would remove them too.
+  # Also removes anonymous volumes, as the provider would.
   container) docker container rm --force --volumes "$name" ;;
   *) docker "$kind" rm "$name" ;;
 esac > /dev/null

@@ -1,13 +1,15 @@
 #!/bin/sh
-# Included by promote.sh and recover.sh: starts replicas, waits for them, reports on them and ends them.
+# Included by promote.sh, drain.sh and recover.sh: starts replicas, waits for them, reports their state and stops them.
 #
-# Lists are words, separated by blanks: of replicas NAME=URL, the URL being the one that says whether the replica is ready, or of names.
+# Lists are words, separated by blanks: either names, or replicas as NAME=URL, where the URL answers whether the replica
+# is ready.
 # Environment: READY_SECONDS, how long each replica has from its start until it must be ready.
 # Needs `ask` of beside-helper.sh.
 
 began=$(date +%s)
 
-# Restarts by Docker after which a replica is given up, however long it still has: the fifth comes some three seconds after the first.
+# Give up on a replica after this many restarts by Docker, even before its deadline: the fifth comes about three seconds
+# after the first.
 restarts_limit=5
 
 # The names of the replicas $1.
@@ -15,13 +17,13 @@ names_of() {
   for one in $1; do printf '%s ' "${one%%=*}"; done
 }
 
-# Says so when the container $1 was killed for want of memory. Asks both, Docker's events and the state: a restart takes .State.OOMKilled
-# back, and Docker tells of no event when it was the container's first moment.
+# Reports that the container $1 ran out of memory and was killed. Checks both Docker's events and the state: a restart
+# resets .State.OOMKilled, and Docker sends no event if it happened right after the container's start.
 killed() {
   ooms=$(docker events --since "$began" --until "$(date +%s)" --filter "container=$1" --filter event=oom --format x | wc -l)
   [ "$ooms" -gt 0 ] || [ "$(docker inspect --format '{{.State.OOMKilled}}' "$1" 2> /dev/null)" = true ] || return 0
   limit=$(docker inspect --format '{{.HostConfig.Memory}}' "$1")
-  echo ", killed for want of memory at its limit of $((limit / 1048576)) MiB"
+  echo ", killed: out of memory at its limit of $((limit / 1048576)) MiB"
 }
 
 # State and last lines of the containers $1, on standard error.
@@ -33,8 +35,8 @@ report() {
   done
 }
 
-# Has the container $1 run. `docker start` of a running container is no error and changes nothing, of one between two restarts too; of
-# another it begins to count its restarts anew.
+# Starts the container $1 if necessary. `docker start` changes nothing for a container that runs or is between two
+# restarts; for any other it resets the restart count.
 start() {
   case "$(docker inspect --format '{{.State.Status}}' "$1")" in
     paused) docker unpause "$1" ;;
@@ -43,7 +45,7 @@ start() {
   esac > /dev/null
 }
 
-# Waits until the replica $1 is ready. Fails when it is not by $end, with the reason in $late.
+# Waits until the replica $1 is ready. Fails if it is not ready by $end, with the reason in $late.
 await() {
   while
     ask await "${1#*=}"
@@ -63,8 +65,8 @@ await() {
   done
 }
 
-# Starts the replicas $1 and waits for them: as many at a time as half of the cores, since what starts takes one, and two of them all that
-# a small machine has. Fails with the reason in $late.
+# Starts the replicas $1 and waits for them: at most half as many at a time as there are cores, because a starting
+# replica uses a whole core, and two would use all of a small machine. Fails with the reason in $late.
 bring_up() {
   at_once=$(($(nproc) / 2))
   left=0
@@ -87,8 +89,9 @@ bring_up() {
   done
 }
 
-# Ends those of the containers $2 that run: a deploy that was killed may have removed one of them. Each has $1 seconds. None waits for
-# another's last clients, but they do not end in one moment either, for the same reason as they do not start in one.
+# Stops those of the containers $2 that run; a deploy that was killed may have removed some. Each has $1 seconds. They
+# drain in parallel, so none waits for another's last clients, but their stops are staggered, for the same reason as
+# their starts.
 end() {
   stops=
   running=$(docker container ls --format '{{.Names}}')

@@ -4,13 +4,20 @@ import { commandLine, type DockerRun } from "../../lib/shell";
 
 /** A line by which a script includes another of its directory. */
 const INCLUDE = /^\. \.\/(\S+)$/gm;
+/** A line that is a comment. None of the scripts has such a line inside a text. */
+const COMMENT = /^\s*#.*\n/gm;
 
-/** The text of a script of this directory, with what it includes in the place of the line that includes it: on a host there is no file. */
+/**
+ * The text of a script in this directory. Includes are replaced by their text, because the files do not exist on the
+ * host. Comments are left out, so that another comment is no change of what is deployed.
+ */
 export function scriptText(file: string): string {
-  return readFileSync(join(__dirname, file), "utf8").replace(INCLUDE, (_, part: string) => scriptText(part));
+  return readFileSync(join(__dirname, file), "utf8")
+    .replace(COMMENT, "")
+    .replace(INCLUDE, (_, part: string) => scriptText(part));
 }
 
-/** The words of a command that runs a script, wherever it is: its text goes along. */
+/** The words of a command that runs a script anywhere: the command contains the script's text. */
 export function scriptWords(file: string, args: readonly (string | number)[] = []): string[] {
   return ["sh", "-c", scriptText(file), file, ...args.map(String)];
 }
@@ -24,7 +31,10 @@ export function scriptInImage(
   return { entrypoint, command };
 }
 
-/** The shell line that runs a script. Arguments and environment can be read by others on the host: nothing secret goes into them. */
+/**
+ * The shell line that runs a script. Other users of the host can read arguments and environment, so nothing secret goes
+ * into them.
+ */
 export function scriptLine(
   file: string,
   args: readonly (string | number)[] = [],

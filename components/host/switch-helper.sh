@@ -1,15 +1,16 @@
 #!/bin/sh
-# The one-shot container beside a switch. The script on the VM has docker, but no HTTP client, and no right to the marker's volume; so it
-# asks this one, which has both, by lines on standard input. Each question is answered by one line:
+# The one-shot container beside a switch. The script on the VM has docker, but no HTTP client and no access to the
+# marker's volume. This one has both, so the script sends it commands on standard input. Each is answered by one line:
 #
-#   take-over     this deploy decides from now on; answers which slot serves, blue or green
-#   await URL     ready, or after a second or two what is missing
-#   promote SLOT  makes it the active one: done, superseded when another deploy has taken over since, or why it could not be done
-#   mine          which slot serves, or superseded
+#   take-over     this deploy decides from now on; answers the active slot, blue or green
+#   await URL     answers ready, or after a second or two what is missing
+#   promote SLOT  makes it the active one; answers done, superseded if another deploy has taken over since, or the
+#                 reason for a failure
+#   mine          answers the active slot, or superseded
 #
-# Arguments: MARKER_DIRECTORY CONFIG_FILE SCHEMA_VERSION NAME, NAME being that of this deploy. What an answer of the URL reports must be right
-#   as well: the digest of the configuration file, and at least the version of the schema; either is not looked at when the argument is
-#   empty, and an image that reports no digest or no version (audit-svc/CONTRACT.md) is taken at its word.
+# Arguments: MARKER_DIRECTORY CONFIG_FILE SCHEMA_VERSION NAME, where NAME is that of this deploy. A replica must report
+#   the digest of the configuration file and at least the schema version. Either check is skipped if its argument is
+#   empty, or if the image reports no such value (audit-svc/CONTRACT.md).
 # Environment: TMPDIR, default /tmp.
 # Exit codes: 0 at the end of its input.
 set -u
@@ -18,11 +19,11 @@ directory=$1
 config=$2
 schema=$3
 me=$4
-# The active-slot marker: present, green serves.
+# The active-slot marker: if present, green is active.
 marker=$directory/green
 error=${TMPDIR:-/tmp}/error
 
-# Looking at the owner and deciding become one step by this file.
+# A lock, so that checking the owner and deciding are one step.
 lock() {
   exec 9> "$directory/lock"
   flock 9
@@ -82,7 +83,7 @@ promote() {
   }
   case "$1" in
     green)
-      # A marker that is there is left alone: it is read-only, and root without capabilities may not write to it either.
+      # An existing marker is left alone: it is read-only, and even root may not write to it without capabilities.
       [ -e "$marker" ] || {
         : > "$marker"
         chmod 0444 "$marker"
@@ -101,7 +102,7 @@ take_over() {
 
 while read -r question about; do
   case "$question" in
-    # In a shell of its own, with which the lock ends.
+    # In a subshell, whose end releases the lock.
     take-over) (take_over) ;;
     promote) (promote "$about") ;;
     await) await "$about" ;;

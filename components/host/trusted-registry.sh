@@ -1,9 +1,9 @@
 #!/bin/sh
-# Fails when the Docker Engine of this host does not trust the certificate of an image's registry. The engine has its own authorities,
-# and what the plugin says of it names no place for them. Any other failure is the plugin's to tell: it has the login.
+# Fails if the Docker Engine of this host does not trust the certificate of an image's registry. The engine has its own
+# trust store, and the plugin's error does not say where. Any other failure is left to the plugin, which has the login.
 #
 # Arguments: REFERENCE of the image, with its registry.
-# Exit codes: 0 it does, or something else is in the way; 1 it does not, with the cure on standard error.
+# Exit codes: 0 it does, or the pull failed for another reason; 1 it does not, with the cure on standard error.
 set -u
 
 registry=${1%%/*}

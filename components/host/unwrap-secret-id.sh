@@ -1,13 +1,14 @@
 #!/bin/sh
-# Takes a secret_id out of its wrapping and puts it where one user reads it, with the role_id, the name of the issue, and its end. Runs in
-# a one-shot container. The token goes through a file in memory, because arguments and environment can be read by others on the machine. A
-# wrapper made by anything but this role's secret-id endpoint, or already used, is a sign of somebody in between.
+# Unwraps a secret_id and stores it for one user, with the role_id, the name of the issue, and its expiry. Runs in a
+# one-shot container. The token goes through a file in memory, because other users of the machine can read arguments and
+# environment. A wrapping token that did not come from this role's secret-id endpoint, or was used already, is a sign of
+# interception.
 #
 # Arguments: DIRECTORY USER CREATION_PATH NAMESPACE: where the files go, the numeric user who reads them, the path at which the secret_id
-#   is issued, and Vault's namespace, with which some versions begin that path, or nothing.
+#   is issued, and Vault's namespace or nothing; some versions prefix the path with it.
 # Environment: as for the vault CLI; HOME, a directory in memory.
 # Standard input: each on a line, the role_id, the name of the issue, the wrapping token.
-# Exit codes: 0 the files are in their places; else those that were there have stayed.
+# Exit codes: 0 the files are in place; otherwise the former files are unchanged.
 set -eu
 umask 077
 

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Waits, on the VM, until an agent has its first certificate: nginx would start without one, and answer no handshake.
+# Waits, on the VM, until an agent has its first certificate: without one nginx would start but complete no handshake.
 #
-# Arguments: AGENT FILE KIND [ROLE]: the agent's container, the file in it, whether the certificate is for a `name` or an `address`, and
-# for an address what messages call the choice of the PKI's role.
-# Exit codes: 0 it is there; 1 it was not within a minute, with the agent's last lines on standard error.
+# Arguments: AGENT FILE KIND [ROLE]: the agent's container, the file in it, whether the certificate is for a `name` or
+#   an `address`, and for an address how messages name the setting for the PKI's role.
+# Exit codes: 0 it is there; 1 it is not after a minute, with the agent's last log lines on standard error.
 set -eu
 
 hint=

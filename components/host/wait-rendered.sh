@@ -1,9 +1,9 @@
 #!/bin/sh
-# Waits, on the VM, until the file that an agent renders is the one wanted. The agent may be started again meanwhile.
+# Waits, on the VM, until an agent has rendered the wanted file. The agent may restart meanwhile.
 #
 # Arguments: CONTAINER FILE DIGEST SECONDS [LEFT_OUT]: DIGEST is the sha256 of the file in hex, without the lines that match the extended
 #   regular expression LEFT_OUT.
-# Exit codes: 0 it is the one wanted; 1 it was not in time, with the agent's last lines on standard error.
+# Exit codes: 0 it is the wanted file; 1 it is not in time, with the agent's last log lines on standard error.
 set -u
 
 container=$1
@@ -12,7 +12,7 @@ digest=$3
 seconds=$4
 left_out=${5:-}
 
-# Within the container: what is in the file does not leave it.
+# Computed inside the container, so that the file's content does not leave it.
 sum() {
   if [ -z "$left_out" ]; then
     docker exec "$container" sha256sum "$file"

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Takes a stream of files apart, has them checked, and moves them one by one to their places, so that a reader never sees half of one.
-# Runs in a one-shot container that has a volume, or on a host without Docker.
+# Splits a stream into files, has them checked, and moves them into place one by one, so that a reader never sees a
+# partial file. Runs in a one-shot container that has a volume, or on a host without Docker.
 #
-# Arguments: DIRECTORY MODE FILE... [-- COMMAND...]. The files are names in the directory, and get the octal mode. The command judges the
-#   candidates, which are in its current directory; when it fails, the old files stay.
+# Arguments: DIRECTORY MODE FILE... [-- COMMAND...]. FILE is a name in the directory; each file gets the octal mode. The
+#   command checks the new files in its current directory; if it fails, the old files stay.
 # Standard input: for each file a line "-----next-file-----NAME", then its text.
-# Exit codes: 0 all files are in their places; else none of them has changed, unless there was no room.
+# Exit codes: 0 all files are in place; otherwise none has changed, unless the disk was full.
 set -eu
 
 field=-----next-file-----

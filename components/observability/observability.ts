@@ -31,13 +31,13 @@ export type TargetsDelivery =
     }
   | { by: "http" };
 
-/** Where the alerts are evaluated. */
+/** What evaluates the alerts. */
 export type AlertsDelivery =
   | {
       in: "prometheus";
       /** Directory or Docker volume on the machine `files`. */
       directory: string;
-      /** Shell text on that machine that makes Prometheus read its rules again. Default: its own lifecycle API is asked. */
+      /** Shell text on that machine that makes Prometheus reload its rules. Default: its lifecycle API is called. */
       reload?: string;
     }
   | { in: "grafana" }
@@ -49,42 +49,42 @@ export interface ObservabilityArgs {
   /** The existing Prometheus. */
   prometheus: {
     url: string;
-    /** Who signed its certificate; default: a public authority. */
+    /** Authority that signed its certificate; default: a public one. */
     authority?: CertificateAuthority;
     targets: TargetsDelivery;
   };
-  /** The machine where Prometheus reads its files; needed with targets by file and alerts in Prometheus. */
+  /** The machine on which Prometheus reads its files; needed for targets by file and for alerts in Prometheus. */
   files?: DockerHost | SshHost;
   alerts: AlertsDelivery;
   /** The existing Grafana. */
   grafana: {
     provider: grafana.Provider;
-    /** Grafana as people open it. */
+    /** Grafana's address for its users. */
     publicUrl: string;
-    /** uid of a data source that exists, or the address of Prometheus as Grafana reaches it to have one made. */
+    /** The uid of an existing data source, or the address at which Grafana reaches Prometheus, to create one. */
     dataSource: { uid: string } | { prometheusUrl: string; authority?: CertificateAuthority };
     /** Text of the published dashboard of nginx-prometheus-exporter. */
     nginxDashboard: string;
   };
-  /** By its metrics listener Prometheus reaches everything, and there the targets are that it asks for by HTTP. */
+  /** Prometheus reaches everything through its metrics listener, which also serves the targets for HTTP discovery. */
   edge: Pick<EdgeProxy, "targets" | "otherMetrics">;
   /** That listener as Prometheus reaches it, host:port. */
   metricsAddress: string;
-  /** Whose replicas are scraped; Prometheus is told of them once they are promoted. */
+  /** The service whose replicas are scraped; they become targets once they are promoted. */
   service: Pick<AuditService, "serving" | "promoted">;
-  /** Links in the head of the service's dashboard. */
+  /** Links at the top of the service's dashboard. */
   links?: readonly Link[];
   /** Address of docs/runbook.md as people open it. */
   runbookUrl: string;
-  /** Where the edge's certificate comes from: its end is watched. Default: it has none. */
+  /** Where the edge's certificate comes from, for the alerts about its expiry. Default: no certificate. */
   certificate?: CertificateSource;
-  /** GiB that the database may take up; an alert comes days ahead. Default: not known, no alert. */
+  /** GiB that the database may take up; an alert fires days ahead. Default: unknown, no alert. */
   databaseLimit?: number;
 }
 
 /**
  * The service in an existing Prometheus and an existing Grafana: scrape targets, alerts, and two dashboards in a folder of
- * their own. It fails when a target does not come up, or when Prometheus does not take the rules.
+ * their own. The deploy fails if a target does not come up or Prometheus rejects the rules.
  *
  * @example
  * new Observability("audit", {
@@ -122,7 +122,7 @@ export class Observability extends pulumi.ComponentResource {
     this.registerOutputs({ dashboardUrl: this.dashboardUrl, nginxDashboardUrl: this.nginxDashboardUrl });
   }
 
-  /** Writes the targets, and checks that Prometheus scrapes them and no others of ours. */
+  /** Writes the targets, and checks that Prometheus scrapes these and no others of this environment. */
   #targets(name: string, args: ObservabilityArgs): void {
     const { prometheus, environment, edge, service, metricsAddress: address } = args;
     const list = targets({ environment, address, ...service.serving, others: edge.otherMetrics });
@@ -144,7 +144,7 @@ export class Observability extends pulumi.ComponentResource {
     );
   }
 
-  /** Writes the rules file and has Prometheus read it, which it does not do by itself. */
+  /** Writes the rules file and makes Prometheus reload it, which it does not do by itself. */
   #rules(name: string, args: ObservabilityArgs): void {
     if (args.alerts.in !== "prometheus") return;
     const host = filesOf("alerts", args);
@@ -155,7 +155,7 @@ export class Observability extends pulumi.ComponentResource {
       environment: prometheusEnvironment(args.prometheus),
       logging: command.types.enums.local.Logging.Stderr,
     };
-    // Made before the file, so that it is taken away after it: only then does a reload forget the rules.
+    // Created before the file, so that it is deleted after it: only then does a reload drop the rules.
     const forgotten =
       reload === undefined
         ? new command.local.Command(
@@ -189,7 +189,7 @@ export class Observability extends pulumi.ComponentResource {
     );
   }
 
-  /** The folder, and the data source that exists or is made. */
+  /** The folder, and the data source, existing or new. */
   #placeInGrafana(name: string, { environment, grafana: { provider, dataSource } }: ObservabilityArgs): PlaceInGrafana {
     const opts = { parent: this, provider };
     const uid = `audit-${environment}`;
@@ -230,7 +230,7 @@ export class Observability extends pulumi.ComponentResource {
     };
   }
 
-  /** The alerts for Grafana's own alerting; who is told of them is for its notification policies. */
+  /** The alerts for Grafana's own alerting; its notification policies decide who is notified. */
   #ruleGroup(name: string, args: ObservabilityArgs, { folder, datasource, opts }: PlaceInGrafana): void {
     const options = alertOptions(args);
     new grafana.alerting.RuleGroup(
@@ -246,7 +246,7 @@ export class Observability extends pulumi.ComponentResource {
   }
 }
 
-/** Grafana asks Prometheus by itself, and has a store of its own. */
+/** Grafana queries Prometheus itself, and has a trust store of its own. */
 function trusted({
   pem,
 }: CertificateAuthority): Pick<grafana.oss.DataSourceArgs, "jsonDataEncoded" | "secureJsonDataEncoded"> {
@@ -256,25 +256,25 @@ function trusted({
   };
 }
 
-/** For the programs of steps/ that ask Prometheus. */
+/** For the programs of steps/ that call Prometheus. */
 function prometheusEnvironment({ url, authority }: ObservabilityArgs["prometheus"]): Record<string, string> {
   return { PROMETHEUS_URL: url, ...nodeEnvironment(authority) };
 }
 
-/** Where dashboards and alerts go in Grafana, what they ask, and the options of resources that ask it. */
+/** Where dashboards and alerts go in Grafana, their data source, and the options of their resources. */
 interface PlaceInGrafana {
   folder: grafana.oss.Folder;
   datasource: { uid: string };
   opts: pulumi.CustomResourceOptions;
 }
 
-/** @throws Error where files are wanted and it is not said where they go */
+/** @throws Error if files are to be written and the argument is missing */
 function filesOf(what: string, { files }: ObservabilityArgs): DockerHost | SshHost {
   if (files !== undefined) return files;
   throw new Error(`Observability: the ${what} go into files of Prometheus, and the argument files is not given.`);
 }
 
-/** The host, directory and file that receive the targets, and the place as a message names it. */
+/** The host, directory and file that receive the targets, and how messages name the place. */
 function whereTargetsGo(args: ObservabilityArgs) {
   const { targets } = args.prometheus;
   const { edge, metricsAddress, environment } = args;
@@ -298,8 +298,8 @@ function alertOptions(args: ObservabilityArgs): AlertOptions {
 }
 
 /**
- * When somebody has to look after the certificate. From Vault it is renewed when 5 to 15 % of its life are left (the
- * agent's lease_renewal_threshold, with its jitter), so less than that is a renewal that failed.
+ * When somebody has to act on the certificate. From Vault it is renewed when 5 to 15 % of its lifetime are left (the
+ * agent's lease_renewal_threshold, with its jitter); with less than that left, renewal has failed.
  */
 export function certificateLimits(source: CertificateSource | undefined): TimeLeft | undefined {
   if (source === undefined) return undefined;
@@ -308,7 +308,7 @@ export function certificateLimits(source: CertificateSource | undefined): TimeLe
   return { warning: life / 25, critical: life / 50 };
 }
 
-/** Of its own for each environment, so that several share one Grafana. */
+/** One for each environment, so that several can share one Grafana. */
 function serviceUid(environment: string): string {
   return `audit-svc-${environment}`;
 }

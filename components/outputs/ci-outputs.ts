@@ -3,11 +3,11 @@ import * as pulumi from "@pulumi/pulumi";
 import { resolve } from "node:path";
 import { UserError } from "../../lib/user-error";
 
-/** Environment variable that names the file for CI. Unset: this is no CI job, and nothing is written. */
+/** Environment variable that names the file for CI. If unset, this is no CI job and nothing is written. */
 export const OUTPUTS_FILE = "AUDIT_OUTPUTS_FILE";
 
 /**
- * Values as a dotenv report, the form in which GitLab takes variables from a job: one `NAME=value` a line, nothing quoted.
+ * Values as a dotenv report, from which GitLab takes a job's variables: one `NAME=value` per line, nothing quoted.
  *
  * @throws UserError naming a value that is empty or has more than one line
  */
@@ -23,9 +23,9 @@ export function renderDotenv(values: Readonly<Record<string, string>>): string {
 }
 
 /**
- * Hands values to CI: at the end of an `up`, once all of them are known, they are written to the file that AUDIT_OUTPUTS_FILE names.
- * A function and not a resource: what a job is given must not depend on whether something has changed since the last one, and the
- * state has no use for it. In a preview nothing is written.
+ * Hands values to CI: at the end of an `up`, once all of them are known, they are written to the file that
+ * AUDIT_OUTPUTS_FILE names. It is a function rather than a resource: a job needs the values even if nothing has
+ * changed, and the state does not need them. A preview writes nothing.
  *
  * @param values text by the name that the variable has in CI
  */
@@ -33,7 +33,7 @@ export function handToCi(values: Readonly<Record<string, pulumi.Input<string>>>,
   const file = env[OUTPUTS_FILE];
   if (file === undefined || file === "" || pulumi.runtime.isDryRun()) return;
   command.local.runOutput({
-    // Moved into place, so that nobody reads half of it.
+    // Moved into place, so that nobody reads a partial file.
     command: 'cat > "$FILE.part" && mv "$FILE.part" "$FILE"',
     environment: { FILE: resolve(file) },
     stdin: pulumi.output(values).apply(renderDotenv),

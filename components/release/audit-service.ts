@@ -16,30 +16,30 @@ import type { Vm } from "../vm/vm";
 
 export interface AuditServiceArgs {
   vm: Vm;
-  /** The slots, with the release that is wanted. */
+  /** The slots, with the wanted release. */
   slots: Slots;
   /**
    * Where events are stored. Its owner runs `migrate` before a release starts, and a migration that fails stops the deploy with its
    * output; its former login is locked once every replica works with the new one.
    */
   database: Database;
-  /** The service's clients get theirs once every replica knows them. */
+  /** The tokens; holders get theirs once every replica accepts them. */
   tokens: AccessTokens;
   /** Renders the configuration of the replicas. */
   secrets: SecretsBinding;
-  /** The way to the replicas; it must know those of the target slot before they are promoted. */
+  /** The way to the replicas; it must know those of the target slot before the slot is promoted. */
   behind: EdgeProxy;
   /** Seconds after which a migration that has not ended is stopped and the deploy fails; default 900. */
   migrateDeadline?: number;
 }
 
-/** Properties of an idle container the engine shall leave alone: all of them. */
+/** Properties of an idle container that the engine ignores: all of them. */
 const EVERYTHING = ["*"];
 
 /**
- * The service in two slots. A deploy fills the slot that does not serve: image by digest, migration, containers. Then that slot is
- * promoted, once the edge is ready for it, and the other one is drained (docs/decisions/0006). At last the login to the database that
- * was used before is locked, and the clients find their newest tokens.
+ * The service in two slots. A deploy fills the idle slot: image by digest, migration, containers. Once the edge is
+ * ready for it, that slot is promoted and the other one is drained (docs/decisions/0006). Finally the former database
+ * login is locked, and each holder finds its newest token in Vault.
  *
  * @example
  * const service = new AuditService("audit-svc", { vm, slots, database, tokens, secrets, behind: edge });
@@ -48,14 +48,14 @@ const EVERYTHING = ["*"];
 export class AuditService extends pulumi.ComponentResource {
   /** State of the slots: `previous` of the next run. */
   readonly state: pulumi.Output<ReleaseState>;
-  /** Identifier of the release and its image by digest, once it serves. */
+  /** Identifier and image digest of the release, once it is active. */
   readonly release: pulumi.Output<string>;
   readonly image: pulumi.Output<string>;
-  /** The replicas that serve once this run has succeeded, and their release, as they are scraped. */
+  /** The replicas that serve once this run has succeeded, and their release, as scrape targets. */
   readonly serving: { replicas: { name: string; release: string }[]; release: string };
-  /** Done once the release serves. */
+  /** Done once the release is active; the former one may still be draining. */
   readonly promoted: pulumi.Resource;
-  /** Version of the login to the database, once no other works. */
+  /** Version of the database login, once the other one is locked. */
   readonly databasePasswordVersion: pulumi.Output<number>;
   /** Version of each token that its holder finds in Vault, once it is there. */
   readonly tokenVersions: pulumi.Output<Record<string, number>>;
@@ -78,7 +78,8 @@ export class AuditService extends pulumi.ComponentResource {
     if (plan.idle !== undefined) {
       const { slot, release } = plan.idle;
       for (const replica of plan.replicas[slot]) {
-        // Registered, so that it is not deleted, and left exactly as it was deployed, also when it is lost: made anew it would start.
+        // Registered so that it is not deleted, and otherwise left as it was deployed. It is not recreated when
+        // missing, because a new container would start.
         this.#replica(replica, args, release.release, image, "nothing", { ignoreChanges: EVERYTHING });
       }
     }
@@ -91,7 +92,7 @@ export class AuditService extends pulumi.ComponentResource {
         schemaVersion: migrated.stdout.apply(schemaVersionIn),
         dependsOn: [args.behind, secrets],
       },
-      // Earlier versions made it beside this.
+      // Earlier versions had it as a sibling of this component.
       { parent: this, aliases: [{ parent: pulumi.rootStackResource }] },
     );
     const confirmed = secrets.confirmation({ parent: this, dependsOn: [promotion] });
@@ -99,7 +100,7 @@ export class AuditService extends pulumi.ComponentResource {
     this.tokenVersions = args.tokens.handOut([confirmed]);
 
     this.serving = { replicas: slots.serving, release: plan.wanted.release };
-    this.promoted = promotion;
+    this.promoted = promotion.promoted;
     this.state = promotion.state;
     this.release = promotion.release;
     this.image = promotion.image;
@@ -130,7 +131,7 @@ export class AuditService extends pulumi.ComponentResource {
           `AUDIT_RELEASE=${release}`,
           ...Object.entries(spec.environment).map(([key, value]) => `${key}=${value}`),
         ],
-        // Started by the promotion, at its time and with its care; and the idle slot is stopped on purpose.
+        // The promotion starts it, and the idle slot is stopped on purpose.
         start: false,
         mustRun: false,
         networksAdvanced: [
@@ -183,7 +184,7 @@ export class AuditService extends pulumi.ComponentResource {
   }
 }
 
-/** What `migrate` says about the schema, by its line `schema version N`. */
+/** The schema version that `migrate` reports in its line `schema version N`. */
 export function schemaVersionIn(output: string): number | undefined {
   const found = /^schema version (\d+)$/m.exec(output)?.[1];
   return found === undefined ? undefined : Number(found);

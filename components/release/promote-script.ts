@@ -10,13 +10,13 @@ export interface SlotReplicas {
   replicas: readonly Replica[];
 }
 
-/** Replicas as the scripts take them: by the address that says whether one is ready. */
-const withUrls = (of: SlotReplicas | undefined, { readyPath }: PromotionContext): string =>
-  (of?.replicas ?? []).map((r) => `${r.name}=http://${r.address}:${r.port}${readyPath}`).join(" ");
+/** Replicas as the scripts take them: NAME=URL, where the URL answers whether the replica is ready. */
+const withUrls = (of: SlotReplicas, { readyPath }: PromotionContext): string =>
+  of.replicas.map((r) => `${r.name}=http://${r.address}:${r.port}${readyPath}`).join(" ");
 
 /**
- * Shell line for the VM, before the target slot's containers are replaced: a deploy never replaces what serves
- * (components/host/recover.sh).
+ * Shell line for the VM to run before the target slot's containers are replaced, so that a deploy never replaces the
+ * active slot (components/host/recover.sh).
  */
 export function recoverScript(target: Slot, other: SlotReplicas | undefined, context: PromotionContext): string {
   if (other === undefined) return commandLine(["true"]);
@@ -30,29 +30,38 @@ export function recoverScript(target: Slot, other: SlotReplicas | undefined, con
 
 export interface PromotionPlan {
   target: SlotReplicas;
-  /** What is drained and stopped afterwards; undefined when the other slot is empty. */
-  other: SlotReplicas | undefined;
   gate: Gate;
   /** Limit of processes of one replica. */
   pids: number;
+}
+
+/** Shell line for the VM: start, wait until ready, switch (components/host/promote.sh). */
+export function promoteScript({ target, gate, pids }: PromotionPlan, context: PromotionContext): string {
+  return scriptLine("promote.sh", helperCommand(context, gate), {
+    TARGET: target.slot,
+    TARGET_REPLICAS: withUrls(target, context),
+    READY_SECONDS: context.readyDeadline,
+    PIDS: pids,
+    SERVING_SHARES,
+    BACKGROUND_SHARES,
+  });
+}
+
+export interface DrainPlan {
+  /** The slot that was promoted. */
+  target: Slot;
+  /** The slot to drain and stop. */
+  other: SlotReplicas;
   /** Seconds between the promotion and the stop of the other slot. */
   drainSeconds: number;
 }
 
-/** Shell line for the VM: start, wait until ready, switch, drain, stop the other (components/host/promote.sh). */
-export function promoteScript(
-  { target, other, gate, pids, drainSeconds }: PromotionPlan,
-  context: PromotionContext,
-): string {
-  return scriptLine("promote.sh", helperCommand(context, gate), {
-    TARGET: target.slot,
-    TARGET_REPLICAS: withUrls(target, context),
-    OTHER: other?.slot ?? "",
+/** Shell line for the VM to run after the promotion: drain and stop the other slot (components/host/drain.sh). */
+export function drainScript({ target, other, drainSeconds }: DrainPlan, context: PromotionContext): string {
+  return scriptLine("drain.sh", helperCommand(context), {
+    TARGET: target,
+    OTHER: other.slot,
     OTHER_REPLICAS: withUrls(other, context),
-    READY_SECONDS: context.readyDeadline,
-    PIDS: pids,
     DRAIN_SECONDS: drainSeconds,
-    SERVING_SHARES,
-    BACKGROUND_SHARES,
   });
 }

@@ -2,7 +2,10 @@ import { createHash } from "node:crypto";
 import { otherSlot, type ReleaseState, type ReloadPort, type Slot, type SlotRelease } from "../../lib/release-state";
 import { ADMIN_PORT, MAX_REPLICAS, SERVICE_PORT, type AddressPlan } from "../vm/addresses";
 
-/** Everything about a replica that only a new container can change. Plain values: they make the release's identity. */
+/**
+ * Everything about a replica that only a new container can change. Plain values, because they make up the release's
+ * identity.
+ */
 export interface ReplicaSpec {
   /** Image that keeps the contract (audit-svc/CONTRACT.md), by digest. */
   image: string;
@@ -14,7 +17,7 @@ export interface ReplicaSpec {
   pids?: number;
   /** Numeric `uid:gid` of the service; default "10001:10001". */
   user?: string;
-  /** Further environment, never secrets; default none. */
+  /** Additional environment variables, never secrets; default none. */
   environment?: Readonly<Record<string, string>>;
   /** The port of the image that takes `POST /reload`; default "admin". */
   reloadOn?: ReloadPort;
@@ -32,12 +35,12 @@ export interface Replica {
 }
 
 export interface ReleasePlan {
-  /** The slot that this run makes serve, and what it then holds. */
+  /** The slot that is active after this run, and what it then holds. */
   target: Slot;
   wanted: SlotRelease;
   /** What the other slot holds, kept stopped for a rollback; undefined when it is empty. */
   idle: { slot: Slot; release: SlotRelease } | undefined;
-  /** Replicas of each slot. An empty slot has the addresses it would have: nginx wants them at its start. */
+  /** Replicas of each slot. An empty slot has the addresses it would have, because nginx needs them when it starts. */
   replicas: Record<Slot, readonly Replica[]>;
   /** The state once this run has succeeded. */
   next: ReleaseState;
@@ -61,8 +64,8 @@ export function completeSpec(spec: ReplicaSpec): Required<ReplicaSpec> {
 }
 
 /**
- * Twelve hexadecimal digits that name a release. Equal specification, equal name; so a second run finds the wanted
- * release active and has nothing to do.
+ * Twelve hexadecimal digits that name a release. Equal specifications have equal names, so a second run finds the
+ * wanted release active and has nothing to do.
  */
 export function releaseId(spec: ReplicaSpec): string {
   return createHash("sha256")
@@ -80,8 +83,8 @@ function canonical(value: unknown): string {
 }
 
 /**
- * Decides which slot gets the wanted release. What serves is never touched: a release that is not active goes to the
- * idle slot, also when that slot holds it already (a rollback is then a start and a promotion).
+ * Decides which slot gets the wanted release. The active slot is never changed: a release that is not active goes to
+ * the idle slot. If that slot holds it already, the run is a rollback: a start and a promotion.
  */
 export function planRelease(
   name: string,

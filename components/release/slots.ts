@@ -1,6 +1,7 @@
+import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { promoteScript, recoverScript, type SlotReplicas } from "./promote-script";
+import { drainScript, promoteScript, recoverScript, type SlotReplicas } from "./promote-script";
 import type { Left } from "../vm/missing-resources";
 import type { ReleaseState } from "../../lib/release-state";
 import { completeSpec, planRelease, type ReleasePlan, type Replica, type ReplicaSpec } from "./release";
@@ -15,7 +16,7 @@ export interface SlotsArgs {
   vm: Vm;
   /** The release that is wanted. */
   spec: ReplicaSpec;
-  /** State as the last run left it ({@link AuditService.state}); undefined at the first. */
+  /** State from the last run ({@link AuditService.state}); undefined in the first. */
   previous: ReleaseState | undefined;
   /** Path that answers 200 once a replica can store events; default "/readyz". */
   readyPath?: string;
@@ -24,8 +25,9 @@ export interface SlotsArgs {
 }
 
 /**
- * The two slots of a service, and which of them this run fills. The volume holds the active-slot marker: present, green serves;
- * absent, blue. Nginx looks at it at each request, so that a release is promoted without a reload.
+ * The two slots of a service, and which of them this run fills. A volume holds the active-slot marker: if it is
+ * present, green is active, otherwise blue. Nginx checks it at each request, so that a release is promoted without a
+ * reload.
  *
  * @example
  * const last = await lastRun();
@@ -44,7 +46,9 @@ export class Slots extends pulumi.ComponentResource {
   readonly #previous: ReleaseState | undefined;
   /** Volume of the marker, where it is to be mounted, and the file there. */
   readonly marker: { volume: pulumi.Output<string>; directory: string; file: string };
-  /** Must be done before the target slot's containers are replaced: undoes a promotion that no completed run recorded. */
+  /**
+   * Must run before the target slot's containers are replaced: it undoes a promotion that no completed run recorded.
+   */
   readonly recoverActiveSlot: pulumi.CustomResource;
   /** Names and limits for the scripts on the VM. */
   readonly context: PromotionContext;
@@ -65,9 +69,10 @@ export class Slots extends pulumi.ComponentResource {
     };
     const made = new docker.Volume(volume, { name: volume }, { parent: this, provider: args.vm.provider });
     this.marker = { volume: made.name, directory: MARKER_DIRECTORY, file: `${MARKER_DIRECTORY}/${MARKER}` };
-    // Only a run that replaces what is idle has anything to recover. When the target serves already, nothing is replaced, and the
-    // script stays as the last deploy left it: that a deploy is over is no change. But if that deploy was another release's and did
-    // not get to its end, it may have promoted its slot, or may still: then this, and with it the promotion, runs.
+    // Only a run that replaces the idle slot has anything to recover. If the target is active already, nothing is
+    // replaced, and the script stays as the last deploy left it, so that a run without changes shows none. But if the
+    // last deploy was for another release and did not complete, it may have promoted its slot, or may still do so; then
+    // this script, and with it the promotion, runs.
     this.recoverActiveSlot = args.vm.script(
       `${name}-guard`,
       {
@@ -87,16 +92,19 @@ export class Slots extends pulumi.ComponentResource {
   }
 
   /**
-   * How the last completed run left this replica of the target slot on the host. Also where it left it running, it is not asked for
-   * more than being there: the promotion starts it, which harms nobody, while the recovery may have promoted its slot by the time that
-   * it would be made anew.
+   * How the last completed run left this replica of the target slot on the host. Even one that was left running only
+   * has to be there: the promotion starts it if necessary. Recreating it would be dangerous, because the recovery may
+   * have promoted its slot by then.
    */
   left(replica: Replica): Left {
     const count = this.#previous?.slots[this.plan.target]?.replicas ?? 0;
     return this.target.replicas.indexOf(replica) < count ? "there" : "nothing";
   }
 
-  /** Names of the replicas that the last completed run left serving, and this one keeps; those of an idle slot are stopped on purpose. */
+  /**
+   * Names of the replicas that the last completed run left serving and that this run keeps; those of an idle slot are
+   * stopped on purpose.
+   */
   get kept(): string[] {
     return this.deploys ? [] : this.target.replicas.map(({ name }) => name);
   }
@@ -105,7 +113,7 @@ export class Slots extends pulumi.ComponentResource {
     return { slot: this.plan.target, replicas: this.plan.replicas[this.plan.target] };
   }
 
-  /** The replicas that serve once this run has succeeded, as they are scraped. */
+  /** The replicas that serve once this run has succeeded, as scrape targets. */
   get serving(): { name: string; release: string }[] {
     return this.target.replicas.map(({ name }) => ({ name, release: this.plan.wanted.release }));
   }
@@ -118,71 +126,92 @@ export class Slots extends pulumi.ComponentResource {
 }
 
 /**
- * What the edge and the agent must know of the slots: which replicas they hold, and by which file to tell those that serve. A program that
- * puts no releases into slots can say it of containers of its own.
+ * What the edge and the agent must know of the slots: which replicas they hold, and which file tells the active slot. A
+ * program without slots can provide the same for its own containers.
  */
 export type SlotsAsSeen = Pick<Slots, "marker" | "reloadOnFront"> & { plan: Pick<ReleasePlan, "replicas"> };
 
 export interface PromotionArgs {
   vm: Vm;
   slots: Slots;
-  /** Containers of the target slot; a new one of them means a new promotion. */
+  /** Containers of the target slot; replacing one of them means a new promotion. */
   containers: readonly docker.Container[];
   /** Docker volume and file name of the configuration: a release must report that it works with this very file. */
   config: { volume: pulumi.Input<string>; file: string };
   /** Version to which {@link AuditService} brought the schema: a release must report at least this. */
   schemaVersion: pulumi.Output<number | undefined>;
-  /** What must be done before, above all the edge knowing the slot's replicas. */
+  /** What must be done first; above all, the edge must know the slot's replicas. */
   dependsOn?: readonly pulumi.Resource[];
   /** Seconds between the promotion and the stop of the other slot; default 2. */
   drainSeconds?: number;
 }
 
 /**
- * Promotes the target slot: start, ready, switch, drain. A release is ready when it can store events and works with the
- * configuration and the schema of this deploy. Otherwise this fails, with the last lines of the containers' logs, and what
- * served before keeps serving.
+ * Promotes the target slot: starts its replicas, waits until they are ready, switches the marker; then drains the other
+ * slot. A release is ready when it can store events and works with the configuration and the schema of this deploy.
+ * Otherwise the promotion fails with the last lines of the containers' logs, and the active slot keeps serving.
  *
- * The type token, and the names of the resources here, are older than the terms "promote" and "recover"; they stay, because
- * a stack that is deployed knows its resources by them.
+ * The type token and the resource names here are older than the terms "promote" and "recover". They stay, because
+ * deployed stacks identify their resources by them.
  */
 export class Promotion extends pulumi.ComponentResource {
-  /** State of the slots: `previous` of the next run. */
+  /** State of the slots, for the next run's `previous`. */
   readonly state: pulumi.Output<ReleaseState>;
   readonly release: pulumi.Output<string>;
   readonly image: pulumi.Output<string>;
+  /**
+   * Done once the target slot is active: what needs only that, such as Prometheus's targets, does not wait for the
+   * drain.
+   */
+  readonly promoted: pulumi.Resource;
 
   constructor(name: string, args: PromotionArgs, opts?: pulumi.ComponentResourceOptions) {
     super("audit:index:Cutover", name, {}, opts);
-    const { slots, config } = args;
-    const plan = {
-      target: slots.target,
-      other: slots.other,
-      pids: slots.spec.pids,
-      drainSeconds: args.drainSeconds ?? 2,
-    };
-    const done = args.vm.script(
-      `${name}-cutover`,
-      {
-        script: pulumi.all([config.volume, args.schemaVersion]).apply(([volume, schemaVersion]) => {
-          const gate = {
-            config: { volume, file: config.file, group: slots.spec.user.slice(slots.spec.user.indexOf(":") + 1) },
-            schemaVersion,
-          };
-          return promoteScript({ ...plan, gate }, slots.context);
-        }),
-        triggers: [slots.recoverActiveSlot.id, ...args.containers.map((container) => container.id)],
-        verbose: true,
-      },
-      {
-        parent: this,
-        dependsOn: [...args.containers, ...(args.dependsOn ?? [])],
-        replacementTrigger: args.vm.starting(`${name}-cutover`, slots.kept),
-      },
-    );
+    const { slots } = args;
+    const promoted = this.#promote(name, args);
+    const done = slots.other === undefined ? promoted : this.#drain(name, args, slots.other, promoted);
+    this.promoted = promoted;
     this.state = heldUntil([done], slots.plan.next);
     this.release = heldUntil([done], slots.plan.wanted.release);
     this.image = heldUntil([done], slots.plan.wanted.image);
     this.registerOutputs({ state: this.state, release: this.release, image: this.image });
+  }
+
+  #promote(name: string, { vm, slots, containers, config, ...args }: PromotionArgs): command.local.Command {
+    const { user, pids } = slots.spec;
+    return vm.script(
+      `${name}-cutover`,
+      {
+        script: pulumi.all([config.volume, args.schemaVersion]).apply(([volume, schemaVersion]) => {
+          const group = user.slice(user.indexOf(":") + 1);
+          const gate = { config: { volume, file: config.file, group }, schemaVersion };
+          return promoteScript({ target: slots.target, gate, pids }, slots.context);
+        }),
+        triggers: [slots.recoverActiveSlot.id, ...containers.map((container) => container.id)],
+        verbose: true,
+      },
+      {
+        parent: this,
+        dependsOn: [...containers, ...(args.dependsOn ?? [])],
+        replacementTrigger: vm.starting(`${name}-cutover`, slots.kept),
+      },
+    );
+  }
+
+  #drain(
+    name: string,
+    { vm, slots, drainSeconds = 2 }: PromotionArgs,
+    other: SlotReplicas,
+    promoted: command.local.Command,
+  ): command.local.Command {
+    return vm.script(
+      `${name}-drain`,
+      {
+        script: drainScript({ target: slots.plan.target, other, drainSeconds }, slots.context),
+        triggers: [promoted.id],
+        verbose: true,
+      },
+      { parent: this, dependsOn: [promoted] },
+    );
   }
 }

@@ -15,11 +15,11 @@ export interface PromotionContext {
   readyPath: string;
 }
 
-/** What a release has to report before it is promoted, besides being ready. */
+/** What a release must report before it is promoted, besides being ready. */
 export interface Gate {
   /** Docker volume and name of the configuration file as it was rendered, and the numeric group that may read it. */
   config: { volume: string; file: string; group: string };
-  /** Version to which `migrate` brought the schema; undefined when it said none. */
+  /** Version to which `migrate` brought the schema; undefined if it reported none. */
   schemaVersion: number | undefined;
 }
 
@@ -27,9 +27,10 @@ export interface Gate {
 export const MARKER = "green";
 
 /**
- * The command of the one-shot that a switch asks (components/host/switch-helper.sh), but for its last argument, the name of the deploy.
+ * The command of the one-shot that helps a switch (components/host/switch-helper.sh), without its last argument, the
+ * name of the deploy.
  *
- * @param gate what an answer of a replica must report; default: that it is ready
+ * @param gate what a replica must report besides being ready; default: nothing
  */
 export function helperCommand(context: PromotionContext, gate?: Gate): string[] {
   return dockerRunWords({
@@ -37,7 +38,8 @@ export function helperCommand(context: PromotionContext, gate?: Gate): string[] 
     interactive: true,
     network: context.frontNetwork,
     volumes: [`${context.markerVolume}:/marker`, ...(gate === undefined ? [] : [`${gate.config.volume}:/config:ro`])],
-    // Root without capabilities, whom the marker's volume belongs to, and in the group for whom the configuration is.
+    // Runs as root without capabilities, which owns the marker's volume, and in the group that may read the
+    // configuration.
     groups: gate === undefined ? [] : [gate.config.group],
     ...scriptInImage("switch-helper.sh", [
       "/marker",

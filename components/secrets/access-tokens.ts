@@ -7,15 +7,17 @@ import { heldUntil } from "../../lib/held";
 import { tokenHolders, type TokenHolder } from "./token-holders";
 import { UserError } from "../../lib/user-error";
 
-/** The accepted versions of each holder's token, ascending; a holder that is not named has version 1. */
+/** The accepted versions of each holder's token, ascending; a holder that is not listed has version 1. */
 export type TokenVersions = Readonly<Record<string, readonly number[]>>;
 
 export interface AccessTokensArgs {
-  /** Applications that may write events of their own. */
+  /** Applications that may write their own events. */
   applications: readonly string[];
-  /** While a holder has two versions, the service accepts both, and Vault has the last; default: version 1 of each. */
+  /**
+   * While a holder has two versions, the service accepts both and Vault has the newer one; default: version 1 of each.
+   */
   versions?: TokenVersions;
-  /** What {@link AccessTokens.handOut} gave at the last run; undefined at the first. */
+  /** What {@link AccessTokens.handOut} returned in the last run; undefined in the first. */
   previous?: Readonly<Record<string, number>>;
   provider: vault.Provider;
   /** KV version 2 mount, and the path below which each holder has a secret. */
@@ -29,9 +31,9 @@ export interface TokenHash extends TokenHolder {
 }
 
 /**
- * Bearer tokens for the service: a writer and a reader for each application, which store and read that application's events
- * alone, and a reader of everything. The service gets their hashes. The tokens are in Vault, each in a secret of its own, where
- * {@link handOut} leaves them for their holders (docs/decisions/0141).
+ * Bearer tokens for the service: a writer and a reader for each application, limited to that application's events, and
+ * a reader of everything. The service gets only hashes. {@link handOut} writes each token to its own secret in Vault,
+ * where its holder finds it (docs/decisions/0141).
  *
  * @example
  * const tokens = new AccessTokens("audit", {
@@ -64,7 +66,7 @@ export class AccessTokens extends pulumi.ComponentResource {
       versions.map((version) => ({
         holder,
         version,
-        // An application's name has no dot, so no version has the name of another holder.
+        // An application's name has no dot, so no version's name can equal another holder's.
         token: new random.RandomPassword(
           `${name}-${holder.name}${version === 1 ? "" : `.v${version}`}`,
           { length: 40, special: false },
@@ -92,10 +94,10 @@ export class AccessTokens extends pulumi.ComponentResource {
   }
 
   /**
-   * Leaves the newest token of each holder in Vault, once everything in `dependsOn` is done: the service must know a token before its
-   * holder does.
+   * Writes the newest token of each holder to Vault once everything in `dependsOn` is done: the service must know a
+   * token before its holder does.
    *
-   * @returns the version of each, once it is there
+   * @returns the version of each, once it is written
    */
   handOut(dependsOn: readonly pulumi.Resource[]): pulumi.Output<Record<string, number>> {
     const { mount, path, provider } = this.args;
@@ -116,7 +118,10 @@ export class AccessTokens extends pulumi.ComponentResource {
   }
 }
 
-/** Refuses a version below the last one: its token would be a new one, and the one that the holder has would be refused. */
+/**
+ * Rejects a version below the last one: it would get a new token, and the service would refuse the one that the holder
+ * has.
+ */
 function checkNewest(holder: string, versions: readonly number[], previous: number | undefined): void {
   const newest = versions.at(-1) ?? 1;
   if (previous === undefined || newest >= previous) return;

@@ -15,11 +15,11 @@ interface Looked {
 }
 
 /**
- * Looks, before anything is changed, whether Vault holds what the agents of this stack need, exactly. A preview without a login to
- * Vault goes on without having looked.
+ * Checks, before anything is changed, that Vault has exactly the policies and roles that this stack's agents need. A
+ * preview without a login to Vault skips the check.
  *
- * @param rights what the agents need, and what bootstrap/vault.ts is told of it under `stack`, for the message
- * @throws UserError naming what differs, and how to mend it
+ * @param rights what the agents need, and the same as `stack` in the settings of bootstrap/vault.ts, for the message
+ * @throws UserError naming what differs and how to fix it
  */
 export async function findInVault(
   owner: OwnerInVault,
@@ -35,7 +35,7 @@ export async function findInVault(
   if (!pulumi.runtime.isDryRun()) {
     throw status === 403 ? notSetUp([failure], settings) : new UserError(`${failure}. Nothing was changed.`);
   }
-  await pulumi.log.warn(`Vault was not looked at: ${failure}. What the agents may do there is not compared.`);
+  await pulumi.log.warn(`Vault was not checked: ${failure}. The agents' policies and roles there are not compared.`);
   return { owner, readable: false };
 }
 
@@ -46,7 +46,7 @@ function look(access: Omit<VaultAccess, "provider" | "inVault">, stack: StackInV
       stepWords("check-agents"),
       { env: { ...process.env, ...vaultEnvironment(access) } },
       (error, stdout, stderr) => {
-        if (error) reject(new UserError(`Vault could not be looked at: ${stderr.trim() || error.message}`));
+        if (error) reject(new UserError(`Vault could not be checked: ${stderr.trim() || error.message}`));
         else resolve(JSON.parse(stdout) as Looked);
       },
     );
@@ -57,7 +57,7 @@ function look(access: Omit<VaultAccess, "provider" | "inVault">, stack: StackInV
 function notSetUp(differences: readonly string[], settings: object): UserError {
   return new UserError(
     [
-      "Vault does not hold what this stack's agents need; nothing was changed.",
+      "Vault does not have the policies and roles that this stack's agents need; nothing was changed.",
       ...differences.map((line) => `  - differs: ${line}`),
       "Have an administrator of Vault run bootstrap/vault.ts (docs/guide.md, step 4; in the sandbox: make up) with",
       `  "stack": ${JSON.stringify(settings)}`,

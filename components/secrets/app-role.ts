@@ -14,9 +14,9 @@ import type { Vm } from "../vm/vm";
 export interface AppRoleLoginArgs {
   vm: Vm;
   vault: VaultForAgents;
-  /** The one policy, as HCL; the right to renew and to look up its own token is added. */
+  /** Its only policy, as HCL; the right to renew and to look up its own token is added. */
   policy: string;
-  /** Life of the secret_id; seconds, default 30 days. */
+  /** Lifetime of the secret_id; seconds, default 30 days. */
   secretIdTtl?: number;
 }
 
@@ -27,9 +27,9 @@ export interface AppRoleLogin {
   image: docker.RemoteImage;
   /** Volume with the files `role_id` and `secret_id`. */
   credentials: docker.Volume;
-  /** What must be done before somebody logs in; its id is another one after each new secret_id. */
+  /** Must be done before the agent logs in; its id changes with each new secret_id. */
   delivered: pulumi.CustomResource;
-  /** By what the programs of steps/ find Vault and the role, and deliver a secret_id. */
+  /** Environment by which the programs of steps/ find Vault and the role and deliver a secret_id. */
   environment: Readonly<Record<string, pulumi.Input<string>>>;
 }
 
@@ -39,8 +39,8 @@ export const VAULT_UID = 100;
 const CREDENTIALS = "/credentials";
 
 /**
- * An AppRole with one policy, and its credentials in a volume on the VM that one user reads. The secret_id is not a
- * resource (docs/decisions/0005). All resources are named from `name`, also in Vault.
+ * An AppRole with one policy, and its credentials in a volume on the VM that only one user can read. The secret_id is
+ * not a resource (docs/decisions/0005). All names derive from `name`, in Vault too.
  */
 export function appRoleLogin(name: string, args: AppRoleLoginArgs, opts: { parent: pulumi.Resource }): AppRoleLogin {
   const { parent } = opts;
@@ -75,7 +75,8 @@ export function appRoleLogin(name: string, args: AppRoleLoginArgs, opts: { paren
         interactive: true,
         network: vm.networks.names.egress,
         volumes: [`${name}-credentials:${CREDENTIALS}`],
-        // The files become the agent's own; without these rights root could not give them away or replace them.
+        // The files are given to the agent's user; without these capabilities root could not change their owner or
+        // replace them.
         capabilities: ["CHOWN", "DAC_OVERRIDE", "FOWNER"],
         environment: { ...vaultCliEnvironment(access), HOME: "/tmp" },
       }),
@@ -95,7 +96,7 @@ export function appRoleLogin(name: string, args: AppRoleLoginArgs, opts: { paren
 }
 
 /**
- * What takes a secret_id out of its wrapping, in the one-shot on the VM.
+ * The script that unwraps a secret_id in the one-shot on the VM.
  *
  * @param creationPath path at which the role's secret_ids are issued
  */

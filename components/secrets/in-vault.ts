@@ -1,8 +1,8 @@
 import type * as pulumi from "@pulumi/pulumi";
 
 /**
- * Who writes the policies and roles in Vault by which others log in there: `bootstrap`, an administrator by bootstrap/vault.ts, or
- * `program`, this program, whose token then may grant itself anything.
+ * Who writes the agents' policies and roles in Vault: `bootstrap`, an administrator with bootstrap/vault.ts; or
+ * `program`, this program, whose token could then grant itself anything.
  */
 export type OwnerInVault = "bootstrap" | "program";
 
@@ -13,14 +13,14 @@ export interface InVault {
   readable: boolean;
 }
 
-/** What the program does when nobody says otherwise. */
+/** The default: the program writes them. */
 export const OWNED: InVault = { owner: "program", readable: true };
 
 /**
- * Options of a resource that bootstrap has made: it is taken from Vault as it is, never written, and stays when the stack goes. A stack
- * that had made it itself gives it up the same way: nothing is deleted.
+ * Options of a resource that bootstrap has created: it is imported from Vault as it is, never written, and kept when
+ * the stack is destroyed. If the stack had created it itself, the stack gives it up the same way: nothing is deleted.
  *
- * @param id the resource's in Vault, as the plugin imports it
+ * @param id the resource's ID in Vault, as the plugin imports it
  */
 export function adopted({ owner, readable }: InVault, id: string): pulumi.CustomResourceOptions {
   if (owner === "program") return {};

@@ -1,12 +1,12 @@
 import { SECRET_ID_TTL } from "../../lib/vault/rights";
 
 /**
- * When the agents' secret_ids were issued, as this run leaves it: now, when the run deploys another release or when they have lived
- * half of their life; otherwise as before, so that a run with nothing to do does nothing (docs/decisions/0072).
+ * When the agents' secret_ids are issued as of this run: now, if the run deploys another release or half of their
+ * lifetime is over; otherwise the former time, so that a run without changes does nothing (docs/decisions/0072).
  *
- * @param previous as the last run left it, ISO 8601; undefined at the first
+ * @param previous the time from the last run, ISO 8601; undefined in the first
  * @param deploys whether this run promotes another release
- * @param ttl life of a secret_id, seconds
+ * @param ttl lifetime of a secret_id, seconds
  */
 export function secretIdIssue(
   previous: string | undefined,

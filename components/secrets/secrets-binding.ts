@@ -22,37 +22,42 @@ const SERVICE_GID = 10001;
 
 export interface SecretsBindingArgs {
   /**
-   * The agent is on its networks `egress`, on which Vault answers, and `admin`, on which the replicas' admin port does. While one of
-   * them takes its reload on the main port, also on `front`.
+   * The agent joins its networks `egress`, to reach Vault, and `admin`, to reach the replicas' admin port. It also
+   * joins `front` while a replica takes its reload on the main port.
    */
   vm: Vm;
   vault: VaultForAgents;
   /** Where the secret is in Vault: a KV version 2 mount and the path in it; the policy covers exactly this path. */
   secret: { mount: string; path: string };
-  /** What the service's configuration file shall hold. */
+  /** Content of the service's configuration file. */
   data: pulumi.Input<Record<string, unknown>>;
-  /** Vault makes `database.user` and `database.password`; default: they are in the data. */
+  /** Vault creates `database.user` and `database.password`; default: they are in the data. */
   credentials?: DatabaseCredentials;
   /** Numeric group of the service, which may read the rendered file; default 10001. */
   serviceGid?: number;
-  /** The replicas to reload, and how to tell which of them serve. Default: nobody is told; who reads the file looks at it again. */
+  /**
+   * The replicas to reload, and how to tell which slot is active. Default: nobody is notified; a reader has to check
+   * the file itself.
+   */
   slots?: SlotsAsSeen;
-  /** How often Vault is asked for a newer secret; seconds, default 5. */
+  /** How often the agent asks Vault for a newer secret; seconds, default 5. */
   renderInterval?: number;
   /** How long replicas have to confirm a reload; seconds, default 30. */
   reloadDeadline?: number;
-  /** Life of a secret_id; seconds, default 30 days. It is needed at log-in only: a running agent renews its token. */
+  /**
+   * Lifetime of a secret_id; seconds, default 30 days. It is needed only at log-in: a running agent renews its token.
+   */
   secretIdTtl?: number;
 }
 
 /**
  * A secret in Vault and its way into one file on the VM: the secret itself, a policy that reads exactly that path, an
- * AppRole role with only that policy, and a Vault Agent that logs in by it, renders the file into a tmpfs volume, and
- * makes every replica read it again when it has changed.
+ * AppRole with only that policy, and a Vault Agent. The agent logs in with the AppRole, renders the file into a tmpfs
+ * volume, and makes every replica reload it after a change.
  *
- * The secret_id is not a resource: it is issued at deploy, response-wrapped, unwrapped on the VM into a volume that only
- * the agent reads, and is in no state, log, argument list or environment (docs/decisions/0005). Each deploy issues a new
- * one and revokes the former (docs/decisions/0072).
+ * The secret_id is not a resource: each deploy issues it response-wrapped and unwraps it on the VM into a volume that
+ * only the agent reads. It is in no state, log, argument list or environment (docs/decisions/0005). Each deploy issues
+ * a new one and revokes the former (docs/decisions/0072).
  *
  * @example
  * const secrets = new SecretsBinding("greeting", {
@@ -77,19 +82,19 @@ export class SecretsBinding extends pulumi.ComponentResource {
   readonly configFile = "config.json";
   readonly roleName: pulumi.Output<string>;
   readonly policyName: pulumi.Output<string>;
-  /** Name of the agent's container; known once it is logged in by its newest secret_id. */
+  /** Name of the agent's container; known once it has logged in with its newest secret_id. */
   readonly agent: pulumi.Output<string>;
-  /** How the agent is logged in, for Prometheus. */
+  /** Metrics about the agent's log-in, for Prometheus. */
   readonly agentMetrics: AgentMetrics;
-  /** Done once the file holds the secret as this run wrote it. */
+  /** Done once the file holds the secret that this run wrote. */
   readonly rendered: pulumi.Resource;
-  /** What {@link confirmation} needs: the host, the digest of the secret, and what must be done before anybody can work with it. */
+  /** What {@link confirmation} needs: the host, the digest of the secret, and the resources that it waits for. */
   readonly #rendering: {
     name: string;
     vm: Vm;
     digest: pulumi.Output<string>;
     done: readonly pulumi.Resource[];
-    /** Whether anybody is told to reload. */
+    /** Whether replicas are told to reload. */
     reloads: boolean;
   };
 
@@ -105,7 +110,8 @@ export class SecretsBinding extends pulumi.ComponentResource {
       { parent: this },
     );
     const volume = this.#createVolume(name, args);
-    // Whichever comes first, neither the former agent nor the new one may read a secret with which its template gives no login.
+    // The order matters: neither the former agent nor the new one may read a secret from which its template renders no
+    // login.
     const agent = this.#createAgent(name, args, {
       ...{ login, volume },
       dependsOn: [credentials ? credentials.ready : this.#createSecret(name, args, [])],
@@ -119,7 +125,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
         script: digest.apply((wanted) =>
           scriptLine("wait-rendered.sh", [`${name}-agent`, this.#configPath, wanted, 60, leftOut(args) ?? ""]),
         ),
-        // When all containers that had the volume were stopped, the file in its memory is gone with them.
+        // The volume is a tmpfs: once all containers that mount it have stopped, the file is gone.
         triggers: [agent.container.id],
       },
       { parent: this, dependsOn: [agent.container] },
@@ -164,7 +170,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
     );
   }
 
-  /** In memory, for the agent to write and the service to read. */
+  /** A tmpfs that the agent writes and the service reads. */
   #createVolume(name: string, { vm, serviceGid = SERVICE_GID }: SecretsBindingArgs): docker.Volume {
     const o = `size=1m,mode=0750,uid=${VAULT_UID},gid=${serviceGid}`;
     return new docker.Volume(
@@ -229,14 +235,15 @@ export class SecretsBinding extends pulumi.ComponentResource {
   }
 
   /**
-   * A resource that is done once every serving replica has confirmed that it works with the secret as this run wrote it. It needs the
-   * argument `slots`, and is a child of who asks: what waits for the binding, as the promotion of a release does, must not wait for this.
+   * A resource that is done once every serving replica has confirmed that it works with the secret that this run wrote.
+   * It needs the argument `slots`. It is a child of the caller, because what waits for the binding, such as the
+   * promotion, must not wait for this.
    *
-   * @param opts.dependsOn what must be done before: the promotion
+   * @param opts.dependsOn what must be done first: the promotion
    */
   confirmation(opts: { parent: pulumi.Resource; dependsOn: readonly pulumi.Resource[] }): pulumi.Resource {
     const { name, vm, digest, done, reloads } = this.#rendering;
-    if (!reloads) throw new Error(`SecretsBinding ${name}: nobody confirms a reload without the argument slots`);
+    if (!reloads) throw new Error(`SecretsBinding ${name}: confirmation() needs the argument slots`);
     return vm.script(
       `${name}-confirmed`,
       { script: commandLine(["docker", "exec", `${name}-agent`, "sh", RELOAD_COMMAND]), triggers: [digest] },
@@ -245,10 +252,10 @@ export class SecretsBinding extends pulumi.ComponentResource {
   }
 }
 
-/** What Vault makes is not known here, and no part of the digest. */
+/** The login that Vault creates is unknown here, so the digest leaves it out. */
 const leftOut = ({ credentials }: SecretsBindingArgs): string | undefined => (credentials ? MADE_BY_VAULT : undefined);
 
-/** Digest of the file as it will be rendered. No secret: the service shows the same digest in its metrics. */
+/** Digest of the file as it will be rendered. It is not secret: the service shows the same digest in its metrics. */
 function digestOf(args: SecretsBindingArgs): pulumi.Output<string> {
   return pulumi.unsecret(
     pulumi.output(args.data).apply((data) =>
@@ -259,7 +266,7 @@ function digestOf(args: SecretsBindingArgs): pulumi.Output<string> {
   );
 }
 
-/** The data in the shape in which the agent renders it, with a login in it. */
+/** The data in the shape in which the agent renders it, with a placeholder for the login. */
 function withLogin(data: Record<string, unknown>): Record<string, unknown> {
   return { ...data, database: { ...(data.database as object), user: "", password: "" } };
 }

@@ -5,7 +5,7 @@ export const SMOKE = "smoke";
 export interface TokenHolder {
   name: string;
   role: "writer" | "reader";
-  /** The one application whose events it may store or read; without: it reads all. */
+  /** The only application whose events it may store or read; without it, the holder reads all events. */
   application?: string;
 }
 

@@ -2,20 +2,20 @@ import type * as vault from "@pulumi/vault";
 import { nodeEnvironment, type CertificateAuthority } from "../../lib/certificate-authority";
 import type { InVault } from "./in-vault";
 
-/** An existing Vault, and how it is reached. */
+/** An existing Vault, and how to reach it. */
 export interface VaultAccess {
   provider: vault.Provider;
   /** Address as this program reaches it, for example `https://vault.example.com:8200`. */
   address: string;
   /** Namespace (Vault Enterprise, HCP Vault) that holds everything of this program, for example `team`; default none. */
   namespace?: string;
-  /** Who signed its certificate; default: a public authority. */
+  /** Authority that signed its certificate; default: a public one. */
   authority?: CertificateAuthority;
-  /** Who has made the policies and roles there; default this program. */
+  /** Who writes the policies and roles there; default: this program. */
   inVault?: InVault;
 }
 
-/** A Vault that containers on the VM ask as well. */
+/** A Vault that containers on the VM use too. */
 export interface VaultForAgents extends VaultAccess {
   /** Address as the VM reaches it. */
   agentAddress: string;
@@ -25,11 +25,14 @@ export interface VaultForAgents extends VaultAccess {
   agentImage: string;
   /** Address ranges that may log in with the agents' AppRoles and use their tokens; default any. */
   boundCidrs?: readonly string[];
-  /** When the agents' secret_ids were issued, as {@link secretIdIssue} says: another time, and new ones are issued and the former revoked. */
+  /**
+   * When the agents' secret_ids were issued, from {@link secretIdIssue}. If this changes, new ones are issued and the
+   * former revoked.
+   */
   secretIdIssue: string;
 }
 
-/** For the programs of steps/, which heed the vault CLI's variables. The token comes from the process's environment. */
+/** For the programs of steps/, which read the vault CLI's variables. The token comes from the process's environment. */
 export function vaultEnvironment({
   address,
   namespace,
@@ -38,7 +41,7 @@ export function vaultEnvironment({
   return { ...forCli(address, namespace), ...nodeEnvironment(authority) };
 }
 
-/** For the vault CLI in a container on the VM, which has no files of ours. */
+/** For the vault CLI in a container on the VM, which has none of our files. */
 export function vaultCliEnvironment({
   agentAddress,
   namespace,

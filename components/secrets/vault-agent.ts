@@ -12,12 +12,12 @@ import { scriptLine, scriptText } from "../host/script-file";
 import { stepCommand } from "../step-command";
 import type { VaultForAgents } from "./vault-access";
 
-/** Where an agent finds the authorities that signed Vault's certificate, if they are given. */
+/** Where an agent finds the authorities that signed Vault's certificate, if any are given. */
 export const AUTHORITY_FILE = "/agent/ca.pem";
-/** The command of a template that has replicas reload. */
+/** The template command that makes replicas reload. */
 export const RELOAD_COMMAND = "/agent/reload.sh";
 
-/** Seconds that an agent has to log in by a new secret_id. */
+/** Seconds that an agent has to log in with a new secret_id. */
 const LOGIN_SECONDS = 60;
 
 export interface ReloadTarget {
@@ -31,19 +31,19 @@ export interface VaultAgentArgs {
   host: DockerHost;
   login: AppRoleLogin;
   vault: Pick<VaultForAgents, "namespace" | "authority">;
-  /** Numeric group of those who read what the agent renders. */
+  /** Numeric group that may read what the agent renders. */
   gid: number;
   /** The agent's files in `/agent`: `agent.hcl` and its templates. Its scripts are added. */
   files: Readonly<Record<string, string>>;
   /** File that it renders, by its path in the container. */
   rendered: string;
   /**
-   * Who has to read the file again when it has changed, by {@link RELOAD_COMMAND}: the replicas of the slot that serves, which is green
-   * where the marker is there, and how long they have to confirm it, in seconds.
+   * Who must reload the file after a change, by {@link RELOAD_COMMAND}: the replicas of the active slot (green if the
+   * marker is present), and the seconds that they have to confirm it.
    */
   reload?: { markerFile: string; blue: readonly ReloadTarget[]; green: readonly ReloadTarget[]; deadline: number };
   networks: docker.types.input.ContainerNetworksAdvanced[];
-  /** Further mounts, above all the volume with what is rendered. */
+  /** Additional mounts, above all the volume for the rendered file. */
   mounts: docker.types.input.ContainerMount[];
   /** What must be done before the agent starts. */
   dependsOn?: readonly pulumi.Resource[];
@@ -51,13 +51,13 @@ export interface VaultAgentArgs {
 
 export interface VaultAgent {
   container: docker.Container;
-  /** Done once the agent is logged in by the newest secret_id and the former ones are revoked. */
+  /** Done once the agent has logged in with the newest secret_id and the former ones are revoked. */
   loggedIn: pulumi.CustomResource;
   /** The agent's state for Prometheus. */
   metrics: AgentMetrics;
 }
 
-/** A file in Prometheus' format: the Docker volume that it is in, where that is to be mounted, and the file there. */
+/** A file in Prometheus' text format: its Docker volume, where to mount that, and the file's path. */
 export interface AgentMetrics {
   volume: pulumi.Output<string>;
   directory: string;
@@ -65,8 +65,8 @@ export interface AgentMetrics {
 }
 
 /**
- * A Vault Agent as a container that nobody can get into: with its credentials read-only, its files, a health check that also tells
- * Prometheus how it is logged in, and after each new secret_id the end of the former. All resources are named from `name`.
+ * A Vault Agent in a hardened container: with its credentials read-only, its files, and a health check that also writes
+ * metrics about its log-in. After each new secret_id the former is revoked. All names derive from `name`.
  */
 export function vaultAgent(name: string, args: VaultAgentArgs, opts: { parent: pulumi.Resource }): VaultAgent {
   const { parent } = opts;
@@ -106,7 +106,7 @@ export function vaultAgent(name: string, args: VaultAgentArgs, opts: { parent: p
     {
       name: `${name}-agent-metrics`,
       driver: "local",
-      // Nothing secret; nginx reads it as another user.
+      // Not secret: nginx reads it as another user.
       driverOpts: { type: "tmpfs", device: "tmpfs", o: `size=1m,mode=0755,uid=${VAULT_UID},gid=${args.gid}` },
     },
     onHost,
@@ -119,9 +119,10 @@ export function vaultAgent(name: string, args: VaultAgentArgs, opts: { parent: p
       image: login.image.imageId,
       entrypoints: ["vault"],
       command: ["agent", "-config=/agent/agent.hcl"],
-      // A container reads its files at start only, so a change of them must make a new one.
+      // The agent reads its files only when it starts, so a change of them must replace the container.
       labels: [{ label: "audit.configuration", value: digestOf(files) }],
-      // Without the last, each of the health check's questions would be asked of a Vault that is away a million times.
+      // Without the last variable, the agent would retry each of the health check's requests a million times while
+      // Vault is unreachable.
       envs: [
         ...["HOME=/tmp", "SKIP_SETCAP=true", "VAULT_MAX_RETRIES=0"],
         ...Object.entries(forScripts).map(([key, value]) => `${key}=${value}`),

@@ -4,7 +4,7 @@ import type { Slot } from "../../lib/release-state";
 export const SERVICE_PORT = 8080;
 /** Admin port of a replica (`POST /reload`), on the admin network. */
 export const ADMIN_PORT = 8081;
-/** Most replicas that the address plan has room for. */
+/** Largest number of replicas that the address plan has room for. */
 export const MAX_REPLICAS = 16;
 
 /** The range of a network, and the address of its gateway. */
@@ -14,7 +14,7 @@ export interface Subnet {
 }
 
 export interface AddressPlan {
-  /** Nginx, the exporter and the service's main port; the agent too, while an image takes its reload there. */
+  /** Nginx, the exporter and the service's main port; also the agent, while an image takes its reload there. */
   front: Subnet & { edge: string; exporter: string; agent: string };
   /** The agent and the service's admin port. */
   admin: Subnet & { agent: string };
@@ -26,11 +26,11 @@ export interface AddressPlan {
 }
 
 /**
- * Fixed addresses on the VM. They are fixed because nginx resolves its upstreams once, at start, and must start while a
- * slot is still empty; and because a listener bound to one address answers on that one network alone.
+ * Fixed addresses on the VM, for two reasons. Nginx resolves its upstreams once, at start, and must start while a slot
+ * is still empty. And a listener bound to one address answers only on that network.
  *
- * @param range a range of /22 for all four networks, for example "10.20.4.0/22"; or the first two octets of those of `front` and
- *   `admin`, for example "172.29": Docker then chooses those of the others
+ * @param range a /22 range for all four networks, for example "10.20.4.0/22"; or the first two octets for `front` and
+ * `admin`, for example "172.29", in which case Docker chooses the other two
  * @throws RangeError when it is neither
  */
 export function addressPlan(range: string): AddressPlan {

@@ -3,16 +3,16 @@ import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Milliseconds of silence after which a shell that has ended will print nothing more. */
+/** Milliseconds without output after which nothing more is expected from a process that has ended. */
 const REST = 2_000;
 
 /**
- * Waits until a program has ended and what it printed has been read, since the first does not mean the second.
+ * Waits until a program has ended and its output has been read. The one does not imply the other.
  *
- * @param rest milliseconds without output after which no more is waited for; not for ever, because a shared ssh connection that was
- * made for it may keep the pipes open
- * @returns its exit code, 1 when a signal ended it
- * @throws Error when it could not be started
+ * @param rest milliseconds without output after which waiting stops; a shared ssh connection opened by the program
+ * could keep the pipes open forever
+ * @returns its exit code, or 1 if a signal ended it
+ * @throws Error if it could not be started
  */
 export async function endOf(
   child: ChildProcessByStdio<Writable | null, Readable, Readable>,
@@ -25,7 +25,7 @@ export async function endOf(
     do {
       heard = false;
       await sleep(rest, undefined, { ref: false });
-      // On a busy machine the time may be over before what lies in the pipes was looked at.
+      // On a busy machine the timer may fire before pending output has been read.
       await new Promise((looked) => setImmediate(looked));
     } while (heard);
   };
@@ -35,11 +35,11 @@ export async function endOf(
 }
 
 /**
- * Runs a shell text on a host while the program runs, not as a resource.
+ * Runs a shell text on a host immediately, not as a resource.
  *
  * @param shell the command before the shell text, as {@link remoteShell} gives it
  * @returns what it printed
- * @throws Error with its standard error
+ * @throws Error with the script's standard error
  */
 export async function askHost(shell: string, script: string): Promise<string> {
   const child = spawn("sh", ["-c", `${shell} "$AUDIT_SCRIPT"`], {

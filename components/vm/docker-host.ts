@@ -16,7 +16,7 @@ export interface DockerHostArgs {
   tools: string;
   /** Login for pulling images; default anonymous. */
   registry?: { server: string; username: string; password: pulumi.Input<string> };
-  /** What the last run left in {@link DockerHost.recreated}; undefined while none has come to its end. */
+  /** {@link DockerHost.recreated} of the last run; undefined until one has completed. */
   recreated?: Recreated;
 }
 
@@ -54,7 +54,7 @@ export class DockerHost extends pulumi.ComponentResource {
                 {
                   address: args.registry.server,
                   username: args.registry.username,
-                  // The SDK does not mark it; without this it would stand in the state in plain text.
+                  // The SDK does not mark it as secret; without this it would be in the state in plain text.
                   password: pulumi.secret(args.registry.password),
                 },
               ],
@@ -91,12 +91,12 @@ export class DockerHost extends pulumi.ComponentResource {
     return this.#missing.trigger(script, Object.fromEntries(containers.map((name) => [name, "running"])));
   }
 
-  /** What was made anew, and how often; a stack output, and `recreated` of the next run. */
+  /** What was recreated, and how often; a stack output, and `recreated` of the next run. */
   get recreated(): pulumi.Output<Recreated> {
     return this.#missing.recreated;
   }
 
-  /** An image pulled to this host, unless it is there already; kept when the resource is removed. */
+  /** An image pulled to this host unless it is present already; kept when the resource is deleted. */
   image(
     name: string,
     reference: string,
@@ -110,7 +110,7 @@ export class DockerHost extends pulumi.ComponentResource {
     );
   }
 
-  /** Done once the host is known to trust the registry's certificate; one for each registry. */
+  /** Done once the host is known to trust the registry's certificate; one resource per registry. */
   #trusted(reference: string): pulumi.Resource {
     const registry = reference.slice(0, Math.max(0, reference.indexOf("/")));
     const known = this.#registries.get(registry);
@@ -126,7 +126,7 @@ export class DockerHost extends pulumi.ComponentResource {
     return `${this.#shell} ${commandLine([script])}`;
   }
 
-  /** A script that runs on this host and is part of the stack: again when it changes, not otherwise. */
+  /** A script on this host as a resource: it runs again only when it changes. */
   script(name: string, args: ScriptArgs, opts: ScriptOptions): command.local.Command {
     const dependsOn = [this.#toolsImage, ...(opts.dependsOn ?? [])];
     return hostScript(name, this.#shell, args, { ...opts, dependsOn });

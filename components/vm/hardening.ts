@@ -14,7 +14,7 @@ export interface HardenedArgs {
   shares?: number;
 }
 
-/** The part of a container's arguments that is the same for every long-running container here. */
+/** The arguments that all long-running containers have in common. */
 export function hardened(
   args: HardenedArgs,
 ): Pick<
@@ -38,17 +38,17 @@ export function hardened(
     securityOpts: ["no-new-privileges"],
     cpuShares: args.shares ?? SERVING_SHARES,
     memory: args.memory,
-    // Unset, Docker allows as much swap again, and a refresh would store that as a difference.
+    // If unset, Docker allows the same amount of swap in addition, and a refresh would record that as a difference.
     memorySwap: args.memory,
     restart: "unless-stopped",
     init: true,
     logDriver: "json-file",
-    // Unset, the provider stops a container by SIGKILL.
+    // If unset, the provider stops a container with SIGKILL.
     destroyGraceSeconds: 40,
   };
 }
 
-/** A directory in memory, writable by every user of the container, of so many MiB at the most. */
+/** A tmpfs directory of limited size, writable by every user of the container. */
 export function scratch(target: string, mebibytes: number): docker.types.input.ContainerMount {
   return { type: "tmpfs", target, tmpfsOptions: { sizeBytes: mebibytes * 1024 * 1024, mode: 0o1777 } };
 }
@@ -57,8 +57,8 @@ export function scratch(target: string, mebibytes: number): docker.types.input.C
 export const LOG_OPTIONS = { "max-size": "10m", "max-file": "2" };
 
 /**
- * Bounds the number of processes of a container. The docker provider has no such input (nproc of `ulimits` counts per
- * user, not per container), so Docker is told after the container was made.
+ * Limits the number of processes in a container. The docker provider has no such input (nproc of `ulimits` counts per
+ * user, not per container), so the limit is set after the container is created.
  */
 export function pidsLimit(
   name: string,

@@ -6,39 +6,39 @@ import { commandLine, dockerRun, quote } from "../../lib/shell";
 import { SshHost } from "./ssh-host";
 
 export interface HostFilesArgs {
-  /** With Docker, or with a shell alone: then the target is a directory that the login may write to. */
+  /** With Docker, or with only a shell; in that case the target is a directory that the login may write to. */
   host: DockerHost | SshHost;
   /** Docker volume or absolute directory on the host that receives the files. */
   target: string;
-  /** The target may be another at a later run: the files are then taken away from the old one first. Default false. */
+  /** Allow the target to change in a later run: the files are then removed from the old one first. Default false. */
   movable?: boolean;
-  /** Image on the host with `sh`, by which the files are written and checked; default the host's tools. Not for an SshHost. */
+  /** Image on the host with `sh`, used to write and check the files; default: the host's tools. Not for an SshHost. */
   image?: string;
   /** File name within the target to its text. Only these files are touched. */
   files: Readonly<Record<string, pulumi.Input<string>>>;
   /** Octal mode of the files; default "0444". */
   mode?: string;
   /**
-   * Words of a command run inside the image before the new files take their places, with the candidates in the current
-   * directory; when it fails, the old files stay. Default: nothing is checked.
+   * Words of a command that checks the new files before they are moved into place. It runs inside the image, with the
+   * new files in the current directory; if it fails, the old files stay. Default: no check.
    */
   check?: readonly string[];
-  /** What must be done before, for example the volume. */
+  /** What must exist first, for example the volume. */
   dependsOn?: readonly pulumi.Resource[];
   /** Shell line run on the host afterwards, for example to signal a process. */
   then?: string;
-  /** Shell line run on the host after the files have been taken away. */
+  /** Shell line run on the host after the files have been removed. */
   thenOnDelete?: string;
 }
 
 const FIELD = "-----next-file-----";
 
 /**
- * Keeps text files in a Docker volume or a directory of a host. Volumes rather than `uploads`, because uploads do not go
- * together with a read-only container and replace it at every change.
+ * Keeps text files in a Docker volume or a directory of a host. It uses volumes rather than `uploads`, because uploads
+ * do not work with a read-only container and replace it at every change.
  *
- * The files are checked before they take their places, and moved one by one with `mv`, so that a reader never sees half
- * of one. Their text must not be secret: it is on the host in plain.
+ * The files are checked first, then moved into place one by one with `mv`, so that a reader never sees a partial file.
+ * Their text must not be secret: it is on the host in plain text.
  *
  * @example
  * new HostFiles("rules", {
@@ -79,7 +79,7 @@ export class HostFiles extends pulumi.ComponentResource {
 const inTurn = (lines: readonly (string | undefined)[]): string =>
   lines.filter((line) => line !== undefined).join("\n");
 
-/** Where the scripts find the files' directory, and the shell line that runs one of them there. */
+/** The files' directory as the scripts see it, and a function for the shell line that runs a script there. */
 function place({ host, target, image }: HostFilesArgs): {
   directory: string;
   line: (words: readonly string[], interactive: boolean) => string;
@@ -103,7 +103,7 @@ function place({ host, target, image }: HostFilesArgs): {
   };
 }
 
-/** One stream for all files: a line that names the file, its text, and so on. */
+/** One stream for all files: for each, a line that names it, then its text. */
 export function joinFiles(names: readonly string[], texts: readonly string[]): string {
   return names
     .map((file, i) => {

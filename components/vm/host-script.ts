@@ -4,35 +4,36 @@ import { sshTarget } from "../../lib/network-address";
 import { commandLine } from "../../lib/shell";
 
 export interface ScriptArgs {
-  /** Shell text run on the host: `create` at first, and again whenever it or `stdin` changes. */
+  /** Shell text run on the host: once at first, and again whenever it or `stdin` changes. */
   script: pulumi.Input<string>;
-  /** Shell text run on the host when the resource is removed. */
+  /** Shell text run on the host when the resource is deleted. */
   onDelete?: string;
   /** Standard input of the script. It may be secret: it is kept encrypted and never printed. */
   stdin?: pulumi.Input<string>;
   /** The script runs again, as a replacement, when one of these changes. */
   triggers?: pulumi.Input<unknown>[];
-  /** Print what the script prints. Default: its errors only; nothing when `stdin` is given. */
+  /** Show the script's output. Default: only its errors, or nothing if `stdin` is given. */
   verbose?: boolean;
 }
 
 export interface ScriptOptions {
   parent: pulumi.Resource;
-  /** What must be done before. */
+  /** What must be done first. */
   dependsOn?: readonly pulumi.Resource[];
-  /** As of any resource: properties whose changes are left alone. */
+  /** Resource option: properties whose changes are ignored. */
   ignoreChanges?: string[];
-  /** As of any resource: what replaces it is made after it was removed. */
+  /** Resource option: delete it before creating its replacement. */
   deleteBeforeReplace?: boolean;
-  /** As of any resource: it runs again, as a replacement, when this is another than before. */
+  /** Resource option: when this changes, the script runs again, as a replacement. */
   replacementTrigger?: Promise<number>;
-  /** As of any resource: what it was called before. */
+  /** Resource option: its former names. */
   aliases?: pulumi.Alias[];
 }
 
 /** A script on a host as a resource; `shell` is what {@link remoteShell} gives. */
 export function hostScript(name: string, shell: string, args: ScriptArgs, opts: ScriptOptions): command.local.Command {
-  // The script goes by a variable: a failing command is shown by its text, and the script would drown its own message.
+  // The script is passed in a variable: Pulumi prints the text of a failing command, and a whole script would bury its
+  // own error message.
   return new command.local.Command(
     name,
     {
@@ -54,7 +55,7 @@ export function hostScript(name: string, shell: string, args: ScriptArgs, opts: 
   );
 }
 
-/** Unknown host keys are refused and nothing is asked: the program has nobody at its keyboard. */
+/** Refuse unknown host keys and never prompt: the program runs unattended. */
 export const strictSsh: readonly string[] = [
   "-o",
   "StrictHostKeyChecking=yes",
@@ -70,8 +71,8 @@ export function remoteShell(address: string, sshOptions: readonly string[]): str
     return commandLine(["env", `DOCKER_HOST=${address}`, "sh", "-c"]);
   }
   const { port, destination } = sshTarget(address);
-  // An existing shared connection may be used, a new one not be left behind: it would keep the script's output open, and
-  // whoever waits for the end of that output would wait for the connection's end.
+  // Use an existing shared connection, but do not leave a new one behind: it would keep the script's output open, and a
+  // reader of that output would wait until the connection ends.
   const options = [...strictSsh, "-o", "ControlMaster=no", ...sshOptions, ...port];
   return commandLine(["ssh", ...options, "--", destination]);
 }

@@ -2,24 +2,25 @@ import * as pulumi from "@pulumi/pulumi";
 import { askHost } from "./ask-host";
 import { scriptLine } from "../host/script-file";
 
-/** How often a resource was made anew because its host had lost what it stands for, by its name; without those that never were. */
+/** How often each resource was recreated because it was missing on its host, by name; without those that never were. */
 export type Recreated = Readonly<Record<string, number>>;
 
-/** How the last run left a container or network on the host. */
+/** The state in which the last run left a container or network on the host. */
 export type Left = "nothing" | "there" | "running";
 
 /**
- * Notices missing resources: what the host has lost, removed or stopped by hand, or by a deploy that was killed before it wrote that
- * down. The state still has it, so that without a refresh every later `up` would leave it "unchanged", and fail at whatever needs it
- * (docs/decisions/0065, 0120). A preview asks as well; one that has no way to the host shows what it would show if nothing were lost.
+ * Finds missing resources: what was lost on the host, removed or stopped by hand, or removed by a deploy that was
+ * killed before it recorded that. The state still has them, so without a refresh every later `up` would treat them as
+ * unchanged and fail at whatever needs them (docs/decisions/0065, 0120). A preview checks too; if it cannot reach the
+ * host, it assumes that nothing is missing.
  */
 export class MissingResources {
   readonly #triggers = new Map<string, Promise<number>>();
   #found: Promise<ReadonlySet<string> | undefined> | undefined;
 
   /**
-   * @param shell the command before a shell text that is to run on the host
-   * @param former what the last run left in {@link recreated}; undefined while none has come to its end, and there is nothing to lose
+   * @param shell the command to which a shell text for the host is appended
+   * @param former {@link recreated} of the last run; undefined until one has completed, when nothing can be missing
    */
   constructor(
     private readonly shell: string,
@@ -27,10 +28,10 @@ export class MissingResources {
   ) {}
 
   /**
-   * A resource's `replacementTrigger`: another than in the state when the host should have something, and has not.
+   * A resource's `replacementTrigger`: differs from the state if something that should be on the host is missing.
    *
-   * @param resource name under which it is counted
-   * @param left how the last run left each container or network that the resource stands for, by its name
+   * @param resource name under which recreations are counted
+   * @param left how the last run left each container or network of the resource, by name
    */
   trigger(resource: string, left: Readonly<Record<string, Left>>): Promise<number> | undefined {
     const expected = Object.entries(left).filter(([, how]) => how !== "nothing");
@@ -59,7 +60,9 @@ export class MissingResources {
     return former + 1;
   }
 
-  /** What there is on the host; undefined when it does not answer in full, which the deploy itself will find and say. */
+  /**
+   * What exists on the host; undefined if its answer is incomplete, which the deploy itself will run into and report.
+   */
   async #ask(): Promise<ReadonlySet<string> | undefined> {
     const printed = await askHost(this.shell, scriptLine("list-present.sh")).catch(() => "");
     return printed.endsWith("\n.\n") ? new Set(printed.split("\n")) : undefined;

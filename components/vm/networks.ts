@@ -9,7 +9,7 @@ export interface NetworksArgs {
   host: DockerHost;
   /** Where the subnets lie: see {@link addressPlan}. */
   range: string;
-  /** Largest packet on the networks, bytes; default Docker's, or what a network has. */
+  /** MTU of the networks, bytes; default: what a network has, or Docker's default for a new one. */
   mtu?: number;
   /** What containers must reach: no subnet may take its address. Default none. */
   peers?: readonly Peer[];
@@ -18,15 +18,15 @@ export interface NetworksArgs {
 /** Docker's name for the MTU of a bridge network. */
 const MTU_OPTION = "com.docker.network.driver.mtu";
 
-/** The roles of the networks, and which of them nothing may come into from outside. */
+/** The roles of the networks, and whether each is internal. */
 const INTERNAL = { front: true, admin: true, egress: false, edge: false } as const;
 type Role = keyof typeof INTERNAL;
 const ROLES = Object.keys(INTERNAL) as Role[];
 
 /**
- * The container networks on the VM. What may not be reached from outside listens on internal networks alone: Docker
- * drops, on every version of the engine and after every reboot, what comes to an internal network from elsewhere, also
- * from a neighbour that adds a route. Not publishing a port does not give that (docs/decisions/0004).
+ * The container networks on the VM. Whatever must not be reachable from outside listens only on internal networks. On
+ * every engine version and after every reboot, Docker drops packets that come to an internal network from outside, even
+ * from a neighbour that adds a route. Merely not publishing a port does not achieve that (docs/decisions/0004).
  *
  * @example
  * const networks = new Networks("audit", {
@@ -77,8 +77,8 @@ export class Networks extends pulumi.ComponentResource {
           name: this.names[role],
           driver: "bridge",
           internal: INTERNAL[role],
-          // The gateway is named although it would be this one anyway: Docker reports it only after its next start, and a refresh
-          // would then replace the network, and every container on it (seen on 26.1).
+          // The gateway is set although Docker would choose the same: otherwise Docker reports it only after its next
+          // start, and a refresh would then replace the network and every container on it (seen on 26.1).
           ...(plan === undefined ? {} : { ipamConfigs: [{ subnet: plan.subnet, gateway: plan.gateway }] }),
           ...(args.mtu === undefined ? {} : { options: { [MTU_OPTION]: String(args.mtu) } }),
         },

@@ -9,14 +9,15 @@ const KINDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Removes an orphan: what has the name of a container or network that is about to be made. A deploy that was killed between making one
- * and writing it down leaves one that the state does not know, and every later deploy would find the name taken. Making one
- * succeeds only where nothing has its name, so whatever has it at that moment is such an orphan (docs/decisions/0064).
+ * Removes an orphan: a container or network with the name of one that is about to be created. A deploy that was killed
+ * between creating one and recording it leaves it behind unknown to the state, and every later deploy would find the
+ * name taken. Creating one would fail while the name is taken, so whatever has it at that moment is such an orphan
+ * (docs/decisions/0064).
  *
- * @param shell the command before a shell text that is to run on the host
+ * @param shell the command to which a shell text for the host is appended
  */
 export function removesOrphans(name: string, shell: string): pulumi.ResourceHookBinding {
-  // The state of what was deployed before has the hook by this name.
+  // Deployed stacks have the hook by this name in their state.
   const hook = new pulumi.ResourceHook(`${name}-leftovers`, async ({ type, newInputs }) => {
     const script = removeScript(type, newInputs?.name);
     if (script === undefined) return;
@@ -27,7 +28,10 @@ export function removesOrphans(name: string, shell: string): pulumi.ResourceHook
   return { beforeCreate: [hook] };
 }
 
-/** Shell line that leaves nothing of this type and name; undefined for a type that is none of ours, or a name that is not fixed. */
+/**
+ * Shell line that removes whatever has this type and name; undefined for a type that the components do not name, or a
+ * name that is not fixed.
+ */
 export function removeScript(type: string, name: unknown): string | undefined {
   const kind = KINDS[type];
   if (kind === undefined || typeof name !== "string") return undefined;

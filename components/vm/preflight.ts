@@ -2,13 +2,13 @@ import { scriptLine } from "../host/script-file";
 import { dockerRun } from "../../lib/shell";
 
 /**
- * What Docker would refuse is asked for before anything gives way to it: a container or network with a fixed name is removed before its
- * successor is made, and what then cannot be made leaves nothing that serves. Docker itself is asked, by having it make the like for a
- * moment: what else a host uses is for root to see, and how Docker judges it is Docker's to know.
+ * Reports port and subnet conflicts before anything is replaced. A container or network with a fixed name is removed
+ * before its successor is created, so if that creation failed, nothing would serve. The check lets Docker create the
+ * same for a moment: only root sees what else the host uses, and only Docker knows what it accepts.
  */
 
 export interface FreePorts {
-  /** Container that is to publish the ports. Those that it publishes already are its own, and not looked at. */
+  /** Container that will publish the ports. Ports that it publishes already are not checked. */
   container: string;
   /** Image on the host with `sh`. */
   image: string;
@@ -18,7 +18,7 @@ export interface FreePorts {
   ports: readonly { port: number; setting: string }[];
 }
 
-/** Shell line that fails, and says why, when a container could not publish its ports. */
+/** Shell line that fails with the reason if the container could not publish its ports. */
 export function freePortsScript({ container, image, network, ports }: FreePorts): string {
   const trial = (port: number) =>
     dockerRun({ image, network, publish: [`${port}:1`], entrypoint: "sh", command: ["-c", ":"] });
@@ -28,12 +28,12 @@ export function freePortsScript({ container, image, network, ports }: FreePorts)
   ]);
 }
 
-/** What a network is to be like. */
+/** A network as it should be. */
 export interface WantedNetwork {
   name: string;
   /** Default: Docker chooses one. */
   subnet?: string;
-  /** Bytes; default Docker's, or what the network has. */
+  /** Bytes; default: what the network has, or Docker's default for a new one. */
   mtu?: number;
   /** Nothing on it reaches anything beyond the host. */
   internal: boolean;
@@ -47,7 +47,7 @@ export interface Peer {
 }
 
 export interface FreeNetworks {
-  /** One that is there as it is wanted is not looked at. */
+  /** Networks that already exist as wanted are not checked. */
   networks: readonly WantedNetwork[];
   peers: readonly Peer[];
   /** The settings that choose subnets and MTU. */
@@ -55,8 +55,8 @@ export interface FreeNetworks {
 }
 
 /**
- * Shell line that fails, and says why, when networks could not be made, or when their addresses or MTU would keep containers from what
- * they must reach.
+ * Shell line that fails with the reason if networks could not be created, or if their addresses or MTU would keep
+ * containers from reaching what they must.
  */
 export function freeNetworksScript({ networks, peers, settings }: FreeNetworks): string {
   const words = networks.flatMap(({ name, subnet, mtu, internal }) => [
@@ -69,7 +69,10 @@ export function freeNetworksScript({ networks, peers, settings }: FreeNetworks):
   });
 }
 
-/** Shell line that fails, and says what to do, when the host's Docker Engine does not trust the certificate of an image's registry. */
+/**
+ * Shell line that fails with the cure if the host's Docker Engine does not trust the certificate of an image's
+ * registry.
+ */
 export function trustedRegistryScript(reference: string): string {
   return scriptLine("trusted-registry.sh", [reference]);
 }

@@ -10,7 +10,7 @@ export interface SshHostArgs {
 }
 
 /**
- * A machine of which nothing is wanted but a login with a shell: no Docker, no resource of its own.
+ * A machine that needs only a login with a shell, no Docker. It is not a resource.
  *
  * @example
  * const host = new SshHost({ address: "ssh://deploy@prometheus.example.com" });
@@ -23,7 +23,7 @@ export class SshHost {
     this.#shell = remoteShell(args.address, args.sshOptions ?? []);
   }
 
-  /** A script that runs on this host and is part of the stack: again when it changes, not otherwise. */
+  /** A script on this host as a resource: it runs again only when it changes. */
   script(name: string, args: ScriptArgs, opts: ScriptOptions): command.local.Command {
     return hostScript(name, this.#shell, args, opts);
   }
@@ -35,7 +35,7 @@ export interface FilesHostArgs extends SshHostArgs {
 }
 
 /**
- * A machine that files are written to: by its Docker Engine where an image with a shell is named, else by its shell.
+ * A machine to write files to: through its Docker Engine if an image with a shell is given, otherwise by its own shell.
  * @returns undefined without arguments
  */
 export function filesHost(name: string, args: FilesHostArgs | undefined): DockerHost | SshHost | undefined {

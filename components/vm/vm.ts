@@ -29,7 +29,7 @@ export class Vm extends DockerHost {
     this.networks = new Networks(
       prefix,
       { host: this, ...networks },
-      // Earlier versions made them beside the host.
+      // Earlier versions had them as siblings of the host.
       { parent: this, aliases: [{ parent: pulumi.rootStackResource }] },
     );
   }

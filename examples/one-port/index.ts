@@ -3,7 +3,10 @@ import * as postgresql from "@pulumi/postgresql";
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 
-/** An image of another make, with one port, behind the edge: with a database, tokens, and a configuration file that Vault's agent renders. */
+/**
+ * Another implementation of the service, with one port, behind the edge: with a database, tokens, and a configuration
+ * file that Vault Agent renders.
+ */
 export = async () => {
   const config = new pulumi.Config();
   const images = config.requireObject<Record<"service" | "nginx" | "exporter" | "vault", string>>("images");

@@ -1,11 +1,11 @@
 import { fitsHeader, headersOf, UNFIT } from "../header-text";
 import { whyNoAnswer } from "../unknown-authority";
 
-/** Vault refused, or does not answer. */
+/** Vault refused a request or does not answer. */
 export class VaultFailure extends Error {
   constructor(
     message: string,
-    /** HTTP status; undefined when there was no answer. */
+    /** HTTP status; undefined if there was no answer. */
     readonly status?: number,
   ) {
     super(message);
@@ -13,33 +13,33 @@ export class VaultFailure extends Error {
 }
 
 /**
- * A variable of the environment that must be set.
+ * Value of an environment variable that must be set.
  *
  * @throws VaultFailure that names it and says what to do
  */
 export function setting(name: string, cure: string): string {
-  // A token from a file or a form may end with a line break, which no header takes.
+  // A token from a file or a form may end with a line break, which is invalid in a header.
   const value = process.env[name]?.trim();
   if (value === undefined || value === "") throw new VaultFailure(`${name} is not set; ${cure}`);
   return value;
 }
 
-/** A setting of which every character is printable ASCII: it becomes a header, or part of the address. */
+/** A setting that must be printable ASCII, because it becomes a header or part of the address. */
 function plainSetting(name: string, cure: string): string {
   const value = setting(name, cure);
   if (!fitsHeader(value)) throw new VaultFailure(`${name} ${UNFIT}`);
   return value;
 }
 
-/** Where Vault is, and as whom it is asked. */
+/** Vault's address, and the login. */
 export interface VaultAccess {
   readonly address: string;
-  /** None: what Vault answers to anybody. */
+  /** Default: none, for paths that need no login. */
   readonly token?: string;
   readonly namespace?: string;
 }
 
-/** What Vault answered: https://developer.hashicorp.com/vault/api-docs#http-status-codes */
+/** Vault's answer: https://developer.hashicorp.com/vault/api-docs#http-status-codes */
 export interface VaultReply {
   readonly status: number;
   /** Empty when there was no body. */
@@ -47,12 +47,12 @@ export interface VaultReply {
   readonly errors: readonly string[];
 }
 
-/** The client of Vault's HTTP API for the program, the jobs of the pipeline, the administrator and the sandbox. */
+/** Client of Vault's HTTP API for the program, the pipeline's jobs, bootstrap and the sandbox. */
 export class VaultClient {
   readonly #base: string;
   readonly #headers: Readonly<Record<string, string>>;
 
-  /** @throws VaultFailure for an address with a login in it, which fetch() would repeat */
+  /** @throws VaultFailure for an address with a login, which fetch()'s errors would repeat */
   constructor({ address, token, namespace }: VaultAccess) {
     if (address.includes("@"))
       throw new VaultFailure("VAULT_ADDR must not hold a login; the token comes from VAULT_TOKEN");
@@ -65,9 +65,9 @@ export class VaultClient {
   }
 
   /**
-   * One request, whatever Vault answers to it.
+   * Sends one request and returns any answer of Vault.
    *
-   * @throws VaultFailure in one line when nobody answers, or not Vault
+   * @throws VaultFailure in one line if there is no answer, or not one from Vault
    */
   async send(
     method: string,
@@ -98,9 +98,9 @@ export class VaultClient {
   }
 
   /**
-   * One request that must be granted.
+   * Sends one request that must succeed.
    *
-   * @returns the whole answer, an empty object when it has no body; undefined when there is nothing at the path (404)
+   * @returns the whole answer, an empty object if it has no body, or undefined if there is nothing at the path (404)
    * @throws VaultFailure in one line, without the body that was sent
    */
   async request(
@@ -120,7 +120,7 @@ export class VaultClient {
   }
 }
 
-/** A request as {@link VaultClient.request} makes it, by VAULT_ADDR, VAULT_TOKEN and VAULT_NAMESPACE as for the vault CLI. */
+/** {@link VaultClient.request} with VAULT_ADDR, VAULT_TOKEN and VAULT_NAMESPACE, as for the vault CLI. */
 export async function vaultRequest(
   method: string,
   path: string,
@@ -135,7 +135,7 @@ export async function vaultRequest(
   return client.request(method, path, body, headers);
 }
 
-/** @returns undefined when it is no object of JSON */
+/** @returns undefined if it is not a JSON object */
 function parse(text: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = text === "" ? {} : JSON.parse(text);

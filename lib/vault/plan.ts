@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 
-/** What Vault shall hold, as plain data: what is in it is asserted, nothing else is touched. */
+/** The desired content of Vault, as plain data: everything in it is enforced, nothing else is touched. */
 export interface VaultPlan {
   /** Secrets engines by path. */
   engines: Record<string, { type: string; options?: Record<string, string> }>;
@@ -8,19 +8,24 @@ export interface VaultPlan {
   methods: Record<string, { type: string }>;
   /** ACL policies by name. */
   policies: Record<string, string>;
-  /** Things that are made once and then left alone: a key must not be made a second time. */
+  /** Things that are created once and then left alone: for example, a key must not be created a second time. */
   createOnly: { path: string; body: object }[];
   /**
-   * Things whose given fields are kept as they are here; lists are sets, durations are seconds, a field within a field is named with a
-   * dot. `send` is the body where Vault takes something in another shape than it shows it; default: as it is here.
+   * Things whose given fields must have these values; lists are compared as sets, durations are seconds, and a dot
+   * names a nested field. `send` is the request body if Vault takes it in another shape than it returns; default:
+   * `body`.
    */
   ensure: { path: string; body: Record<string, unknown>; send?: object }[];
 }
 
-/** A mistake of the command's user. Not the program's UserError: that loads all of Pulumi. */
+/** A mistake of the command's user. It is not the program's UserError, because that loads all of Pulumi. */
 export class SetupError extends Error {}
 
-/** A request to Vault's HTTP API; undefined when there is nothing at the path. @throws Error for every other failure */
+/**
+ * Sends a request to Vault's HTTP API; undefined if there is nothing at the path.
+ *
+ * @throws Error for any other failure
+ */
 export type VaultRequest = (method: string, path: string, body?: object) => Promise<Answer | undefined>;
 type Answer = Record<string, unknown>;
 interface Mount {
@@ -29,11 +34,11 @@ interface Mount {
 }
 
 /**
- * Brings Vault to the plan. What is as planned is left alone; what the plan does not name is not looked at.
+ * Applies the plan to Vault. It changes only what differs, and ignores what the plan does not name.
  *
- * @param check only say what would be done
- * @returns one line a change; empty when there was nothing to do
- * @throws SetupError when a path is taken by something of another type
+ * @param check only report what would be done
+ * @returns one line per change; empty if there was nothing to do
+ * @throws SetupError if something of another type is at a path
  */
 export async function applyVaultPlan(request: VaultRequest, plan: VaultPlan, check = false): Promise<string[]> {
   const changes: string[] = [];
@@ -80,7 +85,7 @@ export async function applyVaultPlan(request: VaultRequest, plan: VaultPlan, che
   return changes;
 }
 
-/** Vault asks GitLab itself, and says only what Go says about its certificate. */
+/** Adds the cure to Vault's error: Vault connects to GitLab itself and reports only Go's certificate error. */
 function withCure(error: unknown): never {
   if (error instanceof Error && error.message.includes("x509: "))
     throw new SetupError(
@@ -89,7 +94,10 @@ function withCure(error: unknown): never {
   throw error;
 }
 
-/** The SSH engine answers 400 instead of 404 while it has no key; an engine that a check only would enable answers 404 or 400. */
+/**
+ * The SSH engine answers 400 instead of 404 while it has no key. In a check, an engine that is not enabled yet answers
+ * 404 or 400.
+ */
 async function absent<T>(answer: Promise<T | undefined>): Promise<T | undefined> {
   return answer.catch((error: unknown) => {
     if ((error as { status?: number }).status === 400) return undefined;
@@ -103,7 +111,7 @@ function fieldOf(found: Answer, path: string): unknown {
 
 function same(found: unknown, wanted: unknown): boolean {
   const plain = (value: unknown): unknown => (Array.isArray(value) ? [...(value as unknown[])].sort() : value);
-  // The SSH engine keeps a duration as text in some versions.
+  // Some versions of the SSH engine return a duration as text.
   if (typeof wanted === "number") return Number(found) === wanted;
   if (Array.isArray(wanted)) return isDeepStrictEqual(plain(found), plain(wanted));
   if (typeof wanted === "object" && wanted !== null && typeof found === "object" && found !== null) {

@@ -1,7 +1,10 @@
 import { inUrl } from "../network-address";
 import type { VaultPlan } from "./plan";
 
-/** Life of a secret_id unless another is given, in seconds: 30 days. Vault cuts it to the mount's longest lease, by default 32 days. */
+/**
+ * Default lifetime of a secret_id, in seconds: 30 days. Vault limits it to the mount's maximum lease, by default 32
+ * days.
+ */
 export const SECRET_ID_TTL = 30 * 24 * 3600;
 
 /** Names of the agents' policies and AppRole roles in Vault. */
@@ -11,36 +14,38 @@ export const CERTIFICATE_AGENT = "audit-edge-certificate";
 /** Policy with which the program runs. */
 export const DEPLOYER = "audit-deployer";
 
-/** Where the program looks for the auth method of the agents and for the database engine. */
+/** Mounts of the agents' auth method and of the database engine. */
 export const APPROLE_MOUNT = "approle";
 export const DATABASE_MOUNT = "database";
 
-/** Whoever logs in to Vault by AppRole, and what for. */
+/** What an agent that logs in to Vault by AppRole may do. */
 export interface AgentRights {
-  /** The one policy, as HCL; the right to renew and to look up its own token is added. */
+  /** Its only policy, as HCL; the right to renew and to look up its own token is added. */
   policy: string;
   /** Address ranges that may log in with the AppRole and use its token; default any. */
   boundCidrs?: readonly string[];
-  /** Life of the secret_id; seconds, default 30 days. It is needed at log-in only: a running agent renews its token. */
+  /**
+   * Lifetime of the secret_id; seconds, default 30 days. It is needed only at log-in: a running agent renews its token.
+   */
   secretIdTtl?: number;
 }
 
-/** What the agents of one stack need in Vault; the same values as in the stack's configuration. */
+/** What the agents of one stack need in Vault; the values are those of the stack's configuration. */
 export interface StackInVault {
   kvMount: string;
   /** Path of the service's secret in the mount. */
   vaultPath: string;
   appRoleMount: string;
   boundCidrs?: readonly string[];
-  /** Given when Vault makes the logins to the database; `authority` is PEM, for verify-full. */
+  /** Given if Vault creates the database logins; `authority` is PEM, for verify-full. */
   database?: { mount: string; host: string; port: number; name: string; sslMode: string; authority?: string };
-  /** Given when Vault issues the edge's certificate. */
+  /** Given if Vault issues the edge's certificate. */
   certificate?: { mount: string; role: string };
 }
 
 /**
- * Usually the default policy's: about the token itself, and of no use against anything else. Without renewing a periodic token ends
- * after its period; without looking it up nobody can tell when it ends and which secret_id it came from.
+ * Rights that the default policy usually gives; they concern only the token itself. Without renewal a periodic token
+ * ends after its period. Without lookup nobody can tell when it ends and which secret_id it came from.
  */
 const OWN_TOKEN = rule("auth/token/renew-self", "update") + rule("auth/token/lookup-self", "read");
 
@@ -49,25 +54,25 @@ export function rule(path: string, ...capabilities: string[]): string {
   return `path "${path}" {\n  capabilities = [${capabilities.map((c) => `"${c}"`).join(", ")}]\n}\n`;
 }
 
-/** The right to read one secret's data and nothing else; not its metadata, not its versions' list. */
+/** The right to read one secret's data and nothing else: neither its metadata nor its list of versions. */
 export const readOnlyPolicy = (mount: string, path: string): string => rule(`${mount}/data/${path}`, "read");
 
-/** The right to have a login made, and to renew what it has been lent: by lease ids, which nobody else is told. */
+/** The right to request a login and to renew its lease. Leases are renewed by ID, and nobody else knows these IDs. */
 export const credentialsPolicy = (path: string): string => rule(path, "read") + rule("sys/leases/renew", "update");
 
-/** The right to have certificates issued for one role. */
+/** The right to issue certificates for one PKI role. */
 export const certificatePolicy = ({ mount, role }: { mount: string; role: string }): string =>
   rule(`${mount}/issue/${role}`, "create", "update");
 
 export const agentPolicy = ({ policy }: AgentRights): string => policy + OWN_TOKEN;
 
-/** An agent's AppRole as Vault is told of it. */
+/** An agent's AppRole as it is written to Vault. */
 export function agentRole(name: string, { boundCidrs, secretIdTtl }: AgentRights) {
   const cidrs = boundCidrs === undefined ? undefined : [...boundCidrs];
   return {
     tokenPolicies: [name],
     tokenNoDefaultPolicy: true,
-    // Periodic: renewed for ever while the agent runs, gone within the hour once it does not.
+    // Periodic: the agent can renew it forever while it runs; once it stops, the token ends within the hour.
     tokenPeriod: 3600,
     secretIdTtl: secretIdTtl ?? SECRET_ID_TTL,
     secretIdBoundCidrs: cidrs,
@@ -75,7 +80,7 @@ export function agentRole(name: string, { boundCidrs, secretIdTtl }: AgentRights
   };
 }
 
-/** How Vault logs in to the database, and makes logins there that are members of the runtime group and of nothing else. */
+/** How Vault logs in to the database and creates logins there that are members of the runtime group only. */
 export function loginIssuer({
   host,
   port,
@@ -88,15 +93,15 @@ export function loginIssuer({
     creationStatements: [
       `CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' IN ROLE "${name}_runtime";`,
     ],
-    // Vault's own statements would look for objects that it owns; it can own none.
+    // Vault's default statements would look for objects that the login owns; it cannot own any.
     revocationStatements: ['DROP ROLE IF EXISTS "{{name}}";'],
   };
 }
 
-/** How long a login works unless it is renewed, and after how long another one is made; seconds. */
+/** How long a login works without renewal, and after how long a new one is created; seconds. */
 export const LOGIN_TTL = { defaultTtl: 3600, maxTtl: 24 * 3600 };
 
-/** What must be in Vault before a deploy: policies and AppRole roles of the agents, and the way to the database. */
+/** What must be in Vault before a deploy: the agents' policies and AppRoles, and the connection to the database. */
 export function planAgents(stack: StackInVault): Pick<VaultPlan, "policies" | "ensure"> {
   const { database, certificate, boundCidrs } = stack;
   const agents: [string, AgentRights][] = [
@@ -135,13 +140,13 @@ function ensuredRole(path: string, role: ReturnType<typeof agentRole>): VaultPla
       token_period: role.tokenPeriod,
       secret_id_ttl: role.secretIdTtl,
       secret_id_bound_cidrs: ranges,
-      // Vault shows the range of one address as that address.
+      // Vault returns a range of one address as that address.
       token_bound_cidrs: ranges.map((range) => range.replace(range.includes(":") ? /\/128$/ : /\/32$/, "")),
     },
   };
 }
 
-/** Without a password: a deploy gives Vault that, and Vault changes it at once (docs/decisions/0074). */
+/** Without a password: a deploy gives it to Vault, which changes it at once (docs/decisions/0074). */
 function ensuredDatabase(database: NonNullable<StackInVault["database"]>): VaultPlan["ensure"] {
   const issuer = loginIssuer(database);
   return [

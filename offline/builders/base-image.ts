@@ -8,7 +8,7 @@ import { attempt, runLogged, type Progress } from "../lib/run.js";
 import { versions } from "../lib/versions.js";
 import { debianSources, type HostConfig } from "./host-config.js";
 
-/** Kept out of every image that is built on the base, too: the file stays in it for dpkg to read. */
+/** Also excluded from every image built on the base, because dpkg's configuration file with these rules stays in it. */
 const excludes = [
   "path-exclude=/usr/share/doc/*",
   "path-include=/usr/share/doc/*/copyright",
@@ -18,7 +18,7 @@ const excludes = [
   "path-exclude=/usr/share/lintian/*",
 ];
 
-/** The recipe, as far as it decides the content: of this machine's sources only whether there are any. */
+/** The parts of the recipe that determine the content; of this machine's sources, only whether there are any. */
 export const baseRecipe = (host: HostConfig): string =>
   JSON.stringify([
     ...[versions().debian.suite, versions().debian.revision, excludes],
@@ -35,7 +35,7 @@ export async function buildBase(ref: string, host: HostConfig, progress: Progres
   mkdirSync(cacheDir(), { recursive: true });
   const work = mkdtempSync(join(tmpdir(), "audit-sandbox-base-"));
   const tar = join(work, "base.tar");
-  // As a user, mmdebstrap needs user namespaces; many kernels forbid them, so root's way is taken where it can be had.
+  // Without root, mmdebstrap needs user namespaces, which many kernels forbid; so root mode is used if available.
   const userNamespaces = await attempt("unshare", ["--user", "--map-root-user", "true"]);
   const root = userNamespaces.ok ? [] : await asRoot("Making the base image");
   const [file = "mmdebstrap", ...prefix] = [...root, "mmdebstrap"];
@@ -48,7 +48,7 @@ export async function buildBase(ref: string, host: HostConfig, progress: Progres
       ...excludes.map((line) => `--dpkgopt=${line}`),
       '--aptopt=Acquire::Languages "none"',
       '--aptopt=APT::Install-Recommends "false"',
-      // What is deployed does not name where this machine fetches from; images for building are told it (host-config.ts).
+      // Deployed images must not name this machine's package sources; images for building get them (host-config.ts).
       ...(sources.length > 0 ? ['--customize-hook=: > "$1/etc/apt/sources.list"'] : []),
       ...[suite, tar, ...sources],
     ]);

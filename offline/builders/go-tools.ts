@@ -28,9 +28,9 @@ interface GoTool {
   /** Whether `go generate` makes some of the files; it is told the version as VERSION. */
   readonly generated?: boolean;
   readonly tags?: string;
-  /** Where the program keeps its version, for `-X`. */
+  /** The program's version variable, for `-X`. */
   readonly versionVariable?: (version: string) => string;
-  /** What to tell the operator, on two cores with nothing cached. */
+  /** How long the build takes, for the operator: on two cores, with nothing cached. */
   readonly takes: string;
 }
 
@@ -46,7 +46,7 @@ export const goTools: Readonly<Record<GoToolName, GoTool>> = {
     module: "vault",
     package: "github.com/hashicorp/vault",
     binary: "vault",
-    // Leaves out the cloud vendors' engines and storages: half the size, and minutes less.
+    // Leaves out the cloud vendors' engines and storage backends: half the size, and minutes less to build.
     tags: "minimal",
     takes: "about 4 minutes",
   },
@@ -102,7 +102,7 @@ const ldflags = (name: GoToolName): string => {
   return variable === undefined ? "-s -w" : `-s -w -X ${variable}`;
 };
 
-/** Where a build lies in the cache; the key covers everything that decides its bytes, but for the compiler. */
+/** A build's path in the cache; the key covers everything that determines its bytes, except the compiler. */
 export function goToolPath(name: GoToolName): string {
   const tool = goTools[name];
   const key = keyOf(
@@ -124,14 +124,14 @@ const hasGo = async (): Promise<boolean> => {
   return Number(version?.[1] ?? 0) >= 21;
 };
 
-// One compilation at a time: two would only fight for the same cores and memory.
+// One compilation at a time: two would only compete for the same cores and memory.
 let queue: Promise<unknown> = Promise.resolve();
-/** Compilations that are under way or wait, in their order. */
+/** Running and waiting compilations, in order. */
 const queued: GoToolName[] = [];
 
 /**
- * Builds a program from Go modules, with the machine's own Go or, where there is none, with Debian's in a container.
- * @param builderImage gives the image to build in when the machine has no Go
+ * Builds a program from Go modules, with the machine's own Go or, if there is none, with Debian's in a container.
+ * @param builderImage returns the image to build in if the machine has no Go
  */
 export function buildGoTool(
   name: GoToolName,

@@ -9,8 +9,8 @@ import { UserError } from "../lib/user-error.js";
 const dir = join(offlineDir, "grafana");
 
 /**
- * The content of the stand-in's bundle as one key. Bundling takes a second, so the result is kept for the same sources and
- * the same npm packages; other packages that do not go into the bundle make no other image.
+ * A key for the content of the stand-in's bundle. Bundling takes a second, so its result is cached by sources and npm
+ * packages; a change of packages that are not in the bundle makes no new image.
  */
 export async function grafanaKey(): Promise<string> {
   const sources = keyOf(
@@ -33,7 +33,7 @@ export const buildGrafana = (ref: string, node: string): Promise<void> =>
 async function withContext<T>(use: (context: string) => Promise<T>): Promise<T> {
   const context = mkdtempSync(join(tmpdir(), "audit-sandbox-grafana-"));
   try {
-    // Only here: where the genuine image is pulled, the bundler is never loaded.
+    // Imported only here, so that the bundler is not loaded if the genuine image is pulled.
     const { buildContext } = await import("../grafana/build.js");
     await buildContext(context);
     return await use(context);

@@ -5,8 +5,9 @@ import { attempt } from "../lib/run.js";
 import { versions } from "../lib/versions.js";
 
 /**
- * What this machine is set to beyond the clients' own defaults to reach its package registries: images that are built here need it
- * too. It is read at run time and never committed; images that the program deploys are made without it.
+ * This machine's settings for reaching package registries, as far as they differ from the clients' defaults: images
+ * that are built here need them too. They are read at run time and never committed; images that the program deploys are
+ * built without them.
  */
 export interface HostConfig {
   /** Extra certificate authorities: file name → PEM text. */
@@ -58,7 +59,10 @@ function aptSources(): string[] {
     .map((path) => readFileSync(path, "utf8"));
 }
 
-/** The registry that npm was set to use: `npm config list` prints what was set, and what is overridden after a semicolon. */
+/**
+ * The registry that npm is configured to use: `npm config list` prints the settings, with overridden ones after a
+ * semicolon.
+ */
 export function npmRegistryIn(listed: string): string | undefined {
   const registry = /^registry = "(https?:\/\/[^"]+)"/m.exec(listed)?.[1];
   return registry === undefined ? undefined : withoutCredentials(registry);
@@ -97,7 +101,7 @@ export const keyOfHost = (host: HostConfig): string =>
     host.npmRegistry ?? "",
   );
 
-/** Lines of apt's sources for a suite, from where this machine has its packages; none where only the client's own default serves. */
+/** Lines for apt's sources of a suite, with this machine's mirrors; none if it uses the client's default. */
 export function debianSources({ debianMirror: main, debianSecurityMirror: security }: HostConfig): string[] {
   const { suite } = versions().debian;
   if (main === undefined) return [];
@@ -108,10 +112,10 @@ export function debianSources({ debianMirror: main, debianSecurityMirror: securi
   ];
 }
 
-/** Where the bundle of the host's own authorities lies in an image. */
+/** Path of the bundle with the host's own authorities in an image. */
 export const authoritiesFile = "/usr/local/share/host-authorities.pem";
 
-/** Writes the files that an image needs to reach what this machine reaches, laid out from the root. */
+/** Writes the files with which an image reaches what this machine reaches, as a tree from the root directory. */
 export function writeHostFiles(host: HostConfig, dir: string): void {
   const put = (path: string, text: string): void => {
     mkdirSync(join(dir, path, ".."), { recursive: true });
@@ -122,7 +126,8 @@ export function writeHostFiles(host: HostConfig, dir: string): void {
   const sources = debianSources(host);
   if (sources.length > 0) {
     put("etc/apt/sources.list", `${sources.join("\n")}\n`);
-    // The official image brings its sources in this file; with both, each package would be fetched from either.
+    // The official image has its sources in this file; it is emptied, so that packages come only from this machine's
+    // mirrors.
     put("etc/apt/sources.list.d/debian.sources", "");
   }
   if (host.npmRegistry !== undefined) put("usr/local/etc/npmrc", `registry=${host.npmRegistry}\n`);

@@ -15,9 +15,9 @@ import { authoritiesFile, isDefaultHost, keyOfHost, readHostConfig, writeHostFil
 import { npmPackage } from "./npm-packages.js";
 import { writeScratchImage } from "./scratch-image.js";
 
-/** What the builders are given by their caller. */
+/** What the caller passes to the builders. */
 export interface BuilderContext {
-  /** Reference of an image to build on or in, from wherever the caller has it. */
+  /** Returns the reference of an image to build on or in, from any of the caller's sources. */
   readonly image: (name: ImageName) => Promise<string>;
   readonly progress: Progress;
   readonly env: NodeJS.ProcessEnv;
@@ -33,14 +33,14 @@ export interface MadeImage {
 
 const recipeDir = (name: string): string => join(offlineDir, "images", name);
 
-/** Bytes to have free before anything is built: images, their archives in the cache, and Go's caches. */
+/** Free bytes required before anything is built: for images, their archives in the cache, and Go's caches. */
 const neededRoom = 6e9;
 
-/** An image that is made here: from which images, with which files. */
+/** An image that is built here: from which images, with which files. */
 interface Recipe {
   /** Build arguments that name other images. */
   readonly bases: Readonly<Record<string, ImageName>>;
-  /** Everything else that decides the content. */
+  /** Everything else that determines the content. */
   readonly key: () => Promise<string> | string;
   /** Puts further files into the build context; the result is further build arguments. */
   readonly prepare?: (context: string, builder: BuilderContext) => Promise<Record<string, string>>;
@@ -83,7 +83,7 @@ const withHostFiles = (extra: Record<string, string> = {}): Pick<Recipe, "key" |
   },
 });
 
-/** Images that only add something of ours to another one, wherever that comes from. */
+/** Images that only add something of ours to another image, whatever its source. */
 const derived: Readonly<Partial<Record<ImageName, Recipe>>> = {
   base: { bases: { BASE: "base-plain" }, ...withHostFiles() },
   node: { bases: { BASE: "node-plain" }, ...withHostFiles({ CA_FILE: authoritiesFile }) },
@@ -111,10 +111,10 @@ const standIns: Readonly<Partial<Record<ImageName, Recipe>>> = {
   "kubernetes-node": { bases: { BASE: "base" }, ...kubernetesNode },
 };
 
-/** Whether an image only adds to another one: it is made here, also where official images can be had. */
+/** Whether an image only adds to another one; then it is built here even if official images are available. */
 export const isDerived = (name: ImageName): boolean => derived[name] !== undefined;
 
-/** Whether `base` and `node` have anything to add on this machine; where not, the plain ones serve for them. */
+/** Whether `base` and `node` have anything to add on this machine; otherwise the plain images are used for them. */
 export const hostNeedsFiles = async (): Promise<boolean> => !isDefaultHost(await readHostConfig());
 
 /** A program from Go modules; machines without Go build it in an image that has Debian's. */
@@ -130,7 +130,7 @@ async function builderImage(builder: BuilderContext): Promise<string> {
 }
 
 /**
- * Makes an image present on the engine, from package registries alone, and says under which name.
+ * Makes an image available on the engine, from package registries alone, and returns its name there.
  * @throws UserError naming cause and cure
  */
 export async function makeImage(name: ImageName, builder: BuilderContext): Promise<MadeImage> {
@@ -172,7 +172,7 @@ async function follow(name: ImageName, version: string, recipe: Recipe, builder:
   });
 }
 
-/** From the engine, else from the cache, else made. */
+/** Takes the image from the engine, or from the cache, or builds it. */
 async function present(
   ref: string,
   detail: string,

@@ -103,7 +103,7 @@ describe("random", () => {
       assertHas(imported?.outputs ?? {}, { result: "hunter2", length: 7 });
     });
 
-    it("refuses a missing length, a length of nought, and minimums above the length", async () => {
+    it("refuses a missing length, a length of zero, and minimums above the length", async () => {
       const pw = random.resource(PASSWORD, "pw");
       await assertRefused(pw, {}, "length");
       await assertRefused(pw, { length: 0 }, "length");

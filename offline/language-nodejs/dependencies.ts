@@ -23,7 +23,7 @@ function workspaceRoot(directory: string): string {
 /**
  * Runs `npm ci`, or `npm install` where there is no lockfile.
  *
- * @throws Error when npm cannot be started or fails; its own output has been written by then
+ * @throws Error if npm cannot be started or fails, after its output was written
  */
 export async function installDependencies(
   directory: string,
@@ -53,9 +53,9 @@ export async function installDependencies(
 }
 
 /**
- * What the program depends on: its direct dependencies, or all that is installed, from npm's lockfile.
+ * The program's direct dependencies, or everything that is installed, from npm's lockfile.
  *
- * @throws Error when there is no lockfile that can be read
+ * @throws Error if there is no readable lockfile
  */
 export async function programDependencies(directory: string, transitive: boolean): Promise<Dependency[]> {
   const root = workspaceRoot(directory);

@@ -16,14 +16,16 @@ type Unary<Request, Response> = (
   callback: grpc.sendUnaryData<Response>,
 ) => void;
 
-/** What `npm --version` says, from its package.json: the CLI asks at every run, and starting npm takes a third of a second. */
+/**
+ * npm's version, from its package.json: the CLI asks for it in every run, and starting npm takes a third of a second.
+ */
 function npmVersion(): string | undefined {
   for (const directory of (process.env.PATH ?? "").split(delimiter)) {
     try {
       const require = createRequire(realpathSync(join(directory, "npm")));
       return (require("../package.json") as { version: string }).version;
     } catch {
-      // Not in this directory, or a wrapper that is not beside its npm.
+      // npm is not in this directory, or is a wrapper without npm's files beside it.
     }
   }
   return undefined;
@@ -45,7 +47,7 @@ function unary<Request, Response>(
 
 /**
  * The part of Pulumi's Node language host that `up`, `preview`, `refresh`, `destroy` (also with `--run-program`),
- * `install` and `about` need. The host is served in no package registry; the SDK, which runs the program, is.
+ * `install` and `about` need. No package registry has the host, but the SDK, which runs the program, is on npm.
  *
  * @param engineAddress - where the program reaches the engine, `host:port`
  */

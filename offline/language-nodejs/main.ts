@@ -3,7 +3,7 @@ import languageGrpc from "@pulumi/pulumi/proto/language_grpc_pb.js";
 import { engineAddress, newServer, serveUntilEnded } from "../plugins/framework/process.js";
 import { languageHost } from "./host.js";
 
-// `--version` is asked by people; the engine asks through GetPluginInfo.
+// `--version` is for people; the engine calls GetPluginInfo.
 if (process.argv.includes("--version") || process.argv.includes("-version")) {
   process.stdout.write(`${sdk.version}\n`);
 } else {

@@ -1,4 +1,4 @@
-/** `runtime.options` of Pulumi.yaml, as far as they matter to running the program. */
+/** The `runtime.options` of Pulumi.yaml that affect how the program runs. */
 export interface RuntimeOptions {
   /** Whether the SDK loads ts-node; true when not given. */
   readonly typescript: boolean;
@@ -20,7 +20,7 @@ export function parseOptions(options: Readonly<Record<string, unknown>>): Runtim
   return { typescript, tsconfig, nodeargs: splitWords(nodeargs) };
 }
 
-/** Splits as a shell does, with quotes and backslashes and nothing else of a shell. */
+/** Splits like a shell, with quotes and backslashes but no other shell syntax. */
 export function splitWords(line: string): string[] {
   const words: string[] = [];
   let word: string | undefined;

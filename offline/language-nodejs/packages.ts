@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { readdir, readFile, realpath } from "node:fs/promises";
 import { join } from "node:path";
 
-/** A plugin that the program's packages ask for. */
+/** A plugin that the program's packages require. */
 export interface RequiredPackage {
   /** e.g. `docker` */
   readonly name: string;
@@ -20,11 +20,11 @@ interface PackageJson {
 
 /**
  * The plugins named by the `pulumi` section of the packages in every node_modules below the program, nested ones
- * included. A package that cannot be read is passed over, as the genuine host does: the engine asks for the plugin
- * once a resource needs it.
+ * included. A package that cannot be read is skipped, as by the genuine host: the engine requests the plugin once a
+ * resource needs it.
  *
- * The plugin for Kubernetes is built only when somebody wants a cluster. Until then it is left out, or the CLI would ask its
- * vendor for it, also for a stack without a cluster.
+ * The Kubernetes plugin is installed only by `make cluster`. Until then it is left out: otherwise the CLI would try to
+ * download it for every stack, even without a cluster.
  */
 export async function requiredPackages(
   programDirectory: string,
@@ -40,7 +40,7 @@ export async function requiredPackages(
     .sort((a, b) => (a.name + a.version < b.name + b.version ? -1 : 1));
 }
 
-/** Hidden directories are skipped: they hold caches and state, and no package of the program. */
+/** Skips hidden directories: they contain caches and state, but no package of the program. */
 async function findNodeModules(directory: string, found: Map<string, RequiredPackage>, visited: Set<string>) {
   const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
   await Promise.all(
@@ -74,7 +74,7 @@ async function readPackage(directory: string, found: Map<string, RequiredPackage
     readFile(join(directory, "package.json"), "utf8").catch(() => ""),
     readPackages(join(directory, "node_modules"), found, visited),
   ]);
-  // Parsing some hundred files takes longer than reading them; few are of Pulumi.
+  // Parsing hundreds of files takes longer than reading them, and few belong to Pulumi.
   if (!text.includes('"pulumi"')) return;
   const required = requiredBy(text);
   if (required) found.set(`${required.name}@${required.version}`, required);

@@ -5,18 +5,18 @@ import type * as pb from "@pulumi/pulumi/proto/language_pb.js";
 import { parseOptions, type RuntimeOptions } from "./options.js";
 
 export interface RunResult {
-  /** Empty when the program ended well, or has told the user itself. */
+  /** Empty if the program succeeded, or has reported its error itself. */
   readonly error: string;
-  /** The program has shown its error already: the CLI ends without another message. */
+  /** Whether the program has shown its error already, so that the CLI ends without another message. */
   readonly bail: boolean;
 }
 
 /** The SDK's exit code for "the user has been told" (cmd/run/index.js). */
 const alreadyReported = 32;
-/** How long a cancelled program may take to end, in ms. */
+/** Milliseconds that a cancelled program may take to end. */
 const graceTime = 5000;
 
-/** Runs the program to its end, by the SDK's own runner. */
+/** Runs the program with the SDK's own runner. */
 export async function runProgram(request: pb.RunRequest, engine: string, signal: AbortSignal): Promise<RunResult> {
   const info = request.getInfo();
   if (!info) return failed("the CLI did not say where the program is");

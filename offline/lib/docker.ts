@@ -6,8 +6,8 @@ import { attempt, runLogged } from "./run.js";
 import { UserError } from "./user-error.js";
 
 /**
- * True when the engine has the image.
- * @throws UserError when the engine cannot be asked
+ * True if the engine has the image.
+ * @throws UserError if the engine cannot be queried
  */
 export async function hasImage(ref: string): Promise<boolean> {
   const result = await attempt("docker", ["image", "inspect", "--format", "{{.Id}}", ref]);
@@ -29,7 +29,7 @@ export async function pullImage(ref: string): Promise<{ ok: boolean; output: str
 /** Proxies reach `RUN` lines through the predefined build arguments, which leave no trace in the image. */
 function proxyArgs(env: NodeJS.ProcessEnv): string[] {
   const names = ["http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
-  // Named without a value: docker takes it from its environment, so that a password in it is not in the process list.
+  // Passed without a value: docker reads it from its environment, so that a password in it is not in the process list.
   return names.filter((name) => env[name] !== undefined).flatMap((name) => ["--build-arg", name]);
 }
 
@@ -53,13 +53,13 @@ export async function buildImage(
   );
 }
 
-/** Room that is left under a directory, in bytes. */
+/** Free space under a directory, in bytes. */
 export const freeBytes = (dir: string): number => {
   const stat = statfsSync(dir);
   return stat.bavail * stat.bsize;
 };
 
-/** @throws UserError when less than `needed` bytes are free for the cache */
+/** @throws UserError if less than `needed` bytes are free for the cache */
 export function checkRoom(needed: number, env: NodeJS.ProcessEnv = process.env): void {
   const dir = cacheDir(env);
   mkdirSync(dir, { recursive: true });
@@ -75,7 +75,7 @@ export function checkRoom(needed: number, env: NodeJS.ProcessEnv = process.env):
 const archive = (ref: string): string =>
   join(cacheDir(), "images", `${ref.replace(/^audit-sandbox\//, "").replaceAll(/[:/]/g, "_")}.tar`);
 
-/** Brings an image back from the cache; false when it is not there or cannot be read. */
+/** Loads an image from the cache; false if it is not there or cannot be read. */
 export async function restoreImage(ref: string): Promise<boolean> {
   const path = archive(ref);
   if (!existsSync(path)) return false;
@@ -84,14 +84,17 @@ export async function restoreImage(ref: string): Promise<boolean> {
     utimesSync(path, new Date(), new Date());
     return true;
   }
-  // An archive that is no archive is made anew; trouble of the engine's is no reason to lose a good one.
+  // Delete an archive that is damaged, but keep it if only the engine has a problem.
   const known = explain(result.all);
   if (known !== undefined) throw failure(`load the image ${ref} from the cache`, result.all);
   if (/unexpected EOF|invalid|archive|manifest/i.test(result.all)) rmSync(path, { force: true });
   return false;
 }
 
-/** Keeps an image in the cache, so that it survives the engine's data being wiped. A failure here is no failure of the artifact. */
+/**
+ * Saves an image in the cache, so that it survives a loss of the engine's data. A failure here does not fail the
+ * artifact.
+ */
 export async function keepImage(ref: string): Promise<void> {
   const path = archive(ref);
   if (existsSync(path)) return;
@@ -106,7 +109,7 @@ export async function keepImage(ref: string): Promise<void> {
   dropOldArchives(path);
 }
 
-/** Days after which an archive of another making of the same image is removed from the cache. */
+/** Days after which an archive of another build of the same image is removed from the cache. */
 const keepDays = 14;
 
 function dropOldArchives(current: string): void {
@@ -117,7 +120,7 @@ function dropOldArchives(current: string): void {
     const age = Date.now() - statSync(path).mtimeMs;
     if (path !== current && age > keepDays * 24 * 3600_000) rmSync(path, { force: true });
   }
-  // Of runs that were killed while writing: ours end in .tmp, docker's begin with .docker_temp_.
+  // Left behind by runs that were killed while writing: ours end in .tmp, docker's begin with .docker_temp_.
   for (const file of readdirSync(dir).filter((name) => /\.tmp$|^\.docker_temp_/.test(name))) {
     const path = join(dir, file);
     if (Date.now() - statSync(path).mtimeMs > 3600_000) rmSync(path, { force: true });

@@ -1,6 +1,6 @@
 import { UserError } from "./user-error.js";
 
-/** Circumstances that the operator can mend, told by what programs print about them. The first match wins. */
+/** Problems that the operator can fix, recognised by the programs' output. The first match wins. */
 const knownFailures: readonly { sign: RegExp; cause: string; cure: string }[] = [
   {
     sign: /no space left on device|enough free space|disk quota exceeded|ENOSPC/i,
@@ -59,16 +59,17 @@ const knownFailures: readonly { sign: RegExp; cause: string; cure: string }[] = 
   },
 ];
 
-/** The cause and the cure of a failed command's output, when it is one of the known circumstances. */
+/** Cause and cure for a failed command's output, if it is a known problem. */
 export function explain(output: string): { cause: string; cure: string } | undefined {
-  // The end of the output tells the reason; earlier lines may hold warnings that look alike.
+  // The reason is at the end of the output; earlier lines may contain similar warnings.
   const tail = output.split("\n").slice(-60).join("\n");
   const found = knownFailures.find(({ sign }) => sign.test(tail));
   return found === undefined ? undefined : { cause: found.cause, cure: found.cure };
 }
 
 /**
- * One message for a failed step: what, why, how to mend it; or, where the reason is not known, the last lines and the log.
+ * One message for a failed step: what failed, why, and how to fix it; or, for an unknown reason, the last lines and the
+ * log.
  * @param what the step, as in "build the image postgres"
  */
 export function failure(what: string, output: string, log?: string): UserError {
@@ -79,7 +80,7 @@ export function failure(what: string, output: string, log?: string): UserError {
   return new UserError(`Could not ${what}. The last lines were:\n  ${tail}${where}`);
 }
 
-/** The last line of an output that says something, for a progress line. */
+/** The last non-empty line of an output, for a progress line. */
 export function lastLine(output: string): string {
   const lines = output.split("\n").map((line) => line.trim());
   return lines.filter((line) => line !== "").at(-1) ?? "no output";

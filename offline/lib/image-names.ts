@@ -1,4 +1,7 @@
-/** Every image the sandbox uses. `base` and `node` trust what this machine trusts and are for build stages; the plain ones are for what is deployed. */
+/**
+ * All images that the sandbox uses. `base` and `node` trust this machine's authorities and are for build stages; the
+ * plain ones are for what is deployed.
+ */
 export const imageNames = [
   "base",
   "base-plain",
@@ -16,6 +19,6 @@ export const imageNames = [
 ] as const;
 export type ImageName = (typeof imageNames)[number];
 
-/** The name under which an image is kept on this machine's engine; the key tells one making from another. */
+/** An image's name on this machine's engine; the key distinguishes builds. */
 export const localRef = (name: ImageName, version: string, key: string): string =>
   `audit-sandbox/${name}:${`${version}-${key}`.replace(/[^a-zA-Z0-9_.-]/g, "_").slice(-128)}`;

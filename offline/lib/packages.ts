@@ -7,7 +7,8 @@ import { UserError } from "./user-error.js";
 /** The full path of a program, or undefined. */
 export async function which(program: string): Promise<string | undefined> {
   const path = `${process.env.PATH ?? ""}:/usr/local/sbin:/usr/sbin:/sbin`;
-  // After `eval "$(make -s env)"` the sandbox's own links come first; a link made from one would point to itself.
+  // After `eval "$(make -s env)"` the sandbox's own links come first in PATH; skip them, or a new link would point to
+  // itself.
   const links = join(stateDir, "bin");
   for (const dir of path.split(":").filter((part) => part !== "" && part !== links)) {
     const candidate = `${dir}/${program}`;
@@ -16,13 +17,13 @@ export async function which(program: string): Promise<string | undefined> {
   return undefined;
 }
 
-/** Whether this user is root, or becomes it by `sudo` without being asked for a password. */
+/** Whether this user is root, or can become root with `sudo` without a password. */
 export async function mayBecomeRoot(): Promise<boolean> {
   if (process.getuid?.() === 0) return true;
   return (await which("sudo")) !== undefined && (await attempt("sudo", ["-n", "true"], { timeout: 10_000 })).ok;
 }
 
-/** The words to put before a command that needs root: none for root, `sudo -n` where that works. */
+/** Words to put before a command that needs root: none for root, `sudo -n` if that works. */
 export async function asRoot(why: string): Promise<string[]> {
   if (process.getuid?.() === 0) return [];
   if (await mayBecomeRoot()) return ["sudo", "-n"];
@@ -35,7 +36,7 @@ export async function asRoot(why: string): Promise<string[]> {
 /**
  * Installs Debian packages on this machine.
  * @param why the artifact they are for, for messages
- * @throws UserError on a machine without apt, without rights, or when the installation fails
+ * @throws UserError on a machine without apt, without the rights, or if the installation fails
  */
 export async function installPackages(packages: readonly string[], why: string, progress: Progress): Promise<void> {
   const apt = await which("apt-get");

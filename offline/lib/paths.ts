@@ -10,7 +10,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 export const rootDir = resolve(here, "../..");
 /** State of this checkout's sandbox; git-ignored. */
 export const stateDir = join(rootDir, ".sandbox");
-/** This workspace: recipes for the artifacts that are made from package registries alone. */
+/** This workspace: recipes for the artifacts that are built from package registries alone. */
 export const offlineDir = resolve(here, "..");
 
 /**
@@ -20,11 +20,12 @@ export const offlineDir = resolve(here, "..");
 export const cacheDir = (env: NodeJS.ProcessEnv = process.env): string =>
   resolve(env.SANDBOX_CACHE ?? join(homedir(), ".cache", "audit-sandbox"));
 
-/** What making an artifact wrote: one file per artifact, overwritten by the next making. */
+/** Log of an artifact's build: one file per artifact, overwritten by the next build. */
 export const logFile = (name: string): string => join(stateDir, "logs", `${name}.log`);
 
 /**
- * Makes sure that the state directory and the cache can be written; above all after a run as another user (`sudo make up`).
+ * Checks that the state directory and the cache are writable, which they may not be after a run as another user (`sudo
+ * make up`).
  * @throws UserError naming the directory and the cure
  */
 export function checkOwnDirs(dirs: readonly string[] = [stateDir, cacheDir()]): void {

@@ -18,11 +18,11 @@ export interface RunOptions {
 export interface Outcome {
   readonly ok: boolean;
   readonly stdout: string;
-  /** Standard output and standard error, as they came. */
+  /** Standard output and standard error, interleaved. */
   readonly all: string;
 }
 
-/** Runs a short command and never throws for its failure. */
+/** Runs a short command; never throws if it fails. */
 export async function attempt(file: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   const result = await execa(file, args, {
     cwd: options.cwd,
@@ -43,7 +43,7 @@ export async function attempt(file: string, args: readonly string[], options: Ru
 }
 
 /**
- * Runs a long command with its output in a log of its own.
+ * Runs a long command with its output in a separate log.
  * @param what the step, as in "build the image postgres"; used in the error
  * @param log name of the log file under .sandbox/logs, without the extension
  * @throws UserError naming cause and cure, or showing the last lines

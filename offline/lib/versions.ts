@@ -8,7 +8,7 @@ const image = z.strictObject({ official: z.string().optional(), offline: z.strin
 const schema = z.looseObject({
   debian: z.strictObject({
     suite: z.string(),
-    /** Raise it to build all images on Debian packages anew: the suite's name alone does not tell its point releases. */
+    /** Raise it to rebuild all images on Debian packages: the suite's name does not change with its point releases. */
     revision: z.number(),
   }),
   npm: z.record(
@@ -27,7 +27,7 @@ const schema = z.looseObject({
     "pulumi-kubernetes": z.string(),
     "vault-kubernetes-plugin": z.string(),
   }),
-  /** Modules that are read, not built: by path, with the checksum that go.sum would hold. */
+  /** Modules that are read, not built: by path, with the checksum that go.sum would have. */
   goModules: z.record(z.string(), z.strictObject({ version: z.string(), sum: z.string() })),
   images: z.record(z.string(), image),
 });

@@ -76,12 +76,12 @@ describe("The preview's memory", function () {
     await later.close();
   });
 
-  it("does not begin anew over a file that it cannot read", () => {
+  it("does not overwrite a file that it cannot read", () => {
     const file = join(dataDir, "grafana-preview.json");
     writeFileSync(file, "{ torn");
     assert.throws(
       () => createApp(readSettings({ GF_PATHS_DATA: dataDir }), PAGES),
-      /is not readable .* move it away to begin anew/,
+      /is not readable .* move it away to start with an empty store/,
     );
     assert.equal(readFileSync(file, "utf8"), "{ torn");
   });

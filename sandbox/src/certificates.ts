@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import type { State } from "./state.js";
 
-/** An authority and its certificates live as long as the sandbox may. */
+/** Lifetime of authorities and their certificates: longer than any sandbox. */
 const DAYS = "3650";
 
 const EC = ["-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
@@ -24,10 +24,10 @@ export interface CertificateRequest {
   extensions: readonly string[];
 }
 
-/** A certificate and its key, made once, and anew when its extensions change. */
+/** A certificate and its key, created once, and again if its extensions change. */
 export async function certificate(state: State, request: CertificateRequest): Promise<Certificate> {
   const file = (kind: string): string => `${request.file}.${kind}`;
-  // As Python 3.13 wants it, whose checks are strict.
+  // Python 3.13's strict checks require the key identifiers.
   const extensions = [...request.extensions, "subjectKeyIdentifier=hash", "authorityKeyIdentifier=keyid", ""].join(
     "\n",
   );
@@ -45,13 +45,13 @@ export async function certificate(state: State, request: CertificateRequest): Pr
   return { certificate: state.readText(file("pem")) ?? "", key: state.readText(file("key")) ?? "" };
 }
 
-/** An authority of the sandbox's own, made once. @returns its certificate */
+/** A private authority, created once. @returns its certificate */
 export async function authority(state: State, file: string, name: string): Promise<string> {
   if (!state.has(`${file}.pem`)) {
     await openssl(
       state.path(`${file}.pem`),
       ...["req", "-x509", ...EC, "-days", DAYS, "-subj", `/CN=${name}`],
-      // Refused by the same checks without.
+      // The same checks require this too.
       ...["-addext", "keyUsage=critical,keyCertSign,cRLSign"],
       ...["-keyout", state.path(`${file}.key`), "-out", state.path(`${file}.pem`)],
     );
@@ -59,7 +59,7 @@ export async function authority(state: State, file: string, name: string): Promi
   return state.readText(`${file}.pem`) ?? "";
 }
 
-/** @param made the file that it makes, for its directory */
+/** @param made the output file; its directory is created */
 async function openssl(made: string, ...args: string[]): Promise<void> {
   mkdirSync(dirname(made), { recursive: true, mode: 0o700 });
   await execa("openssl", args);

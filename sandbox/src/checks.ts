@@ -12,16 +12,16 @@ import { networkName, type Settings } from "./settings.js";
 
 const gigabyte = 1024 ** 3;
 
-/** Measured: what a first `make up` writes, and what one writes that finds its downloads and builds; GB, by place. */
+/** Measured GB, by place: what a first `make up` writes, and what one writes with cached downloads and builds. */
 const DISK = { cold: { engine: 4.5, cache: 3, root: 0.5 }, warm: { engine: 0.5, cache: 0.25, root: 0.25 } };
-/** The builds take up to 3 GB for a moment, what then runs about 1. */
+/** GB: builds briefly need up to 3, the running sandbox about 1. */
 const MEMORY = { cold: 3, warm: 1 };
 
-/** What the checks look at, so that a test can stand in for the machine. */
+/** What the checks read, as an interface, so that a test can replace the machine. */
 export interface Machine {
-  /** Device of a directory, and the bytes that are free there. */
+  /** Device of a directory, and its free bytes. */
   room(path: string): Promise<{ device: number; free: number }>;
-  /** Bytes of memory that are free for programs. */
+  /** Available memory, bytes. */
   memory(): number;
   root(): Promise<boolean>;
   /** IPv4 addresses of this machine, by interface. */
@@ -43,7 +43,7 @@ export const thisMachine: Machine = {
 
 export interface Circumstances {
   settings: Settings;
-  /** Nothing was built or fetched for this work tree yet. */
+  /** Whether nothing has been built or fetched for this work tree yet. */
   cold: boolean;
   /** The Docker Engine as it was found, nothing started yet. */
   found: Found;
@@ -52,7 +52,7 @@ export interface Circumstances {
 }
 
 /**
- * Looks, in the first seconds, for everything that would end `make up` later.
+ * Checks, in the first seconds, for everything that would make `make up` fail later.
  *
  * @throws UserError naming every problem and its cure
  */
@@ -73,7 +73,7 @@ export async function checkMachine(circumstances: Circumstances, machine: Machin
   throw new UserError(
     problems.length === 1 && only !== undefined
       ? only
-      : `${problems.length} things are in the way; nothing was changed.${problems.map((problem) => `\n  - ${problem}`).join("")}`,
+      : `${problems.length} problems were found; nothing was changed.${problems.map((problem) => `\n  - ${problem}`).join("")}`,
   );
 }
 
@@ -90,7 +90,7 @@ function directories(): string[] {
   }
 }
 
-/** The nearest directory that there is. */
+/** The nearest existing directory. */
 const existing = (path: string): string => (existsSync(path) ? path : existing(dirname(path)));
 
 async function disk({ settings, cold, found }: Circumstances, machine: Machine): Promise<string[]> {
@@ -98,7 +98,7 @@ async function disk({ settings, cold, found }: Circumstances, machine: Machine):
   const places = [
     { path: settings.root, gigabytes: need.root },
     { path: cacheDir(), gigabytes: need.cache },
-    // One on another machine has a disk of its own, which is not seen from here.
+    // An engine on another machine uses that machine's disk, which cannot be checked from here.
     ...(found.host.startsWith("unix:") ? [{ path: found.directory, gigabytes: need.engine }] : []),
   ];
   const disks = new Map<number, { path: string; free: number; need: number }>();
@@ -120,7 +120,7 @@ async function memory({ cold, engine }: Circumstances, machine: Machine): Promis
   const running = (await containers(engine)).some(({ State }) => State === "running");
   const need = cold ? MEMORY.cold : MEMORY.warm;
   const free = machine.memory() / gigabyte;
-  // What runs already has its memory.
+  // A running sandbox has its memory already.
   return running || free >= need
     ? []
     : [
@@ -129,10 +129,10 @@ async function memory({ cold, engine }: Circumstances, machine: Machine): Promis
       ];
 }
 
-/** What has to be installed, what for, and Debian's package. */
+/** Required programs, what for, and their Debian packages. */
 const PROGRAMS = [
-  ["ssh", "VM2 is reached by it", "openssh-client"],
-  ["ssh-keygen", "VM2 is reached by its keys", "openssh-client"],
+  ["ssh", "the sandbox reaches VM2 with it", "openssh-client"],
+  ["ssh-keygen", "the sandbox makes its keys for VM2 with it", "openssh-client"],
   ["openssl", "it makes the certificate of the sandbox's PostgreSQL", "openssl"],
 ] as const;
 
@@ -168,7 +168,10 @@ async function ports({ settings, engine }: Circumstances): Promise<string[]> {
   return busy.flat().map(busyPort);
 }
 
-/** Listening finds what has the port without accepting anybody; connecting finds Docker's forwarding, which may have no listener. */
+/**
+ * Trying to listen detects a program that has bound the port; connecting detects Docker's forwarding, which may have no
+ * listener.
+ */
 async function isTaken(port: number): Promise<boolean> {
   return !(await listens(port)) || answers(port);
 }

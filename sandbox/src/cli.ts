@@ -36,7 +36,7 @@ async function main(): Promise<void> {
       `${unknown ? `Unknown option ${unknown}.` : `Unknown command ${command ?? "(none)"}.`}\n${usage}`,
     );
   }
-  // In a shell with `make env` DOCKER_HOST names VM2; the platform itself is never meant to run there.
+  // In a shell with `make env`, DOCKER_HOST names VM2, but the platform must never run there.
   if (process.env.DOCKER_HOST === vm2Host(settings)) delete process.env.DOCKER_HOST;
   checkOwnDirs([settings.stateDir]);
   const state = new State(settings);
@@ -100,14 +100,14 @@ The cluster is up.
   make cluster-down                     removes it and keeps VM2
 `;
 
-// An interrupt also reaches the programs that were started; they end by themselves, and what is half-made is picked up by the next run.
+// An interrupt also reaches the child processes. They end by themselves, and the next run continues from there.
 let interrupted = false;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
     if (interrupted) process.exit(130);
     interrupted = true;
-    process.stderr.write("\nInterrupted. The next `make up` goes on from here.\n");
-    // Pulumi needs a moment to write down what it has done; a second interrupt does not wait for it.
+    process.stderr.write("\nInterrupted. The next `make up` continues from here.\n");
+    // Pulumi needs a moment to record what it has done; a second interrupt does not wait for that.
     setTimeout(() => process.exit(130), 5_000).unref();
   });
 }

@@ -4,11 +4,11 @@ export type Progress = (line: string) => void;
 
 /** What a step reports when it has ended. */
 export interface StepResult {
-  /** True when there was nothing to do. */
+  /** True if there was nothing to do. */
   cached?: boolean;
   /** A few words for the reader, for example from which source an artifact came. */
   detail?: string;
-  /** How long the work took, where it began before its turn to be shown. Milliseconds. */
+  /** How long the work took, if it began before its turn to be shown. Milliseconds. */
   elapsed?: number;
 }
 
@@ -18,17 +18,17 @@ export interface Step {
 }
 
 export interface DisplayOptions {
-  /** Live display, or plain lines. Default: whether stderr is a terminal. */
+  /** Live display instead of plain lines. Default: whether stderr is a terminal. */
   live?: boolean;
   /** Where plain lines go. Default: stderr. */
   write?: (line: string) => void;
-  /** Milliseconds between signs of life of a step in plain display. Default 15,000. */
+  /** Milliseconds between progress lines of a step in plain display. Default 15,000. */
   heartbeatMs?: number;
 }
 
 /**
- * Runs the steps one after the other and shows each one's name, elapsed time, and whether there was anything to do.
- * The first error ends the run and is thrown as it is.
+ * Runs the steps one after another and shows each one's name, elapsed time, and whether there was anything to do. The
+ * first error ends the run and is thrown unchanged.
  */
 export async function runSteps(steps: readonly Step[], options: DisplayOptions = {}): Promise<void> {
   const live = options.live ?? (process.stderr.isTTY && process.env.CI === undefined);
@@ -56,7 +56,7 @@ async function runPlain(steps: readonly Step[], options: DisplayOptions): Promis
       const result = await step.run((line) => {
         if (line === last) return;
         last = line;
-        // Builds print hundreds of lines; one every two seconds is enough to follow them.
+        // Builds print hundreds of lines; one every two seconds is enough.
         if (performance.now() - lastWrite > 2_000) say(`${label}: ${line}`);
       });
       say(`${label}: ${ending(result, started)}`);
@@ -70,7 +70,7 @@ async function runPlain(steps: readonly Step[], options: DisplayOptions): Promis
 }
 
 async function runLive(steps: readonly Step[]): Promise<void> {
-  // Loaded only when there is a terminal to draw on: a run that has nothing to do should not pay for it.
+  // Loaded only for a terminal, so that a run with nothing to do does not pay for it.
   const { Listr: Runner } = await import("listr2");
   const tasks: ListrTask[] = steps.map((step) => ({
     title: step.name,

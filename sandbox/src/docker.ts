@@ -8,17 +8,22 @@ import { networkName, sandboxName } from "./settings.js";
 
 /** Everything of the sandbox on the engine carries this label; its value names the checkout it belongs to. */
 export const ownerLabel = "audit-sandbox.checkout";
-/** Which sandbox of the machine: SANDBOX_NAME. */
+/** Which of the machine's sandboxes: SANDBOX_NAME. */
 const nameLabel = "audit-sandbox.name";
 const configLabel = "audit-sandbox.config";
 const dataLabel = "audit-sandbox.data";
 
-/** A file that is put into a container before its first start. Not a bind mount, so the engine may be elsewhere. */
+/**
+ * A file that is copied into a container before its first start. It is not a bind mount, so the engine may be on
+ * another machine.
+ */
 export interface ContainerFile {
   /** Absolute path in the container. */
   path: string;
   content: string | Buffer;
-  /** Default 0444: it is in the container's own layer, where only that container and the engine's root read it. */
+  /**
+   * Default 0444: it is in the container's own layer, which only that container and root on the engine's host can read.
+   */
   mode?: number;
   uid?: number;
   gid?: number;
@@ -48,7 +53,9 @@ export interface ContainerSpec {
   cgroupns?: "private" | "host";
 }
 
-/** The sandbox's containers, networks and volumes on one Docker Engine, made to match what is described. */
+/**
+ * Creates and updates the sandbox's containers, networks and volumes on one Docker Engine to match their descriptions.
+ */
 export class Engine {
   private known: Map<string, Docker.ContainerInfo> | undefined;
 
@@ -81,7 +88,9 @@ export class Engine {
     return this.known;
   }
 
-  /** @throws UserError when another checkout's sandbox runs on this engine: names and addresses are the same. */
+  /**
+   * @throws UserError if another checkout's sandbox runs on this engine, because it has the same names and addresses.
+   */
   async refuseForeign(): Promise<void> {
     for (const [name, info] of await this.containers()) {
       if (info.Labels[ownerLabel] !== this.settings.checkout) {
@@ -102,7 +111,7 @@ export class Engine {
     }));
   }
 
-  /** Its name and range were looked at before ({@link checkMachine}). */
+  /** {@link checkMachine} has already checked its name and range. */
   async ensureNetwork(): Promise<boolean> {
     if ((await this.networks()).some(({ name }) => name === networkName)) return true;
     const Config = [{ Subnet: `${this.settings.subnetPrefix}.0/24`, Gateway: `${this.settings.subnetPrefix}.1` }];
@@ -117,7 +126,7 @@ export class Engine {
 
   /**
    * @param dataId names the keys that belong to the data, see {@link State.dataId}.
-   * @throws UserError when the volume's data belong to keys that are no longer here.
+   * @throws UserError if the volume's data belong to keys that no longer exist.
    */
   async ensureVolumes(names: readonly string[], dataId: string): Promise<boolean> {
     const { Volumes } = await this.docker.listVolumes({ filters: { label: [ownerLabel] } });
@@ -140,8 +149,8 @@ export class Engine {
   }
 
   /**
-   * Makes the container exist as described and run. A container whose description has changed is made anew.
-   * @returns true when it ran already.
+   * Ensures that the container exists as described and runs. A container whose description has changed is recreated.
+   * @returns true if it was running already.
    */
   async ensureContainer(spec: ContainerSpec): Promise<boolean> {
     const image = await this.docker.getImage(spec.image).inspect();
@@ -217,7 +226,7 @@ export class Engine {
     this.known = undefined;
   }
 
-  /** Runs a command in a container and returns what it printed. @throws Error with its output when it fails. */
+  /** Runs a command in a container and returns its output. @throws Error with the output if it fails. */
   async exec(name: string, command: string[], input?: string): Promise<string> {
     const exec = await this.docker.getContainer(name).exec({
       Cmd: command,
@@ -235,7 +244,7 @@ export class Engine {
     return output;
   }
 
-  /** The last lines that a container wrote. */
+  /** The last lines of a container's log. */
   async logs(name: string, lines = 50): Promise<string> {
     try {
       const raw = await this.docker.getContainer(name).logs({ stdout: true, stderr: true, tail: lines });
@@ -246,7 +255,7 @@ export class Engine {
   }
 }
 
-/** Of the sandbox of this name; another one may be beside it. */
+/** Whether something belongs to the sandbox of this name; there may be others on the engine. */
 const isMine = ({ Labels }: { Labels?: Record<string, string> | null }): boolean =>
   (Labels?.[nameLabel] ?? "audit-sandbox") === sandboxName;
 
@@ -259,13 +268,16 @@ export async function ignoreMissing<T>(work: Promise<T>): Promise<T | undefined>
     return await work;
   } catch (error) {
     const status = (error as { statusCode?: number }).statusCode;
-    // 304: is stopped already; 404: is gone already; 409: is being removed already.
+    // 304: already stopped; 404: already gone; 409: already being removed.
     if (status === 304 || status === 404 || status === 409) return undefined;
     throw error;
   }
 }
 
-/** Without a terminal the engine sends frames: a byte of kind, three of nothing, four of length (Docker Engine API, "Attach"). */
+/**
+ * Without a terminal the engine sends frames: one byte for the stream, three unused, four for the length (Docker Engine
+ * API, "Attach").
+ */
 function demultiplex(raw: Buffer): string {
   const parts: Buffer[] = [];
   for (let at = 0; at + 8 <= raw.length;) {

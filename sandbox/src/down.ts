@@ -9,11 +9,14 @@ import { networkName, type Settings } from "./settings.js";
 import type { State } from "./state.js";
 
 export interface DownOptions {
-  /** Remove volumes and keys too, for good. Otherwise the next `up` finds its data. */
+  /** Also remove volumes and keys, permanently. Otherwise the next `up` finds its data again. */
   deleteData: boolean;
 }
 
-/** Removes the sandbox: containers, network, on demand its data, and the Docker Engine if the sandbox started it and nobody else uses it. */
+/**
+ * Removes the sandbox: containers, network, optionally its data, and the Docker Engine if the sandbox started it and
+ * nobody else uses it.
+ */
 export async function down(settings: Settings, state: State, options: DownOptions): Promise<void> {
   const { deleteData } = options;
   let others = 0;
@@ -36,7 +39,7 @@ export async function down(settings: Settings, state: State, options: DownOption
     {
       name: "Docker Engine",
       run: async () => {
-        // Another work tree's sandbox may have found it running, and works with it.
+        // Another work tree's sandbox may be using it.
         if (others > 0)
           return { cached: true, detail: `left running for ${others} containers that are not this sandbox's` };
         return artifacts.stopEngine().then(() => undefined);
@@ -51,7 +54,8 @@ export async function down(settings: Settings, state: State, options: DownOption
             detail: "volumes and keys are kept; make down DATA=delete removes them",
           });
         for (const entry of readdirSync(state.dir)) {
-          // The lock is ours until the end of this process; the engine's record says who may stop it once nobody needs it.
+          // This process needs the lock until it ends; the engine's record says which sandbox may stop it once nobody
+          // uses it.
           if (entry !== "lock" && !(entry === "engine" && others > 0))
             rmSync(state.path(entry), { recursive: true, force: true });
         }

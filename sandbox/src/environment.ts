@@ -12,8 +12,8 @@ import { sandboxStack, type Stack } from "./stack-file.js";
 import type { State } from "./state.js";
 
 /**
- * What `pulumi`, `docker`, `vault` and `psql` need to act on the sandbox. The same for `make up` itself and for the
- * shell of whoever evaluates `make env`. For the stack `cluster`, `kubectl` acts on the cluster instead of `docker` on VM2.
+ * What `pulumi`, `docker`, `vault` and `psql` need to work on the sandbox, both for `make up` itself and for a shell
+ * that evaluates `make env`. For the stack `cluster` it sets up `kubectl` instead of `docker`.
  */
 export function toolEnvironment(settings: Settings, state: State, stack = sandboxStack): Record<string, string> {
   const info = readRunInfo(state);
@@ -33,7 +33,7 @@ export function toolEnvironment(settings: Settings, state: State, stack = sandbo
     PULUMI_SKIP_UPDATE_CHECK: "true",
     ...(stack.name === "cluster" ? { KUBECONFIG: state.path(kubeconfigFile) } : { DOCKER_HOST: vm2Host(settings) }),
     VAULT_ADDR: address,
-    // The developer's own is for another Vault; the program would take it for this one's.
+    // The developer's value is for another Vault, and the program would use it for this one.
     VAULT_NAMESPACE: "",
     VAULT_TOKEN: token,
     VAULT_SERVER_URL: address,
@@ -48,7 +48,7 @@ export function toolEnvironment(settings: Settings, state: State, stack = sandbo
     DATABASE_URL: `postgres://${deployerRole}:${state.secret("deployer")}@127.0.0.1:${settings.ports.postgres}/postgres?${verified}`,
     GRAFANA_URL: `http://127.0.0.1:${settings.ports.grafana}`,
     GRAFANA_AUTH: `${grafanaAdmin}:${state.secret("grafana")}`,
-    // What the program logs in with; GRAFANA_AUTH is for everybody else.
+    // The program's login; GRAFANA_AUTH is for other clients.
     GRAFANA_HTTP_HEADERS: JSON.stringify({
       Authorization: `Basic ${Buffer.from(`${grafanaAdmin}:${state.secret("grafana")}`).toString("base64")}`,
     }),
@@ -66,12 +66,12 @@ export interface AccessTokens {
   AUDIT_READ_TOKEN: string;
 }
 
-/** A token as KV version 2 answers it; without data when it was deleted. */
+/** A token as returned by KV version 2; without data if it was deleted. */
 interface Secret {
   data: { data: { token: string } | null };
 }
 
-/** The tokens that the program made and left in Vault for their holders; undefined before the first deployment. */
+/** The tokens that the program has written to Vault for their holders; undefined before the first deploy. */
 export async function accessTokens(
   settings: Settings,
   state: State,
@@ -86,7 +86,7 @@ export async function accessTokens(
   return writer && reader ? { AUDIT_TOKEN: writer, AUDIT_READ_TOKEN: reader } : undefined;
 }
 
-/** @throws {UserError} when Vault is away or sealed, as it is after a restart of the machine */
+/** @throws {UserError} if Vault is unreachable, or sealed, as after a restart of the machine */
 export async function requireOpenVault(address: string): Promise<void> {
   const status = await sealStatus(new VaultClient({ address })).catch(() => undefined);
   if (status?.sealed === false) return;
@@ -96,7 +96,7 @@ export async function requireOpenVault(address: string): Promise<void> {
   );
 }
 
-/** The whole environment as lines for `eval "$(make -s env)"`. */
+/** The environment as lines for `eval "$(make -s env)"`. */
 export async function exportLines(settings: Settings, state: State, stack = sandboxStack): Promise<string> {
   if (stack.name === "cluster" && !state.has(kubeconfigFile))
     throw new UserError("The sandbox has no cluster. Run `make cluster` first.");

@@ -5,7 +5,7 @@ import { sandboxStack } from "./stack-file.js";
 import type { State } from "./state.js";
 import { until } from "./wait.js";
 
-/** Sends one event through the edge and reads it back. @throws Error saying what was answered instead. */
+/** Sends one event through the edge and reads it back. @throws Error with the unexpected answer. */
 export async function sendFirstEvent(settings: Settings, state: State, stack = sandboxStack): Promise<string> {
   const url = serviceUrl(settings, stack);
   const tokens = await accessTokens(settings, state, stack);
@@ -24,7 +24,7 @@ export async function sendFirstEvent(settings: Settings, state: State, stack = s
     "The service, through the edge,",
     30,
     async () => {
-      // Sending it again with its id is safe, so trying again is.
+      // A retry is safe, because the event has an id.
       await answer(`${url}/v1/events`, 201, {
         method: "POST",
         headers: { authorization: `Bearer ${tokens.AUDIT_TOKEN}`, "content-type": "application/json" },

@@ -9,7 +9,7 @@ import { basicAuth, registryAddress, registryUsers } from "./platform/registry.j
 import type { Context } from "./platform/context.js";
 import type { StackImages } from "./stack-config.js";
 
-/** What of the project goes into the service image's build context. */
+/** Files of the project that go into the service image's build context. */
 const contextPaths = [
   "audit-svc",
   "package.json",
@@ -22,7 +22,8 @@ const contextPaths = [
 const leftOut = new Set(["node_modules", "dist", "test", "bench", "build"]);
 
 /**
- * Builds the service's image and pushes it and what else the program deploys; then a stack's settings can name all by digest.
+ * Builds the service's image, and pushes it and the other images of a deploy, so that a stack's settings can name them by
+ * digest.
  */
 export async function publishImages(
   context: Context,
@@ -31,7 +32,7 @@ export async function publishImages(
   const image = async (name: Parameters<typeof ensureImage>[0]) =>
     (await ensureImage(name, sources, context.progress)).ref;
   const service = await ensureServiceImage(context, { build: await image("node"), run: await image("base-plain") });
-  // One after the other: each writes down what it has pushed, and the layers that they share go over once.
+  // Sequentially: each records what it has pushed, so that shared layers are uploaded only once.
   const pushed = {
     service: await ensurePushed(context, "audit-svc", service.ref),
     nginx: await ensurePushed(context, "nginx", await image("nginx")),
@@ -51,7 +52,7 @@ export async function publishImages(
 }
 
 /**
- * Builds the service's image from the working tree, tagged by the hash of what goes into it.
+ * Builds the service's image from the working tree, tagged with the hash of its inputs.
  * @param buildImages `build`: the image with Node to build on; `run`: the base of what is deployed.
  */
 export async function ensureServiceImage(
@@ -116,7 +117,7 @@ export async function ensurePushed(
   if (known?.id === id && (await inRegistry(context, name, known.digest))) {
     return { cached: true, reference: byDigest(known.digest) };
   }
-  // 127.0.0.0/8 counts as a trusted plain-HTTP registry for every Docker Engine; the digest is the same under both names.
+  // Every Docker Engine trusts plain-HTTP registries in 127.0.0.0/8; the digest is the same under both names.
   const repo = `127.0.0.1:${settings.ports.registry}/audit/${name}`;
   const tag = id.replace(/^sha256:/, "").slice(0, 16);
   await engine.docker.getImage(ref).tag({ repo, tag });
@@ -156,7 +157,7 @@ interface EngineEvent {
   aux?: { Digest?: string };
 }
 
-/** Shows what the engine says and waits for the end. @throws Error with the last lines when it reports an error. */
+/** Shows the engine's progress and waits for the end. @throws Error with the last lines if it reports an error. */
 async function follow(
   docker: Context["engine"]["docker"],
   stream: NodeJS.ReadableStream,

@@ -1,5 +1,5 @@
-// Runs before anything is installed, so: plain JavaScript, no packages. Checks Node's version, and makes node_modules what
-// package-lock.json says, unless it is.
+// Plain JavaScript without packages, because it runs before anything is installed. Checks Node's version, and brings
+// node_modules in line with package-lock.json if they differ.
 import { spawnSync, spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -23,7 +23,7 @@ const started = Date.now();
 const elapsed = () => `${Math.round((Date.now() - started) / 1000)} s`;
 console.error("Packages: npm ci");
 const beat = setInterval(() => console.error(`Packages: still working, ${elapsed()}`), 15_000);
-// Install scripts are not needed by any package here and would run code of strangers.
+// No package here needs install scripts, and they would run third-party code.
 spawn("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], {
   cwd: root,
   stdio: ["ignore", 2, 2],
@@ -35,7 +35,7 @@ spawn("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=e
   process.exit(code ?? 1);
 });
 
-/** npm writes down what it has installed; every package that is in both lists must be there in the same version. */
+/** npm records what it has installed; every package in the lock file must be installed in the same version. */
 function installed() {
   const path = join(root, "node_modules/.package-lock.json");
   if (!existsSync(path)) return false;
@@ -44,7 +44,7 @@ function installed() {
     const present = JSON.parse(readFileSync(path, "utf8")).packages;
     return Object.entries(wanted).every(([name, { version, optional, link }]) => {
       if (!name.includes("node_modules/") || link) return true;
-      // Binaries for other systems are optional and rightly absent.
+      // Optional binaries for other systems are absent on purpose.
       return present[name] ? present[name].version === version && existsSync(join(root, name)) : optional === true;
     });
   } catch {

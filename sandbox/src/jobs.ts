@@ -1,14 +1,14 @@
 import type { Progress, Step, StepResult } from "./display.js";
 
-/** Work that goes on beside other work and is shown when its turn comes. */
+/** Work that runs in parallel and is shown when its turn comes. */
 export interface Job<T> {
-  /** Waits for the work; what it says from now on goes to `progress`. */
+  /** Waits for the work; from now on its messages go to `progress`. */
   follow(progress: Progress): Promise<T>;
   /** How long the work has taken, in milliseconds. */
   elapsed(): number;
 }
 
-/** Runs at most so many jobs at once, in the order in which they came. */
+/** Runs a limited number of jobs at once, in the order in which they were added. */
 export class Pool {
   private free: number;
   private readonly waiting: (() => void)[] = [];
@@ -36,7 +36,7 @@ export class Pool {
         this.waiting.shift()?.();
       }
     });
-    // Its error is thrown where it is followed; until then it must not end the process.
+    // follow() throws its error; until then an unhandled rejection must not end the process.
     result.catch(() => undefined);
     return {
       follow: (progress) => {
@@ -54,7 +54,7 @@ export class Pool {
   }
 }
 
-/** A step that shows a job which runs already. `job` is called when its turn comes. */
+/** A step that shows a job that is already running. `job` is called when its turn comes. */
 export const following = <T>(name: string, job: () => Job<T>, result: (value: T) => StepResult): Step => ({
   name,
   run: async (progress) => {

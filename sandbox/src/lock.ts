@@ -5,7 +5,7 @@ import { UserError } from "../../offline/lib/user-error.js";
 
 interface Holder {
   pid: number;
-  /** Start time of the process in clock ticks: a number that was given to another process since then does not count. */
+  /** Start time of the process in clock ticks, to detect that another process has its pid by now. */
   born: string;
   host: string;
   command: string;
@@ -13,9 +13,10 @@ interface Holder {
 }
 
 /**
- * Lets one command at a time work on the sandbox. A lock whose process is gone (killed, power cut) is taken over.
- * @returns a function that gives the lock back.
- * @throws UserError when another process holds it, naming the process.
+ * Allows only one command at a time to work on the sandbox. A lock whose process is gone (killed, power cut) is taken
+ * over.
+ * @returns a function that releases the lock.
+ * @throws UserError naming the process that holds it.
  */
 export function takeLock(stateDir: string, command: string): () => void {
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
@@ -28,7 +29,7 @@ export function takeLock(stateDir: string, command: string): () => void {
     since: new Date().toISOString(),
   };
   for (let attempt = 0; attempt < 3; attempt++) {
-    // Written apart and linked into place: nobody ever reads half a lock.
+    // Written to a temporary file and linked into place, so that nobody reads a partial lock.
     const draft = `${path}.${process.pid}`;
     writeFileSync(draft, JSON.stringify(mine), { mode: 0o600 });
     try {
@@ -64,7 +65,7 @@ function readHolder(path: string): Holder | undefined {
 }
 
 function isAlive(holder: Holder): boolean {
-  // A checkout shared between machines: the other one's processes cannot be seen from here.
+  // A checkout shared between machines: the other machine's processes cannot be checked from here.
   if (holder.host !== hostname()) return true;
   try {
     process.kill(holder.pid, 0);

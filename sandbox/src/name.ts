@@ -3,10 +3,9 @@ import { sandboxName } from "./settings.js";
 import type { State } from "./state.js";
 
 /**
- * Holds a work tree to one SANDBOX_NAME: its keys and settings belong to the containers of that name, and under another it would make
- * a second set of them that no `make down` finds.
- * `up` and `cluster` give the name.
- * @throws UserError when the work tree's sandbox has another name
+ * Keeps a work tree to one SANDBOX_NAME, which `up` and `cluster` set. Its keys and settings belong to the containers of
+ * that name; another name would create a second set of containers that no `make down` finds.
+ * @throws UserError if the work tree's sandbox has another name
  */
 export function keepName(state: State, command: string, name = sandboxName): void {
   const known = state.readText("name")?.trim();

@@ -16,7 +16,7 @@ interface Outcome {
   output: string;
 }
 
-/** The Pulumi CLI, acting on one of the sandbox's stacks. */
+/** Runs the Pulumi CLI on one of the sandbox's stacks. */
 export class Pulumi {
   constructor(
     private readonly settings: Settings,
@@ -25,7 +25,7 @@ export class Pulumi {
     private readonly stack: Stack = sandboxStack,
   ) {}
 
-  /** Makes the stack exist, its secrets encrypted by Vault. @returns true when it existed. */
+  /** Ensures that the stack exists, with its secrets encrypted by Vault. @returns true if it existed. */
   async ensureStack(): Promise<boolean> {
     const { name } = this.stack;
     if (this.state.has(this.stack.ready) && hasEncryption(this.state, this.stack)) return true;
@@ -38,7 +38,7 @@ export class Pulumi {
     const provider = `hashivault://${stateKey}`;
     let made = await this.run(["stack", "init", name, "--secrets-provider", provider], { cwd: dir });
     if (made.failed && made.output.includes("already exists")) {
-      // An interrupted run made the stack, and its key was not written down: encrypt it with a new one.
+      // An interrupted run created the stack without saving its key, so encrypt it with a new one.
       made = await this.run(["stack", "change-secrets-provider", provider, "--stack", name], { cwd: dir });
     }
     if (made.failed) throw this.explain("make the stack", made.output);
@@ -50,8 +50,8 @@ export class Pulumi {
   /**
    * `pulumi up`.
    *
-   * @param over settings for this run alone, over those of the stack's file
-   * @returns true when nothing changed
+   * @param over settings for this run only, which override the stack's file
+   * @returns true if nothing changed
    * @throws UserError with the CLI's diagnostics
    */
   async up(over: Readonly<Record<string, string>> = {}): Promise<boolean> {
@@ -108,7 +108,9 @@ export class Pulumi {
     return JSON.parse(stdout) as Record<string, unknown>;
   }
 
-  /** The DIY backend's lock names the process that holds it; one of this machine that is gone holds nothing. */
+  /**
+   * The DIY backend's lock names the process that holds it; if that was on this machine and is gone, the lock is stale.
+   */
   private lockIsStale(output: string): boolean {
     const holder = /created by (\S+)@(\S+) \(pid (\d+)\)/.exec(output);
     if (holder?.[2] !== hostname()) return false;
@@ -124,7 +126,7 @@ export class Pulumi {
     mkdirSync(this.state.path("logs"), { recursive: true });
     const log = createWriteStream(this.state.path("logs", `pulumi-${args[0] ?? ""}.log`));
     const environment = toolEnvironment(this.settings, this.state, this.stack);
-    // In the copy of the project the CLI shall write its own file, not the generated settings.
+    // In the copy of the project the CLI must write its own file rather than the generated settings.
     const env = { ...environment, ...(options.cwd ? { PULUMI_OPTION_CONFIG_FILE: "" } : {}), ...options.env };
     const child = execa("pulumi", args, {
       cwd: options.cwd ?? this.settings.root,
@@ -137,7 +139,7 @@ export class Pulumi {
     child.all.pipe(log);
     for await (const line of child.iterable({ from: "all" })) {
       const shown = line.trim();
-      // "@ updating....": the CLI's own sign of life.
+      // Skip "@ updating....", the CLI's own heartbeat.
       if (shown && !shown.startsWith("@")) this.progress(shown);
     }
     const result = await child;

@@ -6,11 +6,11 @@ import type { Settings } from "./settings.js";
 import type { State } from "./state.js";
 
 /**
- * Deploys what the other slot holds, as the pipeline's job `rollback` does: a start and a promotion. The settings stay as they are, so that the next
- * `make up` deploys the working tree again.
+ * Deploys the release in the other slot, like the pipeline's job `rollback`: a start and a promotion. The settings stay
+ * unchanged, so that the next `make up` deploys the working tree again.
  *
  * @returns what was done, for the reader
- * @throws UserError when there is nothing to go back to, or with the CLI's diagnostics
+ * @throws UserError if there is nothing to go back to, or with the CLI's diagnostics
  */
 export async function rollback(settings: Settings, state: State): Promise<string> {
   let result = "";

@@ -3,13 +3,13 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../../offline/lib/user-error.js";
 
-/** Where the sandbox keeps things and which addresses it takes. */
+/** The sandbox's directories, ports and addresses. */
 export interface Settings {
   /** The project's root directory. */
   readonly root: string;
   /** State of this checkout's sandbox: keys, generated secrets, PULUMI_HOME. Never committed. */
   readonly stateDir: string;
-  /** Ten characters that tell this checkout's sandbox from another's on the same machine. */
+  /** Ten characters that distinguish this checkout's sandbox from others on the same machine. */
   readonly checkout: string;
   /** Ports on 127.0.0.1, for the operator. */
   readonly ports: Readonly<Record<PortName, number>>;
@@ -45,7 +45,7 @@ const clusterPortOffsets: Record<ClusterPortName, number> = {
   edgeTls3: 46,
 };
 
-/** Last octet of each service's address; fixed, so that Vault and Prometheus rules can name the VM. */
+/** Last octet of each service's address; fixed, so that rules in Vault and Prometheus can refer to the VM. */
 export const addresses = {
   ...{ postgres: 10, vault: 11, registry: 12, prometheus: 13, grafana: 14, vm2: 20 },
   ...{ node1: 31, node2: 32, node3: 33 },
@@ -53,14 +53,14 @@ export const addresses = {
 export type PlatformService = keyof typeof addresses;
 
 /**
- * Names everything of this sandbox on the Docker Engine. `SANDBOX_NAME`, default `audit-sandbox`: a second work tree can have
- * a sandbox of its own beside the first, with a SANDBOX_PORT_BASE and a SANDBOX_SUBNET of its own.
+ * Names everything of this sandbox on the Docker Engine. `SANDBOX_NAME`, default `audit-sandbox`: a second work tree
+ * can have its own sandbox beside the first, with its own SANDBOX_PORT_BASE and SANDBOX_SUBNET.
  */
 export const sandboxName = process.env.SANDBOX_NAME ?? "audit-sandbox";
 
 export const networkName = sandboxName;
 
-/** The name by which the services find each other; dotted, because a nested Docker does not forward single labels. */
+/** The name by which services find each other; it has dots, because a nested Docker does not forward single labels. */
 export const hostName = (service: PlatformService): string => `${service}.sandbox.test`;
 export const containerName = (service: PlatformService): string => `${sandboxName}-${service}`;
 
@@ -68,7 +68,7 @@ export const containerName = (service: PlatformService): string => `${sandboxNam
  * Reads the settings from the environment.
  * `SANDBOX_PORT_BASE` (default 18000): the ports are that plus 80, 43, 22, 32, 20, 50, 90, 30; the cluster's plus 64, 81–83, 44–46.
  * `SANDBOX_SUBNET` (default `10.213.18`): first three octets of the platform network.
- * @throws UserError naming the variable when a value cannot be used.
+ * @throws UserError naming the variable if a value is invalid.
  */
 export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
   const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");

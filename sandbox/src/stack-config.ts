@@ -15,13 +15,13 @@ export interface StackImages {
   nginx: string;
   exporter: string;
   vault: string;
-  /** An image on the platform's engine with a shell; writes files into Prometheus' volumes. */
+  /** An image with a shell on the platform's engine, used to write files into Prometheus's volumes. */
   prometheusTools: string;
 }
 
 const local = (settings: Settings, port: keyof Settings["ports"]): string => `http://127.0.0.1:${settings.ports[port]}`;
 
-/** What only this machine knows: addresses, ports, digests. Everything else comes from Pulumi.sandbox.yaml. */
+/** Settings that depend on this machine: addresses, ports, digests. Everything else comes from Pulumi.sandbox.yaml. */
 export const machineSettings = (...known: Parameters<typeof platformSettings>): Values => ({
   ...platformSettings(...known),
   "audit:environment": "sandbox",
@@ -32,7 +32,7 @@ export const machineSettings = (...known: Parameters<typeof platformSettings>): 
   "audit:prometheusTargets": prometheusVolumes.targets,
 });
 
-/** What of it is the platform's, and so the same for every stack. */
+/** The part of them that describes the platform and is the same for every stack. */
 export function platformSettings(
   settings: Settings,
   engineHost: string,
@@ -48,7 +48,7 @@ export function platformSettings(
     "audit:databaseAdminHost": "127.0.0.1",
     "audit:databaseAdminPort": settings.ports.postgres,
     "audit:databaseDriftUser": driftRole,
-    // Its certificate is by an authority of the sandbox's own, as in many a company.
+    // The sandbox's private authority signed its certificate, as in many companies.
     "audit:caFile": authorityPath,
     // `make down DATA=delete` and the tests must be able to remove everything.
     "audit:protectData": false,
@@ -65,9 +65,9 @@ export function platformSettings(
 }
 
 /**
- * Writes a stack's settings: the machine's own over those of the developer's file (if there is one), and over
- * both what the developer changed in the generated file since it was last written. Images are not kept: `make up` deploys
- * the working tree, also after a rollback by `pulumi up --config audit:image=…`, which the CLI writes into the file.
+ * Writes a stack's settings: those of the developer's file (if it exists), overridden by the machine's own, and these by
+ * what the developer has changed in the generated file since it was written. Images are not kept: `make up` deploys the
+ * working tree, even after a rollback with `pulumi up --config audit:image=…`, which the CLI writes into the file.
  * @returns the keys that the developer has set.
  */
 export function writeStackConfig(settings: Settings, state: State, machine: Values, stack = sandboxStack): string[] {
@@ -84,20 +84,20 @@ export function writeStackConfig(settings: Settings, state: State, machine: Valu
   return own.map(([key]) => key);
 }
 
-/** The stack's settings with some others over them, in a file beside the stack's own. @returns its path */
+/** The stack's settings with some of them overridden, in a file beside the stack's own. @returns its path */
 export function writeOneRunConfig(state: State, over: Values, stack = sandboxStack): string {
   const current = readYaml(state.path(stack.file));
   return state.write("stack/one-run.yaml", stringify({ ...current, config: { ...current.config, ...over } }));
 }
 
-/** The CLI turns numbers and booleans into text when it writes the file. */
+/** The CLI writes numbers and booleans as text. */
 function same(one: unknown, other: unknown): boolean {
   const plain = (value: unknown): unknown =>
     typeof value === "number" || typeof value === "boolean" ? String(value) : value;
   return isDeepStrictEqual(plain(one), plain(other));
 }
 
-/** The stack's key, encrypted by Vault: `pulumi stack init` writes it into the settings' file. */
+/** Adopts the stack's key, encrypted by Vault, from the settings file that `pulumi stack init` writes. */
 export function adoptEncryption(state: State, initialised: string, stack: Stack): void {
   const { secretsprovider, encryptedkey } = readYaml(initialised);
   const current = readYaml(state.path(stack.file));

@@ -16,7 +16,7 @@ export interface Stack {
   readonly name: "sandbox" | "cluster";
   /** The developer's settings for it, tracked or not; there need be none. */
   readonly own: string;
-  /** Its settings, generated, with what the developer has set by `pulumi config set` kept. */
+  /** Generated file with its settings; it keeps what the developer has set with `pulumi config set`. */
   readonly file: string;
   /** The settings as they were generated, without the developer's. */
   readonly generated: string;
@@ -24,7 +24,7 @@ export interface Stack {
   readonly ready: string;
   /** Where its secret lies in Vault. */
   readonly vaultPath: string;
-  /** What only this machine knows of the settings that Vault is set up for. */
+  /** The settings for Vault that depend on this machine. */
   readonly inVault: (settings: Settings) => Values;
 }
 
@@ -37,7 +37,7 @@ export const sandboxStack: Stack = {
   ready: "stack-ready",
   vaultPath: "audit-svc/sandbox",
   inVault: (settings) => ({
-    // Vault sees VM2's address on the platform network, because VM2 hides its containers behind it.
+    // Vault sees VM2's address on the platform network, because VM2 masquerades its containers.
     "audit:hostCidr": `${addressOf(settings, "vm2")}/32`,
     "audit:vaultPath": sandboxStack.vaultPath,
     "audit:databaseHost": hostName("postgres"),
@@ -68,7 +68,7 @@ export function readYaml(path: string): StackFile {
   return existsSync(path) ? ((parse(readFileSync(path, "utf8")) ?? {}) as StackFile) : {};
 }
 
-/** Keys of the stack's settings that say what its agents may do in Vault. */
+/** Keys of the stack's settings that determine its agents' rights in Vault. */
 const IN_VAULT = [
   ...[
     "vaultPath",
@@ -84,7 +84,10 @@ const IN_VAULT = [
   ...["platform", "kubeNamespace", "vaultKubernetesMount", "vaultAudience"],
 ] as const;
 
-/** What of the stack's settings, the developer's included, Vault is set up for, in the shape of `stack` in bootstrap/settings.ts. */
+/**
+ * The stack's settings, including the developer's, that Vault is set up for, in the shape of `stack` in
+ * bootstrap/settings.ts.
+ */
 export function stackForVault(settings: Settings, state: State, stack = sandboxStack): Values {
   const values: Values = {
     ...stack.inVault(settings),
@@ -94,7 +97,7 @@ export function stackForVault(settings: Settings, state: State, stack = sandboxS
   return Object.fromEntries(
     IN_VAULT.map((key) => [key, values[`audit:${key}`]] as const)
       .filter(([, value]) => value !== undefined && value !== "")
-      // The CLI turns numbers into text when it writes the file.
+      // The CLI writes numbers as text.
       .map(([key, value]) => [key, key === "databasePort" ? Number(value) : value]),
   );
 }

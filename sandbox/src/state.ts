@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import { dirname, join } from "node:path";
 import type { Settings } from "./settings.js";
 
-/** What the sandbox remembers between runs, one small file per subject under `.sandbox/`, all readable by the owner alone. */
+/** The sandbox's state between runs: one small file per subject under `.sandbox/`, each readable only by its owner. */
 export class State {
   readonly dir: string;
 
@@ -29,7 +29,7 @@ export class State {
     return text === undefined ? undefined : (JSON.parse(text) as T);
   }
 
-  /** Writes whole files only: an interrupted run leaves the old content or the new, never half of it. */
+  /** Writes atomically: an interrupted run leaves the old content or the new, never a part. */
   write(name: string, content: string, mode = 0o600): string {
     const path = this.path(name);
     if (existsSync(path) && readFileSync(path, "utf8") === content) return path;
@@ -44,7 +44,9 @@ export class State {
     return this.write(name, JSON.stringify(value, undefined, 2) + "\n");
   }
 
-  /** A generated password, made once and kept. 32 random bytes, URL-safe, so that it fits into connection strings as it is. */
+  /**
+   * A password, generated once and kept: 32 random bytes, URL-safe, so that it needs no escaping in connection strings.
+   */
   secret(name: string): string {
     const secrets = this.readJson<Record<string, string>>("secrets.json") ?? {};
     const known = secrets[name];
@@ -54,7 +56,7 @@ export class State {
     return made;
   }
 
-  /** Names this sandbox's data: volumes carry it, so that volumes whose keys are lost are recognised. */
+  /** Identifies this sandbox's data: volumes have it as a label, so that a volume whose keys are lost is recognised. */
   get dataId(): string {
     const known = this.readText("data-id")?.trim();
     if (known) return known;

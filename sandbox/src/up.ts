@@ -32,7 +32,7 @@ export const volumes = [
   vm2Volume,
 ];
 
-/** What the program's containers and the platform are made of, in the order in which it is needed. */
+/** Images of the program's containers and of the platform, in the order in which they are needed. */
 const imageNames = [
   "postgres",
   "vault",
@@ -45,22 +45,22 @@ const imageNames = [
   "node",
 ] as const;
 type SandboxImage = (typeof imageNames)[number];
-/** The name under which a tool is called, where it differs. */
+/** A tool's program name, if it differs. */
 const programs: Partial<Record<artifacts.ToolName, string>> = { "docker-cli": "docker" };
 
 export interface UpOptions {
-  /** Stop when the platform stands, without deploying the program. Default false. */
+  /** Stop once the platform is up, without deploying the program. Default false. */
   platformOnly?: boolean;
 }
 
-/** What stands after `up`, for what is built on it. */
+/** What is there after `up`, for commands that build on it. */
 export interface Platform {
   readonly sources: Awaited<ReturnType<typeof artifacts.decideSources>>;
   readonly engine: Engine;
   readonly info: RunInfo;
 }
 
-/** Everything from nothing to a running system. What is there already is left as it is. */
+/** Brings everything up, from nothing to a running system. What exists already is left as it is. */
 export async function up(settings: Settings, state: State, options: UpOptions = {}): Promise<Platform> {
   const run = new UpRun(settings, state);
   await runSteps([...run.platform(), ...(options.platformOnly ? [] : run.program())]);
@@ -163,8 +163,8 @@ class UpRun implements Platform {
   }
 
   /**
-   * From here on the images are fetched or built two at a time, and beside them the tools; the services start when their image is there,
-   * for they do not need each other to start.
+   * From here on, images are fetched or built two at a time, in parallel with the tools. Each service starts when its
+   * image is available; services do not need each other to start.
    */
   private async decideSources(progress: Progress): Promise<StepResult> {
     this.sources = await artifacts.decideSources(progress);
@@ -224,7 +224,10 @@ class UpRun implements Platform {
     return { cached: sameNetwork && sameVolumes };
   }
 
-  /** Builds the service's image and pushes what VM2 pulls; then the stack's settings can name all by digest. */
+  /**
+   * Builds the service's image and pushes the images that VM2 pulls; then the stack's settings can name all of them by
+   * digest.
+   */
   private async publish(progress: Progress): Promise<StepResult> {
     const { images, cached } = await publishImages(this.context(progress), this.sources);
     const own = writeStackConfig(

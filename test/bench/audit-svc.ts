@@ -5,7 +5,7 @@ import type { Area, Row } from "../../audit-svc/bench/row";
 
 const root = resolve(__dirname, "../..");
 
-/** The service's own benchmarks: a program of its package, which writes its rows as JSON. */
+/** The service's own benchmarks: a program in its package that writes its rows as JSON. */
 export const auditService: Area = {
   name: "audit-svc",
   benches: ["single", "batches", "growth", "memory"],

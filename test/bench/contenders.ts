@@ -4,27 +4,27 @@ import { join } from "node:path";
 import { root, until, type Sandbox } from "../e2e/support/sandbox";
 import { type ControlNode, NICE, onVm2, seconds, vm2Address } from "./control-node";
 
-/** What a deploy took. */
+/** Timing of a deploy. */
 export interface Deployed {
-  /** Seconds from its start until all traffic goes to what was deployed. */
+  /** Seconds from its start until all traffic goes to the new release. */
   readonly traffic: number;
-  /** Seconds until the tool has ended. */
+  /** Seconds until the tool ends. */
   readonly whole: number;
-  /** When the switch was over, by `performance.now()`; undefined where a tool has no such moment. */
+  /** When the switch was complete, by `performance.now()`; undefined if a tool has no such moment. */
   readonly switched?: number;
 }
 
-/** A way to put a release of the service on VM2. */
+/** A tool that deploys a release of the service to VM2. */
 export interface Contender {
   readonly name: string;
-  /** Where its Nginx answers. */
+  /** URL of its Nginx. */
   readonly url: string;
   deploy(image: string): Promise<Deployed>;
-  /** Takes off VM2 what it deployed. */
+  /** Removes from VM2 what it deployed. */
   remove(): Promise<void>;
 }
 
-/** Ours, with everything that `pulumi up` looks at besides. It stays when the bench is over. */
+/** Ours, including everything else that `pulumi up` checks. It stays when the bench is over. */
 export function ours(sandbox: Sandbox): Contender {
   return {
     name: "pulumi up",
@@ -34,7 +34,7 @@ export function ours(sandbox: Sandbox): Contender {
   };
 }
 
-/** The promotion says when it is done; what comes after that is the drain, and Prometheus's targets. */
+/** The promotion's output marks the switch; after it come the drain and Prometheus's targets. */
 function pulumiUp(sandbox: Sandbox, image: string): Promise<Deployed> {
   const flags = ["--yes", "--skip-preview", "--non-interactive", "--config", `audit:image=${image}`];
   const started = performance.now();
@@ -70,13 +70,13 @@ export function setting(key: string): string {
 const directory = "/home/deploy/peers";
 const url = `http://${vm2Address}:8480`;
 
-/** Takes the peers' containers and networks off VM2. */
+/** Removes the peers' containers and networks from VM2. */
 export async function removePeers(): Promise<void> {
   await onVm2("docker ps --all --quiet --filter name=^peer- | xargs -r docker rm --force > /dev/null");
   await onVm2("docker network ls --quiet --filter name=^peer | xargs -r docker network rm > /dev/null");
 }
 
-/** The peers, see peers/README.md. One at a time is on VM2, because they publish the same port. */
+/** The peers, see peers/README.md. Only one at a time is on VM2, because they publish the same port. */
 export async function peersOf(sandbox: Sandbox, control: ControlNode): Promise<readonly Contender[]> {
   await prepare(sandbox, control);
   const NGINX = setting("edgeImage");
@@ -115,9 +115,12 @@ export async function peersOf(sandbox: Sandbox, control: ControlNode): Promise<r
   ];
 }
 
-/** What the peers' files take for given: the VM's Python, the directory with the migration's login, the registry's login. */
+/**
+ * Sets up what the peers' files assume: Python on the VM, the directory with the migration's login, the registry's
+ * login.
+ */
 async function prepare(sandbox: Sandbox, control: ControlNode): Promise<void> {
-  // Ansible's modules are Python that runs on the machine that they change.
+  // Ansible's modules are Python programs that run on the target machine.
   const python =
     "DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends python3 python3-requests";
   await onVm2(`python3 -c 'import requests' 2> /dev/null || { apt-get update -q && ${python}; }`);

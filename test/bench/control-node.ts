@@ -2,25 +2,28 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { platform, platformNetwork, platformSubnet, root, run } from "../e2e/support/sandbox";
 
-/** VM2 on the platform's network: what is measured there passes no port forwarding of the sandbox's own. */
+/** VM2 on the platform's network: measurements there bypass the sandbox's port forwarding. */
 export const vm2Address = `${platformSubnet}.20`;
 const name = platform("bench-control");
 
-/** In life a deploy's tool runs on another machine than the service: here it gives way to what is measured, ours as the peers'. */
+/**
+ * In reality a deploy tool does not run on the service's machine; here it runs at low priority, ours as well as the
+ * peers'.
+ */
 export const NICE = 10;
 
-/** The docker CLI on the engine that the sandbox itself runs on. @returns its output @throws Error when it fails */
+/** The docker CLI on the engine that the sandbox itself runs on. @returns its output @throws Error if it fails */
 export async function onEngine(args: readonly string[], input?: string): Promise<string> {
   const { code, output, stdout } = await run(["docker", ...args], { ...process.env, DOCKER_HOST: undefined }, input);
   if (code !== 0) throw new Error(`docker ${args.join(" ").slice(0, 300)} ended with ${code}:\n${output.slice(-3000)}`);
   return stdout.trim();
 }
 
-/** A line of shell on VM2, as root unless another user is named. */
+/** Runs a shell line on VM2, as root unless another user is given. */
 export const onVm2 = (line: string, input?: string, user = "root"): Promise<string> =>
   onEngine(["exec", "-i", "--user", user, platform("vm2"), "sh", "-euc", line], input);
 
-/** The newest image of the sandbox's own of that name. */
+/** The sandbox's newest image of that name. */
 export async function sandboxImage(of: string): Promise<string> {
   const list = await onEngine(["images", "--format", "{{.Repository}}:{{.Tag}}", `audit-sandbox/${of}`]);
   const found = list.split("\n").find((line) => line !== "" && !line.endsWith("<none>"));
@@ -34,7 +37,7 @@ export async function seconds(work: () => Promise<unknown>): Promise<number> {
   return (performance.now() - started) / 1000;
 }
 
-/** Where the peers' tools run: a container beside VM2, from which they reach it by ssh as ours does. */
+/** Where the peers' tools run: a container beside VM2 that reaches it by ssh, as ours does. */
 export class ControlNode {
   static async start(): Promise<ControlNode> {
     const image = "audit-bench/control";
@@ -55,7 +58,7 @@ export class ControlNode {
     return node;
   }
 
-  /** Runs a line of shell there. */
+  /** Runs a shell line there. */
   async run(line: string, env: Readonly<Record<string, string>> = {}, input?: string): Promise<void> {
     const nice = ["nice", "-n", String(NICE)];
     const given = Object.entries(env).flatMap(([key, value]) => ["--env", `${key}=${value}`]);

@@ -6,8 +6,9 @@ import { onEngine, onVm2, sandboxImage } from "./control-node";
 import { type Area, boundRow, median, ratioRow, type Row } from "../../audit-svc/bench/row";
 
 /**
- * What Nginx costs: the same requests to one replica, straight and through the edge. Both addresses are on the network that the two
- * share, and the load comes from VM2's own network namespace, so that neither way passes a port forwarding.
+ * The cost of Nginx: the same requests to one replica, directly and through the edge. Both addresses are on a network
+ * that the two share, and the load comes from VM2's own network namespace, so that neither path goes through port
+ * forwarding.
  */
 export const edge: Area = {
   name: "edge",
@@ -53,7 +54,7 @@ async function addresses(sandbox: Sandbox): Promise<Ways> {
   };
 }
 
-/** Storing requests, one event each, as many as two cores take with everything on them. */
+/** Requests that store one event each, as many as two cores can handle with everything running on them. */
 async function saturation(sandbox: Sandbox, ways: Ways, quick: boolean): Promise<Row[]> {
   const { runLoad } = await import("../../audit-svc/bench/load.js");
   const directory = mkdtempSync(join(tmpdir(), "bench-edge-"));

@@ -7,8 +7,8 @@ import { type Area, type Row, boundRow, median } from "../../audit-svc/bench/row
 const root = resolve(__dirname, "../..");
 
 /**
- * What an operator waits for in a sandbox that is up. The peer is the same Pulumi CLI with a program that makes nothing
- * and a file for its state: what is above it is ours (language host, SDKs, plugins, state in PostgreSQL, Vault).
+ * How long an operator waits in a sandbox that is up. The peer is the same Pulumi CLI with an empty program and its
+ * state in a file; the difference is our part (language host, SDKs, plugins, state in PostgreSQL, Vault).
  */
 export const frontDoor: Area = {
   name: "front-door",
@@ -71,11 +71,11 @@ function emptyProject(env: NodeJS.ProcessEnv): { dir: string; env: NodeJS.Proces
   return { dir, env: own };
 }
 
-/** Seconds that a command takes. @throws Error with its output when it fails */
+/** Seconds that a command takes. @throws Error with its output if it fails */
 function timed(command: readonly string[], env: NodeJS.ProcessEnv, cwd: string): number {
   const [file = "", ...args] = command;
   const started = performance.now();
-  // stderr to a file of nobody: ssh's shared connection would keep a pipe open.
+  // stderr is ignored, because ssh's shared connection would keep a pipe open.
   const { status, stdout } = spawnSync(file, args, { cwd, env, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
   if (status !== 0) throw new Error(`${command.join(" ")} ended with ${String(status)}:\n${stdout}`);
   return (performance.now() - started) / 1000;

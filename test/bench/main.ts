@@ -11,8 +11,8 @@ const build = resolve(__dirname, "../../build");
 
 /**
  * Runs the benchmarks, each against its peers in one run, prints a table, and writes all rows to build/bench.json.
- * ONLY=name[,name] runs some: an area, or benches of it. QUICK=1 is a short look that never fails by a goal.
- * Ends non-zero when a goal is missed, when an area could not be measured, and when there is nothing of that name.
+ * ONLY=name[,name] runs some: an area, or benches of it. QUICK=1 runs briefly and does not fail for a missed goal. The
+ * exit code is non-zero if a goal is missed, an area could not be measured, or a name is unknown.
  */
 async function main(): Promise<void> {
   const only = (process.env.ONLY ?? "").split(/[\s,]+/).filter((name) => name !== "");

@@ -6,10 +6,13 @@ import { ControlNode, seconds } from "./control-node";
 import { ansibleOfTheWhole } from "./whole";
 import { type Area, atMostRow, boundRow, median, type Row, shownRow } from "../../audit-svc/bench/row";
 
-/** What clients send all the time: 50 of them, each on its keep-alive connection, 500 requests a second in all. */
+/** The constant load: 50 clients, each on a keep-alive connection, 500 requests per second in all. */
 const LOAD = { clients: 50, rate: 500 };
 
-/** Milliseconds before and after the switch was reported that are its window: the promotion comes before the report, the cold replicas after. */
+/**
+ * The switch's window, milliseconds before and after its report: the promotion comes before the report, the cold
+ * replicas after.
+ */
 const BEFORE = 1_500;
 const AFTER = 2_500;
 
@@ -38,10 +41,10 @@ interface Outcome {
   readonly name: string;
   readonly requests: number;
   readonly lost: number;
-  /** p99 in milliseconds: with nothing going on, and from the first deploy's start to the last one's end. */
+  /** p99 in milliseconds: without deploys, and from the first deploy's start to the last one's end. */
   readonly steady: number;
   readonly redeploying: number;
-  /** p99 in the window of the switch, where the tool has one. */
+  /** p99 in the switch's window, if the tool has one. */
   readonly switching: number | undefined;
   /** Of a deploy to another release, medians. */
   readonly deploy: Deployed;
@@ -66,7 +69,7 @@ async function against(
       try {
         peers.push(await measure(sandbox, peer, images, repeats));
       } catch (error) {
-        // One that cannot run here says nothing about the others.
+        // If one cannot run here, measure the others anyway.
         console.error(`  ${peer.name} could not be measured: ${(error as Error).message}`);
       } finally {
         await peer.remove();
@@ -118,7 +121,7 @@ async function measure(
 
   const deploys: Deployed[] = [];
   const running = load();
-  // From the first deploy's start to the last one's end, and a moment more, in which a late loss would show.
+  // From the first deploy's start until shortly after the last one's end, so that a late loss shows.
   for (let i = 1; i <= repeats; i += 1) deploys.push(await contender.deploy(image(i)));
   await new Promise((wake) => setTimeout(wake, 2_000));
   const { stored, lost, answers } = await running.stop();
@@ -150,7 +153,7 @@ async function measure(
   return outcome;
 }
 
-/** What a release of more replicas costs: the whole of a deploy to that many, from one. */
+/** The cost of more replicas: the time of a whole deploy from one replica to that number. */
 async function replicas(sandbox: Sandbox): Promise<Row[]> {
   const to = (count: number) =>
     seconds(() => sandbox.mustPulumi("up", "--yes", "--skip-preview", "--config", `audit:replicas=${count}`));

@@ -1,6 +1,9 @@
 import { quantile, startLoad } from "../e2e/support/load";
 
-/** An even load for so many seconds, as a program of its own: it runs where the service's own address can be reached. */
+/**
+ * A constant load for some seconds, as a separate program, so that it can run where the service's own address is
+ * reachable.
+ */
 async function main(): Promise<void> {
   const chunks: Buffer[] = [];
   for await (const chunk of process.stdin) chunks.push(chunk as Buffer);

@@ -10,7 +10,7 @@ const IMAGES = "-e image=$IMAGE -e nginx=$NGINX -e exporter=$EXPORTER -e vault=$
 
 /**
  * Ansible with everything that `pulumi up` looks after (peers/ansible/whole.yml), under names of its own: applied once, and then
- * run again with nothing to do. What it made is taken away afterwards.
+ * run again with nothing to do. What it created is removed afterwards.
  *
  * @returns seconds of a run that changes nothing, the median of three
  */
@@ -35,7 +35,7 @@ export async function ansibleOfTheWhole(sandbox: Sandbox, control: ControlNode, 
   }
   try {
     await control.run(`${PLAYBOOK} ${IMAGES}`, env);
-    // A run that still finds something to do would not be the one that is asked for.
+    // Fails if the run still changes something, because the bench measures a run without changes.
     await control.run(`${PLAYBOOK} ${IMAGES} | tee /tmp/output; ! grep -Eq 'changed=[1-9]' /tmp/output`, env);
     const taken: number[] = [];
     for (let i = 0; i < 3; i += 1) taken.push(await seconds(() => control.run(`${PLAYBOOK} ${IMAGES}`, env)));

@@ -38,7 +38,7 @@ describe("scenario: an event in and out through the edge", () => {
     );
   });
 
-  it("does so by the requests in the README, as they stand there", async () => {
+  it("does so with the requests from the README, unchanged", async () => {
     const readme = readFileSync(join(root, "README.md"), "utf8");
     const [send = "", read = ""] = readme.match(/^curl (?:.*\\\n)*.*$/gm) ?? [];
     const sent = await run(["bash", "-c", send], sandbox().env);
@@ -60,7 +60,7 @@ describe("scenario: an event in and out through the edge", () => {
     for (const path of HIDDEN_PATHS) {
       for (const method of ["POST", "GET"]) {
         const status = await rawStatus(sandbox().get("AUDIT_URL"), method, path);
-        // nginx itself refuses what is no URL at all (%00) and climbs above the root.
+        // nginx itself rejects an invalid URL (%00) and one that climbs above the root.
         assert.ok(status === 404 || (status === 400 && path.includes("%00")), `${method} ${path}: ${status}`);
       }
     }
@@ -72,7 +72,7 @@ describe("scenario: an event in and out through the edge", () => {
     await targetsAreUp(sandbox().get("PROMETHEUS_URL"), "sandbox", release);
   });
 
-  it("has its dashboards in Grafana, where the outputs say", async () => {
+  it("has its dashboards in Grafana, at the URLs in the outputs", async () => {
     const outputs = JSON.parse(await sandbox().mustPulumi("stack", "output", "--json")) as Record<string, string>;
     for (const name of ["dashboardUrl", "nginxDashboardUrl"]) {
       const address = outputs[name] ?? "";

@@ -10,17 +10,17 @@ describe("scenario: nothing to do, and drift by hand", () => {
     assert.equal(code, 0, output);
   });
 
-  it("changes nothing in a second `make up`, also in a shell that has what `make env` prints", async () => {
+  it("changes nothing in a second `make up`, even in a shell with the output of `make env`", async () => {
     const env = { ...sandbox().env, DOCKER_HOST: undefined };
     const { code, output } = await cli(["up"], env);
     assert.equal(code, 0, output);
     assert.match(output, /pulumi up: cached .*nothing to change/);
   });
 
-  it("warns of a CREATEROLE that reaches other programs' roles, where PostgreSQL is older than 16", async () => {
+  it("warns about a CREATEROLE that covers other programs' roles, if PostgreSQL is older than 16", async () => {
     const { stdout: version } = await run(["psql", "-XAtc", "SHOW server_version_num"], sandbox().env);
     const { output } = await sandbox().pulumi(["up", "--yes"]);
-    const warnings = output.match(/in which CREATEROLE reaches every role that is no superuser: /g) ?? [];
+    const warnings = output.match(/in which CREATEROLE covers every role that is not a superuser: /g) ?? [];
     assert.equal(warnings.length > 0, Number(version) < 160_000, output);
   });
 
@@ -29,7 +29,7 @@ describe("scenario: nothing to do, and drift by hand", () => {
     assert.equal(code, 0, output);
   });
 
-  it("sees a container that was removed by hand, and puts it back", async () => {
+  it("sees a container that was removed by hand, and recreates it", async () => {
     await sandbox().docker("rm", "--force", "audit-edge-exporter");
     const preview = await sandbox().pulumi(["preview", "--refresh", "--expect-no-changes"]);
     assert.notEqual(preview.code, 0, `the missing container was not seen:\n${preview.output}`);
@@ -50,7 +50,7 @@ describe("scenario: nothing to do, and drift by hand", () => {
     const wide = { policy: `path "secret/*" { capabilities = ["read", "list"] }` };
     await sandbox().vault("PUT", address, wide, rootToken());
     try {
-      const refused = /Vault does not hold what this stack's agents need[^]*policy audit-svc/;
+      const refused = /Vault does not have the policies and roles that this stack's agents need[^]*policy audit-svc/;
       for (const args of [
         ["preview", "--refresh", "--expect-no-changes"],
         ["up", "--yes", "--skip-preview"],

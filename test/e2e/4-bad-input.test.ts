@@ -87,12 +87,12 @@ describe("scenario: bad input", () => {
     assert.notEqual(code, 0);
     assert.match(output, /127\.0\.0\.1|ssh/);
     assert.equal(mended.code, 0, mended.output);
-    // Its containers come back by themselves, as after a reboot.
+    // Its containers start by themselves, as after a reboot.
     await until("the service answers again", 90, async () =>
       (await sandbox().edge("/healthz")).status === 200 ? true : undefined,
     );
     await unharmed();
-    // Docker shows some things only after a restart; a deploy with --refresh must not take them for a change.
+    // Docker reports some properties only after a restart; a deploy with --refresh must not treat them as a change.
     const refreshed = await sandbox().pulumi(["preview", "--refresh", "--expect-no-changes"]);
     assert.equal(refreshed.code, 0, refreshed.output);
   });
@@ -117,7 +117,7 @@ describe("scenario: bad input", () => {
   });
 
   it("lets one command at a time work on the sandbox", async () => {
-    // Both begin at once, and a whole `up` takes longer than the two starts are apart.
+    // Both begin at the same time; a whole `up` takes longer than the difference between their starts.
     const both = await Promise.all([cli(["up"]), cli(["up"])]);
     const [winner, loser] = both.sort((a, b) => a.code - b.code);
     assert.equal(winner?.code, 0, winner?.output);
@@ -125,7 +125,7 @@ describe("scenario: bad input", () => {
     refused(loser, /The sandbox is in use: `make up` \(process \d+\) works on it since/);
   });
 
-  /** What serves goes on serving, and the program finds nothing to do. */
+  /** Asserts that the service keeps serving and the program finds nothing to do. */
   async function unharmed(): Promise<void> {
     assert.equal((await sandbox().edge("/healthz")).status, 200);
     const { code, output } = await sandbox().pulumi(["preview", "--expect-no-changes"]);

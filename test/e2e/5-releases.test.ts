@@ -6,10 +6,10 @@ import { deploysUnderLoad } from "./support/deploys";
 import { startLoad } from "./support/load";
 import { root, sandbox as cli, type Sandbox } from "./support/sandbox";
 
-describe("scenario: releases, while clients go on sending", function () {
+describe("scenario: releases, while clients keep sending", function () {
   const { deploys, nothingLost } = deploysUnderLoad();
 
-  it("promotes a new release without losing a request, also one that began before, and keeps the old one stopped", async () => {
+  it("promotes a new release without losing a request, even one that began before, and keeps the old one stopped", async () => {
     const before = await deploys().state();
     const slow = slowRequest(deploys().sandbox);
     await deploys().mustUp({ memory: 224 });
@@ -44,8 +44,9 @@ describe("scenario: releases, while clients go on sending", function () {
     );
   });
 
-  it("has nginx take in another configuration, here for another number of replicas, without losing a request", async () => {
-    // Many clients: a reload that resets what is kept alive, as nginx does by itself, costs some of them a request each time.
+  it("reloads nginx with another configuration, here for another number of replicas, without losing a request", async () => {
+    // Many clients: a plain reload of nginx resets keep-alive connections, which would cost some of them a request each
+    // time.
     const { sandbox } = deploys();
     const load = startLoad({
       url: sandbox.get("AUDIT_URL"),
@@ -75,11 +76,11 @@ describe("scenario: releases, while clients go on sending", function () {
     assert.match(output, /Resources:\n\s+\d+ unchanged/);
   });
 
-  it("makes anew what the VM has lost, and what the deploy needs that comes after", async () => {
+  it("recreates missing resources, and what depends on them", async () => {
     const { active } = await deploys().state();
     const other = active === "blue" ? "green" : "blue";
     const lost = ["audit-svc-agent", "audit-edge-exporter"];
-    // The state has them still: so does a deploy leave them that is killed between Docker's removal and its own note of it.
+    // They are still in the state, as after a deploy that was killed between their removal and its record.
     await deploys().sandbox.docker("rm", "--force", "--volumes", ...lost, `audit-svc-${other}-1`);
     const output = await deploys().mustUp();
     for (const name of lost) assert.match(output, new RegExp(`${name} created replacement`));
@@ -89,7 +90,7 @@ describe("scenario: releases, while clients go on sending", function () {
     await deploys().serves(other);
   });
 
-  it("survives deploys that are killed on their way, at any moment", async () => {
+  it("survives deploys that are killed at any moment", async () => {
     for (const [index, moment] of MOMENTS.slice(0, times(2, MOMENTS.length)).entries()) {
       await killedAt(moment, deploys().env({ memory: 300 + index }));
       await deploys().sandbox.pulumi(["cancel", "--yes"]);
@@ -101,7 +102,7 @@ describe("scenario: releases, while clients go on sending", function () {
   }).timeout(900_000);
 });
 
-/** A client that has begun to send an event and takes its time: a blank a second before the event itself. */
+/** A slow client that has begun to send an event: it sends a space every second before the event itself. */
 function slowRequest(sandbox: Sandbox): { end: () => Promise<number | string> } {
   const sent = request(`${sandbox.get("AUDIT_URL")}/v1/events`, {
     method: "POST",
@@ -126,7 +127,10 @@ function slowRequest(sandbox: Sandbox): { end: () => Promise<number | string> } 
   };
 }
 
-/** Lines of a deploy, the two worst first: Docker removes a container, and the new release has just been promoted. */
+/**
+ * Output lines at which to kill a deploy, the worst two first: Docker removes a container, and the new release has just
+ * been promoted.
+ */
 const MOMENTS = [
   /audit-svc-(blue|green)-1 deleting original/,
   /slot (blue|green) serves/,
@@ -137,11 +141,12 @@ const MOMENTS = [
   /audit-svc-(blue|green)-1 creating/,
   /audit-svc-(blue|green)-1 created/,
   /audit-svc-cutover creating/,
+  /audit-svc-drain creating/,
   /is drained and kept/,
   /audit-targets-up creating/,
 ];
 
-/** Starts a deploy and kills it, with all that it started, when it prints such a line. */
+/** Starts a deploy and kills it, with all its child processes, when it prints such a line. */
 async function killedAt(moment: RegExp, env: NodeJS.ProcessEnv): Promise<void> {
   const child = spawn("pulumi", ["up", "--yes", "--skip-preview", "--non-interactive", "--color", "never"], {
     cwd: root,
@@ -153,7 +158,7 @@ async function killedAt(moment: RegExp, env: NodeJS.ProcessEnv): Promise<void> {
   let killed = false;
   child.stdout.on("data", (chunk: Buffer) => {
     output += chunk.toString();
-    // Once: what it had printed still comes in when it is gone, and its group with it.
+    // Only once: its remaining output still arrives after it and its process group are gone.
     if (killed || !moment.test(output) || child.pid === undefined || child.exitCode !== null) return;
     killed = true;
     process.kill(-child.pid, "SIGKILL");

@@ -3,14 +3,14 @@ import { nothingReloads } from "./support/nothing-reloads";
 import { exchange, statuses } from "./support/raw";
 import { attached } from "./support/sandbox";
 
-describe("scenario: /reload does not exist for those outside, however it is spelt", function () {
+describe("scenario: /reload does not exist for outsiders, however it is spelt", function () {
   const sandbox = attached();
 
   it("answers each of hundreds of raw requests with 404 or 400, and no replica reloads", async () => {
     await nothingReloads(sandbox());
   });
 
-  it("says nginx's own refusals as the service says its own", async () => {
+  it("returns nginx's own errors in the service's format", async () => {
     const url = sandbox().get("AUDIT_URL");
     const cases: [string, number, string][] = [
       ["GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 404, "not_found"],

@@ -7,14 +7,14 @@ import { deploysUnderLoad, type Change } from "./support/deploys";
 import { platform, root, run } from "./support/sandbox";
 import { pushVariant } from "./support/variant";
 
-/** Long enough for a replica that works, and short enough to wait for one that does not. */
+/** Long enough for a working replica, and short enough to wait for a broken one. */
 const READY_SECONDS = 12;
 
 /**
- * Deploys that cannot work. Each time the old release keeps serving without a lost request, the message names the cause, trying again
- * makes nothing worse, and the next good deploy needs no hand-work.
+ * Deploys that cannot work. Each time the old release keeps serving without losing a request, the message names the
+ * cause, a retry makes nothing worse, and the next good deploy needs no manual cleanup.
  */
-describe("scenario: deploys that fail, while clients go on sending", function () {
+describe("scenario: deploys that fail, while clients keep sending", function () {
   this.timeout(600_000);
   const { deploys, nothingLost } = deploysUnderLoad();
 
@@ -46,37 +46,38 @@ describe("scenario: deploys that fail, while clients go on sending", function ()
       `ENTRYPOINT ["/bin/sh", "-c", ${JSON.stringify(`[ "$0" = migrate ] && exit 0; ${script}`)}]`,
     ]);
 
-  it("a migration that fails: shows what it said", async () => {
+  it("a migration that fails: shows its output", async () => {
     const image = await pushVariant(deploys().sandbox, "bad-migration", [
       'ENTRYPOINT ["/bin/sh", "-c", "echo migration 042 cannot be applied: column is missing >&2; exit 3"]',
     ]);
     await failsSafely({ image }, [/migration 042 cannot be applied/]);
   });
 
-  it("an image that never becomes ready: shows its last lines", async () => {
+  it("an image that never becomes ready: shows its last log lines", async () => {
     const image = await serviceOf("never-ready", "echo listening to nobody >&2; exec sleep 3600");
     const notReady =
       /is not ready \(within 12 s: http\S+ does not answer 2xx: wget: .*\); slot (blue|green) keeps serving/;
-    // The provider's own trap is the second bare `up`, which would delete what serves (docs/decisions/0006).
+    // The second attempt matters: with the provider's own replacement it would delete the active containers
+    // (docs/decisions/0006).
     await failsSafely({ image }, [notReady, /listening to nobody/], [[], [], ["--refresh"]]);
   });
 
-  it("an image that wants more memory than it may have: says so", async () => {
+  it("an image that exceeds its memory limit: says so", async () => {
     const image = await serviceOf("out-of-memory", "echo reading everything into memory >&2; exec tail /dev/zero");
     await failsSafely({ image, memory: 64 }, [
-      /killed for want of memory at its limit of 64 MiB/,
+      /killed: out of memory at its limit of 64 MiB/,
       /reading everything into memory/,
     ]);
   });
 
-  it("a release that works with another configuration than this deploy's: holds it back", async () => {
+  it("a release that works with another configuration than this deploy's: does not promote it", async () => {
     const image = await pushVariant(deploys().sandbox, "other-configuration", [
       `ENTRYPOINT ["/bin/sh", "-c", ${JSON.stringify(
         '[ "$0" = migrate ] || { (cat $AUDIT_CONFIG_FILE; echo) > /tmp/config.json; export AUDIT_CONFIG_FILE=/tmp/config.json; }; exec node /app/main.js "$0"',
       )}]`,
       'CMD ["serve"]',
     ]);
-    // Its replicas have to be up within the time, or they would be held back for that.
+    // Its replicas must become ready in time, or it would be rejected for that instead.
     await failsSafely({ image, readySeconds: 20 }, [/works with another configuration than the one rendered/], [[]]);
   });
 
@@ -85,7 +86,7 @@ describe("scenario: deploys that fail, while clients go on sending", function ()
     await failsSafely({ image }, [/manifest unknown|not found|unknown/i, /registry\.sandbox\.test:5000/]);
   });
 
-  it("a configuration that nginx refuses: shows nginx's own words, and the last good one stays", async () => {
+  it("a configuration that nginx rejects: shows nginx's message, and the last good one stays", async () => {
     const nginx = ["exec", "audit-edge-nginx", "sha256sum", "/etc/audit-edge/nginx.conf"];
     const before = await deploys().sandbox.docker(...nginx);
     const mistake = { NODE_OPTIONS: `--require ${join(__dirname, "support/mistaken-route.cjs")}` };
@@ -94,13 +95,13 @@ describe("scenario: deploys that fail, while clients go on sending", function ()
     assert.equal(await deploys().sandbox.docker(...nginx), before);
   });
 
-  it("a port on which something else listens: nginx goes on with the one it has", async () => {
+  it("a port on which something else listens: nginx keeps its port", async () => {
     const before = await deploys().containers();
     await failsSafely({ edgePort: 22 }, [/audit-edge-nginx cannot listen on port 22 .*in use/, /audit:edgePort/]);
     assert.deepEqual(await deploys().containers(), before);
   });
 
-  it("addresses that another network of the VM has: everything stays where it is", async () => {
+  it("addresses that another network of the VM has: everything stays unchanged", async () => {
     const before = await deploys().containers();
     await deploys().sandbox.docker("network", "create", "--internal", "--subnet", "10.99.96.0/24", "another");
     try {
@@ -114,9 +115,9 @@ describe("scenario: deploys that fail, while clients go on sending", function ()
   });
 
   it("a connection to the VM that is lost in the middle", async () => {
-    const moments = ["audit-svc-cutover", "audit-svc-migrate", "audit-svc-(blue|green)-1", "audit-svc-guard"];
+    const moments = ["cutover", "migrate", "(blue|green)-1", "guard", "drain"].map((part) => `audit-svc-${part}`);
     for (const [i, moment] of moments.slice(0, times(1, moments.length)).entries()) {
-      // The schema of an image that is there already needs no migration.
+      // An image that was deployed before needs no migration.
       const change: Change =
         moment === "audit-svc-migrate"
           ? { image: await pushVariant(deploys().sandbox, "connection-lost", ["LABEL test=connection-lost"]) }
@@ -133,14 +134,16 @@ describe("scenario: deploys that fail, while clients go on sending", function ()
     await nothingLost();
   });
 
-  it("leaves nothing behind that a deploy would have to put right", async () => {
+  it("leaves nothing behind that a deploy would have to repair", async () => {
     await deploys().mustUp();
     const { code, output } = await deploys().sandbox.pulumi(["preview", "--refresh", "--expect-no-changes"]);
     assert.equal(code, 0, output);
     await nothingLost();
   });
 
-  /** Deploys, and takes the VM's sshd off the network, with every connection to it, once the deploy has got so far. */
+  /**
+   * Deploys, and disconnects the VM's sshd from the network, with all its connections, at a given moment of the deploy.
+   */
   async function upUntil(change: Change, moment: RegExp): Promise<{ code: number; output: string }> {
     const child = spawn("pulumi", ["up", "--yes", "--skip-preview", "--non-interactive", "--color", "never"], {
       cwd: root,

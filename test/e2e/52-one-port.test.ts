@@ -14,8 +14,11 @@ interface Secret {
   data: { data: { tokens: { name: string; sha256: string; role: string }[] } };
 }
 
-/** test/one-port-image, in Python, takes everything on its main port, which nginx reaches: the allow-list alone keeps /reload shut. */
-describe("scenario: an image of another make, with one port", function () {
+/**
+ * test/one-port-image, in Python, serves everything on its main port, which nginx reaches, so only the allow-list
+ * protects /reload.
+ */
+describe("scenario: another implementation, with one port", function () {
   this.timeout(600_000);
   const { deploys, nothingLost } = deploysUnderLoad();
   let image: string;
@@ -89,11 +92,11 @@ describe("scenario: an image of another make, with one port", function () {
   });
 
   it("answers each of hundreds of raw requests for /reload with 404 or 400, and no replica reloads", async () => {
-    // FastAPI looks at the body before the token.
+    // FastAPI checks the body before the token.
     await nothingReloads(deploys().sandbox, 422);
   });
 
-  it("gives way to the reference service again, without losing a request", async () => {
+  it("is replaced by the reference service again without losing a request", async () => {
     await deploys().mustUp();
     await nothingLost();
   });

@@ -13,10 +13,10 @@ describe("scenario: clients that are slow on purpose", function () {
     for (const socket of sockets) socket.destroy();
   });
 
-  it("do not stop others, and one that never ends its headers is cut off", async () => {
+  it("do not block others, and one that never ends its headers is disconnected", async () => {
     const { hostname, port } = new URL(sandbox().get("AUDIT_URL"));
     let open = 0;
-    /** Sends the beginning at once, and then a byte a second for as long as it is let. */
+    /** Sends the beginning at once, then a byte a second until it is disconnected. */
     const slow = (beginning: string): Promise<Socket> =>
       new Promise((done, fail) => {
         const socket = connect(Number(port), hostname, () => {

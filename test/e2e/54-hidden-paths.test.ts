@@ -8,10 +8,10 @@ import { refusesAll } from "./support/nothing-reloads";
 import { exchange, statuses } from "./support/raw";
 import { reloadCorpus } from "./support/reload-corpus";
 
-/** Images of other makes, with one port, as far as it matters here. Each counts what it was asked for that nginx hides. */
+/** Stand-ins for other implementations with one port. Each counts requests for paths that nginx hides. */
 interface OnePort {
   what: string;
-  /** Ways around that lead this one to /reload when there is no nginx before it. */
+  /** A detour that reaches this one's /reload without nginx in front. */
   trap: string;
   start(asked: (path: string) => void): Promise<{ port: number; stop: () => Promise<unknown> }>;
 }
@@ -84,7 +84,7 @@ for (const make of makes) {
     const post = (path: string) =>
       Buffer.from(`POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 
-    it("is led astray when nobody stands before it", async () => {
+    it("serves /reload through a detour without an edge in front", async () => {
       const answer = await exchange(`http://127.0.0.1:${service.port}`, post(make.trap));
       assert.deepEqual([statuses(answer), asked], [[200], ["/reload"]]);
     });
@@ -94,7 +94,7 @@ for (const make of makes) {
       assert.deepEqual(asked, []);
     });
 
-    it("is asked for metrics by their own paths alone on the metrics listener", async () => {
+    it("gets requests for metrics only by exact paths on the metrics listener", async () => {
       const corpus = ["/metrics/blue-1", "/metrics/nginx", "/targets"].flatMap((to) =>
         detours(to).map((path) => ({ name: path, bytes: post(path) })),
       );
@@ -104,7 +104,7 @@ for (const make of makes) {
       assert.deepEqual(asked, ["/metrics"]);
     });
 
-    it("is still reached by a route's own spelling, with its query, also by an absolute target", async () => {
+    it("is still reached by a route's exact path, with a query or as an absolute target", async () => {
       for (const path of ["/v1/events", "/v1/events?a=%2e%2e/;b", `${nginx.url}/v1/events`])
         assert.deepEqual(statuses(await exchange(nginx.url, post(path))), [401], path);
     });

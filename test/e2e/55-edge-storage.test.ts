@@ -10,9 +10,9 @@ const TOKEN = "Authorization: Bearer known\r\n";
 const MIB = 1024 * 1024;
 const EXPORT_MIB = 48;
 
-describe("scenario: what nginx keeps of requests and answers", function () {
+describe("scenario: what nginx stores of requests and answers", function () {
   this.timeout(120_000);
-  /** What the service answers when it is asked for a token; undefined: nothing, as if it hung. */
+  /** The service's answer to a token check; undefined = none, as if it hung. */
   let access = (authorization: string | undefined): number | undefined =>
     authorization === "Bearer known" ? 204 : 401;
   let checks = 0;
@@ -55,14 +55,14 @@ describe("scenario: what nginx keeps of requests and answers", function () {
     service.close();
   });
 
-  /** Bytes in nginx's /tmp, also those of files without a name. */
+  /** Bytes in nginx's /tmp, including deleted but open files. */
   const stored = async (): Promise<number> =>
     Number((await nginx.inside("df", "-B1", "--output=used", "/tmp")).split("\n").at(-1));
 
   const head = (lines: string, method = "POST", path = "/v1/events") =>
     `${method} ${path} HTTP/1.1\r\nHost: x\r\n${lines}\r\n`;
 
-  /** Sends a head and most of the body that it announces, and goes on byte by byte. @returns what has been answered so far */
+  /** Sends a head and most of the announced body, then continues byte by byte. @returns the answer so far */
   function slow(beginning: string, body: Buffer): { answer: () => string } {
     let answer = "";
     const { hostname, port } = new URL(nginx.url);
@@ -109,7 +109,7 @@ describe("scenario: what nginx keeps of requests and answers", function () {
     assert.match(answer.requestId, /^[0-9a-f]{32}$/);
   });
 
-  it("stores nothing for a body where none belongs, nor in a reload's moments", async () => {
+  it("stores nothing for a body on a read-only route, even during a reload", async () => {
     const reads = ["/healthz", "/v1/events/export", "/openapi.json"];
     const ask = () =>
       reads.flatMap((path) => [
@@ -134,7 +134,7 @@ describe("scenario: what nginx keeps of requests and answers", function () {
     }
   });
 
-  it("asks nobody about a body that stays in memory", async () => {
+  it("checks no token for a body that stays in memory", async () => {
     checks = 0;
     assert.deepEqual(statuses(await post(9_999, "")), [201], "the service itself judges it");
     assert.equal(checks, 0);
@@ -152,7 +152,7 @@ describe("scenario: what nginx keeps of requests and answers", function () {
     assert.deepEqual(statuses(await post(300)), [201], "what is small needs no room");
   });
 
-  it("lets a body pass that an image does not judge, and none while it cannot", async () => {
+  it("accepts a body if the image has no token check, and none while the check fails", async () => {
     for (const unknown of [301, 307, 400, 404, 405, 501]) {
       access = () => unknown;
       assert.deepEqual(statuses(await post(1_500_000, "")), [201], String(unknown));
@@ -163,7 +163,7 @@ describe("scenario: what nginx keeps of requests and answers", function () {
     assert.match(await post(1_500_000), /^HTTP\/1\.1 503 [^]*\r\nRetry-After: 1\r\n/, "a replica that hangs");
   });
 
-  it("hands on a whole answer that /tmp has no room for, to a reader that pauses", async () => {
+  it("passes on a whole answer that does not fit into /tmp, to a reader that pauses", async () => {
     const answer = await new Promise<IncomingMessage>((done, fail) => {
       request(`${nginx.url}/v1/events/export`, done).on("error", fail).end();
     });

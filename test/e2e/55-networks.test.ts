@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { deploysUnderLoad } from "./support/deploys";
 import { onVm2 } from "./support/pipeline";
 
-/** A company's network is not Docker's: other ranges are taken, and packets are smaller. */
-describe("end-to-end scenario: subnets and MTU of the container networks", function () {
+/** In a company's network other ranges are taken, and the MTU is smaller than Docker's default. */
+describe("scenario: subnets and MTU of the container networks", function () {
   this.timeout(600_000);
   const { deploys, nothingLost } = deploysUnderLoad();
   const NETWORKS = ["audit-front", "audit-admin", "audit-egress", "audit-edge"];
 
-  /** A deploy with these settings fails with this message, and nothing has changed. */
+  /** Asserts that a deploy with these settings fails with this message and changes nothing. */
   async function isRefused(change: Record<string, string | number>, message: RegExp): Promise<void> {
     const before = await deploys().containers();
     const { code, output } = await deploys().up(change);
@@ -21,7 +21,7 @@ describe("end-to-end scenario: subnets and MTU of the container networks", funct
 
   const inspect = (format: string) => deploys().sandbox.docker("network", "inspect", "--format", format, ...NETWORKS);
 
-  it("refuses a range into which the VM has a route, without a lost request", async () => {
+  it("refuses a range into which the VM has a route, without losing a request", async () => {
     await onVm2("ip route add blackhole 10.98.98.0/24");
     try {
       await isRefused(
@@ -34,8 +34,8 @@ describe("end-to-end scenario: subnets and MTU of the container networks", funct
     await nothingLost();
   });
 
-  it("refuses packets that are larger than those of the VM's own interface", async () => {
-    // The VM's own MTU stays: with a smaller one its neighbours, who know nothing of it, would lose their packets.
+  it("refuses an MTU larger than that of the VM's own interface", async () => {
+    // The VM's own MTU is not changed: with a smaller one, packets from its neighbours would be lost.
     await isRefused(
       { networkMtu: 1600 },
       /network audit-egress has an MTU of 1600, larger than the 1500 of eth0.* Set audit:networkMtu to 1500/,
@@ -43,7 +43,7 @@ describe("end-to-end scenario: subnets and MTU of the container networks", funct
     await nothingLost();
   });
 
-  it("gives all networks another range and MTU, seen in every container, also in one that is rolled back to", async () => {
+  it("gives all networks another range and MTU, in every container, even after a rollback", async () => {
     await deploys().mustUp({ memory: 232 });
     const { active } = await deploys().state();
     const change = { networkPrefix: "10.97.96.0/22", networkMtu: 1400 };
@@ -51,13 +51,13 @@ describe("end-to-end scenario: subnets and MTU of the container networks", funct
     assert.equal(await inspect("{{range .IPAM.Config}}{{.Subnet}}{{end}}"), [96, 97, 98, 99].map((n) => `10.97.${n}.0/24`).join("\n")); // prettier-ignore
     await everyMtuIs("1400");
     assert.match(await deploys().mustUp({ memory: 232, ...change }), /Resources:\n\s+\d+ unchanged/);
-    // The former release goes back into the other slot, whose containers were made for networks that are gone.
+    // A rollback to the other slot, whose containers were created on networks that no longer exist.
     await deploys().mustUp(change);
     assert.notEqual((await deploys().state()).active, active);
     await everyMtuIs("1400");
   });
 
-  it("keeps the MTU when it is no longer set, and goes back to the addresses of before", async () => {
+  it("keeps the MTU when it is no longer set, and returns to the former addresses", async () => {
     await deploys().mustUp({ networkMtu: 1500 });
     await deploys().mustUp();
     assert.match(
@@ -69,7 +69,7 @@ describe("end-to-end scenario: subnets and MTU of the container networks", funct
     assert.equal(code, 0, output);
   });
 
-  /** As the containers themselves have it. */
+  /** Asserts the MTU inside the containers. */
   async function everyMtuIs(mtu: string): Promise<void> {
     for (const name of (await deploys().sandbox.docker("ps", "--format", "{{.Names}}")).split("\n")) {
       const seen = await deploys().sandbox.docker("exec", name, "sh", "-c", "cat /sys/class/net/eth*/mtu");

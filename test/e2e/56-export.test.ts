@@ -7,18 +7,21 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { times } from "../support/depth";
 import { attached } from "./support/sandbox";
 
-/** More than nginx's /tmp and every buffer on the way take; thoroughly as a user reported it, which takes two minutes. */
+/**
+ * More than fits into nginx's /tmp and all buffers on the way; with THOROUGH=1 the number that a user reported, which
+ * takes two minutes.
+ */
 const EVENTS = times(6_000, 10_000);
 const BYTES_A_SECOND = times(8_000_000, 2_000_000);
-/** So many in one request of less than a mebibyte. */
+/** Events per request of less than a mebibyte. */
 const BATCH = 60;
 const PAUSE_MS = 15_000;
 
-describe("scenario: an export that is larger than nginx has room for, to a slow reader", function () {
+describe("scenario: an export that exceeds nginx's buffers, to a slow reader", function () {
   this.timeout(600_000);
   const sandbox = attached();
 
-  it("arrives whole, also when the reader pauses", async () => {
+  it("arrives complete, even when the reader pauses", async () => {
     const actor = `export-${randomUUID()}`;
     const ids = Array.from({ length: EVENTS }, () => randomUUID());
     const event = (id: string) => ({

@@ -4,15 +4,15 @@ import { deploysUnderLoad, type Deploys } from "./support/deploys";
 import { startLoad, type Load } from "./support/load";
 import { until } from "./support/sandbox";
 
-/** What `docker` does by hand to each kind of container of the program. */
+/** Manual `docker` commands, one for each kind of the program's containers. */
 const BY_HAND = [
   ["kill", "audit-edge-nginx"],
   ["stop", "audit-edge-exporter"],
   ["pause", "audit-svc-agent"],
 ] as const;
 
-/** Somebody stops containers by hand: a preview shows it, and the next deploy has them run again. */
-describe("end-to-end scenario: containers that were stopped by hand", function () {
+/** Somebody stops containers by hand: a preview shows it, and the next deploy starts them again. */
+describe("scenario: containers that were stopped by hand", function () {
   this.timeout(300_000);
   const { deploys, nothingLost } = deploysUnderLoad();
 
@@ -21,7 +21,7 @@ describe("end-to-end scenario: containers that were stopped by hand", function (
     return [`audit-svc-${active}-1`, `audit-svc-${active}-2`];
   };
 
-  /** Does this by hand to one of two replicas, and deploys; `begun` is called once it has happened. */
+  /** Runs this command on one of two replicas, then deploys; `begun` is called in between. */
   async function oneIsStartedAgain(command: "stop" | "kill" | "pause", begun?: () => void): Promise<void> {
     const [one] = await serving();
     const before = await deploys().containers();
@@ -30,16 +30,16 @@ describe("end-to-end scenario: containers that were stopped by hand", function (
     await isShown(deploys(), [one], ["audit-svc-cutover"]);
     await deploys().mustUp();
     assert.deepEqual(await statesOf(deploys(), [one]), ["running"]);
-    assert.deepEqual(await deploys().containers(), before, "a replica is started, not made anew");
+    assert.deepEqual(await deploys().containers(), before, "a replica is started, not recreated");
     assert.match(await deploys().mustUp(), /Resources:\n\s+\d+ unchanged/);
   }
 
-  it("starts one of two replicas again after `docker stop`, without a lost request", async () => {
+  it("starts one of two replicas again after `docker stop`, without losing a request", async () => {
     await oneIsStartedAgain("stop");
     await nothingLost();
   });
 
-  it("starts one of two replicas again after `docker kill`, which costs what it was answering; the deploy costs nothing", async () => {
+  it("starts one of two replicas again after `docker kill`; only the kill loses requests, the deploy none", async () => {
     const { sandbox } = deploys();
     const where = { url: sandbox.get("AUDIT_URL"), token: sandbox.get("AUDIT_TOKEN"), application: "demo" };
     let load: Load | undefined;
@@ -50,7 +50,7 @@ describe("end-to-end scenario: containers that were stopped by hand", function (
 
   it("starts one of two replicas again after `docker pause`", () => oneIsStartedAgain("pause"));
 
-  it("brings every kind back by a bare `up`, and an event goes through", async () => {
+  it("starts each kind of container again by a plain `up`, and an event goes through", async () => {
     const replicas = await serving();
     const stopped = [...BY_HAND, ["kill", replicas[0]], ["stop", replicas[1]]] as const;
     for (const [command, name] of stopped) await deploys().sandbox.docker(command, name);
@@ -67,7 +67,7 @@ describe("end-to-end scenario: containers that were stopped by hand", function (
     assert.equal(code, 0, output);
   });
 
-  it("brings everything back after `docker stop` of all that runs, whose files in memory are gone, also with a refresh", async () => {
+  it("starts everything again after `docker stop` of all containers, whose tmpfs files are gone, even with a refresh", async () => {
     const running = (await deploys().sandbox.docker("ps", "--quiet")).split("\n");
     await deploys().sandbox.docker("stop", ...running);
     const { code, output } = await deploys().up({}, ["--refresh"]);
@@ -78,7 +78,9 @@ describe("end-to-end scenario: containers that were stopped by hand", function (
   });
 });
 
-/** A preview with a refresh, as the drift job runs it, names what does not run, and what an `up` would make anew. */
+/**
+ * Asserts that a preview with a refresh, as in the drift job, names what does not run and what an `up` would recreate.
+ */
 async function isShown(deploys: Deploys, stopped: readonly string[], replaced: readonly string[]): Promise<void> {
   const { code, output } = await deploys.sandbox.pulumi(["preview", "--refresh", "--expect-no-changes"]);
   assert.notEqual(code, 0, output);
@@ -90,7 +92,7 @@ async function statesOf(deploys: Deploys, names: readonly string[]): Promise<str
   return (await deploys.sandbox.docker("inspect", "--format", "{{.State.Status}}", ...names)).split("\n");
 }
 
-/** All but the other slot's. */
+/** Asserts that all containers run, except those of the idle slot. */
 async function allRun(deploys: Deploys): Promise<void> {
   const { active } = await deploys.state();
   const names = (await deploys.sandbox.docker("ps", "--all", "--format", "{{.Names}}"))

@@ -7,7 +7,7 @@ import { until } from "./support/sandbox";
 const SELF = "127.0.0.1";
 const ELSEWHERE = "10.9.9.9";
 
-describe("scenario: who nginx takes a client for", () => {
+describe("scenario: how nginx identifies a client", () => {
   const service = createServer((_asked, response) => response.end("ok"));
   let nginx: NginxAlone | undefined;
 
@@ -20,11 +20,11 @@ describe("scenario: who nginx takes a client for", () => {
 
   const start = async (change: Parameters<typeof NginxAlone.start>[1]): Promise<NginxAlone> =>
     (nginx = await NginxAlone.start((service.address() as AddressInfo).port, change));
-  /** Asks in the name of a client, as a balancer does. */
+  /** Sends a request on behalf of a client, as a balancer does. */
   const ask = async (url: string, client: string): Promise<number> =>
     (await fetch(url, { headers: { connection: "close", "x-forwarded-for": client } })).status;
 
-  it("tells a collector of metrics by its own address, whatever a balancer says", async () => {
+  it("identifies a collector of metrics by the connection's address, whatever headers say", async () => {
     const { metricsUrl } = await start({ trustedProxies: [SELF], metricsAllow: [ELSEWHERE] });
     assert.equal(await ask(`${metricsUrl}/metrics/blue-1`, ELSEWHERE), 403);
     await nginx?.stop();
@@ -32,7 +32,7 @@ describe("scenario: who nginx takes a client for", () => {
     assert.equal(await ask(`${allowed.metricsUrl}/metrics/blue-1`, ELSEWHERE), 200);
   });
 
-  it("limits a client of IPv6 behind a balancer by its network of 64 bits, and has its own address in the log", async () => {
+  it("limits an IPv6 client behind a balancer by its /64, and logs its full address", async () => {
     const limits = { bodySize: "2m", clientRate: 1, clientConnections: 0 };
     const { url } = await start({ trustedProxies: [SELF, "2001:db8:ffff::/48"], limits });
     const same = ["2001:db8::1", "2001:db8::2:3:4:5", "2001:db8:0:0:ffff::", "2001:db8::6"];
@@ -50,7 +50,7 @@ describe("scenario: who nginx takes a client for", () => {
     });
   });
 
-  it("refuses who comes around the balancers, where it is to", async () => {
+  it("refuses requests that bypass the balancers, if configured", async () => {
     const refusing = await start({ trustedProxies: [ELSEWHERE], balancersOnly: true });
     assert.equal(await ask(`${refusing.url}/healthz`, ELSEWHERE), 403);
     await nginx?.stop();

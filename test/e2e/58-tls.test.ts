@@ -32,7 +32,7 @@ describe("scenario: TLS at the edge", function () {
   };
   const port = () => Number(new URL(sandbox().get("AUDIT_URL")).port.replace(/80$/, "43"));
 
-  /** A handshake of its own; the certificate that was shown. */
+  /** Makes a new handshake and returns the server's certificate. */
   const shown = (ca: string, options: object = {}): Promise<PeerCertificate> =>
     new Promise((done, fail) => {
       const socket: TLSSocket = connect({ port: port(), host: "127.0.0.1", servername: NAME, ca, ...options }, () => {
@@ -54,7 +54,7 @@ describe("scenario: TLS at the edge", function () {
       );
       sent.on("error", fail).end();
     });
-  /** The metric as Prometheus' address gets it: where the certificate comes from, and its end. */
+  /** The metric from Prometheus's address: the certificate's source and expiry. */
   const metric = async () => {
     const { engineHost } = JSON.parse(readFileSync(join(root, ".sandbox/run.json"), "utf8")) as { engineHost: string };
     const script = `exec 3<>/dev/tcp/${NAME}/9145; printf 'GET /metrics/certificate HTTP/1.0\\r\\nHost: x\\r\\n\\r\\n' >&3; cat <&3`;
@@ -140,7 +140,7 @@ describe("scenario: TLS at the edge", function () {
     const pid = () =>
       sandbox().docker("exec", "audit-edge-nginx", "sh", "-c", "cat /proc/[0-9]*/stat | grep nginx | cut -d' ' -f1");
     const workers = await pid();
-    // Every handshake of the wait is one that must succeed, whatever moment of the renewal it meets.
+    // Every handshake while waiting must succeed, at any moment of the renewal.
     let handshakes = 0;
     let after = before;
     const deadline = Date.now() + 90_000;
@@ -159,7 +159,7 @@ describe("scenario: TLS at the edge", function () {
     });
   });
 
-  it("comes from files, and a mistake in them is told before anything is changed", async () => {
+  it("comes from files, and a mistake in them is reported before anything is changed", async () => {
     const [certificate, key] = [join(directory, "edge.crt"), join(directory, "edge.key")];
     const made = spawnSync(
       "openssl",

@@ -14,7 +14,7 @@ describe("scenario: limits of one client, behind a balancer that is trusted", fu
 
   before(async () => {
     deploys = new Deploys(sandbox());
-    // As a balancer this machine has the address that nginx sees it by.
+    // This machine plays the balancer, with the address that nginx sees.
     balancer = await logged("198.51.100.1");
     await deploys.mustUp({ edgeClientRate: RATE, edgeTrustedProxies: [balancer], edgeDirectClients: "true" });
   });
@@ -23,7 +23,7 @@ describe("scenario: limits of one client, behind a balancer that is trusted", fu
     deploys.close();
   });
 
-  /** A request in the name of a client, as a balancer passes it on. */
+  /** A request on behalf of a client, as a balancer passes it on. */
   const ask = (client: string, path = "/healthz") =>
     fetch(sandbox().get("AUDIT_URL") + path, { headers: { "x-forwarded-for": client, connection: "close" } });
   /** The client that the log has for a request in the name of another. Each of nginx's workers writes its part every second. */
@@ -49,7 +49,11 @@ describe("scenario: limits of one client, behind a balancer that is trusted", fu
     assert.match(answer.requestId, /^[0-9a-f]{32}$/);
   });
 
-  /** Forty requests around the balancer, from Prometheus's container, each in the name of another client. @returns their status lines */
+  /**
+   * Forty requests that bypass the balancer, from Prometheus's container, each claiming another client.
+   *
+   * @returns their status lines
+   */
   const around = async () => {
     const { engineHost } = JSON.parse(readFileSync(join(root, ".sandbox/run.json"), "utf8")) as { engineHost: string };
     const script =
@@ -62,11 +66,11 @@ describe("scenario: limits of one client, behind a balancer that is trusted", fu
     return output;
   };
 
-  it("counts one that is no balancer by its own address, whatever names it gives", async () => {
+  it("counts a client that is not a balancer by its own address, whatever headers it sends", async () => {
     assert.match(await around(), /^HTTP\/1\.1 429/m);
   });
 
-  it("refuses whoever comes around the balancer, unless told otherwise", async () => {
+  it("refuses requests that bypass the balancer, unless configured otherwise", async () => {
     await deploys.mustUp({ edgeTrustedProxies: [balancer] });
     assert.equal((await ask("203.0.113.3")).status, 200);
     const lines = (await around()).trim().split(/\r?\n/);

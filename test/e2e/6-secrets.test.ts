@@ -6,7 +6,9 @@ import { AgentLogin } from "./support/agent-login";
 import { startLoad } from "./support/load";
 import { attached, run } from "./support/sandbox";
 
-/** Where the agent's token must not get, with what it tries there. The service's own secret is the only thing it may read. */
+/**
+ * Requests that the agent's token must not be allowed to make. The service's own secret is the only thing it may read.
+ */
 const forbidden: readonly [method: "GET" | "LIST" | "POST" | "DELETE", path: string][] = [
   ["GET", "secret/data/audit-svc/sandbox-tokens/writer-demo"],
   ["LIST", "secret/metadata/audit-svc/sandbox-tokens"],
@@ -89,7 +91,7 @@ describe("scenario: secrets stay where they belong", function () {
     ]);
   }
 
-  /** In plain, and as it begins in base64. */
+  /** In plain text, and its beginning in base64. */
   const forms = (value: string) => [value, Buffer.from(value).toString("base64").replace(/=+$/, "").slice(0, -2)];
 
   /** @param known the secrets to look for; default: those of now */
@@ -126,15 +128,16 @@ describe("scenario: secrets stay where they belong", function () {
     }
   });
 
-  it("not in any layer of the deployed images, nor in how they were made", async () => {
+  it("not in any layer or in the history of the deployed images", async () => {
     const names = new Set((await sandbox().docker("ps", "--all", "--format", "{{.Image}}")).split("\n"));
     for (const image of names) {
       await nowhereIn(`the history of ${image}`, await sandbox().docker("history", "--no-trunc", image));
     }
-    // The layers are plain archives within the archive. The patterns go by a file: arguments are in the list of processes.
+    // The layers are uncompressed archives within the archive. The patterns are passed in a file, because arguments are
+    // in the process list.
     const directory = mkdtempSync(join(tmpdir(), "patterns-"));
     const patterns = join(directory, "patterns");
-    // It is in the service's migrations, so a search that finds anything at all finds it.
+    // A text from the service's migrations, which shows that the search works.
     const marker = "schema_migrations";
     const all = [marker, ...[...(await secrets()).values()].flatMap(forms)];
     writeFileSync(patterns, `${all.join("\n")}\n`, { mode: 0o600 });
@@ -169,7 +172,7 @@ describe("scenario: secrets stay where they belong", function () {
         seen.push(["the arguments of a process here", argumentsHere()]);
       }
     } finally {
-      // Stop the load generator also when a look fails: otherwise the run of all scenarios does not end.
+      // Stop the load generator even if a check fails: otherwise the run of all scenarios would not end.
       await load.stop();
     }
     const { code, output } = await deploy;
@@ -217,7 +220,7 @@ describe("scenario: secrets stay where they belong", function () {
     assert.equal(output, "OWN");
   });
 
-  it("does not accept the agent's credentials from elsewhere than the VM", async () => {
+  it("does not accept the agent's credentials from anywhere but the VM", async () => {
     await assert.rejects(sandbox().vault("POST", "auth/approle/login", await agent().credentials()), /400|403/);
   });
 

@@ -39,7 +39,7 @@ describe("scenario: Vault for the pipeline", () => {
     for (const token of logins) await sandbox().vault("POST", "auth/token/revoke-self", {}, token);
   });
 
-  it("lets a protected tag of the project deploy, for an hour at the most", async () => {
+  it("lets a protected tag of the project deploy, for at most an hour", async () => {
     const { token, refused } = await logIn("deploy");
     assert.ok(token, refused);
     const self = await sandbox().vault<{ data: { explicit_max_ttl: number } }>(
@@ -111,7 +111,7 @@ describe("scenario: Vault for the pipeline", () => {
     assert.deepEqual(await mayIn(token, ...Object.keys(paths)), paths);
   });
 
-  it("lets publish alone sign images, by a key that nobody can take from Vault", async () => {
+  it("lets only publish sign images, with a key that nobody can export from Vault", async () => {
     const key = "transit/keys/audit-image";
     const paths = (sign: string, read: string) => ({
       "transit/sign/audit-image/sha2-256": sign,
@@ -224,6 +224,6 @@ describe("scenario: Vault for the pipeline", () => {
   it("finds nothing to change by the administrator's command", async () => {
     const { code, output } = await bootstrap(sandbox(), {}, { args: ["--check"] });
     assert.equal(code, 0, output);
-    assert.match(output, /^nothing to change\nGitLab was not looked at: GITLAB_TOKEN is not set .*\n$/);
+    assert.match(output, /^nothing to change\nGitLab was not checked: GITLAB_TOKEN is not set .*\n$/);
   });
 });

@@ -10,7 +10,7 @@ interface Version {
   data: { data: { database: { user: string; password: string } }; metadata: { created_time: string } };
 }
 
-describe("scenario: the database's password is rotated, while clients go on sending", function () {
+describe("scenario: the database's password is rotated, while clients keep sending", function () {
   const sandbox = attached();
 
   const secret = async () => {
@@ -24,7 +24,7 @@ describe("scenario: the database's password is rotated, while clients go on send
   };
   const up = (wanted: number) =>
     sandbox().pulumi(["up", "--yes", "--skip-preview", "--config", `audit:databasePasswordVersion=${wanted}`]);
-  /** Logs in to the database from beside the service. @returns what PostgreSQL said */
+  /** Logs in to the database from the service's network. @returns PostgreSQL's message */
   const logIn = async (user: string, password: string) => {
     try {
       await (await connectTo(sandbox(), { user, password })).end();
@@ -34,7 +34,7 @@ describe("scenario: the database's password is rotated, while clients go on send
     }
   };
 
-  it("loses no request; the former login works no more, and the new one is the only one that does", async () => {
+  it("loses no request; afterwards only the new login works", async () => {
     const load = startLoad({
       url: sandbox().get("AUDIT_URL"),
       token: sandbox().get("AUDIT_TOKEN"),

@@ -14,7 +14,7 @@ interface Login {
   password: string;
 }
 
-describe("scenario: Vault makes the logins to the database, while clients go on sending", function () {
+describe("scenario: Vault creates the database logins, while clients keep sending", function () {
   this.timeout(900_000);
   const sandbox = attached();
   let load: Load | undefined;
@@ -85,7 +85,7 @@ describe("scenario: Vault makes the logins to the database, while clients go on 
     assert.equal(code, 0, output);
   });
 
-  it("takes over from the program without losing a request, and the program's logins work no more", async () => {
+  it("takes over from the program without losing a request, and locks the program's logins", async () => {
     send();
     await up("dynamic");
     await nothingLost();
@@ -101,7 +101,7 @@ describe("scenario: Vault makes the logins to the database, while clients go on 
     );
   });
 
-  it("lets a deploy hand over that login's password, and say nothing else about it", async () => {
+  it("lets a deploy set the password of Vault's own login, and nothing else of the connection", async () => {
     const config = "database/config/audit-svc";
     for (const body of [
       { connection_url: "postgresql://{{username}}:{{password}}@attacker.test:5432/audit?sslmode=disable" },
@@ -120,7 +120,7 @@ describe("scenario: Vault makes the logins to the database, while clients go on 
     assert.equal(code, 0, output);
   });
 
-  it("knows the passwords nowhere: neither the service's, nor Vault's own, which Vault has changed", async () => {
+  it("stores the passwords nowhere: neither the service's, nor Vault's own, which Vault has changed", async () => {
     const { password } = await rendered();
     const state = await sandbox().mustPulumi("stack", "export", "--show-secrets");
     assert.ok(!state.includes(password));
@@ -134,14 +134,14 @@ describe("scenario: Vault makes the logins to the database, while clients go on 
     }
   });
 
-  it("changes them by itself at the end of their life, and loses no request by it", async () => {
+  it("replaces them by itself when they expire, without losing a request", async () => {
     const role = await sandbox().vault<{ data: object }>("GET", rolePath);
     assert.ok(role);
     await sandbox().vault("POST", rolePath, { ...role.data, default_ttl: 10, max_ttl: 10 }, rootToken());
     send();
     const seconds: number[] = [];
     try {
-      // The present login is good for an hour; with the next one the short life begins.
+      // The current login is valid for an hour; the short lifetime begins with the next one.
       await sandbox().docker("restart", "audit-svc-agent");
       let last = (await rendered()).user;
       for (let round = 0; round < times(3, 10); round++) {
@@ -160,7 +160,7 @@ describe("scenario: Vault makes the logins to the database, while clients go on 
       }
     } finally {
       await sandbox().vault("POST", rolePath, { ...role.data }, rootToken());
-      // The next login has the long life again.
+      // The next login has the long lifetime again.
       await sandbox().docker("restart", "audit-svc-agent");
       const stored = await nothingLost();
       console.log(
@@ -174,7 +174,7 @@ describe("scenario: Vault makes the logins to the database, while clients go on 
     assert.equal(code, 0, output);
   });
 
-  it("gives back to the program without losing a request; Vault's logins, and its own, are gone", async () => {
+  it("returns to the program's logins without losing a request; Vault's logins, and its own, are gone", async () => {
     send();
     await up("static");
     await nothingLost();

@@ -34,7 +34,7 @@ describe("scenario: Vault is away, and the VM restarts", function () {
     return output;
   };
   const ready = async () => (await readiness()).startsWith("200");
-  /** Through the edge, as clients come in. */
+  /** Through the edge, like a client. */
   const stores = async () => {
     const event = { application: "demo", actor: "scenario", action: "restart", resource: "vm2", outcome: "success" };
     const body = JSON.stringify({ ...event, occurredAt: new Date().toISOString() });
@@ -56,7 +56,7 @@ describe("scenario: Vault is away, and the VM restarts", function () {
     console.log(`      ${what} ${((Date.now() - since) / 1000).toFixed(1)} s after it could be`);
   };
 
-  it(`goes on serving while Vault is away for ${away} s, says so, and needs nobody when it is back`, async () => {
+  it(`keeps serving while Vault is away for ${away} s, reports it, and needs no manual step when it is back`, async () => {
     load = startLoad({
       url: sandbox().get("AUDIT_URL"),
       token: sandbox().get("AUDIT_TOKEN"),
@@ -75,7 +75,7 @@ describe("scenario: Vault is away, and the VM restarts", function () {
       const { data } = (await answer.json()) as { data: { result: { value: [number, string] }[] } };
       return data.result[0]?.value[1] === "0" ? true : undefined;
     });
-    // An agent that is started anew cannot log in; what it has rendered stays.
+    // A restarted agent cannot log in; its rendered file stays.
     await sandbox().docker("restart", "audit-svc-agent");
     assert.equal(await file(), before);
     await sleep(Math.max(0, gone + away * 1000 - Date.now()));
@@ -88,7 +88,7 @@ describe("scenario: Vault is away, and the VM restarts", function () {
     assert.ok(stored > 1000, `only ${stored} requests were sent`);
   }).timeout((away + 420) * 1000);
 
-  it("is answered for by the edge while no replica runs, also when nginx is about to reload", async () => {
+  it("has the edge answer 503 while no replica runs, even before a reload of nginx", async () => {
     const names = await replicas(sandbox());
     const nginx = (script: string) => sandbox().docker("exec", "audit-edge-nginx", "sh", "-c", script);
     await sandbox().docker("stop", ...names);
@@ -106,7 +106,7 @@ describe("scenario: Vault is away, and the VM restarts", function () {
     await wellAgain("an event comes in", Date.now(), stores);
   });
 
-  it("waits after a restart of the VM without Vault, says what for, and starts when Vault is back", async () => {
+  it("waits for Vault after a restart of the VM, says so, and starts when Vault is back", async () => {
     await here("stop", platform("vault"));
     await here("restart", platform("vm2"));
     await until("a replica says what it waits for", 180, async () =>
@@ -117,7 +117,7 @@ describe("scenario: Vault is away, and the VM restarts", function () {
     await wellAgain("an event comes in", back, stores);
   }).timeout(600_000);
 
-  it("is back by itself after a restart of the VM with Vault there", async () => {
+  it("recovers by itself after a restart of the VM if Vault is up", async () => {
     await here("restart", platform("vm2"));
     const started = Date.now();
     await wellAgain("the service is ready", started, ready);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { stateKey } from "../../sandbox/src/platform/names";
 import { attached, root, run } from "./support/sandbox";
 
-/** As docs/runbook.md says it, into an empty backend: the one in use is not touched. */
+/** As in docs/runbook.md, into an empty backend: the one in use is not touched. */
 describe("scenario: the state is restored from a backup", () => {
   const sandbox = attached();
   let directory: string;
@@ -15,7 +15,7 @@ describe("scenario: the state is restored from a backup", () => {
   const passwords = (exported: string) =>
     [...exported.matchAll(/"plaintext": "(.*)"/g)].map(([, value]) => value).sort();
 
-  it("is all there in another backend: every secret, and nothing that a deploy would change", async () => {
+  it("is complete in another backend: every secret, and nothing that a deploy would change", async () => {
     const file = join(directory, "state.json");
     await sandbox().mustPulumi("stack", "export", "--file", file);
 
@@ -44,7 +44,7 @@ describe("scenario: the state is restored from a backup", () => {
     await must("preview", "--refresh", "--expect-no-changes");
   });
 
-  it("is no good without the key in Vault", async () => {
+  it("is useless without the key in Vault", async () => {
     const { code, output } = await sandbox().pulumi(["stack", "export", "--show-secrets"], {
       PULUMI_BACKEND_URL: `file://${directory}`,
       VAULT_SERVER_TOKEN: "of-nobody",

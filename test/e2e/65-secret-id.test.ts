@@ -4,11 +4,11 @@ import { dockerRun } from "../../lib/shell";
 import { AgentLogin } from "./support/agent-login";
 import { attached, run, until } from "./support/sandbox";
 
-describe("scenario: the agent's secret_id, from its issue to its end", function () {
+describe("scenario: the agent's secret_id, from issue to expiry", function () {
   const sandbox = attached();
   const agent = () => new AgentLogin(sandbox());
 
-  it("is another after a deploy, by which the agent is logged in, and the former is revoked", async () => {
+  it("is replaced by a deploy, the agent logs in with the new one, and the former is revoked", async () => {
     const former = await agent().credentials();
     const { code, output } = await agent().reissue();
     assert.equal(code, 0, output);
@@ -20,7 +20,7 @@ describe("scenario: the agent's secret_id, from its issue to its end", function 
     await agent().assertCurrent();
   });
 
-  it("revokes the former at the next run, when a deploy was killed between delivering and revoking", async () => {
+  it("is revoked by the next run, when a deploy was killed between delivering and revoking", async () => {
     const former = await agent().credentials();
     await agent().deliver();
     assert.equal(await agent().logIn(former), "let in", "the agent still goes on with it");
@@ -31,7 +31,7 @@ describe("scenario: the agent's secret_id, from its issue to its end", function 
     await agent().assertCurrent();
   });
 
-  it("cannot be shut out of Vault by log-ins that fail, whoever makes them", async () => {
+  it("cannot be locked out by failing log-ins, whoever makes them", async () => {
     const { role_id } = await agent().credentials();
     const wrong = `vault write auth/approle/login role_id=${role_id} secret_id=00000000-0000-0000-0000-000000000000 2>&1`;
     // Vault's default is five.
@@ -41,7 +41,7 @@ describe("scenario: the agent's secret_id, from its issue to its end", function 
     await until("the agent is logged in again", 30, async () => ((await agent().issue()) ? true : undefined));
   });
 
-  it("is delivered another secret_id when Vault has lost the one that it had just issued", async () => {
+  it("is issued again when Vault has lost the one that it had just issued", async () => {
     const before = new Set(await agent().accessors());
     const deploy = agent().reissue();
     const lost = await until("a secret_id is issued", 60, async () =>
@@ -57,7 +57,7 @@ describe("scenario: the agent's secret_id, from its issue to its end", function 
     );
   });
 
-  it("is delivered another by the next deploy when it was lost after the delivery", async () => {
+  it("is issued again by the next deploy when Vault lost it after the delivery", async () => {
     await agent().deliver();
     for (const accessor of await agent().accessors()) await agent().destroy(accessor);
     await sandbox().mustPulumi("up", "--yes", "--skip-preview");
@@ -65,7 +65,7 @@ describe("scenario: the agent's secret_id, from its issue to its end", function 
     assert.equal((await agent().accessors()).length, 1);
   });
 
-  it("is helped by the next deploy when its secret_id has ended and it has kept on trying", async () => {
+  it("is replaced by the next deploy when it has expired and the agent has kept trying", async () => {
     const refusals = async () => {
       const { output } = await run(["docker", "logs", "audit-svc-agent"], sandbox().env);
       return output.match(/error authenticating/g)?.length ?? 0;
@@ -115,13 +115,13 @@ describe("scenario: the agent's secret_id, from its issue to its end", function 
     );
   });
 
-  it("tells Prometheus how the agent is logged in, and when its secret_id ends", async () => {
+  it("is visible in Prometheus: how the agent is logged in, and when its secret_id expires", async () => {
     const value = async (series: string) =>
       until(`Prometheus has ${series}`, 60, async () => {
         const query = encodeURIComponent(`${series}{job="audit-agent",environment="sandbox"}`);
         const response = await fetch(`${sandbox().get("PROMETHEUS_URL")}/api/v1/query?query=${query}`);
         const answer = (await response.json()) as { data: { result: { value: [number, string] }[] } };
-        // 0 is what the agent says before its first look after a start.
+        // The agent reports 0 until its first check after a start.
         return Number(answer.data.result[0]?.value[1]) || undefined;
       });
     const now = Date.now() / 1000;

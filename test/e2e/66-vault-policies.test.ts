@@ -9,8 +9,8 @@ interface StateOf {
 }
 
 /**
- * A stack whose program had made policy and role itself, as every stack before `audit:vaultPolicies`, and with a token that may: it
- * gives them up to bootstrap, without a moment in which the agent could not log in.
+ * A stack whose program had made policy and role itself, as every stack before `audit:vaultPolicies`, and with a token
+ * that may: it hands them over to bootstrap, and the agent can log in at every moment.
  */
 describe("scenario: the agents' policies and roles become bootstrap's", () => {
   const sandbox = attached();
@@ -53,10 +53,10 @@ describe("scenario: the agents' policies and roles become bootstrap's", () => {
     await mustBootstrap(sandbox());
   });
 
-  it("takes them over by an ordinary deploy that writes neither, and the agent stays logged in", async () => {
+  it("adopts them in an ordinary deploy that writes neither, and the agent stays logged in", async () => {
     writeFileSync(sandbox().get("PULUMI_OPTION_CONFIG_FILE"), settings);
     const before = without(await held());
-    // The update that was refused stands in the state as the role's error until a refresh.
+    // The refused update stays in the state as the role's error until a refresh.
     const { code, output } = await sandbox().pulumi(["up", "--yes", "--skip-preview", "--refresh"]);
     assert.equal(code, 0, output);
     assert.doesNotMatch(output, /vault:\S+ .*(created|updated|deleted|replaced)/);
@@ -70,7 +70,7 @@ describe("scenario: the agents' policies and roles become bootstrap's", () => {
     assert.equal(again.code, 0, again.output);
   });
 
-  it("delivers another secret_id when bootstrap had to make the role anew", async () => {
+  it("delivers another secret_id when bootstrap had to recreate the role", async () => {
     await sandbox().vault("DELETE", ROLE, undefined, rootToken());
     const refused = await sandbox().pulumi(["up", "--yes", "--skip-preview"]);
     assert.match(refused.output, /auth\/approle\/role\/audit-svc: /);

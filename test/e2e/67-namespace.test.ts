@@ -26,7 +26,7 @@ describe("scenario: a namespace of Vault", function () {
     assert.equal(code, 0, output);
   });
 
-  it("holds all that the deploy and the agent ask Vault for", async () => {
+  it("contains everything that the deploy and the agent request from Vault", async () => {
     await mustBootstrap(sandbox(), { stack: { hostCidr, databaseCredentials: "dynamic" } });
     await deploys.mustUp({
       vaultAddress: vault.url,
@@ -61,7 +61,7 @@ describe("scenario: a namespace of Vault", function () {
     assert.deepEqual(vault.astray, []);
   });
 
-  it("holds what is revoked when it is given up", async () => {
+  it("contains what is revoked when it is given up", async () => {
     const before = vault.asked.length;
     await mustBootstrap(sandbox(), { stack: { hostCidr } });
     await deploys.mustUp({
@@ -75,7 +75,7 @@ describe("scenario: a namespace of Vault", function () {
     assert.deepEqual(vault.astray, []);
   });
 
-  it("holds what the administrator's command looks at", async () => {
+  it("contains what the administrator's command checks", async () => {
     const { code, output } = await bootstrap(
       sandbox(),
       { stack: { hostCidr } },

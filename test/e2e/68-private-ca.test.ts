@@ -9,7 +9,7 @@ import { TlsFront } from "./support/tls-front";
 // The front's address is what Vault sees.
 const hostCidr = `${platformSubnet}.0/24`;
 
-describe("scenario: every server has a certificate by a company's own authority", function () {
+describe("scenario: every server has a certificate from a company's own authority", function () {
   this.timeout(600_000);
   const sandbox = attached();
   let front: TlsFront;
@@ -19,13 +19,13 @@ describe("scenario: every server has a certificate by a company's own authority"
   const onVm2 = (script: string) =>
     run(["docker", "exec", platform("vm2"), "sh", "-euc", script], { ...process.env, DOCKER_HOST: undefined });
   const certificates = () => `/etc/docker/certs.d/${front.host("registry")}`;
-  /** VM2 as it was: it trusts the registry not, and has no image of it. */
+  /** Restores VM2: it does not trust the registry and has none of its images. */
   const forget = () =>
     onVm2(
       `rm -rf ${certificates()}; docker images --digests --format '{{.Repository}}@{{.Digest}}' | ` +
         `grep '^${front.host("registry")}/' | xargs -r docker rmi`,
     );
-  /** An event goes in through the edge and comes out. */
+  /** Stores an event through the edge and reads it back. */
   const eventGoesRound = async () => {
     const id = randomUUID();
     const event = {
@@ -62,7 +62,7 @@ describe("scenario: every server has a certificate by a company's own authority"
     assert.equal(code, 0, output);
   });
 
-  it("is refused without the setting, which is named, before anything is changed", async () => {
+  it("is refused without the setting, by its name, before anything is changed", async () => {
     await mustBootstrap(sandbox(), { stack: { hostCidr } });
     const before = await deploys.containers();
     const { code, output } = await deploys.up({ ...overTls, caFile: "" });
@@ -84,7 +84,7 @@ describe("scenario: every server has a certificate by a company's own authority"
     await eventGoesRound();
   });
 
-  it("deploys with it, and passes its event", async () => {
+  it("deploys with it, and an event goes through", async () => {
     const pem = readFileSync(front.authority, "utf8");
     const written = await onVm2(`mkdir -p ${certificates()} && printf %s '${pem}' > ${certificates()}/ca.crt`);
     assert.equal(written.code, 0, written.output);
@@ -94,7 +94,7 @@ describe("scenario: every server has a certificate by a company's own authority"
     assert.equal(code, 0, output);
   });
 
-  it("has the service's connections verified, and Vault's when it makes their logins", async () => {
+  it("verifies the service's connections, and Vault's when it creates their logins", async () => {
     await mustBootstrap(sandbox(), { stack: { hostCidr, databaseCredentials: "dynamic" } });
     await deploys.mustUp({ ...overTls, databaseCredentials: "dynamic" });
     await eventGoesRound();
@@ -103,7 +103,7 @@ describe("scenario: every server has a certificate by a company's own authority"
     assert.equal(database.sslmode, "verify-full");
     assert.equal(database.caCertificate, readFileSync(front.authority, "utf8"));
     assert.match(database.user ?? "", /^v-approle-/);
-    // Other people's connections are a superuser's to look at.
+    // Only a superuser may see other users' connections.
     const sql =
       "SELECT DISTINCT s.ssl FROM pg_stat_activity a JOIN pg_stat_ssl s USING (pid) " +
       "WHERE a.datname = 'audit' AND a.backend_type = 'client backend' AND a.client_addr IS NOT NULL";
@@ -116,7 +116,7 @@ describe("scenario: every server has a certificate by a company's own authority"
     });
   });
 
-  it("lets the administrator's command in, and names the cure where it is not told of the authority", async () => {
+  it("works for the administrator's command, which names the cure if the authority is not set", async () => {
     const check = (env: NodeJS.ProcessEnv) =>
       bootstrap(
         sandbox(),

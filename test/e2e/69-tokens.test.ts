@@ -13,7 +13,7 @@ import { attached, root } from "./support/sandbox";
 const BELOW = "secret/data/audit-svc/sandbox-tokens";
 const WRITER = "writer-demo";
 
-describe("scenario: an application's token is rotated, while it goes on sending", function () {
+describe("scenario: an application's token is rotated, while it keeps sending", function () {
   this.timeout(900_000);
   const sandbox = attached();
 
@@ -31,7 +31,7 @@ describe("scenario: an application's token is rotated, while it goes on sending"
     const output = await sandbox().mustPulumi("stack", "output", "releases", "--json");
     return (JSON.parse(output) as { tokenVersions: Record<string, number> }).tokenVersions[WRITER] ?? 0;
   };
-  /** The sandbox keeps what stands in its stack's file, so the scenarios that follow go on with the last version. */
+  /** The sandbox keeps the settings in its stack's file, so later scenarios continue with the last version. */
   const list = (versions: readonly number[]) => {
     const file = sandbox().get("PULUMI_OPTION_CONFIG_FILE");
     const stack = parse(readFileSync(file, "utf8")) as { config: Record<string, unknown> };
@@ -66,13 +66,13 @@ describe("scenario: an application's token is rotated, while it goes on sending"
   let former = "";
   let next = "";
 
-  it("accepts both versions: who has the former loses nothing, and the new one is known before Vault has it", async () => {
+  it("accepts both versions: a client with the former loses nothing, and the new one works before Vault has it", async () => {
     former = await tokenOf(WRITER);
     const version = await handedOut();
     list([version, version + 1]);
     const load = sending(former);
     let over = false;
-    /** As a holder that asks Vault all the time and uses what it finds at once. */
+    /** A holder that constantly reads its token from Vault and uses it at once. */
     const holder = (async () => {
       const refused: number[] = [];
       while (!over) {
@@ -86,7 +86,7 @@ describe("scenario: an application's token is rotated, while it goes on sending"
     })();
     try {
       await mustUp();
-      // It may have asked for the last time just before.
+      // The holder may have read Vault just before.
       await sleep(500);
     } finally {
       over = true;
@@ -100,7 +100,7 @@ describe("scenario: an application's token is rotated, while it goes on sending"
     assert.deepEqual([await answersTo(former), await answersTo(next)], [[201], [201]]);
   });
 
-  it("refuses the former once it is listed no more; who has the new one loses nothing", async () => {
+  it("refuses the former once it is no longer listed; a client with the new one loses nothing", async () => {
     const load = sending(next);
     list([await handedOut()]);
     try {
@@ -132,7 +132,7 @@ describe("scenario: an application's token is rotated, while it goes on sending"
     assert.deepEqual(await answersTo(next), [201]);
   });
 
-  it("shows another application's reader none of its events, in a list and in an export", async () => {
+  it("shows another application's reader none of its events, neither in a list nor in an export", async () => {
     const [own, foreign] = [await send(await tokenOf("writer-smoke"), "smoke"), await send(next)];
     assert.deepEqual([own.status, foreign.status], [201, 201]);
     assert.equal((await send(await tokenOf("writer-smoke"))).status, 403);
@@ -156,7 +156,7 @@ describe("scenario: an application's token is rotated, while it goes on sending"
     }
   });
 
-  it("lets the policy that the guide gives read one token and no other", async () => {
+  it("lets the guide's policy read one token and no other", async () => {
     const guide = readFileSync(join(root, "docs/guide.md"), "utf8");
     const policy = filledIn(/^```hcl\n([^]*?)^```$/m.exec(guide)?.[1] ?? "", { "vm2-tokens/writer-billing": `sandbox-tokens/${WRITER}` }); // prettier-ignore
     const name = "e2e-token-holder";

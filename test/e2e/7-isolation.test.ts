@@ -6,8 +6,9 @@ import { attached, platform, platformNetwork, platformSubnet, root, run, until }
 const PORTS = [22, 80, 443, 2375, 2376, 5432, 8080, 8081, 8082, 8200, 9090, 9113, 9145];
 
 /**
- * Two who are curious: a neighbour, a container on the platform's network beside VM2, and one from the internet's side, on a network of
- * its own on which VM2 has a second interface. They route every container network through VM2 and knock on every address there.
+ * Two attackers: a neighbour, which is a container on the platform's network beside VM2, and one on the internet's
+ * side, on a separate network on which VM2 has a second interface. They route all container networks through VM2 and
+ * try every address there.
  */
 describe("scenario: from outside, only the edge's ports answer", function () {
   this.timeout(600_000);
@@ -47,7 +48,7 @@ describe("scenario: from outside, only the edge's ports answer", function () {
   });
   after(tidy);
 
-  /** VM2's address as this one sees it. */
+  /** VM2's address on this attacker's network. */
   async function vm2(who: string): Promise<string> {
     const network = who === curious.neighbour ? platformNetwork : internet;
     return docker(
@@ -76,11 +77,11 @@ describe("scenario: from outside, only the edge's ports answer", function () {
     );
   }
 
-  /** Which of the ports accept a connection from there: of each address, in the order given. */
+  /** Ports that accept a connection from there, by address, in the given order. */
   async function open(who: string, targets: readonly string[]): Promise<number[][]> {
     const found = new Map<string, number[]>(targets.map((target) => [target, []]));
     const all = targets.flatMap((target) => PORTS.map((port) => `${target}/${port}`));
-    // So many at once that the silent ones are waited for together.
+    // In large groups, so that the timeouts of silent ports overlap.
     for (let i = 0; i < all.length; i += 200) {
       const some = all.slice(i, i + 200).join(" ");
       const knock = `for t in ${some}; do (timeout 2 bash -c "</dev/tcp/$t" 2>/dev/null && echo $t) & done; wait`;
@@ -113,7 +114,7 @@ describe("scenario: from outside, only the edge's ports answer", function () {
 
   it("to a neighbour and to the internet's side, though they route the container networks through the VM", onlyTheEdge);
 
-  it("over IPv4 alone, since Docker hides the address of whoever comes by IPv6", async () => {
+  it("over IPv4 only, since Docker hides a client's address over IPv6", async () => {
     const bindings = JSON.parse(
       await sandbox().docker("inspect", "--format", "{{json .HostConfig.PortBindings}}", "audit-edge-nginx"),
     ) as Record<string, { HostIp: string }[]>;
@@ -123,7 +124,7 @@ describe("scenario: from outside, only the edge's ports answer", function () {
     );
   });
 
-  it("refuses them metrics, which are for Prometheus's address alone", async () => {
+  it("refuses them metrics, which are only for Prometheus's address", async () => {
     for (const [where, who] of Object.entries(curious)) {
       for (const path of ["/metrics/nginx", "/metrics/audit-svc-blue-1", "/targets"]) {
         const ask = `exec 3<>/dev/tcp/${await vm2(who)}/9145; printf 'GET ${path} HTTP/1.0\\r\\nHost: x\\r\\n\\r\\n' >&3; head -1 <&3`;
@@ -140,7 +141,7 @@ describe("scenario: from outside, only the edge's ports answer", function () {
     await until("every container runs again", 60, async () =>
       (await sandbox().docker("ps", "--all", "--format", "{{.Names}} {{.State}}"))
         .split("\n")
-        // The other slot's: those of the release before, or of a deploy that failed before it started them.
+        // Except the idle slot's: containers of the former release, or of a deploy that failed before it started them.
         .filter((line) => !/-(blue|green)-\d+ (exited|created)$/.test(line))
         .every((line) => line.endsWith(" running"))
         ? true

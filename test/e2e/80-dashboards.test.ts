@@ -18,7 +18,7 @@ const RATES = { billing: 20, crm: 10, orders: 5 };
 const REFUSED = 5;
 const ALL = Object.values(RATES).reduce((sum, rate) => sum + rate, REFUSED);
 
-/** Over which time rates are taken, and for how long the mix is sent: a window, some scrapes, and time to ask. */
+/** The window of rates, and the duration of the load: a window, some scrapes, and time for the queries. */
 const WINDOW = "30s";
 const STEADY_SECONDS = 45;
 const SENDING_SECONDS = 90;
@@ -28,7 +28,7 @@ interface Sample {
   value: [number, string];
 }
 
-describe("scenario: dashboards tell the truth", function () {
+describe("scenario: dashboards show correct values", function () {
   this.timeout(300_000);
   const sandbox = attached();
   const directory = mkdtempSync(join(tmpdir(), "dashboards-"));
@@ -122,7 +122,7 @@ describe("scenario: dashboards tell the truth", function () {
     await close("Events per second by application", SENDER_LABEL, RATES);
   });
 
-  it("shows the share of each response code, and all of them are 100 %", async () => {
+  it("shows the share of each response code, adding up to 100 %", async () => {
     await close("Share of response codes", "code", {
       "201": (100 * (ALL - REFUSED)) / ALL,
       "401": (100 * REFUSED) / ALL,
@@ -173,7 +173,7 @@ describe("scenario: dashboards tell the truth", function () {
       const { url } = await fetch((await sandbox().mustPulumi("stack", "output", output)).trim());
       page = await browser.newPage({ viewport: { width: 1400, height: 900 } });
       const address = `${url}?kiosk&theme=${theme}&from=now-5m&to=now`;
-      // Containers that start meanwhile change the machine's networks, at which Chromium gives up what it is loading.
+      // Containers that start meanwhile change the machine's networks, and Chromium then aborts loading.
       await page.goto(address).catch(() => page.goto(address));
       await page.locator("body[data-drawn]").waitFor();
       const pictures = process.env.AUDIT_TEST_PICTURES ?? "";
@@ -184,7 +184,7 @@ describe("scenario: dashboards tell the truth", function () {
     }
     const panelOf = (title: string) => page.locator(".panel", { has: page.locator("h3", { hasText: title }) });
 
-    it("shows the three panels that were asked for, with the data of this sandbox", async () => {
+    it("shows the three required panels, with the data of this sandbox", async () => {
       await open("dashboardUrl", "dark");
       const senders = await panelOf("Events per second by application").locator(".legend tbody tr").allTextContents();
       for (const name of Object.keys(RATES))
@@ -217,7 +217,7 @@ describe("scenario: dashboards tell the truth", function () {
     });
   });
 
-  it("was sent as it should: every event was taken, and every stranger refused", async () => {
+  it("had every known event accepted meanwhile, and every stranger refused", async () => {
     const [stranger, ...known] = (await Promise.all(sending)).reverse();
     for (const { code, output } of known) assert.equal(code, 0, output);
     assert.equal(stranger?.code, 1, stranger?.output);

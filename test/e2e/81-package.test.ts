@@ -11,7 +11,7 @@ import { pushOnePort } from "./support/variant";
 
 const STACK = "e2e";
 
-/** An example as its user has it: a program in a directory of its own with the package installed, and a stack of its own. */
+/** An example as a user has it: a program in its own directory with the package installed, and its own stack. */
 class Example {
   readonly #directory: string;
 
@@ -59,13 +59,13 @@ class Example {
 }
 
 /** The library as others use it: packed, installed into an empty directory, and deployed beside this program's own stack. */
-describe("scenario: the components in programs elsewhere", function () {
+describe("scenario: the components in other programs", function () {
   this.timeout(900_000);
   const sandbox = attached();
   const world = realpathSync(mkdtempSync(join(tmpdir(), "elsewhere-")));
   const examples: Example[] = [];
   let settings: Record<string, unknown> = {};
-  /** What both examples are told of the VM and of Vault. */
+  /** Settings of both examples for the VM and Vault. */
   let common: object = {};
 
   before("pack", async () => {
@@ -147,7 +147,7 @@ describe("scenario: the components in programs elsewhere", function () {
     await example.pulumi("preview", "--expect-no-changes");
   });
 
-  it("bind a secret to a container of somebody else's, and a second run changes nothing", async () => {
+  it("bind a secret to a third-party container, and a second run changes nothing", async () => {
     const vaultImage = settings["audit:vaultImage"];
     const example = add("secrets-binding");
     await example.deploy({ ...common, range: "10.87.4.0/22", images: { reader: vaultImage, vault: vaultImage } });

@@ -36,7 +36,7 @@ describe("scenario: the alerts in Prometheus", () => {
       )
     ).result.map(({ value }) => value[1]);
 
-  /** What each deploy ends with says of each stopped replica that it is down, and why. */
+  /** Asserts that the check at the end of a deploy reports each stopped replica as down, with the reason. */
   async function refusesADeploy(): Promise<void> {
     const { activeTargets } = await ask<{ activeTargets: { labels: Record<string, string> }[] }>(
       "/api/v1/targets?state=active",

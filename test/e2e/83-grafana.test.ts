@@ -49,7 +49,7 @@ describe("scenario: alerts in Grafana, and what was changed there by hand", () =
     return data.groups.flatMap(({ rules }) => rules.map(({ name }) => name));
   }
 
-  it("moves the alerts there by a setting, and Prometheus forgets them", async () => {
+  it("moves the alerts there with a setting, and Prometheus drops them", async () => {
     await sandbox().mustPulumi("up", "--yes", "--skip-preview", "--config", "audit:alerts=grafana");
     const { interval, rules } = await ruleGroup();
     assert.equal(interval, 10);
@@ -60,7 +60,7 @@ describe("scenario: alerts in Grafana, and what was changed there by hand", () =
     assert.deepEqual(await rulesInPrometheus(), []);
   });
 
-  it("asks in each of them what the data source can answer", async () => {
+  it("has only queries that the data source can answer", async () => {
     for (const { title, data } of (await ruleGroup()).rules) {
       const [query] = data;
       const answer = await sandbox().grafana<{ results: Record<string, { status: number }> }>("POST", "ds/query", {
@@ -72,7 +72,7 @@ describe("scenario: alerts in Grafana, and what was changed there by hand", () =
     }
   });
 
-  it("shows a dashboard and a rule that were changed by hand as drift, and puts them right", async () => {
+  it("shows a dashboard and a rule that were changed by hand as drift, and restores them", async () => {
     const board = await dashboard();
     const [first, ...others] = board.panels;
     assert.ok(first);

@@ -55,14 +55,14 @@ describe("scenario: the pipeline, run by gitlab-ci-local with its real scripts",
   });
   after(async () => {
     closeAll();
-    // The scenarios that follow find the release that was there before.
+    // Restore the former release for later scenarios.
     const { code, output } = await sandbox().pulumi(["up", "--yes", "--skip-preview"]);
     await removeLogins(sandbox());
     await pipelines.close();
     assert.equal(code, 0, output);
   });
 
-  it("merge request: runs the migrations on an empty PostgreSQL, and is red when they cannot run there", async () => {
+  it("merge request: runs the migrations on an empty PostgreSQL, and fails when they cannot run there", async () => {
     const database = await emptyDatabase(sandbox());
     try {
       const kind = { ...mergeRequest, variables: database.variables };
@@ -96,7 +96,7 @@ describe("scenario: the pipeline, run by gitlab-ci-local with its real scripts",
 
   it("tag: refuses an image that nobody has signed, and deploys it once somebody has", async () => {
     const present = (await sandbox().mustPulumi("stack", "output", "image")).trim();
-    // What serves, as this machine names it.
+    // The deployed image, by the registry's address on this machine.
     const image = `${pipelines.harbor}/${present.slice(present.indexOf("/") + 1)}`;
     const kind = tagged("v0.9", { IMAGE: image });
     const why = /@sha256:[0-9a-f]{64} is not deployed, and nothing was changed: audit:imageKey demands a signature of the key in image-key\.pem, and it has no signature\./; // prettier-ignore
@@ -164,10 +164,10 @@ describe("scenario: the pipeline, run by gitlab-ci-local with its real scripts",
     assert.match(notes[0]?.body ?? "", /Previewed on a copy of the state of "deploy v1\.0\.\d+ by alice: /);
   });
 
-  it("merge request: its job finds no secret and no login, whatever its branch has made of it", async () => {
+  it("merge request: its job finds no secret and no login, however its branch has changed it", async () => {
     const own = join(pipelines.dir, "ci/preview.ts");
     const right = readFileSync(own, "utf8");
-    // What somebody could push: the job's own login, and all that it opens.
+    // What a malicious branch could push: it tries the job's own login and everything that might open.
     const curious = `
       import { writeFileSync } from "node:fs";
       void (async () => {
@@ -260,7 +260,7 @@ describe("scenario: the pipeline, run by gitlab-ci-local with its real scripts",
       );
     });
 
-  describe("ends red, with one line, and changes nothing", () => {
+  describe("fails with one line and changes nothing", () => {
     const digest = `sha256:${"0".repeat(64)}`;
     // Signed, so that what comes after the check is reached.
     before(() => pipelines.sign(`${pipelines.harbor}/audit/audit-svc@${digest}`));

@@ -6,12 +6,12 @@ import { mustBootstrap } from "./support/bootstrap";
 import { attached, until } from "./support/sandbox";
 import { pushVariant } from "./support/variant";
 
-describe("scenario: deploys that are cancelled, killed, locked out, or come from a repository of their own", function () {
+describe("scenario: deploys that are cancelled, killed, locked out, or come from a separate repository", function () {
   this.timeout(600_000);
   const sandbox = attached();
   let pipelines: Pipelines;
   let locks: StateLocks;
-  /** What serves when the scenario begins, and what it deploys. */
+  /** The image that is deployed when the scenario begins, and the one that it deploys. */
   let present: string;
   let next: string;
 
@@ -23,14 +23,17 @@ describe("scenario: deploys that are cancelled, killed, locked out, or come from
     next = await pushVariant(sandbox(), "audit-svc", [`LABEL scenario="86 ${Date.now()}"`]);
   });
   after(async () => {
-    // The scenarios that follow find the release that was there before.
+    // Restore the former release for later scenarios.
     const { code, output } = await sandbox().pulumi(["up", "--yes", "--skip-preview"]);
     await removeLogins(sandbox());
     await pipelines.close();
     assert.equal(code, 0, output);
   });
 
-  /** Starts the job `deploy`, and waits until its CLI holds the state's lock and has begun: only then does it take a signal for a wish. */
+  /**
+   * Starts the job `deploy`, and waits until its CLI holds the state's lock and has begun: only then does it handle a
+   * signal gracefully.
+   */
   const underWay = async (image: string) => {
     const job = pipelines.run(tagged("v3", { IMAGE: image }), "deploy");
     const pid = await until("the deploy holds the lock", 120, async () => (await locks.held())[0]?.pid);
@@ -42,7 +45,7 @@ describe("scenario: deploys that are cancelled, killed, locked out, or come from
     return { job, pid, parent };
   };
 
-  it("cancelled: the CLI gives the lock back itself", async () => {
+  it("cancelled: the CLI releases the lock itself", async () => {
     const before = serving(await slotsOf(sandbox()));
     const { job, parent } = await underWay(next);
     process.kill(parent, "SIGTERM");
@@ -85,7 +88,7 @@ describe("scenario: deploys that are cancelled, killed, locked out, or come from
   });
 
   describe("a repository for deployments", () => {
-    /** Another project's tag pipeline hands on the image that it built; see docs/guide.md. */
+    /** Another project's tag pipeline passes on the image that it built; see docs/guide.md. */
     const handedOn = (): Kind => ({ source: "pipeline", protected: true, variables: { IMAGE: present } });
 
     /** As an administrator of Vault does it by docs/guide.md. */
@@ -98,7 +101,7 @@ describe("scenario: deploys that are cancelled, killed, locked out, or come from
         /Vault role audit-ci-deploy is not for this pipeline: .*ref_type/,
       ));
 
-    it("deploys the image that the service's pipeline handed on, and tests it", async () => {
+    it("deploys the image that the service's pipeline passed on, and tests it", async () => {
       assert.match(await deployFrom("branch"), /audit-ci-deploy/);
       try {
         const { log } = green(await pipelines.run(handedOn()));

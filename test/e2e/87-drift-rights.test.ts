@@ -65,7 +65,7 @@ describe("scenario: what the logins of the job drift can do, and what they canno
     });
     after(() => client.end());
 
-    it("reads who may what", async () => {
+    it("reads roles and rights", async () => {
       const { rows } = await client.query("SELECT rolname FROM pg_roles WHERE rolname = 'audit_owner'");
       assert.equal(rows.length, 1);
     });

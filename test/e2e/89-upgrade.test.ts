@@ -10,9 +10,10 @@ import { startLoad } from "./support/load";
 import { attached, platform, root, run, sandbox as cli } from "./support/sandbox";
 
 /**
- * A stack that an earlier version deployed is updated as docs/upgrading.md says, and clients go on sending. The earlier version is a
- * commit, in upgrade-from.json; its program runs from a copy of the repository as it was then. It deploys the sandbox's own stack,
- * which is destroyed before: the names of containers, of Vault's roles and of dashboards are fixed, so there is no room for a second.
+ * A stack that an earlier version deployed is updated as in docs/upgrading.md, while clients keep sending. The earlier
+ * version is a commit, in upgrade-from.json; its program runs from a copy of the repository as it was then. It deploys
+ * the sandbox's own stack, which is destroyed before: the names of containers, of Vault's roles and of dashboards are
+ * fixed, so there is no room for a second.
  */
 describe(`scenario: a stack of commit ${shortCommit} is updated`, function () {
   if (isShallow()) {
@@ -35,7 +36,9 @@ describe(`scenario: a stack of commit ${shortCommit} is updated`, function () {
     assert.equal(code, 0, output);
     return stdout.trim().split("\n");
   };
-  /** What must be the same afterwards, each with what a new one could not have: its number, or when it was made. */
+  /**
+   * What must be the same afterwards, each with something that a new one could not have: its ID or its creation time.
+   */
   const lasting = async () => {
     const made = await sandbox().vault<{ data: { created_time: string } }>("GET", "secret/metadata/audit-svc/sandbox");
     const volumes = (await sandbox().docker("volume", "ls", "--quiet", "--filter", "name=^audit")).split("\n");
@@ -126,7 +129,9 @@ describe(`scenario: a stack of commit ${shortCommit} is updated`, function () {
   });
 });
 
-/** The resources that CHANGELOG.md names as replaced or deleted: what stands in code marks before the colon of each line. */
+/**
+ * The resources that CHANGELOG.md lists as replaced or deleted: the text in backticks before the colon of each line.
+ */
 function inChangelog(): string[] {
   const text = readFileSync(join(root, "CHANGELOG.md"), "utf8");
   const [, after] = text.split(`### Replaced or deleted over \`${shortCommit}\`\n`);

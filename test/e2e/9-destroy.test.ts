@@ -6,7 +6,7 @@ import { attached, platform, run, sandbox as cli } from "./support/sandbox";
  * The last scenario: it destroys the stack, the events included, and deploys it again. The database is copied to .sandbox/backup
  * first, so that running the tests loses nobody's events.
  */
-describe("scenario: destroy leaves nothing, and `make up` begins anew", () => {
+describe("scenario: destroy leaves nothing, and `make up` starts from scratch", () => {
   const sandbox = attached();
   const onHere = { ...process.env, DOCKER_HOST: undefined };
 
@@ -48,7 +48,7 @@ describe("scenario: destroy leaves nothing, and `make up` begins anew", () => {
     assert.deepEqual(await sandbox().grafana("GET", "folders"), []);
   });
 
-  it("deploys again from nothing, one event in and out", async () => {
+  it("deploys again from nothing, and an event goes through", async () => {
     const { code, output } = await cli(["up"]);
     assert.equal(code, 0, output);
     assert.match(output, /stored and read back/);

@@ -10,11 +10,11 @@ import { green } from "./support/pipeline-checks";
 import { attached, platformNetwork, root, run, sandbox as cli, until } from "./support/sandbox";
 
 /**
- * docs/guide.md, followed word for word: its blocks are taken from the file and run, with the names of the reader's world replaced.
- * The world is empty where the guide begins with nothing: a PostgreSQL and a Vault of their own, VM2 without the user `deploy`. Harbor,
- * Prometheus and Grafana are the sandbox's. A block that no step here runs fails the scenario.
+ * Follows docs/guide.md literally: its blocks are taken from the file and run, with the reader's names replaced. Where
+ * the guide starts from nothing, so does this: with a new PostgreSQL and Vault, and VM2 without the user `deploy`.
+ * Harbor, Prometheus and Grafana are the sandbox's. A block that no step here runs fails the scenario.
  *
- * Four minutes, so in THOROUGH=1 only.
+ * It takes four minutes, so it runs only with THOROUGH=1.
  */
 if (times(0, 1) > 0)
   describe("scenario: the guide, from an empty project to the first tag deploy", function () {
@@ -33,7 +33,7 @@ if (times(0, 1) > 0)
     const imageName = `guide-${Date.now()}`;
     const onHere = { ...process.env, DOCKER_HOST: undefined };
     let pipelines: Pipelines;
-    /** Where the reader works: the clone, with the CLIs that the sandbox has. */
+    /** The reader's environment: the clone, with the sandbox's CLIs. */
     let desk: NodeJS.ProcessEnv;
 
     const docker = async (...args: string[]) => {
@@ -186,7 +186,7 @@ if (times(0, 1) > 0)
       assert.match(authority, /^ssh-rsa /);
     });
 
-    it("step 5: VM2; and Prometheus's settings are what promtool takes", async () => {
+    it("step 5: VM2; and promtool accepts Prometheus's settings", async () => {
       const [login, byFile, byHttp, ...more] = blocksOf(5);
       assert.deepEqual([login?.language, byFile?.language, byHttp?.language, more], ["sh", "yaml", "yaml", []]);
       const commands = filledIn(login?.text ?? "", {
@@ -206,7 +206,7 @@ if (times(0, 1) > 0)
       }
     });
 
-    it("step 6: the stack's settings, every line that is marked, and its state", async () => {
+    it("step 6: the stack's settings, every marked line, and its state", async () => {
       const path = join(pipelines.dir, "Pulumi.vm2.yaml");
       const settings = parseDocument(readFileSync(path, "utf8"));
       const ours = (
@@ -236,7 +236,8 @@ if (times(0, 1) > 0)
       for (const key of marked.filter((name) => name !== "grafanaDataSource"))
         assert.ok(key in values, `${key} is marked SET, and this scenario does not set it`);
       for (const [key, value] of Object.entries(values)) settings.setIn(["config", `audit:${key}`], value);
-      // What the sandbox has otherwise than the guide's reader: PostgreSQL and the edge without TLS, Grafana without a data source.
+      // Differences between the sandbox and the guide: PostgreSQL and the edge without TLS, Grafana without a data
+      // source.
       settings.setIn(["config", "audit:edgePlainHttp"], true);
       settings.setIn(["config", "audit:databaseSslMode"], "disable");
       settings.deleteIn(["config", "audit:grafanaDataSource"]);
@@ -258,7 +259,7 @@ if (times(0, 1) > 0)
       assert.match(text, /# SET/, "the comments are still there");
     });
 
-    it("step 7: the first tag is deployed, and says so", async () => {
+    it("step 7: the first tag is deployed and reported", async () => {
       const [tag, order, ...more] = blocksOf(7);
       assert.deepEqual([tag?.language, order?.language, more], ["sh", "sh", []]);
       await shell(filledIn(tag?.text ?? "", { "git push origin v0.1.0": "true" }));

@@ -1,6 +1,6 @@
 """An audit service with one port: /reload, /metrics, health and events all on 8080.
 
-It stands for images of another make, as the Python original is. One INSERT per request; no grouping, no limits beyond
+It stands for other implementations, such as the Python original. One INSERT per request; no grouping, no limits beyond
 what the types say. Settings: AUDIT_CONFIG_FILE (default /run/audit/config.json), AUDIT_LISTEN (default 0.0.0.0:8080),
 WORKERS (default 1; with more, /reload reaches one worker only, the file's watch the others).
 """
@@ -25,7 +25,7 @@ CONFIG_FILE = os.environ.get("AUDIT_CONFIG_FILE", "/run/audit/config.json")
 
 EVENTS = Counter("audit_events_total", "Events stored, by application", ["application"])
 REQUESTS = Counter("http_requests_total", "HTTP requests answered", ["method", "route", "code"])
-GENERATION = Gauge("audit_config_generation", "How many configurations have been taken into force since the start")
+GENERATION = Gauge("audit_config_generation", "Number of configurations applied since the start")
 
 RELOADS = Counter("audit_config_reloads_total", "Times that POST /reload came in, by result", ["result"])
 for result in ("applied", "refused"):
@@ -110,7 +110,7 @@ async def watch() -> None:
         try:
             await reload()
         except Exception as error:
-            print(json.dumps({"level": "error", "msg": "configuration not taken in", "reason": type(error).__name__}))
+            print(json.dumps({"level": "error", "msg": "configuration rejected", "reason": type(error).__name__}))
         await asyncio.sleep(2)
 
 

@@ -6,7 +6,7 @@ import * as components from "../../components";
 
 const root = resolve(__dirname, "../..");
 
-/** What an example may use without saying where it comes from. */
+/** Declarations that an example may use without importing them. */
 const PRELUDE = `
 import * as docker from "@pulumi/docker";
 import * as postgresql from "@pulumi/postgresql";
@@ -50,7 +50,7 @@ const options: ts.CompilerOptions = {
   typeRoots: [join(root, "node_modules/@types")],
 };
 
-/** What the compiler says of a program; the file is nowhere, and seen in build/. */
+/** The compiler's errors for a program; the file exists only in memory, as if it were in build/. */
 function complaints(text: string): string[] {
   const name = join(root, "build/examples.ts");
   const disk = ts.createCompilerHost(options);

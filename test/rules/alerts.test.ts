@@ -31,13 +31,16 @@ const store = 'method="POST",route="/v1/events"';
 const expiry = `audit_edge_certificate_expiry_timestamp_seconds{${certificate}}`;
 const bucket = (le: string) => `http_request_duration_seconds_bucket{${first},${store},le="${le}"}`;
 
-/** What happens, told by the series that differ from two healthy replicas; the healthy minute before is part of it where it matters. */
+/**
+ * A scenario, given by the series that differ from two healthy replicas, including a healthy minute before where that
+ * matters.
+ */
 interface Scenario {
   readonly name: string;
   readonly series?: Series;
-  /** Series that are not there at all. */
+  /** Series that are missing. */
   readonly without?: readonly string[];
-  /** Which alerts fire, and when: at each time these and no others. */
+  /** Which alerts fire, and when: exactly these at each time. */
   readonly then: readonly Answer[];
 }
 
@@ -69,7 +72,7 @@ const scenarios: Scenario[] = [
     then: [firing("2m"), firing("5m")],
   },
   {
-    name: "a replica starts three times anew",
+    name: "a replica restarts three times",
     series: { [`process_start_time_seconds{${first}}`]: "20x11 60x11 120x11 180x300" },
     then: [firing("2m50s"), firing("3m10s", "AuditReplicaRestarting"), firing("20m")],
   },
@@ -257,7 +260,7 @@ describe("the alert rules in Prometheus", function () {
 
   it("know days ahead that the database will be full", async () => {
     const limit = alertRules({ environment: "vm2", runbookUrl: "runbook.md", databaseLimit: 100 * GIB });
-    // At the pace of a gibibyte an hour over seven hours, across a release in between whose replicas have other labels.
+    // Grows a gibibyte an hour for seven hours, with a release in between whose replicas have other labels.
     const grows = {
       [`audit_database_size_bytes{${first}}`]: `${10 * GIB}+${GIB / 60}x210 stale`,
       [`audit_database_size_bytes{${second.replace('release="v1"', 'release="v2"')}}`]: `_x211 ${13.5 * GIB}+${GIB / 60}x210`,

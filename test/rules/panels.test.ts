@@ -39,7 +39,7 @@ describe("the service's dashboard in Prometheus", function () {
       "",
       {
         [events(first, "billing")]: "0+50x60",
-        // Restarts after 100 s: the counter begins anew, at the same rate.
+        // Restarts after 100 s: the counter starts again at zero, with the same rate.
         [events(second, "billing")]: "0+25x20 0+25x40",
         [events(second, "crm")]: "0+5x60",
         [events(second, "idle")]: "7x60",
@@ -54,7 +54,7 @@ describe("the service's dashboard in Prometheus", function () {
             sample('{exported_application="idle"}', 0),
           ],
         },
-        // Within the minute around the restart one step of twelve is lost, no more.
+        // In the minute around the restart only one step of twelve is lost.
         { expr: `count((${expr} > 14) < 15)`, at: "2m", samples: [sample("{}", 1)] },
       ],
     );
@@ -68,7 +68,7 @@ describe("the service's dashboard in Prometheus", function () {
         [`http_requests_total{${second},${store},code="201"}`]: "0+80x60",
         [`http_requests_total{${second},${store},code="400"}`]: "0+15x60",
         [`http_requests_total{${first},method="GET",route="unmatched",code="404"}`]: "0+5x60",
-        // Probes and scrapes are many and always right; they do not count.
+        // Probes and scrapes are numerous and always succeed; they must not count.
         [`http_requests_total{${first},method="GET",route="/readyz",code="200"}`]: "0+900x60",
         [`http_requests_total{${first},method="GET",route="/metrics",code="200"}`]: "0+900x60",
       },
@@ -97,7 +97,7 @@ describe("the service's dashboard in Prometheus", function () {
         // Up from the beginning; its process started before the first scrape.
         [`up{${first}}`]: "1x60",
         [`process_start_time_seconds{${first}}`]: "-20x60",
-        // Down from 65 s to 90 s; its process was not started anew.
+        // Down from 65 s to 90 s; its process was not restarted.
         [`up{${second}}`]: "1x12 0x5 1x41",
         [`process_start_time_seconds{${second}}`]: "-20x60",
         // Down since 65 s.

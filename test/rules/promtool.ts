@@ -9,13 +9,13 @@ const run = promisify(execFile);
 /** Local tag of the sandbox's image of Prometheus, whatever its pin. */
 const IMAGE = "audit-sandbox/prometheus";
 
-/** Command with which promtool is started, to be followed by its arguments; the directory's files are in the working directory. */
+/** The command that starts promtool, without its arguments; the directory's files are in the working directory. */
 type Starter = (directory: string) => [command: string, ...args: string[]];
 
 let starter: Promise<Starter> | undefined;
 
 /**
- * promtool on the PATH, otherwise in the sandbox's image of Prometheus, which is the version that will read the rules.
+ * promtool on the PATH, or in the sandbox's image of Prometheus, the version that will read the rules.
  *
  * @throws Error if there is neither: a test that needs it must fail, not be skipped
  */
@@ -57,7 +57,7 @@ export async function promtool(args: readonly string[], files: Readonly<Record<s
   const start = await (starter ??= findPromtool());
   const directory = await mkdtemp(join(tmpdir(), "promtool-"));
   try {
-    // The image runs as a user of its own, who must be able to read what is mounted.
+    // The image runs as its own user, who must be able to read the mounted files.
     await chmod(directory, 0o755);
     for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text);
     const [command, ...before] = start(directory);

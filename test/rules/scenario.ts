@@ -19,7 +19,7 @@ export const agent = 'job="audit-agent",application="audit-svc",environment="vm2
 export const certificate =
   'job="audit-certificate",application="audit-svc",environment="vm2",instance="vm2:9145/certificate",source="files"';
 
-/** Seconds: the series begin at second 0, so that a moment is also what is left until then. */
+/** Seconds: the series begin at second 0, so a point in time equals the time remaining until it. */
 export const DAY = 86_400;
 export const GIB = 1024 ** 3;
 
@@ -50,7 +50,7 @@ function healthyReplica(name: string): Series {
   };
 }
 
-/** Two replicas and the edge, busy and well. */
+/** Two replicas and the edge, busy and healthy. */
 export const HEALTHY: Series = {
   ...healthyReplica("blue-1"),
   ...healthyReplica("blue-2"),
@@ -68,7 +68,7 @@ export interface Sample {
   readonly value: number;
 }
 
-/** What a query answers at a time after the series' beginning. */
+/** Expected result of a query at a time after the start of the series. */
 export interface Answer {
   readonly expr: string;
   readonly at: string;
@@ -84,11 +84,11 @@ export interface FiringAlert {
 }
 
 /**
- * Lets promtool play the series and compare the answers of queries, exactly.
+ * Makes promtool evaluate the series and compare the results of queries, exactly.
  *
- * @param rules rules file that is evaluated along the way; empty for none
+ * @param rules rules file to evaluate; empty for none
  * @param interval between two samples, and between two evaluations
- * @throws Error with promtool's account of what differs
+ * @throws Error with promtool's report of the differences
  */
 export async function play(
   rules: string,
@@ -116,7 +116,7 @@ export async function play(
   await promtool(["test", "rules", "test.yml"], { "rules.yml": rules, "test.yml": stringify(test) });
 }
 
-/** The alerts that fire at a time, and that no others do. */
+/** The alerts that fire at a time; no others may. */
 export function firing(at: string, ...alerts: readonly string[]): Answer {
   return {
     expr: 'group by (alertname) (ALERTS{alertstate="firing"})',

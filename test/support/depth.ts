@@ -1,5 +1,5 @@
 /**
- * How often a test repeats what it does: a few times in `make test`, which somebody waits for; as often as the promise wants it
- * in `make test THOROUGH=1`.
+ * How often a test repeats its work: a few times in `make test`, because somebody waits for it; as often as the
+ * requirement says in `make test THOROUGH=1`.
  */
 export const times = (usual: number, thorough: number): number => (process.env.THOROUGH === "1" ? thorough : usual);

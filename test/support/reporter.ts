@@ -2,14 +2,14 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import Mocha from "mocha";
 
-/** What a suite came to; written for `run.ts`, which adds the suites up. */
+/** Totals of a suite, for `run.ts`, which adds them up. */
 export interface Totals {
   passed: number;
   failed: number;
   failures: Failure[];
-  /** Titles of tests that did not run: they count as nothing, and are named at the end. */
+  /** Titles of skipped tests: they are not counted, but named at the end. */
   skipped: string[];
-  /** What each test took, in seconds, and each hook; for the table of the slowest. */
+  /** Duration of each test and hook, in seconds, for the table of the slowest. */
   durations: Duration[];
 }
 
@@ -24,7 +24,10 @@ export interface Failure {
   reason: string[];
 }
 
-/** Mocha's spec output; in the file that TEST_TOTALS names the totals as JSON, and beside it the results as JUnit's XML, for GitLab. */
+/**
+ * Mocha's spec output. It also writes the totals as JSON to the file that TEST_TOTALS names and, beside it, the results
+ * as JUnit XML for GitLab.
+ */
 class TotalsReporter extends Mocha.reporters.Spec {
   #xml: Mocha.reporters.XUnit | undefined;
 
@@ -33,7 +36,7 @@ class TotalsReporter extends Mocha.reporters.Spec {
     const skipped: string[] = [];
     const failures: Failure[] = [];
     const durations: Duration[] = [];
-    // Not runner.stats.failures alone: a failing hook is one failure, whatever it kept from running.
+    // runner.stats.failures does not suffice: a failing hook is one failure, however many tests it skips.
     runner.on(Mocha.Runner.constants.EVENT_TEST_FAIL, (test: Mocha.Test, error: unknown) =>
       failures.push({ title: test.fullTitle(), reason: inShort(error) }),
     );
@@ -41,7 +44,7 @@ class TotalsReporter extends Mocha.reporters.Spec {
     runner.on(Mocha.Runner.constants.EVENT_TEST_END, (test: Mocha.Test) =>
       durations.push({ title: test.fullTitle(), seconds: (test.duration ?? 0) / 1000 }),
     );
-    // Deploys are often made in a hook, which no test's duration shows.
+    // Deploys often happen in hooks, which no test's duration includes.
     runner.on(Mocha.Runner.constants.EVENT_HOOK_END, (hook: Mocha.Hook) =>
       durations.push({ title: hook.fullTitle(), seconds: (hook.duration ?? 0) / 1000 }),
     );
@@ -69,11 +72,17 @@ class TotalsReporter extends Mocha.reporters.Spec {
   }
 }
 
-/** Characters of a line: its beginning and its end, where a program says what it does and a tool below it what is wrong. */
+/**
+ * Characters to keep of a line's beginning, where a program says what it does, and of its end, where a tool says what
+ * is wrong.
+ */
 const BEGINNING = 90;
 const END = 160;
 
-/** A failure's reason in short; the whole of it is in mocha's own report. Of a command's long output it is the few lines that tell. */
+/**
+ * A failure's reason in short; the full text is in mocha's report. For a command's long output these are the few
+ * relevant lines.
+ */
 function inShort(error: unknown): string[] {
   const text = error instanceof Error ? error.message : String(error);
   const lines = [...new Set(text.split("\n").map((line) => line.trim()))].filter((line) => line !== "");

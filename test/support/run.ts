@@ -4,9 +4,9 @@ import { join, resolve } from "node:path";
 import type { Totals } from "./reporter";
 
 /**
- * Runs the suites that are named, or all, and ends with one line `N passed, N failed` over all of them.
- * `quick` names those for daily use: they need no running sandbox, and end within 90 s.
- * It fails when a test failed, when a suite ended without totals, and when a suite ran nothing.
+ * Runs the named suites, or all, and ends with one line `N passed, N failed` for all of them. `quick` stands for those
+ * for daily use: they need no running sandbox and take at most 90 s. It fails if a test failed, if a suite ended
+ * without totals, or if a suite ran no test.
  */
 
 const root = resolve(__dirname, "../..");
@@ -16,12 +16,12 @@ interface Suite {
   command: readonly string[];
   /** Directory in which it runs. Default: the project's root. */
   cwd?: string;
-  /** A check by a tool that counts nothing itself: it counts as one. */
+  /** A check by a tool that reports no counts: it counts as one test. */
   single?: boolean;
   /** Needs the sandbox's images, plugins or a running sandbox. */
   sandbox?: boolean;
   env?: NodeJS.ProcessEnv;
-  /** The same tests as another suite, or some of them: it runs only when it is named. */
+  /** The same tests as another suite, or a part of them: it runs only if it is named. */
   part?: boolean;
 }
 
@@ -35,19 +35,20 @@ const SLOW_SERVICE_TESTS = ["contract", "crash", "ingest", "migrate", "operation
 const service = { command: mocha("test/**/*.test.ts"), cwd: join(root, "audit-svc") };
 
 const suites: Record<string, Suite> = {
-  // Style, and which room imports which.
+  // Style, and the allowed imports between directories.
   lint: { command: ["sh", "-c", `${bin("eslint")} . && ${bin("depcruise")} -T err-long .`], single: true },
   shell: { command: [process.execPath, "--import", "tsx", join(__dirname, "shellcheck.ts")], single: true },
   // What is generated from config/*.ts is up to date.
   settings: { command: [process.execPath, "--import", "tsx", "tools/write-settings.ts", "--check"], single: true },
   formatting: { command: [bin("prettier"), "--check", "--log-level", "warn", "."], single: true },
-  // Which projects there are stands in package.json alone.
+  // Only package.json lists the projects.
   types: { command: ["npm", "run", "--silent", "types"], single: true },
   unit: { command: mocha(...byRoot, "test/unit/**/*.test.ts") },
-  // The components as others use them: packed, and by the examples. It compiles, so it is not for each minute.
+  // The components as others use them: packed, and in the examples. It compiles, so it is too slow for `quick`.
   package: { command: mocha(...byRoot, "--timeout", "180000", "test/package/**/*.test.ts") },
   service: { ...service, sandbox: true },
-  // The whole of it without the sandbox, as a job of the pipeline runs it: on Debian's PostgreSQL and pgbouncer where there is no Docker.
+  // All of the service's tests without the sandbox, as a pipeline job runs them: without Docker, on Debian's PostgreSQL
+  // and pgbouncer.
   "service-alone": { ...service, part: true },
   "service-quick": {
     ...service,
@@ -69,7 +70,7 @@ const suites: Record<string, Suite> = {
       PULUMI_BIN: process.env.PULUMI_BIN ?? join(root, ".sandbox/bin/pulumi"),
     },
   },
-  // One scenario after the other: they share the sandbox, and each leaves it as it found it.
+  // One scenario after another: they share the sandbox, and each restores its state.
   e2e: { command: mocha(...byRoot, "--timeout", "300000", "--sort", "test/e2e/*.test.ts"), sandbox: true },
 };
 
@@ -79,7 +80,7 @@ const SLOWEST = 20;
 
 const sum: Totals = { passed: 0, failed: 0, failures: [], skipped: [], durations: [] };
 const table: string[] = [];
-/** What a suite counts that could not say for itself. */
+/** Totals of a suite that could not report its own. */
 const failure: Totals = { passed: 0, failed: 1, failures: [], skipped: [], durations: [] };
 
 async function main(): Promise<void> {
@@ -103,7 +104,7 @@ async function main(): Promise<void> {
   }
   showSlowest();
   console.log(`\n${table.join("\n")}`);
-  // Once more at the end, since a CI shows little more of a long log. The first failure often is why there are others.
+  // Repeated at the end, because a CI shows only the end of a long log. The first failure often causes the others.
   const [first] = sum.failures;
   if (first !== undefined) {
     console.log(`Failed:\n${sum.failures.map(({ title }) => `  - ${title}`).join("\n")}`);
@@ -121,7 +122,7 @@ function showSlowest(): void {
   console.log(`\nThe slowest tests and hooks:\n${rows.join("\n")}`);
 }
 
-/** The suites work on the sandbox as it stands; a developer's own is not replaced, and stays up afterwards. */
+/** The suites use the running sandbox; a developer's own is not replaced, and stays up afterwards. */
 async function bringUp(): Promise<boolean> {
   console.log("\n=== sandbox: make up");
   const { code } = await run("sandbox", [process.execPath, "--import", "tsx", "sandbox/src/cli.ts", "up"], {});
@@ -165,11 +166,11 @@ interface RunOptions {
   env?: NodeJS.ProcessEnv;
 }
 
-/** Runs a command, shows what it prints, and a sign of life when it prints nothing for 20 seconds. */
+/** Runs a command and shows its output, with a progress line when it prints nothing for 20 seconds. */
 function run(name: string, command: readonly string[], options: RunOptions): Promise<{ code: number; shown: string }> {
   const [file = "", ...args] = command;
   const env: NodeJS.ProcessEnv = { ...process.env, ...options.env };
-  // From a shell with `make env`: the suites choose for themselves what they act on.
+  // Drop what a shell has from `make env`: the suites choose their own target.
   for (const key of Object.keys(env))
     if (/^(PULUMI_(?!BIN)|VAULT_|PG|GRAFANA_|DOCKER_HOST$|DATABASE_URL$)/.test(key)) delete env[key];
   const started = Date.now();

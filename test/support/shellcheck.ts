@@ -3,13 +3,13 @@ import { readdirSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 
 /**
- * Has ShellCheck judge every `*.sh` of the project; what holds for all of them is in .shellcheckrc. Where it is not installed, Debian's
- * package is.
+ * Runs ShellCheck on every `*.sh` of the project; .shellcheckrc has the common settings. If it is missing, Debian's
+ * package is installed.
  */
 
 const root = resolve(__dirname, "../..");
 
-/** What is made, or somebody else's. */
+/** Generated or third-party directories. */
 const LEFT_OUT = new Set(["node_modules", "build", "dist", ".git", ".sandbox", ".cache", ".gitlab-ci-local"]);
 
 function scriptsIn(directory: string): string[] {

@@ -22,7 +22,7 @@ const settings: Record<string, string> = {
   "audit:vaultImage": `harbor.example.test/hub/vault@${digest(4)}`,
   "audit:databaseHost": "db.example.test",
   "audit:vaultAddress": "https://vault.example.test:8200",
-  // No Vault answers here; agents-in-vault.test.ts has the other way.
+  // No Vault answers here; agents-in-vault.test.ts tests the default.
   "audit:vaultPolicies": "program",
   "audit:edgeMetricsAllow": '["10.0.0.9"]',
   "audit:serviceUrl": "https://audit.example.test",
@@ -52,7 +52,7 @@ async function deploy(releases?: ReleaseState, more: Record<string, string> = {}
 
 describe("the program", () => {
   before(async function () {
-    // The published dashboard is fetched once by its pin; where no source answers, the test says so instead of passing.
+    // The published dashboard is fetched once by its pin; if no source answers, the test fails.
     this.timeout(90_000);
     execFileSync("node", ["--import", "tsx", "dashboards/fetch.ts"], { stdio: ["ignore", "ignore", "inherit"] });
     assert.ok(cachePath().includes(PUBLISHED_DASHBOARD.sha256.slice(0, 16)));
@@ -86,7 +86,7 @@ describe("the program", () => {
     assert.ok(confirmed, `not after the replicas confirmed, but after ${secret.dependsOn.join(", ")}`);
   });
 
-  it("does not go back to a version of a token from before the last deploy", async () => {
+  it("does not go back to a token version from before the last deploy", async () => {
     const served = planRelease(
       "audit-svc",
       { image: settings["audit:image"] ?? "" },
@@ -117,9 +117,9 @@ describe("the program", () => {
     }
   }
 
-  it("puts no token of the operator into a provider's inputs, which stand in the state", async () => {
+  it("puts no operator's token into a provider's inputs, which are stored in the state", async () => {
     const former = process.env.GRAFANA_AUTH;
-    // Grafana's SDK takes it from here by itself.
+    // Grafana's SDK reads it from the environment by itself.
     process.env.GRAFANA_AUTH = "operator:token-of-grafana";
     process.env.GRAFANA_HTTP_HEADERS = '{"Authorization": "Bearer token-of-grafana"}';
     const { resources } = await deploy().finally(() => {
@@ -143,7 +143,7 @@ describe("the program", () => {
     }
   });
 
-  it("clears the way before it makes what has a fixed name, and would notice its loss: a killed deploy may leave what no state knows, or too little", async () => {
+  it("removes orphans before it creates what has a fixed name, and detects missing resources, both possible after a killed deploy", async () => {
     const { resources } = await deploy();
     const named = [...ofType(resources, "Container"), ...ofType(resources, "Network")];
     assert.ok(named.length > 8);
@@ -182,7 +182,7 @@ describe("the program", () => {
     }
   });
 
-  describe("with an authority of one's own", () => {
+  describe("with a private authority", () => {
     const directory = mkdtempSync(join(tmpdir(), "authority-"));
     let authority: Authority;
     const deployWith = async (more: Record<string, string>) =>
@@ -192,7 +192,7 @@ describe("the program", () => {
     });
     after(() => rmSync(directory, { recursive: true }));
 
-    it("has the plugins, the programs that they run, the VM, Vault, Grafana and the service trust it", async () => {
+    it("makes the plugins, the programs that they run, the VM, Vault, Grafana and the service trust it", async () => {
       const resources = await deployWith({
         "audit:databaseCredentials": "dynamic",
         ...{ "audit:tls": "vault", "audit:tlsPkiRole": "edge" },
@@ -238,14 +238,14 @@ describe("the program", () => {
       assert.deepEqual(source.secureJsonDataEncoded, new Secret(JSON.stringify({ tlsCACert: authority.pem })));
     });
 
-    it("does not make `require` another mode by it", async () => {
+    it("does not turn `require` into another mode", async () => {
       const resources = await deployWith({ "audit:databaseSslMode": "require" });
       assert.equal(find(resources, "postgresql", "postgres").inputs.sslrootcert, undefined);
       const { dataJson } = find(resources, "SecretV2", "audit-svc-secret").inputs;
       assert.doesNotMatch((dataJson as Secret).value as string, /caCertificate/);
     });
 
-    it("refuses a file that is none before it makes anything", async () => {
+    it("refuses an invalid file before it creates anything", async () => {
       await assert.rejects(
         run(async () => {
           pulumi.runtime.setAllConfig({ ...settings, "audit:caFile": join(directory, "none.pem") });
@@ -256,7 +256,7 @@ describe("the program", () => {
     });
   });
 
-  it("asks whether VM2 trusts a registry before any image of it is pulled", async () => {
+  it("checks whether VM2 trusts a registry before any of its images is pulled", async () => {
     const { resources } = await deploy();
     const asked = find(resources, "Command", "vm-registry");
     const pulled = ofType(resources, "RemoteImage").filter(({ inputs }) => String(inputs.name).startsWith("harbor."));
@@ -264,7 +264,7 @@ describe("the program", () => {
     for (const { name, dependsOn } of pulled) assert.ok(dependsOn.includes(asked.urn), name);
   });
 
-  it("publishes ports of nginx alone", async () => {
+  it("publishes only nginx's ports", async () => {
     const { resources } = await deploy();
     const published = ofType(resources, "Container").filter((c) => c.inputs.ports !== undefined);
     assert.deepEqual(
@@ -273,7 +273,7 @@ describe("the program", () => {
     );
   });
 
-  it("has nginx and the admin port on no common network", async () => {
+  it("has no network with both nginx and the admin port", async () => {
     const { resources } = await deploy();
     const networks = (name: string) =>
       (find(resources, "Container", name).inputs.networksAdvanced as { name: string }[]).map((n) => n.name);
@@ -281,7 +281,7 @@ describe("the program", () => {
     assert.ok(!networks("audit-edge-nginx").includes("audit-admin"));
   });
 
-  it("reads back which slot serves and fills the other", async () => {
+  it("reads back which slot is active and fills the other", async () => {
     const first = await deploy();
     const state: ReleaseState = await valueOf(first.result.releases);
     assert.equal(state.active, "blue");
@@ -297,7 +297,7 @@ describe("the program", () => {
     assert.deepEqual(await valueOf(again.result.releases), state);
   });
 
-  it("has reads recorded when told so, and else says nothing of it to an image that may not know it", async () => {
+  it("has reads recorded if configured, and otherwise does not send the key to an image that may not know it", async () => {
     for (const [more, expected] of [
       [{}, undefined],
       [{ "audit:recordReads": "true" }, true],
@@ -309,7 +309,7 @@ describe("the program", () => {
     }
   });
 
-  it("refuses a wrong configuration before it makes anything", async () => {
+  it("refuses a wrong configuration before it creates anything", async () => {
     await assert.rejects(
       run(async () => {
         pulumi.runtime.setAllConfig({ ...settings, "audit:replicas": "99" });

@@ -20,7 +20,7 @@ const UNSEEN = [
 ];
 const json = (value: unknown): string => JSON.stringify(value);
 
-/** A valid event's text with something put in as it is, where JSON.stringify could not write it. */
+/** A valid event's text with raw text inserted, which JSON.stringify could not write. */
 function raw(field: string, text: string): string {
   return json(event({ [field]: "@@" })).replace('"@@"', text);
 }

@@ -38,7 +38,7 @@ export const badQueries = [
   "Actor=x",
 ];
 
-/** What is no HTTP at all, or HTTP bent out of shape, as bytes for a socket. */
+/** Invalid or malformed HTTP, as bytes for a socket. */
 export const badBytes: [string, string][] = [
   ["no HTTP", "hello\r\n\r\n"],
   ["TLS hello", "\u0016\u0003\u0001\u0002\u0000\u0001\u0000"],

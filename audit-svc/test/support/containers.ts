@@ -6,7 +6,7 @@ process.on("exit", () => {
   for (const name of started) spawnSync("docker", ["rm", "-f", "-v", name], { stdio: "ignore" });
 });
 
-/** Runs docker and answers what it printed. @throws Error with what it said when it fails */
+/** Runs docker and returns its output. @throws Error with the output if it fails */
 export function docker(args: readonly string[], input?: string): string {
   return execFileSync("docker", args, { encoding: "utf8", input, stdio: ["pipe", "pipe", "pipe"] }).trim();
 }
@@ -16,20 +16,20 @@ export function hasDocker(): boolean {
   return spawnSync("docker", ["version"], { stdio: "ignore" }).status === 0;
 }
 
-/** The newest image of this name that the sandbox has made, else the official one, which Docker then pulls. */
+/** The sandbox's newest image of this name, or else the official one, which Docker pulls. */
 function image(sandbox: string, official: string): string {
   const found = docker(["images", "--format", "{{.Repository}}:{{.Tag}}", `audit-sandbox/${sandbox}`]);
   return found.split("\n").find((line) => line !== "" && !line.endsWith("<none>")) ?? official;
 }
 
-/** What is deployed runs on this Node, whatever runs the benchmark. */
+/** The Node that deployed images run on, whichever runs the benchmark. */
 export const nodeImage = (): string => image("node-plain", "node:24-trixie-slim");
-/** With what this machine needs to reach Debian's packages. */
+/** The base image with this machine's settings for Debian's packages. */
 export const baseImage = (): string => image("base", "debian:trixie-slim");
 
 let onePort: string | undefined;
 
-/** The service of another make, test/one-port-image. */
+/** The other implementation of the service, test/one-port-image. */
 export function onePortImage(): string {
   const context = fileURLToPath(new URL("../../../test/one-port-image", import.meta.url));
   onePort ??= docker([
@@ -55,7 +55,7 @@ export function run(args: readonly string[]): string {
   return name;
 }
 
-/** Stops a container as Docker does at a deploy, and removes it. Answers its exit code. */
+/** Stops a container as in a deploy, and removes it. Returns its exit code. */
 export function stop(name: string): number {
   docker(["stop", "-t", "30", name]);
   const code = Number(docker(["inspect", "-f", "{{.State.ExitCode}}", name]));
@@ -64,7 +64,7 @@ export function stop(name: string): number {
   return code;
 }
 
-/** The last lines that a container wrote. */
+/** The last lines of a container's log. */
 export function logs(name: string): string {
   const { stdout, stderr } = spawnSync("docker", ["logs", "--tail", "20", name], { encoding: "utf8" });
   return stdout + stderr;

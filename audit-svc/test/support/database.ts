@@ -4,7 +4,7 @@ import { type Config, type DatabaseConfig, parseConfig } from "../../src/config.
 import { migrate } from "../../src/migrate.js";
 import { type PostgresServer, sharedServer, withDatabase } from "./postgres.js";
 
-/** A database of a test's own, with an owner, a runtime group role, and a login role in it. */
+/** A test's own database, with an owner, a runtime group role, and a login role in that group. */
 export interface TestDatabase {
   readonly server: PostgresServer;
   readonly name: string;
@@ -14,14 +14,14 @@ export interface TestDatabase {
   readonly runtimeRole: string;
   /** As superuser, in this database. */
   query<T extends pg.QueryResultRow = Record<string, unknown>>(sql: string, values?: unknown[]): Promise<T[]>;
-  /** Another login role of the runtime group, as a rotation makes it. */
+  /** Adds another login role to the runtime group, as in a rotation. */
   addLogin(): Promise<DatabaseConfig>;
-  /** Ids of all events, with how often each is there. */
+  /** Ids of all events, with the number of rows for each. */
   stored(): Promise<Map<string, number>>;
   drop(): Promise<void>;
 }
 
-/** Makes a database and, unless told otherwise, migrates it. */
+/** Creates a database and, by default, migrates it. */
 export async function createDatabase(
   options: { server?: PostgresServer; migrated?: boolean } = {},
 ): Promise<TestDatabase> {

@@ -20,7 +20,7 @@ export function event(
   };
 }
 
-/** Sends a body to a service without sockets. Strings and buffers go as they are. */
+/** Sends a body to a service without sockets. Strings and buffers are sent unchanged. */
 export function post(
   main: FastifyInstance,
   body: unknown,

@@ -8,7 +8,7 @@ import { baseImage, docker, hasDocker, run, stop } from "./containers.js";
 import type { TestDatabase } from "./database.js";
 import { freePort, until } from "./postgres.js";
 
-/** A real pgbouncer before a test's database. */
+/** A real pgbouncer in front of a test's database. */
 export interface Pooler {
   /** `pgbouncer --version`, its number. */
   readonly version: string;
@@ -20,7 +20,7 @@ export interface Pooler {
 const BINARY = "/usr/sbin/pgbouncer";
 
 /**
- * Starts one: Debian's package in a container, or the binary on this machine where there is no Docker.
+ * Starts one: Debian's package in a container, or the binary on this machine if there is no Docker.
  * @param settings of `pgbouncer.ini`, beside the addresses and the logins; everything else is its default
  */
 export async function startPgbouncer(database: TestDatabase, settings: Record<string, string>): Promise<Pooler> {
@@ -40,9 +40,9 @@ export async function startPgbouncer(database: TestDatabase, settings: Record<st
     max_prepared_statements: "0",
     ...settings,
   };
-  // Since 1.21 it can follow statements by name; those before cannot, and have no such setting.
+  // Since 1.21 it can track prepared statements; older versions cannot and do not have this setting.
   if (Number(version.split(".")[1]) < 21) delete all.max_prepared_statements;
-  // Another name than the server's, as poolers allow.
+  // A different database name from the server's, as poolers allow.
   const ini = `[databases]\n${name}_pooled = host=${host} port=${target} dbname=${name}\n[pgbouncer]\n${Object.entries(all).map(([key, value]) => `${key} = ${value}\n`).join("")}`; // prettier-ignore
   writeFileSync(join(directory, "pgbouncer.ini"), ini);
   writeFileSync(all.auth_file ?? "", [database.owner, database.runtime].map(({ user, password }) => `"${user}" "${password}"\n`).join("")); // prettier-ignore

@@ -12,11 +12,11 @@ export interface PostgresServer {
   readonly url: string;
   /** Where it came from, for messages. */
   readonly origin: string;
-  /** Kills every process of the server at once, as a power cut would. Only for servers started here. */
+  /** Kills all processes of the server at once, like a power cut. Only for servers started here. */
   kill(): Promise<void>;
   /** Starts it again on the same port with the same data and waits until it answers. */
   start(): Promise<void>;
-  /** Stops every process where it stands, the connections open, as a hung host would; `cont` lets them go on. */
+  /** Suspends all processes with their connections open, like a hung host; `cont` resumes them. */
   pause(): void;
   cont(): void;
   /** Runs pgbench and answers its output. `args` lack the connection; `files` are scripts named `{0}`, `{1}` … in args. */
@@ -28,7 +28,7 @@ let shared: Promise<PostgresServer> | undefined;
 const started = new Set<PostgresServer>();
 process.on("exit", removeServers);
 
-/** The server that most tests share: TEST_DATABASE_URL, else one started here. Tests own their databases in it. */
+/** The server that most tests share: TEST_DATABASE_URL, or one started here. Each test has its own database in it. */
 export function sharedServer(): Promise<PostgresServer> {
   const given = process.env.TEST_DATABASE_URL;
   shared ??= given === undefined || given === "" ? startServer() : Promise.resolve(givenServer(given));
@@ -36,11 +36,12 @@ export function sharedServer(): Promise<PostgresServer> {
 }
 
 /**
- * Starts a server that a test or a benchmark may kill: by Docker where its image is there, else from the binaries on this machine.
+ * Starts a server that a test or a benchmark may kill: with Docker if its image is available, otherwise with the
+ * binaries on this machine.
  * @param hostNetwork without Docker's port forwarding in between, which would cost one side of a benchmark only
  * @param settings the server's, as `name=value`; default PostgreSQL's own
  * @param standbyOf the server that it follows by streaming replication; one with `hostNetwork`
- * @throws when neither is there, naming both ways
+ * @throws if neither is available, naming both options
  */
 export async function startServer({
   hostNetwork = false,
@@ -191,7 +192,7 @@ function asProcess(bin: string, port: number, settings: readonly string[], stand
       try {
         process.kill(pid, name);
       } catch {
-        // It has just gone by itself.
+        // It has just ended by itself.
       }
     }
   };
@@ -206,7 +207,8 @@ function asProcess(bin: string, port: number, settings: readonly string[], stand
     async start() {
       const copy = ["-D", data, "-R", "-X", "stream", "-c", "fast", "-d", standbyOf?.url ?? ""];
       if (!existsSync(data) && standbyOf !== undefined) execFileSync(join(bin, "pg_basebackup"), copy, options);
-      // As in the image, whatever the locale of this process: a job's image has none, and its databases would hold ASCII alone.
+      // As in the image, whatever this process's locale is: a job's image has none, and its databases would store only
+      // ASCII.
       const locale = ["-E", "UTF8", "--locale", "C.UTF-8"];
       if (!existsSync(data))
         execFileSync(join(bin, "initdb"), ["-D", data, "-A", "trust", "-U", "postgres", ...locale], options);
@@ -258,7 +260,7 @@ async function answers(url: string): Promise<void> {
       await client.end().catch(() => undefined);
     }
   };
-  // The official image starts a first time to prepare itself: two answers in a row, a moment apart, are the real one.
+  // The official image first starts a temporary server to initialise itself, so wait for two answers in a row.
   for (let good = 0, deadline = Date.now() + 90_000; good < 2; await pause(good > 0 ? 300 : 100)) {
     good = (await ok()) ? good + 1 : 0;
     if (Date.now() > deadline) throw new Error("PostgreSQL did not start within 90 s", { cause: last });

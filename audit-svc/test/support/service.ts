@@ -32,7 +32,7 @@ export function configContent(database: DatabaseConfig, limits: Partial<LimitsCo
   };
 }
 
-/** A configuration file that can be replaced as an agent does it: written beside, then renamed. */
+/** A configuration file that is replaced as an agent does it: written to a temporary file, then renamed. */
 export class ConfigFile {
   readonly directory = mkdtempSync(join(tmpdir(), "audit-svc-test-"));
   readonly path = join(this.directory, "config.json");
@@ -83,7 +83,7 @@ export function program(): string {
   return bundle;
 }
 
-/** What the image sets in the environment, so that memory is bounded as it is there. */
+/** The image's environment variables, so that memory is limited as in the image. */
 export function imageEnv(): Record<string, string> {
   const dockerfile = readFileSync(new URL("../../Dockerfile", import.meta.url), "utf8");
   const [, options] = /NODE_OPTIONS="(.*)"/.exec(dockerfile) ?? [];
@@ -92,7 +92,7 @@ export function imageEnv(): Record<string, string> {
   return { NODE_OPTIONS: options, MALLOC_ARENA_MAX: arenas };
 }
 
-/** The service as a process of its own. */
+/** The service as a separate process. */
 export class ServiceProcess {
   readonly url: string;
   readonly adminUrl: string;
@@ -113,7 +113,7 @@ export class ServiceProcess {
     return new ServiceProcess(await freePort(), await freePort(), file, env);
   }
 
-  /** Starts it and, unless told otherwise, waits until it is ready. */
+  /** Starts it and, by default, waits until it is ready. */
   async start(options: { ready?: boolean } = {}): Promise<void> {
     const child = spawn(process.execPath, [program(), "serve"], {
       env: {
@@ -152,7 +152,7 @@ export class ServiceProcess {
     return Number(/^audit_ingest_queue_depth (.*)$/m.exec(text)?.[1]) >= events;
   }
 
-  /** Sends a signal and resolves to the exit code, null when the signal ended it. */
+  /** Sends a signal and resolves to the exit code, or null if the signal ended it. */
   async end(signal: NodeJS.Signals): Promise<number | null> {
     const { child } = this;
     if (child?.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;

@@ -35,7 +35,7 @@ export function createApp(settings: Settings, assets: Assets, observe?: onSendHo
       settings.serveFromSubPath && path !== "" && url.startsWith(path) ? url.slice(path.length) || "/" : url,
   });
 
-  // Before the routes: a hook is theirs only if it was there first.
+  // Added before the routes, because a hook applies only to routes added after it.
   if (observe !== undefined) app.addHook("onSend", observe);
 
   // DELETE and POST without a body but with a content type are usual among clients; Fastify alone answers 400 to them.

@@ -5,7 +5,7 @@ import type { Json } from "./model.js";
 import { type Role, type Settings, subPath } from "./settings.js";
 import type { Store } from "./store.js";
 
-/** What every group of routes is given. */
+/** What every group of routes gets. */
 export interface Context {
   readonly settings: Settings;
   readonly store: Store;

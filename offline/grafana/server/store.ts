@@ -38,9 +38,12 @@ export class Store {
     try {
       kept = JSON.parse(readFileSync(file, "utf8")) as Partial<State>;
     } catch (error) {
-      throw new Error(`${file} is not readable (${(error as Error).message}); move it away to begin anew.`, {
-        cause: error,
-      });
+      throw new Error(
+        `${file} is not readable (${(error as Error).message}); move it away to start with an empty store.`,
+        {
+          cause: error,
+        },
+      );
     }
     return new Store(file, { ...structuredClone(EMPTY), ...kept }, false);
   }

@@ -58,7 +58,7 @@ export async function showList(root: HTMLElement): Promise<void> {
       { class: "catalog" },
       ...(body.length > 0
         ? body
-        : [h("p", { class: "empty" }, "There are no dashboards yet. `pulumi up` brings them.")]),
+        : [h("p", { class: "empty" }, "There are no dashboards yet. `pulumi up` creates them.")]),
     ),
   );
 }

@@ -34,7 +34,7 @@ export function logsOf(logging: string | undefined): { stdout: boolean; stderr: 
   return { stdout: both || logging === "stdout", stderr: both || logging === "stderr" };
 }
 
-/** The error of a command that failed. It holds the command and all it has written: secrets in them are shown. */
+/** The error of a failed command. It contains the command and all of its output, including any secrets in them. */
 export function commandFailed(failure: string, command: string, output: string): Error {
   return new Error(`${failure}: running ${JSON.stringify(command)}:\n${output}`);
 }

@@ -39,7 +39,7 @@ export function commandProvider(): Handlers {
     },
     async create(op, inputs, preview) {
       refuse(op.type);
-      // The genuine provider makes up the id before it runs anything, in previews too.
+      // The genuine provider generates the id before it runs anything, even in previews.
       const id = op.name + randomBytes(4).toString("hex");
       if (preview) return { id, state: { ...inputs, stdout: Unknown.value, stderr: Unknown.value } };
       const plain = withoutSecrets(inputs) as PlainInputs;
@@ -130,7 +130,10 @@ function withoutLastNewline(text: string): string {
   return text.endsWith("\n") ? text.slice(0, -1) : text;
 }
 
-/** An input that the state has never held does not count: so the genuine provider shows stale outputs in a preview. */
+/**
+ * An input that the state has never had does not count, as in the genuine provider, which therefore shows stale outputs
+ * in a preview.
+ */
 function differs(state: unknown, input: unknown): boolean {
   return state !== undefined && state !== null && !deepEqual(state, input);
 }

@@ -17,7 +17,7 @@ export interface CommandRun {
 export interface CommandResult {
   readonly stdout: string;
   readonly stderr: string;
-  /** Both in the order in which they came. */
+  /** Both streams, interleaved. */
   readonly both: string;
   /** In the words of Go's os/exec; undefined: the command ended with 0. */
   readonly failure: string | undefined;
@@ -45,7 +45,7 @@ export function runCommand(run: CommandRun): Promise<CommandResult> {
       env: { ...process.env, ...run.environment },
       stdio: ["pipe", "pipe", "pipe"],
     });
-    // A command that ends without reading its input is no failure.
+    // A command may end without reading its input.
     child.stdin.on("error", () => undefined);
     child.stdin.end(run.stdin);
     for (const stream of ["stdout", "stderr"] as const) {

@@ -50,7 +50,10 @@ export function sshCommand(endpoint: Endpoint): string[] {
   return [...options, "--", url.hostname.replace(/^\[(.*)\]$/, "$1"), "docker", ...socket, "system", "dial-stdio"];
 }
 
-/** A duplex stream over the standard streams of `ssh … docker system dial-stdio`, good enough a socket for Node's HTTP client. */
+/**
+ * A duplex stream over the standard streams of `ssh … docker system dial-stdio`, with just enough of a socket for
+ * Node's HTTP client.
+ */
 class SshConnection extends Duplex {
   private readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
   private stderr = "";
@@ -70,7 +73,7 @@ class SshConnection extends Duplex {
       this.stderr = (this.stderr + chunk.toString()).slice(-4096);
     });
     this.child.stdin.on("error", (error: Error) => {
-      // Written after ssh has gone: "exit" tells why, with what ssh said.
+      // A write after ssh has ended: the "exit" handler reports the reason, with ssh's output.
       if (this.child.exitCode === null && this.child.signalCode === null) return;
       this.destroy(error);
     });
@@ -87,7 +90,7 @@ class SshConnection extends Duplex {
       setImmediate(() => {
         if (!this.answered) return void this.destroy(this.refusal(code, signal));
         this.push(null);
-        // Nobody reads an idle connection to its end: without this the agent would hand it out once more.
+        // Nobody reads an idle connection to its end, so without this the agent would reuse it.
         setTimeout(() => this.destroy(), 1000).unref();
       });
     });
@@ -125,7 +128,7 @@ class SshConnection extends Duplex {
     done(error);
   }
 
-  // What Node's agent calls on a socket that it keeps for later.
+  // Node's agent calls these on a socket that it keeps.
   setKeepAlive(): this {
     return this;
   }
@@ -169,7 +172,10 @@ class UnixAgent extends http.Agent {
   }
 }
 
-/** A way to reach the engine: an agent that makes and keeps connections, and the authority to put in requests. Opens nothing yet. */
+/**
+ * How to reach the engine: an agent that opens and keeps connections, and the authority for requests. It opens nothing
+ * yet.
+ */
 export interface Transport {
   agent: http.Agent;
   hostname: string;

@@ -10,7 +10,7 @@ import { asPlanned } from "./planned.js";
 import { stateFrom } from "./container-state.js";
 import { archiveOf } from "./container-uploads.js";
 
-/** How long a Create may take in all, in seconds, unless the program's customTimeouts say otherwise. */
+/** Seconds that a Create may take in all, unless the program sets customTimeouts. */
 const CREATE_TIMEOUT = 20 * 60;
 
 /** Inputs whose order does not matter (Terraform's sets), as far as they are read back. */
@@ -90,7 +90,7 @@ export function plainLogs(raw: Buffer, tty: boolean): string {
   return Buffer.concat(parts).toString();
 }
 
-/** Waits for the container to end. How it ended does not matter here: a non-zero exit is no error. */
+/** Waits for the container to end. A non-zero exit code is not an error here. */
 async function waitForEnd(
   ctx: DockerContext,
   id: string,
@@ -101,7 +101,7 @@ async function waitForEnd(
     ctx.engine.request("POST", `/containers/${id}/wait`, { query: { condition: "not-running" }, signal }),
   );
   if (inputs.rm === true) {
-    // The engine removes it any moment now; without this, whether Create fails would be a matter of luck.
+    // The engine may remove it at any moment; without this wait, Create would fail at random.
     await ctx.engine
       .request("POST", `/containers/${id}/wait`, { query: { condition: "removed" }, signal })
       .catch((error: unknown) => {
@@ -164,7 +164,7 @@ export async function createContainer(
   const { Id: id } = created as { Id: string };
 
   const signal = AbortSignal.any([call.signal, AbortSignal.timeout((call.timeoutSeconds ?? CREATE_TIMEOUT) * 1000)]);
-  // A computed set that nothing computes: empty in the state, where the program does not give it.
+  // A computed set that nothing computes: it is empty in the state if the program does not set it.
   const withoutEnvs: Partial<State> = inputs.envs === undefined ? { envs: [] } : {};
   let logs: string | undefined;
   let found: Inspected | undefined;

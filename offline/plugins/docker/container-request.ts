@@ -97,7 +97,7 @@ function volumes(inputs: NonNullable<Inputs["volumes"]>) {
   return { Volumes, Binds, VolumesFrom };
 }
 
-/** `systempaths=unconfined` is the client's to carry out; the engine does not know it, so it never comes back in the state. */
+/** The client implements `systempaths=unconfined`; the engine does not know it, so it never appears in the state. */
 function securityOptions(inputs: readonly string[]) {
   const unconfined = inputs.includes("systempaths=unconfined");
   return {

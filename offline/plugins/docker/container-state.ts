@@ -146,12 +146,12 @@ export function stateFrom(found: Inspected, known: State): State {
   // The genuine plugin cannot store a labelled volume's options (a slip in its field names), and leaves the mounts as they were.
   if (!mounts.some((mount) => Object.keys(mount.VolumeOptions?.Labels ?? {}).length > 0))
     state.mounts = mounts.map(mountOf);
-  // A stopped container has no ports: with mustRun they vanish from the state, which replaces the container.
+  // A stopped container has no ports: with mustRun they disappear from the state, so that the container is replaced.
   const mustRun = known.mustRun ?? true;
   if ((found.State.Running || mustRun) && (known.ports ?? []).length > 0) state.ports = portsOf(NetworkSettings.Ports);
   if (!found.State.Running) {
     state.exitCode = found.State.ExitCode;
-    // This is how a stopped container is noticed: the program's true differs, and Update starts it.
+    // This is how a stopped container is detected: it differs from the program's true, so Update starts it.
     if (mustRun) state.mustRun = false;
   }
   return state;

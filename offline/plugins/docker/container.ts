@@ -28,8 +28,8 @@ function duration(value: string): string | undefined {
 }
 
 /**
- * Ports mean the same in whatever order, when each is published the same way. One whose external port is left to the engine is never the same
- * as what it became, so that then the order counts, as in the genuine plugin.
+ * Ports are equal in any order if each is published in the same way. A port whose external port the engine chooses
+ * never equals the result, so the order matters then, as in the genuine plugin.
  */
 function samePorts(state: readonly Port[], input: readonly Port[]): boolean {
   const same = (a: Port, b: Port) =>
@@ -40,7 +40,7 @@ function samePorts(state: readonly Port[], input: readonly Port[]): boolean {
   return state.length === input.length && input.every((wanted) => state.some((found) => same(found, wanted)));
 }
 
-/** One spelling for what the engine does not tell apart: a field that is not set, and one that is empty. */
+/** Normalizes what the engine does not distinguish: an unset field and an empty one. */
 function canonical(value: unknown): unknown {
   if (Array.isArray(value)) return value.length === 0 ? undefined : value.map(canonical);
   if (typeof value !== "object" || value === null)
@@ -74,7 +74,7 @@ function sameHealthcheck(state: Healthcheck, input: Healthcheck): boolean {
   return JSON.stringify(plain(state)) === JSON.stringify(plain(input));
 }
 
-/** Not set or empty, what the image says stands, and is no difference. */
+/** If unset or empty, the image's value applies and is not a difference. */
 const sameOrEmpty = (state: string, input: string) => input === "" || state === input;
 
 /** A container. Only what the engine can change in a running one is changed in place; everything else makes a new one. */
@@ -215,7 +215,8 @@ export const container = defineResource<typeof docker.Container, DockerContext>(
   outputs: { bridge: {}, containerLogs: {}, exitCode: {}, networkDatas: {} },
   customizeDiff: (state, inputs) => ({
     unchanged: (["user", "workingDir"] as const).filter((name) => (inputs[name] ?? "") === ""),
-    // After a Create that failed half-way these were never read. Terraform takes a computed list that is not there for one that will change.
+    // After a Create that failed half-way these were never read. Terraform treats a missing computed list as one that
+    // will change.
     changed: (["command", "entrypoints", "envs", "networkDatas"] as const).filter(
       (name) =>
         (state[name] ?? undefined) === undefined && (name === "networkDatas" || (inputs[name] ?? []).length === 0),
@@ -246,12 +247,13 @@ async function update(
     }
   };
   if (diff.changed.has("mustRun") && old.mustRun === false && inputs.mustRun !== false && inputs.start !== false) {
-    // Started and left to itself: `wait` is for Create alone.
+    // Started without waiting: `wait` applies only to Create.
     await request("Unable to start container", "start");
   }
   if (UPDATABLE.some((name) => diff.changed.has(name)))
     await request("Unable to update a container", "update", updateBody(inputs));
-  // Nothing is read back: the state takes what was wanted, also for tmpfs, init and rm, which no running container changes.
+  // Nothing is read back: the state takes the wanted values, even for tmpfs, init and rm, which cannot change in a
+  // running container.
   return { state: {} };
 }
 

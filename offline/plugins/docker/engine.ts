@@ -2,7 +2,10 @@ import http from "node:http";
 
 import { EndpointError, transportFor, type Endpoint, type Transport } from "./connection.js";
 
-/** The highest API version this client was written for, the genuine plugin's; an older engine is spoken to in its own. */
+/**
+ * The highest API version that this client supports, that of the genuine plugin; with an older engine it uses the
+ * engine's version.
+ */
 const API_VERSION = "1.51";
 
 /** The engine answered with an error. */
@@ -100,7 +103,7 @@ export class Engine {
       }
       return isOlder(API_VERSION, offered) ? API_VERSION : offered;
     })();
-    // A failure is not kept: the engine may be there a moment later.
+    // Do not cache a failure: the engine may be available a moment later.
     this.version.catch(() => (this.version = undefined));
     return this.version;
   }
@@ -122,7 +125,7 @@ export class Engine {
       const { agent, hostname, port } = this.transport;
       const request = http.request({ method, path, headers, agent, hostname, port, signal: options.signal }, resolve);
       request.on("error", (error: NodeJS.ErrnoException) => {
-        // A kept connection that the other side has closed meanwhile; only what changes nothing may be asked twice.
+        // The other side has closed a kept connection; only a request that changes nothing may be repeated.
         if (request.reusedSocket && method === "GET" && error.code === "ECONNRESET")
           resolve(this.send(method, path, options));
         else reject(this.unreachable(error));

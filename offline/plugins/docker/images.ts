@@ -37,8 +37,8 @@ function pullError(progress: string): string | undefined {
 }
 
 /**
- * The image with this name: what the engine has, else pulled with the login of its registry. A tag that is there already is never asked for
- * again, whatever the registry has under it by now.
+ * The image with this name: the engine's own, or pulled with the login of its registry. A tag that is present is never
+ * pulled again, even if the registry has another image under it by now.
  *
  * @param platform as in `linux/arm64`; empty for the engine's own
  * @throws Error when the pull fails

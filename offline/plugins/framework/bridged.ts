@@ -117,7 +117,7 @@ function respelt(setting: Setting | undefined, value: unknown): unknown {
   try {
     return goJson(JSON.parse(value));
   } catch {
-    // Not JSON: Configure says so.
+    // Not JSON: Configure reports that.
     return value;
   }
 }
@@ -229,7 +229,7 @@ class BridgedResource<Ctx> {
       const updated = await this.#spec.update(ctx, idOf(id, state), state, withoutDefaults(news), changed, call(op));
       return this.#marked({ ...overlay(planned, updated.state as Properties), id: updated.id ?? idOf(id, state) });
     } catch (error) {
-      // Terraform keeps what was wanted in the state, whatever came of it: the next `up` sees no difference any more.
+      // Terraform stores the wanted values in the state even after a failure, so the next `up` sees no difference.
       const failure = error instanceof PartialFailure ? error : new PartialFailure(id, {}, [messageOf(error)]);
       throw this.#partial(failure, planned, `updating ${op.urn}`);
     }
@@ -247,7 +247,7 @@ class BridgedResource<Ctx> {
     return (this.#spec.plan?.(withoutDefaults(inputs)) ?? {}) as Properties;
   }
 
-  /** The old state with the new inputs in it, before anything has been done. */
+  /** The old state with the new inputs, before anything is done. */
   #planned(state: Properties, news: Properties): Properties {
     const planned = { ...state };
     for (const [name, spec] of Object.entries(this.#specs)) {

@@ -16,7 +16,7 @@ export interface CheckContext {
   readonly autonaming: Autonaming | undefined;
 }
 
-/** Ends every refusal of something that the genuine plugin has and the stand-in has not. */
+/** The end of each error about something that the genuine plugin has and the stand-in lacks. */
 export function notImplemented(token: string, what: string): string {
   return `sandbox stand-in: ${token} does not implement ${what}`;
 }

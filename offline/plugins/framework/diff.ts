@@ -80,7 +80,7 @@ export function diffState(specs: Specs, state: Properties, inputs: Properties, o
   };
 }
 
-/** A name that is not an autoname can be held by one resource at a time: the old one has to go first. */
+/** Only one resource at a time can have a name that is not an autoname, so the old one must be deleted first. */
 function nameGivenByHand(specs: Specs, inputs: Properties): boolean {
   const defaults = defaultsOf(inputs);
   if (defaults === undefined) return false;

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import * as grpc from "@grpc/grpc-js";
 
-/** How long the last words of a process that was told to end may take, in ms. The engine waits for them. */
+/** Milliseconds that a process that was told to end may take to flush its output. The engine waits for it. */
 const closingTime = 500;
 
 /** The engine's address, `host:port`: the last argument, behind flags such as `--tracing …`. Undefined without one. */
@@ -25,7 +25,7 @@ export function serveUntilEnded(server: grpc.Server, what: string, end: () => Pr
   };
   process.once("SIGINT", finish);
   process.once("SIGTERM", finish);
-  // A CLI that was killed cannot end its plugins: they notice that they were handed over to another parent.
+  // A killed CLI cannot end its plugins, so they watch for a change of their parent process.
   const parent = process.ppid;
   setInterval(() => {
     if (process.ppid !== parent) finish();

@@ -22,7 +22,7 @@ export function refreshInputs(specs: Specs, oldInputs: Properties, state: Proper
 }
 
 function refreshValue(spec: Spec, old: unknown, live: unknown): unknown {
-  // A canonical form in the state is no reason to change how the program wrote it.
+  // Keep the program's spelling if its canonical form is what the state has.
   if (spec.stateOf) return deepEqual(spec.stateOf(old), live) ? old : live;
   const element: Spec = spec.fields ? { fields: spec.fields } : {};
   if (Array.isArray(old) && Array.isArray(live)) {
@@ -40,8 +40,8 @@ function refreshValue(spec: Spec, old: unknown, live: unknown): unknown {
 }
 
 /**
- * Which live element belongs to which old one; elements that have none are left out. Those of a set are matched by
- * what the program gave of them, since nobody keeps their order.
+ * Pairs each live element with its old one and leaves out elements without a counterpart. Elements of a set have no
+ * fixed order, so they are matched by the values that the program gave.
  */
 function pairs(olds: unknown[], lives: unknown[], unordered: boolean): [old: unknown, live: unknown][] {
   if (!unordered) return olds.slice(0, lives.length).map((old, index) => [old, lives[index]]);

@@ -1,6 +1,6 @@
 import { isObject, Secret, Unknown, type Properties } from "./values.js";
 
-/** `InputSpec` with the types forgotten: the engine room works on values of any type. */
+/** `InputSpec` without types: the framework's internals handle values of any type. */
 export interface Spec {
   readonly forceNew?: boolean;
   readonly computed?: boolean;
@@ -96,7 +96,7 @@ export function withUnknownComputed(specs: Specs, properties: Properties): Prope
   return result;
 }
 
-/** Lays what a hook handed back over what is known already: undefined keeps, null removes. */
+/** Overlays the known values with a hook's result: undefined keeps a value, null removes it. */
 export function overlay(base: Properties, changes: Properties): Properties {
   const result: Properties = { ...base };
   for (const [key, value] of Object.entries(changes)) {

@@ -3,7 +3,7 @@ import http from "node:http";
 import https from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Vault answered with an error status. The text is that of Vault's own Go client, and a cure where the cause is plain. */
+/** Vault answered with an error status. The text is that of Vault's Go client, plus a cure if the cause is clear. */
 export class VaultError extends Error {
   constructor(
     readonly status: number,

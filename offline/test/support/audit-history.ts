@@ -39,7 +39,7 @@ export function auditHistory(): History[] {
     const isAway = (minute: number) => replica === "green-2" && minute >= 45 && minute < 47;
     const present = (at: (minute: number) => number) => (minute: number) =>
       minute < from || minute >= until || isAway(minute) ? undefined : at(minute);
-    // After its absence the replica counts from nought: rates must not show a fall.
+    // After its absence the replica counts from zero: rates must not show a fall.
     const counted = (rate: number) =>
       present(
         (minute) => Math.round(rate * loadSince(replica === "green-2" && minute >= 47 ? 47 : from, minute) * 100) / 100,

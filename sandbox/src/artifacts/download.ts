@@ -6,7 +6,10 @@ import { failure, lastLine } from "../../../offline/lib/failures.js";
 import { which } from "../../../offline/lib/packages.js";
 import { attempt } from "../../../offline/lib/run.js";
 
-/** Fetches a file whole or not at all. curl, where it is there: it knows the machine's proxies and authorities. */
+/**
+ * Fetches a file completely or not at all. Uses curl if present, because it knows the machine's proxies and
+ * authorities.
+ */
 export async function download(url: string, to: string): Promise<void> {
   const temporary = `${to}.${process.pid}.tmp`;
   try {

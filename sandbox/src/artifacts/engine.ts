@@ -23,7 +23,7 @@ export type EngineArtifact = Artifact & {
   readonly pid?: number;
 };
 
-/** The engine that we started: a pid alone could by now be another process, so its start time goes with it. */
+/** The engine that this sandbox started, with its start time, because another process could have its pid by now. */
 interface EngineRecord {
   readonly pid: number;
   /** Field 22 of /proc/<pid>/stat, in clock ticks since the machine's boot. */
@@ -32,8 +32,8 @@ interface EngineRecord {
 }
 
 /**
- * The start time in a /proc/<pid>/stat line; the command's name in it may contain blanks and parentheses.
- * Undefined for a zombie: in containers whose first process does not reap, an ended dockerd stays one for ever.
+ * The start time in a /proc/<pid>/stat line; the command's name in it may contain spaces and parentheses. Undefined for
+ * a zombie: in a container whose PID 1 does not reap, an ended dockerd stays one forever.
  */
 export function startTimeOf(stat: string): string | undefined {
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
@@ -83,12 +83,12 @@ async function engineHost(): Promise<string> {
   return result.ok && result.stdout.trim() !== "" ? result.stdout.trim() : `unix://${socket}`;
 }
 
-/** The Docker Engine as it is, before anything is installed or started. */
+/** The Docker Engine as found, before anything is installed or started. */
 export interface Found {
   /** Address of the engine, as for DOCKER_HOST. */
   readonly host: string;
   readonly up: boolean;
-  /** It is there, and this user may not use it. */
+  /** It runs, but this user may not use it. */
   readonly refused: boolean;
   /** Where an engine on this machine keeps its images and volumes. */
   readonly directory: string;
@@ -107,11 +107,11 @@ export async function findEngine(): Promise<Found> {
 const isRefusal = (output: string): boolean => explain(output)?.cause.includes("may not talk") === true;
 
 /**
- * Finds the Docker Engine, or installs Debian's and starts it.
+ * Finds the Docker Engine, or installs and starts Debian's.
  *
- * An engine that runs is used as it is. Where systemd runs, the installed service is started by it; elsewhere (containers,
- * minimal machines) dockerd is started here, with its pid and its log under `.sandbox/engine`.
- * @throws UserError when the engine may not be used, cannot be installed, or does not come up
+ * A running engine is used as it is. With systemd, the installed service is started; otherwise (containers, minimal
+ * machines) dockerd is started directly, with its pid and log under `.sandbox/engine`.
+ * @throws UserError if the engine may not be used, cannot be installed, or does not start
  */
 export async function ensureEngine(progress: Progress): Promise<EngineArtifact> {
   const name = "docker-engine";
@@ -134,7 +134,7 @@ export async function ensureEngine(progress: Progress): Promise<EngineArtifact> 
         "Start it, or unset DOCKER_HOST (or `docker context use default`) to use this machine's own.",
     );
   }
-  // Debian's engine may just have come along with its client.
+  // The client's package may have installed Debian's engine too.
   let { source } = client;
   if ((await which("dockerd")) === undefined) {
     await installPackages(["docker.io", "iptables"], "the Docker Engine", progress);
@@ -165,14 +165,14 @@ async function startOurs(progress: Progress): Promise<number> {
   mkdirSync(engineDir, { recursive: true });
   progress(`starting dockerd (log: ${logPath})`);
   const pidFile = join(engineDir, "dockerd.pid");
-  // A pid file of a dockerd that was killed makes the next one refuse to start.
+  // dockerd refuses to start if a killed one has left its pid file behind.
   for (const stale of [pidFile, "/var/run/docker.pid"]) {
     if (existsSync(stale))
       await attempt(root[0] ?? "rm", [...(root.length > 0 ? [...root.slice(1), "rm"] : []), "-f", stale]);
   }
   const log = openSync(logPath, "w");
   const [file = dockerd, ...args] = [...root, dockerd, "--pidfile", pidFile, "--host", `unix://${socket}`];
-  // Its own session: it outlives this program and the terminal.
+  // In its own session, so that it outlives this program and the terminal.
   const child = spawn(file, args, { detached: true, stdio: ["ignore", log, log], env: serverPath() });
   closeSync(log);
   const failed = new Promise<Error>((resolve) => child.once("error", resolve));
@@ -213,12 +213,12 @@ async function waitForEngine(pid: number | undefined): Promise<{ up: true; versi
   return answer;
 }
 
-/** Stops the engine, if it was this sandbox that started it; any other is left alone. */
+/** Stops the engine if this sandbox started it; any other is left alone. */
 export async function stopEngine(): Promise<void> {
   const record = readRecord();
   if (record !== undefined) {
     const root = await asRoot("Stopping the Docker Engine");
-    // The shell's own kill: minimal machines have no program of that name.
+    // The shell's built-in kill, because minimal machines have no such program.
     const [file = "sh", ...args] = [...root, "sh", "-c", `kill -TERM ${record.pid}`];
     const result = await attempt(file, args);
     if (!result.ok) throw failure(`stop dockerd (process ${record.pid})`, result.all);

@@ -10,7 +10,7 @@ import type { Artifact, Source, Sources } from "./types.js";
 
 export type ImageArtifact = Artifact & { readonly ref: string };
 
-/** Where the images of this run come from, and who is told. */
+/** Where the images of this run come from, and where progress goes. */
 interface Run {
   readonly sources: Sources;
   readonly progress: Progress;
@@ -19,7 +19,7 @@ interface Run {
 
 const running = new Map<string, Promise<ImageArtifact>>();
 
-/** Every image is made once per process, however many ask for it at the same time. */
+/** Each image is made once per process, even if several callers ask for it at the same time. */
 function image(name: ImageName, run: Run): Promise<ImageArtifact> {
   const id = `${name} ${run.sources.images} ${run.sources.mirror ?? ""} ${JSON.stringify(run.sources.overrides)}`;
   const known = running.get(id);
@@ -32,10 +32,11 @@ function image(name: ImageName, run: Run): Promise<ImageArtifact> {
 }
 
 /**
- * Makes an image present on the engine and says under which name.
+ * Makes an image available on the engine and returns its name there.
  *
- * `base` and `node` are for build stages: they carry this machine's certificate authorities and registry addresses. What is
- * deployed to VM2 is made from `base-plain`, which does not; where a machine has none, they are the same.
+ * `base` and `node` are for build stages: they carry this machine's certificate authorities and registry addresses.
+ * What is deployed to VM2 is built on `base-plain`, which does not; on a machine without such settings they are the
+ * same.
  * @throws UserError naming cause and cure
  */
 export function ensureImage(
@@ -47,7 +48,7 @@ export function ensureImage(
   return image(name, { sources, progress, env });
 }
 
-/** For the builders in `offline/`: they build on images from where this run has them. */
+/** Context for the builders in `offline/`, with this run's base images. */
 export function builderContext(
   sources: Sources,
   progress: Progress,
@@ -58,7 +59,7 @@ export function builderContext(
 
 async function obtain(name: ImageName, run: Run): Promise<ImageArtifact> {
   if (isDerived(name)) {
-    // They have nothing to add to the plain one, and so are the plain one.
+    // Without anything to add, they are the plain images.
     if ((name === "base" || name === "node") && !(await hostNeedsFiles()))
       return { ...(await image(`${name}-plain`, run)), name };
     return made(name, run);
@@ -91,8 +92,9 @@ class PullFailed extends Error {
 }
 
 /**
- * Pulls an image and gives it its local name, which stands for the reference: what a mirror served is not taken for the vendor's.
- * @param must true when nothing else will do: then a failure is the operator's to mend
+ * Pulls an image and gives it a local name derived from its reference, so that a mirror's image is not taken for the
+ * vendor's.
+ * @param must true if there is no alternative, so that the operator has to fix a failure
  */
 async function pulled(
   name: ImageName,

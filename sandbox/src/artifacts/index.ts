@@ -1,4 +1,4 @@
-/** Every artifact that the sandbox is made of, from where it can be had: from its vendor where that answers, else from package registries. */
+/** Every artifact of the sandbox: from its vendor if that is reachable, otherwise from package registries. */
 export { ensureKind, ensureKubectl, ensureKubernetesPlugin, ensureVaultPlugin } from "./cluster.js";
 export { ensureEngine, findEngine, stopEngine, type EngineArtifact } from "./engine.js";
 export { ensureImage, type ImageArtifact } from "./images.js";

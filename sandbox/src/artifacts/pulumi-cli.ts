@@ -13,8 +13,8 @@ import type { Artifact, Sources } from "./types.js";
 import { pulumiUrl } from "./sources.js";
 
 /**
- * The Pulumi CLI. The vendor's archive brings the language hosts along, in the same directory; the build from Go modules
- * does not (they are not served as modules).
+ * The Pulumi CLI. The vendor's archive includes the language hosts, in the same directory; the build from Go modules
+ * does not, because they are not published as modules.
  */
 export async function ensurePulumiCli(
   sources: Sources,
@@ -34,7 +34,7 @@ export async function ensurePulumiCli(
   return { name: "pulumi", cached: built.cached, source: "offline", detail, path: built.path };
 }
 
-/** The line of a checksum file that is about one file. */
+/** The checksum of one file in a checksum file. */
 export function checksumOf(text: string, file: string): string | undefined {
   const line = text.split("\n").find((candidate) => candidate.trim().endsWith(` ${file}`));
   return /^([0-9a-f]{64})\s/.exec(line?.trim() ?? "")?.[1];

@@ -11,11 +11,11 @@ import type { Artifact, Sources } from "./types.js";
 
 export type PulumiHomeArtifact = Artifact & {
   readonly pulumiHome: string;
-  /** Directories to put before PATH: the CLI's, with the vendor's language host in the same place. */
+  /** Directories to prepend to PATH: the CLI's, which also has the vendor's language host. */
   readonly path: string[];
 };
 
-/** A resource plugin, as its Node SDK asks for it. */
+/** A resource plugin as its Node SDK declares it. */
 export interface Plugin {
   readonly name: string;
   readonly version: string;
@@ -54,10 +54,10 @@ function plugins(): Plugin[] {
 }
 
 /**
- * A PULUMI_HOME of the sandbox's own, with the plugins in it: the genuine ones where get.pulumi.com serves, else our
- * stand-ins and our language host. The user's own ~/.pulumi is neither read nor changed.
+ * The sandbox's own PULUMI_HOME with the plugins: the genuine ones if get.pulumi.com is reachable, otherwise our
+ * stand-ins and our language host. The user's ~/.pulumi is neither read nor changed.
  *
- * Each source has a home of its own: a stand-in and a genuine plugin of one version would lie in the same directory.
+ * Each source has its own home, because a stand-in and a genuine plugin of the same version would share a directory.
  * @throws UserError naming cause and cure
  */
 export async function ensurePulumiHome(sources: Sources, progress: Progress): Promise<PulumiHomeArtifact> {

@@ -12,7 +12,7 @@ const reference =
 
 /**
  * Reads IMAGE_<NAME>.
- * @throws UserError for a variable that names no image of the sandbox, or holds no image reference
+ * @throws UserError for a variable that names no image of the sandbox, or whose value is not an image reference
  */
 export function readOverrides(env: NodeJS.ProcessEnv): Partial<Record<ImageName, string>> {
   const known = new Map(
@@ -34,7 +34,7 @@ export function readOverrides(env: NodeJS.ProcessEnv): Partial<Record<ImageName,
 
 /**
  * Reads REGISTRY_MIRROR: `host[:port][/project]`, without a scheme.
- * @throws UserError when it cannot be one
+ * @throws UserError if it is not one
  */
 export function readMirror(env: NodeJS.ProcessEnv): string | undefined {
   const value = env.REGISTRY_MIRROR?.replace(/\/+$/, "");
@@ -51,13 +51,13 @@ export function readMirror(env: NodeJS.ProcessEnv): string | undefined {
 
 /**
  * The official reference as a mirror of Docker Hub serves it: `postgres:17` → `mirror/library/postgres:17`,
- * as Harbor's proxy projects and plain pull-through registries both want it.
+ * as both Harbor's proxy projects and plain pull-through registries expect it.
  */
 export function mirrored(official: string, mirror: string): string {
   return `${mirror}/${official.includes("/") ? official : `library/${official}`}`;
 }
 
-/** The version part of a reference: its tag, else the start of its digest. */
+/** The version part of a reference: its tag, or else the start of its digest. */
 export function versionOf(ref: string): string {
   const digest = /@sha256:([0-9a-f]{12})/.exec(ref);
   if (digest?.[1] !== undefined) return digest[1];

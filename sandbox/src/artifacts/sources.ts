@@ -9,7 +9,7 @@ import type { Progress } from "../display.js";
 import { readMirror, readOverrides } from "./refs.js";
 import type { Sources } from "./types.js";
 
-/** Seconds that a source has for its answer. */
+/** Seconds to wait for a source's answer. */
 const patience = 3;
 
 export interface Answer {
@@ -18,7 +18,10 @@ export interface Answer {
   readonly reason: string;
 }
 
-/** Asks one address for its headers. curl, where it is there: it knows the machine's proxies and authorities, fetch does not. */
+/**
+ * Requests the headers of one address. Uses curl if present, because it knows the machine's proxies and authorities and
+ * fetch does not.
+ */
 export async function ask(url: string): Promise<Answer> {
   if ((await which("curl")) !== undefined) {
     const result = await attempt(
@@ -46,7 +49,10 @@ export async function ask(url: string): Promise<Answer> {
   }
 }
 
-/** A registry's API root answers 200, or 401 where it wants a login; anything else is a stranger, such as a proxy that refuses. */
+/**
+ * A registry's API root answers 200, or 401 if it requires a login; anything else is not a registry, for example a
+ * proxy that refuses.
+ */
 export const isRegistry = (answer: Answer): boolean => answer.status === 200 || answer.status === 401;
 
 export const pulumiUrl = (version: string, arch: "x64" | "arm64"): string =>
@@ -54,7 +60,7 @@ export const pulumiUrl = (version: string, arch: "x64" | "arm64"): string =>
 
 const isLocal = (host: string): boolean => /^(localhost|127\.)/.test(host);
 
-/** Pure part of the decision: what answered → where things come from. */
+/** The pure part of the decision: maps what answered to where things come from. */
 export function choose(
   env: NodeJS.ProcessEnv,
   answers: { readonly hub?: Answer; readonly mirror?: Answer; readonly pulumi?: Answer },
@@ -113,8 +119,8 @@ function readForced(env: NodeJS.ProcessEnv): "offline" | "official" | undefined 
 }
 
 /**
- * Finds out which sources answer; asks them all at once, so it takes 3 s at the most. The result is kept in
- * `.sandbox/ways.json`, named as SANDBOX_WAY is, for the operator and later commands.
+ * Finds out which sources answer, all at once, so it takes at most 3 s. The result is stored in `.sandbox/ways.json`
+ * (named after SANDBOX_WAY) for the operator and later commands.
  *
  * `SANDBOX_WAY=offline|official` forces the choice, `REGISTRY_MIRROR=host[:port][/project]` names a mirror of Docker Hub,
  * `IMAGE_<NAME>=reference` replaces one image (IMAGE_POSTGRES, IMAGE_NGINX_EXPORTER, IMAGE_BASE, IMAGE_NODE, …).

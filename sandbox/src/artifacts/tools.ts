@@ -15,11 +15,11 @@ import type { Artifact, ToolName, Sources } from "./types.js";
 export type ToolArtifact = Artifact & { readonly path: string };
 
 /**
- * Makes a program present on this machine and says where.
- * - `pulumi`: the vendor's archive, else built from Go modules.
- * - `vault`: taken out of the official image, else built.
- * - `docker-cli`: the machine's own, else Debian's.
- * - `psql`: the machine's own, else the one in the postgres image, behind a script.
+ * Makes a program available on this machine and returns its path.
+ * - `pulumi`: the vendor's archive, or built from Go modules.
+ * - `vault`: copied from the official image, or built.
+ * - `docker-cli`: the machine's own, or Debian's.
+ * - `psql`: the machine's own, or a script that runs the one in the postgres image.
  * @throws UserError naming cause and cure
  */
 export async function ensureTool(name: ToolName, sources: Sources, progress: Progress): Promise<ToolArtifact> {
@@ -56,12 +56,12 @@ async function vaultCli(sources: Sources, progress: Progress): Promise<ToolArtif
   return { name, cached: false, source: image.source, detail, path };
 }
 
-/** The docker client: images are built and pulled through it, and the docker plugin talks to VM2 through it. */
+/** The docker client: it builds and pulls images, and the docker plugin reaches VM2 through it. */
 export async function dockerCli(progress: Progress): Promise<ToolArtifact> {
   const name = "docker-cli";
   const own = await which("docker");
   if (own !== undefined) return { name, cached: true, source: "present", detail: own, path: own };
-  // From Debian 13 on the client is a package of its own, before that it came with the engine.
+  // Since Debian 13 the client is a separate package; before, it came with the engine.
   const known = await attempt("apt-cache", ["show", "--no-all-versions", "docker-cli"]);
   await installPackages([known.ok ? "docker-cli" : "docker.io"], "the docker client", progress);
   if ((await which("docker")) === undefined) await installPackages(["docker-cli"], "the docker client", progress);
@@ -77,7 +77,7 @@ async function psql(sources: Sources, progress: Progress): Promise<ToolArtifact>
   const path = join(stateDir, "bin", "psql");
   mkdirSync(dirname(path), { recursive: true });
   const variables = ["PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGPASSWORD", "PGSSLMODE", "PGSSLROOTCERT"];
-  // Where PGSSLROOTCERT names the sandbox's authority.
+  // The directory of the authority that PGSSLROOTCERT names.
   const authorities = join(stateDir, "ca");
   const script =
     "#!/bin/sh\n# psql from the sandbox's postgres image; written by `make up`.\n" +

@@ -1,6 +1,6 @@
 import type { ImageName } from "../../../offline/lib/image-names.js";
 
-/** Where an artifact came from: its vendor, the user's mirror, package registries, or it was there already. */
+/** Where an artifact came from: its vendor, the user's mirror, package registries, or it was already present. */
 export type Source = "official" | "offline" | "mirror" | "present";
 
 export interface Artifact {
@@ -8,11 +8,11 @@ export interface Artifact {
   /** True when nothing had to be downloaded or built. */
   readonly cached: boolean;
   readonly source: Source;
-  /** One line for the operator: version, address, and why not from another source. */
+  /** One line for the operator: version, address, and why another source was not used. */
   readonly detail: string;
 }
 
-/** The programs with which an operator and the deploy act on the sandbox, in the order in which they are had. */
+/** Programs that an operator and the deploy use on the sandbox, in the order in which they are obtained. */
 export const toolNames = ["pulumi", "vault", "docker-cli", "psql"] as const;
 export type ToolName = (typeof toolNames)[number];
 
@@ -26,9 +26,9 @@ export interface Sources {
   readonly mirror?: string;
   /** Image references set by IMAGE_<NAME>. */
   readonly overrides: Readonly<Partial<Record<ImageName, string>>>;
-  /** True when SANDBOX_WAY forced the choice: then nothing falls back. */
+  /** True if SANDBOX_WAY forced the choice; there is no fallback then. */
   readonly forced: boolean;
-  /** One line per source: what was asked, what it answered. */
+  /** One line per source: the request and the answer. */
   readonly reasons: readonly string[];
   readonly decidedAt: string;
 }

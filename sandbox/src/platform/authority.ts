@@ -3,10 +3,10 @@ import { addressOf, hostName, type PlatformService, type Settings } from "../set
 import type { State } from "../state.js";
 
 const AUTHORITY = "ca/ca";
-/** The sandbox's certificate authority, as a company has one: the public ones know nothing of it. */
+/** The sandbox's private certificate authority, as a company would have one. */
 export const authorityFile = `${AUTHORITY}.pem`;
 
-/** The certificate of a service of the platform, for its name and both of its addresses; made once. */
+/** The certificate of a platform service, for its name and both of its addresses; created once. */
 export async function certificateOf(settings: Settings, state: State, service: PlatformService): Promise<Certificate> {
   await authority(state, AUTHORITY, "sandbox authority");
   const names = `DNS:${hostName(service)},DNS:localhost,IP:${addressOf(settings, service)},IP:127.0.0.1`;

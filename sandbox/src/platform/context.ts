@@ -3,7 +3,7 @@ import type { Progress } from "../display.js";
 import type { Settings } from "../settings.js";
 import type { State } from "../state.js";
 
-/** What every service of the platform is made with. */
+/** What every platform service needs. */
 export interface Context {
   settings: Settings;
   state: State;

@@ -5,7 +5,11 @@ import type { Context } from "./context.js";
 export const grafanaVolume = `${sandboxName}-grafana`;
 export const grafanaAdmin = "admin";
 
-/** Grafana (or, where its image cannot be had, the preview that stands in for it). @returns true when there was nothing to do. */
+/**
+ * Ensures that Grafana runs, or its stand-in if the image is not available.
+ *
+ * @returns true if there was nothing to do.
+ */
 export async function ensureGrafana({ engine, settings, state }: Context, image: string): Promise<boolean> {
   const running = await engine.ensureContainer({
     name: containerName("grafana"),
@@ -18,7 +22,7 @@ export async function ensureGrafana({ engine, settings, state }: Context, image:
       GF_SERVER_ROOT_URL: `http://127.0.0.1:${settings.ports.grafana}/`,
       GF_ANALYTICS_REPORTING_ENABLED: "false",
       GF_ANALYTICS_CHECK_FOR_UPDATES: "false",
-      // The sandbox listens on 127.0.0.1 alone: whoever follows the printed link should see the dashboard at once.
+      // Anonymous access, so that the printed link shows the dashboard at once; the sandbox listens only on 127.0.0.1.
       GF_AUTH_ANONYMOUS_ENABLED: "true",
       GF_AUTH_ANONYMOUS_ORG_ROLE: "Viewer",
     },

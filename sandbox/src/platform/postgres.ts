@@ -5,15 +5,16 @@ import { certificateOf } from "./authority.js";
 import type { Context } from "./context.js";
 
 export const postgresVolume = `${sandboxName}-postgres`;
-/** Database that keeps the stack's state, and its owner's name. */
+/** Database with the stack's state; its owner has the same name. */
 export const stateDatabase = "pulumi_state";
-/** The role that the program logs in as: it makes roles and databases and is no superuser. */
+/** The role that the program logs in as: it may create roles and databases but is not a superuser. */
 export const deployerRole = "deployer";
-/** The role that the pipeline's job `drift` logs in as: it has no right but to connect. */
+/** The role that the pipeline's job `drift` logs in as: it may only connect. */
 export const driftRole = "drift";
 
 /**
- * PostgreSQL with the roles that the outside needs: `deployer` for the program, `drift` for comparing, `pulumi_state` for the state.
+ * PostgreSQL with the roles `deployer` for the program, `drift` for the job of that name, and `pulumi_state` for the
+ * state.
  * @returns true when there was nothing to do.
  */
 export async function ensurePostgres(context: Context, image: string): Promise<boolean> {
@@ -52,13 +53,14 @@ async function ensureRoles(context: Context): Promise<boolean> {
     );
     const found = rows[0];
     if (found?.deployer && found.drift && found.owner && found.database) return true;
-    // Each statement by itself can be repeated, so an interrupted first run is picked up here.
+    // Each statement can be repeated, so an interrupted first run continues here.
     await ensureRole(client, deployerRole, "CREATEROLE CREATEDB", context.state.secret("deployer"));
     await ensureRole(client, driftRole, "", context.state.secret("drift"));
     await ensureRole(client, stateDatabase, "", context.state.secret("pulumi_state"));
     if (!found?.database) await client.query(`CREATE DATABASE ${stateDatabase} OWNER ${stateDatabase}`);
     await client.query(`REVOKE ALL ON DATABASE ${stateDatabase} FROM PUBLIC`);
-    // Since PostgreSQL 16 a role with CREATEROLE is not a member of what it makes, and could not make the new role own a database.
+    // Since PostgreSQL 16 a role with CREATEROLE is not a member of the roles it creates, and without that could not
+    // let them own a database.
     await client.query(`ALTER ROLE ${deployerRole} SET createrole_self_grant = 'set, inherit'`);
     return false;
   } finally {
@@ -85,11 +87,11 @@ export async function connectAsAdmin(
       user: "postgres",
       password: state.secret("postgres"),
       database,
-      // By this machine's own address, and whatever PGSSLMODE of `make env` says to other clients.
+      // A local connection, whatever PGSSLMODE from `make env` says.
       ssl: false,
       connectionTimeoutMillis: 5_000,
     });
-    // While it starts for the first time PostgreSQL drops connections; without a listener that would end the process.
+    // PostgreSQL drops connections during its first start; without a listener that would end the process.
     client.on("error", () => undefined);
     try {
       await client.connect();

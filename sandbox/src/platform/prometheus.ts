@@ -22,6 +22,8 @@ export async function ensurePrometheus({ engine, settings }: Context, image: str
       "--storage.tsdb.path=/prometheus",
       "--storage.tsdb.retention.time=7d",
       "--web.enable-lifecycle",
+      // A deploy waits until new targets are up; by default Prometheus takes them in every 5 s only.
+      "--scrape.discovery-reload-interval=1s",
       `--web.external-url=http://127.0.0.1:${settings.ports.prometheus}/`,
     ],
     files: [

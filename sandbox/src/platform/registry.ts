@@ -7,11 +7,11 @@ import { until } from "../wait.js";
 import type { Context } from "./context.js";
 
 export const registryVolume = `${sandboxName}-registry`;
-/** The registry as VM2 knows it. Plain HTTP: VM2's engine lists it as insecure. */
+/** The registry's address on VM2. It uses plain HTTP; VM2's engine lists it as insecure. */
 export const registryAddress = `${hostName("registry")}:5000`;
 export const registryUsers = { pusher: "pusher", puller: "vm2-puller" } as const;
 
-/** A registry that wants a login, as Harbor does. @returns true when there was nothing to do. */
+/** A registry that requires a login, as Harbor does. @returns true when there was nothing to do. */
 export async function ensureRegistry(context: Context, image: string): Promise<boolean> {
   const { engine, settings, state } = context;
   const running = await engine.ensureContainer({
@@ -42,7 +42,10 @@ export async function ensureRegistry(context: Context, image: string): Promise<b
   return running;
 }
 
-/** bcrypt salts at random; the file is kept as long as the passwords are the same, or the container would change at every run. */
+/**
+ * bcrypt uses a random salt, so the file is kept while the passwords are the same; otherwise the container would change
+ * in every run.
+ */
 async function passwordFile({ state }: Context): Promise<string> {
   const passwords = [
     [registryUsers.pusher, state.secret("registry-pusher")],

@@ -38,11 +38,13 @@ export async function ensureVault(context: Context, image: string): Promise<bool
 export const vaultAddress = ({ settings }: Pick<Context, "settings">): string =>
   `http://127.0.0.1:${settings.ports.vault}`;
 
-/** Needs no token and is answered in every state: https://developer.hashicorp.com/vault/api-docs/system/seal-status */
+/**
+ * Needs no token and works in every state of Vault: https://developer.hashicorp.com/vault/api-docs/system/seal-status
+ */
 export const sealStatus = async (api: VaultClient): Promise<{ initialized: boolean; sealed: boolean }> =>
   (await api.request("GET", "sys/seal-status")) as { initialized: boolean; sealed: boolean };
 
-/** The program's token; made by {@link ensureVault}. */
+/** The program's token, created by {@link ensureVault}. */
 export const deployerToken = ({ state }: Pick<Context, "state">): string | undefined =>
   state.readText("vault-deployer-token")?.trim();
 
@@ -64,7 +66,8 @@ async function ensureServer({ engine, settings }: Context, image: string): Promi
     hostname: hostName("vault"),
     address: addressOf(settings, "vault"),
     command: ["server"],
-    // Memory locking is off in the configuration, as raft storage recommends, so the entry point need not prepare for it.
+    // Memory locking is off in the configuration, as recommended for raft storage, so the entry point need not set the
+    // capability.
     env: { SKIP_SETCAP: "true", VAULT_ADDR: "http://127.0.0.1:8200" },
     files: [
       {
@@ -78,12 +81,12 @@ async function ensureServer({ engine, settings }: Context, image: string): Promi
 }
 
 /**
- * Between Vault's answer with its keys and their being written down an interrupt would lose them. A note made before
- * tells that case: such a Vault was never unsealed and holds nothing, so it is made anew.
+ * An interrupt between Vault's answer with its keys and their being saved would lose the keys. A marker file written
+ * beforehand identifies this case: such a Vault was never unsealed and is empty, so it is recreated.
  */
 async function forgetHalfMade({ engine, state, progress }: Context): Promise<void> {
   if (!state.has("vault-initialising") || state.has("vault.json")) return;
-  progress("an earlier run was interrupted while Vault was being initialised: starting it anew");
+  progress("an earlier run was interrupted while Vault was being initialised: recreating it");
   await engine.remove(containerName("vault"));
   for (const volume of Object.values(vaultVolumes)) {
     await ignoreMissing(engine.docker.getVolume(volume).remove());
@@ -91,7 +94,7 @@ async function forgetHalfMade({ engine, state, progress }: Context): Promise<voi
   await engine.ensureVolumes(Object.values(vaultVolumes), state.dataId);
 }
 
-/** @returns true when Vault was just initialised. */
+/** @returns true if Vault was just initialised. */
 async function initialiseAndUnseal(context: Context, api: VaultClient): Promise<boolean> {
   const { state, progress } = context;
   const status = await until("Vault", 60, () => sealStatus(api));
@@ -108,15 +111,16 @@ async function initialiseAndUnseal(context: Context, api: VaultClient): Promise<
     progress("unsealing");
     const unsealed = await api.request("POST", "sys/unseal", { key: keysOf(context).unsealKey });
     if (unsealed?.sealed !== false) throw new Error("Vault did not accept its unseal key");
-    // With raft a server that was just unsealed answers 5xx until it has become the leader.
+    // With raft, a server that was just unsealed answers 5xx until it becomes the leader.
     await until("Vault's leader", 60, async () => ((await api.send("GET", "sys/health")).status === 200 ? true : undefined)); // prettier-ignore
   }
   return !status.initialized;
 }
 
 /**
- * Vault's engine for databases needs a plugin for each kind. The official Vault has PostgreSQL's built in; the one built here has
- * it as a program in its plugin directory, which Vault runs only if it is registered with its checksum.
+ * Vault's database engine needs a plugin for each kind of database. The official Vault has PostgreSQL's built in. The
+ * one built here has it as a program in its plugin directory, which Vault runs only if it is registered with its
+ * checksum.
  * @returns true when there was nothing to do.
  */
 async function registerPlugin({ engine, progress }: Context, api: VaultClient): Promise<boolean> {
@@ -132,9 +136,9 @@ async function registerPlugin({ engine, progress }: Context, api: VaultClient): 
 }
 
 /**
- * What an administrator of Vault does for a real installation, by the same command, and what belongs to the server: an audit log,
- * and a token for whoever plays the operator.
- * @returns true when everything was as it should be.
+ * Does what a Vault administrator does for a real installation, with the same command, and sets up what belongs to the
+ * server: an audit log, and a token for the operator.
+ * @returns true if there was nothing to change.
  */
 async function configure(context: Context, api: VaultClient): Promise<boolean> {
   const { state } = context;
@@ -155,9 +159,8 @@ async function configure(context: Context, api: VaultClient): Promise<boolean> {
 /**
  * Runs bootstrap/vault.ts with the sandbox's settings.
  * @param name of the file for its settings
- * @param stack what Vault is set up for
- * @returns true when it had nothing to do
- * @throws UserError with what it said
+ * @param stack the stack that Vault is set up for
+ * @returns true if there was nothing to do @throws UserError with its output
  */
 export async function bootstrap(context: Context, name: string, stack: Values): Promise<boolean> {
   const { settings, state } = context;
@@ -169,14 +172,14 @@ export async function bootstrap(context: Context, name: string, stack: Values): 
   });
   const { ok, stdout, all } = await attempt(process.execPath, ["--import", "tsx", "bootstrap/vault.ts", file], {
     cwd: settings.root,
-    // Whatever Vault the shell is set up for, this is the sandbox's.
+    // The sandbox's Vault, even if the shell is set up for another.
     env: { VAULT_ADDR: vaultAddress(context), VAULT_TOKEN: keysOf(context).rootToken, VAULT_NAMESPACE: "" },
   });
   if (!ok) throw new UserError(`Vault could not be set up: ${all.trim()}`);
   return stdout.trim() === "nothing to change";
 }
 
-/** The public half of the key that signs ID tokens, PEM. */
+/** The public key for ID tokens, PEM. */
 function signingKey({ state }: Context): string {
   const known = state.readText("gitlab/public.pem");
   if (known !== undefined) return known.trim();
@@ -194,7 +197,7 @@ async function deployerTokenWorks(context: Context): Promise<boolean> {
   const token = deployerToken(context);
   if (!token) return false;
   const api = new VaultClient({ address: vaultAddress(context), token });
-  // Renewing tells that the token works and keeps it alive as long as the sandbox is used once a month.
+  // Renewing proves that the token works, and keeps it alive if the sandbox is used at least once a month.
   return api.request("POST", "auth/token/renew-self", {}).then(
     () => true,
     () => false,

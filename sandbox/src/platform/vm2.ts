@@ -13,12 +13,12 @@ import { registryAddress } from "./registry.js";
 export const vm2Volume = `${sandboxName}-vm2-docker`;
 export const vm2User = "deploy";
 
-/** VM2's Docker Engine, as the program and the docker CLI name it. */
+/** The address of VM2's Docker Engine for the program and the docker CLI. */
 export const vm2Host = (settings: Settings): string => `ssh://${vm2User}@127.0.0.1:${settings.ports.ssh}`;
 
 /**
- * The virtual machine: a container with a Docker Engine and sshd of its own.
- * Its capabilities are what a nested dockerd needs; `--privileged` would be more and is refused on some hosts.
+ * The virtual machine: a container with its own Docker Engine and sshd. It has the capabilities that a nested dockerd
+ * needs; `--privileged` would be more and is refused on some hosts.
  * @returns true when there was nothing to do.
  */
 export async function ensureVm2(context: Context, image: string): Promise<boolean> {
@@ -55,11 +55,11 @@ export async function ensureVm2(context: Context, image: string): Promise<boolea
   return running;
 }
 
-/** Docker's own networks on VM2 keep clear of the platform network and of the host's default pools. */
+/** Docker's own networks on VM2 must not overlap the platform network or the host's default pools. */
 function daemonConfiguration(settings: Settings): string {
   return JSON.stringify(
     {
-      // By its address too: this machine, on which the pipeline runs, does not know the registry's name.
+      // Also by address, because this machine, on which the pipeline runs, cannot resolve the registry's name.
       "insecure-registries": [registryAddress, `${addressOf(settings, "registry")}:5000`],
       "default-address-pools": [{ base: "172.30.0.0/16", size: 24 }],
       "log-driver": "json-file",
@@ -97,7 +97,7 @@ async function keyPair(state: State, name: string, comment: string): Promise<Key
 
 /**
  * An ssh configuration and a directory with an `ssh` that uses it. The genuine docker plugin and the docker CLI both run
- * plain `ssh` from PATH, so with that directory first, both reach VM2 without a word in the user's own ~/.ssh.
+ * plain `ssh` from PATH, so with that directory first, both reach VM2 without any entry in the user's ~/.ssh.
  */
 function configureSsh(settings: Settings, state: State, hostKey: string): void {
   const [kind, key] = hostKey.split(" ");
@@ -119,7 +119,7 @@ function configureSsh(settings: Settings, state: State, hostKey: string): void {
       "  BatchMode yes",
       "  ConnectTimeout 10",
       "  ServerAliveInterval 15",
-      // One connection for all: a new one for each request of the Docker API costs time and meets sshd's MaxStartups.
+      // One shared connection: a new one for each request of the Docker API would cost time and hit sshd's MaxStartups.
       "  ControlMaster auto",
       `  ControlPath ${quoted(join(controlDir(settings), "%C"))}`,
       "  ControlPersist 120",
@@ -131,7 +131,8 @@ function configureSsh(settings: Settings, state: State, hostKey: string): void {
     [
       "#!/bin/sh",
       "# ssh for the sandbox: knows VM2's key and where to find it. Everything else is the ssh that follows in PATH.",
-      // Wherever it stands in PATH: npx, for one, puts directories of its own before it, and this would call itself without end.
+      // Removes this directory from PATH wherever it is: npx, for example, prepends its own, and this script would
+      // otherwise call itself forever.
       `PATH=$(printf %s ":$PATH:" | sed -e ':again' -e 's|:${state.path("bin")}:|:|' -e 'tagain' -e 's|^:||' -e 's|:$||')`,
       `exec ssh -F '${config}' "$@"`,
       "",
@@ -141,7 +142,7 @@ function configureSsh(settings: Settings, state: State, hostKey: string): void {
   chmodSync(wrapper, 0o700);
 }
 
-/** Control sockets have at most 108 characters in their path, which a checkout deep in a home directory exceeds. */
+/** A control socket's path has at most 108 characters, which a checkout deep in a home directory would exceed. */
 const controlDir = (settings: Settings): string =>
   join(
     process.env.XDG_RUNTIME_DIR ?? tmpdir(),
@@ -150,7 +151,7 @@ const controlDir = (settings: Settings): string =>
 
 export const sshArguments = (state: State): string[] => ["-F", state.path("ssh/config")];
 
-/** What a shell line on VM2 prints; what went wrong, when it cannot run. For messages. */
+/** The output of a shell line on VM2, or the error if it cannot run. For messages. */
 export async function onVm2(state: State, script: string): Promise<string> {
   const { stdout, failed, shortMessage } = await execa("ssh", [...sshArguments(state), "vm2", script], {
     stderr: "ignore",
@@ -181,11 +182,12 @@ async function waitForEngine(context: Context): Promise<void> {
   }
 }
 
-/** Ends the shared ssh connection, which would otherwise live on for two minutes. */
+/** Closes the shared ssh connection, which would otherwise stay open for two minutes. */
 export async function closeSsh(settings: Settings, state: State): Promise<void> {
   if (!state.has("ssh/config")) return;
   await execa("ssh", [...sshArguments(state), "-O", "exit", "vm2"], { reject: false, stdio: "ignore" });
-  // One that was cut off when VM2 restarted no longer owns the socket, and is not told. Its title names our directory.
+  // A connection process that was cut off when VM2 restarted no longer owns the socket and does not get this. It is
+  // found by its process title, which names our directory.
   const title = `ssh: ${controlDir(settings)}/`;
   for (const pid of existsSync("/proc/self") ? readdirSync("/proc").filter((name) => /^\d+$/.test(name)) : []) {
     try {

@@ -10,7 +10,7 @@ import { ensureImage } from "../../src/artifacts/images.js";
 import type { Sources } from "../../src/artifacts/types.js";
 import { ask, choose } from "../../src/artifacts/sources.js";
 
-/** A registry of the sandbox's own kind plays the user's mirror; it serves one image and does not have the others. */
+/** A registry like the sandbox's own plays the user's mirror; it serves only one image. */
 describe("an image mirror", function () {
   this.timeout(120_000);
   const official = versions().images["nginx-exporter"]?.official ?? "";
@@ -36,7 +36,7 @@ describe("an image mirror", function () {
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
     await execa("docker", ["push", "--quiet", pushed]);
-    // What this mirror serves is no real image: it must not get into the user's cache.
+    // This mirror's image is not real, so it must not get into the user's cache.
     cache = mkdtempSync(join(tmpdir(), "mirror-cache-"));
     process.env.SANDBOX_CACHE = cache;
   });
@@ -64,7 +64,7 @@ describe("an image mirror", function () {
     assert.match(all, /version.* 1\.\d+/);
   });
 
-  it("is not asked again for what was pulled from it", async () => {
+  it("is not asked again for an image that was pulled from it", async () => {
     const artifact = await ensureImage(
       "nginx-exporter",
       { ...(await sources({ REGISTRY_MIRROR: `${address}/hub` })), decidedAt: "later" },
@@ -74,7 +74,7 @@ describe("an image mirror", function () {
     assert.equal(lines.filter((line) => line.startsWith("pulling")).length, 1);
   });
 
-  it("ends with a message when it must serve and does not", async () => {
+  it("ends with a message when it is required and does not serve", async () => {
     const env = { SANDBOX_WAY: "official", REGISTRY_MIRROR: `${address}/elsewhere` };
     await assert.rejects(ensureImage("nginx-exporter", await sources(env), progress), (error) => {
       assert.ok(UserError.is(error));

@@ -26,14 +26,14 @@ describe("the choice of sources", () => {
 
   // Behind a proxy that refuses, every host "answers".
   for (const status of [403, 407, 502, 503, 404]) {
-    it(`takes an answer of ${status} for a refusal`, () => {
+    it(`treats an answer of ${status} as a refusal`, () => {
       const answer = { status, reason: `answered ${status}` };
       const sources = choose({}, { hub: answer, pulumi: answer });
       assert.deepEqual([sources.images, sources.pulumi], ["offline", "offline"]);
     });
   }
 
-  it("prefers the user's mirror, and does not go to Docker Hub when that is silent", () => {
+  it("prefers the user's mirror, and does not fall back to Docker Hub when that does not answer", () => {
     const env = { REGISTRY_MIRROR: "h.example.org/hub" };
     assert.equal(choose(env, { mirror: serves, hub: serves, pulumi: gone }).images, "mirror");
     const sources = choose(env, { mirror: gone, hub: serves, pulumi: gone });

@@ -20,7 +20,7 @@ describe("the display of steps, in plain lines", () => {
     assert.deepEqual(lines, ["[1/2] first: cached in T", "[2/2] second: done in T (from Debian)"]);
   });
 
-  it("stops at the first failure and throws it as it is", async () => {
+  it("stops at the first failure and throws it unchanged", async () => {
     const lines = await run([
       { name: "first", run: () => Promise.reject(new Error("no disk")) },
       { name: "second", run: () => Promise.resolve(undefined) },
@@ -28,7 +28,7 @@ describe("the display of steps, in plain lines", () => {
     assert.deepEqual(lines, ["[1/2] first: failed after T", "thrown: no disk"]);
   });
 
-  it("gives a sign of life while a step says nothing", async () => {
+  it("prints progress while a step is silent", async () => {
     const lines = await run(
       [
         {
@@ -51,7 +51,7 @@ describe("the display of steps, in plain lines", () => {
 });
 
 describe("jobs", () => {
-  it("run so many at once, and in order", async () => {
+  it("run a limited number at once, in order", async () => {
     const pool = new Pool(2);
     const begun: number[] = [];
     let running = 0;
@@ -70,7 +70,7 @@ describe("jobs", () => {
     assert.equal(most, 2);
   });
 
-  it("throw where they are followed, with the time that the work itself took", async () => {
+  it("throw where they are followed, with the time of the work itself", async () => {
     const pool = new Pool(1);
     const failing = pool.start(() => Promise.reject(new Error("broken")));
     const good = pool.start(() => sleep(30));

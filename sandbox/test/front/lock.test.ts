@@ -31,7 +31,7 @@ describe("the sandbox's lock", () => {
     takeLock(dir, "up")();
   });
 
-  it("is taken over when the number was given to another process since then", () => {
+  it("is taken over when another process has the pid by now", () => {
     hold({ pid: process.pid, born: "1", host: hostname(), command: "up", since: "then" });
     takeLock(dir, "up")();
   });

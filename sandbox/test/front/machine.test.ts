@@ -18,7 +18,7 @@ describe("the machine's checks", () => {
     root: () => Promise.resolve(true),
     addresses: () => [{ name: "eth0", address: "192.0.2.7" }],
   };
-  /** What they find on a machine that is fine but for this. */
+  /** Problems found on a machine with only this fault. */
   async function problems(but: Partial<Machine & Circumstances> = {}): Promise<string> {
     const circumstances = { settings, cold: true, found, engine: undefined, ...but };
     try {
@@ -50,7 +50,7 @@ describe("the machine's checks", () => {
     assert.match(await problems({ room, cold: false }), /needs 1 GB/);
   });
 
-  it("look at each disk for what goes there", async () => {
+  it("check each disk for what is written there", async () => {
     const room = (path: string) =>
       Promise.resolve(
         path.startsWith("/var") ? { device: 2, free: 4 * 1024 ** 3 } : { device: 1, free: 3.6 * 1024 ** 3 },
@@ -95,7 +95,7 @@ describe("the machine's checks", () => {
     assert.equal(await problems({ found: down }), "");
   });
 
-  it("refuse a port that a program has, also one that accepts nobody", async () => {
+  it("refuse a port in use, even by a program that accepts no connection", async () => {
     const server = createServer();
     await new Promise<void>((listening) => server.listen(settings.ports.edge, "0.0.0.0", 1, listening));
     try {
@@ -110,7 +110,7 @@ describe("the machine's checks", () => {
     }
   });
 
-  it("refuse addresses that are another's", async () => {
+  it("refuse an address range that is taken", async () => {
     const range = "10.213.18.0/24";
     const own = (subnet: string) => engineWith([{ name: "audit-sandbox", subnets: [subnet] }]);
     assert.equal(await problems({ engine: own(range) }), "");
@@ -128,7 +128,7 @@ describe("the machine's checks", () => {
     assert.equal(await problems({ addresses, engine: own(range) }), "", "the interface is that network's");
   });
 
-  it("say all of it at once", async () => {
+  it("report all problems at once", async () => {
     const message = await problems({
       memory: () => 0,
       room: () => Promise.resolve({ device: 1, free: 0 }),
@@ -136,7 +136,7 @@ describe("the machine's checks", () => {
     });
     assert.match(
       message,
-      /^3 things are in the way; nothing was changed\.\n {2}- Only 0\.0 GB are[^]*\n {2}- Only 0\.0 GB of mem/,
+      /^3 problems were found; nothing was changed\.\n {2}- Only 0\.0 GB are[^]*\n {2}- Only 0\.0 GB of mem/,
     );
     assert.equal(message.split("\n  - ").length, 4);
   });

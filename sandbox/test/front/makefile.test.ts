@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readSettings } from "../../src/settings.js";
 
-/** What `make` would run, and what it says when it would not. */
+/** The command that `make` would run, or its error. */
 function make(...words: string[]): string {
   const { stdout, stderr } = spawnSync("make", ["--dry-run", ...words], {
     cwd: readSettings({}).root,

@@ -19,7 +19,7 @@ describe("the stack's generated settings", () => {
   });
   afterEach(() => rmSync(root, { recursive: true }));
 
-  it("are the machine's, over those of the tracked file", () => {
+  it("are the machine's, which override those of the tracked file", () => {
     writeFileSync(join(root, "Pulumi.sandbox.yaml"), "config:\n  audit:replicas: 3\n  audit:edgePort: 81\n");
     writeStackConfig(settings(), state, { "audit:edgePort": 80 });
     assert.deepEqual(read().config, { "audit:replicas": 3, "audit:edgePort": 80 });
@@ -56,7 +56,7 @@ describe("the stack's generated settings", () => {
     assert.deepEqual(read().config, { "audit:image": "two", "audit:edgeImage": "nginx" });
   });
 
-  it("can have others over them for one run, and stay as they are", () => {
+  it("can be overridden for one run without changing", () => {
     writeFileSync(state.path(configFile), "encryptedkey: abc\nconfig:\n  audit:image: one\n  audit:memory: 256\n");
     const before = readFileSync(state.path(configFile), "utf8");
     const file = writeOneRunConfig(state, { "audit:image": "former" });
@@ -89,7 +89,7 @@ describe("the stack's generated settings", () => {
     assert.equal(machine["audit:databaseSslMode"], undefined, "the default, verify-full, is what is tried");
   });
 
-  it("are readable by their owner alone", () => {
+  it("are readable only by their owner", () => {
     writeStackConfig(settings(), state, {});
     assert.equal(statSync(state.path(configFile)).mode & 0o777, 0o600);
     assert.equal(statSync(state.dir).mode & 0o777, 0o700);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Ran, Sandbox } from "./sandbox";
 
 const ROLE = "auth/approle/role/audit-svc";
-/** The resource that delivers it, as docs/runbook.md names it. */
+/** The resource that delivers the secret_id, as named in docs/runbook.md. */
 const SECRET_ID = "**::audit-svc-secret-id";
 
 export interface Credentials {
@@ -10,11 +10,15 @@ export interface Credentials {
   secret_id: string;
 }
 
-/** How the service's Vault Agent logs in: its files on VM2, and what Vault knows of them. */
+/** The log-in of the service's Vault Agent: its files on VM2, and what Vault knows about them. */
 export class AgentLogin {
   constructor(private readonly sandbox: Sandbox) {}
 
-  /** Runs a line as root on VM2 in the agent's image, with the agent's credentials and its way out. @returns what it printed */
+  /**
+   * Runs a shell line as root on VM2 in the agent's image, with the agent's credentials and network.
+   *
+   * @returns its output
+   */
   async onVolume(line: string): Promise<string> {
     const image = await this.sandbox.docker("inspect", "--format", "{{.Image}}", "audit-svc-agent");
     const options = "--rm --network audit-egress --env VAULT_ADDR=http://vault.sandbox.test:8200 --entrypoint sh";
@@ -29,7 +33,7 @@ export class AgentLogin {
     return { role_id, secret_id };
   }
 
-  /** Logs in from VM2, as the agent does. @returns "let in", "refused", or what else was said */
+  /** Logs in from VM2, as the agent does. @returns "let in", "refused", or any other output */
   async logIn(as: Credentials): Promise<string> {
     const output = await this.onVolume(
       `vault write -field=token auth/approle/login role_id=${as.role_id} secret_id=${as.secret_id} 2>&1 > /dev/null || true`,
@@ -52,7 +56,7 @@ export class AgentLogin {
     return (await this.sandbox.docker("exec", "audit-svc-agent", "sh", "/agent/look.sh")).split(" ")[1];
   }
 
-  /** The agent is logged in by the secret_id that lies on VM2. */
+  /** Asserts that the agent is logged in with the secret_id on VM2. */
   async assertCurrent(): Promise<void> {
     assert.equal(await this.issue(), await this.onVolume("cat /credentials/issue"));
   }
@@ -62,7 +66,7 @@ export class AgentLogin {
     return this.sandbox.pulumi(["up", "--yes", "--skip-preview", "--replace", SECRET_ID]);
   }
 
-  /** Has a new secret_id issued and delivered, and nothing else done, as a deploy that is killed then. */
+  /** Issues and delivers a new secret_id and does nothing more, like a deploy that is killed at this point. */
   async deliver(): Promise<void> {
     await this.sandbox.mustPulumi("up", "--yes", "--skip-preview", "--target-replace", SECRET_ID);
   }

@@ -13,10 +13,10 @@ export const rootToken = (): string =>
   (JSON.parse(readFileSync(join(root, ".sandbox/vault.json"), "utf8")) as { rootToken: string }).rootToken;
 
 /**
- * What an administrator of Vault does: runs bootstrap/vault.ts with the sandbox's settings.
+ * Runs bootstrap/vault.ts with the sandbox's settings, as an administrator of Vault would.
  *
- * @param change settings over the sandbox's; those of `stack` over the stack's own
- * @param how arguments of the command, and environment over the sandbox's
+ * @param change settings that override the sandbox's; those in `stack` override the stack's own
+ * @param how arguments of the command, and environment variables that override the sandbox's
  */
 export async function bootstrap(
   sandbox: Sandbox,
@@ -31,11 +31,11 @@ export async function bootstrap(
 interface How {
   args?: readonly string[];
   env?: NodeJS.ProcessEnv;
-  /** The program's directory, for one of another version. */
+  /** The program's directory, if it is another version. */
   cwd?: string;
 }
 
-/** As {@link bootstrap}, with what every version's settings have and with these. */
+/** Like {@link bootstrap}, with these settings in addition to those common to all versions. */
 export async function runBootstrap(sandbox: Sandbox, more: Record<string, unknown>, how: How): Promise<Ran> {
   const dir = mkdtempSync(join(tmpdir(), "audit-vault-"));
   try {
@@ -58,7 +58,7 @@ export async function runBootstrap(sandbox: Sandbox, more: Record<string, unknow
   }
 }
 
-/** As {@link bootstrap}, but it must succeed. @returns its output */
+/** Like {@link bootstrap}, but it must succeed. @returns its output */
 export async function mustBootstrap(sandbox: Sandbox, change?: { stack?: object } & Record<string, unknown>) {
   const { code, output } = await bootstrap(sandbox, change);
   assert.equal(code, 0, output);

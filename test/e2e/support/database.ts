@@ -2,7 +2,7 @@ import type { Client } from "pg";
 import { metricsOf, replicas } from "./replicas";
 import type { Sandbox } from "./sandbox";
 
-/** A connection to the service's database from beside it. The caller ends it. @throws Error with what PostgreSQL said */
+/** A connection to the service's database. The caller ends it. @throws Error with PostgreSQL's message */
 export async function connectTo(
   sandbox: Sandbox,
   as: { user: string; password: string; database?: string },
@@ -25,7 +25,7 @@ export async function connectTo(
   }
 }
 
-/** When the last of the replicas took in the configuration that it works with; milliseconds since 1970. */
+/** When the last of the replicas loaded its current configuration; milliseconds since 1970. */
 export async function takenIn(sandbox: Sandbox): Promise<number> {
   const each = await Promise.all(
     (await replicas(sandbox)).map(async (replica) =>

@@ -11,14 +11,16 @@ export interface SlotState {
   slots: Partial<Record<"blue" | "green", { release: string; image: string; replicas: number }>>;
 }
 
-/** Settings of the stack without their namespace, over those that the sandbox has. */
+/** Settings of the stack without their namespace, which override the sandbox's. */
 export type Change = Readonly<Record<string, string | number | readonly string[]>>;
 
-/** Deploys to the sandbox with settings of their own. The sandbox's file of settings stays as it is. */
+/** Deploys to the sandbox with changed settings. The sandbox's settings file stays unchanged. */
 export class Deploys {
   private readonly directory = mkdtempSync(join(tmpdir(), "settings-"));
-  /** What the sandbox is deployed with. */
+  /** Settings that the sandbox is deployed with. */
   readonly original: { image: string; memory: number };
+  /** Whether the last deploy used the sandbox's own settings and succeeded, so that nothing has to be restored. */
+  restored = false;
   private count = 0;
 
   constructor(readonly sandbox: Sandbox) {
@@ -32,7 +34,7 @@ export class Deploys {
     };
   }
 
-  /** The environment of a `pulumi` that sees the sandbox's settings with these over them. */
+  /** The environment of a `pulumi` that uses the sandbox's settings, overridden by these. */
   env(change: Change = {}): NodeJS.ProcessEnv {
     const settings = this.settings();
     for (const [key, value] of Object.entries(change)) settings.config[`audit:${key}`] = value;
@@ -41,11 +43,16 @@ export class Deploys {
     return { ...this.sandbox.env, PULUMI_OPTION_CONFIG_FILE: file };
   }
 
-  up(change: Change = {}, options: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Promise<Ran> {
-    return this.sandbox.pulumi(["up", "--yes", "--skip-preview", ...options], { ...this.env(change), ...env });
+  async up(change: Change = {}, options: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Promise<Ran> {
+    const ran = await this.sandbox.pulumi(["up", "--yes", "--skip-preview", ...options], {
+      ...this.env(change),
+      ...env,
+    });
+    this.restored = ran.code === 0 && Object.keys(change).length === 0;
+    return ran;
   }
 
-  /** As {@link up}, but it must succeed. @returns its output */
+  /** Like {@link up}, but it must succeed. @returns its output */
   async mustUp(change: Change = {}): Promise<string> {
     const { code, output } = await this.up(change);
     assert.equal(code, 0, output);
@@ -62,7 +69,7 @@ export class Deploys {
     return list.split("\n").sort();
   }
 
-  /** The replicas that run are those of this slot, and there are some. */
+  /** Asserts that the running replicas are those of this slot, and that there are some. */
   async serves(slot: string): Promise<void> {
     const names = (await this.sandbox.docker("ps", "--format", "{{.Names}}"))
       .split("\n")
@@ -75,14 +82,14 @@ export class Deploys {
   }
 }
 
-/** What a suite about deploys works with: deploys, and clients that go on sending through each of its tests. */
+/** What a suite about deploys uses: deploys, and clients that keep sending during each of its tests. */
 export interface DeploysUnderLoad {
   deploys: () => Deploys;
-  /** Stops the load generator of a test, which must not have lost a request. */
+  /** Stops a test's load generator and asserts that it has lost no request. */
   nothingLost: () => Promise<void>;
 }
 
-/** Attaches a suite to the sandbox; in the end it deploys what was there before. */
+/** Attaches a suite to the sandbox; at the end it deploys the original release again. */
 export function deploysUnderLoad(): DeploysUnderLoad {
   const sandbox = attached();
   let deploys: Deploys | undefined;
@@ -103,8 +110,8 @@ export function deploysUnderLoad(): DeploysUnderLoad {
     load = undefined;
   });
   after(async () => {
-    // The scenarios that follow find what they would have found without this one.
-    await deploys?.up();
+    // Restore the state that later scenarios expect.
+    if (deploys?.restored === false) await deploys.up();
     deploys?.close();
   });
   return {

@@ -5,7 +5,7 @@ import { platform, root, run, type Sandbox } from "./sandbox";
 
 const onHere = { ...process.env, DOCKER_HOST: undefined };
 
-/** Copies the service's database to .sandbox/backup, so that nobody's own events are lost by running the tests. */
+/** Copies the service's database to .sandbox/backup, so that running the tests loses nobody's events. */
 export async function keepEvents(): Promise<void> {
   const dump = await run(
     ["docker", "exec", platform("postgres"), "pg_dump", "-U", "postgres", "--inserts", "audit"],
@@ -23,8 +23,8 @@ export async function keepEvents(): Promise<void> {
 export async function destroy(sandbox: Sandbox): Promise<void> {
   const attempt = () => sandbox.pulumi(["destroy", "--yes", "--skip-preview"]);
   let { code, output } = await attempt();
-  // The provider ends every process that is in the database, and may not end autovacuum's, nor the session that Vault keeps after it
-  // has made logins. So the server's administrator does it, as docs/runbook.md says.
+  // The provider terminates all sessions in the database, but may not terminate autovacuum or the session that Vault
+  // keeps after creating logins. So the server's administrator does it, as in docs/runbook.md.
   for (let again = 0; again < 5 && code !== 0 && output.includes("permission denied to terminate"); again += 1) {
     const psql = ["docker", "exec", platform("postgres"), "psql", "-U", "postgres", "-XAtc"];
     const sql = `SELECT pg_terminate_backend(pid), backend_type, usename, application_name, state, query FROM pg_stat_activity WHERE datname = 'audit'`;

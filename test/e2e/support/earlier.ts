@@ -14,7 +14,10 @@ export const { commit } = JSON.parse(readFileSync(join(__dirname, "../upgrade-fr
 };
 export const shortCommit = commit.slice(0, 7);
 
-/** Whether this is a clone without its history. In one that has it a commit that is missing is a mistake, and `git archive` says so. */
+/**
+ * Whether this is a shallow clone without the commit. In a full clone a missing commit is a mistake, which `git
+ * archive` reports.
+ */
 export function isShallow(): boolean {
   const git = (...args: string[]) => spawnSync("git", args, { cwd: root, encoding: "utf8" });
   if (!existsSync(join(root, ".git"))) return true;
@@ -27,7 +30,7 @@ export function isShallow(): boolean {
 type Config = Record<string, unknown>;
 const configOf = (file: string) => (parse(readFileSync(file, "utf8")) as { config: Config }).config;
 
-/** The program of {@link commit} in a directory of its own, with the packages that it asks for. */
+/** The program of {@link commit} in its own directory, with the packages that it needs. */
 export class Earlier {
   private constructor(private readonly directory: string) {}
 
@@ -52,13 +55,13 @@ export class Earlier {
     return pushService(sandbox, this.directory);
   }
 
-  /** What Vault's administrator did for it. */
+  /** Runs its bootstrap, as Vault's administrator did. */
   async bootstrap(sandbox: Sandbox): Promise<void> {
     const { code, output } = await runBootstrap(sandbox, {}, { cwd: this.directory });
     assert.equal(code, 0, output);
   }
 
-  /** Deploys it with those of the sandbox's settings that it has, and with these over them. */
+  /** Deploys it with those of the sandbox's settings that it knows, overridden by these. */
   async up(sandbox: Sandbox, over: Readonly<Record<string, string>>): Promise<void> {
     const known = configOf(join(this.directory, "Pulumi.yaml"));
     const stack = parse(readFileSync(sandbox.get("PULUMI_OPTION_CONFIG_FILE"), "utf8")) as { config: Config };

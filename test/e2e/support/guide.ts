@@ -16,7 +16,7 @@ export function blocksOf(step: number): Block[] {
   return [...section.matchAll(/^```(\w+)\n([^]*?)^```$/gm)].map(([, language = "", text = ""]) => ({ language, text }));
 }
 
-/** A block with what stands for the reader's own world replaced. @throws Error when the guide no longer has one of the texts */
+/** A block with the guide's placeholders replaced. @throws Error if the guide no longer has one of the texts */
 export function filledIn(text: string, values: Readonly<Record<string, string>>): string {
   let filled = text;
   for (const [placeholder, value] of Object.entries(values)) {

@@ -4,7 +4,10 @@ import { join } from "node:path";
 import { root, run, type Sandbox } from "./sandbox";
 import { secretsOf } from "./pipeline";
 
-/** Where the pipeline's build finds the service's base images: the sandbox's registry as a company's mirror of the hub. */
+/**
+ * Pushes the service's base images to the sandbox's registry, which plays a company's mirror of Docker Hub for the
+ * pipeline.
+ */
 export async function pushBaseImages(): Promise<void> {
   await withRegistry(async (docker, hub) => {
     const { ensureImage } = await import("../../../sandbox/src/artifacts/images.js");
@@ -24,7 +27,10 @@ export async function pushBaseImages(): Promise<void> {
   });
 }
 
-/** Pulumi's image with the CLI, as far as ci/Dockerfile uses it: the sandbox's CLI, and the language host of its PULUMI_HOME. */
+/**
+ * Pushes a stand-in for Pulumi's image with what ci/Dockerfile uses: the sandbox's CLI, and the language host from its
+ * PULUMI_HOME.
+ */
 export async function pushPulumiImage(sandbox: Sandbox): Promise<void> {
   const context = mkdtempSync(join(tmpdir(), "pulumi-image-"));
   try {
@@ -47,7 +53,10 @@ export async function pushPulumiImage(sandbox: Sandbox): Promise<void> {
 
 type Docker = (args: string[], input?: string) => Promise<string>;
 
-/** The docker CLI on the sandbox's engine, logged in to its registry, and the registry's place for what the hub has. */
+/**
+ * Calls `work` with a docker CLI on the sandbox's engine that is logged in to its registry, and with the registry's
+ * prefix for Docker Hub images.
+ */
 async function withRegistry(work: (docker: Docker, hub: string) => Promise<void>): Promise<void> {
   const { engineHost } = JSON.parse(readFileSync(join(root, ".sandbox/run.json"), "utf8")) as { engineHost: string };
   const config = mkdtempSync(join(tmpdir(), "docker-config-"));

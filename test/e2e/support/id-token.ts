@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { root, type Sandbox } from "./sandbox";
 
-/** What a pipeline is, as GitLab says it in a job's ID token. Default: a protected tag of the sandbox's project. */
+/** A pipeline as GitLab describes it in a job's ID token. Default: a protected tag of the sandbox's project. */
 export interface Pipeline {
   project_path?: string;
   project_id?: string;
@@ -13,11 +13,11 @@ export interface Pipeline {
   pipeline_source?: string;
   aud?: string;
   iss?: string;
-  /** Seconds from now until the token ends; default 300. */
+  /** Seconds until the token expires; default 300. */
   life?: number;
 }
 
-/** An ID token as GitLab would give a job, signed by the key that the sandbox's Vault takes for GitLab's. */
+/** An ID token as GitLab would give to a job, signed with the key that the sandbox's Vault accepts as GitLab's. */
 export function idToken(sandbox: Sandbox, { life = 300, ...pipeline }: Pipeline = {}): string {
   const now = Math.floor(Date.now() / 1000);
   const claims = {

@@ -5,9 +5,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 export interface LoadResult {
   /** Requests answered 201. */
   stored: number;
-  /** Every other answer or broken connection, by code, with how often. */
+  /** Every other answer or broken connection, counted by code. */
   lost: Record<string, number>;
-  /** Each of them with the moment of its request, by `performance.now()`, and how long it took. */
+  /** Each of them with the time of its request, by `performance.now()`, and its duration. */
   answers: Answer[];
 }
 
@@ -16,14 +16,14 @@ export interface Answer {
   ms: number;
 }
 
-/** How many milliseconds so many of the answers took at the most, for example 0.99 of them; NaN without answers. */
+/** A quantile of the durations in milliseconds, for example 0.99; NaN without answers. */
 export function quantile(answers: readonly Answer[], share: number): number {
   const sorted = answers.map(({ ms }) => ms).sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length * share)] ?? NaN;
 }
 
 export interface Load {
-  /** Stops the load generator and waits for the requests that are under way. */
+  /** Stops the load generator and waits for running requests. */
   stop(): Promise<LoadResult>;
 }
 
@@ -35,15 +35,15 @@ export interface LoadOptions {
   clients?: number;
   /** Requests a second in all; default 200. */
   rate?: number;
-  /** For an https URL: who signs, and which name to ask for. */
+  /** For an https URL: the authority, and the server name to request. */
   tls?: { ca: string; servername: string };
-  /** Seconds after which it ends by itself, whoever forgot it; default 300. */
+  /** Seconds after which it stops by itself if nobody stops it; default 300. */
   limit?: number;
 }
 
 /**
- * Clients that hold on to their connections and send one event after the other at an even rate. A request is never sent
- * again: what is lost counts.
+ * Clients with keep-alive connections that send one event after another at a constant rate. A request is never
+ * repeated: lost ones are counted.
  */
 export function startLoad(options: LoadOptions): Load {
   const { url, token, application, clients = 20, rate = 200, limit = 300, tls } = options;

@@ -1,5 +1,6 @@
-// Loaded before the program (NODE_OPTIONS=--require): nginx/routes.ts as if somebody had written a route that nginx cannot read. Every
-// setting that gets into nginx.conf is checked before, so that only such a mistake in the program itself is left to nginx.
+// Loaded before the program (NODE_OPTIONS=--require): replaces nginx/routes.ts by one with a route that nginx cannot
+// parse. All settings that go into nginx.conf are checked before, so only such a mistake in the program itself can
+// reach nginx.
 const Module = require("node:module");
 
 const load = Module._load;

@@ -10,19 +10,21 @@ export interface Asked {
 }
 
 /**
- * What is asked without a namespace by design: the server's health, which the root alone knows, and what the plugin asks about its own
- * token before it chooses one. An agent's question about its token is none of these.
+ * Requests without a namespace by design: the server's health, which exists only in the root namespace, and the
+ * plugin's requests about its own token before it chooses a namespace. An agent's look-up of its token is not among
+ * them.
  */
 const ofTheRoot = (path: string, agent = ""): boolean =>
   path === "sys/health" || (path === "auth/token/lookup-self" && !agent.startsWith("Vault Agent"));
 
 /**
- * The sandbox's Vault behind a proxy that plays the part of namespaces, which the open-source Vault does not have: a request
- * without the namespace's header finds nothing; with it, it is handed on without. It listens where this machine and VM2 reach it.
+ * The sandbox's Vault behind a proxy that imitates namespaces, which the open-source Vault lacks: a request without the
+ * namespace header gets 404; one with it is forwarded without the header. It listens where this machine and VM2 reach
+ * it.
  */
 export class NamespacedVault {
   readonly asked: Asked[] = [];
-  /** Requests that named no namespace, or another, and should have. */
+  /** Requests without the namespace, or with another, that should have had it. */
   readonly astray: Asked[] = [];
   readonly #server: Server;
 

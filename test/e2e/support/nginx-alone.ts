@@ -6,7 +6,7 @@ import { renderNginxConfig, type EdgeConfig } from "../../../nginx/render";
 import { ROUTES } from "../../../nginx/routes";
 import { platform, root, run, until } from "./sandbox";
 
-/** The sandbox's Nginx with the edge's configuration and no deploy around it, confined as EdgeProxy confines it. */
+/** The sandbox's Nginx with the edge's configuration, without a deploy, restricted as in EdgeProxy. */
 export class NginxAlone {
   private constructor(
     /** Address of the public listener. */
@@ -17,7 +17,7 @@ export class NginxAlone {
   ) {}
 
   /**
-   * @param upstream port on this machine at which both slots are
+   * @param upstream port on this machine that serves as both slots
    * @param change what differs from a plain edge
    * @param scratchMiB size of /tmp
    */
@@ -64,7 +64,7 @@ export class NginxAlone {
     return docker("exec", name(), ...command);
   }
 
-  /** What nginx has written into its log. */
+  /** nginx's log. */
   log(): Promise<string> {
     return docker("logs", name());
   }
@@ -85,7 +85,7 @@ async function docker(...args: readonly string[]): Promise<string> {
   return output.trim();
 }
 
-/** The sandbox's own image, or the official one where images can be pulled. */
+/** The sandbox's own image, or the official one if images can be pulled. */
 async function image(): Promise<string> {
   const list = await docker("images", "--format", "{{.Repository}}:{{.Tag}}", "audit-sandbox/nginx");
   const found = list.split("\n").find((line) => line !== "" && !line.endsWith("<none>"));
@@ -96,7 +96,7 @@ async function image(): Promise<string> {
   return images.nginx.official;
 }
 
-/** Held all at once, since a port that is free again may be given twice. */
+/** All bound at the same time, because a released port might be returned twice. */
 async function threeFreePorts(): Promise<[number, number, number]> {
   const held = await Promise.all([listening(), listening(), listening()]);
   const [one, two, three] = held;

@@ -18,14 +18,14 @@ export const serving = ({ active, slots }: Slots): string | undefined => slots[a
 export const containersOf = async (sandbox: Sandbox): Promise<string[]> =>
   (await sandbox.docker("ps", "--all", "--no-trunc", "--format", "{{.Names}} {{.ID}} {{.State}}")).split("\n").sort();
 
-/** A pipeline that must end green; says how long it took. */
+/** Asserts that a pipeline succeeded, and prints how long it took. */
 export function green(result: Result): Result {
   assert.equal(result.code, 0, result.log);
   console.log(`      ${result.seconds.toFixed(0)} s`);
   return result;
 }
 
-/** A pipeline that must end red, with one clear line, and leave everything as it was. */
+/** Asserts that a pipeline fails with one clear line and changes nothing. */
 export async function changingNothing(sandbox: Sandbox, pipeline: () => Promise<Result>, why: RegExp): Promise<void> {
   const before = [await slotsOf(sandbox), await containersOf(sandbox)];
   const result = await pipeline();
@@ -56,7 +56,7 @@ export async function onPostgres(text: string): Promise<void> {
   assert.equal(code, 0, output);
 }
 
-/** A throw-away database of its own, as the service of the job `migrations` is one, and the job's variables for it. */
+/** A disposable database like the one in the job `migrations`, and the job's variables for it. */
 export async function emptyDatabase(
   sandbox: Sandbox,
 ): Promise<{ variables: Record<string, string>; remove: () => Promise<void> }> {
@@ -75,7 +75,7 @@ export async function emptyDatabase(
   };
 }
 
-/** The locks of the stack's state, as Pulumi's PostgreSQL backend keeps them. */
+/** The locks of the stack's state in Pulumi's PostgreSQL backend. */
 export class StateLocks {
   constructor(private readonly sandbox: Sandbox) {}
 
@@ -89,7 +89,7 @@ export class StateLocks {
       .map((line) => JSON.parse(Buffer.from(line, "base64").toString()) as Awaited<ReturnType<StateLocks["held"]>>[0]);
   }
 
-  /** Puts a lock there as another machine's run would. @returns what takes it away again, if it is still there */
+  /** Creates a lock like another machine's run. @returns a function that removes it if it still exists */
   async put(owner: { pid: number; username: string; hostname: string }): Promise<() => Promise<void>> {
     const stack = await this.#sql("SELECT key FROM pulumi_state WHERE key LIKE '%stacks/audit/sandbox.json' LIMIT 1");
     const name = "locks/organization/audit/sandbox/00000000-0000-4000-8000-000000000000.json";

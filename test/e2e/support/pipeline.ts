@@ -15,13 +15,13 @@ const call = promisify(execFile);
 const state = (file: string): string => readFileSync(join(root, ".sandbox", file), "utf8");
 const onHere = { ...process.env, DOCKER_HOST: undefined };
 
-/** What a pipeline is, as GitLab would say it to its jobs. */
+/** A pipeline as GitLab would describe it to its jobs. */
 export interface Kind {
   source: "merge_request_event" | "push" | "schedule" | "pipeline";
   tag?: string;
   protected: boolean;
   variables?: Record<string, string>;
-  /** What its ID token says otherwise. */
+  /** Claims that its ID token overrides. */
   claims?: Claims;
 }
 
@@ -41,9 +41,9 @@ export const schedule = (name: "drift" | "rebuild"): Kind => ({
 
 export interface Result {
   code: number;
-  /** All that the jobs printed. */
+  /** Output of all jobs. */
   log: string;
-  /** The last line of each red job, by which it says why; it begins with `error:`. */
+  /** The last line of each failed job, which gives the reason; it begins with `error:`. */
   errors: string[];
   seconds: number;
 }
@@ -56,7 +56,7 @@ export interface Result {
 export class Pipelines {
   readonly logs: string[] = [];
   readonly harbor: string;
-  /** Buildah's layers: of this object's own, so that nothing of the machine's is used, and no job finds them in its directory. */
+  /** Directory for Buildah's layers, outside the jobs' directories and separate from the machine's own. */
   readonly #layers: string;
 
   private constructor(
@@ -70,7 +70,7 @@ export class Pipelines {
     this.#layers = `${dir}-layers`;
   }
 
-  /** @param signed images are signed when they are published, and deployed only if they are */
+  /** @param signed whether images are signed when published, and deployed only if signed */
   static async open(sandbox: Sandbox, { signed = false } = {}): Promise<Pipelines> {
     mkdirSync(join(root, "build"), { recursive: true });
     const dir = mkdtempSync(join(root, "build/pipeline-"));
@@ -78,7 +78,7 @@ export class Pipelines {
       mkdirSync(dirname(join(dir, file)), { recursive: true });
       cpSync(join(root, file), join(dir, file));
     }
-    // The service's image from where this machine, which does not know the sandbox's names, pushes it.
+    // By address, because this machine pushes the service's image and cannot resolve the sandbox's names.
     const harbor = `${addressOf("registry")}:5000`;
     const settings = state("Pulumi.sandbox.yaml").replace(/(?<=audit:image: )[^/]+/, harbor);
     const signer = signed ? await signerOf(sandbox) : undefined;
@@ -88,10 +88,10 @@ export class Pipelines {
       join(dir, "Pulumi.sandbox.yaml"),
       key === undefined ? settings : settings.replace(/^ {2}audit:image: /m, "  audit:imageKey: image-key.pem\n$&"),
     );
-    // A job in the shell executor is not on the network of its services; the scenario has a database for it instead.
+    // A job in the shell executor cannot reach its services; the scenario provides a database instead.
     const check = join(dir, "ci/check.yml");
     writeFileSync(check, readFileSync(check, "utf8").replace(/^ {2}services:\n(?: {4}.*\n)+/m, ""));
-    // As after `npm ci`, which ci/prepare.sh then leaves out; hard links, because the jobs write nothing there.
+    // As after `npm ci`, so that ci/prepare.sh skips it. Hard links suffice, because the jobs write nothing there.
     for (const workspace of [".", "audit-svc", "offline", "sandbox"]) {
       const modules = join(workspace, "node_modules");
       if (existsSync(join(root, modules))) await call("cp", ["-al", join(root, modules), join(dir, modules)]);
@@ -112,11 +112,12 @@ export class Pipelines {
     await git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main");
 
     const { installPackages, npmPackage, which } = await import("../../../offline/testing.js");
-    // gitlab-ci-local copies the working tree by it.
+    // gitlab-ci-local uses it to copy the working tree.
     if ((await which("rsync")) === undefined) await installPackages(["rsync"], "rsync", console.error);
     const newEnough = Number(process.versions.node.split(".")[0]) >= 22;
     const bin = newEnough ? dirname(process.execPath) : join(await npmPackage("node"), "bin");
-    // Of the sandbox's programs only those that a job's image brings along: its ssh knows VM2's key, and a job must not.
+    // Only those of the sandbox's programs that a job's image has: the sandbox's ssh knows VM2's key, which a job must
+    // not have.
     const tools = join(dir, ".gitlab-ci-local/tools");
     mkdirSync(tools, { recursive: true });
     const { path } = JSON.parse(state("run.json")) as { path: string[] };
@@ -134,14 +135,14 @@ export class Pipelines {
   }
 
   async close(): Promise<void> {
-    // Buildah leaves the place of its layers mounted when it runs as root.
+    // As root, Buildah leaves the directory of its layers mounted.
     const mounts = readFileSync("/proc/mounts", "utf8").match(new RegExp(`(?<= )${this.#layers}/\\S*`, "g")) ?? [];
     for (const mount of mounts.reverse()) await call("umount", [mount]);
     rmSync(this.#layers, { recursive: true, force: true });
     rmSync(this.dir, { recursive: true, force: true });
   }
 
-  /** Runs the pipeline's jobs, or those that are named, in their order. */
+  /** Runs all of the pipeline's jobs, or the named ones, in order. */
   async run(kind: Kind, ...jobs: string[]): Promise<Result> {
     // Each of GitLab's jobs has a fresh checkout; `--config` writes into the stack's file.
     await call("git", ["-C", this.dir, "checkout", "-q", "--", "Pulumi.sandbox.yaml"]);
@@ -170,8 +171,8 @@ export class Pipelines {
       ...(this.signer === undefined ? {} : { VAULT_IMAGE_KEY: IMAGE_KEY }),
       ...kind.variables,
     };
-    // A file, as GitLab's project variables are one: arguments are for everybody to see.
-    // Written out, because gitlab-ci-local takes a value that begins with a slash for a file to be copied.
+    // In a file, because everybody can read arguments. Written out, because gitlab-ci-local treats a value that begins
+    // with a slash as a file to copy.
     const written = Object.entries(variables).map(([name, value]) => [
       name,
       { type: "variable", values: { "*": value } },
@@ -195,7 +196,7 @@ export class Pipelines {
     return { code, log, errors: [...last.values()], seconds: (Date.now() - started) / 1000 };
   }
 
-  /** Signs an image as Vault's administrator does one that the pipeline has not built. */
+  /** Signs an image that the pipeline has not built, as Vault's administrator would. */
   async sign(name: string): Promise<void> {
     const image = imageByDigest(name);
     if (this.signer === undefined || typeof image === "string") throw new Error(`${name} cannot be signed`);
@@ -203,7 +204,7 @@ export class Pipelines {
     await signImage(new Registry({ host: this.harbor, url: `http://${this.harbor}`, ...login }), image, this.signer);
   }
 
-  /** Takes the signatures of an image away. */
+  /** Removes an image's signatures. */
   async unsign(name: string): Promise<void> {
     const image = imageByDigest(name);
     if (typeof image === "string") throw new Error(`${name} ${image}`);
@@ -218,13 +219,13 @@ export class Pipelines {
     if (status !== 202) throw new Error(`${name} keeps its signatures: ${status}`);
   }
 
-  /** Tags that a repository of the sandbox's Harbor has; none when it was never pushed to. */
+  /** Tags of a repository in the sandbox's Harbor; none if nothing was pushed to it. */
   async tagsOf(repository: string): Promise<string[]> {
     const answer = await this.#registry(`${repository}/tags/list`);
     return ((JSON.parse(answer) as { tags?: string[] }).tags ?? []).sort();
   }
 
-  /** Bytes that somebody who has nothing of the image pulls. */
+  /** Bytes of a complete pull of an image. */
   async sizeOf(repository: string, digest: string): Promise<number> {
     const { config, layers } = JSON.parse(await this.#registry(`${repository}/manifests/${digest}`)) as {
       config: { size: number };
@@ -247,7 +248,8 @@ export class Pipelines {
     const work = join(this.dir, ".gitlab-ci-local");
     const storage = join(work, "storage.conf");
     writeFileSync(storage, `[storage]\ngraphroot = "${this.#layers}/graph"\nrunroot = "${this.#layers}/run"\n`);
-    // What a runner is told once: that the mirror of the hub speaks plain HTTP, and the login with which its images are pulled.
+    // A runner's one-time configuration: that the mirror of Docker Hub uses plain HTTP, and the login for pulling its
+    // images.
     const registries = join(work, "registries.conf");
     writeFileSync(registries, `[[registry]]\nlocation = "${this.harbor}"\ninsecure = true\n`);
     const login = join(work, "auth.json");
@@ -260,7 +262,7 @@ export class Pipelines {
   }
 }
 
-/** Key that bootstrap makes in the sandbox's Vault. */
+/** Key that bootstrap creates in the sandbox's Vault. */
 const IMAGE_KEY = "audit-image";
 
 async function signerOf(sandbox: Sandbox): Promise<Signer> {
@@ -279,7 +281,7 @@ async function trackedFiles(): Promise<string[]> {
 
 export const secretsOf = (): Record<string, string> => JSON.parse(state("secrets.json")) as Record<string, string>;
 
-/** What an administrator puts into Vault for the pipeline, and VM2's sshd told to trust Vault's certificates. */
+/** Writes to Vault what an administrator would for the pipeline, and makes VM2's sshd trust Vault's certificates. */
 export async function setUpLogins(sandbox: Sandbox, harbor: string): Promise<void> {
   const secrets = secretsOf();
   const deploy = {
@@ -316,7 +318,7 @@ export async function setUpLogins(sandbox: Sandbox, harbor: string): Promise<voi
   );
 }
 
-/** Takes back what {@link setUpLogins} did. */
+/** Undoes {@link setUpLogins}. */
 export async function removeLogins(sandbox: Sandbox): Promise<void> {
   const { rootToken } = JSON.parse(state("vault.json")) as { rootToken: string };
   for (const purpose of ["deploy", "drift", "publish", "preview", "state-copy/sandbox"])
@@ -324,7 +326,7 @@ export async function removeLogins(sandbox: Sandbox): Promise<void> {
   await onVm2("sed -i '/vault-ca/d' /etc/ssh/sshd_config; rm -f /etc/ssh/vault-ca.pub; kill -HUP $(pgrep -o -x sshd)");
 }
 
-/** A shell line on VM2 as its administrator, past sshd. */
+/** Runs a shell line on VM2 as its administrator, without sshd. */
 export async function onVm2(script: string): Promise<string> {
   const { code, output, stdout } = await run(["docker", "exec", platform("vm2"), "sh", "-c", script], onHere);
   if (code !== 0) throw new Error(`on VM2: ${script} ended with ${code}:\n${output}`);

@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 
-/** Sends bytes and reads until the other side closes, or says nothing for so long. */
+/** Sends bytes and reads until the other side closes or is silent for the given time. */
 export function exchange(url: string, bytes: Buffer, quietMs = 700): Promise<string> {
   const { hostname, port } = new URL(url);
   return new Promise((done, fail) => {
@@ -13,7 +13,7 @@ export function exchange(url: string, bytes: Buffer, quietMs = 700): Promise<str
   });
 }
 
-/** The status of each answer in it, in order; one without a status line (HTTP/0.9) is told by its body. */
+/** The status of each answer, in order; one without a status line (HTTP/0.9) is recognised by its body. */
 export function statuses(text: string): number[] {
   const found = [...text.matchAll(/HTTP\/1\.[01] (\d{3}) /g)].map((match) => Number(match[1]));
   if (found.length > 0 || text === "") return found;

@@ -1,14 +1,17 @@
 import { detours, PATHS } from "../../../ci/lib/hidden-paths";
 
-/** Requests that try to reach `/reload` or `/metrics` through the edge, as bytes: what an HTTP library would refuse to send is the point. */
+/**
+ * Requests that try to reach `/reload` or `/metrics` through the edge, as bytes, because an HTTP library would refuse
+ * to send most of them.
+ */
 export interface RawRequest {
   name: string;
   bytes: Buffer;
-  /** Answers besides 400 and 404 that are right, with the reason in the name. */
+  /** Allowed answers besides 400 and 404; the name gives the reason. */
   also?: readonly number[];
 }
 
-/** A path that leads to a route of the service once its query is cut off: what it answers is the service's business. */
+/** Whether a path without its query is a route of the service, which then decides the answer. */
 const leadsElsewhere = (path: string): boolean => /^\/(v1\/events|healthz|openapi\.json)\?/.test(path);
 
 export function reloadCorpus(host: string): RawRequest[] {
@@ -115,7 +118,7 @@ export function reloadCorpus(host: string): RawRequest[] {
     ],
     ...["X-Forwarded-For: 127.0.0.1", "Forwarded: for=127.0.0.1;host=localhost", "X-Forwarded-Host: localhost:8081"],
   ].map((line) =>
-    // Who expects a 100 gets it first, as HTTP asks.
+    // A client that expects a 100 gets it first, as HTTP requires.
     raw(
       `header ${line.replaceAll("\r\n", ", ")}`,
       post("/reload", `${line}\r\nContent-Length: 0\r\n\r\n`),

@@ -1,6 +1,6 @@
 import type { Sandbox } from "./sandbox";
 
-/** Replicas of the service that run on VM2, of whichever slot serves. */
+/** Replicas of the service that run on VM2, whichever slot is active. */
 export async function replicas(sandbox: Sandbox): Promise<string[]> {
   const names = (await sandbox.docker("ps", "--format", "{{.Names}}"))
     .split("\n")
@@ -10,20 +10,20 @@ export async function replicas(sandbox: Sandbox): Promise<string[]> {
   return names;
 }
 
-/** How a program asks for /metrics in its own container, by what its image has. */
+/** Programs that request /metrics inside a container, by the runtime of its image. */
 const ASK = {
   node: "fetch(`http://${process.env.AUDIT_LISTEN}/metrics`).then((r) => r.text()).then((t) => console.log(t))",
   python3:
     "import os, urllib.request as r; print(r.urlopen('http://' + os.environ['AUDIT_LISTEN'] + '/metrics').read().decode())",
 };
 
-/** A replica's own /metrics, asked inside its container, because nothing else may. */
+/** A replica's own /metrics, requested inside its container, because nothing else may. */
 export async function metricsOf(sandbox: Sandbox, replica: string): Promise<string> {
   const either = 'if command -v node > /dev/null; then exec node -e "$0"; else exec python3 -c "$1"; fi';
   return sandbox.docker("exec", replica, "sh", "-c", either, ASK.node, ASK.python3);
 }
 
-/** How many times each replica was asked to reload, whatever came of it. */
+/** How many times each replica was asked to reload, with any result. */
 export async function reloadsOf(sandbox: Sandbox): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};
   for (const replica of await replicas(sandbox)) {
@@ -36,7 +36,7 @@ export async function reloadsOf(sandbox: Sandbox): Promise<Record<string, number
   return counts;
 }
 
-/** Digest of the configuration that each replica works with. */
+/** Digest of each replica's configuration in force. */
 export async function digestsOf(sandbox: Sandbox): Promise<string[]> {
   const digests: string[] = [];
   for (const replica of await replicas(sandbox)) {

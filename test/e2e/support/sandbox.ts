@@ -15,12 +15,12 @@ const cli = ["--import", "tsx", "sandbox/src/cli.ts"];
 
 export interface Ran {
   code: number;
-  /** Standard output and standard error as they came. */
+  /** Standard output and standard error, interleaved. */
   output: string;
   stdout: string;
 }
 
-/** Runs a program to its end; never throws for its exit code. */
+/** Runs a program; never throws for its exit code. */
 export async function run(
   command: readonly string[],
   env: NodeJS.ProcessEnv = process.env,
@@ -45,11 +45,11 @@ export async function run(
 export const sandbox = (args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<Ran> =>
   run([process.execPath, ...cli, ...args], env);
 
-/** The sandbox as a developer meets it: by what `make env` prints. */
+/** The sandbox as a developer uses it: through the environment that `make env` prints. */
 export class Sandbox {
   private constructor(readonly env: NodeJS.ProcessEnv) {}
 
-  /** @throws Error when there is no sandbox: a scenario that skips would pass on nothing */
+  /** @throws Error if there is no sandbox: a skipped scenario would pass without testing anything */
   static async attach(): Promise<Sandbox> {
     const { code, stdout, output } = await sandbox(["env"]);
     if (code !== 0) throw new Error(`there is no sandbox to test: ${output}`);
@@ -71,7 +71,7 @@ export class Sandbox {
     return run(["pulumi", ...args, "--non-interactive", "--color", "never"], { ...this.env, ...env });
   }
 
-  /** As {@link pulumi}, but it must succeed. @returns its output */
+  /** Like {@link pulumi}, but it must succeed. @returns its output */
   async mustPulumi(...args: string[]): Promise<string> {
     const { code, output } = await this.pulumi(args);
     if (code !== 0) throw new Error(`pulumi ${args.join(" ")} ended with ${code}:\n${output}`);
@@ -125,7 +125,7 @@ export class Sandbox {
     return JSON.parse(text) as T;
   }
 
-  /** What is on VM2 and looks unwell, with its last lines, for a failed test's report. */
+  /** Unhealthy containers on VM2 with their last log lines, for a failed test's report. */
   async report(): Promise<string> {
     const list = await this.docker("ps", "--all", "--format", "{{.Names}}\t{{.Status}}").catch((error: unknown) =>
       String(error),
@@ -142,7 +142,7 @@ export class Sandbox {
 }
 
 /**
- * Tries until it answers something, or the time is over.
+ * Retries until it returns something or the time is over.
  * @throws Error with the last reason
  */
 export async function until<T>(what: string, seconds: number, attempt: () => Promise<T | undefined>): Promise<T> {
@@ -160,7 +160,7 @@ export async function until<T>(what: string, seconds: number, attempt: () => Pro
   }
 }
 
-/** Attaches a suite to the sandbox, and prints what is on VM2 when one of its tests fails. */
+/** Attaches a suite to the sandbox, and prints the state of VM2 when one of its tests fails. */
 export function attached(): () => Sandbox {
   let sandboxOf: Sandbox | undefined;
   before(async () => {

@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { platform, platformNetwork, platformSubnet, root, run } from "./sandbox";
 
-/** Ports of the parts, which the front has as well. */
+/** Ports of the services; the front uses the same ones. */
 const PORTS = { vault: 8200, registry: 5000, prometheus: 9090, grafana: 3000 } as const;
 
 /**
- * Nginx with TLS before Vault, the registry, Prometheus and Grafana, on the platform's network: each on the port that it has by itself,
- * with a certificate by the sandbox's authority. Its one address is the same for this machine and for VM2.
+ * Nginx with TLS in front of Vault, the registry, Prometheus and Grafana, on the platform's network: each on its usual
+ * port, with a certificate from the sandbox's authority. It has one address, which this machine and VM2 can both reach.
  */
 export class TlsFront {
   readonly address = `${platformSubnet}.60`;

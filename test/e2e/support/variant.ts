@@ -10,7 +10,8 @@ interface RunInfo {
 const state = (file: string): unknown => JSON.parse(readFileSync(join(root, ".sandbox", file), "utf8"));
 
 /**
- * Builds an image on top of the deployed service's and pushes it to the sandbox's registry, as a pipeline would a new one.
+ * Builds an image on top of the deployed service's and pushes it to the sandbox's registry, like a pipeline with a new
+ * release.
  *
  * @param lines Dockerfile lines after FROM
  * @returns the reference by digest under which VM2 pulls it
@@ -24,16 +25,16 @@ export async function pushVariant(sandbox: Sandbox, name: string, lines: readonl
   }));
 }
 
-/** The service of another make, test/one-port-image, built and pushed as {@link pushVariant} does. */
+/** The other implementation of the service, test/one-port-image, built and pushed as in {@link pushVariant}. */
 export async function pushOnePort(sandbox: Sandbox): Promise<string> {
-  // The sandbox's own base image is the one that can install packages here.
+  // The sandbox's own base image can install packages on this machine.
   const base = await baseImage("base", "debian:trixie-slim");
   return push(sandbox, "one-port", () => ({
     args: ["--build-arg", `BASE_IMAGE=${base}`, join(root, "test/one-port-image")],
   }));
 }
 
-/** The reference service of a copy of this repository, built and pushed as {@link pushVariant} does. */
+/** The reference service from a copy of this repository, built and pushed as in {@link pushVariant}. */
 export async function pushService(sandbox: Sandbox, directory: string): Promise<string> {
   const node = await baseImage("node", "node:24-trixie-slim");
   const runtime = await baseImage("base-plain", "debian:trixie-slim");
@@ -45,7 +46,7 @@ export async function pushService(sandbox: Sandbox, directory: string): Promise<
   }));
 }
 
-/** An image that the sandbox has made to build on, or the official one. */
+/** A base image built by the sandbox, or the official one. */
 async function baseImage(name: string, official: string): Promise<string> {
   const found = await run(
     ["docker", "images", "--format", "{{.Repository}}:{{.Tag}}", `audit-sandbox/${name}`],

@@ -26,7 +26,7 @@ const RIGHT = {
   "/protected_environments/vm2": { name: "vm2", deploy_access_levels: maintainers },
 };
 
-describe("what bootstrap --check looks at in GitLab", () => {
+describe("what bootstrap --check checks in GitLab", () => {
   const dir = mkdtempSync(join(tmpdir(), "gitlab-"));
   afterEach(closeAll);
   after(() => rmSync(dir, { recursive: true }));
@@ -50,7 +50,7 @@ describe("what bootstrap --check looks at in GitLab", () => {
   const differences = async (answers: Record<string, unknown>, change?: object, more?: object) =>
     gitlabDifferences(settings((await gitlab(answers)).url, change, more), "glpat-1");
 
-  it("is nothing to say of, where all is as the guide has it", async () => {
+  it("is not reported if everything is as in the guide", async () => {
     assert.deepEqual(await differences({}), []);
     assert.deepEqual(await differences({}, { protectedEnvironment: "vm2" }), []);
     // Before 17.1.
@@ -111,11 +111,11 @@ describe("what bootstrap --check looks at in GitLab", () => {
     });
   }
 
-  it("wants no protected tag where a branch is deployed", async () => {
+  it("requires no protected tag if a branch is deployed", async () => {
     assert.deepEqual(await differences({ "/protected_tags": [] }, {}, { deployFrom: "branch" }), []);
   });
 
-  it("says why it cannot look", async () => {
+  it("says why it cannot check", async () => {
     const { url } = await gitlab();
     await assert.rejects(gitlabDifferences(settings(url), "wrong"), { message: /^GitLab refused GITLAB_TOKEN/ });
     const hidden = await gitlab({ "": undefined });
@@ -128,7 +128,7 @@ describe("what bootstrap --check looks at in GitLab", () => {
     });
   });
 
-  describe("as the command says it", () => {
+  describe("as reported by the command", () => {
     const run = async (answers: Record<string, unknown>, token?: string) => {
       const { url } = await gitlab(answers);
       const vault = await double(({ path }) =>
@@ -153,8 +153,8 @@ describe("what bootstrap --check looks at in GitLab", () => {
       assert.match((await run({}, "glpat-1")).stdout, /^GitLab is as docs\/guide\.md says$/m);
     });
 
-    it("is left out without a token, which is said", async () => {
-      assert.match((await run({})).stdout, /^GitLab was not looked at: GITLAB_TOKEN is not set/m);
+    it("is skipped without a token, with a message", async () => {
+      assert.match((await run({})).stdout, /^GitLab was not checked: GITLAB_TOKEN is not set/m);
     });
   });
 });

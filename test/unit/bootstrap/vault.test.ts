@@ -19,7 +19,7 @@ const settings = (change: object = {}) => parseVaultSettings({ ...given, ...chan
 const shown = (path: string, body: object): Record<string, unknown> =>
   path.includes("/config/") && "connection_url" in body ? { ...body, connection_details: body } : { ...body };
 
-/** A Vault of a few paths: what was written is what is read. */
+/** A fake Vault with a few paths that returns what was written. */
 function vault(present: Record<string, Record<string, unknown>> = {}) {
   const data: Record<string, Record<string, unknown>> = { "sys/mounts": {}, "sys/auth": {}, ...present };
   const written: string[] = [];
@@ -38,7 +38,7 @@ function vault(present: Record<string, Record<string, unknown>> = {}) {
 }
 
 describe("Vault's set-up for the program and its pipeline", () => {
-  it("gives each purpose a role for this project and audience alone, and a token that ends", () => {
+  it("gives each purpose a role only for this project and audience, and a token that expires", () => {
     const { ensure } = planVault(settings());
     const role = (purpose: string) => ensure.find((one) => one.path === `auth/jwt/role/audit-ci-${purpose}`)?.body;
     assert.deepEqual(role("deploy"), {
@@ -57,7 +57,7 @@ describe("Vault's set-up for the program and its pipeline", () => {
     }
   });
 
-  it("lets drift log in from a schedule alone", () => {
+  it("lets drift log in only from a schedule", () => {
     const role = planVault(settings()).ensure.find((one) => one.path.endsWith("/audit-ci-drift"));
     assert.deepEqual(role?.body.bound_claims, {
       ...{ project_path: "team/audit", project_id: "42", ref_protected: "true", ref_type: "branch", ref: "main" },
@@ -78,7 +78,7 @@ describe("Vault's set-up for the program and its pipeline", () => {
     assert.deepEqual(data, ["secret/data/ci/audit/drift", "secret/data/ci/audit/state-copy/*"]);
   });
 
-  it("has drift's certificates run one command alone, which the caller cannot choose", () => {
+  it("limits drift's certificates to one command, which the caller cannot choose", () => {
     const { ensure, policies } = planVault(settings());
     const at = (path: string) => ensure.find((one) => one.path === path)?.body;
     assert.deepEqual(at("ssh/roles/vm2-read"), {
@@ -104,7 +104,7 @@ describe("Vault's set-up for the program and its pipeline", () => {
     assert.deepEqual([environment, environment_protected], ["vm2", "true"]);
   });
 
-  it("lets publish alone sign images, by a key that nobody can take from Vault, and no job anything else by it", () => {
+  it("lets only publish sign images, with a key that nobody can export from Vault, and no job use it otherwise", () => {
     const { createOnly, policies, ensure } = planVault(settings());
     assert.deepEqual(createOnly.find(({ path }) => path === "transit/keys/audit-image")?.body, { type: "ecdsa-p256" });
     assert.equal(
@@ -123,7 +123,7 @@ describe("Vault's set-up for the program and its pipeline", () => {
     assert.match(apart.policies["audit-ci-signing"] ?? "", /^path "signing\/sign\/images\/sha2-256"/);
   });
 
-  it("has certificates for VM2 end after half an hour, and the caller choose neither life nor options", () => {
+  it("makes certificates for VM2 expire after half an hour, and lets the caller choose neither lifetime nor options", () => {
     const { ensure, policies } = planVault(settings());
     const { body } = ensure.find((one) => one.path === "ssh/roles/vm2") ?? {};
     assert.deepEqual([body?.ttl, body?.max_ttl, body?.default_extensions], [1800, 1800, {}]);
@@ -153,7 +153,7 @@ describe("Vault's set-up for the program and its pipeline", () => {
     assert.equal(policies["audit-ci-publish"], may("publish", "read"));
   });
 
-  it("gives a deploy no policy or role to write: whoever writes one is an administrator", () => {
+  it("lets a deploy write no policy or role: whoever can write one is an administrator", () => {
     const deployer = planVault(settings({ stack: { databaseCredentials: "dynamic", databaseHost: "db" } })).policies[
       "audit-deployer"
     ];
@@ -178,7 +178,7 @@ describe("Vault's set-up for the program and its pipeline", () => {
     );
   });
 
-  it("writes what the agents of the stack may, exactly, and where Vault's own login leads", () => {
+  it("writes exactly the rights of the stack's agents, and the server of Vault's own login", () => {
     const stack = {
       ...{ vaultPath: "audit-svc/vm9", hostCidr: "10.0.0.20/32", tls: "vault", tlsPkiRole: "edge" },
       ...{ databaseCredentials: "dynamic", databaseHost: "db.example.test", databaseSslMode: "verify-full" },
@@ -197,14 +197,14 @@ describe("Vault's set-up for the program and its pipeline", () => {
     assert.equal(planVault(settings()).policies["audit-edge-certificate"], undefined);
   });
 
-  it("has Vault shut no agent out", async () => {
+  it("keeps Vault from locking out an agent", async () => {
     const { request, data } = vault({ "sys/auth/approle/tune": { user_lockout_disable: false } });
     const changes = await applyVaultPlan(request, planVault(settings()));
     assert.ok(changes.includes("sys/auth/approle/tune: user_lockout_disable set"), changes.join("\n"));
     assert.deepEqual(data["sys/auth/approle/tune"], { user_lockout_disable: true });
   });
 
-  it("makes what is missing, and nothing the second time", async () => {
+  it("creates what is missing, and nothing the second time", async () => {
     const plan = planVault(settings());
     const { request, written } = vault();
     const first = await applyVaultPlan(request, plan);
@@ -213,7 +213,7 @@ describe("Vault's set-up for the program and its pipeline", () => {
     assert.deepEqual(await applyVaultPlan(request, plan), []);
   });
 
-  it("only says what differs when it is to check", async () => {
+  it("only reports what differs with --check", async () => {
     const plan = planVault(settings());
     const { request, written, data } = vault();
     await applyVaultPlan(request, plan);
@@ -235,13 +235,13 @@ describe("Vault's set-up for the program and its pipeline", () => {
     });
   });
 
-  it("takes a key as a file has it, with a line break at its end, which Vault does not keep", () => {
+  it("accepts a key with a trailing line break, which Vault does not keep", () => {
     const pem = "-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----";
     const { ensure } = planVault(settings({ gitlab: { ...given.gitlab, publicKeys: [`${pem}\n`] } }));
     assert.deepEqual(ensure.find((one) => one.path === "auth/jwt/config")?.body.jwt_validation_pubkeys, [pem]);
   });
 
-  it("gives Vault the authority of a GitLab with a certificate of one's own", async () => {
+  it("gives Vault the authority of a GitLab with a private CA's certificate", async () => {
     const directory = mkdtempSync(join(tmpdir(), "authority-"));
     try {
       const { file, pem } = new Authority(directory);
@@ -308,7 +308,7 @@ describe("Vault's set-up for the program and its pipeline", () => {
     });
   }
 
-  describe("takes and refuses under stack what the stack's own settings do", () => {
+  describe("accepts and refuses under stack what the stack's own settings do", () => {
     const context = { databaseCredentials: "dynamic", databaseHost: "db", tls: "vault", tlsPkiRole: "edge" };
     const cases: [key: string, taken: string[], refused: string[]][] = [
       ["vaultPath", ["audit-svc/vm2", "audit-svc/a_b/C"], ["audit-svc/-x", "audit-svc/x_", "audit-svc//x"]],
@@ -350,7 +350,7 @@ describe("Vault's set-up for the program and its pipeline", () => {
     });
   });
 
-  it("refuses a stack that lies where a deploy may not write, or that lacks what it needs", () => {
+  it("refuses a stack with a path where a deploy may not write, or with missing settings", () => {
     const stack = { vaultPath: "other/vm2", databaseCredentials: "dynamic", tls: "vault" };
     assert.throws(() => settings({ stack }), {
       message:

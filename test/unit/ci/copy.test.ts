@@ -57,7 +57,7 @@ describe("ci: the copy of a stack", () => {
     assert.ok(previews[0]?.line.includes(` --config audit:image=${digest("a")} --config audit:replicas=2 `));
   });
 
-  it("that never comes to rest is not published", async () => {
+  it("that never settles is not published", async () => {
     project();
     await failsWith(
       makeCopy(jobWith({}).job, cli(..."abcdefghij").exec, stateOf("first"), SETTINGS, dir()),
@@ -65,7 +65,7 @@ describe("ci: the copy of a stack", () => {
     );
   });
 
-  it("is reached with nothing of the job's but what a program needs, and with no login that works", async () => {
+  it("gets only those of the job's variables that a program needs, and no working login", async () => {
     project();
     const env = {
       ...{ PATH: "/bin", HOME: "/root", PULUMI_HOME: "/p", NODE_EXTRA_CA_CERTS: "/ca", https_proxy: "http://p" },
@@ -96,7 +96,7 @@ describe("ci: the copy of a stack", () => {
     for (const call of calls) assert.equal(seen(call).PULUMI_BACKEND_URL, backend, call.line);
   });
 
-  it("has the stack's settings, without what only the real one's key decrypts", () => {
+  it("has the stack's settings, without the encrypted ones", () => {
     assert.equal(
       settingsWithoutSecrets(
         "secretsprovider: x\nencryptedkey: y\nencryptionsalt: z\nconfig:\n  audit:a: 1\n  audit:b: { secure: c }\n  audit:d: [{ e: { secure: f } }]\n",
@@ -113,7 +113,7 @@ describe("ci: the copy of a stack", () => {
     assert.throws(() => readFileSync(join(/-C (\S+)/.exec(calls[0]?.line ?? "")?.[1] ?? "", "Pulumi.yaml")), /ENOENT/);
   });
 
-  it("goes into Vault and comes out of it as it was", async () => {
+  it("survives a round trip through Vault", async () => {
     const secrets: Record<string, Record<string, unknown>> = {};
     const vault = await vaultWith(secrets, ({ method, path, body }) => {
       if (method !== "PUT") return undefined;
@@ -136,7 +136,7 @@ describe("ci: the copy of a stack", () => {
     secrets["secret/ci/audit/state-copy/vm2"] = { state: "???", deploy: "" };
     await failsWith(
       publishedCopy(job, credentials),
-      "the copy of the state in Vault's secret/ci/audit/state-copy/vm2 cannot be read; the next deploy writes it anew",
+      "the copy of the state in Vault's secret/ci/audit/state-copy/vm2 cannot be read; the next deploy replaces it",
     );
   });
 });

@@ -50,7 +50,7 @@ describe("ci: deploy", () => {
     assert.ok(log.includes("release aaaaaaaaaaaa -> cccccccccccc"));
   });
 
-  it("gives the program its logins by environment, and nothing that it has no use for", async () => {
+  it("gives the program its logins in the environment, and nothing that it does not need", async () => {
     const { exec, calls } = commands({
       "pulumi config": settings,
       "stack output": output(OUTPUTS),
@@ -112,7 +112,7 @@ describe("ci: deploy", () => {
     assert.equal(log.at(-1), "published a copy of the state without its secrets, for previews and drift (1 KiB)");
   });
 
-  it("stays green, and says so, when the copy cannot be made: the release serves", async () => {
+  it("succeeds with a warning when the copy cannot be made, because the release is active", async () => {
     const { exec } = commands({
       "pulumi config": settings,
       "stack output": output(OUTPUTS),
@@ -123,7 +123,7 @@ describe("ci: deploy", () => {
     await deploy(job, exec);
     assert.equal(
       log.at(-1),
-      "warning: previews and drift go on with the copy of an earlier deploy: Pulumi could not export the state of stack vm2: could not decrypt",
+      "warning: previews and drift keep using the copy of an earlier deploy: Pulumi could not export the state of stack vm2: could not decrypt",
     );
   });
 
@@ -218,7 +218,7 @@ describe("ci: deploy", () => {
       await signed("c");
       writeFileSync(join(dir(), "image-key.pem"), testSigner().pem);
       await failsWith(run(), /and none of its signatures is by that key\./);
-      // What whoever can push to the registry has at hand: the signature of a release that was good.
+      // What anybody who can push to the registry has: the signature of a former good release.
       writeFileSync(join(dir(), "image-key.pem"), signer.pem);
       await signed("a");
       const ofA = shelves.manifests.get(`audit/audit-svc:sha256-${"a".repeat(64)}.sig`);
@@ -237,7 +237,7 @@ describe("ci: deploy", () => {
       assert.match(ups(calls)[0] ?? "", new RegExp(` --config audit:image=${at("b")} `));
     });
 
-    it("refuses when it cannot be told: without the file, or with a login that is refused", async () => {
+    it("refuses when it cannot check: without the file, or with a login that is refused", async () => {
       const tried = async (more: Record<string, string>, why: RegExp) => {
         const { run, changedNothing, signed } = await stackWith(more);
         await signed("c");
@@ -249,10 +249,10 @@ describe("ci: deploy", () => {
       await tried({ "audit:registryUsername": "" }, /refused the login of an anonymous login; check /);
     });
 
-    it("gives the registry's password to nobody else whom HARBOR_URL names", async () => {
+    it("does not send the registry's password to another host in HARBOR_URL", async () => {
       const mallory = await registryWith();
       const { run, changedNothing } = await stackWith({}, { HARBOR_URL: mallory.url });
-      // Asked by https, as where no HARBOR_URL is: the registry here has no TLS.
+      // By https, as without HARBOR_URL, but this registry has no TLS.
       await failsWith(run(), /^the signature of .* cannot be checked, so nothing was changed: Harbor at https:/);
       assert.equal(mallory.asked.length, 0);
       changedNothing();
@@ -302,7 +302,7 @@ describe("ci: deploy", () => {
     );
   });
 
-  it("ends with the CLI's own first error, and hands on no outputs of an earlier deploy", async () => {
+  it("ends with the CLI's own first error, and passes on no outputs of an earlier deploy", async () => {
     const file = join(dir(), "deploy.env");
     writeFileSync(file, "RELEASE=of-an-earlier-job\n");
     const all = `Updating (vm2):\n\nDiagnostics:\n  command:local:Command (audit-svc-migrate):\n    error: exit status 1: running "ssh": migration 7 failed\n\n  pulumi:pulumi:Stack (audit-vm2):\n    error: update failed\n`;
@@ -332,7 +332,7 @@ describe("ci: deploy", () => {
     assert.deepEqual(ups(calls), []);
   });
 
-  it("goes back to what the other slot holds", async () => {
+  it("goes back to the release in the other slot", async () => {
     const { exec, calls } = commands({
       "pulumi config": settings,
       "stack output": output(OUTPUTS),
@@ -384,7 +384,7 @@ describe("ci: deploy", () => {
     };
     const cancelled = (calls: readonly Call[]): boolean => calls.some(({ line }) => line.startsWith("pulumi cancel"));
 
-    it("by another machine: says by whom, and how to go on", async () => {
+    it("by another machine: says by whom, and what to do", async () => {
       const { exec, calls } = lockedBy("runner-7", 33);
       await failsWith(
         deploy(jobWith({ ...(await login("deploy")), ...onTag }).job, exec),
@@ -427,7 +427,7 @@ describe("ci: deploy", () => {
     });
   });
 
-  it("goes on to the reason where the CLI's first lines only announce it", () => {
+  it("continues to the reason if the CLI's first lines only announce it", () => {
     const output = [
       "    error: update failed",
       '    error: exit status 1: running "node --require tsx/cjs steps/load-rules.ts":',

@@ -89,7 +89,7 @@ describe("ci: drift", () => {
       "pulumi preview": () => result,
     });
 
-  it("is green without differences, by the release that serves", async () => {
+  it("succeeds without differences, for the active release", async () => {
     const { exec, calls } = cli();
     const { job: one, log } = await job();
     await drift(one, exec, dir());
@@ -122,7 +122,7 @@ describe("ci: drift", () => {
     );
   });
 
-  it("is red with differences, and with what kept it from comparing", async () => {
+  it("fails with differences, and if it could not compare", async () => {
     const changed =
       "password of-the-observer\nResources:\n    ~ 1 to update\nerror: no changes were expected but changes were proposed\n";
     await failsWith(
@@ -140,10 +140,10 @@ describe("ci: drift", () => {
     );
   });
 
-  it("is red when somebody wrote a secret, which it cannot read", async () => {
+  it("fails when somebody wrote a secret, which it cannot read", async () => {
     for (const [metadata, present] of [
       [written(5), "at version 5 of 2026-01-01"],
-      // Deleted with all its versions, and made anew: the numbers begin from the start.
+      // Deleted with all its versions and recreated: the version numbers start again at 1.
       [written(4, { created_time: "2026-02-02" }), "at version 4 of 2026-02-02"],
       [written(4, { created_time: "2026-01-01", deletion_time: "2026-02-02" }), "gone"],
       [written(4, { created_time: "2026-01-01", destroyed: true }), "gone"],

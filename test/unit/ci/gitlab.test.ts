@@ -41,7 +41,7 @@ const keep = (api: Double, text: string) => keepComment(env(api), "glpat-test-to
 describe("ci: the comment on a merge request", () => {
   afterEach(closeAll);
 
-  it("is made once, then brought up to date, and left alone when nothing changed", async () => {
+  it("is created once, then updated, and left alone when nothing changed", async () => {
     const notes: Note[] = [{ id: 1, body: "looks good", author: { id: 9 } }];
     const api = await gitlabWith(notes);
     assert.equal(await keep(api, "first"), "made");
@@ -60,7 +60,7 @@ describe("ci: the comment on a merge request", () => {
     assert.equal(notes.length, 4);
   });
 
-  it("is not taken for somebody's who quoted it, nor for another stack's", async () => {
+  it("is not confused with a quote of it, or with another stack's", async () => {
     const notes: Note[] = [
       { id: 1, body: "<!-- pulumi-preview:vm2 -->\nquoted", author: { id: 9 } },
       { id: 2, body: "<!-- pulumi-preview:vm3 -->\nother", author: { id: 7 } },
@@ -91,7 +91,7 @@ describe("ci: a diff as a code block", () => {
     assert.equal(codeBlock("plain", ""), "```diff\nplain\n```");
   });
 
-  it("is cut to what fits, and says so", () => {
+  it("is truncated to fit, and says so", () => {
     const block = codeBlock("x".repeat(70_000), "the rest is elsewhere");
     assert.ok(block.length < 61_000);
     assert.ok(block.endsWith("```\n\nCut; the rest is elsewhere"));

@@ -18,7 +18,7 @@ describe("ci: Harbor's settings", () => {
     assert.equal(harborOf({ ...four, HARBOR_URL: "http://harbor.example.com" })?.insecure, true);
   });
 
-  it("name the place with its port, which GitLab's integration leaves out of HARBOR_HOST", () => {
+  it("include the port, which GitLab's integration leaves out of HARBOR_HOST", () => {
     const at = (env: object) => {
       const { host, url, insecure } = harborOf({ ...four, ...env }) ?? {};
       return [host, url, insecure];
@@ -40,7 +40,7 @@ describe("ci: Harbor's settings", () => {
     ]);
   });
 
-  it("name one place: the password must not go to another", () => {
+  it("name one host: the password must not be sent to another", () => {
     const refused = (env: object, message: string) => assert.throws(() => harborOf({ ...four, ...env }), { message });
     for (const url of ["https://other.example.com", "https://harbor.example.com.other.example"])
       refused({ HARBOR_URL: url }, `HARBOR_HOST names harbor.example.com, but HARBOR_URL ${new URL(url).host}; make them name the same place`); // prettier-ignore
@@ -50,7 +50,7 @@ describe("ci: Harbor's settings", () => {
     );
   });
 
-  it("hold an address and nothing more, and a login in it is not repeated", () => {
+  it("contain an address and nothing more; a login in it is not repeated", () => {
     const more = ", nothing more: the name of an image has no place for a path or a login";
     for (const url of [
       "harbor.example.com:8443",
@@ -74,7 +74,7 @@ describe("ci: Harbor's settings", () => {
       });
   });
 
-  it("come without the line break that a file or a form brought along; one within is refused", () => {
+  it("lose a trailing line break from a file or form; one within is refused", () => {
     const pasted = Object.fromEntries(Object.entries(four).map(([name, value]) => [name, ` ${value}\r\n`]));
     assert.deepEqual(harborOf(pasted), harborOf(four));
     assert.equal(harborOf({}, { values: pasted, where: "" })?.password, "of-gitlab");

@@ -112,7 +112,7 @@ describe("ci: image", () => {
       );
     });
 
-    it("does not give a release's name to another image", async () => {
+    it("does not move a release's tag to another image", async () => {
       const harbor = await harborWith({ [COMMIT]: "{}", "v1.2.0": '{"other":1}' });
       await failsWith(
         image(jobWith({ ...settings(harbor), ...onTag }, "promote").job, none.exec, dir.path),
@@ -147,7 +147,7 @@ describe("ci: image", () => {
       );
     });
 
-    it("a push, in its own words", async () => {
+    it("a push, with its own message", async () => {
       const harbor = await harborWith({ [COMMIT]: "{}" }, ({ method }) =>
         method === "PUT" ? [412, "tag v1.2.0 is immutable"] : undefined,
       );
@@ -158,7 +158,7 @@ describe("ci: image", () => {
       );
     });
 
-    it("to answer at all", async () => {
+    it("by not answering at all", async () => {
       const env = { ...settings(await harborWith({})), ...onTag, HARBOR_URL: "http://127.0.0.1:1" };
       await failsWith(
         image(jobWith(env, "promote").job, none.exec, dir.path),
@@ -186,7 +186,7 @@ describe("ci: image", () => {
   });
 
   describe("publish", () => {
-    it("tags commit and branch, and hands the digest on", async () => {
+    it("tags commit and branch, and passes the digest on", async () => {
       const tags: Record<string, string> = {};
       const harbor = await harborWith(tags);
       const env = {
@@ -280,7 +280,7 @@ describe("ci: image", () => {
       return { shelves, signer, vault, put, built, env, tags: () => [...shelves.manifests.keys()].map((key) => key.slice(at.length + 1)) }; // prettier-ignore
     };
 
-    it("signs what it built and pushed, also where Harbor's settings are CI variables", async () => {
+    it("signs what it built and pushed, even if Harbor's settings are CI variables", async () => {
       for (const vaulted of [true, false]) {
         const { built, env, tags, vault } = await world(vaulted);
         const { job, log } = jobWith(env, "publish");
@@ -291,7 +291,7 @@ describe("ci: image", () => {
       }
     });
 
-    it("does not sign what it promotes: Harbor may have something else at the commit's name than was built", async () => {
+    it("does not sign what it promotes: Harbor may have another image at the commit's tag than was built", async () => {
       const { put, env, tags, vault } = await world();
       put(COMMIT);
       await image(jobWith({ ...env, ...onTag }, "promote").job, none.exec, dir.path);
@@ -305,7 +305,7 @@ describe("ci: image", () => {
       assert.deepEqual(tags(), [COMMIT, TAG, "v1.2.0"]);
     });
 
-    it("says before it builds that the key is not there", async () => {
+    it("says before it builds that the key does not exist", async () => {
       const { built, env } = await world();
       await failsWith(
         image(jobWith({ ...env, VAULT_IMAGE_KEY: "nobodys" }, "publish").job, built.exec, dir.path),
@@ -315,7 +315,7 @@ describe("ci: image", () => {
     });
   });
 
-  it("builds the image of the jobs on its newest base, and says what CI_IMAGE is to be", async () => {
+  it("builds the image of the jobs on its newest base, and prints the value for CI_IMAGE", async () => {
     const tags: Record<string, string> = {};
     const harbor = await harborWith(tags, () => undefined, "audit-ci");
     const env = { ...settings(harbor), CI_COMMIT_BRANCH: "main", PULUMI_IMAGE: "harbor.example.com/hub/pulumi:3" };
@@ -329,11 +329,11 @@ describe("ci: image", () => {
     );
     assert.deepEqual(Object.keys(tags), [COMMIT, "main"]);
     assert.equal(log.at(-1), `CI_IMAGE=${new URL(harbor.url).host}/audit/audit-ci@${sha("{}")} (${COMMIT}, main)`);
-    // Jobs that follow would take it for the service's.
+    // Later jobs would mistake it for the service's.
     assert.equal(existsSync(join(dir.path, "image.env")), false);
   });
 
-  it("has the jobs' image on the Pulumi that versions.json names", () => {
+  it("builds the jobs' image on the Pulumi version in versions.json", () => {
     const root = join(__dirname, "../../..");
     const { tools } = JSON.parse(readFileSync(join(root, "versions.json"), "utf8")) as { tools: { pulumi: string } };
     const text = readFileSync(join(root, jobsImage.file), "utf8");
@@ -351,7 +351,7 @@ describe("ci: image", () => {
     assert.equal(vault.asked.at(-1)?.path, "/v1/auth/token/revoke-self");
   });
 
-  it("says all three places when there are no settings", async () => {
+  it("names all three places when there are no settings", async () => {
     const vault = await vaultWith({});
     const env = { ...onTag, CI_COMMIT_SHA: COMMIT, VAULT_ADDR: vault.url, VAULT_ID_TOKEN: tokenFor({}) };
     await failsWith(
@@ -361,7 +361,7 @@ describe("ci: image", () => {
   });
 
   it("checks a merge request's image without secrets and without a push", async () => {
-    // A runner that lets nobody mount.
+    // A runner that does not allow mounts.
     const refused = { code: 1, all: "'overlay' is not supported over overlayfs" };
     const { exec, calls } = commands({ "buildah info": () => refused, "buildah build": () => ({}) });
     await image(
@@ -375,7 +375,7 @@ describe("ci: image", () => {
     assert.match(calls[1].line, / --build-arg NODE_IMAGE=harbor\.example\.com\/hub\/node:24 /);
   });
 
-  it("says how it is called", () =>
+  it("prints its usage", () =>
     failsWith(image(jobWith({}, "pusj").job, none.exec), "usage: ci/image.ts check|publish|rebuild|promote|tools"));
 
   it("makes a tag of any branch name", () => {

@@ -53,7 +53,7 @@ describe("ci: an older tag does not replace a newer one", () => {
     assert.deepEqual(await deploy("v2", 9, [update("v1", 11)]), []);
   });
 
-  it("by its pipeline, where the commits do not tell", async () => {
+  it("by its pipeline, if the commits do not decide", async () => {
     await failsWith(deploy("v1.1", 10, [update("v2", 11)]), /^v1\.1 is older /);
     assert.deepEqual(await deploy("v1.1", 12, [update("v2", 11)]), []);
     // A repository for deployments: one commit deploys many images.

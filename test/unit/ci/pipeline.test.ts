@@ -11,8 +11,8 @@ const root = resolve(__dirname, "../../..");
 const call = promisify(execFile);
 
 /**
- * gitlab-ci-local reads the file as GitLab does, checks it against GitLab's published schema, which it carries, and applies
- * the rules. It wants a newer Node than the project; the one that versions.json pins is fetched by npm once.
+ * gitlab-ci-local reads the file as GitLab does, checks it against GitLab's published schema, which it includes, and
+ * applies the rules. It needs a newer Node than the project; npm fetches the one pinned in versions.json once.
  */
 describe("ci: .gitlab-ci.yml", function () {
   this.timeout(240_000);
@@ -55,7 +55,7 @@ describe("ci: .gitlab-ci.yml", function () {
   /** Names of the jobs of a pipeline, those by hand in brackets. */
   const jobs = async (variables: Record<string, string>): Promise<string[]> => {
     const text = await local(variables, "--list-csv");
-    // Before the table may stand a warning, of jobs that only GitLab can run.
+    // A warning about jobs that only GitLab can run may come before the table.
     const [, ...lines] = text.slice(text.indexOf("name;stage;")).trim().split("\n");
     return lines.map((line) => line.split(";")).map(([name = "", , when]) => (when === "manual" ? `(${name})` : name)).sort(); // prettier-ignore
   };
@@ -82,7 +82,7 @@ describe("ci: .gitlab-ci.yml", function () {
     it(`${what}: ${wanted.join(", ")}`, async () => assert.deepEqual(await jobs(variables), [...wanted].sort()));
   }
 
-  it("takes the lines that docs/guide.md gives for the service's own project", async () => {
+  it("accepts the lines from docs/guide.md for the service's own project", async () => {
     const guide = readFileSync(join(root, "docs/guide.md"), "utf8");
     const lines = /^## Variant: a repository for deployments$[^]*?^```yaml\n([^]*?)^```$/m.exec(guide)?.[1] ?? "";
     assert.match(lines, /trigger:/);
@@ -118,7 +118,7 @@ describe("ci: .gitlab-ci.yml", function () {
     }
   });
 
-  it("names scripts that are there, and that can be run", () => {
+  it("names scripts that exist and are executable", () => {
     const files = readdirSync(join(root, "ci")).filter((name) => name.endsWith(".yml"));
     const texts = files
       .map((name) => readFileSync(join(root, "ci", name), "utf8"))
@@ -167,7 +167,7 @@ describe("ci: .gitlab-ci.yml", function () {
     assert.deepEqual([all.publish?.stage, all.publish?.needs], ["image", undefined]);
   });
 
-  it("has in ci/Dockerfile whatever a job has installed", () => {
+  it("has everything in ci/Dockerfile that a job installs", () => {
     const programs = (text: string): string[] =>
       [...text.matchAll(/(?<=- |RUN \/tmp\/job\/)ci\/prepare\.sh((?: [\w-]+)+)/g)].flatMap(([, words = ""]) =>
         words.trim().split(" "),
@@ -178,7 +178,7 @@ describe("ci: .gitlab-ci.yml", function () {
     assert.deepEqual([...installed].sort(), programs(readFileSync(join(root, "ci/Dockerfile"), "utf8")).sort());
   });
 
-  it("gives no cache to a job with a login that works: other jobs have written it", async () => {
+  it("gives no cache to a job with a login, because other jobs have written it", async () => {
     const text = await local({ CI_PIPELINE_SOURCE: "push" }, "--preview");
     const all = parse(text) as Record<string, { id_tokens?: object; cache?: unknown[] } | undefined>;
     const withLogin = Object.entries(all).filter(([name, job]) => job?.id_tokens && name !== "preview" && !name.startsWith(".")); // prettier-ignore
@@ -187,7 +187,7 @@ describe("ci: .gitlab-ci.yml", function () {
     assert.equal(all.preview?.cache?.length, 1);
   });
 
-  it("has each job that logs in as a deploy name the environment, to which Vault may bind it", () => {
+  it("names the environment in each job that logs in as a deploy, because Vault may require it", () => {
     type Jobs = Record<string, { extends?: string; environment?: { name: string; action?: string } } | undefined>;
     const jobs = parse(readFileSync(join(root, "ci/deploy.yml"), "utf8")) as Jobs;
     const environment = (name: string): unknown =>

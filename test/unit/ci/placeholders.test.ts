@@ -48,7 +48,7 @@ describe("ci: a state without its secrets", () => {
   );
   const copy = withoutSecrets(state);
 
-  it("has none of them anywhere, nor what would decrypt the real one", () => {
+  it("has none of them anywhere, nor anything that would decrypt the real one", () => {
     const text = JSON.stringify(copy);
     for (const value of [password, "5432", "4711", "blue-secret", "{not JSON", "of-a-cut-off", "dmF1bHQ6"])
       assert.equal(text.includes(value), false, value);
@@ -67,15 +67,15 @@ describe("ci: a state without its secrets", () => {
     assert.deepEqual([plain(outputs?.result), outputs?.length], [placeholder, 32]);
   });
 
-  it("is the same at every time", () => assert.deepEqual(withoutSecrets(state), copy));
+  it("is the same every time", () => assert.deepEqual(withoutSecrets(state), copy));
 
-  it("is not made of one whose secrets were not exported", () => {
+  it("is not made from a state whose secrets were not exported", () => {
     const sealed = { "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", ciphertext: "v1:x" };
     assert.throws(() => withoutSecrets(stateOf(resource("a", { b: sealed }))), /without its secrets in plain text/);
   });
 });
 
-describe("ci: a copy takes over what the deployed program makes of the placeholders", () => {
+describe("ci: a copy adopts what the deployed program computes from the placeholders", () => {
   const state = stateOf(
     resource("hashed", { hash: "of-the-secret", name: "a", old: 1 }, { hash: "of-the-secret", id: "7" }),
     resource("same", { name: "b" }),
@@ -101,7 +101,7 @@ describe("ci: a copy takes over what the deployed program makes of the placehold
     );
   });
 
-  it("but nothing that is not known yet, nor a resource that is not there", () => {
+  it("but nothing that is unknown yet, and no resource that does not exist", () => {
     assert.equal(adopted(state, planOf("hashed", { updates: { hash: `sha256:${UNKNOWN}` } })), undefined);
     assert.equal(adopted(state, planOf("new", { adds: { name: "c" } })), undefined);
     assert.equal(adopted(state, planOf("same", {})), undefined);
@@ -113,7 +113,7 @@ describe("ci: a copy takes over what the deployed program makes of the placehold
     assert.deepEqual(changesOf(plan), ["kv (update)"]);
   });
 
-  it("and still tells the stack's outputs", () => {
+  it("and still has the stack's outputs", () => {
     const stack = { urn: "urn", type: "pulumi:pulumi:Stack", outputs: { image: "h/p/n@sha256:0" } };
     assert.equal(outputOf(stateOf(stack), "image"), "h/p/n@sha256:0");
     assert.equal(outputOf(state, "image"), undefined);

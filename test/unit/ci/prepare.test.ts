@@ -108,14 +108,14 @@ describe("ci: what is fetched of Pulumi and its plugins", () => {
     assert.deepEqual(pluginEnvironment(dir.path), { PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true" });
   });
 
-  it("is refused when it is no longer that: a plugin, and a CLI for which its vendor vouches", () => {
+  it("is refused when it has changed: a plugin, and even a CLI with its vendor's checksum", () => {
     record();
     write(served(`${theirs}/${plugin("b", "2.0.0")}`), "something else");
     const first = prepare();
     assert.equal(first.code, 1);
     assert.match(
       first.stderr,
-      /^error: pulumi-resource-b-v2\.0\.0-linux-\w+\.tar\.gz is not what it was: ci\/checksums\.txt says [0-9a-f]{64}, and this is [0-9a-f]{64}; nothing of it was used$/m,
+      /^error: pulumi-resource-b-v2\.0\.0-linux-\w+\.tar\.gz has changed: ci\/checksums\.txt says [0-9a-f]{64}, and this is [0-9a-f]{64}; nothing of it was used$/m,
     );
     assert.deepEqual(installed(), ["plugin install resource a 1.0.0"]);
     rmSync(at(".cache"), { recursive: true });
@@ -124,7 +124,7 @@ describe("ci: what is fetched of Pulumi and its plugins", () => {
     publish();
     const second = prepare();
     assert.equal(second.code, 1);
-    assert.match(second.stderr, /^error: pulumi-v9\.9\.9-linux-\w+\.tar\.gz is not what it was: /m);
+    assert.match(second.stderr, /^error: pulumi-v9\.9\.9-linux-\w+\.tar\.gz has changed: /m);
     assert.ok(!existsSync(at(".cache/ci/bin/pulumi")));
   });
 
@@ -138,7 +138,7 @@ describe("ci: what is fetched of Pulumi and its plugins", () => {
     assert.deepEqual(installed(), []);
   });
 
-  it("has the plugins' former versions beside, by which the state may have been written", () => {
+  it("includes the plugins' former versions, which may have written the state", () => {
     record();
     write(
       "node_modules/@pulumi/a/package.json",
@@ -152,7 +152,7 @@ describe("ci: what is fetched of Pulumi and its plugins", () => {
     assert.deepEqual(installed().slice(0, 2), ["plugin install resource a 1.1.0", "plugin install resource a 1.0.0"]);
   });
 
-  it("is not recorded anew under a name that was seen before, nor a CLI for which its vendor does not vouch", () => {
+  it("is not recorded again under a known name, and no CLI without its vendor's checksum", () => {
     record();
     const before = readFileSync(at("ci/checksums.txt"), "utf8");
     write(served(`${pulumis}/${plugin("a", "1.0.0")}`), "something else");
@@ -160,7 +160,7 @@ describe("ci: what is fetched of Pulumi and its plugins", () => {
     assert.equal(changed.code, 1);
     assert.match(
       changed.stderr,
-      /^error: pulumi-resource-a-v1\.0\.0-\S+ is not what it was when ci\/checksums\.txt was written; /m,
+      /^error: pulumi-resource-a-v1\.0\.0-\S+ has changed since ci\/checksums\.txt was written; /m,
     );
     write(served(`get.pulumi.com/releases/sdk/${CLI}`), "something else");
     assert.match(
@@ -171,7 +171,7 @@ describe("ci: what is fetched of Pulumi and its plugins", () => {
     assert.ok(!existsSync(at("ci/checksums.txt.new")));
   });
 
-  it("is left to the CLI where nothing is recorded, which is checked as its vendor publishes it", () => {
+  it("is left to the CLI if nothing is recorded; the CLI is checked against its vendor's checksum", () => {
     assert.deepEqual(prepare(), { code: 0, stderr: "" });
     assert.deepEqual(installed(), []);
     assert.deepEqual(pluginEnvironment(dir.path), {});

@@ -70,7 +70,7 @@ describe("ci: preview", () => {
     assert.ok(log.includes("comment: made"));
   });
 
-  it("has logged out of Vault before the program runs, which gets no login at all", async () => {
+  it("logs out of Vault before the program runs, which gets no login at all", async () => {
     const { vault, env } = await logins({ GITLAB_TOKEN: "glpat-of-vault" });
     let left: string[] = [];
     const { exec, calls } = cli({ stdout: DIFF });
@@ -138,7 +138,7 @@ describe("ci: preview", () => {
     assert.equal(api.asked.at(-1)?.body.includes("glpat-test"), false);
   });
 
-  it("that fails is red, says so in the comment, and is not hidden by the comment's own failure", async () => {
+  it("that fails ends the job with its error, says so in the comment, and is not hidden by the comment's own failure", async () => {
     const broken = { code: 255, all: "Diagnostics:\n    error: audit:replicas must be a whole number from 1 to 16\n" };
     const message = "Pulumi could not preview: audit:replicas must be a whole number from 1 to 16";
     const api = await gitlab();
@@ -158,7 +158,7 @@ describe("ci: preview", () => {
     assert.equal(log.at(-1), "comment: none, GITLAB_TOKEN is not set; the diff is in the artifact build/preview.txt");
   });
 
-  it("sums up", () => {
+  it("summarizes the counts", () => {
     assert.equal(summary("Resources:\n    73 unchanged\n"), "Nothing would change.");
     assert.equal(summary(DIFF), "Would change: ~ 1 to update, +-2 to replace.");
   });

@@ -12,7 +12,7 @@ import { quote } from "../../../lib/shell";
 import { fakeProgram } from "../support/fake-programs";
 import { jobDirectory, login, OUTPUTS } from "./support/stack";
 
-/** What a careless generator of passwords may make: every character that some spelling treats otherwise. */
+/** A difficult password: it has every character that some escaping treats specially. */
 const HARD = `q"W\\e'r ö7$t%+u/i=:@<o>&p\t\`!~*()#?é😀z`;
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64");
@@ -28,7 +28,7 @@ const sh = (script: string, argument: string): string =>
     env: { ...process.env, LC_ALL: "C.UTF-8" },
   });
 
-/** How a job's programs print a value, each by a real encoder. */
+/** The ways in which a job's programs may print a value, each with a real encoder. */
 const SPELLINGS: Record<string, (secret: string) => string> = {
   plain: (secret) => `password ${secret} refused`,
   JSON: (secret) => JSON.stringify({ password: secret }),
@@ -69,7 +69,7 @@ describe("ci: secrets are masked in every spelling that is printed", () => {
     it(what, () => {
       const masked = mask(spell(HARD));
       assert.ok(masked.includes("[MASKED]"), masked);
-      // Quotes may stand around it, and with base64 the characters that its neighbours have a part in.
+      // There may be quotes around it and, with base64, characters that also depend on neighbouring bytes.
       const rest = masked.replace("[MASKED]", "");
       assert.ok(rest.length <= spell("").length + 6, masked);
     });
@@ -87,7 +87,7 @@ describe("ci: secrets are masked in every spelling that is printed", () => {
     assert.equal(mask(printed), '{"key":"[MASKED]\\n[MASKED]"}');
   });
 
-  it("also where it makes the search long", () => {
+  it("even if it makes the search long", () => {
     conceal(`${"\\".repeat(30)}'"end`);
     const started = Date.now();
     mask("\\".repeat(2_000));
@@ -134,7 +134,7 @@ describe("ci: the password of the state's address", () => {
   });
 });
 
-describe("ci: what of a login is secret when it stands alone", () => {
+describe("ci: the part of a login that is secret on its own", () => {
   it("the password, with its colons; a token as a whole", () => {
     assert.equal(secretPart("admin:pass:word"), "pass:word");
     assert.equal(secretPart("glsa_token"), "glsa_token");

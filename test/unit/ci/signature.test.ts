@@ -34,7 +34,7 @@ describe("ci: signatures of images", () => {
   }
   const stored = ({ manifests }: Shelves): Stored =>
     JSON.parse(manifests.get(`${repository}:${TAG}`)?.body ?? "{}") as Stored;
-  /** Puts a signature there as whoever can push could. */
+  /** Stores a signature, as anybody who can push could. */
   const put = ({ manifests, blobs }: Shelves, texts: readonly [text: string, signature: string][], of = DIGEST) => {
     const layers = texts.map(([text, signature]) => {
       blobs.set(`${repository}@${sha(text)}`, text);
@@ -60,7 +60,7 @@ describe("ci: signatures of images", () => {
     assert.equal(await problem(), undefined);
   });
 
-  it("may be made by cosign itself: one of version 2.6.1, of an image with this digest, by a key that it made", async () => {
+  it("may be made by cosign itself: version 2.6.1, an image with this digest, a key that it generated", async () => {
     const digest = "sha256:2ab8b7be5951d0351c88b1148174d21d2ed101585df7ecb8b5e0ee0bce1c1fd0";
     const pem = `-----BEGIN PUBLIC KEY-----
 MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEpmCrNPb7yKj46wZ9SetEUCapy+4o
@@ -111,7 +111,7 @@ H9vkUX+B35z0rA3sGtk49YSxE3U8HreAms9/fDYKFEP3E5RNVr702orO2A==
     assert.match((await problem()) ?? "", /^its signature is of another image, \?@\?$/);
   });
 
-  it("do not count when the registry gives another text for them than it names", async () => {
+  it("do not count when the registry returns another payload than its digest names", async () => {
     const { shelves, signer, problem } = await signed();
     const text = payloadOf(`${shelves.host}/${repository}`, DIGEST);
     shelves.blobs.set(`${repository}@${sha(text)}`, `${text} `);
@@ -137,7 +137,7 @@ H9vkUX+B35z0rA3sGtk49YSxE3U8HreAms9/fDYKFEP3E5RNVr702orO2A==
       return logIn({ VAULT_ADDR: vault.url, VAULT_ID_TOKEN: tokenFor({}) }, "audit-ci-publish");
     };
 
-    it("are made by its transit engine, of the hash alone", async () => {
+    it("are made by its transit engine, from the hash alone", async () => {
       const shelves = await registryWith();
       const key = testSigner();
       const vault = await vaultOf(key, [payloadOf(`${shelves.host}/${repository}`, DIGEST)]);
@@ -160,14 +160,14 @@ H9vkUX+B35z0rA3sGtk49YSxE3U8HreAms9/fDYKFEP3E5RNVr702orO2A==
       assert.equal(await signatureProblem(registryOf(shelves), imageIn(shelves), next.keys), undefined);
     });
 
-    it("are refused where the key is another than Vault shows, or of another type", async () => {
+    it("are refused if the key differs from the one Vault shows, or has another type", async () => {
       const shelves = await registryWith();
       const text = payloadOf(`${shelves.host}/${repository}`, DIGEST);
       const wrong = { ...testSigner(), pem: testSigner().pem };
       const signer = await transitSigner(await vaultOf(wrong, [text]), "transit", "audit-image");
       await failsWith(
         signImage(registryOf(shelves), imageIn(shelves), signer),
-        "what Vault signed with transit/keys/audit-image is no signature of that key; nothing was stored",
+        "Vault's signature by transit/keys/audit-image does not match that key; nothing was stored",
       );
       assert.equal(shelves.manifests.size, 0);
       await failsWith(
@@ -191,7 +191,7 @@ H9vkUX+B35z0rA3sGtk49YSxE3U8HreAms9/fDYKFEP3E5RNVr702orO2A==
     assert.throws(() => readImageKeys(join(dir(), "none.pem")), /none\.pem cannot be read \(ENOENT\)/);
   });
 
-  it("are uploaded to the registry alone: its login goes nowhere else", async () => {
+  it("are uploaded only to the registry: its login is sent nowhere else", async () => {
     const shelves = await registryWith("ci:of-the-robot", "https://mallory.example");
     await failsWith(
       signImage(registryOf(shelves), imageIn(shelves), testSigner()),

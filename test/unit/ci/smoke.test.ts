@@ -11,7 +11,7 @@ const target = (job: string, release: string | undefined, change: object = {}) =
   lastScrape: new Date().toISOString(),
   ...change,
 });
-/** Of another installation, and so none of this one's business. */
+/** A target of another installation, to be ignored. */
 const elsewhere = target("nginx", undefined, {
   labels: { job: "nginx", instance: "other:9145/nginx", environment: "test" },
   health: "down",
@@ -32,7 +32,7 @@ describe("ci: smoke test", () => {
         return asked.headers.authorization === "Bearer reads-smoke" ? { body: { events } } : { status: 401 };
       if (asked.headers.authorization !== "Bearer writes-smoke") return { status: 401 };
       const event = JSON.parse(asked.body) as Record<string, unknown>;
-      // Of what CONTRACT.md wants, the service refuses an event without any of these.
+      // Fields without which the service refuses an event, by CONTRACT.md.
       const wanted = ["application", "actor", "action", "resource", "outcome", "occurredAt"];
       if (wanted.some((field) => event[field] === undefined)) return { status: 400 };
       if (event.application !== "smoke") return { status: 403 };
@@ -98,14 +98,14 @@ describe("ci: smoke test", () => {
     }
   });
 
-  it("asks below the path at which the service is published", async () => {
+  it("sends requests below the path at which the service is published", async () => {
     const service = await edge();
     await operatorsPathsAreHidden(`${service.url}/audit`);
     assert.ok(service.asked.length > 0);
     for (const { path } of service.asked) assert.ok(path.startsWith("/audit/"), path);
   });
 
-  it("says that the service is away", () =>
+  it("says that the service is unreachable", () =>
     failsWith(
       operatorsPathsAreHidden("http://127.0.0.1:1"),
       /^the service at http:\/\/127\.0\.0\.1:1 does not answer: /,
@@ -139,7 +139,7 @@ describe("ci: smoke test", () => {
     );
   });
 
-  it("says that Prometheus is away, by the setting's name", () =>
+  it("says that Prometheus is unreachable, with the setting's name", () =>
     failsWith(
       targetsAreUp("http://127.0.0.1:1", "vm2", RELEASE, { seconds: 0 }),
       /audit:prometheusUrl http:\/\/127\.0\.0\.1:1 does not answer: bad port$/,

@@ -13,7 +13,7 @@ import { Authority } from "../support/authority";
 
 const root = resolve(__dirname, "../../..");
 
-describe("ci: authorities of one's own", () => {
+describe("ci: private authorities", () => {
   const directory = mkdtempSync(join(tmpdir(), "trust-"));
   let authority: Authority;
   let server: Server;
@@ -45,7 +45,7 @@ describe("ci: authorities of one's own", () => {
   const byNode = `node -e 'fetch(process.env.URL).then((r) => r.text()).then(console.log, (e) => console.log(e.cause.code))'`;
   const byCurl = `curl -sS "$URL"; echo`;
 
-  it("are trusted by Node, and by what takes a file of its own, beside the public ones", async () => {
+  it("are trusted by Node, and by programs with their own file, in addition to the public ones", async () => {
     const given = { AUDIT_CA_FILE: "ca.pem" };
     assert.deepEqual(await job(byNode, given), { code: 0, output: "trusted\n" });
     assert.deepEqual(await job(byCurl, given), { code: 0, output: "trusted\n" });
@@ -54,7 +54,7 @@ describe("ci: authorities of one's own", () => {
     for (const number of output.trim().split("\n")) assert.ok(Number(number) > 50, output);
   });
 
-  it("are those of the stack where the job names none", async () => {
+  it("are those of the stack if the job names none", async () => {
     for (const line of ["audit:caFile: ca.pem", 'audit:caFile: "ca.pem" # ours']) {
       writeFileSync(join(directory, "Pulumi.vm9.yaml"), `config:\n  audit:environment: vm9\n  ${line}\n`);
       assert.deepEqual(await job(byNode, { AUDIT_STACK: "vm9" }), { code: 0, output: "trusted\n" }, line);
@@ -69,7 +69,7 @@ describe("ci: authorities of one's own", () => {
     });
   });
 
-  it("end the job when their file is not there", async () => {
+  it("end the job when their file is missing", async () => {
     const { code, output } = await job("echo went on", { AUDIT_CA_FILE: "none.pem" });
     assert.equal(code, 1);
     assert.match(output, /^error: \S+\/none\.pem cannot be read; set AUDIT_CA_FILE, or audit:caFile of the stack, to/);
@@ -99,7 +99,7 @@ describe("ci: the address of the state", () => {
     it(`is ${used}`, () => assert.equal(verifiedBackend(given), used));
   }
 
-  it("is refused, unrepeated, when its password breaks it: the CLI would print a part that no mask knows", () => {
+  it("is refused, without repeating it, when its password makes it unparsable: the CLI would print an unmasked part", () => {
     for (const password of ["SECRET/1", "SECRET?1", "SECRET#1", "1#SECRET", "1/SECRET"]) {
       for (const mode of ["", "?sslmode=require"]) {
         assert.throws(() => verifiedBackend(`postgres://state:${password}@db/state${mode}`), {

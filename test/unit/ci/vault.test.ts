@@ -37,7 +37,7 @@ describe("ci: login in Vault with the job's ID token", () => {
       "VAULT_ID_TOKEN is not set; the job needs `id_tokens: VAULT_ID_TOKEN`, which GitLab 15.7 and newer give",
     ));
 
-  it("tells that there is no such role", async () => {
+  it("says that there is no such role", async () => {
     const { url } = await refusing(400, 'role "audit-ci-deploy" could not be found');
     await failsWith(
       logIn({ VAULT_ADDR: url, VAULT_ID_TOKEN: jwt }, "audit-ci-deploy"),
@@ -45,7 +45,7 @@ describe("ci: login in Vault with the job's ID token", () => {
     );
   });
 
-  it("tells that the audience is wrong, and which it is", async () => {
+  it("says that the audience is wrong, and which it is", async () => {
     const { url } = await refusing(
       400,
       "error validating token: invalid audience (aud) claim: audience claim does not match any bound audience",
@@ -56,7 +56,7 @@ describe("ci: login in Vault with the job's ID token", () => {
     );
   });
 
-  it("tells that the role is not for this ref", async () => {
+  it("says that the role is not for this ref", async () => {
     const { url } = await refusing(
       400,
       'error validating claims: claim "ref_protected" does not match any associated bound claim values',
@@ -67,7 +67,7 @@ describe("ci: login in Vault with the job's ID token", () => {
     );
   });
 
-  it("tells that the mount is not there", async () => {
+  it("says that the mount does not exist", async () => {
     const { url } = await refusing(403, "permission denied");
     await failsWith(
       logIn({ VAULT_ADDR: url, VAULT_ID_TOKEN: jwt, VAULT_AUTH_PATH: "gitlab" }, "r"),
@@ -75,13 +75,13 @@ describe("ci: login in Vault with the job's ID token", () => {
     );
   });
 
-  it("tells that Vault is away", () =>
+  it("says that Vault is unreachable", () =>
     failsWith(
       logIn({ VAULT_ADDR: "http://127.0.0.1:1", VAULT_ID_TOKEN: jwt }, "r"),
       /^Vault at http:\/\/127\.0\.0\.1:1 \(VAULT_ADDR\) does not answer: /,
     ));
 
-  it("tells what is not Vault", async () => {
+  it("says that something else than Vault answers", async () => {
     const { url } = await double(() => ({ body: "<html>" }));
     await failsWith(
       logIn({ VAULT_ADDR: url, VAULT_ID_TOKEN: jwt }, "r"),
@@ -118,7 +118,7 @@ describe("ci: credentials", () => {
     assert.equal(mask("harbor.example.com"), "harbor.example.com");
   });
 
-  it("takes a secret without the line break that a file or a form brought along, from wherever it comes", async () => {
+  it("strips a trailing line break from a secret, wherever it comes from", async () => {
     const vault = await vaultWith({
       "secret/ci/audit/deploy": { GRAFANA_AUTH: "admin:pass:word\n", SSH_PRIVATE_KEY: "a\nb\n" },
     });

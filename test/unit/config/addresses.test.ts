@@ -9,13 +9,13 @@ describe("addresses in the configuration", () => {
   const read = (changes: Record<string, string>) => parseSettings({ ...good, ...changes });
 
   describe("IPv6", () => {
-    it("is taken as a host, with or without brackets", () => {
+    it("is accepted as a host, with or without brackets", () => {
       assert.equal(read({ "audit:databaseHost": "2001:db8::5" }).database.server.host, "2001:db8::5");
       assert.equal(read({ "audit:databaseHost": "[2001:db8::5]" }).database.server.host, "2001:db8::5");
       assert.equal(read({ "audit:databaseAdminHost": "::1" }).database.admin.host, "::1");
     });
 
-    it("is taken in brackets in URLs and before a port", () => {
+    it("is accepted in brackets in URLs and before a port", () => {
       const changes = {
         "audit:hostAddress": "ssh://deploy@[2001:db8::5]",
         "audit:prometheusHost": "ssh://deploy@[2001:db8::6]:2222",
@@ -58,7 +58,7 @@ describe("addresses in the configuration", () => {
   });
 
   describe("a URL", () => {
-    it("may have a path, for what a proxy offers below its root", () => {
+    it("may have a path, for a service below a proxy's root", () => {
       const settings = read({
         "audit:prometheusUrl": "https://monitor.example.test/prometheus/",
         "audit:grafanaUrl": "https://monitor.example.test/grafana",
@@ -87,7 +87,7 @@ describe("addresses in the configuration", () => {
       }
     }
 
-    it("has its scheme and host in lower case, so that HTTP:// is no way round a check", () => {
+    it("gets a lower-case scheme and host, so that HTTP:// does not bypass a check", () => {
       assert.equal(
         read({ "audit:vaultAddress": "HTTPS://Vault.Example.test/Team" }).vault.server.address,
         "https://vault.example.test/Team",
@@ -165,7 +165,7 @@ describe("addresses in the configuration", () => {
       const image = imageByDigest(text);
       return typeof image === "string" ? image : image.name;
     };
-    it("has one spelling, without tag, with its registry in small letters", () => {
+    it("has one normalized form, without tag, with a lower-case registry", () => {
       assert.equal(name(`harbor.example.test/hub/nginx:1.29@${digest}`), `harbor.example.test/hub/nginx@${digest}`);
       assert.equal(
         name(`Harbor.Example.test:8443/hub/nginx@${digest}`),
@@ -177,7 +177,7 @@ describe("addresses in the configuration", () => {
       assert.equal(name(`[2001:db8::5]:5000/a@${digest}`), `[2001:db8::5]:5000/a@${digest}`);
     });
 
-    it("is logged in for at its own registry", () => {
+    it("uses the login for its own registry", () => {
       const image = imageByDigest(`prom/prometheus:v3@${digest}`);
       assert.ok(typeof image !== "string");
       assert.deepEqual([image.registry, image.repository, image.digest], ["docker.io", "prom/prometheus", digest]);
@@ -194,14 +194,14 @@ describe("addresses in the configuration", () => {
       it(`is refused as ${text.slice(0, 40)}`, () => assert.match(name(text), message));
     }
 
-    it("is refused without repeating it, for it may hold a password", () => {
+    it("is refused without repeating it, because it may contain a password", () => {
       for (const text of ["h.com:SECRET/b", "robot:SECRET@h.com/b", "h.com/SECRET:x/b", "h.com/b:SECRET/"]) {
         assert.match(name(`${text}@${digest}`), /^(has no|must name)/, text);
         assert.doesNotMatch(name(`${text}@${digest}`), /SECRET/, text);
       }
     });
 
-    it("is taken so everywhere in the configuration", async () => {
+    it("is treated the same everywhere in the configuration", async () => {
       const settings = read({
         "audit:image": `Harbor.Example.test/audit/audit-svc:1.0@${digest}`,
         "audit:edgeImage": `nginx:1.29@${digest}`,

@@ -10,7 +10,7 @@ import { schema } from "../../../config/groups";
 import { good, problems } from "../support/settings";
 
 describe("configuration", () => {
-  it("takes plain HTTP where it is said so, or does not leave the machine, and IPv6 of balancers behind the first", () => {
+  it("accepts plain HTTP if allowed or local to the machine, and IPv6 balancers behind the first", () => {
     const changes: Record<string, string>[] = [
       { "audit:serviceUrl": "http://audit.example.test", "audit:edgePlainHttp": "true" },
       { "audit:serviceUrl": "http://127.0.0.1:8080" },
@@ -21,7 +21,7 @@ describe("configuration", () => {
     assert.throws(() => parseSettings({ ...good, "audit:serviceUrl": "http://127.0.0.1.example.test" }), ConfigError);
   });
 
-  it("reads a good one: numbers, lists, defaults, no slash at the end of an address", () => {
+  it("reads a valid one: numbers, lists, defaults, no slash at the end of an address", () => {
     const settings = parseSettings(good);
     assert.equal(settings.service.spec.replicas, 2);
     assert.equal(settings.database.server.port, 5432);
@@ -32,14 +32,14 @@ describe("configuration", () => {
     assert.equal(settings.vault.server.boundCidrs, undefined);
   });
 
-  it("takes versions of each holder's token, and none", () => {
+  it("accepts versions for each holder's token, or none", () => {
     assert.deepEqual(parseSettings(good).tokens.versions, {});
     const versions = { reader: [3], "reader-crm": [1, 2], "writer-crm": [7, 9], "writer-smoke": [2] };
     const changes = { "audit:applications": '["crm"]', "audit:tokenVersions": JSON.stringify(versions) };
     assert.deepEqual(parseSettings({ ...good, ...changes }).tokens.versions, versions);
   });
 
-  it("takes a public key for the images' signatures, and says what is wrong with a file that holds none", () => {
+  it("accepts a public key for the images' signatures, and says what is wrong with a file without one", () => {
     const directory = mkdtempSync(join(tmpdir(), "image-key-"));
     const file = join(directory, "image-key.pem");
     const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
@@ -57,7 +57,7 @@ describe("configuration", () => {
     }
   });
 
-  it("takes the containers' range as two octets or as a whole, and no MTU for Docker's default", () => {
+  it("accepts the containers' range as two octets or as a /22, and MTU 0 for Docker's default", () => {
     assert.equal(parseSettings(good).vm.networks.range, "172.29");
     assert.equal(parseSettings(good).vm.networks.mtu, undefined);
     for (const range of ["10.20", "10.20.4.0/22", "172.31.252.0/22", "192.168", "192.168.0.0/22", "100.64.4.0/22"])
@@ -74,7 +74,7 @@ describe("configuration", () => {
       assert.equal(problems({ "audit:networkPrefix": range }).length, 1, range);
   });
 
-  it("knows what containers must reach at a known address, by the setting that names it", () => {
+  it("lists what containers must reach at a known address, with the setting that names it", () => {
     const allow = {
       "audit:edgeMetricsAllow": '["10.0.0.9", "10.1.0.0/16"]',
       "audit:edgeTrustedProxies": '["10.0.0.5", "fd00::1"]',
@@ -87,7 +87,7 @@ describe("configuration", () => {
     ]);
   });
 
-  it("has the certificates looked at of all servers that it or Grafana reaches by https", () => {
+  it("checks the certificates of all servers that it or Grafana reaches by https", () => {
     const values = {
       ...{ ...good, "audit:grafanaDataSource": "" },
       "audit:grafanaPrometheusUrl": "https://prometheus.example.test/x",
@@ -101,11 +101,11 @@ describe("configuration", () => {
     ]);
   });
 
-  it("leaves other namespaces alone", () => {
+  it("ignores other namespaces", () => {
     assert.deepEqual(problems({ "docker:host": "whatever" }), []);
   });
 
-  it("takes Vault's namespace from the stack, else from the vault CLI's own variable", () => {
+  it("takes Vault's namespace from the stack, or else from the vault CLI's own variable", () => {
     const namespace = (stack: string, variable?: string) => {
       runtime.setAllConfig({ ...good, "audit:vaultNamespace": stack });
       return settingsOfStack({ VAULT_NAMESPACE: variable }).vault.server.namespace;
@@ -116,7 +116,7 @@ describe("configuration", () => {
     assert.equal(namespace(""), undefined);
   });
 
-  it("takes an empty text as an absent option", () => {
+  it("treats an empty text as an absent option", () => {
     assert.equal(parseSettings({ ...good, "audit:hostCidr": "" }).vault.server.boundCidrs, undefined);
   });
 
@@ -323,7 +323,7 @@ describe("configuration", () => {
     it(`refuses ${what}`, () => assert.deepEqual(problems(change), [message]));
   }
 
-  it("asks for no place of files where Prometheus gets none", () => {
+  it("requires no place for files if Prometheus gets none", () => {
     const none = ["Host", "Targets", "Rules", "Image"].map((key) => [`audit:prometheus${key}`, undefined]);
     const settings = { "audit:prometheusDiscovery": "http", "audit:alerts": "none" };
     assert.deepEqual(problems({ ...(Object.fromEntries(none) as Record<string, undefined>), ...settings }), []);

@@ -3,7 +3,7 @@ import { loginProblems } from "../../../config/logins";
 import { problems } from "../support/settings";
 
 describe("configuration: logins from the environment", () => {
-  it("that bring white space along are refused by name, without their value", () => {
+  it("with surrounding white space are refused by name, without their value", () => {
     const env = { VAULT_TOKEN: "hvs.x\n", PGPASSWORD: "p\r\n", AUDIT_PROMETHEUS_TOKEN: " x" };
     assert.deepEqual(loginProblems(env), [
       "VAULT_TOKEN (environment) begins or ends with a blank or a line break; export it again without",
@@ -12,7 +12,7 @@ describe("configuration: logins from the environment", () => {
     ]);
   });
 
-  it("that have a line break or another character within that would be repeated are refused by name", () => {
+  it("with a line break or another character inside that would make errors repeat them are refused by name", () => {
     const unfit = "has a line break or another character within it that a header cannot have; set it again without";
     const broken = "has a line break or another control character within it; export it again without";
     const cases = [
@@ -35,7 +35,7 @@ describe("configuration: logins from the environment", () => {
     assert.deepEqual(loginProblems({ PGPASSWORD: "pässwörd \u2026", AUDIT_REGISTRY_PASSWORD: "wörd\n" }), []);
   });
 
-  it("for the registry, given in the stack's own settings, are refused likewise and missing when blank", () => {
+  it("for the registry, in the stack's own settings, are refused likewise, and count as missing when blank", () => {
     const login = (password: string) =>
       problems({ "audit:registryUsername": "robot", "audit:registryPassword": password });
     assert.deepEqual(login("wörd\n"), []);
@@ -46,7 +46,7 @@ describe("configuration: logins from the environment", () => {
       assert.match(login(blank).join("\n"), /^audit:registryPassword is missing; set it/);
   });
 
-  it("that are clean, or not there, are taken", () => {
+  it("that are clean or absent are accepted", () => {
     assert.deepEqual(loginProblems({ VAULT_TOKEN: "hvs.x", PGPASSWORD: "a b" }), []);
     assert.deepEqual(loginProblems({}), []);
     const headers = { GRAFANA_HTTP_HEADERS: '{"authorization": "Bearer glsa-x"}', GRAFANA_AUTH: "glsa-x" };

@@ -50,7 +50,7 @@ describe("the reference of the settings", () => {
     assert.throws(() => describeSetting("replicas", wholeNumber(1, 2)), /replicas in config\/ has no description/);
   });
 
-  it("writes Pulumi.yaml below its line alone, texts that YAML could take for another thing in quotes", () => {
+  it("writes Pulumi.yaml only below its line, and quotes texts that YAML could take for another type", () => {
     const project = readFileSync("Pulumi.yaml", "utf8");
     const at = project.indexOf("# Generated");
     const head = project.slice(0, at);
@@ -72,7 +72,7 @@ describe("the reference of the settings", () => {
     }
   });
 
-  it("takes the stack's file as it comes, but for the password that is not in it", () => {
+  it("accepts the stack's file as it is, except for the password, which is not in it", () => {
     const { config } = parse(readFileSync("Pulumi.vm2.yaml", "utf8")) as { config: Record<string, unknown> };
     const values = Object.entries(config).map(([key, value]) => [
       key,
@@ -120,14 +120,14 @@ describe("alternatives in the configuration", () => {
     ]);
   });
 
-  it("name what is missing for the chosen value alone", () => {
+  it("name what is missing, only for the chosen value", () => {
     assert.deepEqual(source.missing(values), []);
     assert.deepEqual(source.missing({ ...values, by: "file", host: "x" }), [
       "audit:file is missing; set it, or set audit:by to none instead of file",
     ]);
   });
 
-  it("come to a component as the chosen one with its own parts", () => {
+  it("reach a component as the chosen one with its own parts", () => {
     assert.deepEqual(source.chosen(values), { from: "none" });
     const file = source.chosen({ ...values, by: "file", host: "h", file: "f" });
     assert.deepEqual(file, { from: "file", path: "f", then: undefined });

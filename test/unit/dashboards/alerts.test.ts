@@ -27,7 +27,7 @@ const { groups } = parse(text) as { groups: { name: string; rules: Rule[] }[] };
 const rules = groups.flatMap((group) => group.rules);
 
 describe("the alert rules", () => {
-  it("are written exactly so", async () => {
+  it("are rendered exactly as expected", async () => {
     assert.equal(text, await readFile(join(__dirname, "expected-alerts.yml"), "utf8"));
   });
 
@@ -64,7 +64,7 @@ describe("the alert rules", () => {
     }
   });
 
-  it("leave out what is not there to be watched", () => {
+  it("leave out alerts for what does not exist", () => {
     const names = (from: string) => [...from.matchAll(/alert: (\w+)/g)].map(([, name]) => name ?? "");
     const left = names(alertRules(least));
     assert.deepEqual(
@@ -73,7 +73,7 @@ describe("the alert rules", () => {
     );
   });
 
-  it("point to the dashboard if it is known", () => {
+  it("link to the dashboard if it is known", () => {
     const dashboardUrl = "https://grafana.example/d/audit-svc";
     assert.equal(
       alertRules({ ...options, dashboardUrl }).split(`dashboard_url: ${dashboardUrl}\n`).length - 1,
@@ -82,7 +82,7 @@ describe("the alert rules", () => {
     assert.doesNotMatch(text, /dashboard_url/);
   });
 
-  it("use the thresholds that are given", () => {
+  it("use the given thresholds", () => {
     const other = parse(alertRules({ ...options, errorShare: 0.2, latencySeconds: 2 })) as {
       groups: { rules: Rule[] }[];
     };
@@ -91,7 +91,7 @@ describe("the alert rules", () => {
     assert.match(expr("AuditLatency"), / > 2$/);
   });
 
-  it("refuse thresholds that can never or always be passed", () => {
+  it("refuse thresholds that are never or always exceeded", () => {
     assert.throws(() => alertRules({ ...options, errorShare: 5 }), {
       message: "errorShare must be above 0 and below 1, not 5.",
     });

@@ -35,7 +35,7 @@ describe("canonical JSON", () => {
     assert.equal(dashboard.panels[0]?.id, 1, "the input is not changed");
   });
 
-  it("is what the service's dashboard is", () => {
+  it("is the format of the service's dashboard", () => {
     const json = serviceDashboard({ datasource: { uid: "p" } });
     assert.equal(canonicalDashboard(JSON.parse(json) as object), json);
     assert.doesNotMatch(json, /[<>&]/);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { ALLOWED_SERIES } from "../../../dashboards/metrics";
 import { type ParsedQuery, parsePromql } from "./promql";
 
-/** Series that only grow: drawn as they are, they would fall to zero at each restart. */
+/** Counters: without a rate they would fall to zero at each restart. */
 const COUNTERS = /(_total|_bucket|_sum|_count|^nginx_connections_(accepted|handled))$/;
 
 /** Functions that make a rate of a counter. */
@@ -17,7 +17,7 @@ export function assertKnownSeries(expr: string): ParsedQuery {
   return parsed;
 }
 
-/** Each counter must stand directly within a rate, so that sums are sums of rates. */
+/** Asserts that each counter is directly inside a rate, so that sums are sums of rates. */
 export function assertCountersAreRated(expr: string): void {
   for (const { 0: name, index } of expr.matchAll(/\b[a-z][a-z0-9_]*(?=\{)/g)) {
     if (COUNTERS.test(name)) assert.match(expr.slice(0, index), RATE, `${name} is not rated: ${expr}`);

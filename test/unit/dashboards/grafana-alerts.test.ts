@@ -31,7 +31,7 @@ describe("the alert rules for Grafana", () => {
     );
   });
 
-  it("fire for each series that the expression gives, also one whose value is 0, and not for none", () => {
+  it("fire for each series of the expression, even one whose value is 0, and not without a series", () => {
     for (const { condition, noDataState, execErrState, datas } of rules) {
       assert.deepEqual([condition, noDataState, execErrState], ["B", "OK", "Error"]);
       const [query, isThere] = datas;
@@ -46,7 +46,7 @@ describe("the alert rules for Grafana", () => {
     }
   });
 
-  it("have Prometheus's annotations, with the value as Grafana's templates have it", () => {
+  it("have Prometheus's annotations, with the value in Grafana's template syntax", () => {
     for (const [index, { annotations }] of rules.entries()) {
       assert.doesNotMatch(JSON.stringify(annotations), /\$value\b/);
       const back = Object.entries(annotations).map(([key, text]) => [
@@ -62,7 +62,7 @@ describe("the alert rules for Grafana", () => {
     );
   });
 
-  it("have uids that stay, that Grafana takes, and that no other environment has", () => {
+  it("have uids that are stable, valid in Grafana, and unique to the environment", () => {
     const uids = rules.map(({ uid }) => uid);
     for (const uid of uids) assert.match(uid, /^[a-zA-Z0-9_-]{1,40}$/);
     assert.equal(new Set(uids).size, rules.length);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 
 import { dashboardQueries, nginxDashboard } from "../../../dashboards";
 
-/** The shape of the published file in small; the file itself is met in test/rules/published.test.ts. */
+/** A small version of the published file; test/rules/published.test.ts uses the file itself. */
 const source = {
   __inputs: [{ name: "DS_PROMETHEUS" }],
   __requires: [{ id: "grafana" }],

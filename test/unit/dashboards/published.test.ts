@@ -33,7 +33,7 @@ describe("the published dashboard", () => {
     await rm(cacheDirectory, { recursive: true });
   });
 
-  it("is taken from the first source that has it, and kept", async () => {
+  it("is taken from the first source that has it, and cached", async () => {
     const sources = [
       fails("first", new Error("away")),
       gives("second", content),
@@ -55,7 +55,7 @@ describe("the published dashboard", () => {
     assert.equal(await readFile(cachePath({ cacheDirectory, file }), "utf8"), content);
   });
 
-  it("is refused with another checksum, and the reason of each source is told", async () => {
+  it("is refused with another checksum, with each source's reason", async () => {
     const other = createHash("sha256").update("{}").digest("hex");
     const failed = new TypeError("fetch failed", { cause: new Error("getaddrinfo ENOTFOUND publisher.example") });
     const timeout = new DOMException("The operation was aborted due to timeout", "TimeoutError");
@@ -71,7 +71,7 @@ describe("the published dashboard", () => {
         assert.equal(
           error.message,
           [
-            "The published dashboard of the nginx exporter could not be had.",
+            "The published dashboard of the nginx exporter could not be fetched.",
             `  - a: the file's SHA-256 is ${other}, not the pinned ${file.sha256}`,
             "  - b: getaddrinfo ENOTFOUND publisher.example",
             "  - c: no answer within 5 s",

@@ -33,7 +33,7 @@ describe("a dashboard's queries", () => {
     });
   });
 
-  it("have their variables replaced as by All, or by what is given", () => {
+  it("have their variables replaced by All, or by given values", () => {
     const expr = 'rate(a{b=~"$b",c=~"${c}"}[$__rate_interval])';
     assert.equal(withVariables(expr), 'rate(a{b=~".*",c=~".*"}[1m])');
     assert.equal(withVariables(expr, "20s", { c: "x" }), 'rate(a{b=~".*",c=~"x"}[20s])');
@@ -41,7 +41,7 @@ describe("a dashboard's queries", () => {
 });
 
 describe("the checks on queries", () => {
-  it("find what is no PromQL", () => {
+  it("find invalid PromQL", () => {
     assert.throws(() => assertKnownSeries("sum(rate(up[5m])"), /No PromQL at 16/);
   });
 
@@ -49,7 +49,7 @@ describe("the checks on queries", () => {
     assert.throws(() => assertKnownSeries("sum(audit_event_total)"), /audit_event_total is exposed by nobody/);
   });
 
-  it("find a counter that is summed before it is rated", () => {
+  it("find a counter that is summed before its rate is taken", () => {
     assertCountersAreRated('sum(rate(audit_events_total{job="x"}[5m]))');
     assert.throws(() => assertCountersAreRated('rate(sum(audit_events_total{job="x"})[5m:])'), /is not rated/);
     assert.throws(() => assertCountersAreRated("audit_ingest_batch_size_sum{}"), /is not rated/);

@@ -17,8 +17,8 @@ interface Panel {
 
 /**
  * Checks the finished JSON of a dashboard against the schema types that Grafana generates for its SDK, as the compiler sees them: unknown
- * keys, missing ones and wrong values are errors. What was built by the SDK's builders is checked only while it is built; overrides, the
- * canonical form and dashboards from elsewhere are not.
+ * keys, missing ones and wrong values are errors. The compiler checks only the code that uses the SDK's builders, but
+ * not overrides, the canonical form, or dashboards from elsewhere.
  *
  * @returns the compiler's messages; empty if the dashboard fits
  */

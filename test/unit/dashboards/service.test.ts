@@ -41,7 +41,7 @@ const SCOPE = 'job="audit-svc",environment=~"$environment",replica=~"$replica"';
 const CLIENTS = 'route!~"/healthz|/readyz|/metrics|/reload|/v1/access"';
 
 describe("the service's dashboard", () => {
-  it("has the uid, the title and the data source that were given, and standards for the first two", () => {
+  it("has the given uid, title and data source, with defaults for the first two", () => {
     assert.equal(whole.uid, "audit-svc");
     assert.equal(whole.title, "Audit service");
     const other = JSON.parse(serviceDashboard({ datasource: { uid: "other" }, uid: "u", title: "T" })) as Dashboard;
@@ -50,7 +50,7 @@ describe("the service's dashboard", () => {
     assert.deepEqual(other.templating.list[0]?.current, { selected: true, text: "other", value: "other" });
   });
 
-  it("begins with the panels that were asked for", () => {
+  it("begins with the required panels", () => {
     assert.deepEqual(
       panels.slice(0, 5).map(({ title }) => title),
       ["Events per second by application", "Share of response codes", "Status", "Since when", "Status over time"],

@@ -44,7 +44,7 @@ describe("Prometheus's targets", () => {
     assert.throws(() => targets({ ...options, address: "2001:db8::7:9145" }), /must be host:port/);
   });
 
-  it("are each replica and the exporter by the edge's metrics listener, in the order of their names", () => {
+  it("are each replica and the exporter through the edge's metrics listener, ordered by name", () => {
     assert.equal(targets(options), `${JSON.stringify([replica("blue-1"), replica("blue-2"), exporter], null, 2)}\n`);
   });
 
@@ -52,7 +52,7 @@ describe("Prometheus's targets", () => {
     assert.equal(targets({ ...options, replicas: [...options.replicas].reverse() }), targets(options));
   });
 
-  it("name the application and the edge's release where they are given", () => {
+  it("name the application and the edge's release if given", () => {
     const [only] = JSON.parse(targets({ ...options, replicas: [], release: "v2", application: "other" })) as unknown[];
     assert.deepEqual(only, {
       ...exporter,
@@ -60,7 +60,7 @@ describe("Prometheus's targets", () => {
     });
   });
 
-  it("are also what else the listener serves, under jobs of their own", () => {
+  it("include whatever else the listener serves, under separate jobs", () => {
     const all = JSON.parse(targets({ ...options, replicas: [], others: ["certificate"] })) as unknown[];
     assert.deepEqual(all, [
       exporter,

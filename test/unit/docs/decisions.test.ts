@@ -57,7 +57,7 @@ describe("docs/decisions/README.md", () => {
     }
   });
 
-  it("says of each what it says of itself: its status, and since when", () => {
+  it("has each record's own status and date", () => {
     for (const { file, status } of listed) {
       const own = statusLine(page(file));
       assert.equal(own.status, status, file);
@@ -69,7 +69,7 @@ describe("docs/decisions/README.md", () => {
     assert.equal(new Set(records.map((name) => name.slice(0, 4))).size, records.length);
   });
 
-  it("says of each whether it is in force, and by what it was changed", () => {
+  it("says for each whether it is in force, and what has changed it", () => {
     const one = link.source;
     const status = new RegExp(`^(accepted(; amended by ${one}(, ${one})*)?|superseded by ${one})$`);
     for (const entry of listed) {
@@ -81,7 +81,7 @@ describe("docs/decisions/README.md", () => {
     }
   });
 
-  it("agrees with what the successor of a superseded record says", () => {
+  it("agrees with the successor of a superseded record", () => {
     const pairs = listed.flatMap(({ file, status }) => {
       const successor = /^superseded by \[\d{4}\]\(([^)]+)\)$/.exec(status)?.[1];
       return successor === undefined ? [] : [[successor, file]];
@@ -92,7 +92,7 @@ describe("docs/decisions/README.md", () => {
     assert.deepEqual(stated.sort(), pairs.sort());
   });
 
-  it("is refused a line of another shape", () => {
+  it("rejects a line of another form", () => {
     assert.equal(entries("| | record | status |\n|---|---|---|\n| 0001 | [`a` b](0001-a.md) | accepted |").length, 1);
     assert.equal(entries("| 0001 | [a](0001-a.md)   | accepted  |")[0]?.status, "accepted");
     assert.throws(() => entries("| 0001 | a title without a link | accepted |"), /not "\| number/);

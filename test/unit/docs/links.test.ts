@@ -38,7 +38,7 @@ describe("links of the documentation", () => {
     for (const path of pages) assert.deepEqual(broken(path, readFileSync(join(root, path), "utf8")), [], path);
   });
 
-  it("are refused when the file or the heading is not there", () => {
+  it("are rejected when the file or the heading is missing", () => {
     const text =
       "# One `two`, 3\n\n[a](#one-two-3) [b](#two) [c](docs) [d](doc) [e](docs/guide.md#tls) [f](docs/guide.md#x)";
     assert.deepEqual(broken("README.md", text), ["#two", "doc", "docs/guide.md#x"]);

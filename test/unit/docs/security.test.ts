@@ -70,7 +70,7 @@ describe("docs/security.md", () => {
     assert.deepEqual(tests("docs/ru/security.md"), tests("docs/security.md"));
   });
 
-  it("is refused a test that is not there, or one of another case", () => {
+  it("rejects a missing test, or one of another case", () => {
     const source = 'it("does this", …); for (const what of ["widen it"]) it(`may not ${what}`, …);';
     assert.ok(hasTest(source, "does this"));
     assert.ok(hasTest(source, "may not widen it"));

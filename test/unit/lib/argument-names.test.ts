@@ -9,11 +9,11 @@ import { run } from "../support/program";
 
 const root = resolve(__dirname, "../../..");
 
-describe("what messages call an argument", () => {
+describe("an argument's name in messages", () => {
   beforeEach(() => nameArguments({}));
   after(() => nameArguments({}));
 
-  it("is its own name in a program that says nothing else", async () => {
+  it("is its own name by default", async () => {
     const database = () =>
       new Database("events", {
         server: { host: "db.example.test", port: 5432, sslMode: "disable" },
@@ -27,7 +27,7 @@ describe("what messages call an argument", () => {
     );
   });
 
-  it("is the name that the program gives it, also in a step, which is another process", () => {
+  it("is the name that the program sets, even in a step, which is another process", () => {
     nameArguments({ "Observability: prometheus.url": "mine:prometheus", "Database: passwordVersion": "mine:version" });
     assert.equal(argumentName("Database: passwordVersion"), "mine:version");
     const script = 'console.log(require("./lib/argument-names").argumentName("Observability: prometheus.url"))';
@@ -41,14 +41,14 @@ describe("what messages call an argument", () => {
     assert.equal(inStep({}), "Observability: prometheus.url");
   });
 
-  it("is no key of this program's configuration anywhere in the library", () => {
+  it("is never a configuration key of this program within the library", () => {
     const rooms = ["components", "nginx", "vault-agent", "dashboards", "steps", "lib"];
     const files = execFileSync("git", ["ls-files", ...rooms], { cwd: root, encoding: "utf8" })
       .trim()
       .split("\n");
     assert.ok(files.length > 100);
     const naming = files.filter((file) => /\baudit:(?!index:)[a-z]/.test(readFileSync(join(root, file), "utf8")));
-    // What the pipeline makes of a release of the past to deploy it again.
+    // The pipeline's settings for deploying a former release again.
     assert.deepEqual(naming, ["lib/release-state.ts"]);
   });
 });

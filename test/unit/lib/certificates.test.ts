@@ -11,7 +11,7 @@ import { UserError } from "../../../lib/user-error";
 import { messagesNameKeys } from "../support/keys";
 import { Authority } from "../support/authority";
 
-describe("an authority of one's own", () => {
+describe("a private authority", () => {
   messagesNameKeys();
 
   const directory = mkdtempSync(join(tmpdir(), "authority-"));
@@ -32,7 +32,7 @@ describe("an authority of one's own", () => {
     rmSync(directory, { recursive: true });
   });
 
-  it("is read without what stands beside its certificates", () => {
+  it("is read without other text around its certificates", () => {
     const two = file("two.pem", `# ours\n${ours.pem}some words\n${theirs.pem}`);
     assert.deepEqual(readCertificateAuthority(two), { file: two, pem: ours.pem + theirs.pem });
   });
@@ -108,13 +108,13 @@ describe("an authority of one's own", () => {
       );
     });
 
-    it(`does not help a server that answers under another name (${protocol})`, async () => {
+    it(`does not help a server with a certificate for another name (${protocol})`, async () => {
       const server = await serve(protocol, "DNS:other.test");
       assert.match((await problems(server, ours)) ?? "", /has a certificate for another name: .*127\.0\.0\.1/);
     });
   }
 
-  it("is not asked about a server that cannot be reached, that has no TLS, or that is given by plain HTTP", async () => {
+  it("does not apply to a server that is unreachable, has no TLS, or has a plain HTTP address", async () => {
     const silent = createTcp((socket) => socket.end("N")).listen(0, "127.0.0.1");
     servers.push(silent);
     await once(silent, "listening");

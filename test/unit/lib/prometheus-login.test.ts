@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { loginProblems } from "../../../config/logins";
 import { PrometheusApi, prometheusLogin } from "../../../lib/prometheus-api";
 
-/** A Prometheus at the root, and before it a proxy that offers it below /monitor/prometheus to who logs in. */
+/** A Prometheus at the root, behind a proxy that serves it below /monitor/prometheus with a login. */
 describe("Prometheus below a path, behind a login", () => {
   const servers: Server[] = [];
   const seen: IncomingMessage[] = [];
@@ -43,7 +43,7 @@ describe("Prometheus below a path, behind a login", () => {
 
   const basic = { AUDIT_PROMETHEUS_USERNAME: "robot", AUDIT_PROMETHEUS_PASSWORD: "wörd:1" };
   for (const [what, env] of Object.entries({ password: basic, token: { AUDIT_PROMETHEUS_TOKEN: "glb-token" } })) {
-    it(`is asked, and made to reload, with a ${what} of the environment`, async () => {
+    it(`is queried and reloaded with a ${what} from the environment`, async () => {
       const api = new PrometheusApi(url, env);
       assert.deepEqual((await api.activeTargets()).targets, []);
       assert.equal(await api.reload(), true);
@@ -67,7 +67,7 @@ describe("Prometheus below a path, behind a login", () => {
     }
   });
 
-  it("is not asked with a token that no header takes, and the refusal does not repeat it", () => {
+  it("is not called with a token that is invalid in a header; the error does not repeat it", () => {
     for (const token of ["x\nSECRET", "SECRET\u2026"]) {
       assert.throws(() => new PrometheusApi(url, { AUDIT_PROMETHEUS_TOKEN: token }), {
         message:
@@ -76,7 +76,7 @@ describe("Prometheus below a path, behind a login", () => {
     }
   });
 
-  it("has one login, whole, or none; what is wrong is refused before anything is made", () => {
+  it("has one complete login or none; anything else is refused before anything is created", () => {
     assert.deepEqual(prometheusLogin({}), {});
     const wrong = [
       [{ AUDIT_PROMETHEUS_USERNAME: "u" }, /^AUDIT_PROMETHEUS_PASSWORD \(environment\) is missing/],

@@ -19,7 +19,7 @@ describe("a template", () => {
     assert.equal(fill(files, { x: 0 }), "{\n    one 0;\n\n    two;\n}\n");
   });
 
-  it("writes values as they are, or as they stand within quotes", () => {
+  it("writes values as they are, or escaped for quotes", () => {
     assert.equal(fill({ "a.conf": "{{x}}" }, { x: `<'&"\\>` }), `<'&"\\>`);
     assert.equal(fill({ "a.hcl": '"{{x}}"' }, { x: `a "b" \\` }, inQuotes), '"a \\"b\\" \\\\"');
   });

@@ -7,7 +7,7 @@ const failed = (cause?: unknown) => new TypeError("fetch failed", { cause });
 describe("why a request got no answer", () => {
   messagesNameKeys();
 
-  it("is what happened, and not that it failed; of several addresses, what happened at the first", () => {
+  it("is the cause, not just that it failed; with several addresses, the first one's cause", () => {
     assert.equal(whyNoAnswer(failed(new Error("getaddrinfo ENOTFOUND a.example"))), "getaddrinfo ENOTFOUND a.example");
     const both = ["::1", "127.0.0.1"].map((address) => new Error(`connect ECONNREFUSED ${address}:1`));
     assert.equal(whyNoAnswer(failed(new AggregateError(both))), "connect ECONNREFUSED ::1:1");
@@ -15,7 +15,7 @@ describe("why a request got no answer", () => {
     assert.equal(whyNoAnswer("no error at all"), "no error at all");
   });
 
-  it("has the cure where no known authority has signed the certificate", () => {
+  it("includes the cure if no known authority has signed the certificate", () => {
     const own = Object.assign(new Error("self-signed certificate in certificate chain"), {
       code: "SELF_SIGNED_CERT_IN_CHAIN",
     });

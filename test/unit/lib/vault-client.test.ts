@@ -17,7 +17,7 @@ describe("the client of Vault", () => {
     return true;
   };
 
-  it("sends method, path, body, token, namespace and what else it is given", async () => {
+  it("sends method, path, body, token, namespace and further headers", async () => {
     const { vault, client } = await answering({ body: { data: { a: 1 } } }, { token: "hvs.a", namespace: "team" });
     assert.deepEqual(await client.request("PUT", "a/b", { c: 2 }, { "X-Vault-Wrap-TTL": "60s" }), { data: { a: 1 } });
     const [asked] = vault.asked;
@@ -26,7 +26,7 @@ describe("the client of Vault", () => {
     assert.deepEqual([token, namespace, rest["x-vault-request"], rest["x-vault-wrap-ttl"]], ["hvs.a", "team", "true", "60s"]); // prettier-ignore
   });
 
-  it("asks without token and namespace where there are none, or empty ones", async () => {
+  it("sends no token or namespace if they are missing or empty", async () => {
     for (const access of [{}, { token: "", namespace: "" }]) {
       const { vault, client } = await answering({ body: {} }, access);
       await client.request("GET", "sys/seal-status");
@@ -34,7 +34,7 @@ describe("the client of Vault", () => {
     }
   });
 
-  it("tells an answer without a body from nothing at the path", async () => {
+  it("distinguishes an answer without a body from nothing at the path", async () => {
     assert.deepEqual(await (await answering({ status: 204 })).client.request("POST", "a"), {});
     assert.equal(await (await answering({ status: 404, body: { errors: [] } })).client.request("GET", "a"), undefined);
   });
@@ -52,7 +52,7 @@ describe("the client of Vault", () => {
     });
   });
 
-  it("says that nobody answers, or not Vault", async () => {
+  it("says that nobody answers, or something other than Vault", async () => {
     const nobody = new VaultClient({ address: "http://127.0.0.1:1" });
     await assert.rejects(nobody.send("GET", "a"), failure(/^Vault at http:\/\/127\.0\.0\.1:1 \(VAULT_ADDR\) does not answer: bad port$/)); // prettier-ignore
     for (const status of [200, 404, 502]) {
@@ -62,7 +62,7 @@ describe("the client of Vault", () => {
     }
   });
 
-  it("repeats neither a login in the address nor a token that no header takes", async () => {
+  it("repeats neither a login in the address nor a token that is invalid in a header", async () => {
     assert.throws(
       () => new VaultClient({ address: "https://alice:hidden@vault.example.com" }),
       failure("VAULT_ADDR must not hold a login; the token comes from VAULT_TOKEN"),

@@ -30,11 +30,11 @@ const config: EdgeConfig = {
 };
 
 describe("nginx.conf", () => {
-  it("is rendered exactly so", () => {
+  it("is rendered exactly as expected", () => {
     assert.equal(renderNginxConfig(config), readFileSync("test/unit/nginx/expected/nginx.conf", "utf8"));
   });
 
-  it("with TLS, limits and a balancer in front, is rendered exactly so", () => {
+  it("is rendered exactly as expected with TLS, limits and a balancer in front", () => {
     const full: EdgeConfig = {
       ...config,
       tls: {
@@ -73,7 +73,7 @@ describe("nginx.conf", () => {
     assert.ok(!ROUTES.some((route) => /reload|metrics/.test(route.path)));
   });
 
-  it("refuses, on every listener, a path that was spelt otherwise than the location that it matches", () => {
+  it("refuses, on every listener, a path that is spelt differently from the location that it matches", () => {
     const full: EdgeConfig = {
       ...config,
       tls: { port: 8443, certificate: "/run/tls/edge.pem", authority: "audit.example.test", hstsSeconds: 0 },

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 
-/** What the state of a stack that an earlier version deployed runs at the end of a resource, also when it is destroyed without a deploy. */
+/**
+ * Delete commands in the state of a stack from an earlier version, which also run if it is destroyed without another
+ * deploy.
+ */
 describe("programs at the paths of earlier versions", function () {
   this.timeout(30_000);
 
@@ -13,13 +16,13 @@ describe("programs at the paths of earlier versions", function () {
     return { status, output: stdout + stderr };
   }
 
-  it("end the logins that Vault has made", () => {
+  it("revoke the logins that Vault has created", () => {
     const { status, output } = program(["vault-agent/revoke-leases.ts"], {});
     assert.equal(output, "AUDIT_LEASES is not set; this program is run by a component of the stack\n");
     assert.equal(status, 1);
   });
 
-  it("have Prometheus forget the rules", () => {
+  it("make Prometheus drop the rules", () => {
     const { status, output } = program(["tools/load-rules.ts", "--forget"], { PROMETHEUS_URL: "http://127.0.0.1:1" });
     assert.match(output, /^Prometheus keeps the alert rules until it is reloaded: /);
     assert.equal(status, 0);

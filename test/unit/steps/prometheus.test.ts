@@ -23,12 +23,12 @@ const check = (...active: ActiveTarget[]) => problems(wanted, active, now);
 describe("the check of the scrape targets", () => {
   messagesNameKeys();
 
-  it("finds nothing wrong with a target that is up and fresh, or with others' targets", () => {
+  it("accepts a target that is up and scraped recently, and ignores others' targets", () => {
     const others = target({ labels: { job: "audit-svc", instance: "other:9145/blue-1", environment: "test" } });
     assert.deepEqual(check(target(), others), []);
   });
 
-  it("says which is missing, down and why, old, or of another release", () => {
+  it("says which is missing, down and why, not scraped recently, or of another release", () => {
     assert.deepEqual(check(), ["audit-svc vm2:9145/blue-1: Prometheus does not know it"]);
     assert.deepEqual(check(target({ health: "down", lastError: "server returned HTTP status 403" })), [
       "audit-svc vm2:9145/blue-1: down; http://vm2:9145/metrics/blue-1: server returned HTTP status 403",
@@ -41,10 +41,10 @@ describe("the check of the scrape targets", () => {
     ]);
   });
 
-  it("says which replica is scraped though it serves no more", () => {
+  it("says which replica is scraped although it no longer serves", () => {
     const left = target({ labels: { ...labels, instance: "vm2:9145/green-1" } });
     assert.deepEqual(check(target(), left), [
-      "audit-svc vm2:9145/green-1: Prometheus still scrapes it, though it serves no more",
+      "audit-svc vm2:9145/green-1: Prometheus still scrapes it, although it no longer serves",
     ]);
   });
 
@@ -91,7 +91,7 @@ describe("the check of the alert rules", () => {
     annotations: { summary: "s" },
   };
 
-  it("finds them in force whatever the spelling", () => {
+  it("finds them in force however Prometheus formats them", () => {
     assert.deepEqual(differences(group, [{ name: "g", rules: [loaded] }]), []);
     const spelt = (expr: string, query: string) => {
       const wanted = group.map((each) => ({ ...each, rules: each.rules.map((rule) => ({ ...rule, expr })) }));
@@ -101,7 +101,7 @@ describe("the check of the alert rules", () => {
     assert.equal(spelt("a < 1209600", "a < 1.2097e+06").length, 1);
   });
 
-  it("says which group is missing, or which of its rules are others", () => {
+  it("says which group is missing, or which of its rules differ", () => {
     assert.deepEqual(differences(group, []), ["Prometheus has no rule group g"]);
     for (const change of [{ query: "up == 1" }, { duration: 60 }, { labels: {} }, { annotations: {} }])
       assert.deepEqual(differences(group, [{ name: "g", rules: [{ ...loaded, ...change }] }]), [

@@ -12,13 +12,13 @@ import { nodeEnvironment } from "../../../lib/certificate-authority";
 import { Authority } from "../support/authority";
 import { messagesNameKeys } from "../support/keys";
 
-/** Whether this Node heeds NODE_USE_ENV_PROXY: https://nodejs.org/api/cli.html#node_use_env_proxy1 */
+/** Whether this Node supports NODE_USE_ENV_PROXY: https://nodejs.org/api/cli.html#node_use_env_proxy1 */
 function heeds(version: string): boolean {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   return major > 24 || (major === 24 && minor >= 5) || (major === 22 && minor >= 21);
 }
 
-/** The programs of a deploy and of the administrator where only a proxy leads out: no name of a server is known here. */
+/** The programs of a deploy and of the administrator, with only a proxy as the way out: server names do not resolve. */
 describe("a proxy", function () {
   messagesNameKeys();
 
@@ -79,7 +79,7 @@ describe("a proxy", function () {
   }
   const vault = { VAULT_ADDR: "https://server.example.test:8200", VAULT_TOKEN: "t" };
 
-  it("is taken by what a deploy asks Vault", async () => {
+  it("is used for a deploy's requests to Vault", async () => {
     const env = { ...vault, AUDIT_DATABASE: "database", AUDIT_LOGIN: "x" };
     assert.deepEqual(await program(["steps/hand-over-login.ts"], env), { code: 0, output: "" });
     const requests = asked.filter((line) => !line.startsWith("CONNECT"));
@@ -87,13 +87,13 @@ describe("a proxy", function () {
     assert.equal(asked[0], "CONNECT server.example.test:8200");
   });
 
-  it("is taken by what a deploy asks Prometheus", async () => {
+  it("is used for a deploy's requests to Prometheus", async () => {
     const env = { PROMETHEUS_URL: "https://server.example.test" };
     assert.deepEqual(await program(["steps/load-rules.ts", "--forget"], env), { code: 0, output: "" });
     assert.deepEqual(asked, ["CONNECT server.example.test:443", "POST /-/reload"]);
   });
 
-  it("is taken by the administrator's command", async () => {
+  it("is used by the administrator's command", async () => {
     const file = join(directory, "vault.json");
     writeFileSync(
       file,
@@ -107,7 +107,7 @@ describe("a proxy", function () {
     assert.deepEqual(asked.slice(0, 2), ["CONNECT server.example.test:8200", "GET /v1/sys/mounts"]);
   });
 
-  it("is not taken to what NO_PROXY names", async () => {
+  it("is not used for hosts in NO_PROXY", async () => {
     const env = { ...vault, AUDIT_DATABASE: "database", AUDIT_LOGIN: "x", NO_PROXY: "localhost,.example.test" };
     const { code, output } = await program(["steps/hand-over-login.ts"], env);
     assert.equal(code, 1);
@@ -115,7 +115,7 @@ describe("a proxy", function () {
     assert.deepEqual(asked, []);
   });
 
-  it("is not the only matter: an unknown authority is named with its cure", async () => {
+  it("does not hide an unknown authority, which is reported with its cure", async () => {
     const env = { ...vault, AUDIT_DATABASE: "database", AUDIT_LOGIN: "x", NODE_EXTRA_CA_CERTS: "" };
     const { output } = await program(["steps/hand-over-login.ts"], env);
     assert.match(output, /no known authority has signed its certificate: name yours in audit:caFile \(a deploy\)/);

@@ -7,7 +7,7 @@ export function fakeProgram(directory: string, name: string, text: string): void
   chmodSync(join(directory, name), 0o755);
 }
 
-/** A `sleep` that takes no time, and a `date` by which half a second goes by with each look. */
+/** A `sleep` that returns at once, and a `date` that advances half a second with each call. */
 export function fakeClock(directory: string): void {
   const clock = join(directory, "clock");
   fakeProgram(directory, "sleep", "");

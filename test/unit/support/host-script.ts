@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { scriptWords } from "../../../components/host/script-file";
 
 /**
- * Runs a script of components/host by `sh` in a directory: its programs come before all others, and what goes into `/tmp` goes there.
+ * Runs a script of components/host by `sh` in a directory: programs in it take precedence, and it replaces `/tmp`.
  */
 export function runScript(
   file: string,

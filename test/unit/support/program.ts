@@ -4,7 +4,7 @@
  */
 import * as pulumi from "@pulumi/pulumi";
 
-/** A resource as the engine would be asked for it. */
+/** A resource as it is registered with the engine. */
 export interface Registered {
   urn: string;
   type: string;
@@ -18,10 +18,10 @@ export interface Registered {
   deleteBeforeReplace: boolean;
   /** Names of the hooks that run before it is made. */
   beforeCreate: string[];
-  /** Another than before, and the engine replaces it; undefined for none. */
+  /** If it changes, the engine replaces the resource; undefined for none. */
   replacementTrigger: unknown;
   protect: boolean;
-  /** Id of what is taken over instead of being made; empty for none. */
+  /** Id of the resource to import instead of creating it; empty for none. */
   importId: string;
   retainOnDelete: boolean;
 }
@@ -124,7 +124,7 @@ export async function run<T>(
     registerResource: Register;
     registerResourceHook: (request: unknown, callback: (error: null) => void) => void;
   };
-  // The SDK's mocks say that they take hooks, and do not (3.245).
+  // The SDK's mocks (3.245) claim to support hooks but do not.
   monitor.registerResourceHook = (_request, callback) => callback(null);
   const register = monitor.registerResource.bind(monitor);
   monitor.registerResource = (request, callback) =>

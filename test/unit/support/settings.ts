@@ -3,7 +3,7 @@ import { ConfigError, parseSettings } from "../../../config";
 
 export const digest = `sha256:${"0123456789abcdef".repeat(4)}`;
 
-/** A configuration that is right. */
+/** A valid configuration. */
 export const good: Record<string, string> = {
   "audit:environment": "vm2",
   "audit:hostAddress": "ssh://deploy@vm2.example.test",
@@ -25,7 +25,7 @@ export const good: Record<string, string> = {
   "audit:grafanaDataSource": "prometheus",
 };
 
-/** What is wrong with the right one after these changes. */
+/** The problems of the valid configuration after these changes. */
 export function problems(changes: Record<string, string | undefined>): readonly string[] {
   const values = Object.fromEntries(
     Object.entries({ ...good, ...changes }).filter((entry): entry is [string, string] => entry[1] !== undefined),

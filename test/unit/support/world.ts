@@ -57,7 +57,7 @@ export const edgeArgs = ({ vm, slots }: ReturnType<typeof world>): EdgeProxyArgs
   publicUrl: "https://audit.example.test",
 });
 
-/** All that a service stands between. */
+/** Everything around a service. */
 export function surroundings(options: WorldOptions = {}) {
   const w = world(options);
   const database = new Database("audit", {

@@ -6,7 +6,7 @@ import { parse } from "yaml";
 
 const root = resolve(__dirname, "../../..");
 
-/** Runs a script in a Node that was started as Pulumi.yaml's `nodeargs` say, and answers what it prints as JSON. */
+/** Runs a script in a Node with Pulumi.yaml's `nodeargs`, and returns its JSON output. */
 function run(script: string): unknown {
   const args = ["--require", join(root, "tools/start.cjs"), "-e", script];
   return JSON.parse(execFileSync(process.execPath, args, { cwd: root, encoding: "utf8" }));

@@ -12,7 +12,7 @@ const ends = (at: number, name: string): EngineEvent => ({
 });
 
 describe("the trace of an up", () => {
-  it("has a span for each resource, with rows that are shared only one after the other", () => {
+  it("has a span for each resource, and no overlapping spans in a row", () => {
     const rows = resourceRows([
       begins(10, "a"),
       begins(11, "b"),

@@ -76,7 +76,7 @@ describe("Vault Agent's files", () => {
       assert.match(files({ serverName: "10.0.0.1" })["certificate.ctmpl"] ?? "", / "ip_sans=10\.0\.0\.1" /);
     });
 
-    it("its end", () => {
+    it("its expiry", () => {
       assert.equal(
         renderCertificateMetrics("files", 5),
         `# HELP audit_edge_certificate_expiry_timestamp_seconds End of the edge's certificate
@@ -87,7 +87,7 @@ audit_edge_certificate_expiry_timestamp_seconds{source="files"} 5
     });
   });
 
-  it("leaves out what Vault has made, and nothing else", () => {
+  it("leaves out the login that Vault has created, and nothing else", () => {
     const data = { database: { host: "h", password: "x", user: "y" }, tokens: [{ name: "user", password: 1 }] };
     const kept = renderedSecret(data, MADE_BY_VAULT);
     assert.equal(
@@ -114,7 +114,7 @@ audit_edge_certificate_expiry_timestamp_seconds{source="files"} 5
     }
   });
 
-  it("knows the file that Go makes of a secret", () => {
+  it("computes the file that Go renders from a secret", () => {
     assert.equal(
       renderedSecret({ tokens: [], database: { user: "b", password: "<a&b>", port: 5432, absent: undefined } }),
       '{\n  "database": {\n    "password": "\\u003ca\\u0026b\\u003e",\n    "port": 5432,\n    "user": "b"\n  },\n  "tokens": []\n}\n',

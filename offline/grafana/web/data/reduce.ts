@@ -23,7 +23,7 @@ function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
-/** Growth of a counter: falls are starts from nought. */
+/** Growth of a counter: a decrease means that it restarted from zero. */
 function delta(values: readonly number[]): number {
   return values.reduce((total, value, index) => {
     const before = values[index - 1];
@@ -67,7 +67,7 @@ export function reduce(values: Numbers, calculation: string): number | null {
   return CALCULATIONS[ALIASES[calculation] ?? calculation]?.run(values) ?? null;
 }
 
-/** What a calculation is called in a legend; its own id where it is not known. */
+/** A calculation's name in a legend; its id if it is unknown. */
 export function calculationName(calculation: string): string {
   return CALCULATIONS[ALIASES[calculation] ?? calculation]?.name ?? calculation;
 }

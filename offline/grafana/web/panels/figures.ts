@@ -56,7 +56,7 @@ export function figures(panel: Panel, data: PanelData): Figure[] {
   });
 }
 
-/** What stands for "no data": one figure with the panel's own word for it. */
+/** The figure for "no data", with the panel's own text. */
 export function nothing(panel: Panel): Figure {
   const empty: Field = { name: "", title: "", type: "number", labels: {}, values: [], config: {}, index: 0 };
   const [frame] = configure([{ refId: "", name: "", fields: [empty] }], panel);

@@ -17,7 +17,10 @@ export interface Call {
   readonly options: ExecOptions;
 }
 
-/** Where ssh is, the end of its shared connection, a VM that answers, a stack without a past: what a job asks beside what a test is about. */
+/**
+ * Default answers to commands that a job runs besides those under test: the path of ssh, the end of its shared
+ * connection, a VM that answers, a stack without history.
+ */
 const ALWAYS = {
   "command -v ssh": () => ({ stdout: "/usr/bin/ssh\n" }),
   "-O exit": () => ({}),
@@ -49,7 +52,7 @@ export function commands(
   };
 }
 
-/** One line that says what is wrong, exactly. */
+/** Asserts that work fails with exactly this one-line message. */
 export async function failsWith(work: Promise<unknown>, message: string | RegExp): Promise<void> {
   const error = await work.then(
     () => assert.fail("it did not fail"),

@@ -4,7 +4,7 @@ import { double, type Answer, type Asked, type Double } from "./servers";
 
 export const sha = (bytes: string | Buffer): string => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 
-/** A registry that keeps what it is given, as a plain one with a login does. What it has can be changed behind its back. */
+/** A fake registry with an optional login that stores what it is given. Tests can change its content directly. */
 export interface Shelves {
   readonly url: string;
   readonly host: string;
@@ -78,8 +78,8 @@ export const payloadOf = (name: string, digest: string): string =>
   });
 
 /**
- * Vault's transit engine with such a key. It is given a hash, of which Node makes no signature; so it must have been told the texts
- * that will be signed.
+ * A fake of Vault's transit engine with such a key. Requests contain only a hash, which Node cannot sign, so it must
+ * know the texts in advance.
  */
 export function transitWith(
   signer: TestSigner,

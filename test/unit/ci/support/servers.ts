@@ -14,7 +14,7 @@ export interface Answer {
   body?: unknown;
 }
 
-/** An HTTP server that answers by a function and keeps what it was asked. Closed by {@link closeAll}. */
+/** An HTTP server that answers with a function and records requests. {@link closeAll} closes it. */
 export interface Double {
   readonly url: string;
   readonly asked: Asked[];

@@ -24,7 +24,7 @@ export const OUTPUTS = {
   },
 };
 
-/** A directory of its own for each test of a suite; what it started is closed after it. */
+/** A separate directory for each test of a suite; servers are closed after each test. */
 export function jobDirectory(): () => string {
   let dir: ReturnType<typeof scratch>;
   beforeEach(() => (dir = scratch()));

@@ -31,7 +31,7 @@ function answer(version: number, createrole: boolean): Buffer {
   ]);
 }
 
-describe("the login that makes roles", () => {
+describe("the login that creates roles", () => {
   let server: Server;
   let asked: string[];
   let warnings: string[];
@@ -53,7 +53,7 @@ describe("the login that makes roles", () => {
     else process.env.PGPASSWORD = former;
   });
 
-  /** A PostgreSQL of a version, whose login may or may not make roles; undefined: it refuses the login. */
+  /** A fake PostgreSQL of this version whose login may or may not create roles; undefined = it refuses the login. */
   async function of(version: number, createrole: boolean | undefined) {
     const converse = (socket: Socket) => {
       let begun = false;
@@ -75,15 +75,15 @@ describe("the login that makes roles", () => {
     return port;
   }
 
-  it("is warned of on PostgreSQL 15 and older, with what it means and how to narrow it", async () => {
+  it("causes a warning on PostgreSQL 15 and older, with its meaning and the cure", async () => {
     const port = await of(150_014, true);
     assert.deepEqual(warnings, [
-      `PostgreSQL at 127.0.0.1:${port} is version 15, in which CREATEROLE reaches every role that is no superuser: whoever has the login deployer can change the passwords of other programs' roles on that server, and make itself a member of pg_execute_server_program, which runs commands on the server's host. Upgrade it to 16 or newer, or give this service a server of its own (docs/security.md, "Not defended").`,
+      `PostgreSQL at 127.0.0.1:${port} is version 15, in which CREATEROLE covers every role that is not a superuser: whoever has the login deployer can change the passwords of other programs' roles on that server, and make itself a member of pg_execute_server_program, which runs commands on the server's host. Upgrade it to 16 or newer, or give this service a server of its own (docs/security.md, "Not defended").`,
     ]);
     assert.match(asked[0] ?? "", /user\0deployer\0/);
   });
 
-  it("is not warned of on 16 and newer, nor where it may make no roles", async () => {
+  it("causes no warning on 16 and newer, nor if it may not create roles", async () => {
     await of(160_000, true);
     server.close();
     await of(150_014, false);
@@ -91,7 +91,7 @@ describe("the login that makes roles", () => {
     assert.ok(asked.some((line) => line.includes("server_version_num")));
   });
 
-  it("is left to the plugin where it is refused, or no server answers", async () => {
+  it("is left to the plugin if it is refused, or no server answers", async () => {
     const port = await of(150_014, undefined);
     server.close();
     await new Promise((closed) => server.once("close", closed));
@@ -99,7 +99,7 @@ describe("the login that makes roles", () => {
     assert.deepEqual(warnings, []);
   });
 
-  it("is not asked by a preview, nor without a password", async () => {
+  it("is not checked in a preview, nor without a password", async () => {
     Object.assign(pulumi.runtime, { isDryRun: () => true });
     await of(150_014, true);
     server.close();

@@ -24,7 +24,7 @@ const build = (made?: InVault, host = "db.example.test") => {
 };
 
 describe("DatabaseCredentials", () => {
-  it("gives Vault a login that makes roles and may make them members of the run-time group, and no more", async () => {
+  it("gives Vault a login that creates roles and may make them members of the run-time group, and nothing more", async () => {
     const { resources } = await run(() => build());
     const role = find(resources, "Role", "audit-svc-vault");
     assert.deepEqual(role.ignoreChanges, ["roles"], "Vault's logins are memberships of their issuer");
@@ -60,7 +60,7 @@ describe("DatabaseCredentials", () => {
     assert.doesNotMatch(JSON.stringify(others), /password-of/);
   });
 
-  it("takes connection and role as bootstrap has made them", async () => {
+  it("adopts connection and role as bootstrap has created them", async () => {
     const { resources } = await run(() => build({ owner: "bootstrap", readable: true }));
     for (const [type, name] of [
       ["SecretBackendConnection", "audit-svc-database"],
@@ -73,7 +73,7 @@ describe("DatabaseCredentials", () => {
     assert.equal(find(resources, "SecretBackendRole", "audit-svc-database-role").importId, "database/roles/audit-svc");
   });
 
-  it("has roles made that are members of the run-time group alone", async () => {
+  it("makes Vault create roles that are members of only the run-time group", async () => {
     const { resources } = await run(() => build());
     const { inputs } = find(resources, "SecretBackendRole", "audit-svc-database-role");
     assert.deepEqual(inputs.creationStatements, [
@@ -82,7 +82,7 @@ describe("DatabaseCredentials", () => {
     assert.deepEqual([inputs.defaultTtl, inputs.maxTtl], [3600, 86_400]);
   });
 
-  it("lets the agent have a login and renew it; the secret is written after the agent, which needs none in it", async () => {
+  it("lets the agent request and renew a login; the secret, which has none then, is written after the agent", async () => {
     const { resources } = await run(() => build());
     const policy = find(resources, "Policy", "audit-svc-policy").inputs.policy as string;
     assert.ok(policy.includes(credentialsPolicy("database/creds/audit-svc")));

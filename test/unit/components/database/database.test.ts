@@ -108,7 +108,7 @@ describe("Database", () => {
     assert.equal((await valueOf(result.connection)).user, "events_app_alt");
   });
 
-  it("makes no login where Vault makes them, and locks its own afterwards", async () => {
+  it("creates no login if Vault does, and locks its own afterwards", async () => {
     const { resources, result } = await run(() => build({ loginsBy: { name: "audit-svc", vault: world().vault } }));
     for (const login of ["app", "app-alt"]) {
       assert.equal(find(resources, "Role", `audit-${login}`).inputs.login, false);

@@ -37,7 +37,7 @@ describe("EdgeCertificate", () => {
       return new EdgeCertificate("audit-edge-certificate", { vm, vault, source, serverName });
     };
 
-  it("of files: sends certificate and key to the VM as a secret, for nginx's group alone", async () => {
+  it("from files: sends certificate and key to the VM as a secret, readable only by nginx's group", async () => {
     const { resources } = await run(build({ by: "files", ...files("one.crt", "one.key") }));
     const { inputs } = find(resources, "Command", "audit-edge-certificate-files");
     assert.ok(inputs.stdin instanceof Secret);
@@ -52,12 +52,13 @@ describe("EdgeCertificate", () => {
     );
     assert.doesNotMatch(scriptOf(inputs), /PRIVATE KEY/);
     assert.deepEqual(ofType(resources, "Container"), []);
-    // Of the same name as Vault's it would be replaced, and nginx removed for it before its configuration is judged.
+    // With the same name as Vault's volume it would be replaced, and nginx removed for that before its configuration is
+    // tested.
     const volumes = ofType(resources, "Volume").map(({ name }) => name);
     assert.ok(volumes.includes("audit-edge-certificate") && !volumes.includes("audit-edge-certificate-tmpfs"));
   });
 
-  it("of files: a preview does without the key, and shows another certificate by its digest", async () => {
+  it("from files: a preview does without the key, and shows a changed certificate by its digest", async () => {
     const source = (certificate: string): CertificateSource => ({ by: "files", ...files(certificate, "none") });
     const inPreview = [undefined, undefined, true] as const;
     const { resources } = await run(build(source("one.crt")), ...inPreview);
@@ -77,7 +78,7 @@ describe("EdgeCertificate", () => {
     );
   });
 
-  it("of Vault: an agent of its own, whose token may have certificates issued for one role and nothing else", async () => {
+  it("from Vault: a dedicated agent, whose token may issue certificates for one role and nothing else", async () => {
     const { resources } = await run(build({ by: "vault", mount: "pki", role: "edge", ttl: "72h" }));
     assert.equal(
       find(resources, "Policy", "audit-edge-certificate-policy").inputs.policy,
@@ -104,7 +105,7 @@ describe("EdgeCertificate", () => {
     });
   });
 
-  it("reads what both templates ask for from one answer of Vault", async () => {
+  it("renders both templates from one answer of Vault", async () => {
     const { resources } = await run(build({ by: "vault", mount: "pki", role: "edge", ttl: "72h" }));
     const sent = find(resources, "Command", "audit-edge-certificate-agent-files").inputs.stdin as string;
     const asked = [...sent.matchAll(/\{\{ (with secret [^}]*) \}\}/g)].map(([, call]) => call);
@@ -113,7 +114,7 @@ describe("EdgeCertificate", () => {
   });
 
   for (const address of ["10.0.0.7", "2001:db8::7"]) {
-    it(`has ${address} certified as an address, not as a host name`, async () => {
+    it(`requests a certificate for ${address} as an address, not as a host name`, async () => {
       const { resources } = await run(build({ by: "vault", mount: "pki", role: "edge", ttl: "72h" }, address));
       const sent = find(resources, "Command", "audit-edge-certificate-agent-files").inputs.stdin as string;
       assert.ok(sent.includes(`with secret "pki/issue/edge" "ip_sans=${address}" "ttl=72h"`));

@@ -42,7 +42,7 @@ describe("EdgeProxy", () => {
     assert.equal(find(resources, "Container", "audit-edge-nginx").inputs.stopSignal, "SIGQUIT");
   });
 
-  it("has nginx judge a configuration before it takes the old one's place, and starts after it", async () => {
+  it("tests a configuration with nginx before it replaces the old one, and starts nginx after it", async () => {
     const { resources } = await run(build);
     const files = find(resources, "Command", "audit-edge-config-files");
     const create = scriptOf(files.inputs);
@@ -58,7 +58,7 @@ describe("EdgeProxy", () => {
     assert.ok(find(resources, "Container", "audit-edge-nginx").dependsOn.includes(files.urn));
   });
 
-  it("looks whether its ports are free before nginx is replaced", async () => {
+  it("checks that its ports are free before nginx is replaced", async () => {
     const { resources } = await run(build);
     const ports = find(resources, "Command", "audit-edge-ports");
     const script = scriptOf(ports.inputs);
@@ -79,7 +79,7 @@ describe("EdgeProxy", () => {
       rmSync(directory, { recursive: true });
     });
 
-    /** Runs what takes it in, with this `docker`. @returns its exit status */
+    /** Runs the reload script with this `docker`. @returns its exit status */
     async function takeIn(docker: string): Promise<number | null> {
       const { resources } = await run(build);
       const script = scriptOf(find(resources, "Command", "audit-edge-config-files").inputs);
@@ -109,7 +109,7 @@ describe("EdgeProxy", () => {
     }
 
     for (const code of [0, 1]) {
-      it(`ends the connections by nginx's own word before the reload, no longer after it, and says how it went: ${code}`, async () => {
+      it(`lets nginx close connections before the reload but not after it, and returns the reload's result: ${code}`, async () => {
         for (const name of ["sleep", "nginx"])
           fakeProgram(
             directory,
@@ -133,7 +133,7 @@ describe("EdgeProxy", () => {
     assert.equal(inputs.uploads, undefined);
   });
 
-  it("gives its address once it stands", async () => {
+  it("returns its URL once it is up", async () => {
     const { result } = await run(build);
     assert.equal(await valueOf(result.url), "https://audit.example.test");
     assert.deepEqual(result.otherMetrics, [], "without a certificate there is none to be watched");

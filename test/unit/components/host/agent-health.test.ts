@@ -8,7 +8,7 @@ import { AGENT_LISTENER } from "../../../../vault-agent/render";
 import { fakeProgram } from "../../support/fake-programs";
 import { runScript } from "../../support/host-script";
 
-describe("what looks after an agent", () => {
+describe("the scripts around an agent", () => {
   let directory: string;
   const at = (name: string) => join(directory, name);
   /** A program of that name, before all others. */
@@ -16,10 +16,10 @@ describe("what looks after an agent", () => {
   beforeEach(() => (directory = mkdtempSync(join(tmpdir(), "agent-"))));
   afterEach(() => rmSync(directory, { recursive: true }));
 
-  describe("the look at its token", () => {
+  describe("the check of its token", () => {
     const look = (environment?: Record<string, string>) => runScript("look.sh", [], { directory, environment }).stdout;
 
-    it("lets nothing of Vault's answer through but the end of the token and its issue", () => {
+    it("prints nothing of Vault's answer but the token's lifetime and its issue", () => {
       const answer = {
         data: { id: "hvs.secret", creation_ttl: 3600, meta: { issue: "one", role_name: "r" }, period: 3600, ttl: 3597 },
       };
@@ -69,7 +69,7 @@ describe("what looks after an agent", () => {
       writeFileSync(at("expiry"), "1800000000\n");
     });
 
-    it("is content with an agent that is logged in and has rendered its file", () => {
+    it("accepts an agent that is logged in and has rendered its file", () => {
       const { status, stdout, metrics } = health();
       assert.deepEqual([status, stdout], [0, ""]);
       assert.equal(metrics.logged_in, "1");
@@ -80,7 +80,7 @@ describe("what looks after an agent", () => {
       assert.equal(Number(metrics.token_expiry_timestamp_seconds), success + 3597);
     });
 
-    it("explains each metric, and tells of no reload where the agent has none", () => {
+    it("describes each metric, and has no reload metric if the agent has no reload", () => {
       health();
       const lines = readFileSync(at("agent.prom"), "utf8").split("\n");
       assert.equal(lines.length, 16);
@@ -95,7 +95,7 @@ describe("what looks after an agent", () => {
       assert.equal(metrics.reload_confirmed, undefined);
     });
 
-    it("says that Vault is away, and still knows when it was not", () => {
+    it("says that Vault is unreachable, and keeps the time of the last success", () => {
       const { metrics: before } = health();
       program("look.sh", "true");
       const { status, stdout, metrics } = health();
@@ -111,12 +111,12 @@ describe("what looks after an agent", () => {
       assert.equal(metrics.last_success_timestamp_seconds, "0");
     });
 
-    it("says that the file is not there", () => {
+    it("says that the file is missing", () => {
       rmSync(at("config.json"));
       assert.match(health().stdout, /config\.json is not rendered/);
     });
 
-    it("repeats a reload that was not confirmed, and tells that it was not", () => {
+    it("repeats a reload that was not confirmed, and reports it", () => {
       writeFileSync(at("last-reload"), "failed 0 audit-svc-blue-1\n");
       const first = health();
       assert.deepEqual([first.status, first.metrics.reload_confirmed], [0, "0"]);
@@ -127,7 +127,7 @@ describe("what looks after an agent", () => {
     });
   });
 
-  it("tells which issue of the secret_id lies in its volume, and nothing while none does", () => {
+  it("prints which issue of the secret_id is in its volume, or nothing if there is none", () => {
     const delivered = () => runScript("delivered-issue.sh", ["a"], { directory });
     program("docker", 'echo "$*"');
     assert.deepEqual(delivered(), { status: 0, stdout: "exec a cat /credentials/issue\n", stderr: "" });
@@ -136,7 +136,7 @@ describe("what looks after an agent", () => {
   });
 
   describe("the wait for its log-in", () => {
-    /** A Docker whose agent is logged in by what the file says; it takes the new one in when it is started anew. */
+    /** A fake Docker whose agent is logged in with the issue in the file; a restart makes it use the new one. */
     const agent = (logged: string, afterRestart: string, lastLine = "its last line") => {
       writeFileSync(at("logged"), logged);
       program(
@@ -154,13 +154,13 @@ describe("what looks after an agent", () => {
     const restarts = () =>
       existsSync(at("restarts")) ? readFileSync(at("restarts"), "utf8").split("\n").length - 1 : 0;
 
-    it("says by which it is logged in, and leaves it alone", () => {
+    it("prints the issue with which it is logged in, and leaves it alone", () => {
       agent("3600 new", "");
       assert.deepEqual(wait(), { status: 0, stdout: "new\n", stderr: "" });
       assert.equal(restarts(), 0);
     });
 
-    it("starts one anew that goes on with the former", () => {
+    it("restarts one that still uses the former", () => {
       agent("3600 former", "3600 new");
       assert.deepEqual(wait(), { status: 0, stdout: "new\n", stderr: "" });
       assert.equal(restarts(), 1);
@@ -174,13 +174,13 @@ describe("what looks after an agent", () => {
       assert.equal(restarts(), 1);
     });
 
-    it("says what it means that the log-in itself is denied", () => {
+    it("explains a log-in that is denied", () => {
       agent("", "", '"@message":"error authenticating","error":"Code: 403. Errors:* permission denied"');
       const { status, stderr } = wait(1);
       assert.equal(status, 1);
       assert.match(
         stderr,
-        /permission denied"\na has not logged in .*\nVault denies it the log-in: the role is shut out/,
+        /permission denied"\na has not logged in .*\nVault denies the log-in\. Either the role is locked out/,
       );
     });
   });

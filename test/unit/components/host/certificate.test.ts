@@ -19,7 +19,7 @@ describe("the scripts of the edge's certificate", () => {
     };
     const chain = "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n";
 
-    it("takes metrics and certificate apart, and lets one group read both", () => {
+    it("splits metrics and certificate, and lets one group read both", () => {
       const { status, stderr } = execute(`# HELP end\nend 1\n-----certificate-----\n${chain}key\n`);
       assert.deepEqual([status, stderr], [0, ""]);
       assert.equal(readFileSync(at("tls/certificate.prom"), "utf8"), "# HELP end\nend 1\n");
@@ -33,14 +33,14 @@ describe("the scripts of the edge's certificate", () => {
       );
     });
 
-    it("leaves no copy of the key behind, and takes the place of a file that cannot be written to", () => {
+    it("leaves no copy of the key behind, and replaces a read-only file", () => {
       execute(`one\n-----certificate-----\n${chain}`);
       assert.equal(execute(`two\n-----certificate-----\n${chain}`).status, 0);
       assert.equal(readFileSync(at("tls/certificate.prom"), "utf8"), "two\n");
       assert.deepEqual(readdirSync(directory).sort(), ["chown", "chowned", "tls"]);
     });
 
-    it("keeps what is there when no certificate comes", () => {
+    it("keeps the old files when no certificate comes", () => {
       execute(`one\n-----certificate-----\n${chain}`);
       assert.notEqual(execute("two\n").status, 0);
       assert.equal(readFileSync(at("tls/edge.pem"), "utf8"), chain);
@@ -48,7 +48,7 @@ describe("the scripts of the edge's certificate", () => {
   });
 
   describe("the wait", () => {
-    /** An agent that has the file from the nth look on. */
+    /** An agent that has the file from the nth check on. */
     const wait = (from: number, kind: "name" | "address" = "name") => {
       fakeClock(directory);
       writeFileSync(at("looks"), "");

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fakeProgram } from "../../support/fake-programs";
 import { runScript } from "../../support/host-script";
 
-describe("the script that has nginx judge a configuration", () => {
+describe("the script that tests a configuration with nginx", () => {
   let directory: string;
   beforeEach(() => (directory = mkdtempSync(join(tmpdir(), "check-"))));
   afterEach(() => rmSync(directory, { recursive: true }));
@@ -20,12 +20,12 @@ describe("the script that has nginx judge a configuration", () => {
     return runScript("check-nginx.sh", ["10.0.0.2"], { directory }).status;
   };
 
-  it("listens nowhere that is not there, and gives nothing away to another user", () => {
+  it("listens only on an existing address, and changes no file's owner", () => {
     assert.equal(judge(0), 0);
     assert.equal(readFileSync(join(directory, "judged"), "utf8"), "user root;\nlisten 127.0.0.1:80;\nlisten 8080;\n");
   });
 
-  it("fails when nginx refuses it", () => {
+  it("fails when nginx rejects it", () => {
     assert.equal(judge(1), 1);
   });
 });

@@ -9,7 +9,7 @@ import { runScript } from "../../support/host-script";
 const config = '{"tokens":[]}';
 const digest = createHash("sha256").update(config).digest("hex");
 
-describe("the script that has replicas reload", () => {
+describe("the script that makes replicas reload", () => {
   let directory: string;
   const at = (name: string) => join(directory, name);
   beforeEach(() => {
@@ -36,7 +36,7 @@ describe("the script that has replicas reload", () => {
     return { ...ran, asked, result: readFileSync(at("last-reload"), "utf8") };
   }
 
-  it("asks those of the slot that serves", () => {
+  it("asks those of the active slot", () => {
     const ok = `echo '{"digest":"${digest}"}'`;
     const blue = reload(ok);
     assert.deepEqual([blue.status, blue.stderr, blue.result], [0, "", `confirmed ${digest}\n`]);
@@ -46,7 +46,7 @@ describe("the script that has replicas reload", () => {
     assert.deepEqual(reload(ok).asked, ["http://g1/reload", "http://g2/reload"]);
   });
 
-  it("takes an image at its word that says no digest", () => {
+  it("accepts an answer without a digest", () => {
     assert.equal(reload("echo ok").status, 0);
   });
 
@@ -56,7 +56,7 @@ describe("the script that has replicas reload", () => {
     assert.deepEqual([status, asked.length], [0, 3]);
   });
 
-  it("names who has not confirmed in time, and asks the others nevertheless", () => {
+  it("names those that have not confirmed in time, and still asks the others", () => {
     writeFileSync(at("green"), "");
     const { status, stderr, result } = reload(`case "$url" in *g1*) exit 1 ;; *) echo ok ;; esac`);
     assert.equal(status, 1);

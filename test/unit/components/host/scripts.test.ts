@@ -9,7 +9,7 @@ const files = readdirSync(join(components, "host")).filter((file) => file.endsWi
 
 describe("the scripts of hosts and containers", () => {
   for (const file of files) {
-    it(`${file} begins with what it does, what it takes and how it ends, and is whole`, () => {
+    it(`${file} has a header with purpose, arguments and exit codes, and is complete`, () => {
       const text = scriptText(file);
       const [first, ...lines] = readFileSync(join(components, "host", file), "utf8").split("\n");
       assert.equal(first, "#!/bin/sh");
@@ -24,6 +24,7 @@ describe("the scripts of hosts and containers", () => {
         assert.match(head, /^# Exit codes:/m);
       }
       assert.doesNotMatch(text, /^\. /m);
+      assert.doesNotMatch(text, /^\s*#/m, "another comment would be a change of what is deployed");
       const { status, stderr } = spawnSync("sh", ["-n"], { input: text, encoding: "utf8" });
       assert.deepEqual([status, stderr], [0, ""]);
     });
@@ -43,7 +44,7 @@ describe("the scripts of hosts and containers", () => {
       );
   });
 
-  it("go along with their arguments, each of them one word", () => {
+  it("are passed with their arguments, each as one word", () => {
     const args = ["a b", "it's", "", 3, "$HOME"];
     assert.deepEqual(scriptWords("remove-files.sh", args), [
       ...["sh", "-c", scriptText("remove-files.sh"), "remove-files.sh"],
@@ -51,7 +52,7 @@ describe("the scripts of hosts and containers", () => {
     ]);
     const line = scriptLine("look.sh", args, { NAME: "two words", NUMBER: 1 });
     const { stdout } = spawnSync("sh", ["-c", line.replace("env ", "printf '<%s>' ")], { encoding: "utf8" });
-    assert.ok(stdout.startsWith("<NAME=two words><NUMBER=1><sh><-c><#!/bin/sh"), stdout);
+    assert.ok(stdout.startsWith("<NAME=two words><NUMBER=1><sh><-c><set -u"), stdout);
     assert.ok(stdout.endsWith("<look.sh><a b><it's><><3><$HOME>"), stdout);
   });
 });

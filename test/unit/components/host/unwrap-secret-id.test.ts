@@ -21,7 +21,7 @@ describe("the script that unwraps a secret_id", () => {
     rmSync(directory, { recursive: true });
   });
 
-  /** What Vault says of the token's origin, and what it unwraps; a function of the shell that fails where it refuses. */
+  /** Vault's answers about the token's origin and the unwrapped secret, as shell text that fails if Vault refuses. */
   function execute({ made = `echo ${PATH}`, ttl = 3600, unwrapped = "", namespace = "" }) {
     const answer = JSON.stringify(
       { data: { secret_id: "the secret_id", secret_id_accessor: "other", secret_id_ttl: ttl } },
@@ -41,7 +41,7 @@ esac`,
     return runScript("unwrap-secret-id.sh", [at("credentials"), 100, PATH, namespace], { directory, input });
   }
 
-  it("leaves the credentials, the issue and the end where one user reads them", () => {
+  it("stores the credentials, the issue and the expiry where only one user can read them", () => {
     const { status, stderr } = execute({});
     assert.deepEqual([status, stderr], [0, ""]);
     assert.deepEqual(readdirSync(at("credentials")).sort(), ["expiry", "issue", "role_id", "secret_id"]);
@@ -55,19 +55,19 @@ esac`,
     assert.match(read("chowned"), new RegExp(`^100 ${at("credentials")}$`, "m"));
   });
 
-  it("says that a secret_id without an end has none", () => {
+  it("records that a secret_id without an expiry has none", () => {
     execute({ ttl: 0 });
     assert.equal(read("credentials/expiry"), "+Inf\n");
   });
 
-  it("gives the token to Vault by standard input and a file, never as an argument", () => {
+  it("passes the token to Vault by standard input and a file, never as an argument", () => {
     execute({});
     assert.equal(read("looked-up"), "the token");
     assert.equal(read("unwrapped-by"), "the token");
     assert.doesNotMatch(read("arguments"), /the token/);
   });
 
-  it("takes a path that begins with the namespace", () => {
+  it("accepts a path that begins with the namespace", () => {
     assert.equal(execute({ made: `echo team/${PATH}`, namespace: "team" }).status, 0);
   });
 

@@ -8,7 +8,7 @@ import {
 import { find, ofType, run, valueOf, scriptOf } from "../../support/program";
 import { world } from "../../support/world";
 
-/** As much of the published dashboard as it takes to be accepted. */
+/** A minimal published dashboard. */
 const PUBLISHED = JSON.stringify({
   title: "NGINX",
   panels: [{ type: "stat", title: "Status", datasource: "${DS_PROMETHEUS}", targets: [{ expr: "nginx_up" }] }],
@@ -65,14 +65,14 @@ describe("Observability", () => {
     );
   });
 
-  it("writes alert rules where it is told to and has Prometheus read them, and none otherwise", async () => {
+  it("writes alert rules if configured and makes Prometheus reload them, and none otherwise", async () => {
     const { resources } = await run(() => build({}, { directory: "rules-volume" }));
     const written = find(resources, "Command", "audit-rules-files");
     assert.match(written.inputs.stdin as string, /alert: /);
     const loaded = find(resources, "Command", "audit-rules-loaded");
     assert.ok(loaded.dependsOn.includes(written.urn));
     assert.equal((loaded.inputs.environment as Record<string, string>).AUDIT_RULES_RELOADED, "");
-    // Taken away in the other order: the file first, then Prometheus is told.
+    // Deleted in the reverse order: first the file, then Prometheus reloads.
     const forgotten = find(resources, "Command", "audit-rules-forgotten");
     assert.ok(written.dependsOn.includes(forgotten.urn));
     assert.equal(forgotten.inputs.delete, "node --require tsx/cjs steps/load-rules.ts --forget");
@@ -83,7 +83,7 @@ describe("Observability", () => {
     );
   });
 
-  it("reloads Prometheus as it is told to", async () => {
+  it("reloads Prometheus with the given command", async () => {
     const { resources } = await run(() => build({}, { directory: "rules", reload: "systemctl reload prometheus" }));
     assert.match(scriptOf(find(resources, "Command", "audit-rules-files").inputs), /\nsystemctl reload prometheus$/);
     const loaded = find(resources, "Command", "audit-rules-loaded");
@@ -109,7 +109,7 @@ describe("Observability", () => {
     assert.ok(!resources.some(({ name }) => name.includes("rules")));
   });
 
-  it("gives the targets to the edge where Prometheus asks for them by HTTP", async () => {
+  it("gives the targets to the edge if Prometheus discovers them by HTTP", async () => {
     const { resources } = await run(() => build({}, undefined, { by: "http" }));
     const written = find(resources, "Command", "audit-targets-files");
     assert.match(scriptOf(written.inputs), /--volume edge-config:\/files/);
@@ -118,7 +118,7 @@ describe("Observability", () => {
     assert.equal(check.AUDIT_TARGETS_PLACE, "http://vm2.example.test:9145/targets");
   });
 
-  it("watches the certificate's end by where it comes from, and the database's size where its limit is known", async () => {
+  it("alerts on the certificate's expiry by its source, and on the database's size if its limit is known", async () => {
     const rulesWith = async (more: Partial<ObservabilityArgs>) => {
       const { resources } = await run(() => build({}, { directory: "rules-volume" }, undefined, more));
       const panels = find(resources, "Dashboard", "audit-service-dashboard").inputs.configJson as string;
@@ -138,14 +138,14 @@ describe("Observability", () => {
     assert.match(vault.rules, /certificate_expiry.* - time\(\) < 10368 >= 5184\n/);
   });
 
-  it("refuses files of Prometheus without a place for them, before it makes anything", async () => {
+  it("refuses to write Prometheus's files without a place for them, before it creates anything", async () => {
     await assert.rejects(
       run(() => build({}, undefined, undefined, { files: undefined })),
       { message: "Observability: the targets go into files of Prometheus, and the argument files is not given." },
     );
   });
 
-  it("saves both dashboards under fixed uids in a folder of their own", async () => {
+  it("saves both dashboards under fixed uids in a separate folder", async () => {
     const { resources, result } = await run(() => build());
     const folder = find(resources, "Folder", "audit-folder");
     assert.equal(folder.inputs.uid, "audit-vm2");
@@ -154,7 +154,7 @@ describe("Observability", () => {
     assert.equal(await valueOf(result.nginxDashboardUrl), "https://grafana.example.test/d/audit-nginx-vm2");
   });
 
-  it("uses the data source that exists, or makes one", async () => {
+  it("uses an existing data source, or creates one", async () => {
     const existing = await run(() => build());
     assert.deepEqual(ofType(existing.resources, "DataSource"), []);
     const made = await run(() => build({ dataSource: { prometheusUrl: "http://prometheus:9090" } }));

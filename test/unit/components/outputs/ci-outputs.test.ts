@@ -27,7 +27,7 @@ describe("outputs for CI", () => {
     ]);
   });
 
-  it("are not written where no job asks for them", async () => {
+  it("are not written if no job wants them", async () => {
     assert.deepEqual(await calls({}), []);
     assert.deepEqual(await calls({ AUDIT_OUTPUTS_FILE: "" }), []);
   });

@@ -33,7 +33,7 @@ describe("what a run leaves for the next", () => {
     assert.deepEqual(await found({}), {});
   });
 
-  it("is read where earlier versions left it, in four outputs", async () => {
+  it("is read from the four outputs of earlier versions", async () => {
     const left = { releases, databasePasswordVersion: 2, secretIdsIssued, recreated: {} };
     assert.deepEqual(await found(left), left);
   });

@@ -19,7 +19,7 @@ const served = (image: string, replicas = 2): ReleaseState =>
   planRelease("audit-svc", { image, replicas }, undefined, addressPlan("172.29")).next;
 
 describe("AuditService", () => {
-  it("makes replicas that are confined, for the promotion to start", async () => {
+  it("creates restricted replicas, which the promotion starts", async () => {
     const { resources } = await run(build);
     const { inputs, deleteBeforeReplace } = find(resources, "Container", "audit-svc-blue-1");
     assert.equal(inputs.readOnly, true);
@@ -29,7 +29,7 @@ describe("AuditService", () => {
     assert.equal(inputs.memory, 256);
     assert.equal(inputs.memorySwap, 256);
     assert.equal(inputs.restart, "unless-stopped");
-    // The promotion starts it, with a part of this weight until it serves.
+    // The promotion starts it, with a fraction of this CPU weight until it serves.
     assert.equal(inputs.start, false);
     assert.equal(inputs.cpuShares, 1024);
     assert.equal(inputs.destroyGraceSeconds, 40);
@@ -39,7 +39,7 @@ describe("AuditService", () => {
     assert.equal(deleteBeforeReplace, true);
   });
 
-  it("binds each listener to one network, and nothing to the way out", async () => {
+  it("binds each listener to one network, and none to egress", async () => {
     const { resources } = await run(build);
     const { inputs } = find(resources, "Container", "audit-svc-blue-2");
     assert.deepEqual(inputs.networksAdvanced, [
@@ -64,7 +64,7 @@ describe("AuditService", () => {
     assert.ok(envs.includes("AUDIT_ADMIN_LISTEN=off"));
   });
 
-  it("asks a release for the configuration as it was rendered, and for the schema that migrate made", async () => {
+  it("requires a release to report the rendered configuration and the schema of migrate", async () => {
     const { resources } = await run(build, (args) =>
       args.name === "audit-svc-migrate" ? { stdout: "applied: 2 more\nschema version 2\n" } : undefined,
     );
@@ -76,12 +76,12 @@ describe("AuditService", () => {
     assert.match(script, / switch-helper\.sh \/marker \/config\/config\.json 2$/);
   });
 
-  it("knows the schema's version by the line of migrate that tells it, if there is one", () => {
+  it("reads the schema's version from migrate's output, if it is there", () => {
     assert.equal(schemaVersionIn("applied: 12 twelve\nschema version 12\ngranted"), 12);
     assert.equal(schemaVersionIn("migrated\n"), undefined);
   });
 
-  it("fills only the slot that does not serve, and leaves the other exactly as it is", async () => {
+  it("fills only the idle slot, and leaves the other unchanged", async () => {
     const { resources } = await run(() => build({ image: OTHER_IMAGE, previous: served(IMAGE, 3) }));
     const containers = replicas(resources);
     assert.deepEqual(containers.map((c) => c.name).sort(), [
@@ -96,7 +96,7 @@ describe("AuditService", () => {
     }
   });
 
-  it("misses on the VM what the last completed deploy left in the slot that it fills, nothing else", async () => {
+  it("finds missing only what the last completed deploy left in the slot that it fills", async () => {
     const { result } = await run(() => {
       const previous = served(IMAGE);
       const idle = { release: "older0000000", image: IMAGE, replicas: 1, memory: 256 };
@@ -109,7 +109,7 @@ describe("AuditService", () => {
     );
   });
 
-  it("has the replicas that it keeps serve again when they were stopped, and no other slot's", async () => {
+  it("starts stopped replicas that it keeps, and none of the other slot", async () => {
     const kept = async (image: string) => {
       const { result } = await run(() => {
         const previous = served(IMAGE);
@@ -122,7 +122,7 @@ describe("AuditService", () => {
     assert.deepEqual(await kept(OTHER_IMAGE), []);
   });
 
-  it("makes no container of a slot that was never filled", async () => {
+  it("creates no container of a slot that was never filled", async () => {
     const { resources } = await run(build);
     assert.deepEqual(
       replicas(resources).map((c) => c.name),
@@ -150,6 +150,27 @@ describe("AuditService", () => {
     assert.equal(find(resources, "Role", "audit-app-alt").inputs.login, false);
   });
 
+  it("drains the other slot after the promotion, before the former login is locked; none when it is empty", async () => {
+    const { resources } = await run(() => build({ image: OTHER_IMAGE, previous: served(IMAGE) }));
+    const drain = find(resources, "Command", "audit-svc-drain");
+    const promotion = find(resources, "Command", "audit-svc-cutover");
+    assert.ok(drain.dependsOn.includes(promotion.urn));
+    assert.deepEqual(drain.inputs.triggers, [`id-of-${promotion.name}`]);
+    assert.match(
+      scriptOf(drain.inputs),
+      /^env TARGET=green OTHER=blue 'OTHER_REPLICAS=audit-svc-blue-1=http:\/\/\S+ audit-svc-blue-2=http:\/\/\S+' DRAIN_SECONDS=2 /,
+    );
+    assert.ok(find(resources, "Command", "audit-svc-confirmed").dependsOn.includes(drain.urn));
+
+    const first = await run(build);
+    assert.ok(!first.resources.some(({ name }) => name === "audit-svc-drain"));
+  });
+
+  it("tells of the promotion before the drain has ended, and of the state after it", async () => {
+    const { result, resources } = await run(() => build({ image: OTHER_IMAGE, previous: served(IMAGE) }));
+    assert.equal(await valueOf(result.service.promoted.urn), find(resources, "Command", "audit-svc-cutover").urn);
+  });
+
   it("promotes a slot once nginx knows it", async () => {
     const { resources } = await run(build);
     const { dependsOn } = find(resources, "Command", "audit-svc-cutover");
@@ -157,7 +178,7 @@ describe("AuditService", () => {
     assert.ok(dependsOn.includes(find(resources, "Container", "audit-edge-nginx").urn));
   });
 
-  it("recovers only from a slot that it fills, not one that serves already", async () => {
+  it("recovers only from a slot that it fills, not from one that is active already", async () => {
     const recovery = async (image: string) => {
       const { resources } = await run(() => {
         const first = served(IMAGE);
@@ -176,7 +197,7 @@ describe("AuditService", () => {
     assert.deepEqual(filling.ignoreChanges, []);
   });
 
-  it("hands the owner's password to migrate by standard input alone, as a secret", async () => {
+  it("passes the owner's password to migrate only by standard input, as a secret", async () => {
     const { resources } = await run(build);
     const { inputs } = find(resources, "Command", "audit-svc-migrate");
     assert.ok(inputs.stdin instanceof Secret);
@@ -201,7 +222,7 @@ describe("AuditService", () => {
     assert.equal(find(resources, "Container", "audit-svc-blue-1").inputs.image, `sha256:id-of-${IMAGE}`);
   });
 
-  it("gives the state of the slots only after the promotion", async () => {
+  it("returns the state of the slots only after the promotion", async () => {
     const { result } = await run(() => build({ image: OTHER_IMAGE, previous: served(IMAGE) }));
     const state = await valueOf(result.service.state);
     assert.equal(state.active, "green");

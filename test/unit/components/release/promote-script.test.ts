@@ -3,7 +3,12 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promoteScript, recoverScript, type SlotReplicas } from "../../../../components/release/promote-script";
+import {
+  drainScript,
+  promoteScript,
+  recoverScript,
+  type SlotReplicas,
+} from "../../../../components/release/promote-script";
 import type { PromotionContext } from "../../../../components/release/switch-helper";
 import { fakeClock, fakeProgram } from "../../support/fake-programs";
 
@@ -24,39 +29,38 @@ const slot = (name: "blue" | "green"): SlotReplicas => ({
   })),
 });
 
-const promote = (target: SlotReplicas, other: SlotReplicas | undefined) =>
+const promote = (target: SlotReplicas) =>
   promoteScript(
     {
       target,
-      other,
       gate: { config: { volume: "rendered", file: "config.json", group: "10001" }, schemaVersion: 3 },
       pids: 256,
-      drainSeconds: 2,
     },
     context,
   );
+const drainBlue = drainScript({ target: "green", other: slot("blue"), drainSeconds: 2 }, context);
 
 interface Vm {
   serving: "blue" | "green";
   /** Names of the replicas that never get ready; default none. */
   unfit?: readonly string[];
-  /** Docker does not start this one. */
+  /** Name of a replica that Docker does not start. */
   stuck?: string;
-  /** Another deploy takes over while this one starts its first replica. */
+  /** Another deploy takes over while this one starts its first replica, or drains. */
   superseded?: boolean;
-  /** How often Docker says that the replicas were started again; default never. */
+  /** Number of restarts that Docker reports for the replicas; default none. */
   restarts?: number;
   ooms?: number;
   /** Default 2. */
   cores?: number;
   lost?: string;
-  /** What Docker says of the state of the replicas; default "exited". */
+  /** State of the replicas in Docker; default "exited". */
   status?: string;
 }
 
 /**
- * Runs a script on a VM whose `docker` writes down what it was asked. The helper's one-shot is the real script, with its volumes in a
- * directory; a replica answers once it was started.
+ * Runs a script on a fake VM whose `docker` records its commands. The helper's one-shot is the real script, with its
+ * volumes in a directory; a replica answers once it is started.
  */
 function execute(script: string, vm: Vm) {
   const directory = mkdtempSync(join(tmpdir(), "promote-"));
@@ -70,6 +74,7 @@ function execute(script: string, vm: Vm) {
     .filter((c) => c !== vm.lost);
   const program = (name: string, text: string): void => fakeProgram(directory, name, text);
   fakeClock(directory);
+  if (vm.superseded) program("sleep", `echo another > ${at("marker/owner")}`);
   program("nproc", `echo ${vm.cores ?? 2}`);
   program(
     "wget",
@@ -107,7 +112,7 @@ esac
     timeout: 30_000,
   });
   const lines = readFileSync(at("log"), "utf8").split("\n").filter(Boolean);
-  // Replicas end side by side, and here no time passes between them: whichever writes first.
+  // Replicas stop concurrently, here without a pause between them, so the order varies.
   const stops = lines.filter((line) => line.startsWith("stop")).sort();
   const steps = lines.map((line) => (line.startsWith("stop") ? (stops.shift() ?? line) : line));
   const serving = existsSync(at("marker/green")) ? "green" : "blue";
@@ -116,8 +121,8 @@ esac
 }
 
 describe("the script that promotes a slot", () => {
-  it("starts one replica after the other in the background, promotes the slot, then ends those of the other slot", () => {
-    const { code, stdout, steps, serving, stderr } = execute(promote(slot("green"), slot("blue")), { serving: "blue" });
+  it("starts one replica after another in the background, then promotes the slot", () => {
+    const { code, stdout, steps, serving, stderr } = execute(promote(slot("green")), { serving: "blue" });
     assert.equal(code, 0, stderr);
     assert.equal(serving, "green");
     assert.deepEqual(steps, [
@@ -125,10 +130,8 @@ describe("the script that promotes a slot", () => {
       "start audit-svc-green-1, while blue serves",
       "start audit-svc-green-2, while blue serves",
       "update --cpu-shares 1024 audit-svc-green-1 audit-svc-green-2, while blue serves",
-      "stop --time 30 audit-svc-blue-1, while green serves",
-      "stop --time 30 audit-svc-blue-2, while green serves",
     ]);
-    assert.equal(stdout, "slot green serves\nslot blue is drained and kept for a rollback\n");
+    assert.equal(stdout, "slot green serves\n");
   });
 
   for (const [status, command] of [
@@ -136,17 +139,16 @@ describe("the script that promotes a slot", () => {
     ["restarting", "restart"],
     ["created", "start"],
   ] as const) {
-    it(`has a replica run again that is ${status}`, () => {
-      const { code, steps, stderr } = execute(promote(slot("blue"), undefined), { serving: "blue", status });
+    it(`starts a replica again that is ${status}`, () => {
+      const { code, steps, stderr } = execute(promote(slot("blue")), { serving: "blue", status });
       assert.equal(code, 0, stderr);
       assert.equal(steps[1], `${command} audit-svc-blue-1, while blue serves`);
     });
   }
 
-  it("takes nothing from a slot that serves already, and leaves the marker alone", () => {
+  it("changes nothing in a slot that is active already, and leaves the marker alone", () => {
     for (const name of ["blue", "green"] as const) {
-      const other = name === "blue" ? "green" : "blue";
-      const { code, steps, serving, stderr } = execute(promote(slot(name), slot(other)), { serving: name });
+      const { code, steps, serving, stderr } = execute(promote(slot(name)), { serving: name });
       assert.equal(code, 0, stderr);
       assert.equal(serving, name);
       assert.match(steps[0] ?? "", /^update --cpu-shares 1024 --pids-limit 256/);
@@ -155,33 +157,23 @@ describe("the script that promotes a slot", () => {
 
   it("does not start the second replica before the first is ready", () => {
     const vm = { serving: "blue", unfit: ["audit-svc-green-1"] } as const;
-    const { steps } = execute(promote(slot("green"), slot("blue")), vm);
+    const { steps } = execute(promote(slot("green")), vm);
     assert.ok(!steps.some((step) => step.startsWith("start audit-svc-green-2")), steps.join("; "));
   });
 
   it("starts more at a time on a machine with more cores", () => {
     const vm = { serving: "blue", unfit: ["audit-svc-green-1"], cores: 4 } as const;
-    const { steps } = execute(promote(slot("green"), slot("blue")), vm);
+    const { steps } = execute(promote(slot("green")), vm);
     assert.ok(
       steps.some((step) => step.startsWith("start audit-svc-green-2")),
       steps.join("; "),
     );
-    assert.equal(execute(promote(slot("green"), slot("blue")), { serving: "blue", cores: 1 }).code, 0);
+    assert.equal(execute(promote(slot("green")), { serving: "blue", cores: 1 }).code, 0);
   });
 
-  it("ends what is left of the other slot: a killed deploy may have removed one of its containers", () => {
-    const vm = { serving: "blue", lost: "audit-svc-blue-1" } as const;
-    const { code, steps } = execute(promote(slot("green"), slot("blue")), vm);
-    assert.equal(code, 0);
-    assert.deepEqual(
-      steps.filter((step) => step.startsWith("stop")),
-      ["stop --time 30 audit-svc-blue-2, while green serves"],
-    );
-  });
-
-  it("does not promote what is not ready: says why, stops it, and leaves the other serving", () => {
+  it("does not promote a slot that is not ready: says why, stops it, and leaves the other active", () => {
     const vm = { serving: "blue", unfit: ["audit-svc-green-2"] } as const;
-    const { code, steps, serving, stderr } = execute(promote(slot("green"), slot("blue")), vm);
+    const { code, steps, serving, stderr } = execute(promote(slot("green")), vm);
     assert.notEqual(code, 0);
     assert.equal(serving, "blue");
     assert.deepEqual(
@@ -195,15 +187,15 @@ describe("the script that promotes a slot", () => {
     );
   });
 
-  it("gives up what ends again and again, long before its time is over", () => {
+  it("gives up a replica that keeps restarting, long before its deadline", () => {
     const vm = { serving: "blue", unfit: ["audit-svc-green-1"], restarts: 5 } as const;
-    const { code, stderr } = execute(promote(slot("green"), slot("blue")), vm);
+    const { code, stderr } = execute(promote(slot("green")), vm);
     assert.notEqual(code, 0);
     assert.match(stderr, /slot green is not ready \(audit-svc-green-1 has ended 5 times: http\S+ does not answer 2xx/);
   });
 
   it("says which container Docker does not start, and why", () => {
-    const { code, serving, stderr } = execute(promote(slot("green"), slot("blue")), {
+    const { code, serving, stderr } = execute(promote(slot("green")), {
       serving: "blue",
       stuck: "audit-svc-green-2",
     });
@@ -216,15 +208,15 @@ describe("the script that promotes a slot", () => {
     );
   });
 
-  it("says that a replica was killed for want of memory", () => {
+  it("says that a replica was killed because it was out of memory", () => {
     const vm = { serving: "blue", unfit: ["audit-svc-green-1"], ooms: 1 } as const;
-    const { stderr } = execute(promote(slot("green"), slot("blue")), vm);
-    assert.match(stderr, /--- audit-svc-green-1: running, killed for want of memory at its limit of 64 MiB; its last/);
+    const { stderr } = execute(promote(slot("green")), vm);
+    assert.match(stderr, /--- audit-svc-green-1: running, killed: out of memory at its limit of 64 MiB; its last/);
   });
 
-  it("neither promotes nor stops anything once a later deploy has begun", () => {
+  it("neither promotes nor stops anything once a newer deploy has begun", () => {
     for (const unfit of [[], ["audit-svc-green-1"]]) {
-      const { code, steps, serving, stderr } = execute(promote(slot("green"), slot("blue")), {
+      const { code, steps, serving, stderr } = execute(promote(slot("green")), {
         serving: "blue",
         unfit,
         superseded: true,
@@ -236,23 +228,60 @@ describe("the script that promotes a slot", () => {
     }
   });
 
-  it("never stops what serves, also when it is what is not ready", () => {
+  it("never stops the active slot, even if that is the one that is not ready", () => {
     const vm = { serving: "blue", unfit: ["audit-svc-blue-1"] } as const;
-    const { code, steps } = execute(promote(slot("blue"), undefined), vm);
+    const { code, steps } = execute(promote(slot("blue")), vm);
     assert.notEqual(code, 0);
     assert.ok(!steps.some((step) => step.startsWith("stop")));
   });
 
   it("fails when the one-shot beside it cannot run", () => {
-    const script = promote(slot("green"), slot("blue")).replace(" promote.sh docker run ", " promote.sh false ");
+    const script = promote(slot("green")).replace(" promote.sh docker run ", " promote.sh false ");
     const { code, steps } = execute(script, { serving: "blue" });
     assert.notEqual(code, 0);
     assert.deepEqual(steps, []);
   });
 });
 
+describe("the script that drains a slot", () => {
+  it("stops the replicas of the former slot", () => {
+    const { code, stdout, steps, serving, stderr } = execute(drainBlue, { serving: "green" });
+    assert.equal(code, 0, stderr);
+    assert.equal(serving, "green");
+    assert.deepEqual(steps, [
+      "stop --time 30 audit-svc-blue-1, while green serves",
+      "stop --time 30 audit-svc-blue-2, while green serves",
+    ]);
+    assert.equal(stdout, "slot blue is drained and kept for a rollback\n");
+  });
+
+  it("stops what is left of the other slot: a killed deploy may have removed one of its containers", () => {
+    const vm = { serving: "green", lost: "audit-svc-blue-1" } as const;
+    const { code, steps } = execute(drainBlue, vm);
+    assert.equal(code, 0);
+    assert.deepEqual(
+      steps.filter((step) => step.startsWith("stop")),
+      ["stop --time 30 audit-svc-blue-2, while green serves"],
+    );
+  });
+
+  it("stops nothing of a slot that is active again", () => {
+    const { code, steps, stderr } = execute(drainBlue, { serving: "blue" });
+    assert.notEqual(code, 0);
+    assert.deepEqual(steps, []);
+    assert.match(stderr, /superseded by a newer deploy/);
+  });
+
+  it("stops nothing once a newer deploy has begun", () => {
+    const { code, steps, stderr } = execute(drainBlue, { serving: "green", superseded: true });
+    assert.notEqual(code, 0);
+    assert.deepEqual(steps, []);
+    assert.match(stderr, /superseded by a newer deploy/);
+  });
+});
+
 describe("the script that recovers the active slot", () => {
-  it("does nothing when the slot to be filled does not serve", () => {
+  it("does nothing when the slot to be filled is not active", () => {
     const { code, steps, stderr } = execute(recoverScript("green", slot("blue"), context), { serving: "blue" });
     assert.equal(code, 0, stderr);
     assert.deepEqual(steps, []);

@@ -25,7 +25,7 @@ describe("release", () => {
     }
   });
 
-  it("refuses a number of replicas that the address plan has no room for", () => {
+  it("refuses more replicas than the address plan has room for", () => {
     for (const replicas of [0, 17, 1.5, Number.NaN]) {
       assert.throws(() => completeSpec({ image: image(1), replicas }), {
         message: `replicas must be a whole number from 1 to 16, not ${replicas}`,
@@ -40,7 +40,7 @@ describe("release", () => {
     assert.deepEqual(first.next, { active: "blue", slots: { blue: first.wanted } });
   });
 
-  it("has nothing to do when the wanted release serves", () => {
+  it("has nothing to do when the wanted release is active", () => {
     const first = plan(1);
     const again = plan(1, first.next);
     assert.equal(again.target, "blue");
@@ -55,7 +55,7 @@ describe("release", () => {
     assert.deepEqual(second.next, { active: "green", slots: { blue: first.wanted, green: second.wanted } });
   });
 
-  it("overwrites the slot that does not serve with a third release", () => {
+  it("overwrites the idle slot with a third release", () => {
     const second = plan(2, plan(1).next);
     const third = plan(3, second.next);
     assert.equal(third.target, "blue");
@@ -70,7 +70,7 @@ describe("release", () => {
     assert.deepEqual(back.next, { active: "blue", slots: { blue: first.wanted, green: second.wanted } });
   });
 
-  it("after a failed deploy, whose state was not kept, leaves what serves alone", () => {
+  it("leaves the active slot alone after a failed deploy whose state was not kept", () => {
     const first = plan(1);
     plan(2, first.next);
     const retry = plan(3, first.next);
@@ -86,7 +86,7 @@ describe("release", () => {
     assert.equal(second.replicas.blue.length, 3);
   });
 
-  it("gives every replica of both slots an address of its own on each network", () => {
+  it("gives every replica of both slots its own address on each network", () => {
     const { replicas } = plan(1, undefined, 16);
     const all = [...replicas.blue, ...replicas.green];
     assert.equal(new Set(all.map((r) => r.address)).size, 32);
@@ -102,7 +102,7 @@ describe("release", () => {
     });
   });
 
-  it("has an image with one port reloaded on that port, and the other slot's as that one needs it", () => {
+  it("reloads an image with one port on that port, and the other slot's image as that one needs", () => {
     const first = plan(1);
     const onePort = { image: image(2), replicas: 1, reloadOn: "main" } as const;
     const second = planRelease("audit-svc", onePort, first.next, addresses);
@@ -113,7 +113,7 @@ describe("release", () => {
     assert.deepEqual(back.next.slots.green, second.wanted);
   });
 
-  it("reads what the first versions recorded, which knew the admin port alone", () => {
+  it("reads records of the first versions, which knew only the admin port", () => {
     const old: ReleaseState = {
       active: "blue",
       slots: { blue: { release: "older0000000", image: image(1), replicas: 2, memory: 256 } },

@@ -13,8 +13,8 @@ const file = "config of this deploy";
 const digest = createHash("sha256").update(file).digest("hex");
 
 /**
- * Asks a helper of the deploy `me`. Replicas give these answers: to the first request the first, and so on; the last is repeated. An
- * empty one is no 2xx.
+ * Sends commands to a helper of the deploy `me`. Replicas give these answers in order, the last one repeatedly. An
+ * empty one is not 2xx.
  */
 function ask(
   questions: readonly string[],
@@ -60,21 +60,21 @@ const gate = (answers: readonly string[], schemaVersion?: number) =>
   ask([`await ${URL}`], { answers, ...(schemaVersion !== undefined && { schemaVersion }) }).answers;
 
 describe("the helper of a switch", () => {
-  it("lets a release through that reports this deploy's configuration and schema", () => {
+  it("accepts a release that reports this deploy's configuration and schema", () => {
     assert.deepEqual(gate([`{"status":"ready","digest":"${digest}","schemaVersion":3}`], 3), ["ready"]);
     assert.deepEqual(gate([`{"schemaVersion": 12, "digest": "${digest}"}`], 3), ["ready"], "a newer schema");
   });
 
-  it("waits a moment until it does", () => {
+  it("waits a moment until a release reports them", () => {
     assert.deepEqual(gate(["", '{"digest":"00"}', `{"digest":"${digest}"}`]), ["ready"]);
   });
 
-  it("takes an image at its word that reports neither", () => {
+  it("accepts an image that reports neither", () => {
     assert.deepEqual(gate(['{"status":"ready"}'], 3), ["ready"]);
     assert.deepEqual(gate(["ok"], 3), ["ready"]);
   });
 
-  it("holds back another configuration, an older schema, and what does not answer, and says which in one line", () => {
+  it("rejects another configuration, an older schema, and no answer, and says which in one line", () => {
     const other = `{"digest":"${"0".repeat(64)}",\n"schemaVersion":3}`;
     assert.deepEqual(gate([other], 3), [
       `${URL} works with another configuration than the one rendered, sha256 ${digest}: ${other.replace("\n", " ")}`,
@@ -85,12 +85,12 @@ describe("the helper of a switch", () => {
     assert.deepEqual(gate([""], 3), [`${URL} does not answer 2xx: wget: server returned error: HTTP/1.1 503`]);
   });
 
-  it("takes over, and says what serves", () => {
+  it("takes over, and answers the active slot", () => {
     assert.deepEqual(ask(["take-over", "mine"], { owner: "another" }), { answers: ["blue", "blue"], files: ["owner"] });
     assert.deepEqual(ask(["take-over"], { serving: "green" }).answers, ["green"]);
   });
 
-  it("promotes a slot by the marker, as often as it is asked", () => {
+  it("promotes a slot with the marker, repeatedly", () => {
     const asked = ["take-over", "promote green", "mine", "promote green", "promote blue", "promote blue", "mine"];
     const answers = ["blue", "done", "green", "done", "done", "done", "blue"];
     assert.deepEqual(ask(asked), { answers, files: ["owner"] });
@@ -102,13 +102,13 @@ describe("the helper of a switch", () => {
     assert.equal(answer, "the active-slot marker cannot be changed");
   });
 
-  it("decides nothing for a deploy that another has taken over from", () => {
+  it("decides nothing for a deploy that is superseded", () => {
     const { answers, files } = ask(["mine", "promote green"], { owner: "another" });
     assert.deepEqual(answers, ["superseded", "superseded"]);
     assert.deepEqual(files, ["owner"]);
   });
 
-  it("is confined: in the configuration's group, without capabilities, and gives way to what serves", () => {
+  it("is restricted: in the configuration's group, without capabilities, in the background", () => {
     const context = {
       tools: "tools@sha256:0",
       frontNetwork: "front",

@@ -54,7 +54,7 @@ describe("AccessTokens", () => {
     assert.equal(await pulumi.isSecret(result.tokens.hashes), true);
   });
 
-  it("accepts both versions while a token is rotated, and leaves the last one in Vault", async () => {
+  it("accepts both versions while a token is rotated, and writes the newer one to Vault", async () => {
     const { result, resources } = await build({ versions: { "writer-billing": [1, 2] } });
     const hashes = (await valueOf(result.tokens.hashes)).filter(({ name }) => name === "writer-billing");
     assert.deepEqual(
@@ -66,7 +66,7 @@ describe("AccessTokens", () => {
     assert.deepEqual(await valueOf(result.versions), { reader: 1, "writer-billing": 2, "reader-billing": 1 });
   });
 
-  it("forgets a version that is listed no more", async () => {
+  it("drops a version that is no longer listed", async () => {
     const { result, resources } = await build({ versions: { "writer-billing": [2] } });
     assert.deepEqual(
       ofType(resources, "RandomPassword").map(({ name }) => name),
@@ -75,7 +75,7 @@ describe("AccessTokens", () => {
     assert.equal((await valueOf(result.tokens.hashes)).length, 3);
   });
 
-  it("hands a token out only after what was given is done", async () => {
+  it("hands a token out only after its dependencies are done", async () => {
     const { resources } = await build();
     for (const { name, dependsOn } of ofType(resources, "SecretV2")) {
       assert.ok(

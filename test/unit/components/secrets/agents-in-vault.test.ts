@@ -16,7 +16,7 @@ const stack: StackInVault = {
 };
 const settings = { vaultPath: "audit-svc/vm2", hostCidr: "10.0.0.20/32" };
 
-describe("what the agents need in Vault, made by bootstrap", () => {
+describe("what the agents need in Vault, written by bootstrap", () => {
   messagesNameKeys();
 
   let server: Server;
@@ -66,7 +66,7 @@ describe("what the agents need in Vault, made by bootstrap", () => {
     assert.deepEqual(role.token_bound_cidrs, ["10.0.0.20"]);
   };
 
-  it("is taken as it is when it is what is needed, and nothing is written", async () => {
+  it("is adopted when it matches, and nothing is written", async () => {
     await preview(false);
     asVaultShowsIt();
     assert.deepEqual(await find(), { owner: "bootstrap", readable: true });
@@ -85,7 +85,7 @@ describe("what the agents need in Vault, made by bootstrap", () => {
       change();
       await assert.rejects(find(), {
         message:
-          "Vault does not hold what this stack's agents need; nothing was changed.\n" +
+          "Vault does not have the policies and roles that this stack's agents need; nothing was changed.\n" +
           `  - differs: ${line}\n` +
           "Have an administrator of Vault run bootstrap/vault.ts (docs/guide.md, step 4; in the sandbox: make up) with\n" +
           '  "stack": {"vaultPath":"audit-svc/vm2","hostCidr":"10.0.0.20/32"}\n' +
@@ -94,7 +94,7 @@ describe("what the agents need in Vault, made by bootstrap", () => {
     });
   }
 
-  it("cannot be looked at by a preview without a login, which says so and goes on; a deploy stops", async () => {
+  it("cannot be checked by a preview without a login, which says so and continues; a deploy stops", async () => {
     await preview(true);
     status = 403;
     assert.deepEqual(await find(), { owner: "bootstrap", readable: false });
@@ -104,7 +104,7 @@ describe("what the agents need in Vault, made by bootstrap", () => {
     process.env.VAULT_TOKEN = "a-token";
   });
 
-  it("is not asked with a login that no header takes, and the refusal does not repeat it", async () => {
+  it("is not requested with a login that is invalid in a header; the error does not repeat it", async () => {
     await preview(false);
     for (const [name, value] of [
       ["VAULT_TOKEN", "WARNING! x\nhvs.SECRET"],
@@ -131,7 +131,7 @@ describe("what the agents need in Vault, made by bootstrap", () => {
     assert.deepEqual(requests, []);
   });
 
-  it("is not asked for where the program writes it itself", async () => {
+  it("is not checked if the program writes it itself", async () => {
     status = 403;
     assert.deepEqual(await findInVault("program", { address }, { stack, bootstrap: settings }), {
       owner: "program",
@@ -140,7 +140,7 @@ describe("what the agents need in Vault, made by bootstrap", () => {
     assert.deepEqual(requests, []);
   });
 
-  it("is neither written nor deleted by the program, also not when the program had made it before", () => {
+  it("is neither written nor deleted by the program, even if the program had created it before", () => {
     const owner = "bootstrap";
     assert.deepEqual(adopted({ owner, readable: true }, "audit-svc"), {
       import: "audit-svc",

@@ -36,11 +36,11 @@ class FakeVault {
   known: Record<string, object | undefined> = {};
   destroyed: string[] = [];
   issued: string[] = [];
-  /** How many of those that are issued next are lost at once. */
+  /** Number of next issues that are lost at once. */
   loses = 0;
   private readonly server: Server;
   private readonly directory = mkdtempSync(join(tmpdir(), "delivered-"));
-  /** What the one-shot on the VM was given. */
+  /** File with what the one-shot on the VM received. */
   readonly file = join(this.directory, "delivered");
 
   constructor() {
@@ -109,12 +109,12 @@ describe("the delivery of a secret_id", () => {
   const deliver = () => vault.run("deliver-secret-id", { AUDIT_DELIVER: `cat >> ${vault.file}` });
   const delivered = () => readFileSync(vault.file, "utf8");
 
-  it("hands the role_id, the issue and the wrapping token over by standard input", async () => {
+  it("passes the role_id, the issue and the wrapping token by standard input", async () => {
     assert.deepEqual(await deliver(), { code: 0, output: "" });
     assert.equal(delivered(), `the role_id\n${vault.issued[0]}\nwrapping token 1\n`);
   });
 
-  it("issues another when Vault has lost it, as it may when it tidies up in that moment", async () => {
+  it("issues another when Vault has lost it by tidying up at that moment", async () => {
     vault.loses = 2;
     assert.deepEqual(await deliver(), { code: 0, output: "" });
     assert.equal(vault.issued.length, 3);
@@ -132,7 +132,7 @@ describe("the delivery of a secret_id", () => {
     assert.equal(vault.issued.length, 3);
   });
 
-  it("fails with what the VM says, and issues no other", async () => {
+  it("fails with the VM's error, and issues no other", async () => {
     const { code, output } = await vault.run("deliver-secret-id", { AUDIT_DELIVER: "echo no room >&2; exit 1" });
     assert.equal(code, 1);
     assert.equal(output, "no room\nthe secret_id was not delivered: the script on the VM ended with 1\n");
@@ -162,7 +162,7 @@ describe("the end of the former secret_ids", () => {
       AUDIT_LOGGED_IN: loggedIn,
     });
 
-  it("spares the one by which the agent is logged in and what was issued later, and destroys every former one", async () => {
+  it("keeps the one with which the agent is logged in and later ones, and destroys every former one", async () => {
     assert.deepEqual(await revoke(`echo ${issue}`), { code: 0, output: "" });
     assert.deepEqual(vault.destroyed, ["former", "byHand"]);
   });
@@ -188,14 +188,14 @@ describe("the end of the former secret_ids", () => {
     assert.deepEqual(vault.destroyed, []);
   });
 
-  it("destroys none, and fails, when the one by which the agent is logged in is not there any more", async () => {
+  it("destroys none, and fails, when the one with which the agent is logged in is gone", async () => {
     const { code, output } = await revoke(`echo ${issue.replaceAll("1", "9")}`);
     assert.equal(code, 1);
     assert.match(output, /was destroyed by somebody else; deploy again/);
     assert.deepEqual(vault.destroyed, []);
   });
 
-  it("destroys none when the agent does not say who it is", async () => {
+  it("destroys none when the agent does not report its issue", async () => {
     assert.equal((await revoke("true")).code, 1);
     assert.deepEqual(vault.destroyed, []);
   });

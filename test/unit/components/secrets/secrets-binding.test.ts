@@ -38,7 +38,7 @@ describe("SecretsBinding", () => {
     assert.deepEqual(inputs.tokenBoundCidrs, ["10.0.0.7/32"]);
   });
 
-  it("serves a container of somebody else's, which nobody tells to reload", async () => {
+  it("serves a third-party container, which nobody tells to reload", async () => {
     const { result, resources } = await run(() => {
       const { vm, vault } = world();
       return new SecretsBinding("alone", { vm, vault, secret: { mount: "secret", path: "alone" }, data: { key: "k" } });
@@ -53,7 +53,7 @@ describe("SecretsBinding", () => {
       (networksAdvanced as { name: string }[]).map(({ name }) => name),
       ["audit-admin", "audit-egress"],
     );
-    assert.throws(() => result.confirmation({ parent: result, dependsOn: [] }), /nobody confirms .* argument slots/);
+    assert.throws(() => result.confirmation({ parent: result, dependsOn: [] }), /needs the argument slots/);
   });
 
   it("makes no resource of the secret_id, and shows the secret nowhere else", async () => {
@@ -64,7 +64,7 @@ describe("SecretsBinding", () => {
     }
   });
 
-  it("runs the agent confined, on the admin network and the way out, not on nginx's", async () => {
+  it("runs the agent restricted, on the networks admin and egress, not on nginx's", async () => {
     const { resources } = await run(build);
     const { inputs } = find(resources, "Container", "audit-svc-agent");
     assert.equal(inputs.user, "100:10001");
@@ -94,7 +94,7 @@ describe("SecretsBinding", () => {
     );
   });
 
-  it("renders into memory, readable by the service's group", async () => {
+  it("renders into a tmpfs, readable by the service's group", async () => {
     const { resources } = await run(build);
     assert.deepEqual(find(resources, "Volume", "audit-svc-rendered").inputs, {
       name: "audit-svc-rendered",
@@ -103,7 +103,7 @@ describe("SecretsBinding", () => {
     });
   });
 
-  it("replaces the agent when its files change, since they are read at start only", async () => {
+  it("replaces the agent when its files change, since it reads them only at start", async () => {
     const label = async (address: string) => {
       const { resources } = await run(() => {
         return new SecretsBinding("audit-svc", {
@@ -135,7 +135,7 @@ describe("SecretsBinding", () => {
     assert.match(environment.AUDIT_LOGGED_IN ?? "", / wait-login\.sh audit-svc-agent 60'$/);
   });
 
-  it("issues the secret_id before the agent starts, and again when the role is made anew", async () => {
+  it("issues the secret_id before the agent starts, and again when the role is recreated", async () => {
     const { resources } = await run(build);
     const issue = find(resources, "Command", "audit-svc-secret-id");
     assert.ok(find(resources, "Container", "audit-svc-agent").dependsOn.includes(issue.urn));

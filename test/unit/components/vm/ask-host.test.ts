@@ -11,11 +11,11 @@ describe("what a program has printed when it has ended", () => {
     return { code: await endOf(child, rest), printed };
   };
 
-  it("is all there, also what comes after its end", async () => {
+  it("is complete, even if it arrives after its end", async () => {
     assert.deepEqual(await ended("(sleep 0.2; echo late) & exit 3", 5_000), { code: 3, printed: "late\n" });
   });
 
-  it("is read although the time for it ran out while this process had no time to look", async () => {
+  it("is read although its time ran out while this process was busy", async () => {
     const busy = () => {
       const end = Date.now() + 300;
       while (Date.now() < end);
@@ -25,7 +25,7 @@ describe("what a program has printed when it has ended", () => {
     assert.deepEqual(late, { code: 0, printed: "late\n" });
   });
 
-  it("is not waited for where something keeps the pipes open", async () => {
+  it("is not waited for if something keeps the pipes open", async () => {
     const started = Date.now();
     assert.deepEqual(await ended("sleep 3 & echo all", 100), { code: 0, printed: "all\n" });
     assert.ok(Date.now() - started < 2_000);

@@ -7,7 +7,7 @@ import { TOOLS } from "../../support/world";
 describe("DockerHost", () => {
   const args = { address: "ssh://deploy@vm.example.test:2222", sshOptions: ["-F", "ssh/config"], tools: TOOLS };
 
-  it("reaches the engine by ssh, with host keys checked and nobody asked", async () => {
+  it("reaches the engine by ssh, with host keys checked and no prompts", async () => {
     const { resources } = await run(() => new DockerHost("vm", args));
     const provider = find(resources, "docker", "vm");
     assert.equal(provider.inputs.host, "ssh://deploy@vm.example.test:2222");
@@ -39,7 +39,7 @@ describe("DockerHost", () => {
     ]);
   });
 
-  it("runs a script by ssh once its tools are there, and hides what it says when it is given input", async () => {
+  it("runs a script by ssh once its tools are there, and hides its output if it has input", async () => {
     const { resources } = await run(() => {
       const host = new DockerHost("vm", args);
       host.script("loud", { script: "echo 'a b'", verbose: true }, { parent: host });

@@ -34,14 +34,14 @@ describe("HostFiles", () => {
     );
   });
 
-  it("takes them away from the old place first when it may change", async () => {
+  it("removes them from the old place first if it may change", async () => {
     const { resources } = await run(
       () => new HostFiles("conf", { host: world().vm, target: "a-volume", files: { a: "" }, movable: true }),
     );
     assert.deepEqual(find(resources, "Command", "conf-files").inputs.triggers, ["a-volume"]);
   });
 
-  it("writes into a directory by ssh alone, where there is no Docker", async () => {
+  it("writes into a directory over plain ssh, without Docker", async () => {
     const directory = mkdtempSync(join(tmpdir(), "host-files-"));
     try {
       const host = new SshHost({ address: "unix:///nowhere" });
@@ -65,7 +65,7 @@ describe("HostFiles", () => {
     }
   });
 
-  it("refuses a volume where there is no Docker", async () => {
+  it("refuses a volume without Docker", async () => {
     const host = new SshHost({ address: "ssh://deploy@prometheus.example.test" });
     await assert.rejects(
       run(() => new HostFiles("conf", { host, target: "a-volume", files: { a: "" } })),
@@ -99,7 +99,7 @@ describe("HostFiles", () => {
     };
     const written = (name: string) => readFileSync(join(directory, "files", name), "utf8");
 
-    it("writes each file as it is: empty lines, backslashes, leading blanks, percent signs", () => {
+    it("writes each file unchanged: empty lines, backslashes, leading spaces, percent signs", () => {
       const text = '  "a\\n"\n\n\t100% $HOME `x` \\\n-n\n';
       const { status, stderr } = execute({ "one.conf": text, "two.conf": "last line without end" });
       assert.equal(status, 0, stderr);
@@ -117,7 +117,7 @@ describe("HostFiles", () => {
       assert.equal(written("one.conf"), "good\n");
     });
 
-    it("replaces a file that cannot be written to", () => {
+    it("replaces a read-only file", () => {
       assert.equal(execute({ "one.conf": "first\n" }).status, 0);
       writeFileSync(join(directory, "other"), "");
       assert.equal(execute({ "one.conf": "second\n" }).status, 0);

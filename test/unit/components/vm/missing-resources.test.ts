@@ -64,7 +64,7 @@ for c in ${containers.join(" ")}; do case "$statuses" in *" \${c#*=} "*) show "\
     return { recreated: result, network: (name: string) => triggerOf("Network", name), triggerOf };
   }
 
-  it("is made anew once: its trigger changes when it is gone, and stays when it is back", async () => {
+  it("is recreated once: its trigger changes when it is gone, and stays when it is back", async () => {
     const running = ["web=running", "replica=running"];
     const without = NETWORKS.filter((name) => name !== "audit-admin");
     engineHas(without, running);
@@ -90,7 +90,7 @@ for c in ${containers.join(" ")}; do case "$statuses" in *" \${c#*=} "*) show "\
   }
 
   for (const status of ["exited", "created", "paused", "restarting"]) {
-    it(`is started, not made anew, where it is ${status} and a script starts it`, async () => {
+    it(`is started, not recreated, if it is ${status} and a script starts it`, async () => {
       engineHas(NETWORKS, ["web=running", `replica=${status}`]);
       const { recreated, triggerOf } = await deploy({});
       assert.deepEqual(recreated, { start: 1 });
@@ -99,14 +99,14 @@ for c in ${containers.join(" ")}; do case "$statuses" in *" \${c#*=} "*) show "\
     });
   }
 
-  it("is made anew and started where it cannot be started again, or is gone", async () => {
+  it("is recreated and started if it cannot be started again, or is gone", async () => {
     for (const replica of [[], ["replica=dead"]]) {
       engineHas(NETWORKS, ["web=running", ...replica]);
       assert.deepEqual((await deploy({})).recreated, { replica: 1, start: 1 });
     }
   });
 
-  it("is not what is stopped on purpose", async () => {
+  it("is nothing that is stopped on purpose", async () => {
     engineHas(NETWORKS, ["web=running", "replica=running", "idle=exited"]);
     assert.deepEqual((await deploy({})).recreated, {});
   });
@@ -121,16 +121,16 @@ for c in ${containers.join(" ")}; do case "$statuses" in *" \${c#*=} "*) show "\
 
   for (const preview of [false, true]) {
     const kind = preview ? "a preview" : "an up";
-    it(`is nothing when the host's answer does not come in whole (${kind})`, async () => {
+    it(`is nothing when the host's answer is incomplete (${kind})`, async () => {
       // The shell of the host is gone after the first names.
       fakeProgram(directory, "docker", '[ "$1" = network ] && { echo there audit-front; kill -9 $PPID; }; exit 0');
       assert.deepEqual((await deploy({}, preview)).recreated, {});
-      // Or it says that all is well, and the end is missing.
+      // Or it reports success, but the end is missing.
       fakeProgram(directory, "docker", '[ "$1" = network ] && printf "there audit-front"; exit 0');
       assert.deepEqual((await deploy({}, preview)).recreated, {});
     });
 
-    it(`is nothing before a deploy has come to its end, and nothing when the host does not answer (${kind})`, async () => {
+    it(`is nothing before a deploy has completed, and nothing when the host does not answer (${kind})`, async () => {
       engineHas(["something-else"]);
       assert.deepEqual((await deploy(undefined, preview)).recreated, {});
       fakeProgram(directory, "docker", "exit 1");

@@ -31,7 +31,7 @@ describe("Networks", () => {
     }
   });
 
-  it("makes all four in one range of /22, with the MTU that is wanted", async () => {
+  it("creates all four in one /22 range, with the wanted MTU", async () => {
     const { resources } = await run(() => {
       const host = new DockerHost("vm", { address: "ssh://deploy@vm.example.test:2222", tools: TOOLS });
       return new Networks("audit", { host, range: "10.20.4.0/22", mtu: 1450 });
@@ -53,7 +53,7 @@ describe("Networks", () => {
       assert.throws(() => addressPlan(range), RangeError, range);
   });
 
-  it("looks whether they can be made before a network gives way, and what containers must reach", async () => {
+  it("checks before a network is replaced whether all can be created and containers reach what they must", async () => {
     const { resources } = await run(() => {
       const host = new DockerHost("vm", { address: "ssh://deploy@vm.example.test:2222", tools: TOOLS });
       const peers = [{ host: "db.example.test", setting: "audit:databaseHost" }];

@@ -9,7 +9,7 @@ import { fakeProgram } from "../../support/fake-programs";
 const CONTAINER = "docker:index/container:Container";
 
 describe("removing an orphan", () => {
-  /** Runs the script under a `docker` that knows one thing, or nothing, and writes down what it is told to do. */
+  /** Runs the script with a fake `docker` that knows one thing, or nothing, and records commands. */
   function execute(script: string, there: string | undefined) {
     const directory = mkdtempSync(join(tmpdir(), "orphans-"));
     const log = join(directory, "log");
@@ -26,7 +26,7 @@ describe("removing an orphan", () => {
     return { status, done };
   }
 
-  it("removes what has the name, and nothing when nothing has it", () => {
+  it("removes whatever has the name, and nothing if the name is free", () => {
     const script = removeScript(CONTAINER, "audit-svc-green-1") ?? "";
     assert.deepEqual(execute(script, "container audit-svc-green-1"), {
       status: 0,
@@ -40,7 +40,7 @@ describe("removing an orphan", () => {
     assert.equal(execute(script, "network audit-front").done, "network rm audit-front");
   });
 
-  it("leaves alone what has no fixed name, and every other type: a volume holds data", () => {
+  it("leaves alone whatever has no fixed name, and every other type: a volume holds data", () => {
     assert.equal(removeScript(CONTAINER, undefined), undefined);
     assert.equal(removeScript("docker:index/volume:Volume", "audit-svc-release"), undefined);
   });

@@ -12,7 +12,7 @@ import {
 } from "../../../../components/vm/preflight";
 import { fakeProgram } from "../../support/fake-programs";
 
-describe("what is asked for before anything gives way", () => {
+describe("what is checked before anything is replaced", () => {
   let directory: string;
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), "ports-"));
@@ -21,7 +21,11 @@ describe("what is asked for before anything gives way", () => {
     rmSync(directory, { recursive: true });
   });
 
-  /** Runs it with a `docker` that does this for its first two words. @returns how it ended, and all that `docker` was asked */
+  /**
+   * Runs the script with a fake `docker` that runs this text by its first two words.
+   *
+   * @returns the result and all `docker` commands
+   */
   function runWith(script: string, docker: string): { status: number | null; stderr: string; asked: string[] } {
     fakeProgram(directory, "docker", `echo "$*" >> ${directory}/asked; case "$1 $2" in ${docker} esac`);
     const env = { PATH: `${directory}${delimiter}${process.env.PATH}` };
@@ -34,7 +38,7 @@ describe("what is asked for before anything gives way", () => {
     const check = (inspect: string, pull: string) =>
       runWith(trustedRegistryScript(image), `"image inspect") ${inspect} ;; "pull --quiet") ${pull} ;;`);
 
-    it("is not asked for while the image is there", () => {
+    it("is not checked if the image is present", () => {
       assert.deepEqual(check(":", "exit 9"), { status: 0, stderr: "", asked: [`image inspect ${image}`] });
     });
 
@@ -82,7 +86,7 @@ describe("what is asked for before anything gives way", () => {
       assert.deepEqual(check("exit 1", ":"), { status: 0, stderr: "", tried: ["80:1", "9145:1"] });
     });
 
-    it("leaves alone what the container itself publishes", () => {
+    it("skips ports that the container itself publishes", () => {
       assert.deepEqual(check("echo '80 '", ":"), { status: 0, stderr: "", tried: ["9145:1"] });
       assert.deepEqual(check("echo '9145 80 '", "exit 1").status, 0);
       assert.deepEqual(check("echo '8080 '", ":").tried.slice(-2), ["80:1", "9145:1"], "8080 is not 80");
@@ -148,7 +152,7 @@ describe("what is asked for before anything gives way", () => {
     const route = (device: string, destination: string, mask: string) =>
       `${device}\t${destination}\t00000000\t0001\t0\t0\t0\t${mask}\n`;
 
-    it("tries each that is not there, with its subnet or with Docker's choice, and leaves no trial behind", () => {
+    it("tries each missing one, with its subnet or with Docker's choice, and leaves no trial network behind", () => {
       const { status, stderr, asked } = check(script([front, egress]), host({}));
       assert.deepEqual({ status, stderr }, { status: 0, stderr: "" });
       assert.deepEqual(made(asked), [
@@ -158,21 +162,21 @@ describe("what is asked for before anything gives way", () => {
       assert.deepEqual(asked.slice(-2), ["network rm audit-front-trial", "network rm audit-egress-trial"]);
     });
 
-    it("leaves alone one that is there as it is wanted", () => {
+    it("skips one that exists as wanted", () => {
       const there = host({ networks: ["audit-front 172.29.96.0/24", "audit-egress 172.18.0.0/16"] });
       const routes = route("eth1", "00601DAC", "00FFFFFF");
       const { status, stderr, asked } = check(script([front, egress]), there, { routes });
       assert.deepEqual({ status, stderr, made: made(asked) }, { status: 0, stderr: "", made: [] });
     });
 
-    it("tries one that is to have another subnet than it has", () => {
+    it("tries one whose subnet is to change", () => {
       const there = host({ networks: ["audit-front 172.28.96.0/24"] });
       assert.deepEqual(made(check(script([front]), there).asked), [
         "network create --internal --subnet 172.29.96.0/24 audit-front-trial",
       ]);
     });
 
-    it("says which subnet is taken, what is there, and by which setting to choose another", () => {
+    it("says which subnet is taken, which networks exist, and by which setting to choose another", () => {
       const refuses = "Pool overlaps with other one on this address space";
       const { status, stderr, asked } = check(script([front]), host({ refuses }));
       assert.equal(status, 1);
@@ -203,7 +207,7 @@ describe("what is asked for before anything gives way", () => {
       });
     }
 
-    it("refuses a subnet to which the address of the database belongs, also where Docker chose it", () => {
+    it("refuses a subnet that contains the database's address, even if Docker chose it", () => {
       const peers = [
         { host: "nobody.example.test", setting: "audit:vaultAddress" },
         { host: "db.example.test", setting: "audit:databaseHost" },
@@ -224,7 +228,7 @@ describe("what is asked for before anything gives way", () => {
         `network audit-egress has an MTU of ${mtu}, larger than the 1450 of eth0, by which this host reaches others: ` +
         "large packets may be lost. Set audit:networkMtu to 1450 or less.";
 
-      it("refuses a new network whose packets are larger than the host's own", () => {
+      it("refuses a new network with a larger MTU than the host's own", () => {
         for (const mtu of [undefined, 1500, 9000]) {
           const { status, stderr } = check(script([{ ...egress, mtu }]), host({}), { mtu: 1450 });
           assert.deepEqual(
@@ -234,14 +238,14 @@ describe("what is asked for before anything gives way", () => {
         }
       });
 
-      it("refuses one that is to have larger packets than before, and only warns of one that stays as it is", () => {
+      it("refuses one whose MTU grows beyond that, and only warns about one that stays unchanged", () => {
         const there = host({ networks: ["audit-egress 172.18.0.0/16"] });
         const stays = check(script([egress]), there, { mtu: 1450 });
         assert.deepEqual([stays.status, stays.stderr], [0, `warning: ${complaint(1500)}\n`]);
         assert.equal(check(script([{ ...egress, mtu: 1480 }]), there, { mtu: 1450 }).status, 1);
       });
 
-      it("is content with one that fits, with what a network has already, and with any on internal networks", () => {
+      it("accepts one that fits, one that a network has already, and any on internal networks", () => {
         const fitting = [{ ...egress, mtu: 1450 }, front];
         assert.equal(check(script(fitting), host({}), { mtu: 1450 }).stderr, "");
         const has = host({ networks: ["audit-egress 172.18.0.0/16 1400"] });

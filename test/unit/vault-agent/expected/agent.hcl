@@ -2,14 +2,14 @@
 vault {
   address = "https://vault.example.test:8200"
   retry {
-    # As good as for ever. -1 would be never: then every failure starts all templates anew, after a pause that only grows.
+    # Practically forever. -1 would mean never: then every failure restarts all templates, after a pause that only grows.
     num_retries = 1000000
   }
 }
 
 auto_auth {
   method "approle" {
-    # Between attempts to log in, and between those to read a secret; the default is five minutes.
+    # Longest pause between attempts to log in or to read a secret; the default is five minutes.
     max_backoff = "10s"
     config = {
       role_id_file_path                   = "/credentials/role_id"
@@ -20,7 +20,7 @@ auto_auth {
   }
 }
 
-# By this scripts in the container ask Vault about the agent's token, which so stands in no file and no argument.
+# Scripts in the container ask Vault about the agent's token through this, so that the token is in no file or argument.
 api_proxy {
   use_auto_auth_token = true
 }
