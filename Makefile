@@ -1,6 +1,9 @@
 # The front door. Every target installs what it needs first and says what it does while it does it.
 #   make up                 everything from nothing to a running system in the sandbox
 #   make env                eval "$(make -s env)": pulumi, docker, vault and psql act on the sandbox
+#   make cluster            a Kubernetes cluster of three nodes beside VM2, with the same service on it
+#   make cluster-down       removes the cluster and what was made for it; make down removes its nodes too
+#   make env STACK=cluster  the same for the cluster, with kubectl
 #   make rollback           deploys the release before, without a build
 #   make down [DATA=delete]  removes what runs; DATA=delete removes volumes and keys too, for good
 #   make test [ONLY=suite] [THOROUGH=1]  everything that CI runs, or one suite of it; THOROUGH=1 repeats scenarios more often
@@ -16,7 +19,7 @@
 #   make bench [ONLY=name] [QUICK=1]  the benchmarks; QUICK=1 a short look at them
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := up
-.PHONY: up env rollback down test lint settings conformance e2e dashboards checksums package docs bench install
+.PHONY: up env cluster cluster-down rollback down test lint settings conformance e2e dashboards checksums package docs bench install
 
 # Bringing things up and testing them share the sandbox, so nothing runs beside anything else.
 .NOTPARALLEL:
@@ -32,7 +35,13 @@ up: install
 	@$(CLI) up
 
 env: install
-	@$(CLI) env
+	@$(CLI) env $(if $(STACK),--stack=$(STACK))
+
+cluster: install
+	@$(CLI) cluster
+
+cluster-down: install
+	@$(CLI) cluster-down
 
 rollback: install
 	@$(CLI) rollback

@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { keyOf, keyOfDir } from "../lib/keys.js";
 import { which } from "../lib/packages.js";
@@ -6,13 +6,27 @@ import { cacheDir, offlineDir } from "../lib/paths.js";
 import { attempt, runLogged, type Progress } from "../lib/run.js";
 import { versions } from "../lib/versions.js";
 
-export type GoToolName = "pulumi" | "vault" | "vault-postgres-plugin" | "nginx-exporter";
+export type GoToolName =
+  | "pulumi"
+  | "vault"
+  | "vault-postgres-plugin"
+  | "nginx-exporter"
+  | "kubernetes"
+  | "coredns"
+  | "pause"
+  | "kind"
+  | "pulumi-kubernetes"
+  | "vault-kubernetes-plugin";
 
 interface GoTool {
   /** Directory of its go.mod and go.sum, which pin every module by checksum, under offline/go. */
   readonly module: string;
-  readonly package: string;
+  /** One program, or several that are built at once and lie in one directory. */
+  readonly package: string | readonly string[];
+  /** The program's file, or the directory of several. */
   readonly binary: string;
+  /** Whether `go generate` makes some of the files; it is told the version as VERSION. */
+  readonly generated?: boolean;
   readonly tags?: string;
   /** The program's version variable, for `-X`. */
   readonly versionVariable?: (version: string) => string;
@@ -49,7 +63,39 @@ export const goTools: Readonly<Record<GoToolName, GoTool>> = {
     versionVariable: (version) => `github.com/prometheus/common/version.Version=${version}`,
     takes: "half a minute",
   },
+  kubernetes: {
+    module: "kubernetes",
+    package: [
+      ...["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"].map(
+        (program) => `k8s.io/kubernetes/cmd/${program}`,
+      ),
+      // It enforces NetworkPolicies, and its libraries are Kubernetes' own.
+      "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router",
+    ],
+    binary: "bin",
+    versionVariable: (version) => `k8s.io/component-base/version.gitVersion=v${version}`,
+    takes: "about 7 minutes",
+  },
+  coredns: { module: "coredns", package: ".", binary: "coredns", takes: "about a minute" },
+  pause: { module: "pause", package: ".", binary: "pause", takes: "a few seconds" },
+  kind: { module: "kind", package: "sigs.k8s.io/kind", binary: "kind", takes: "half a minute" },
+  "pulumi-kubernetes": {
+    module: "pulumi-kubernetes",
+    package: ".",
+    binary: "pulumi-resource-kubernetes",
+    generated: true,
+    versionVariable: (version) => `github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version=${version}`,
+    takes: "about 8 minutes",
+  },
+  "vault-kubernetes-plugin": {
+    module: "vault-kubernetes-plugin",
+    package: "github.com/hashicorp/vault-plugin-auth-kubernetes/cmd/vault-plugin-auth-kubernetes",
+    binary: "vault-plugin-auth-kubernetes",
+    takes: "about a minute",
+  },
 };
+
+const packagesOf = ({ package: given }: GoTool): readonly string[] => (typeof given === "string" ? [given] : given);
 
 const ldflags = (name: GoToolName): string => {
   const variable = goTools[name].versionVariable?.(versions().tools[name]);
@@ -61,7 +107,7 @@ export function goToolPath(name: GoToolName): string {
   const tool = goTools[name];
   const key = keyOf(
     keyOfDir(join(offlineDir, "go", tool.module)),
-    tool.package,
+    ...packagesOf(tool),
     tool.tags ?? "",
     ldflags(name),
     process.arch,
@@ -98,13 +144,13 @@ export function buildGoTool(
   if (before !== undefined && before !== name) progress(`waiting for the build of ${before}, to have the cores alone`);
   queued.push(name);
   const turn = queue
-    .then(() => build(name, path, builderImage, progress))
+    .then(() => compile(name, path, builderImage, progress))
     .finally(() => void queued.splice(queued.indexOf(name), 1));
   queue = turn.catch(() => undefined);
   return turn;
 }
 
-async function build(
+async function compile(
   name: GoToolName,
   path: string,
   builderImage: () => Promise<string>,
@@ -118,20 +164,28 @@ async function build(
   const work = join(cacheDir(), "go", `${tool.module}-${process.pid}`);
   mkdirSync(dir, { recursive: true });
   mkdirSync(work, { recursive: true });
-  for (const file of ["go.mod", "go.sum"]) copyFileSync(join(offlineDir, "go", tool.module, file), join(work, file));
-  const args = ["build", ...(tool.tags === undefined ? [] : ["-tags", tool.tags]), "-ldflags", ldflags(name)];
+  cpSync(join(offlineDir, "go", tool.module), work, { recursive: true });
+  // Several programs go into a directory, which go takes for one only if it is there.
+  if (typeof tool.package !== "string") mkdirSync(out, { recursive: true });
+  const build = ["build", ...(tool.tags === undefined ? [] : ["-tags", tool.tags]), "-ldflags", ldflags(name)];
+  const commands = (file: string): string[][] => [
+    ...(tool.generated === true ? [["generate"]] : []),
+    [...build, "-o", file, ...packagesOf(tool)],
+  ];
   // Static, so that a program built here runs in every image.
   const env = {
     CGO_ENABLED: "0",
     GOFLAGS: "-trimpath -mod=readonly -buildvcs=false",
     GOTOOLCHAIN: "auto",
     GOWORK: "off",
+    ...(tool.generated === true ? { VERSION: version } : {}),
   };
   const what = `build ${name} ${version}`;
   try {
     if (await hasGo()) {
       progress(`building ${name} ${version} from Go modules (${tool.takes} the first time)`);
-      await runLogged(what, `tool-${name}`, "go", [...args, "-o", out, tool.package], { cwd: work, env });
+      for (const [index, args] of commands(out).entries())
+        await runLogged(what, `tool-${name}`, "go", args, { cwd: work, env, append: index > 0 });
     } else {
       const image = await builderImage();
       progress(`building ${name} ${version} from Go modules in a container (${tool.takes} the first time, and more)`);
@@ -141,16 +195,17 @@ async function build(
         .flatMap((key) => ["--env", key]);
       const cache = join(cacheDir(), "go", "shared");
       mkdirSync(cache, { recursive: true });
-      await runLogged(what, `tool-${name}`, "docker", [
+      const container = [
         ...["run", "--rm", "--user", `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`],
         ...["--env", "HOME=/go", "--env", "GOPATH=/go", "--env", "GOCACHE=/go/cache", ...settings, ...inherited],
         ...["--volume", `${cache}:/go`, "--volume", `${work}:/src`, "--volume", `${dir}:/out`, "--workdir", "/src"],
-        ...[image, "go", ...args, "-o", `/out/${tool.binary}.${process.pid}.tmp`, tool.package],
-      ]);
+      ];
+      for (const [index, args] of commands(`/out/${tool.binary}.${process.pid}.tmp`).entries())
+        await runLogged(what, `tool-${name}`, "docker", [...container, image, "go", ...args], { append: index > 0 });
     }
     renameSync(out, path);
   } finally {
-    rmSync(out, { force: true });
+    rmSync(out, { recursive: true, force: true });
     rmSync(work, { recursive: true, force: true });
   }
   return { path, cached: false };

@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildImage, checkRoom, hasImage, keepImage, restoreImage } from "../lib/docker.js";
@@ -13,6 +13,7 @@ import { buildGoTool, goToolPath, type GoToolName } from "./go-tools.js";
 import { buildGrafana, grafanaKey } from "./grafana-image.js";
 import { authoritiesFile, isDefaultHost, keyOfHost, readHostConfig, writeHostFiles } from "./host-config.js";
 import { npmPackage } from "./npm-packages.js";
+import { writeScratchImage } from "./scratch-image.js";
 
 /** What the caller passes to the builders. */
 export interface BuilderContext {
@@ -50,11 +51,28 @@ const fromGo = (...tools: GoToolName[]): Pick<Recipe, "key" | "prepare"> => ({
   prepare: async (context, builder) => {
     for (const tool of tools) {
       const built = await goTool(tool, builder);
-      cpSync(built.path, join(context, built.path.replace(/^.*\//, "")));
+      cpSync(built.path, join(context, built.path.replace(/^.*\//, "")), { recursive: true });
     }
     return {};
   },
 });
+
+const debianKey = (): string => `${versions().debian.suite}-${versions().debian.revision}`;
+
+/** A node of a cluster: Kubernetes' programs, and the images that it has from the start. */
+const kubernetesNode: Pick<Recipe, "key" | "prepare"> = {
+  key: () => `${debianKey()} ${fromGo("kubernetes", "coredns", "pause").key() as string}`,
+  prepare: async (context, builder) => {
+    await fromGo("kubernetes").prepare?.(context, builder);
+    mkdirSync(join(context, "images"));
+    for (const name of ["coredns", "pause"] as const) {
+      const { path } = await goTool(name, builder);
+      const reference = `sandbox.test/${name}:${versions().tools[name]}`;
+      await writeScratchImage(reference, path, join(context, "images", `${name}.tar`));
+    }
+    return { PAUSE_VERSION: versions().tools.pause };
+  },
+};
 
 const withHostFiles = (extra: Record<string, string> = {}): Pick<Recipe, "key" | "prepare"> => ({
   key: async () => keyOfHost(await readHostConfig()),
@@ -64,8 +82,6 @@ const withHostFiles = (extra: Record<string, string> = {}): Pick<Recipe, "key" |
     return Object.keys(host.authorities).length === 0 ? {} : extra;
   },
 });
-
-const debianKey = (): string => `${versions().debian.suite}-${versions().debian.revision}`;
 
 /** Images that only add something of ours to another image, whatever its source. */
 const derived: Readonly<Partial<Record<ImageName, Recipe>>> = {
@@ -92,6 +108,7 @@ const standIns: Readonly<Partial<Record<ImageName, Recipe>>> = {
   nginx: { bases: { BASE: "base-plain", BUILD_BASE: "base" }, key: debianKey },
   vault: { bases: { BASE: "base-plain", BUILD_BASE: "base" }, ...fromGo("vault", "vault-postgres-plugin") },
   "nginx-exporter": { bases: { BASE: "base-plain" }, ...fromGo("nginx-exporter") },
+  "kubernetes-node": { bases: { BASE: "base" }, ...kubernetesNode },
 };
 
 /** Whether an image only adds to another one; then it is built here even if official images are available. */

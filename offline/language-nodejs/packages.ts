@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readdir, readFile, realpath } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -21,12 +22,22 @@ interface PackageJson {
  * The plugins named by the `pulumi` section of the packages in every node_modules below the program, nested ones
  * included. A package that cannot be read is skipped, as by the genuine host: the engine requests the plugin once a
  * resource needs it.
+ *
+ * The Kubernetes plugin is installed only by `make cluster`. Until then it is left out: otherwise the CLI would try to
+ * download it for every stack, even without a cluster.
  */
-export async function requiredPackages(programDirectory: string): Promise<RequiredPackage[]> {
+export async function requiredPackages(
+  programDirectory: string,
+  pulumiHome = process.env.PULUMI_HOME,
+): Promise<RequiredPackage[]> {
   const found = new Map<string, RequiredPackage>();
   const visited = new Set<string>();
   await findNodeModules(programDirectory, found, visited);
-  return [...found.values()].sort((a, b) => (a.name + a.version < b.name + b.version ? -1 : 1));
+  const isInstalled = ({ name, version }: RequiredPackage): boolean =>
+    existsSync(join(pulumiHome ?? "", "plugins", `resource-${name}-${version}`));
+  return [...found.values()]
+    .filter((required) => required.name !== "kubernetes" || isInstalled(required))
+    .sort((a, b) => (a.name + a.version < b.name + b.version ? -1 : 1));
 }
 
 /** Skips hidden directories: they contain caches and state, but no package of the program. */

@@ -15,6 +15,7 @@ export const imageNames = [
   "nginx",
   "nginx-exporter",
   "vm2",
+  "kubernetes-node",
 ] as const;
 export type ImageName = (typeof imageNames)[number];
 

@@ -20,6 +20,12 @@ const schema = z.looseObject({
     vault: z.string(),
     "vault-postgres-plugin": z.string(),
     "nginx-exporter": z.string(),
+    kubernetes: z.string(),
+    coredns: z.string(),
+    pause: z.string(),
+    kind: z.string(),
+    "pulumi-kubernetes": z.string(),
+    "vault-kubernetes-plugin": z.string(),
   }),
   /** Modules that are read, not built: by path, with the checksum that go.sum would have. */
   goModules: z.record(z.string(), z.strictObject({ version: z.string(), sum: z.string() })),

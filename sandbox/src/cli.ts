@@ -1,5 +1,7 @@
 import { checkOwnDirs } from "../../offline/lib/paths.js";
 import { UserError } from "../../offline/lib/user-error.js";
+import { cluster } from "./cluster/cluster.js";
+import { clusterDown } from "./cluster/down.js";
 import { down } from "./down.js";
 import { exportLines, serviceUrl } from "./environment.js";
 import { takeLock } from "./lock.js";
@@ -8,6 +10,7 @@ import { vm2Host } from "./platform/vm2.js";
 import { Pulumi } from "./pulumi.js";
 import { rollback } from "./rollback.js";
 import { readSettings, type Settings } from "./settings.js";
+import { clusterStack, sandboxStack } from "./stack-file.js";
 import { State } from "./state.js";
 import { up } from "./up.js";
 
@@ -15,12 +18,17 @@ const usage = `Usage: cli.ts <command>
   up [--platform]     everything from nothing to a running system; with --platform only what the program attaches to
   down [--delete-data]  removes what runs; volumes and keys stay, but with --delete-data
   rollback            deploys the release before, without a build
-  env                 export lines for: eval "$(make -s env)"`;
+  env [--stack=cluster]  export lines for: eval "$(make -s env)"
+  cluster             a cluster of three nodes beside VM2, with the same service on it
+  cluster-down        removes the cluster and what was made for it`;
 
 async function main(): Promise<void> {
   const [command, ...options] = process.argv.slice(2);
   const settings = readSettings();
-  const allowed: Record<string, string[]> = { up: ["--platform"], down: ["--delete-data"], rollback: [], env: [] };
+  const allowed: Record<string, string[]> = {
+    ...{ up: ["--platform"], down: ["--delete-data"], rollback: [], env: ["--stack=cluster", "--stack=sandbox"] },
+    ...{ cluster: [], "cluster-down": [] },
+  };
   const known = allowed[command ?? ""];
   const unknown = options.find((option) => !known?.includes(option));
   if (!command || !known || unknown) {
@@ -34,7 +42,8 @@ async function main(): Promise<void> {
   const state = new State(settings);
   keepName(state, command);
   if (command === "env") {
-    process.stdout.write(await exportLines(settings, state));
+    const stack = options.includes("--stack=cluster") ? clusterStack : sandboxStack;
+    process.stdout.write(await exportLines(settings, state, stack));
     return;
   }
   const release = takeLock(settings.stateDir, command);
@@ -45,6 +54,11 @@ async function main(): Promise<void> {
       process.stdout.write(platformOnly ? platformSummary(settings) : await summary(settings, state));
     } else if (command === "rollback") {
       process.stdout.write(await rollback(settings, state));
+    } else if (command === "cluster") {
+      await cluster(settings, state);
+      process.stdout.write(clusterSummary());
+    } else if (command === "cluster-down") {
+      await clusterDown(settings, state);
     } else {
       await down(settings, state, { deleteData: options.includes("--delete-data") });
     }
@@ -78,6 +92,13 @@ To look further:
 
 const platformSummary = (settings: Settings): string =>
   `\nThe platform is up; nothing is deployed yet. \`make up\` deploys the program to ${serviceUrl(settings)}.\n`;
+
+const clusterSummary = (): string => `
+The cluster is up.
+
+  eval "$(make -s env STACK=cluster)"   then pulumi, kubectl, vault and psql act on it
+  make cluster-down                     removes it and keeps VM2
+`;
 
 // An interrupt also reaches the child processes. They end by themselves, and the next run continues from there.
 let interrupted = false;

@@ -20,7 +20,7 @@ const dataLabel = "audit-sandbox.data";
 export interface ContainerFile {
   /** Absolute path in the container. */
   path: string;
-  content: string;
+  content: string | Buffer;
   /**
    * Default 0444: it is in the container's own layer, which only that container and root on the engine's host can read.
    */
@@ -169,6 +169,11 @@ export class Engine {
     await this.start(container);
     this.known = undefined;
     return false;
+  }
+
+  /** Puts files into a container as it is; they stay until it is made anew. */
+  async putFiles(name: string, files: readonly ContainerFile[]): Promise<void> {
+    await this.docker.getContainer(name).putArchive(archive(files), { path: "/" });
   }
 
   private toCreate(spec: ContainerSpec, hash: string): Docker.ContainerCreateOptions {

@@ -2,6 +2,7 @@ import { readdirSync, rmSync } from "node:fs";
 import { runSteps } from "./display.js";
 import { Engine, ignoreMissing, ownerLabel } from "./docker.js";
 import * as artifacts from "./artifacts/index.js";
+import { clusterSource, removeByKind } from "./cluster/down.js";
 import { closeSsh } from "./platform/vm2.js";
 import type { RunInfo } from "./run-info.js";
 import { networkName, type Settings } from "./settings.js";
@@ -29,6 +30,7 @@ export async function down(settings: Settings, state: State, options: DownOption
         const engine = Engine.connect(host, settings);
         const reached = await engine.docker.ping().then(() => true, () => false); // prettier-ignore
         if (!reached) return { cached: true, detail: `no Docker Engine answers at ${host}, so nothing runs` };
+        if (clusterSource(state) === "kind") await removeByKind(progress);
         const removed = await removeFromEngine(engine, settings, deleteData, progress);
         others = (await engine.docker.listContainers()).length;
         return removed;

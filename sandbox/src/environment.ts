@@ -7,15 +7,15 @@ import { deployerToken, sealStatus, vaultAddress } from "./platform/vault.js";
 import { vm2Host } from "./platform/vm2.js";
 import { readRunInfo } from "./run-info.js";
 import type { Settings } from "./settings.js";
-import { stackName } from "./stack-config.js";
-import { configFile, vaultPath } from "./stack-file.js";
+import { kubeconfigFile } from "./cluster/layout.js";
+import { sandboxStack, type Stack } from "./stack-file.js";
 import type { State } from "./state.js";
 
 /**
  * What `pulumi`, `docker`, `vault` and `psql` need to work on the sandbox, both for `make up` itself and for a shell
- * that evaluates `make env`.
+ * that evaluates `make env`. For the stack `cluster` it sets up `kubectl` instead of `docker`.
  */
-export function toolEnvironment(settings: Settings, state: State): Record<string, string> {
+export function toolEnvironment(settings: Settings, state: State, stack = sandboxStack): Record<string, string> {
   const info = readRunInfo(state);
   const token = deployerToken({ state });
   if (!token) throw new UserError("The sandbox's Vault is not ready. Run `make up` first.");
@@ -27,11 +27,11 @@ export function toolEnvironment(settings: Settings, state: State): Record<string
     PATH: [...new Set(paths)].join(":"),
     PULUMI_HOME: info.pulumiHome,
     PULUMI_BACKEND_URL: `postgres://${stateDatabase}:${state.secret("pulumi_state")}@127.0.0.1:${settings.ports.postgres}/${stateDatabase}?${verified}`,
-    PULUMI_STACK: stackName,
+    PULUMI_STACK: stack.name,
     // The flag --config-file of every command: the stack's settings hold ports and digests of this machine, so they are not in git.
-    PULUMI_OPTION_CONFIG_FILE: state.path(configFile),
+    PULUMI_OPTION_CONFIG_FILE: state.path(stack.file),
     PULUMI_SKIP_UPDATE_CHECK: "true",
-    DOCKER_HOST: vm2Host(settings),
+    ...(stack.name === "cluster" ? { KUBECONFIG: state.path(kubeconfigFile) } : { DOCKER_HOST: vm2Host(settings) }),
     VAULT_ADDR: address,
     // The developer's value is for another Vault, and the program would use it for this one.
     VAULT_NAMESPACE: "",
@@ -54,11 +54,12 @@ export function toolEnvironment(settings: Settings, state: State): Record<string
     }),
     PROMETHEUS_URL: `http://127.0.0.1:${settings.ports.prometheus}`,
     AUDIT_REGISTRY_PASSWORD: state.secret("registry-puller"),
-    AUDIT_URL: serviceUrl(settings),
+    AUDIT_URL: serviceUrl(settings, stack),
   };
 }
 
-export const serviceUrl = (settings: Settings): string => `http://127.0.0.1:${settings.ports.edge}`;
+export const serviceUrl = (settings: Settings, stack = sandboxStack): string =>
+  `http://127.0.0.1:${stack.name === "cluster" ? settings.clusterPorts.edge1 : settings.ports.edge}`;
 
 export interface AccessTokens {
   AUDIT_TOKEN: string;
@@ -71,7 +72,11 @@ interface Secret {
 }
 
 /** The tokens that the program has written to Vault for their holders; undefined before the first deploy. */
-export async function accessTokens(settings: Settings, state: State): Promise<AccessTokens | undefined> {
+export async function accessTokens(
+  settings: Settings,
+  state: State,
+  { vaultPath }: Pick<Stack, "vaultPath"> = sandboxStack,
+): Promise<AccessTokens | undefined> {
   const api = new VaultClient({ address: vaultAddress({ settings }), token: deployerToken({ state }) });
   const tokenOf = async (holder: string) => {
     const secret = (await api.request("GET", `secret/data/${vaultPath}-tokens/${holder}`)) as Secret | undefined;
@@ -92,10 +97,12 @@ export async function requireOpenVault(address: string): Promise<void> {
 }
 
 /** The environment as lines for `eval "$(make -s env)"`. */
-export async function exportLines(settings: Settings, state: State): Promise<string> {
-  const tools = toolEnvironment(settings, state);
+export async function exportLines(settings: Settings, state: State, stack = sandboxStack): Promise<string> {
+  if (stack.name === "cluster" && !state.has(kubeconfigFile))
+    throw new UserError("The sandbox has no cluster. Run `make cluster` first.");
+  const tools = toolEnvironment(settings, state, stack);
   await requireOpenVault(vaultAddress({ settings }));
-  const environment = { ...tools, ...(await accessTokens(settings, state)) };
+  const environment = { ...tools, ...(await accessTokens(settings, state, stack)) };
   return Object.entries(environment)
     .map(([name, value]) => `export ${name}='${value.replaceAll("'", `'\\''`)}'\n`)
     .join("");

@@ -1,19 +1,20 @@
 import { randomUUID } from "node:crypto";
 import { accessTokens, serviceUrl } from "./environment.js";
 import type { Settings } from "./settings.js";
+import { sandboxStack } from "./stack-file.js";
 import type { State } from "./state.js";
 import { until } from "./wait.js";
 
 /** Sends one event through the edge and reads it back. @throws Error with the unexpected answer. */
-export async function sendFirstEvent(settings: Settings, state: State): Promise<string> {
-  const url = serviceUrl(settings);
-  const tokens = await accessTokens(settings, state);
+export async function sendFirstEvent(settings: Settings, state: State, stack = sandboxStack): Promise<string> {
+  const url = serviceUrl(settings, stack);
+  const tokens = await accessTokens(settings, state, stack);
   if (!tokens) throw new Error("the program left no access tokens in Vault");
   const id = randomUUID();
   const event = {
     id,
     application: "demo",
-    actor: "make up",
+    actor: stack === sandboxStack ? "make up" : "make cluster",
     action: "sandbox.up",
     resource: "sandbox",
     outcome: "success",

@@ -2,9 +2,12 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { pack } from "tar-stream";
+import { ensureImage } from "./artifacts/index.js";
+import type { Sources } from "./artifacts/types.js";
 import type { Progress } from "./display.js";
 import { basicAuth, registryAddress, registryUsers } from "./platform/registry.js";
 import type { Context } from "./platform/context.js";
+import type { StackImages } from "./stack-config.js";
 
 /** Files of the project that go into the service image's build context. */
 const contextPaths = [
@@ -17,6 +20,36 @@ const contextPaths = [
   ".npmrc",
 ];
 const leftOut = new Set(["node_modules", "dist", "test", "bench", "build"]);
+
+/**
+ * Builds the service's image, and pushes it and the other images of a deploy, so that a stack's settings can name them by
+ * digest.
+ */
+export async function publishImages(
+  context: Context,
+  sources: Sources,
+): Promise<{ cached: boolean; images: StackImages }> {
+  const image = async (name: Parameters<typeof ensureImage>[0]) =>
+    (await ensureImage(name, sources, context.progress)).ref;
+  const service = await ensureServiceImage(context, { build: await image("node"), run: await image("base-plain") });
+  // Sequentially: each records what it has pushed, so that shared layers are uploaded only once.
+  const pushed = {
+    service: await ensurePushed(context, "audit-svc", service.ref),
+    nginx: await ensurePushed(context, "nginx", await image("nginx")),
+    exporter: await ensurePushed(context, "nginx-exporter", await image("nginx-exporter")),
+    vault: await ensurePushed(context, "vault", await image("vault")),
+  };
+  return {
+    cached: service.cached && Object.values(pushed).every(({ cached }) => cached),
+    images: {
+      service: pushed.service.reference,
+      nginx: pushed.nginx.reference,
+      exporter: pushed.exporter.reference,
+      vault: pushed.vault.reference,
+      prometheusTools: await image("prometheus"),
+    },
+  };
+}
 
 /**
  * Builds the service's image from the working tree, tagged with the hash of its inputs.

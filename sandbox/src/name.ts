@@ -3,8 +3,8 @@ import { sandboxName } from "./settings.js";
 import type { State } from "./state.js";
 
 /**
- * Keeps a work tree to one SANDBOX_NAME, which `up` sets. Its keys and settings belong to the containers of that name;
- * another name would create a second set of containers that no `make down` finds.
+ * Keeps a work tree to one SANDBOX_NAME, which `up` and `cluster` set. Its keys and settings belong to the containers of
+ * that name; another name would create a second set of containers that no `make down` finds.
  * @throws UserError if the work tree's sandbox has another name
  */
 export function keepName(state: State, command: string, name = sandboxName): void {
@@ -15,5 +15,5 @@ export function keepName(state: State, command: string, name = sandboxName): voi
         `or run \`SANDBOX_NAME=${known} make down DATA=delete\` first.`,
     );
   }
-  if (command === "up") state.write("name", `${name}\n`);
+  if (command === "up" || command === "cluster") state.write("name", `${name}\n`);
 }

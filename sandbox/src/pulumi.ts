@@ -7,8 +7,8 @@ import type { Progress } from "./display.js";
 import { toolEnvironment } from "./environment.js";
 import { stateKey } from "./platform/names.js";
 import type { Settings } from "./settings.js";
-import { adoptEncryption, hasEncryption, stackName, writeOneRunConfig } from "./stack-config.js";
-import { configFile } from "./stack-file.js";
+import { adoptEncryption, hasEncryption, writeOneRunConfig } from "./stack-config.js";
+import { sandboxStack, type Stack } from "./stack-file.js";
 import type { State } from "./state.js";
 
 interface Outcome {
@@ -16,32 +16,34 @@ interface Outcome {
   output: string;
 }
 
-/** Runs the Pulumi CLI on the sandbox's stack. */
+/** Runs the Pulumi CLI on one of the sandbox's stacks. */
 export class Pulumi {
   constructor(
     private readonly settings: Settings,
     private readonly state: State,
     private readonly progress: Progress,
+    private readonly stack: Stack = sandboxStack,
   ) {}
 
   /** Ensures that the stack exists, with its secrets encrypted by Vault. @returns true if it existed. */
   async ensureStack(): Promise<boolean> {
-    if (this.state.has("stack-ready") && hasEncryption(this.state)) return true;
+    const { name } = this.stack;
+    if (this.state.has(this.stack.ready) && hasEncryption(this.state, this.stack)) return true;
     // `stack init` writes into the directory of Pulumi.yaml; in a copy of it, no file of the project changes.
     const dir = this.state.path("stack");
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     copyFileSync(join(this.settings.root, "Pulumi.yaml"), join(dir, "Pulumi.yaml"));
-    const settingsFile = join(dir, `Pulumi.${stackName}.yaml`);
+    const settingsFile = join(dir, `Pulumi.${name}.yaml`);
     rmSync(settingsFile, { force: true });
     const provider = `hashivault://${stateKey}`;
-    let made = await this.run(["stack", "init", stackName, "--secrets-provider", provider], { cwd: dir });
+    let made = await this.run(["stack", "init", name, "--secrets-provider", provider], { cwd: dir });
     if (made.failed && made.output.includes("already exists")) {
       // An interrupted run created the stack without saving its key, so encrypt it with a new one.
-      made = await this.run(["stack", "change-secrets-provider", provider, "--stack", stackName], { cwd: dir });
+      made = await this.run(["stack", "change-secrets-provider", provider, "--stack", name], { cwd: dir });
     }
-    if (made.failed) throw explain("make the stack", made.output);
-    if (existsSync(settingsFile)) adoptEncryption(this.state, settingsFile);
-    this.state.write("stack-ready", "");
+    if (made.failed) throw this.explain("make the stack", made.output);
+    if (existsSync(settingsFile)) adoptEncryption(this.state, settingsFile, this.stack);
+    this.state.write(this.stack.ready, "");
     return false;
   }
 
@@ -53,17 +55,19 @@ export class Pulumi {
    * @throws UserError with the CLI's diagnostics
    */
   async up(over: Readonly<Record<string, string>> = {}): Promise<boolean> {
-    const args = ["up", "--stack", stackName, "--yes", "--skip-preview", "--non-interactive", "--color", "never"];
+    const args = ["up", "--stack", this.stack.name, "--yes", "--skip-preview", "--non-interactive", "--color", "never"];
     // `--config` would write them into the file.
     const env: Record<string, string> =
-      Object.keys(over).length === 0 ? {} : { PULUMI_OPTION_CONFIG_FILE: writeOneRunConfig(this.state, over) };
+      Object.keys(over).length === 0
+        ? {}
+        : { PULUMI_OPTION_CONFIG_FILE: writeOneRunConfig(this.state, over, this.stack) };
     let result = await this.run(args, { env });
     if (result.failed && result.output.includes("currently locked by") && this.lockIsStale(result.output)) {
       this.progress("an earlier `pulumi up` was killed: releasing its lock");
-      await this.run(["cancel", "--yes", "--stack", stackName]);
+      await this.run(["cancel", "--yes", "--stack", this.stack.name]);
       result = await this.run(args, { env });
     }
-    if (result.failed) throw explain("deploy the program", result.output);
+    if (result.failed) throw this.explain("deploy the program", result.output);
     return !/^\s+[+~-]+\s*\d+ (created|updated|deleted|replaced)|^\s+\+-\d+ replaced/m.test(result.output);
   }
 
@@ -71,7 +75,7 @@ export class Pulumi {
     return this.run([
       "destroy",
       "--stack",
-      stackName,
+      this.stack.name,
       "--yes",
       "--skip-preview",
       "--non-interactive",
@@ -80,10 +84,26 @@ export class Pulumi {
     ]);
   }
 
+  /**
+   * Removes what the program made, and then the stack. What a cluster that no longer answers had, goes with it.
+   * @throws UserError with the CLI's diagnostics
+   */
+  async remove(): Promise<void> {
+    const env = { PULUMI_K8S_DELETE_UNREACHABLE: "true" };
+    const destroyed = await this.run(
+      ["destroy", "--stack", this.stack.name, "--yes", "--skip-preview", "--non-interactive", "--color", "never"],
+      { env },
+    );
+    if (destroyed.failed) throw this.explain("remove what the program made", destroyed.output);
+    // Without --preserve-config it would remove a file of the project.
+    const removed = await this.run(["stack", "rm", this.stack.name, "--yes", "--preserve-config"]);
+    if (removed.failed) throw this.explain("remove the stack", removed.output);
+  }
+
   async outputs(): Promise<Record<string, unknown>> {
-    const { stdout } = await execa("pulumi", ["stack", "output", "--json", "--stack", stackName], {
+    const { stdout } = await execa("pulumi", ["stack", "output", "--json", "--stack", this.stack.name], {
       cwd: this.settings.root,
-      env: toolEnvironment(this.settings, this.state),
+      env: toolEnvironment(this.settings, this.state, this.stack),
     });
     return JSON.parse(stdout) as Record<string, unknown>;
   }
@@ -105,7 +125,7 @@ export class Pulumi {
   private async run(args: string[], options: { cwd?: string; env?: Record<string, string> } = {}): Promise<Outcome> {
     mkdirSync(this.state.path("logs"), { recursive: true });
     const log = createWriteStream(this.state.path("logs", `pulumi-${args[0] ?? ""}.log`));
-    const environment = toolEnvironment(this.settings, this.state);
+    const environment = toolEnvironment(this.settings, this.state, this.stack);
     // In the copy of the project the CLI must write its own file rather than the generated settings.
     const env = { ...environment, ...(options.cwd ? { PULUMI_OPTION_CONFIG_FILE: "" } : {}), ...options.env };
     const child = execa("pulumi", args, {
@@ -125,6 +145,10 @@ export class Pulumi {
     const result = await child;
     return { failed: result.failed, output: result.all };
   }
+
+  private explain(what: string, output: string): UserError {
+    return new UserError(`Pulumi could not ${what}:\n${diagnostics(output)}\n(the whole output is in .sandbox/logs, the settings in .sandbox/${this.stack.file})`); // prettier-ignore
+  }
 }
 
 /** The CLI's own diagnostics, without the list of resources and without colour. */
@@ -134,8 +158,4 @@ export function diagnostics(output: string): string {
   const end = lines.findIndex((line, index) => index > start && /^(Outputs|Resources|Duration):?/.test(line));
   const chosen = start < 0 ? lines.slice(-30) : lines.slice(start + 1, end < 0 ? undefined : end);
   return chosen.filter((line) => line.trim() !== "").join("\n");
-}
-
-function explain(what: string, output: string): UserError {
-  return new UserError(`Pulumi could not ${what}:\n${diagnostics(output)}\n(the whole output is in .sandbox/logs, the settings in .sandbox/${configFile})`); // prettier-ignore
 }

@@ -13,6 +13,8 @@ export interface Settings {
   readonly checkout: string;
   /** Ports on 127.0.0.1, for the operator. */
   readonly ports: Readonly<Record<PortName, number>>;
+  /** More of them, taken by the cluster alone. */
+  readonly clusterPorts: Readonly<Record<ClusterPortName, number>>;
   /** First three octets of the platform network, a /24. */
   readonly subnetPrefix: string;
 }
@@ -30,8 +32,24 @@ const portOffsets: Record<PortName, number> = {
   grafana: 30,
 };
 
+export type ClusterPortName = "api" | `edge${NodeNumber}` | `edgeTls${NodeNumber}`;
+type NodeNumber = 1 | 2 | 3;
+
+const clusterPortOffsets: Record<ClusterPortName, number> = {
+  api: 64,
+  edge1: 81,
+  edge2: 82,
+  edge3: 83,
+  edgeTls1: 44,
+  edgeTls2: 45,
+  edgeTls3: 46,
+};
+
 /** Last octet of each service's address; fixed, so that rules in Vault and Prometheus can refer to the VM. */
-export const addresses = { postgres: 10, vault: 11, registry: 12, prometheus: 13, grafana: 14, vm2: 20 } as const;
+export const addresses = {
+  ...{ postgres: 10, vault: 11, registry: 12, prometheus: 13, grafana: 14, vm2: 20 },
+  ...{ node1: 31, node2: 32, node3: 33 },
+} as const;
 export type PlatformService = keyof typeof addresses;
 
 /**
@@ -48,7 +66,7 @@ export const containerName = (service: PlatformService): string => `${sandboxNam
 
 /**
  * Reads the settings from the environment.
- * `SANDBOX_PORT_BASE` (default 18000): the ports are that plus 80, 43, 22, 32, 20, 50, 90, 30.
+ * `SANDBOX_PORT_BASE` (default 18000): the ports are that plus 80, 43, 22, 32, 20, 50, 90, 30; the cluster's plus 64, 81–83, 44–46.
  * `SANDBOX_SUBNET` (default `10.213.18`): first three octets of the platform network.
  * @throws UserError naming the variable if a value is invalid.
  */
@@ -77,14 +95,16 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
       `SANDBOX_SUBNET=${subnetPrefix} is not the first three octets of an address range. Give for example 10.213.18.`,
     );
   }
-  const ports = Object.fromEntries(
-    Object.entries(portOffsets).map(([name, offset]) => [name, Number(base) + offset]),
-  ) as Record<PortName, number>;
+  const fromBase = <N extends string>(offsets: Record<N, number>): Record<N, number> =>
+    Object.fromEntries(
+      Object.entries<number>(offsets).map(([name, offset]) => [name, Number(base) + offset]),
+    ) as Record<N, number>;
   return {
     root,
     stateDir: join(root, ".sandbox"),
     checkout: createHash("sha256").update(root).digest("hex").slice(0, 10),
-    ports,
+    ports: fromBase(portOffsets),
+    clusterPorts: fromBase(clusterPortOffsets),
     subnetPrefix,
   };
 }

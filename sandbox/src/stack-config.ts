@@ -6,10 +6,8 @@ import { prometheusVolumes } from "./platform/prometheus.js";
 import { registryUsers } from "./platform/registry.js";
 import { vm2Host } from "./platform/vm2.js";
 import { hostName, addressOf, type Settings } from "./settings.js";
-import { configFile, readYaml, vaultDefaults, type StackFile, type Values } from "./stack-file.js";
+import { readYaml, sandboxStack, type Stack, type StackFile, type Values } from "./stack-file.js";
 import type { State } from "./state.js";
-
-export const stackName = "sandbox";
 
 /** References by digest, as VM2 pulls them. */
 export interface StackImages {
@@ -21,18 +19,27 @@ export interface StackImages {
   prometheusTools: string;
 }
 
+const local = (settings: Settings, port: keyof Settings["ports"]): string => `http://127.0.0.1:${settings.ports[port]}`;
+
 /** Settings that depend on this machine: addresses, ports, digests. Everything else comes from Pulumi.sandbox.yaml. */
-export function machineSettings(
+export const machineSettings = (...known: Parameters<typeof platformSettings>): Values => ({
+  ...platformSettings(...known),
+  "audit:environment": "sandbox",
+  "audit:hostAddress": vm2Host(known[0]),
+  ...sandboxStack.inVault(known[0]),
+  "audit:serviceUrl": local(known[0], "edge"),
+  "audit:metricsAddress": `${hostName("vm2")}:9145`,
+  "audit:prometheusTargets": prometheusVolumes.targets,
+});
+
+/** The part of them that describes the platform and is the same for every stack. */
+export function platformSettings(
   settings: Settings,
   engineHost: string,
   images: StackImages,
   authorityPath: string,
 ): Values {
-  const local = (port: keyof Settings["ports"]): string => `http://127.0.0.1:${settings.ports[port]}`;
   return {
-    "audit:environment": "sandbox",
-    "audit:hostAddress": vm2Host(settings),
-    ...vaultDefaults(settings),
     "audit:image": images.service,
     "audit:edgeImage": images.nginx,
     "audit:exporterImage": images.exporter,
@@ -45,45 +52,41 @@ export function machineSettings(
     "audit:caFile": authorityPath,
     // `make down DATA=delete` and the tests must be able to remove everything.
     "audit:protectData": false,
-    "audit:vaultAddress": local("vault"),
+    "audit:vaultAddress": local(settings, "vault"),
     "audit:vaultAgentAddress": `http://${hostName("vault")}:8200`,
     "audit:edgeMetricsAllow": [addressOf(settings, "prometheus")],
-    "audit:serviceUrl": local("edge"),
-    "audit:metricsAddress": `${hostName("vm2")}:9145`,
-    "audit:prometheusUrl": local("prometheus"),
+    "audit:prometheusUrl": local(settings, "prometheus"),
     "audit:prometheusHost": engineHost,
-    "audit:prometheusTargets": prometheusVolumes.targets,
     "audit:prometheusRules": prometheusVolumes.rules,
     "audit:prometheusImage": images.prometheusTools,
-    "audit:grafanaUrl": local("grafana"),
+    "audit:grafanaUrl": local(settings, "grafana"),
     "audit:grafanaPrometheusUrl": `http://${hostName("prometheus")}:9090`,
   };
 }
 
 /**
- * Writes the stack's settings: those of the tracked Pulumi.sandbox.yaml (if it exists), overridden by the machine's
- * own, and these by what the developer has changed in the generated file since it was written. Images are not kept:
- * `make up` deploys the working tree, even after a rollback with `pulumi up --config audit:image=…`, which the CLI
- * writes into the file.
+ * Writes a stack's settings: those of the developer's file (if it exists), overridden by the machine's own, and these by
+ * what the developer has changed in the generated file since it was written. Images are not kept: `make up` deploys the
+ * working tree, even after a rollback with `pulumi up --config audit:image=…`, which the CLI writes into the file.
  * @returns the keys that the developer has set.
  */
-export function writeStackConfig(settings: Settings, state: State, machine: Values): string[] {
-  const tracked = readYaml(join(settings.root, "Pulumi.sandbox.yaml"));
-  const current = readYaml(state.path(configFile));
-  const before = state.readJson<Values>("stack-generated.json") ?? {};
+export function writeStackConfig(settings: Settings, state: State, machine: Values, stack = sandboxStack): string[] {
+  const tracked = readYaml(join(settings.root, stack.own));
+  const current = readYaml(state.path(stack.file));
+  const before = state.readJson<Values>(stack.generated) ?? {};
   const generated = { ...tracked.config, ...machine };
   const own = Object.entries(current.config ?? {}).filter(
     ([key, value]) => !same(before[key], value) && !(key in machine && /[iI]mage$/.test(key)),
   );
   const next: StackFile = { ...current, config: { ...generated, ...Object.fromEntries(own) } };
-  state.writeJson("stack-generated.json", generated);
-  state.write(configFile, stringify(next));
+  state.writeJson(stack.generated, generated);
+  state.write(stack.file, stringify(next));
   return own.map(([key]) => key);
 }
 
 /** The stack's settings with some of them overridden, in a file beside the stack's own. @returns its path */
-export function writeOneRunConfig(state: State, over: Values): string {
-  const current = readYaml(state.path(configFile));
+export function writeOneRunConfig(state: State, over: Values, stack = sandboxStack): string {
+  const current = readYaml(state.path(stack.file));
   return state.write("stack/one-run.yaml", stringify({ ...current, config: { ...current.config, ...over } }));
 }
 
@@ -95,10 +98,11 @@ function same(one: unknown, other: unknown): boolean {
 }
 
 /** Adopts the stack's key, encrypted by Vault, from the settings file that `pulumi stack init` writes. */
-export function adoptEncryption(state: State, initialised: string): void {
+export function adoptEncryption(state: State, initialised: string, stack: Stack): void {
   const { secretsprovider, encryptedkey } = readYaml(initialised);
-  const current = readYaml(state.path(configFile));
-  state.write(configFile, stringify({ secretsprovider, encryptedkey, ...current, ...(secretsprovider ? { secretsprovider, encryptedkey } : {}) })); // prettier-ignore
+  const current = readYaml(state.path(stack.file));
+  state.write(stack.file, stringify({ secretsprovider, encryptedkey, ...current, ...(secretsprovider ? { secretsprovider, encryptedkey } : {}) })); // prettier-ignore
 }
 
-export const hasEncryption = (state: State): boolean => readYaml(state.path(configFile)).encryptedkey !== undefined;
+export const hasEncryption = (state: State, stack: Stack): boolean =>
+  readYaml(state.path(stack.file)).encryptedkey !== undefined;

@@ -4,19 +4,65 @@ import { parse } from "yaml";
 import { addressOf, hostName, type Settings } from "./settings.js";
 import type { State } from "./state.js";
 
-/**
- * Generated file with the stack's settings under `.sandbox/`; it keeps what the developer has set with `pulumi config
- * set`.
- */
-export const configFile = "Pulumi.sandbox.yaml";
-export const vaultPath = "audit-svc/sandbox";
-
 export type Values = Record<string, unknown>;
 export interface StackFile {
   secretsprovider?: string;
   encryptedkey?: string;
   config?: Values;
 }
+
+/** A stack of the program in the sandbox, and its files under `.sandbox/`. */
+export interface Stack {
+  readonly name: "sandbox" | "cluster";
+  /** The developer's settings for it, tracked or not; there need be none. */
+  readonly own: string;
+  /** Generated file with its settings; it keeps what the developer has set with `pulumi config set`. */
+  readonly file: string;
+  /** The settings as they were generated, without the developer's. */
+  readonly generated: string;
+  /** It is there when the stack was made. */
+  readonly ready: string;
+  /** Where its secret lies in Vault. */
+  readonly vaultPath: string;
+  /** The settings for Vault that depend on this machine. */
+  readonly inVault: (settings: Settings) => Values;
+}
+
+/** The service on VM2. */
+export const sandboxStack: Stack = {
+  name: "sandbox",
+  own: "Pulumi.sandbox.yaml",
+  file: "Pulumi.sandbox.yaml",
+  generated: "stack-generated.json",
+  ready: "stack-ready",
+  vaultPath: "audit-svc/sandbox",
+  inVault: (settings) => ({
+    // Vault sees VM2's address on the platform network, because VM2 masquerades its containers.
+    "audit:hostCidr": `${addressOf(settings, "vm2")}/32`,
+    "audit:vaultPath": sandboxStack.vaultPath,
+    "audit:databaseHost": hostName("postgres"),
+  }),
+};
+
+/** The same service on the cluster of `make cluster`. */
+export const clusterStack: Stack = {
+  name: "cluster",
+  // Pulumi.cluster.yaml is the example for a cluster of one's own.
+  own: "Pulumi.sandbox-cluster.yaml",
+  file: "Pulumi.cluster.yaml",
+  generated: "stack-generated-cluster.json",
+  ready: "stack-ready-cluster",
+  vaultPath: "audit-svc/cluster",
+  inVault: () => ({
+    "audit:platform": "kubernetes",
+    "audit:vaultPath": clusterStack.vaultPath,
+    "audit:databaseHost": hostName("postgres"),
+    // Beside VM2's, on the same server.
+    "audit:databaseName": "audit_cluster",
+  }),
+};
+
+export const configFile = sandboxStack.file;
 
 export function readYaml(path: string): StackFile {
   return existsSync(path) ? ((parse(readFileSync(path, "utf8")) ?? {}) as StackFile) : {};
@@ -35,17 +81,18 @@ const IN_VAULT = [
     "caFile",
   ],
   ...["tls", "tlsPkiMount", "tlsPkiRole"],
+  ...["platform", "kubeNamespace", "vaultKubernetesMount", "vaultAudience"],
 ] as const;
 
 /**
  * The stack's settings, including the developer's, that Vault is set up for, in the shape of `stack` in
  * bootstrap/settings.ts.
  */
-export function stackForVault(settings: Settings, state: State): Values {
+export function stackForVault(settings: Settings, state: State, stack = sandboxStack): Values {
   const values: Values = {
-    ...vaultDefaults(settings),
-    ...readYaml(join(settings.root, "Pulumi.sandbox.yaml")).config,
-    ...readYaml(state.path(configFile)).config,
+    ...stack.inVault(settings),
+    ...readYaml(join(settings.root, stack.own)).config,
+    ...readYaml(state.path(stack.file)).config,
   };
   return Object.fromEntries(
     IN_VAULT.map((key) => [key, values[`audit:${key}`]] as const)
@@ -54,11 +101,3 @@ export function stackForVault(settings: Settings, state: State): Values {
       .map(([key, value]) => [key, key === "databasePort" ? Number(value) : value]),
   );
 }
-
-/** The part of them that depends on this machine. */
-export const vaultDefaults = (settings: Settings): Values => ({
-  // Vault sees VM2's address on the platform network, because VM2 masquerades its containers.
-  "audit:hostCidr": `${addressOf(settings, "vm2")}/32`,
-  "audit:vaultPath": vaultPath,
-  "audit:databaseHost": hostName("postgres"),
-});

@@ -5,7 +5,7 @@ import { checkMachine } from "./checks.js";
 import { type Progress, runSteps, type Step, type StepResult } from "./display.js";
 import { Engine } from "./docker.js";
 import { sendFirstEvent } from "./first-event.js";
-import { ensurePushed, ensureServiceImage } from "./images.js";
+import { publishImages } from "./images.js";
 import { following, type Job, Pool } from "./jobs.js";
 import * as artifacts from "./artifacts/index.js";
 import { authorityFile } from "./platform/authority.js";
@@ -19,7 +19,8 @@ import { ensureVm2, onVm2, vm2Volume } from "./platform/vm2.js";
 import { Pulumi } from "./pulumi.js";
 import { type RunInfo, saveRunInfo } from "./run-info.js";
 import type { Settings } from "./settings.js";
-import { machineSettings, stackName, writeStackConfig } from "./stack-config.js";
+import { machineSettings, writeStackConfig } from "./stack-config.js";
+import { sandboxStack } from "./stack-file.js";
 import type { State } from "./state.js";
 
 export const volumes = [
@@ -52,16 +53,24 @@ export interface UpOptions {
   platformOnly?: boolean;
 }
 
-/** Brings everything up, from nothing to a running system. What exists already is left as it is. */
-export async function up(settings: Settings, state: State, options: UpOptions = {}): Promise<void> {
-  const run = new UpRun(settings, state);
-  await runSteps([...run.platform(), ...(options.platformOnly ? [] : run.program())]);
+/** What is there after `up`, for commands that build on it. */
+export interface Platform {
+  readonly sources: Awaited<ReturnType<typeof artifacts.decideSources>>;
+  readonly engine: Engine;
+  readonly info: RunInfo;
 }
 
-class UpRun {
-  private sources!: Awaited<ReturnType<typeof artifacts.decideSources>>;
-  private engine!: Engine;
-  private readonly info: RunInfo = { engineHost: "", pulumiHome: "", path: [], artifacts: {} };
+/** Brings everything up, from nothing to a running system. What exists already is left as it is. */
+export async function up(settings: Settings, state: State, options: UpOptions = {}): Promise<Platform> {
+  const run = new UpRun(settings, state);
+  await runSteps([...run.platform(), ...(options.platformOnly ? [] : run.program())]);
+  return run;
+}
+
+class UpRun implements Platform {
+  sources!: Platform["sources"];
+  engine!: Engine;
+  readonly info: RunInfo = { engineHost: "", pulumiHome: "", path: [], artifacts: {} };
   private readonly images = new Map<SandboxImage, Job<artifacts.Artifact & { ref: string }>>();
   private readonly tools = new Map<string, Job<artifacts.ToolArtifact>>();
   private readonly containers = new Map<string, Job<boolean>>();
@@ -97,7 +106,7 @@ class UpRun {
           `Tool ${name}`,
           () => chosen(this.tools, name),
           (artifact) => {
-            link(artifact.path, join(this.binDir, programs[name] ?? name));
+            linkProgram(artifact.path, join(this.binDir, programs[name] ?? name));
             return this.note(artifact);
           },
         ),
@@ -220,37 +229,15 @@ class UpRun {
    * digest.
    */
   private async publish(progress: Progress): Promise<StepResult> {
-    const context = this.context(progress);
-    const node = await artifacts.ensureImage("node", this.sources, progress);
-    const plain = await artifacts.ensureImage("base-plain", this.sources, progress);
-    const service = await ensureServiceImage(context, { build: node.ref, run: plain.ref });
-    const push = async (name: string, ref: string) => ensurePushed(context, name, ref);
-    // Sequentially: each records what it has pushed, so that shared layers are uploaded only once.
-    const pushed = {
-      service: await push("audit-svc", service.ref),
-      nginx: await push("nginx", await this.imageRef("nginx")),
-      exporter: await push("nginx-exporter", await this.imageRef("nginx-exporter")),
-      vault: await push("vault", await this.imageRef("vault")),
-    };
+    const { images, cached } = await publishImages(this.context(progress), this.sources);
     const own = writeStackConfig(
       this.settings,
       this.state,
-      machineSettings(
-        this.settings,
-        this.info.engineHost,
-        {
-          service: pushed.service.reference,
-          nginx: pushed.nginx.reference,
-          exporter: pushed.exporter.reference,
-          vault: pushed.vault.reference,
-          prometheusTools: await this.imageRef("prometheus"),
-        },
-        this.state.path(authorityFile),
-      ),
+      machineSettings(this.settings, this.info.engineHost, images, this.state.path(authorityFile)),
     );
     return {
-      cached: service.cached && Object.values(pushed).every((image) => image.cached),
-      ...(own.length ? { detail: `stack ${stackName} with your own ${own.join(", ")}` } : {}),
+      cached,
+      ...(own.length ? { detail: `stack ${sandboxStack.name} with your own ${own.join(", ")}` } : {}),
     };
   }
 }
@@ -275,7 +262,8 @@ function chosen<N, T>(jobs: Map<N, Job<T>>, name: N): Job<T> {
   return job;
 }
 
-function link(target: string, path: string): void {
+/** Puts a program under a name that PATH finds. */
+export function linkProgram(target: string, path: string): void {
   mkdirSync(join(path, ".."), { recursive: true, mode: 0o700 });
   try {
     if (readlinkSync(path) === target) return;

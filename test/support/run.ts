@@ -20,6 +20,8 @@ interface Suite {
   single?: boolean;
   /** Needs the sandbox's images, plugins or a running sandbox. */
   sandbox?: boolean;
+  /** Needs the sandbox's cluster as well. */
+  cluster?: boolean;
   env?: NodeJS.ProcessEnv;
   /** The same tests as another suite, or a part of them: it runs only if it is named. */
   part?: boolean;
@@ -72,6 +74,12 @@ const suites: Record<string, Suite> = {
   },
   // One scenario after another: they share the sandbox, and each restores its state.
   e2e: { command: mocha(...byRoot, "--timeout", "300000", "--sort", "test/e2e/*.test.ts"), sandbox: true },
+  // The same service on Kubernetes. Its first run compiles for a quarter of an hour, so it must be named.
+  cluster: {
+    command: mocha(...byRoot, "--timeout", "600000", "--sort", "test/cluster/*.test.ts"),
+    cluster: true,
+    part: true,
+  },
 };
 
 const QUICK = ["lint", "shell", "settings", "formatting", "types", "unit", "service-quick"];
@@ -93,10 +101,10 @@ async function main(): Promise<void> {
   const chosen = Object.entries(suites).filter(([name, { part }]) =>
     wanted.length === 0 ? part !== true : wanted.includes(name),
   );
-  let standing: boolean | undefined;
+  const standing: { up?: boolean; cluster?: boolean } = {};
   for (const [name, suite] of chosen) {
-    if (suite.sandbox && standing === undefined) standing = await bringUp();
-    if (suite.sandbox && standing === false) {
+    const needed = suite.cluster ? "cluster" : suite.sandbox ? "up" : undefined;
+    if (needed !== undefined && !(standing[needed] ??= await bringUp(needed))) {
       count(name, failure, 0, "not run: the sandbox did not come up");
       continue;
     }
@@ -123,9 +131,9 @@ function showSlowest(): void {
 }
 
 /** The suites use the running sandbox; a developer's own is not replaced, and stays up afterwards. */
-async function bringUp(): Promise<boolean> {
-  console.log("\n=== sandbox: make up");
-  const { code } = await run("sandbox", [process.execPath, "--import", "tsx", "sandbox/src/cli.ts", "up"], {});
+async function bringUp(target: "up" | "cluster"): Promise<boolean> {
+  console.log(`\n=== sandbox: make ${target}`);
+  const { code } = await run("sandbox", [process.execPath, "--import", "tsx", "sandbox/src/cli.ts", target], {});
   return code === 0;
 }
 

@@ -29,19 +29,32 @@ describe("pins", () => {
   });
 
   // The module that is built decides what runs; versions.json is what is shown and cached by.
-  const modules: Record<GoToolName, string> = {
+  const modules: Record<Exclude<GoToolName, "pause" | "pulumi-kubernetes">, string> = {
     pulumi: "github.com/pulumi/pulumi/pkg/v3",
     vault: "github.com/hashicorp/vault",
     "vault-postgres-plugin": "github.com/hashicorp/vault",
     "nginx-exporter": "github.com/nginx/nginx-prometheus-exporter",
+    kubernetes: "k8s.io/kubernetes",
+    coredns: "github.com/coredns/coredns",
+    kind: "sigs.k8s.io/kind",
+    "vault-kubernetes-plugin": "github.com/hashicorp/vault-plugin-auth-kubernetes",
   };
-  for (const [name, module] of Object.entries(modules) as [GoToolName, string][]) {
+  for (const [name, module] of Object.entries(modules) as [keyof typeof modules, string][]) {
     it(`builds the version of ${name} that is pinned`, () => {
-      const text = readFileSync(join(offlineDir, "go", goTools[name].module, "go.mod"), "utf8");
-      assert.ok(text.includes(`\t${module} v${versions().tools[name]} `), `go.mod has another version of ${module}`);
+      const lines = readFileSync(join(offlineDir, "go", goTools[name].module, "go.mod"), "utf8").split("\n");
+      const line = new RegExp(`^(\\t|require )${module} v${versions().tools[name]}( |$)`);
+      assert.ok(lines.some((text) => line.test(text)), `go.mod has another version of ${module}`); // prettier-ignore
       assert.ok(goToolPath(name).includes(`${name}-${versions().tools[name]}-`));
     });
   }
+
+  it("takes Kubernetes' own modules in the one version that belongs to it", () => {
+    const text = readFileSync(join(offlineDir, "go/kubernetes/go.mod"), "utf8");
+    const replaced = [...text.matchAll(/^\t?(?:replace )?(k8s\.io\/[a-z-]+) => (\S+) (\S+)$/gm)];
+    assert.equal(replaced.length, 31);
+    const version = versions().tools.kubernetes.replace(/^1/, "v0");
+    for (const [, from, to, pinned] of replaced) assert.deepEqual([to, pinned], [from, version]);
+  });
 
   it("keeps Vault and its plugin apart in the cache", () => {
     assert.notEqual(goToolPath("vault"), goToolPath("vault-postgres-plugin"));

@@ -82,6 +82,24 @@ describe("the Node language host", () => {
   });
 
   describe("asked for the plugins that a program needs", () => {
+    const home = process.env.PULUMI_HOME;
+    afterEach(() => {
+      if (home === undefined) delete process.env.PULUMI_HOME;
+      else process.env.PULUMI_HOME = home;
+    });
+
+    it("leaves out the one for Kubernetes until it is installed", async () => {
+      process.env.PULUMI_HOME = join(directory, ".home");
+      await write("node_modules/@pulumi/kubernetes/package.json", {
+        name: "@pulumi/kubernetes",
+        version: "4.25.0",
+        pulumi: { resource: true, name: "kubernetes" },
+      });
+      assert.deepEqual(await required(), []);
+      await write(".home/plugins/resource-kubernetes-v4.25.0/pulumi-resource-kubernetes", "");
+      assert.deepEqual(await required(), ["resource kubernetes v4.25.0"]);
+    });
+
     async function required(): Promise<string[]> {
       const request = new language.GetRequiredPackagesRequest();
       request.setInfo(info());

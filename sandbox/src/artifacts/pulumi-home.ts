@@ -76,22 +76,28 @@ export async function ensurePulumiHome(sources: Sources, progress: Progress): Pr
 async function genuine(cli: Artifact & { path: string }, progress: Progress): Promise<PulumiHomeArtifact> {
   const pulumiHome = join(stateDir, "pulumi-official");
   mkdirSync(pulumiHome, { recursive: true });
-  const env = { PULUMI_HOME: pulumiHome, PULUMI_SKIP_UPDATE_CHECK: "true" };
   let cached = cli.cached;
-  for (const plugin of plugins()) {
-    const { name, version, server } = plugin;
-    if (existsSync(join(pulumiHome, "plugins", `resource-${name}-v${version}`))) continue;
-    cached = false;
-    progress(`installing the plugin ${name} ${version}`);
-    const from = server === undefined ? [] : ["--server", server];
-    const result = await attempt(cli.path, ["plugin", "install", "resource", name, version, ...from], {
-      env,
-      timeout: 10 * 60_000,
-    });
-    if (!result.ok) throw failure(`install the Pulumi plugin ${name} ${version}`, lastLine(result.all));
-  }
+  for (const plugin of plugins()) cached = (await installGenuine(cli.path, pulumiHome, plugin, progress)) && cached;
   const detail = `${cli.detail}, genuine plugins`;
   return { name: "pulumi-home", cached, source: "official", detail, pulumiHome, path: [dirname(cli.path)] };
+}
+
+/** Has the CLI install a vendor's plugin. @returns true when it was there */
+export async function installGenuine(
+  cli: string,
+  pulumiHome: string,
+  { name, version, server }: Plugin,
+  progress: Progress,
+): Promise<boolean> {
+  if (existsSync(join(pulumiHome, "plugins", `resource-${name}-v${version}`))) return true;
+  progress(`installing the plugin ${name} ${version}`);
+  const from = server === undefined ? [] : ["--server", server];
+  const result = await attempt(cli, ["plugin", "install", "resource", name, version, ...from], {
+    env: { PULUMI_HOME: pulumiHome, PULUMI_SKIP_UPDATE_CHECK: "true" },
+    timeout: 10 * 60_000,
+  });
+  if (!result.ok) throw failure(`install the Pulumi plugin ${name} ${version}`, lastLine(result.all));
+  return false;
 }
 
 async function standIns(cli: Artifact & { path: string }, progress: Progress): Promise<PulumiHomeArtifact> {

@@ -7,7 +7,7 @@ import { attempt } from "../../../offline/lib/run.js";
 import { UserError } from "../../../offline/lib/user-error.js";
 import { ignoreMissing } from "../docker.js";
 import { addressOf, containerName, hostName, sandboxName } from "../settings.js";
-import { stackForVault } from "../stack-file.js";
+import { stackForVault, type Values } from "../stack-file.js";
 import { until } from "../wait.js";
 import type { Context } from "./context.js";
 import { gitlab, stateKey } from "./names.js";
@@ -146,7 +146,8 @@ async function configure(context: Context, api: VaultClient): Promise<boolean> {
   if (!("file/" in (audits?.data as object))) {
     await api.request("POST", "sys/audit/file", { type: "file", options: { file_path: "/vault/logs/audit.log" } });
   }
-  const asPlanned = await bootstrap(context);
+  const { settings } = context;
+  const asPlanned = await bootstrap(context, "vault-settings.json", stackForVault(settings, state));
   if (!token) {
     const wanted = { policies: [DEPLOYER], period: "768h", display_name: "deployer" };
     const made = (await api.request("POST", "auth/token/create-orphan", wanted)) as { auth: { client_token: string } };
@@ -157,15 +158,17 @@ async function configure(context: Context, api: VaultClient): Promise<boolean> {
 
 /**
  * Runs bootstrap/vault.ts with the sandbox's settings.
+ * @param name of the file for its settings
+ * @param stack the stack that Vault is set up for
  * @returns true if there was nothing to do @throws UserError with its output
  */
-async function bootstrap(context: Context): Promise<boolean> {
+export async function bootstrap(context: Context, name: string, stack: Values): Promise<boolean> {
   const { settings, state } = context;
-  const file = state.writeJson("vault-settings.json", {
+  const file = state.writeJson(name, {
     gitlab: { ...gitlab, publicKeys: [signingKey(context)] },
     audience: vaultAddress(context),
     transitKey: stateKey,
-    stack: stackForVault(settings, state),
+    stack,
   });
   const { ok, stdout, all } = await attempt(process.execPath, ["--import", "tsx", "bootstrap/vault.ts", file], {
     cwd: settings.root,

@@ -2,15 +2,24 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readSettings } from "../../src/settings.js";
 
-/** The command that `make down` would run, or its error. */
-function down(...words: string[]): string {
-  const { stdout, stderr } = spawnSync("make", ["--dry-run", "down", ...words], {
+/** The command that `make` would run, or its error. */
+function make(...words: string[]): string {
+  const { stdout, stderr } = spawnSync("make", ["--dry-run", ...words], {
     cwd: readSettings({}).root,
     encoding: "utf8",
     env: { PATH: process.env.PATH },
   });
   return stdout + stderr;
 }
+
+const down = (...words: string[]): string => make("down", ...words);
+
+describe("`make env`", () => {
+  it("is for VM2, and by a word for the cluster", () => {
+    assert.match(make("env"), /cli\.ts env *$/m);
+    assert.match(make("env", "STACK=cluster"), /cli\.ts env --stack=cluster$/m);
+  });
+});
 
 describe("`make down`", () => {
   it("keeps the data, as KEEP=data asked for before", () => {

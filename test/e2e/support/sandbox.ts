@@ -45,20 +45,25 @@ export async function run(
 export const sandbox = (args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<Ran> =>
   run([process.execPath, ...cli, ...args], env);
 
+/** This process's environment with what `make env` prints over it. */
+export async function environmentOf(options: readonly string[]): Promise<NodeJS.ProcessEnv> {
+  const { code, stdout, output } = await sandbox(["env", ...options]);
+  if (code !== 0) throw new Error(`there is no sandbox to test: ${output}`);
+  const env: NodeJS.ProcessEnv = { ...process.env };
+  for (const line of stdout.split("\n")) {
+    const match = /^export ([A-Z_]+)='(.*)'$/.exec(line);
+    if (match?.[1] !== undefined) env[match[1]] = match[2];
+  }
+  return env;
+}
+
 /** The sandbox as a developer uses it: through the environment that `make env` prints. */
 export class Sandbox {
-  private constructor(readonly env: NodeJS.ProcessEnv) {}
+  protected constructor(readonly env: NodeJS.ProcessEnv) {}
 
   /** @throws Error if there is no sandbox: a skipped scenario would pass without testing anything */
   static async attach(): Promise<Sandbox> {
-    const { code, stdout, output } = await sandbox(["env"]);
-    if (code !== 0) throw new Error(`there is no sandbox to test: ${output}`);
-    const env: NodeJS.ProcessEnv = { ...process.env };
-    for (const line of stdout.split("\n")) {
-      const match = /^export ([A-Z_]+)='(.*)'$/.exec(line);
-      if (match?.[1] !== undefined) env[match[1]] = match[2];
-    }
-    return new Sandbox(env);
+    return new Sandbox(await environmentOf([]));
   }
 
   get(name: string): string {
@@ -160,11 +165,13 @@ export async function until<T>(what: string, seconds: number, attempt: () => Pro
   }
 }
 
-/** Attaches a suite to the sandbox, and prints the state of VM2 when one of its tests fails. */
-export function attached(): () => Sandbox {
-  let sandboxOf: Sandbox | undefined;
+/** Attaches a suite to the sandbox, and prints the state of VM2 (or of the cluster) when one of its tests fails. */
+export function attached<S extends Sandbox = Sandbox>(
+  attach: () => Promise<S> = () => Sandbox.attach() as Promise<S>,
+): () => S {
+  let sandboxOf: S | undefined;
   before(async () => {
-    sandboxOf = await Sandbox.attach();
+    sandboxOf = await attach();
   });
   afterEach(async function () {
     if (this.currentTest?.state === "failed" && sandboxOf) console.error(await sandboxOf.report());

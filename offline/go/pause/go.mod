@@ -1,0 +1,3 @@
+module audit-sandbox/pause
+
+go 1.24.0

@@ -1,0 +1,29 @@
+import { stringify } from "yaml";
+import type { Context } from "../platform/context.js";
+import { containerName } from "../settings.js";
+import { nodePorts } from "./layout.js";
+
+const path = "/etc/prometheus/jobs/cluster.yml";
+
+/**
+ * Has Prometheus ask the cluster's edge for its targets, at every node: an edge answers on the nodes that have one.
+ * @returns true when there was nothing to do
+ */
+export async function ensurePrometheusJob(context: Context, nodes: readonly string[]): Promise<boolean> {
+  const urls = nodes.map((node) => ({ url: `http://${node}:${nodePorts.metrics}/targets`, refresh_interval: "5s" }));
+  const jobs = [{ job_name: "cluster", http_sd_configs: urls }];
+  return write(context, stringify({ scrape_configs: jobs }));
+}
+
+export const removePrometheusJob = (context: Context): Promise<boolean> => write(context, "scrape_configs: []\n");
+
+async function write({ engine, settings }: Context, content: string): Promise<boolean> {
+  const name = containerName("prometheus");
+  const present = await engine.exec(name, ["cat", path]).catch(() => "");
+  // Through a terminal, lines end otherwise.
+  if (present.replaceAll("\r\n", "\n") === content) return true;
+  await engine.putFiles(name, [{ path, content }]);
+  const answer = await fetch(`http://127.0.0.1:${settings.ports.prometheus}/-/reload`, { method: "POST" });
+  if (!answer.ok) throw new Error(`Prometheus refused the cluster's job: ${(await answer.text()).trim()}`);
+  return false;
+}
