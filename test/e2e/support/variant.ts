@@ -69,7 +69,7 @@ async function push(
   const password = (state("secrets.json") as Record<string, string>)["registry-pusher"] ?? "";
   const file = readFileSync(sandbox.get("PULUMI_OPTION_CONFIG_FILE"), "utf8");
   const host = /audit:image: (\S+?)\//.exec(file)?.[1] ?? "";
-  const local = `127.0.0.1:${new URL(sandbox.get("AUDIT_URL")).port.replace(/80$/, "50")}`;
+  const local = `127.0.0.1:${new URL(sandbox.get("AUDIT_URL")).port.replace(/8[0-3]$/, "50")}`;
   const config = mkdtempSync(join(tmpdir(), "docker-config-"));
   const docker = async (args: readonly string[], input?: string): Promise<string> => {
     const { code, output } = await run(["docker", "--config", config, ...args], engine(), input);

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { run } from "../e2e/support/sandbox";
+import { pushVariant } from "../e2e/support/variant";
+import { attached } from "./support/cluster";
+import { isReady, namesOf, Releases } from "./support/releases";
+
+describe("scenario: releases on a cluster", () => {
+  const cluster = attached();
+  let releases: Releases;
+  before(() => {
+    releases = new Releases(cluster());
+  });
+  after(async () => {
+    if (!releases.restored) await releases.mustUp();
+    releases.close();
+  });
+
+  const stillServes = async () => {
+    const event = {
+      ...{ id: randomUUID(), application: "demo", actor: "cluster", action: "login", resource: "console" },
+      ...{ outcome: "success", occurredAt: new Date().toISOString() },
+    };
+    const { status, body } = await cluster().edge("/v1/events", {
+      method: "POST",
+      token: cluster().get("AUDIT_TOKEN"),
+      body: JSON.stringify(event),
+    });
+    assert.equal(status, 201, body);
+  };
+
+  it("replaces a release under load without a lost request, and goes back by the former one's settings", async () => {
+    const before = await releases.state();
+    const first = before.slots[before.active]?.release;
+    await releases.losesNothing(300, () => releases.mustUp({ memory: releases.original.memory + 8 }));
+    const after = await releases.state();
+    const second = after.slots[after.active]?.release;
+    assert.notEqual(second, first);
+    assert.ok((await releases.serving()).every((release) => release === second));
+    assert.equal(after.slots[after.active === "blue" ? "green" : "blue"]?.release, first);
+    await releases.losesNothing(300, () => releases.mustUp());
+    assert.ok((await releases.serving()).every((release) => release === first));
+  });
+
+  it("replaces nginx for another configuration under load without a lost request", async () => {
+    const before = namesOf(await cluster().pods("audit-edge"));
+    await releases.losesNothing(200, () => releases.mustUp({ edgeClientRate: 99_000 }));
+    const after = await cluster().pods("audit-edge");
+    assert.ok(after.every(isReady));
+    assert.ok(namesOf(after).every((name) => !before.includes(name)));
+  });
+
+  it("rotates the database's password under load without a lost request and without another pod", async () => {
+    const { databasePasswordVersion: version = 0 } = (await releases.state()) as { databasePasswordVersion?: number };
+    const wanted = version + 1;
+    const before = namesOf(await cluster().pods("audit-svc"));
+    await releases.losesNothing(200, () =>
+      releases.mustUp({ edgeClientRate: 99_000, databasePasswordVersion: wanted }),
+    );
+    // The next deploy must not go back.
+    await cluster().mustPulumi("config", "set", "audit:databasePasswordVersion", String(wanted));
+    assert.deepEqual(namesOf(await cluster().pods("audit-svc")), before);
+    const database = (await cluster().mustPulumi("config", "get", "audit:databaseName")).trim();
+    const former = `${database}_app${wanted % 2 === 0 ? "" : "_alt"}`;
+    const login = `SELECT rolcanlogin FROM pg_roles WHERE rolname = '${former}'`;
+    const { stdout } = await run(["psql", "--tuples-only", "--no-align", "--command", login], cluster().env);
+    assert.equal(stdout.trim(), "f");
+  });
+
+  it("fails with the output of a migration that fails, and what served keeps serving", async () => {
+    const image = await pushVariant(cluster(), "bad-migration", [
+      'ENTRYPOINT ["/bin/sh", "-c", "echo migration 042 cannot be applied: column is missing >&2; exit 3"]',
+    ]);
+    const before = namesOf(await cluster().pods("audit-svc"));
+    await releases.fails({ image }, [/migration 042 cannot be applied: column is missing/, /the migration failed/]);
+    assert.deepEqual(namesOf(await cluster().pods("audit-svc")), before);
+    await stillServes();
+  });
+
+  it("fails for an image that cannot be pulled, and what served keeps serving", async () => {
+    const image = `${releases.original.image.split("@")[0] ?? ""}@sha256:${"0".repeat(64)}`;
+    await releases.fails({ image }, [/the image cannot be pulled: /]);
+    await stillServes();
+  });
+
+  it("fails for a release that never becomes ready, with its last lines, and what served keeps serving", async () => {
+    const image = await pushVariant(cluster(), "never-ready", [
+      'ENTRYPOINT ["/bin/sh", "-c", "[ \\"$0\\" = migrate ] && exit 0; echo listening to nobody >&2; exec sleep 3600"]',
+    ]);
+    const before = namesOf(await cluster().pods("audit-svc"));
+    const reason = /audit-svc is not replaced: its pods are not ready within 15 s/;
+    await releases.fails({ image, readySeconds: 15 }, [/listening to nobody/, reason]);
+    const ready = namesOf((await cluster().pods("audit-svc")).filter(isReady));
+    assert.deepEqual(ready, before);
+    await stillServes();
+    await releases.mustUp();
+    assert.deepEqual(namesOf(await cluster().pods("audit-svc")), before);
+  });
+});
