@@ -69,9 +69,11 @@ export = async () => {
       releases: service.state,
       databasePasswordVersion: service.databasePasswordVersion,
       tokenVersions: service.tokenVersions,
+      // Recorded only once the agents are logged in with them; otherwise the next run issues them again.
       secretIdsIssued: c.heldUntil([secrets.agent, edge.certificateVolume], vault.secretIdIssue),
       recreated: vm.recreated,
     }),
+    // A program of an earlier version must not deploy over this one (docs/decisions/0153).
     ...c.STOPS_EARLIER_VERSIONS,
   };
 };

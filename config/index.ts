@@ -45,9 +45,7 @@ function describeIssue(issue: z.core.$ZodIssue): string[] {
     return issue.keys.map((key) => {
       const near = Object.keys(schema.shape).find((known) => known.toLowerCase() === key.toLowerCase());
       const cure =
-        near === undefined
-          ? "remove it, or see Pulumi.yaml for the keys there are"
-          : `did you mean ${NAMESPACE}:${near}?`;
+        near === undefined ? "remove it, or see docs/settings.md for the keys" : `did you mean ${NAMESPACE}:${near}?`;
       return `${NAMESPACE}:${key} is not a setting of this program; ${cure}`;
     });
   }

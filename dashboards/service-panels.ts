@@ -52,8 +52,8 @@ const sinceWhen = (() => {
   ].join("\n");
 })();
 
-/** The required panels (docs/requirements, S12). */
-export function askedPanels(): Panel[] {
+/** The first rows: events per second, response codes and status. */
+export function overviewPanels(): Panel[] {
   const events = lines({
     title: "Events per second by application",
     description:

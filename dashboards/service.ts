@@ -5,7 +5,7 @@ import { DATA_SOURCE, type TimeLeft } from "./panels";
 import { select } from "./promql";
 import {
   SCOPE,
-  askedPanels,
+  overviewPanels,
   configurationPanels,
   credentialPanels,
   ingestionPanels,
@@ -84,7 +84,7 @@ export function serviceDashboard(options: ServiceDashboardOptions): string {
     // Not with the SDK's builder: it always hides links in the controls menu.
     .links([SIBLINGS_LINK, ...links.map(headLink)].map((link) => ({ build: () => link })));
 
-  for (const panel of askedPanels()) builder.withPanel(panel);
+  for (const panel of overviewPanels()) builder.withPanel(panel);
   const rows = [
     ["Latency", latencyPanels],
     ["Ingestion and database", ingestionPanels],

@@ -151,7 +151,12 @@ export class ConfigReloader {
     metrics.digest.set({ digest: config.digest }, 1);
     metrics.lastReload.set(Date.now() / 1000);
     this.log.info(
-      { generation: this.#generation, digest: config.digest, tokens: config.tokens.length },
+      {
+        generation: this.#generation,
+        digest: config.digest,
+        databaseUser: config.database.user,
+        tokens: config.tokens.length,
+      },
       "configuration in force",
     );
     // Running requests finish with the old pools; new ones do not get them.

@@ -16,7 +16,10 @@ export interface DockerHostArgs {
   tools: string;
   /** Login for pulling images; default anonymous. */
   registry?: { server: string; username: string; password: pulumi.Input<string> };
-  /** {@link DockerHost.recreated} of the last run; undefined until one has completed. */
+  /**
+   * {@link DockerHost.recreated} of the last run; undefined until one has completed. So that it is, the program holds
+   * its output until everything exists: `heldUntil([container], vm.recreated)`.
+   */
   recreated?: Recreated;
 }
 

@@ -35,5 +35,9 @@ export = async () => {
     },
     { ...vm.named("binding-reader"), dependsOn: [secrets.rendered] },
   );
-  return { file: pulumi.interpolate`${reader.name}:/run/secrets/${secrets.configFile}`, recreated: vm.recreated };
+  return {
+    file: pulumi.interpolate`${reader.name}:/run/secrets/${secrets.configFile}`,
+    // A run that fails must leave none: the next one would miss what was never there.
+    recreated: c.heldUntil([reader, secrets.agent], vm.recreated),
+  };
 };

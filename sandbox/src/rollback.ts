@@ -28,7 +28,7 @@ export async function rollback(settings: Settings, state: State): Promise<string
         const started = performance.now();
         await pulumi.up(settingsOf(wanted));
         const seconds = ((performance.now() - started) / 1000).toFixed(1);
-        result = `\nrelease ${String(release)} -> ${wanted.release} in ${seconds} s, without a build. \`make rollback\` again goes forward, \`make up\` deploys the working tree.\n`;
+        result = `\nrelease ${String(release)} -> ${wanted.release} in ${seconds} s, without a build. \`make rollback\` again goes forward. The settings still describe release ${String(release)}: the next \`make up\` or \`pulumi up\` deploys it again.\n`;
         return undefined;
       },
     },

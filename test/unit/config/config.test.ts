@@ -124,7 +124,7 @@ describe("configuration", () => {
     [
       "a key that does not exist",
       { "audit:replica": "2" },
-      "audit:replica is not a setting of this program; remove it, or see Pulumi.yaml for the keys there are",
+      "audit:replica is not a setting of this program; remove it, or see docs/settings.md for the keys",
     ],
     [
       "a key in wrong case",
