@@ -9,7 +9,7 @@ import { keepName } from "./name.js";
 import { vm2Host } from "./platform/vm2.js";
 import { Pulumi } from "./pulumi.js";
 import { rollback } from "./rollback.js";
-import { readSettings, type Settings } from "./settings.js";
+import { readSettings, rememberedPlace, type Settings } from "./settings.js";
 import { clusterStack, sandboxStack } from "./stack-file.js";
 import { State } from "./state.js";
 import { up } from "./up.js";
@@ -24,7 +24,7 @@ const usage = `Usage: cli.ts <command>
 
 async function main(): Promise<void> {
   const [command, ...options] = process.argv.slice(2);
-  const settings = readSettings();
+  const settings = readSettings(process.env, rememberedPlace());
   const allowed: Record<string, string[]> = {
     ...{ up: ["--platform"], down: ["--delete-data"], rollback: [], env: ["--stack=cluster", "--stack=sandbox"] },
     ...{ cluster: [], "cluster-down": [] },

@@ -1,5 +1,5 @@
 import { UserError } from "../../offline/lib/user-error.js";
-import { sandboxName } from "./settings.js";
+import { rememberedPlace, sandboxName, type Settings } from "./settings.js";
 import type { State } from "./state.js";
 
 /**
@@ -8,12 +8,17 @@ import type { State } from "./state.js";
  * @throws UserError if the work tree's sandbox has another name
  */
 export function keepName(state: State, command: string, name = sandboxName): void {
-  const known = state.readText("name")?.trim();
+  const known = rememberedPlace(state.dir).name;
   if (known !== undefined && known !== name) {
     throw new UserError(
       `The sandbox of this work tree is called ${known}, but SANDBOX_NAME asks for ${name}. Set SANDBOX_NAME=${known}, ` +
         `or run \`SANDBOX_NAME=${known} make down DATA=delete\` first.`,
     );
   }
-  if (command === "up" || command === "cluster") state.write("name", `${name}\n`);
+  if (known === undefined && (command === "up" || command === "cluster")) state.write("name", `${name}\n`);
+}
+
+/** Records where the sandbox is, once its network is there: a shell without the variables must not act on another sandbox. */
+export function rememberPlace(state: State, { ports, subnetPrefix }: Settings, name = sandboxName): void {
+  state.write("name", [name, ports.edge - 80, subnetPrefix, ""].join("\n"));
 }

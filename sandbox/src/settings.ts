@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../../offline/lib/user-error.js";
@@ -52,11 +53,29 @@ export const addresses = {
 } as const;
 export type PlatformService = keyof typeof addresses;
 
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
+const stateDir = join(root, ".sandbox");
+
+/** Where a sandbox is, by the variables that say so. */
+export interface Place {
+  readonly name: string | undefined;
+  readonly portBase: string | undefined;
+  readonly subnet: string | undefined;
+}
+
+/** Where the last `up` put this work tree's sandbox, so that a new shell finds the same one; name.ts writes the file. */
+export function rememberedPlace(directory = stateDir): Place {
+  const file = join(directory, "name");
+  const [name, portBase, subnet] = existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean) : [];
+  return { name, portBase, subnet };
+}
+
 /**
- * Names everything of this sandbox on the Docker Engine. `SANDBOX_NAME`, default `audit-sandbox`: a second work tree
- * can have its own sandbox beside the first, with its own SANDBOX_PORT_BASE and SANDBOX_SUBNET.
+ * Names everything of this sandbox on the Docker Engine. `SANDBOX_NAME`, default that of the last `up`, and at first
+ * `audit-sandbox`: a second work tree can have its own sandbox beside the first, with its own SANDBOX_PORT_BASE and
+ * SANDBOX_SUBNET.
  */
-export const sandboxName = process.env.SANDBOX_NAME ?? "audit-sandbox";
+export const sandboxName = process.env.SANDBOX_NAME ?? rememberedPlace().name ?? "audit-sandbox";
 
 export const networkName = sandboxName;
 
@@ -66,13 +85,13 @@ export const containerName = (service: PlatformService): string => `${sandboxNam
 
 /**
  * Reads the settings from the environment.
- * `SANDBOX_PORT_BASE` (default 18000): the ports are that plus 80, 43, 22, 32, 20, 50, 90, 30; the cluster's plus 64, 81–83, 44–46.
- * `SANDBOX_SUBNET` (default `10.213.18`): first three octets of the platform network.
+ * `SANDBOX_PORT_BASE` (at first 18000): the ports are that plus 80, 43, 22, 32, 20, 50, 90, 30; the cluster's plus 64, 81–83, 44–46.
+ * `SANDBOX_SUBNET` (at first `10.213.18`): first three octets of the platform network.
+ * @param last where the sandbox was put last; it counts where the environment says nothing
  * @throws UserError naming the variable if a value is invalid.
  */
-export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
-  const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
-  const base = env.SANDBOX_PORT_BASE ?? "18000";
+export function readSettings(env: NodeJS.ProcessEnv = process.env, last: Partial<Place> = {}): Settings {
+  const base = env.SANDBOX_PORT_BASE ?? last.portBase ?? "18000";
   if (!/^\d+$/.test(base) || Number(base) < 1024 || Number(base) > 65400) {
     throw new UserError(
       `SANDBOX_PORT_BASE=${base} is not a usable port base. Give a whole number from 1024 to 65400, for example 28000.`,
@@ -88,7 +107,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
       `SANDBOX_NAME=${sandboxName} is the name of a network that Docker has by itself. Give another, for example audit-${sandboxName}.`,
     );
   }
-  const subnetPrefix = env.SANDBOX_SUBNET ?? "10.213.18";
+  const subnetPrefix = env.SANDBOX_SUBNET ?? last.subnet ?? "10.213.18";
   const octets = subnetPrefix.split(".");
   if (octets.length !== 3 || octets.some((octet) => !/^\d{1,3}$/.test(octet) || Number(octet) > 255)) {
     throw new UserError(
@@ -101,7 +120,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     ) as Record<N, number>;
   return {
     root,
-    stateDir: join(root, ".sandbox"),
+    stateDir,
     checkout: createHash("sha256").update(root).digest("hex").slice(0, 10),
     ports: fromBase(portOffsets),
     clusterPorts: fromBase(clusterPortOffsets),

@@ -16,6 +16,7 @@ import { ensurePrometheus, prometheusVolumes } from "./platform/prometheus.js";
 import { ensureRegistry, registryVolume } from "./platform/registry.js";
 import { ensureVault, vaultVolumes } from "./platform/vault.js";
 import { ensureVm2, onVm2, vm2Volume } from "./platform/vm2.js";
+import { rememberPlace } from "./name.js";
 import { Pulumi } from "./pulumi.js";
 import { type RunInfo, saveRunInfo } from "./run-info.js";
 import type { Settings } from "./settings.js";
@@ -220,6 +221,7 @@ class UpRun implements Platform {
 
   private async ensureGround(): Promise<StepResult> {
     const sameNetwork = await this.engine.ensureNetwork();
+    rememberPlace(this.state, this.settings);
     const sameVolumes = await this.engine.ensureVolumes(volumes, this.state.dataId);
     return { cached: sameNetwork && sameVolumes };
   }
