@@ -63,7 +63,14 @@ describe("the reference of the settings", () => {
   });
 
   it("knows every key that the stack's file and the documentation name", () => {
-    const texts = ["Pulumi.vm2.yaml", "README.md", "docs/guide.md", "docs/ru/guide.md", "docs/runbook.md"];
+    const texts = [
+      "Pulumi.vm2.yaml",
+      "README.md",
+      "docs/guide.md",
+      "docs/ru/guide.md",
+      "docs/runbook.md",
+      "docs/sandbox.md",
+    ];
     for (const path of [...texts, "docs/upgrading.md", "docs/ru/upgrading.md", "CHANGELOG.md"]) {
       const named = readFileSync(path, "utf8").matchAll(/\baudit:([a-z][A-Za-z]+)/g);
       for (const [text, key = ""] of named) {
