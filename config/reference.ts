@@ -89,7 +89,7 @@ export const referencePage = (): string =>
     "",
     "# Settings",
     "",
-    "Every key of a stack's file, `Pulumi.<stack>.yaml`, or of `pulumi config set`. Lists are set as YAML lists, or item by item: `pulumi config set --path 'audit:applications[0]' billing`. All mistakes are reported at once, before anything is changed.",
+    "Every key of a stack's file, `Pulumi.<stack>.yaml`, or of `pulumi config set`. Lists are set as YAML lists, or item by item: `pulumi config set --path 'audit:applications[0]' billing`. So are objects of lists: `pulumi config set --path 'audit:tokenVersions.writer-billing[0]' 1`, then `[1]` with 2. All mistakes are reported at once, before anything is changed.",
     "",
     `The groups: ${inWords(
       groups.map(({ title }) => `[${title}](#${anchor(title)})`),

@@ -29,10 +29,12 @@ function build(directory: string): string {
   const tsc = join(root, "node_modules/.bin/tsc");
   execFileSync(tsc, ["-p", join(root, "tsconfig.package.json"), "--outDir", files], { stdio: "inherit" });
   for (const room of ROOMS) {
-    const filter = (path: string) => statSync(path).isDirectory() || !path.endsWith(".ts");
+    // The page about the components is the package's own.
+    const filter = (path: string) => statSync(path).isDirectory() || !/\.(ts|md)$/.test(path);
     cpSync(join(root, room), join(files, room), { recursive: true, filter });
   }
   cpSync(join(root, "LICENSE"), join(files, "LICENSE"));
+  cpSync(join(root, "components/README.md"), join(files, "README.md"));
   writeFileSync(join(files, "package.json"), `${JSON.stringify(manifest(files), undefined, 2)}\n`);
   const packed = execFileSync("npm", ["pack", "--json", "--pack-destination", directory], {
     cwd: files,

@@ -43,7 +43,7 @@ export interface EdgeProxyArgs {
   vm: Vm;
   /** Nginx and nginx-prometheus-exporter by digest. */
   images: { nginx: string; exporter: string };
-  /** The replicas of both slots, and how to tell which slot is active. */
+  /** The replicas of both slots, and how to tell which slot is active: a {@link Slots}, even for one container. */
   slots: SlotsAsSeen;
   /** Allow-list; everything else is answered 404. */
   routes: readonly Route[];
@@ -91,7 +91,17 @@ export interface PublishedFiles {
  *
  * If `nginx -t` rejects a configuration, the deploy fails and the last good one stays in force.
  *
+ * What it passes requests to are the replicas of {@link Slots}; use that even for one container. {@link AuditService}
+ * makes the containers and promotes them; `examples/one-port` in the repository is a whole program for an image of
+ * another make.
+ *
  * @example
+ * const last = await lastRun();
+ * const slots = new Slots("audit-svc", {
+ *   vm,
+ *   spec: { image: "registry/audit-svc@sha256:...", replicas: 1 },
+ *   previous: last.releases,
+ * });
  * const edge = new EdgeProxy("edge", {
  *   vm,
  *   slots,

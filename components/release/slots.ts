@@ -126,8 +126,15 @@ export class Slots extends pulumi.ComponentResource {
 }
 
 /**
- * What the edge and the agent must know of the slots: which replicas they hold, and which file tells the active slot. A
- * program without slots can provide the same for its own containers.
+ * What the edge and the agent must know of the slots. Use {@link Slots} even for one container: it makes the marker's
+ * volume and chooses the addresses.
+ *
+ * - `plan.replicas`: where the replicas of each slot are, or will be: container, address and port on the network `front`,
+ *   and where each takes `POST /reload`. nginx needs both slots when it starts; for a slot that is never used, repeat
+ *   the other.
+ * - `marker`: the volume that holds the active-slot marker, the directory where it is to be mounted, and the file in it.
+ *   While the file is missing, blue is active.
+ * - `reloadOnFront`: whether a replica takes `POST /reload` on its main port, so that the agent has to join `front`.
  */
 export type SlotsAsSeen = Pick<Slots, "marker" | "reloadOnFront"> & { plan: Pick<ReleasePlan, "replicas"> };
 

@@ -59,6 +59,9 @@ export interface SecretsBindingArgs {
  * only the agent reads. It is in no state, log, argument list or environment (docs/decisions/0005). Each deploy issues
  * a new one and revokes the former (docs/decisions/0072).
  *
+ * Options of the container that reads the file: `vm.named(name)` if its name is fixed, so that it is recreated when it is
+ * lost; otherwise `{ provider: vm.provider }`.
+ *
  * @example
  * const secrets = new SecretsBinding("greeting", {
  *   vm,

@@ -27,7 +27,8 @@ export interface VaultForAgents extends VaultAccess {
   boundCidrs?: readonly string[];
   /**
    * When the agents' secret_ids were issued, from {@link secretIdIssue}. If this changes, new ones are issued and the
-   * former revoked.
+   * former revoked. A constant is right for a program that never wants new secret_ids; they end after 30 days all the
+   * same, and an agent that restarts later cannot log in until this has changed.
    */
   secretIdIssue: string;
 }

@@ -54,14 +54,25 @@ describe("the package of the components", function () {
     }
   });
 
-  it("has types that the examples fit", () => {
+  it("has a README of its own", () => {
+    const readme = (directory: string) => readFileSync(join(directory, "README.md"), "utf8");
+    assert.equal(readme(packageOf(examples[0] ?? "")), readme(join(root, "components")));
+    assert.ok(!existsSync(join(packageOf(examples[0] ?? ""), "components/README.md")));
+  });
+
+  it("has types that the examples and the README's program fit", () => {
+    const [, program = ""] =
+      /^```ts\n([^]*?)^```$/m.exec(readFileSync(join(root, "components/README.md"), "utf8")) ?? [];
+    assert.notEqual(program, "");
+    const ofReadme = `${examples[0]}/readme.ts`;
+    writeFileSync(join(directory, ofReadme), program);
     const base = JSON.parse(readFileSync(join(root, "tsconfig.base.json"), "utf8")) as { compilerOptions: object };
     const config = join(directory, "tsconfig.json");
     writeFileSync(
       config,
       JSON.stringify({
         compilerOptions: { ...base.compilerOptions, types: ["node"], typeRoots: [join(root, "node_modules/@types")] },
-        files: examples.map((example) => `${example}/index.ts`),
+        files: [...examples.map((example) => `${example}/index.ts`), ofReadme],
       }),
     );
     try {

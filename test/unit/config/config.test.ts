@@ -358,6 +358,7 @@ describe("configuration", () => {
         assert.deepEqual(left, together.includes(key) ? left : [], `the default of ${key} must be accepted`);
       }
     }
-    for (const key of Object.keys(schema.shape)) assert.ok(key in project.config, `Pulumi.yaml lacks ${key}`);
+    for (const key of Object.keys(schema.shape))
+      assert.ok(key in project.config, `Pulumi.yaml lacks ${key}; run \`npm run settings\``);
   });
 });

@@ -70,6 +70,7 @@ describe("the reference of the settings", () => {
       "docs/guide.md",
       "docs/ru/guide.md",
       "docs/runbook.md",
+      "docs/sandbox.md",
     ];
     for (const path of [...texts, "docs/upgrading.md", "docs/ru/upgrading.md", "CHANGELOG.md"]) {
       const named = readFileSync(path, "utf8").matchAll(/\baudit:([a-z][A-Za-z]+)/g);

@@ -5,7 +5,13 @@ import { describe, it } from "mocha";
 
 const root = join(__dirname, "../../..");
 const inDocs = readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" }).map((name) => join("docs", name));
-const pages = [...readdirSync(root), ...inDocs, "audit-svc/CONTRACT.md"].filter((name) => name.endsWith(".md"));
+const examples = readdirSync(join(root, "examples")).map((name) => join("examples", name, "README.md"));
+const others = [
+  "audit-svc/CONTRACT.md",
+  "offline/README.md",
+  ...examples.filter((name) => existsSync(join(root, name))),
+];
+const pages = [...readdirSync(root), ...inDocs, ...others].filter((name) => name.endsWith(".md"));
 
 const withoutCode = (text: string): string => text.replace(/^ *```[^]*?^ *```$/gm, "");
 
