@@ -47,7 +47,7 @@ rollback: install
 	@$(CLI) rollback
 
 down: install
-	@$(CLI) down $(if $(filter delete,$(DATA)),--delete-data,$(if $(DATA),$(error DATA=$(DATA) is not known; DATA=delete removes volumes and keys, without it they are kept)))
+	@$(CLI) down $(if $(DATA),$(if $(filter-out delete,$(DATA)),$(error DATA=$(DATA) is not known; DATA=delete removes volumes and keys, without it they are kept),--delete-data))
 
 test: install
 	@THOROUGH="$(THOROUGH)" $(SUITES) $(ONLY)

@@ -5,7 +5,8 @@
 # Arguments: the command of the helper, switch-helper.sh, without its last argument.
 # Environment: TARGET, the slot that was promoted; OTHER, the one to drain, and OTHER_REPLICAS, its replicas, words NAME=URL;
 #   DRAIN_SECONDS, how long requests that nginx has passed on may take before their replica is told to stop.
-# Exit codes: 0 the other slot is stopped; 1 a newer deploy has taken over, and nothing was stopped.
+# Exit codes: 0 the other slot is stopped; otherwise it is not, with the reason on standard error. Once a newer deploy
+#   has taken over, nothing is stopped.
 set -eu
 
 . ./replicas.sh
@@ -20,7 +21,8 @@ steps() {
   }
   # Requests that nginx had passed on before the promotion are still being answered; then SIGTERM lets the rest finish.
   sleep "$DRAIN_SECONDS"
-  ask mine
+  # While replicas stop, no other deploy may start or promote them.
+  ask hold
   mine
   end 30 "$(names_of "$OTHER_REPLICAS")"
   echo "slot $OTHER is drained and kept for a rollback"

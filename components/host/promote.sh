@@ -23,7 +23,7 @@ steps() {
   bring_up "$TARGET_REPLICAS" || {
     report "$targets"
     # It serves nobody, and nothing else would stop it if the next deploy returns to the active release.
-    ask mine
+    ask hold
     mine
     if [ "$answer" != "$TARGET" ]; then end 5 "$targets"; fi
     echo "the new release in slot $TARGET is not ready ($late); slot $answer keeps serving" >&2

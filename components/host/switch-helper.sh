@@ -6,7 +6,8 @@
 #   await URL     answers ready, or after a second or two what is missing
 #   promote SLOT  makes it the active one; answers done, superseded if another deploy has taken over since, or the
 #                 reason for a failure
-#   mine          answers the active slot, or superseded
+#   hold          answers the active slot, or superseded. In the first case no other deploy takes over until this
+#                 one-shot ends: it waits at its take-over.
 #
 # Arguments: MARKER_DIRECTORY CONFIG_FILE SCHEMA_VERSION NAME, where NAME is that of this deploy. A replica must report
 #   the digest of the configuration file and at least the schema version. Either check is skipped if its argument is
@@ -106,6 +107,15 @@ while read -r question about; do
     take-over) (take_over) ;;
     promote) (promote "$about") ;;
     await) await "$about" ;;
-    mine) if mine; then serving; else echo superseded; fi ;;
+    # In this shell, so that the lock is kept.
+    hold)
+      lock
+      if mine; then
+        serving
+      else
+        exec 9>&-
+        echo superseded
+      fi
+      ;;
   esac
 done

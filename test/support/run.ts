@@ -93,7 +93,7 @@ const failure: Totals = { passed: 0, failed: 1, failures: [], skipped: [], durat
 
 async function main(): Promise<void> {
   const wanted = process.argv.slice(2).flatMap((name) => (name === "quick" ? QUICK : [name]));
-  const unknown = wanted.find((name) => suites[name] === undefined);
+  const unknown = wanted.find((name) => !Object.hasOwn(suites, name));
   if (unknown !== undefined) {
     console.error(`Error: there is no suite ${unknown}. The suites are: quick, ${Object.keys(suites).join(", ")}.`);
     process.exit(1);

@@ -28,7 +28,7 @@ describe("`make down`", () => {
 
   it("removes the data by an explicit word only", () => {
     assert.match(down("DATA=delete"), /cli\.ts down --delete-data$/m);
-    for (const word of ["DATA=yes", "DATA=keep"]) {
+    for (const word of ["DATA=yes", "DATA=keep", "DATA=do not delete"]) {
       const output = down(word);
       assert.doesNotMatch(output, /cli\.ts down/);
       assert.match(output, new RegExp(`${word} is not known; DATA=delete removes volumes and keys`));

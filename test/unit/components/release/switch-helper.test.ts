@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { scriptWords } from "../../../../components/host/script-file";
 import { commandLine } from "../../../../lib/shell";
 import { helperCommand } from "../../../../components/release/switch-helper";
@@ -86,13 +89,13 @@ describe("the helper of a switch", () => {
   });
 
   it("takes over, and answers the active slot", () => {
-    assert.deepEqual(ask(["take-over", "mine"], { owner: "another" }), { answers: ["blue", "blue"], files: ["owner"] });
+    assert.deepEqual(ask(["take-over", "hold"], { owner: "another" }), { answers: ["blue", "blue"], files: ["owner"] });
     assert.deepEqual(ask(["take-over"], { serving: "green" }).answers, ["green"]);
   });
 
   it("promotes a slot with the marker, repeatedly", () => {
-    const asked = ["take-over", "promote green", "mine", "promote green", "promote blue", "promote blue", "mine"];
-    const answers = ["blue", "done", "green", "done", "done", "done", "blue"];
+    const asked = ["take-over", "promote green", "promote green", "promote blue", "promote blue", "hold"];
+    const answers = ["blue", "done", "done", "done", "done", "blue"];
     assert.deepEqual(ask(asked), { answers, files: ["owner"] });
     assert.deepEqual(ask(["take-over", "promote green"]).files, ["green", "owner"]);
   });
@@ -103,9 +106,36 @@ describe("the helper of a switch", () => {
   });
 
   it("decides nothing for a deploy that is superseded", () => {
-    const { answers, files } = ask(["mine", "promote green"], { owner: "another" });
+    const { answers, files } = ask(["hold", "promote green"], { owner: "another" });
     assert.deepEqual(answers, ["superseded", "superseded"]);
     assert.deepEqual(files, ["owner"]);
+  });
+
+  it("lets no other deploy take over while it holds the slots, and every one once it has ended", async () => {
+    const marker = mkdtempSync(join(tmpdir(), "helper-"));
+    const helper = (name: string) => {
+      const [program = "", ...words] = scriptWords("switch-helper.sh", [marker, "", "", name]);
+      const child = spawn(program, words, { stdio: ["pipe", "pipe", "inherit"] });
+      const lines: string[] = [];
+      createInterface(child.stdout).on("line", (line) => lines.push(line));
+      return { child, lines };
+    };
+    const until = async (right: () => boolean) => {
+      for (const end = Date.now() + 5_000; !right() && Date.now() < end;) await sleep(20);
+    };
+    const draining = helper("draining");
+    draining.child.stdin.write("take-over\nhold\n");
+    await until(() => draining.lines.length === 2);
+    const later = helper("later");
+    later.child.stdin.write("take-over\n");
+    await sleep(300);
+    assert.deepEqual([draining.lines, later.lines], [["blue", "blue"], []]);
+    draining.child.stdin.end();
+    await until(() => later.lines.length === 1);
+    assert.deepEqual(later.lines, ["blue"]);
+    later.child.stdin.end();
+    await once(later.child, "close");
+    rmSync(marker, { recursive: true });
   });
 
   it("is restricted: in the configuration's group, without capabilities, in the background", () => {
