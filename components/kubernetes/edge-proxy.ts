@@ -1,7 +1,6 @@
 import { Deployment } from "@pulumi/kubernetes/apps/v1";
 import { ConfigMap, Service } from "@pulumi/kubernetes/core/v1";
 import { PodDisruptionBudget } from "@pulumi/kubernetes/policy/v1";
-import type { input } from "@pulumi/kubernetes/types";
 import * as pulumi from "@pulumi/pulumi";
 import { argumentName } from "../../lib/argument-names";
 import { digestOf } from "../../lib/digest";
@@ -12,25 +11,17 @@ import type { CertificateSource } from "../edge/edge-certificate";
 import type { AuditService, Destination } from "./audit-service";
 import type { Cluster } from "./cluster";
 import { EdgeCertificate } from "./edge-certificate";
+import { CLOSING_FILE, CLOSING_SECONDS, exporter, nginx, NGINX_UID, TARGETS, targets } from "./edge-pod";
 import type { VaultForPods } from "./kubernetes-login";
-import { inMemory, labelsOf, leaveLostNodes, podDefaults, podsOf, resources, restricted, spread } from "./pods";
+import { inMemory, labelsOf, leaveLostNodes, podDefaults, podsOf, spread } from "./pods";
 import { EXPORTER_PORT, LISTEN_PORT, METRICS_PORT, SERVICE_PORT, STATUS_PORT, TLS_PORT } from "./ports";
 import { NOT_AWAITED, rollout } from "./rollout";
 import { clusterScript, clusterScriptText } from "./script";
 
-/** Nginx of the official image. */
-const NGINX_UID = 101;
 /** A year: what browsers ask for. */
 const HSTS_SECONDS = 31_536_000;
-const DIRECTORY = "/etc/audit-edge";
-const CONFIG_FILE = `${DIRECTORY}/nginx.conf`;
-const CLOSING_FILE = "/tmp/closing";
-/** Where the list of targets is, in nginx and in what writes it. */
-const TARGETS = { directory: "/run/targets", file: "/run/targets/targets.json", path: "/targets" };
 /** How long nginx uses a connection to the service at the most: `PAUSE` of audit-service.ts counts on it. */
 const KEEP_ALIVE = "3s";
-/** Seconds for which a pod that is to go ends connections by its own word, and the clients' balancers learn that it goes. */
-const CLOSING_SECONDS = 15;
 /** Seconds that it then has for what it is still answering. */
 const DRAIN = 40;
 /** Label of a pod that names its configuration. */
@@ -303,7 +294,14 @@ export class EdgeProxy extends pulumi.ComponentResource {
               tolerations: leaveLostNodes,
               terminationGracePeriodSeconds: CLOSING_SECONDS + DRAIN + 5,
               initContainers: secure?.sidecars ?? [],
-              containers: [nginx(args, secure), exporter(args), targets(name, args, this.otherMetrics)],
+              containers: [
+                nginx(args.images.nginx, secure),
+                exporter(args.images.exporter),
+                targets({
+                  ...{ tools: cluster.tools, metricsAddress: args.metricsAddress, environment: args.environment },
+                  ...{ pods: { service: args.service.upstream.pods, edge: `${name}-pods` }, others: this.otherMetrics },
+                }),
+              ],
               volumes: [
                 { name: "config", configMap: { name: configuration.map } },
                 inMemory("tmp", 64),
@@ -321,76 +319,3 @@ export class EdgeProxy extends pulumi.ComponentResource {
 }
 
 const asRange = (range: string): string => (range.includes("/") ? range : `${range}/${range.includes(":") ? 128 : 32}`);
-
-function nginx({ images, certificate }: EdgeProxyArgs, secure: EdgeCertificate["pod"] | undefined) {
-  return {
-    name: "nginx",
-    image: images.nginx,
-    command: ["nginx", "-c", CONFIG_FILE, "-g", "daemon off;"],
-    ports: [
-      { name: "http", containerPort: LISTEN_PORT },
-      ...(certificate ? [{ name: "https", containerPort: TLS_PORT }] : []),
-      { name: "metrics", containerPort: METRICS_PORT },
-    ],
-    securityContext: restricted(NGINX_UID, NGINX_UID),
-    resources: resources(128, 100),
-    // That nginx itself answers: whether the service does is the service's to say, and no reason to take the way in away.
-    readinessProbe: { tcpSocket: { port: LISTEN_PORT }, periodSeconds: 2, failureThreshold: 3 },
-    livenessProbe: { tcpSocket: { port: LISTEN_PORT }, periodSeconds: 10, failureThreshold: 6 },
-    lifecycle: {
-      preStop: {
-        exec: { command: ["sh", `${DIRECTORY}/drain-nginx.sh`, CONFIG_FILE, CLOSING_FILE, String(CLOSING_SECONDS)] },
-      },
-    },
-    volumeMounts: [
-      { name: "config", mountPath: DIRECTORY, readOnly: true },
-      { name: "tmp", mountPath: "/tmp" },
-      { name: "targets", mountPath: TARGETS.directory, readOnly: true },
-      ...(secure ? [secure.mount] : []),
-    ],
-  };
-}
-
-function exporter({ images }: EdgeProxyArgs): input.core.v1.Container {
-  return {
-    name: "exporter",
-    image: images.exporter,
-    args: [
-      `--nginx.scrape-uri=http://127.0.0.1:${STATUS_PORT}/stub_status`,
-      `--web.listen-address=0.0.0.0:${EXPORTER_PORT}`,
-    ],
-    securityContext: restricted(65534, 65534),
-    resources: resources(64, 10),
-  };
-}
-
-/** Keeps the list of what Prometheus scrapes. */
-function targets(
-  name: string,
-  { cluster, service, metricsAddress, environment }: EdgeProxyArgs,
-  others: readonly string[],
-) {
-  const env = {
-    AUDIT_TARGETS_FILE: TARGETS.file,
-    AUDIT_ADDRESS: metricsAddress,
-    AUDIT_ENVIRONMENT: environment,
-    AUDIT_SERVICE_PODS: service.upstream.pods,
-    AUDIT_EDGE_PODS: `${name}-pods`,
-    AUDIT_SERVICE_PORT: String(SERVICE_PORT),
-    AUDIT_OTHERS: others.join(" "),
-    AUDIT_SECONDS: "5",
-  };
-  return {
-    name: "targets",
-    image: cluster.tools,
-    command: ["sh", `${DIRECTORY}/targets.sh`],
-    env: Object.entries(env).map(([name, value]) => ({ name, value })),
-    securityContext: restricted(65534, NGINX_UID),
-    resources: resources(32, 10),
-    volumeMounts: [
-      { name: "config", mountPath: DIRECTORY, readOnly: true },
-      { name: "targets", mountPath: TARGETS.directory },
-      { name: "targets-tmp", mountPath: "/tmp" },
-    ],
-  };
-}

@@ -8,7 +8,7 @@ import { vm2Host } from "./platform/vm2.js";
 import { readRunInfo } from "./run-info.js";
 import type { Settings } from "./settings.js";
 import { kubeconfigFile } from "./cluster/layout.js";
-import { sandboxStack, type Stack } from "./stack-file.js";
+import { readYaml, sandboxStack, type Stack } from "./stack-file.js";
 import type { State } from "./state.js";
 
 /**
@@ -54,12 +54,18 @@ export function toolEnvironment(settings: Settings, state: State, stack = sandbo
     }),
     PROMETHEUS_URL: `http://127.0.0.1:${settings.ports.prometheus}`,
     AUDIT_REGISTRY_PASSWORD: state.secret("registry-puller"),
-    AUDIT_URL: serviceUrl(settings, stack),
+    AUDIT_URL: edgeUrl(settings, state, stack),
   };
 }
 
-export const serviceUrl = (settings: Settings, stack = sandboxStack): string =>
-  `http://127.0.0.1:${stack.name === "cluster" ? settings.clusterPorts.edge1 : settings.ports.edge}`;
+export const serviceUrl = (settings: Settings): string => `http://127.0.0.1:${settings.ports.edge}`;
+
+/** The edge of a stack; of the cluster's as its settings say, since the cluster may be on other machines. */
+export function edgeUrl(settings: Settings, state: State, stack: Stack): string {
+  const { config } = readYaml(state.path(stack.file));
+  const url = stack.name === "cluster" ? config?.["audit:serviceUrl"] : undefined;
+  return typeof url === "string" ? url : serviceUrl(settings);
+}
 
 export interface AccessTokens {
   AUDIT_TOKEN: string;

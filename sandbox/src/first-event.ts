@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { accessTokens, serviceUrl } from "./environment.js";
+import { accessTokens, edgeUrl } from "./environment.js";
 import type { Settings } from "./settings.js";
 import { sandboxStack } from "./stack-file.js";
 import type { State } from "./state.js";
@@ -7,7 +7,7 @@ import { until } from "./wait.js";
 
 /** Sends one event through the edge and reads it back. @throws Error with the unexpected answer. */
 export async function sendFirstEvent(settings: Settings, state: State, stack = sandboxStack): Promise<string> {
-  const url = serviceUrl(settings, stack);
+  const url = edgeUrl(settings, state, stack);
   const tokens = await accessTokens(settings, state, stack);
   if (!tokens) throw new Error("the program left no access tokens in Vault");
   const id = randomUUID();

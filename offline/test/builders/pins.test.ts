@@ -48,6 +48,14 @@ describe("pins", () => {
     });
   }
 
+  it("builds the Kubernetes plugin that the program's package asks for", () => {
+    const manifest = JSON.parse(readFileSync(join(offlineDir, "../package.json"), "utf8")) as {
+      dependencies: Record<string, string>;
+    };
+    const { "@pulumi/kubernetes": wanted = versions().tools["pulumi-kubernetes"] } = manifest.dependencies;
+    assert.equal(versions().tools["pulumi-kubernetes"], wanted);
+  });
+
   it("takes Kubernetes' own modules in the one version that belongs to it", () => {
     const text = readFileSync(join(offlineDir, "go/kubernetes/go.mod"), "utf8");
     const replaced = [...text.matchAll(/^\t?(?:replace )?(k8s\.io\/[a-z-]+) => (\S+) (\S+)$/gm)];

@@ -44,7 +44,8 @@ export async function clusterDown(settings: Settings, state: State): Promise<voi
       name: "Nodes",
       run: async (progress) => {
         await removeNodes(engine, state, progress);
-        rmSync(state.path(clusterDir), { recursive: true, force: true });
+        for (const path of [clusterDir, "vault-settings-cluster.json", "bin/kubectl"])
+          rmSync(state.path(path), { recursive: true, force: true });
         return undefined;
       },
     },

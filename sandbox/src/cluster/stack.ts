@@ -24,6 +24,8 @@ export function clusterSettings(
     "audit:edgeTlsPort": nodePorts.edgeTls,
     "audit:edgeMetricsPort": nodePorts.metrics,
     "audit:serviceUrl": edge,
+    // Of a cluster on other machines; refused over a network unless it is said to be wanted.
+    ...(new URL(edge).hostname === "127.0.0.1" ? {} : { "audit:edgePlainHttp": true }),
     "audit:metricsAddress": `${nodes[0] ?? ""}:${nodePorts.metrics}`,
     // By the job that the sandbox has given Prometheus.
     "audit:prometheusDiscovery": "http",

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { VaultClient } from "../../../lib/vault/client.js";
 import type { Context } from "../platform/context.js";
-import { keysOf, vaultAddress } from "../platform/vault.js";
+import { keysOf, reopenVault, vaultAddress } from "../platform/vault.js";
 import { containerName } from "../settings.js";
 import { clusterDir } from "./layout.js";
 
@@ -66,8 +66,8 @@ async function ensurePlugin(context: Context, vault: VaultClient, plugin: () => 
   progress("registering Vault's auth method for Kubernetes");
   await engine.putFiles(containerName("vault"), [{ path, content, mode: 0o755 }]);
   await vault.request("POST", catalog, { sha256, command });
-  // A mount of an earlier run goes on with the program that it was started with, or with none.
-  await vault.request("PUT", "sys/plugins/reload/backend", { plugin: MOUNT });
+  // A mount that Vault found without its program at its start stays read-only, also when the plugin is reloaded.
+  if (known !== undefined) await reopenVault(context);
   return false;
 }
 

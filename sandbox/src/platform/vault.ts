@@ -94,6 +94,13 @@ async function forgetHalfMade({ engine, state, progress }: Context): Promise<voi
   await engine.ensureVolumes(Object.values(vaultVolumes), state.dataId);
 }
 
+/** Seals Vault and unseals it again, which starts all its mounts anew. */
+export async function reopenVault(context: Context): Promise<void> {
+  const address = vaultAddress(context);
+  await new VaultClient({ address, token: keysOf(context).rootToken }).request("PUT", "sys/seal");
+  await initialiseAndUnseal(context, new VaultClient({ address }));
+}
+
 /** @returns true if Vault was just initialised. */
 async function initialiseAndUnseal(context: Context, api: VaultClient): Promise<boolean> {
   const { state, progress } = context;
