@@ -6,12 +6,13 @@ import { nodePorts } from "./layout.js";
 const path = "/etc/prometheus/jobs/cluster.yml";
 
 /**
- * Makes Prometheus ask the cluster's edge for targets, on every node: only nodes with a pod of the edge answer.
+ * Makes Prometheus ask the cluster's edge for targets, on one node alone: Prometheus keeps the last answer of an address
+ * that fails, so a second node that is lost would leave its targets for ever.
  * @returns true when there was nothing to do
  */
-export async function ensurePrometheusJob(context: Context, nodes: readonly string[]): Promise<boolean> {
-  const urls = nodes.map((node) => ({ url: `http://${node}:${nodePorts.metrics}/targets`, refresh_interval: "5s" }));
-  const jobs = [{ job_name: "cluster", http_sd_configs: urls }];
+export async function ensurePrometheusJob(context: Context, node: string): Promise<boolean> {
+  const url = `http://${node}:${nodePorts.metrics}/targets`;
+  const jobs = [{ job_name: "cluster", http_sd_configs: [{ url, refresh_interval: "5s" }] }];
   return write(context, stringify({ scrape_configs: jobs }));
 }
 
