@@ -84,11 +84,33 @@ export const alerting = alternatives(
 
 /** Contradictions between these settings, one sentence each. */
 export function monitoringContradictions(settings: GroupOf<typeof monitoring>): string[] {
-  const problems = [...discovery.missing(settings), ...alerting.missing(settings)];
+  const problems = [...discovery.missing(settings), ...alerting.missing(settings), ...places(settings)];
   if ((settings.grafanaPrometheusUrl === undefined) === (settings.grafanaDataSource === undefined)) {
     problems.unshift(
       `${NAMESPACE}:grafanaDataSource and ${NAMESPACE}:grafanaPrometheusUrl: set one of them; the first names a data source that exists, the second has one made`,
     );
   }
   return problems;
+}
+
+const DIRECTORY = /^\/[A-Za-z0-9_./-]+$/;
+const VOLUME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
+
+/** Where Prometheus reads its files must be a directory, or with Docker a volume. */
+function places(settings: GroupOf<typeof monitoring>): string[] {
+  const { prometheusDiscovery, alerts, prometheusImage } = settings;
+  const used = {
+    prometheusTargets: prometheusDiscovery === "file" ? settings.prometheusTargets : undefined,
+    prometheusRules: alerts === "prometheus" ? settings.prometheusRules : undefined,
+  };
+  return Object.entries(used).flatMap(([key, place]) => {
+    if (place === undefined || DIRECTORY.test(place)) return [];
+    if (prometheusImage === undefined) {
+      return [
+        `${NAMESPACE}:${key} must be an absolute directory, such as /etc/prometheus/targets, or ${NAMESPACE}:prometheusImage must be set, by which a volume is written, not ${place}`,
+      ];
+    }
+    if (VOLUME.test(place)) return [];
+    return [`${NAMESPACE}:${key} must be an absolute directory or the name of a Docker volume, not ${place}`];
+  });
 }

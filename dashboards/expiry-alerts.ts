@@ -1,6 +1,7 @@
 import type { Alert, AlertOptions } from "./alert";
 import { SERVICE_JOB } from "./metrics";
 import { equals, select } from "./promql";
+import { UserError } from "../lib/user-error";
 
 /** How many days ahead the database's size is predicted: a long weekend plus one day. */
 const DAYS_AHEAD = 4;
@@ -8,7 +9,7 @@ const DAYS_AHEAD = 4;
 /** Alerts about room for future events: partitions and, if the limit is known, disk. */
 export function storageAlerts({ environment, databaseLimit }: AlertOptions): Alert[] {
   if (databaseLimit !== undefined && !(databaseLimit > 0))
-    throw new Error(`databaseLimit must be above 0, not ${databaseLimit}.`);
+    throw new UserError(`databaseLimit must be above 0, not ${databaseLimit}.`);
   const known = (by: "min" | "max", series: string, modifier = "") =>
     `${by} by (environment) (${select(series, equals("job", SERVICE_JOB), equals("environment", environment))}${modifier})`;
   const size = known("max", "audit_database_size_bytes");
@@ -51,7 +52,7 @@ export function certificateAlerts({ environment, certificate }: AlertOptions): A
   if (certificate === undefined) return [];
   const { warning, critical } = certificate;
   if (!(warning > critical && critical > 0))
-    throw new Error(`certificate.warning must be above certificate.critical, and both above 0.`);
+    throw new UserError(`certificate.warning must be above certificate.critical, and both above 0.`);
   const end = select("audit_edge_certificate_expiry_timestamp_seconds", equals("environment", environment));
   const left = `${end} - time()`;
   const summary = "The edge's certificate ends in {{ $value | humanizeDuration }} in {{ $labels.environment }}";

@@ -1,6 +1,7 @@
 import type { Alert, AlertOptions } from "./alert";
 import { EDGE_JOB, SERVICE_JOB } from "./metrics";
 import { CLIENT_ROUTES, INGEST_ROUTE, equals, select } from "./promql";
+import { UserError } from "../lib/user-error";
 
 /** Selectors and rates of one environment. */
 function of(environment: string) {
@@ -17,8 +18,8 @@ function of(environment: string) {
 /** Alerts about whether, how, and how fast the service answers. */
 export function serviceAlerts({ environment, errorShare = 0.05, latencySeconds = 0.5 }: AlertOptions): Alert[] {
   if (!(errorShare > 0 && errorShare < 1))
-    throw new Error(`errorShare must be above 0 and below 1, not ${errorShare}.`);
-  if (!(latencySeconds > 0)) throw new Error(`latencySeconds must be above 0, not ${latencySeconds}.`);
+    throw new UserError(`errorShare must be above 0 and below 1, not ${errorShare}.`);
+  if (!(latencySeconds > 0)) throw new UserError(`latencySeconds must be above 0, not ${latencySeconds}.`);
   const { service, sum } = of(environment);
   return [
     {

@@ -1,4 +1,5 @@
 import { EDGE_JOB, SERVICE_JOB } from "./metrics";
+import { UserError } from "../lib/user-error";
 
 /** One replica of the service as a scrape target. */
 export interface ReplicaTarget {
@@ -43,17 +44,17 @@ interface TargetGroup {
 export function targets(options: TargetsOptions): string {
   const { address, environment, replicas, release, others = [], application = "audit-svc" } = options;
   if (!/^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d+$/.test(address)) {
-    throw new Error(`The metrics address ${JSON.stringify(address)} must be host:port without a scheme.`);
+    throw new UserError(`The metrics address ${JSON.stringify(address)} must be host:port without a scheme.`);
   }
   const seen = new Set<string>();
   const taken = ["nginx", ...others];
   for (const { name } of replicas) {
     if (!/^[A-Za-z0-9._-]+$/.test(name) || taken.includes(name)) {
-      throw new Error(
+      throw new UserError(
         `The replica name ${JSON.stringify(name)} must be letters, digits, hyphens, dots or underscores, and not ${taken.map((other) => `"${other}"`).join(" or ")}.`,
       );
     }
-    if (seen.has(name)) throw new Error(`The replica name ${JSON.stringify(name)} is given twice.`);
+    if (seen.has(name)) throw new UserError(`The replica name ${JSON.stringify(name)} is given twice.`);
     seen.add(name);
   }
   const common = { application, environment };

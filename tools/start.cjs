@@ -7,6 +7,7 @@
  */
 const Module = require("node:module");
 const { join, sep } = require("node:path");
+const { inspect } = require("node:util");
 
 // Node 22 and later cache compiled code between runs. Not in Node's default directory, which anybody on the machine may
 // write to.
@@ -22,3 +23,14 @@ Module._extensions[".js"] = function (module, filename) {
 };
 
 require("./lazy-parsers.ts");
+
+// Node 20.20 never ends when it inspects, in colours, an error with a frame such as `node_modules/@pulumi/resource.ts`,
+// and Pulumi's SDK does that with every error of a program: a bug would hang without a word (docs/decisions/0009).
+if (Number(process.versions.node.split(".")[0]) < 22) {
+  Object.defineProperty(Error.prototype, inspect.custom, {
+    configurable: true,
+    value() {
+      return this.stack ?? String(this);
+    },
+  });
+}

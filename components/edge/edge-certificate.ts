@@ -117,7 +117,7 @@ export class EdgeCertificate extends pulumi.ComponentResource {
   ): { there: pulumi.Output<string>; agentMetrics?: AgentMetrics } {
     const { source, vm, vault } = args;
     if (source.by !== "vault" || vault === undefined)
-      throw new Error("EdgeCertificate: a certificate from Vault needs the argument vault");
+      throw new UserError("EdgeCertificate: a certificate from Vault needs the argument vault");
     const login = appRoleLogin(name, { vm, vault, policy: certificatePolicy(source) }, { parent: this });
     const files = renderCertificateAgent({
       ...source,

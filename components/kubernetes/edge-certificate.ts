@@ -9,6 +9,7 @@ import { AUTHORITY_FILE } from "../secrets/vault-agent";
 import { agentSidecar } from "./agent-sidecar";
 import type { Cluster } from "./cluster";
 import { kubernetesLogin, type VaultForPods } from "./kubernetes-login";
+import { UserError } from "../../lib/user-error";
 
 /** Where the certificate is, in nginx and in the agent. */
 const DIRECTORY = "/run/tls";
@@ -86,7 +87,7 @@ export class EdgeCertificate extends pulumi.ComponentResource {
   #agent(name: string, workload: string, args: EdgeCertificateArgs): CertificateInPod {
     const { source, cluster, vault, gid } = args;
     if (source.by !== "vault" || vault === undefined)
-      throw new Error("EdgeCertificate: a certificate from Vault needs the argument vault");
+      throw new UserError("EdgeCertificate: a certificate from Vault needs the argument vault");
     const login = kubernetesLogin(
       workload,
       { cluster, vault, role: onCluster(CERTIFICATE_AGENT), policy: certificatePolicy(source) },

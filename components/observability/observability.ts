@@ -21,6 +21,7 @@ import type { PublishedFiles } from "../edge/edge-proxy";
 import { HostFiles } from "../vm/host-files";
 import { stepCommand } from "../step-command";
 import type { SshHost } from "../vm/ssh-host";
+import { UserError } from "../../lib/user-error";
 
 /** How Prometheus learns of the targets: it reads files, or it asks the edge's metrics listener. */
 export type TargetsDelivery =
@@ -298,7 +299,7 @@ interface PlaceInGrafana {
 /** @throws Error if files are to be written and the argument is missing */
 function filesOf(what: string, { files }: ObservabilityArgs): DockerHost | SshHost {
   if (files !== undefined) return files;
-  throw new Error(`Observability: the ${what} go into files of Prometheus, and the argument files is not given.`);
+  throw new UserError(`Observability: the ${what} go into files of Prometheus, and the argument files is not given.`);
 }
 
 /** The host, directory and file that receive the targets, and how messages name the place. */
@@ -307,7 +308,7 @@ function whereTargetsGo(args: ObservabilityArgs) {
   const { edge, metricsAddress, environment } = args;
   if (targets.by === "http") {
     if (!("host" in edge.targets))
-      throw new Error("Observability: edge.targets says no place to write the targets to.");
+      throw new UserError("Observability: edge.targets says no place to write the targets to.");
     const { host, volume, file, path } = edge.targets;
     return { host, directory: volume, file, place: `http://${metricsAddress}${path}` };
   }

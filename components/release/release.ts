@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { otherSlot, type ReleaseState, type ReloadPort, type Slot, type SlotRelease } from "../../lib/release-state";
 import { ADMIN_PORT, MAX_REPLICAS, SERVICE_PORT, type AddressPlan } from "../vm/addresses";
+import { UserError } from "../../lib/user-error";
 
 /**
  * Everything about a replica that only a new container can change. Plain values, because they make up the release's
@@ -58,7 +59,7 @@ export function completeSpec(spec: ReplicaSpec): Required<ReplicaSpec> {
     ...spec,
   };
   if (!Number.isInteger(complete.replicas) || complete.replicas < 1 || complete.replicas > MAX_REPLICAS) {
-    throw new RangeError(`replicas must be a whole number from 1 to ${MAX_REPLICAS}, not ${complete.replicas}`);
+    throw new UserError(`replicas must be a whole number from 1 to ${MAX_REPLICAS}, not ${complete.replicas}`);
   }
   return complete;
 }

@@ -14,6 +14,7 @@ import type { SlotsAsSeen } from "../release/slots";
 import type { VaultForAgents } from "./vault-access";
 import type { Vm } from "../vm/vm";
 import { AUTHORITY_FILE, RELOAD_COMMAND, vaultAgent, type AgentMetrics, type VaultAgent } from "./vault-agent";
+import { UserError } from "../../lib/user-error";
 
 /** Where the rendered file is, in the agent and in the service. */
 const RENDERED_DIRECTORY = "/run/audit";
@@ -246,7 +247,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
    */
   confirmation(opts: { parent: pulumi.Resource; dependsOn: readonly pulumi.Resource[] }): pulumi.Resource {
     const { name, vm, digest, done, reloads } = this.#rendering;
-    if (!reloads) throw new Error(`SecretsBinding ${name}: confirmation() needs the argument slots`);
+    if (!reloads) throw new UserError(`SecretsBinding ${name}: confirmation() needs the argument slots`);
     return vm.script(
       `${name}-confirmed`,
       { script: commandLine(["docker", "exec", `${name}-agent`, "sh", RELOAD_COMMAND]), triggers: [digest] },

@@ -1,4 +1,5 @@
 import type { Slot } from "../../lib/release-state";
+import { UserError } from "../../lib/user-error";
 
 /** Main port of a replica, on the front network. */
 export const SERVICE_PORT = 8080;
@@ -31,12 +32,12 @@ export interface AddressPlan {
  *
  * @param range a /22 range for all four networks, for example "10.20.4.0/22"; or the first two octets for `front` and
  * `admin`, for example "172.29", in which case Docker chooses the other two
- * @throws RangeError when it is neither
+ * @throws UserError when it is neither
  */
 export function addressPlan(range: string): AddressPlan {
   const [, prefix = "", third, length] = /^(\d+\.\d+)(?:\.(\d+)\.0\/(22))?$/.exec(range) ?? [];
   const begin = third === undefined ? 96 : Number(third);
-  if (prefix === "" || begin % 4 !== 0) throw new RangeError(`not two octets and not a range of /22: ${range}`);
+  if (prefix === "" || begin % 4 !== 0) throw new UserError(`Networks: the range must be two octets, such as 172.29, or a range of /22, such as 10.20.4.0/22, not ${range}`);
   const subnet = (index: number): Subnet => {
     const octets = `${prefix}.${begin + index}`;
     return { subnet: `${octets}.0/24`, gateway: `${octets}.1` };

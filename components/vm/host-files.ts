@@ -4,6 +4,7 @@ import type { DockerHost } from "./docker-host";
 import { scriptWords } from "../host/script-file";
 import { commandLine, dockerRun, quote } from "../../lib/shell";
 import { SshHost } from "./ssh-host";
+import { UserError } from "../../lib/user-error";
 
 export interface HostFilesArgs {
   /** With Docker, or with only a shell; in that case the target is a directory that the login may write to. */
@@ -56,7 +57,7 @@ export class HostFiles extends pulumi.ComponentResource {
     const names = Object.keys(args.files).sort();
     for (const file of names) {
       if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(file))
-        throw new Error(`HostFiles ${name}: file name ${quote(file)} is not a plain name`);
+        throw new UserError(`HostFiles ${name}: file name ${quote(file)} is not a plain name`);
     }
     const { directory, line } = place(args);
     const check = args.check === undefined ? [] : ["--", ...args.check];
@@ -86,7 +87,7 @@ function place({ host, target, image }: HostFilesArgs): {
 } {
   if (host instanceof SshHost) {
     if (!/^\/[A-Za-z0-9_./-]+$/.test(target))
-      throw new Error(`HostFiles: without Docker the target must be an absolute directory, not ${quote(target)}`);
+      throw new UserError(`HostFiles: without Docker the target must be an absolute directory, not ${quote(target)}`);
     return { directory: target, line: commandLine };
   }
   const directory = "/files";

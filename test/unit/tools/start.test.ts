@@ -9,7 +9,7 @@ const root = resolve(__dirname, "../../..");
 /** Runs a script in a Node with Pulumi.yaml's `nodeargs`, and returns its JSON output. */
 function run(script: string): unknown {
   const args = ["--require", join(root, "tools/start.cjs"), "-e", script];
-  return JSON.parse(execFileSync(process.execPath, args, { cwd: root, encoding: "utf8" }));
+  return JSON.parse(execFileSync(process.execPath, args, { cwd: root, encoding: "utf8", timeout: 20_000 }));
 }
 
 const loaded = `Object.keys(require.cache).filter((file) => /node_modules\\/(typescript|@npmcli\\/arborist)\\//.test(file)).length`;
@@ -56,5 +56,13 @@ describe("the program's start", () => {
       runtime: { options: { nodeargs: string } };
     };
     assert.equal(runtime.options.nodeargs, "--require ./tools/start.cjs");
+  });
+
+  it("lets Pulumi show an error of the program, on every Node", () => {
+    const script = `
+      const error = new TypeError("a bug");
+      error.stack = "TypeError: a bug\\n    at f (/node_modules/@pulumi/resource.ts:1:1)";
+      console.log(JSON.stringify(require("node:util").inspect(error, { colors: true }).includes("a bug")));`;
+    assert.equal(run(script), true);
   });
 });
