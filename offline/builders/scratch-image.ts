@@ -5,14 +5,14 @@ import { buffer } from "node:stream/consumers";
 import { pack } from "tar-stream";
 
 /**
- * Writes an image that is one static program, as an archive of the kind that `docker save` writes.
- * No engine is needed for it, and equal programs give equal archives.
+ * Writes an image that contains one static program, in the format of `docker save`. It needs no engine, and equal
+ * programs give equal archives.
  * @param reference the name under which `ctr images import` keeps it
  */
 export async function writeScratchImage(reference: string, program: string, archive: string): Promise<void> {
   const layer = await tar({ [basename(program)]: readFileSync(program) }, 0o755);
   const config = JSON.stringify({
-    // As Go calls it, and image descriptions with it.
+    // Go's name for it, which image configurations use.
     architecture: process.arch === "x64" ? "amd64" : process.arch,
     os: "linux",
     config: { Entrypoint: [`/${basename(program)}`] },

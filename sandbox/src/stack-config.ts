@@ -65,8 +65,8 @@ export function platformSettings(
 }
 
 /**
- * Writes a stack's settings: those of the developer's file (if it exists), overridden by the machine's own, and these by
- * what the developer has changed in the generated file since it was written. Images are not kept: `make up` deploys the
+ * Writes a stack's settings: those of the developer's file (if it exists), overridden by the machine's own, and these
+ * by what the developer has changed in the generated file since it was written. Images are not kept: `make up` deploys the
  * working tree, even after a rollback with `pulumi up --config audit:image=…`, which the CLI writes into the file.
  * @returns the keys that the developer has set.
  */

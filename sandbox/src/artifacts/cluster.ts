@@ -14,7 +14,7 @@ import { installGenuine } from "./pulumi-home.js";
 import type { ToolArtifact } from "./tools.js";
 import type { Sources } from "./types.js";
 
-/** kubectl out of the nodes' image, so that it has their version; for a cluster of the user's own the machine's. */
+/** kubectl from the nodes' image, so that versions match; for a given cluster, the machine's own. */
 export async function ensureKubectl(image: ImageArtifact | undefined): Promise<ToolArtifact> {
   const name = "kubectl";
   if (image === undefined) {
@@ -29,14 +29,14 @@ export async function ensureKubectl(image: ImageArtifact | undefined): Promise<T
   if (existsSync(path)) return { ...found, cached: true };
   mkdirSync(dirname(path), { recursive: true });
   const temporary = `${path}.${process.pid}.tmp`;
-  // kind's image has it where Debian's package would put it.
+  // The path differs in kind's image.
   await copyFromImage(image.ref, image.source === "offline" ? "/usr/local/bin/kubectl" : "/usr/bin/kubectl", temporary);
   chmodSync(temporary, 0o755);
   renameSync(temporary, path);
   return { ...found, cached: false };
 }
 
-/** kind, the machine's own or built from its Go module. */
+/** kind: the machine's own, or built from its Go module. */
 export async function ensureKind(sources: Sources, progress: Progress): Promise<ToolArtifact> {
   const name = "kind";
   const own = await which(name);
@@ -45,7 +45,7 @@ export async function ensureKind(sources: Sources, progress: Progress): Promise<
   return { name, source: "offline", detail: `kind ${versions().tools.kind}, built from Go modules`, ...built };
 }
 
-/** Vault's auth method for Kubernetes as a program, for a Vault that has it not built in. */
+/** Vault's auth method for Kubernetes as a plugin, for a Vault without it. */
 export async function ensureVaultPlugin(sources: Sources, progress: Progress): Promise<ToolArtifact> {
   const name = "vault-kubernetes-plugin";
   const built = await goTool(name, builderContext(sources, progress));
@@ -53,8 +53,8 @@ export async function ensureVaultPlugin(sources: Sources, progress: Progress): P
 }
 
 /**
- * Pulumi's plugin for Kubernetes in the sandbox's PULUMI_HOME. It is the genuine one also where it is built from Go modules, so it is
- * not among the stand-ins, and `make up` does without it.
+ * Installs Pulumi's Kubernetes plugin into the sandbox's PULUMI_HOME. Built from Go modules it is the genuine one,
+ * too, and not a stand-in. `make up` never installs it.
  */
 export async function ensureKubernetesPlugin(
   sources: Sources,

@@ -1,7 +1,7 @@
 import type { Kubectl } from "./kubectl.js";
 import type { ClusterApi } from "./vault-auth.js";
 
-/** A cluster, wherever it comes from, as the sandbox works with it. */
+/** A cluster from any source, as the sandbox uses it. */
 export interface Access {
   kubectl: Kubectl;
   /** The API as Vault reaches it. */
@@ -10,8 +10,8 @@ export interface Access {
   nodes: readonly string[];
   /** The edge as this machine reaches it. */
   edge: string;
-  /** True when it stood already. */
+  /** True if it was up already. */
   cached: boolean;
-  /** For the reader. */
+  /** For display. */
   detail: string;
 }

@@ -28,7 +28,7 @@ export async function ensureDns(settings: Settings, kubectl: Kubectl): Promise<b
   return same;
 }
 
-/** The token with which Vault asks the API about the tokens of others. */
+/** Vault's token for the API, with which it has the tokens of pods reviewed. */
 export async function reviewerToken(settings: Settings, kubectl: Kubectl): Promise<string> {
   await kubectl.apply(manifest(settings, "vault-reviewer.yaml"));
   return until("The token of vault-token-reviewer", 30, async () => {

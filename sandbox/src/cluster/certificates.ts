@@ -12,20 +12,20 @@ const ETCD = `${dir}/etcd-ca`;
 
 type Use = "serverAuth" | "clientAuth";
 
-/** Who a certificate is for, and how its files are called on the node. */
+/** The holder of a certificate, and the name of its files on the node. */
 interface Holder {
   name: string;
   subject: string;
   use: Use;
   /** Default: the cluster's authority. */
   by?: string;
-  /** As in `DNS:name` and `IP:address`; of servers. */
+  /** For servers: `DNS:name` and `IP:address`. */
   names?: readonly string[];
-  /** Told apart by the node; default: one for the cluster. */
+  /** Set if each node has its own; default: one for the whole cluster. */
   node?: NodeName;
 }
 
-/** What every node has: the kubelet as a client and as a server, and the two that write the node's rules. */
+/** On every node: the kubelet as client and as server, kube-proxy and kube-router. */
 const nodeHolders = (settings: Settings, node: NodeName): Holder[] => [
   { name: "kubelet", subject: `/O=system:nodes/CN=system:node:${node}`, use: "clientAuth", node },
   {
@@ -36,7 +36,7 @@ const nodeHolders = (settings: Settings, node: NodeName): Holder[] => [
   { name: "kube-router", subject: "/CN=kube-router", use: "clientAuth" },
 ];
 
-/** Each has the user name to which Kubernetes' own roles, or those in platform/cluster/rights.yaml, give what it needs. */
+/** Each subject is a user to whom Kubernetes' own roles, or those in rights.yaml, grant what it needs. */
 const controlPlaneHolders = (settings: Settings): Holder[] => [
   {
     ...{ name: "apiserver", subject: "/CN=kube-apiserver", use: "serverAuth" },
@@ -68,7 +68,7 @@ const issue = (state: State, { name, subject, use, by, names, node }: Holder) =>
 
 export const clusterAuthority = (state: State): Promise<string> => authority(state, CLUSTER, "sandbox cluster");
 
-/** The files under /etc/kubernetes/pki of a node; those of the control plane on its node alone. */
+/** The files under /etc/kubernetes/pki of a node; the control plane's are on its node only. */
 export async function pkiFiles(settings: Settings, state: State, node: NodeName): Promise<ContainerFile[]> {
   const path = (name: string): string => `/etc/kubernetes/pki/${name}`;
   const secret = { mode: 0o600 };
@@ -81,7 +81,7 @@ export async function pkiFiles(settings: Settings, state: State, node: NodeName)
     files.push({ path: path("service-accounts.key"), content: privateKey, ...secret });
     files.push({ path: path("encryption.yaml"), content: encryption(state), ...secret });
   }
-  // One after the other: each takes the next serial number of its authority.
+  // Sequentially: each takes the next serial number of its authority.
   for (const holder of [...nodeHolders(settings, node), ...(isControlPlane ? controlPlaneHolders(settings) : [])]) {
     const made = await issue(state, holder);
     files.push({ path: path(`${holder.name}.pem`), content: made.certificate });
@@ -90,7 +90,7 @@ export async function pkiFiles(settings: Settings, state: State, node: NodeName)
   return files;
 }
 
-/** What the service accounts' tokens are signed with. */
+/** The key pair that signs service account tokens. */
 function serviceAccountKeys(state: State): { publicKey: string; privateKey: string } {
   const files = { publicKey: `${dir}/service-accounts.pub`, privateKey: `${dir}/service-accounts.key` };
   if (!state.has(files.publicKey)) {
@@ -105,7 +105,7 @@ function serviceAccountKeys(state: State): { publicKey: string; privateKey: stri
   return { publicKey: state.readText(files.publicKey) ?? "", privateKey: state.readText(files.privateKey) ?? "" };
 }
 
-/** Secrets are written to etcd's disk encrypted. */
+/** Configuration that encrypts Secrets on etcd's disk. */
 function encryption(state: State): string {
   const file = `${dir}/encryption.key`;
   const key = state.readText(file) ?? randomBytes(32).toString("base64");
@@ -122,10 +122,10 @@ function encryption(state: State): string {
   });
 }
 
-/** The administrator's kubeconfig, with its certificate in it. */
+/** The administrator's kubeconfig, with an embedded certificate. */
 export async function kubeconfig(settings: Settings, state: State): Promise<string> {
   const ca = await clusterAuthority(state);
-  // The group that Kubernetes itself gives all rights; the roles of everybody else are made by it.
+  // Kubernetes grants this group all rights; the administrator needs them to create everybody else's roles.
   const admin = await issue(state, { name: "admin", subject: "/O=system:masters/CN=sandbox-admin", use: "clientAuth" });
   const base64 = (text: string): string => Buffer.from(text).toString("base64");
   return stringify({

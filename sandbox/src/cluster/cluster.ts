@@ -23,11 +23,11 @@ import { ensurePrometheusJob } from "./prometheus-job.js";
 import { clusterSettings } from "./stack.js";
 import { ensureVaultAuth } from "./vault-auth.js";
 
-/** Where the cluster comes from: `own` from package registries, `kind` where images are pulled, `given` by SANDBOX_KUBECONFIG. */
+/** `own`: built from package registries; `kind`: where images can be pulled; `given`: by SANDBOX_KUBECONFIG. */
 export type ClusterSource = "own" | "kind" | "given";
 export const sourceFile = `${clusterDir}/source`;
 
-/** A cluster beside VM2, on the platform that `up` brings up. What is there already is left as it is. */
+/** Brings up a cluster beside VM2, on the platform of `up`. What exists already is left as it is. */
 export async function cluster(settings: Settings, state: State): Promise<void> {
   const platform = await up(settings, state, { platformOnly: true });
   const run = new ClusterRun(settings, state, platform);
@@ -36,7 +36,7 @@ export async function cluster(settings: Settings, state: State): Promise<void> {
 
 class ClusterRun {
   private readonly given = process.env.SANDBOX_KUBECONFIG;
-  /** One after the other, in this order: they compile. Only the first is waited for before the cluster starts. */
+  /** Sequential builds, in this order. The cluster starts once the first is done. */
   private readonly builds = new Pool(1);
   private readonly image: Job<artifacts.ImageArtifact | undefined>;
   private readonly vaultPlugin: Job<artifacts.ToolArtifact>;
@@ -105,7 +105,7 @@ class ClusterRun {
     return { cached, ...(own.length > 0 ? { detail: `with your own ${own.join(", ")}` } : {}) };
   }
 
-  /** The stack, and what the pods of these settings may do in Vault. */
+  /** Creates the stack, and the rights of its pods in Vault. */
   private async ensureStack(progress: Progress): Promise<StepResult> {
     const { settings, state } = this;
     const same = await bootstrap(

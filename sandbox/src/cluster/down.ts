@@ -16,7 +16,7 @@ import { removeKindCluster } from "./others.js";
 import { removePrometheusJob } from "./prometheus-job.js";
 import { removeVaultAuth } from "./vault-auth.js";
 
-/** Removes the cluster and what was made for it: the stack with its database, Vault's auth method, Prometheus's job, the nodes. */
+/** Removes the cluster's stack with its database, Vault's auth method, Prometheus's job, and the nodes. */
 export async function clusterDown(settings: Settings, state: State): Promise<void> {
   await requireOpenVault(vaultAddress({ settings }));
   const engine = Engine.connect(readRunInfo(state).engineHost, settings);
@@ -64,7 +64,7 @@ async function removeNodes(engine: Engine, state: State, progress: (line: string
   );
 }
 
-/** The nodes of kind are kind's own, so `make down` has it remove them too. */
+/** kind manages its own nodes, so `make down` removes them through kind, too. */
 export async function removeByKind(progress: (line: string) => void): Promise<void> {
   const kind = await artifacts.ensureKind(await artifacts.decideSources(progress), progress);
   await removeKindCluster(kind.path);

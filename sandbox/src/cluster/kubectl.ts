@@ -33,7 +33,7 @@ export class Kubectl {
       .every((line) => line.endsWith(" unchanged"));
   }
 
-  /** Whether the API answers that it is ready, and its own roles are made. */
+  /** Whether the API is ready; by then it has created its own roles. */
   async ready(): Promise<boolean> {
     return (await this.run(["get", "--raw", "/readyz"])).trim() === "ok";
   }

@@ -1,18 +1,18 @@
 import { addressOf, hostName, sandboxName, type Settings } from "../settings.js";
 
-/** The nodes; the first one has the control plane, and runs pods like the others. */
+/** The nodes. The first one has the control plane, and runs pods like the others. */
 export const nodeNames = ["node1", "node2", "node3"] as const;
 export type NodeName = (typeof nodeNames)[number];
 export const controlPlane = "node1";
 
-/** Images, pods' files and, on the first node, all that the cluster knows. */
+/** Holds images, pods' files and, on the first node, etcd's data. */
 export const nodeVolume = (node: NodeName): string => `${sandboxName}-${node}`;
 
-/** Ranges inside the cluster; offline/images/kubernetes-node has them too. */
+/** Ranges inside the cluster. Keep them equal to those in offline/images/kubernetes-node. */
 export const podRange = (node: NodeName): string => `10.244.${node.slice(-1)}.0/24`;
 export const apiServiceAddress = "10.96.0.1";
 
-/** The ports of every node under which the program's edge is reached. */
+/** Node ports of the program's edge. */
 export const nodePorts = { edge: 30080, edgeTls: 30443, metrics: 30145 } as const;
 
 /** The API as Vault and the nodes reach it. */
@@ -25,7 +25,7 @@ export const clusterDir = "cluster";
 export const kubeconfigFile = `${clusterDir}/kubeconfig`;
 export const contextName = "audit-sandbox";
 
-/** The names that pods may look up beside the cluster's own: a line per container of the platform, as in /etc/hosts. */
+/** The platform's names for the cluster's DNS, one line per container, as in /etc/hosts. */
 export const platformHosts = (settings: Settings): string =>
   (["postgres", "vault", "registry", "prometheus", "grafana", "vm2", ...nodeNames] as const)
     .map((service) => `${addressOf(settings, service)} ${hostName(service)}\n`)

@@ -8,8 +8,8 @@ import type { Kubectl } from "./kubectl.js";
 import { apiAddress, controlPlane, nodeNames, nodePorts, nodeVolume, podRange, type NodeName } from "./layout.js";
 
 /**
- * The nodes as containers, from the image that is made of packages. Their capabilities are what containerd and the kubelet
- * need; never `--privileged`.
+ * Runs the nodes as containers of the image that is built from packages. They have the capabilities that containerd and
+ * the kubelet need, and are never `--privileged`.
  * @returns true when all ran already
  */
 export async function ensureNodes(context: Context, image: string): Promise<boolean> {
@@ -36,7 +36,7 @@ export async function ensureNodes(context: Context, image: string): Promise<bool
       },
       files: [...(await pkiFiles(settings, state, node)), registryFile],
       volumes: { [nodeVolume(node)]: "/var" },
-      // Sockets and locks of a run that was cut off must not meet the next one.
+      // So that a restart finds no stale sockets and locks.
       tmpfs: { "/run": "", "/tmp": "" },
       ports: publishedPorts(settings, node),
       capabilities: ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "DAC_READ_SEARCH", "SYSLOG"],
@@ -51,7 +51,7 @@ export async function ensureNodes(context: Context, image: string): Promise<bool
   return cached;
 }
 
-/** Plain HTTP, as for VM2; a pod brings its login as an imagePullSecret. */
+/** Plain HTTP, as for VM2. The login comes from a pod's imagePullSecret. */
 export const registryFile = {
   path: `/etc/containerd/certs.d/${registryAddress}/hosts.toml`,
   content: `[host."http://${registryAddress}"]\n  capabilities = ["pull", "resolve"]\n`,

@@ -18,7 +18,7 @@ interface Kubeconfig {
   "current-context": string;
 }
 
-/** A cluster by kind, on the platform's network, where images can be pulled. */
+/** Creates a cluster with kind on the platform's network, where images can be pulled. */
 export async function ensureKindCluster(
   context: Context,
   image: string,
@@ -47,7 +47,7 @@ export async function ensureKindCluster(
   }
   const nodes = (await run(["get", "nodes"])).trim().split("\n").sort();
   for (const node of nodes) {
-    // After a restart of the machine they are stopped; one that runs says so.
+    // They are stopped after a restart of the machine; starting a running one does nothing.
     await ignoreMissing(engine.docker.getContainer(node).start());
     await engine.putFiles(node, [registryFile]);
   }
@@ -66,7 +66,7 @@ export async function removeKindCluster(kind: string): Promise<void> {
   if (!result.ok) throw failure("remove the cluster by kind", result.all);
 }
 
-/** As the cluster from packages: pods also on the control plane's node, the same ports on this machine. */
+/** Like the cluster from packages: pods may run on the control plane's node, and the ports are the same. */
 export function kindConfig({ clusterPorts }: Pick<Settings, "clusterPorts">): string {
   const ports = (number: 1 | 2 | 3) => [
     { containerPort: nodePorts.edge, hostPort: clusterPorts[`edge${number}`], listenAddress: "127.0.0.1" },
@@ -86,8 +86,8 @@ export function kindConfig({ clusterPorts }: Pick<Settings, "clusterPorts">): st
 }
 
 /**
- * A cluster of the user's own, by the current context of the file that SANDBOX_KUBECONFIG names. Its pods must reach this
- * machine's sandbox, and Vault its API; nothing of it is made or removed here.
+ * Uses the cluster of the current context in SANDBOX_KUBECONFIG. Its pods must be able to reach this machine's
+ * sandbox, and Vault its API. The cluster itself is never created or removed here.
  */
 export async function useGivenCluster(context: Context, path: string, kubectlProgram: string): Promise<Access> {
   if (!existsSync(path)) throw new UserError(`SANDBOX_KUBECONFIG=${path}: there is no such file.`);
@@ -107,7 +107,7 @@ export async function useGivenCluster(context: Context, path: string, kubectlPro
   };
 }
 
-/** Keeps the current context of a kubeconfig alone, under the sandbox's name for it. */
+/** Reduces a kubeconfig to its current context, renamed to the sandbox's name for it. */
 async function adopt({ state }: Context, program: string, raw: string): Promise<Kubectl> {
   const file = state.write(kubeconfigFile, raw);
   const config = ["config", "--kubeconfig", file];

@@ -7,7 +7,7 @@ import { Kubectl } from "./kubectl.js";
 import { apiAddress, controlPlane, kubeconfigFile, nodeNames } from "./layout.js";
 import { ensureNodes, waitForApi, waitForNodes } from "./nodes.js";
 
-/** The cluster from package registries alone: its nodes, the rights of its components, its DNS. */
+/** Brings up the cluster from package registries alone: nodes, rights of the components, DNS. */
 export async function ensureOwnCluster(context: Context, image: string, program: string): Promise<Access> {
   const { settings, state } = context;
   const kubectl = new Kubectl(program, state.write(kubeconfigFile, await kubeconfig(settings, state)));
@@ -15,7 +15,7 @@ export async function ensureOwnCluster(context: Context, image: string, program:
   await waitForApi(context, kubectl);
   const sameRights = await ensureRights(settings, kubectl);
   await waitForNodes(context, kubectl);
-  // A kubelet may not say so of itself.
+  // A kubelet may not set this label on its own node.
   await kubectl.run(["label", "--overwrite", "node", controlPlane, "node-role.kubernetes.io/control-plane="]);
   context.progress("waiting for the cluster's DNS");
   const sameDns = await ensureDns(settings, kubectl);

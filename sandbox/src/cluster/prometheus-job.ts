@@ -6,7 +6,7 @@ import { nodePorts } from "./layout.js";
 const path = "/etc/prometheus/jobs/cluster.yml";
 
 /**
- * Has Prometheus ask the cluster's edge for its targets, at every node: an edge answers on the nodes that have one.
+ * Makes Prometheus ask the cluster's edge for targets, on every node: only nodes with a pod of the edge answer.
  * @returns true when there was nothing to do
  */
 export async function ensurePrometheusJob(context: Context, nodes: readonly string[]): Promise<boolean> {
@@ -20,7 +20,7 @@ export const removePrometheusJob = (context: Context): Promise<boolean> => write
 async function write({ engine, settings }: Context, content: string): Promise<boolean> {
   const name = containerName("prometheus");
   const present = await engine.exec(name, ["cat", path]).catch(() => "");
-  // Through a terminal, lines end otherwise.
+  // exec() uses a terminal, which changes line ends.
   if (present.replaceAll("\r\n", "\n") === content) return true;
   await engine.putFiles(name, [{ path, content }]);
   const answer = await fetch(`http://127.0.0.1:${settings.ports.prometheus}/-/reload`, { method: "POST" });

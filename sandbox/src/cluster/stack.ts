@@ -4,7 +4,7 @@ import { clusterStack, type Values } from "../stack-file.js";
 import type { Access } from "./access.js";
 import { contextName, nodePorts } from "./layout.js";
 
-/** What only this machine knows of the stack `cluster`: beside the platform's, where the cluster is and how it is reached. */
+/** Settings of the stack `cluster` that depend on this machine: the platform's, and the cluster's addresses. */
 export function clusterSettings(
   { nodes, edge }: Pick<Access, "nodes" | "edge">,
   ...known: Parameters<typeof platformSettings>
@@ -17,17 +17,17 @@ export function clusterSettings(
     "audit:kubeContext": contextName,
     "audit:databaseRanges": [`${addressOf(settings, "postgres")}/32`],
     "audit:vaultRanges": [`${addressOf(settings, "vault")}/32`],
-    // One on each node, so that every node answers on the edge's ports.
+    // One per node, so that every node answers on the edge's ports.
     "audit:edgeReplicas": nodes.length,
     "audit:edgeService": "nodePort",
     "audit:edgePort": nodePorts.edge,
     "audit:edgeTlsPort": nodePorts.edgeTls,
     "audit:edgeMetricsPort": nodePorts.metrics,
     "audit:serviceUrl": edge,
-    // Of a cluster on other machines; refused over a network unless it is said to be wanted.
+    // For a cluster on other machines: the program refuses plain HTTP over a network unless this is set.
     ...(new URL(edge).hostname === "127.0.0.1" ? {} : { "audit:edgePlainHttp": true }),
     "audit:metricsAddress": `${nodes[0] ?? ""}:${nodePorts.metrics}`,
-    // By the job that the sandbox has given Prometheus.
+    // By the job that the sandbox has added to Prometheus.
     "audit:prometheusDiscovery": "http",
   };
 }

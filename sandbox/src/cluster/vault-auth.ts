@@ -20,8 +20,8 @@ export interface ClusterApi {
 }
 
 /**
- * Lets pods log in to Vault with the tokens of their service accounts: the plugin, the auth method, and how it asks the API.
- * Who may do what is the program's and its bootstrap's.
+ * Lets pods log in to Vault with the tokens of their service accounts: sets up the plugin and the auth method.
+ * Roles and policies are set up by bootstrap/vault.ts.
  * @param plugin the program, where Vault has it not built in
  * @returns true when there was nothing to do
  */
@@ -36,7 +36,7 @@ export async function ensureVaultAuth(
   const mounts = (await vault.request("GET", "sys/auth"))?.data as object;
   if (!(`${MOUNT}/` in mounts)) await vault.request("POST", `sys/auth/${MOUNT}`, { type: MOUNT });
   const wanted = { kubernetes_host: api.host, kubernetes_ca_cert: api.authority, disable_local_ca_jwt: true };
-  // Vault does not give the token back, so the sandbox remembers which one it has set.
+  // Vault never returns the token, so the sandbox remembers a digest of what it has set.
   const digest = createHash("sha256")
     .update(JSON.stringify([wanted, reviewerToken]))
     .digest("hex");
@@ -49,8 +49,8 @@ export async function ensureVaultAuth(
 }
 
 /**
- * The official Vault has the method built in. The one that is built here gets it as a program, put into the running container: so
- * Vault's image and container are the same for whoever has no cluster.
+ * The official Vault has the method built in. The one built here gets it as a plugin, copied into the running
+ * container, so that Vault's image and container are the same without a cluster.
  */
 async function ensurePlugin(context: Context, vault: VaultClient, plugin: () => Promise<string>): Promise<boolean> {
   const catalog = `sys/plugins/catalog/auth/${MOUNT}`;
@@ -66,12 +66,12 @@ async function ensurePlugin(context: Context, vault: VaultClient, plugin: () => 
   progress("registering Vault's auth method for Kubernetes");
   await engine.putFiles(containerName("vault"), [{ path, content, mode: 0o755 }]);
   await vault.request("POST", catalog, { sha256, command });
-  // A mount that Vault found without its program at its start stays read-only, also when the plugin is reloaded.
+  // A mount whose plugin was missing when Vault started stays read-only, even after the plugin is reloaded.
   if (known !== undefined) await reopenVault(context);
   return false;
 }
 
-/** Takes the auth method away, with its roles. */
+/** Removes the auth method with its roles. */
 export async function removeVaultAuth(context: Context): Promise<void> {
   const vault = vaultAsAdministrator(context);
   await vault.request("DELETE", `sys/auth/${MOUNT}`);
