@@ -6,12 +6,13 @@ import { nodePorts } from "./layout.js";
 const path = "/etc/prometheus/jobs/cluster.yml";
 
 /**
- * Makes Prometheus ask the cluster's edge for targets, on every node: only nodes with a pod of the edge answer.
+ * Makes Prometheus ask the cluster's edge for targets, at the address of audit:metricsAddress alone. A node without a pod of the edge does not
+ * answer, and Prometheus keeps the last list from an address that stopped to answer: targets of pods that are gone would stay for ever.
  * @returns true when there was nothing to do
  */
 export async function ensurePrometheusJob(context: Context, nodes: readonly string[]): Promise<boolean> {
-  const urls = nodes.map((node) => ({ url: `http://${node}:${nodePorts.metrics}/targets`, refresh_interval: "5s" }));
-  const jobs = [{ job_name: "cluster", http_sd_configs: urls }];
+  const url = `http://${nodes[0] ?? ""}:${nodePorts.metrics}/targets`;
+  const jobs = [{ job_name: "cluster", http_sd_configs: [{ url, refresh_interval: "5s" }] }];
   return write(context, stringify({ scrape_configs: jobs }));
 }
 
