@@ -37,7 +37,10 @@ export interface AddressPlan {
 export function addressPlan(range: string): AddressPlan {
   const [, prefix = "", third, length] = /^(\d+\.\d+)(?:\.(\d+)\.0\/(22))?$/.exec(range) ?? [];
   const begin = third === undefined ? 96 : Number(third);
-  if (prefix === "" || begin % 4 !== 0) throw new UserError(`Networks: the range must be two octets, such as 172.29, or a range of /22, such as 10.20.4.0/22, not ${range}`);
+  if (prefix === "" || begin % 4 !== 0)
+    throw new UserError(
+      `Networks: the range must be two octets, such as 172.29, or a range of /22, such as 10.20.4.0/22, not ${range}`,
+    );
   const subnet = (index: number): Subnet => {
     const octets = `${prefix}.${begin + index}`;
     return { subnet: `${octets}.0/24`, gateway: `${octets}.1` };
