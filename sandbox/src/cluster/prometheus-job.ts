@@ -6,8 +6,9 @@ import { nodePorts } from "./layout.js";
 const path = "/etc/prometheus/jobs/cluster.yml";
 
 /**
- * Makes Prometheus ask the cluster's edge for targets, at the address of audit:metricsAddress alone. A node without a pod of the edge does not
- * answer, and Prometheus keeps the last list from an address that stopped to answer: targets of pods that are gone would stay for ever.
+ * Makes Prometheus ask the cluster's edge for targets, at the address of audit:metricsAddress alone. A node without a
+ * pod of the edge does not answer, and Prometheus keeps the last list from an address that stopped to answer: targets
+ * of pods that are gone would stay for ever.
  * @returns true when there was nothing to do
  */
 export async function ensurePrometheusJob(context: Context, nodes: readonly string[]): Promise<boolean> {
