@@ -134,6 +134,6 @@ class ClusterRun {
   }
 
   private async ensureJob(progress: Progress): Promise<StepResult> {
-    return { cached: await ensurePrometheusJob(this.context(progress), this.access.nodes) };
+    return { cached: await ensurePrometheusJob(this.context(progress), this.access.nodes[0] ?? "") };
   }
 }

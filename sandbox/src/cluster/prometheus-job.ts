@@ -6,13 +6,12 @@ import { nodePorts } from "./layout.js";
 const path = "/etc/prometheus/jobs/cluster.yml";
 
 /**
- * Makes Prometheus ask the cluster's edge for targets, at the address of audit:metricsAddress alone. A node without a
- * pod of the edge does not answer, and Prometheus keeps the last list from an address that stopped to answer: targets
- * of pods that are gone would stay for ever.
+ * Makes Prometheus ask the cluster's edge for targets, on one node alone: Prometheus keeps the last answer of an address
+ * that fails, so a second node that is lost would leave its targets for ever.
  * @returns true when there was nothing to do
  */
-export async function ensurePrometheusJob(context: Context, nodes: readonly string[]): Promise<boolean> {
-  const url = `http://${nodes[0] ?? ""}:${nodePorts.metrics}/targets`;
+export async function ensurePrometheusJob(context: Context, node: string): Promise<boolean> {
+  const url = `http://${node}:${nodePorts.metrics}/targets`;
   const jobs = [{ job_name: "cluster", http_sd_configs: [{ url, refresh_interval: "5s" }] }];
   return write(context, stringify({ scrape_configs: jobs }));
 }
