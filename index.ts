@@ -41,7 +41,8 @@ export = async () => {
     credentials: database.credentials,
   });
 
-  // The way in, and behind it the service: migrated, started, promoted; then the former release is drained and the former login locked.
+  // The way in, and behind it the service: migrated, started, promoted; then the former release is drained and the
+  // former login locked.
   const edge = new c.EdgeProxy("audit-edge", {
     ...{ ...s.edge, vm, vault, slots, routes: ROUTES },
     agents: { agent: secrets.agentMetrics },

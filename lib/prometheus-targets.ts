@@ -52,8 +52,8 @@ export function problemsOf(
 }
 
 /**
- * As {@link problemsOf}, where targets come and go by themselves: so many replicas of the release are among them. One that does not tell its
- * release is taken for one of it.
+ * As {@link problemsOf}, where targets come and go by themselves: so many replicas of the release are among them. One
+ * that does not tell its release is taken for one of it.
  */
 export function problemsOfPods(
   { environment, release, pods }: { environment: string; release: string; pods: number },

@@ -54,7 +54,10 @@ export interface EdgeConfig {
   upstreams: readonly [UpstreamGroup] | readonly [UpstreamGroup, UpstreamGroup];
   /** With two groups, the file whose presence sends requests to the second; absent, they go to the first. */
   markerFile?: string;
-  /** How long a connection to an upstream is used at the most, for example "3s", where one address stands for several servers; default: for ever. */
+  /**
+   * How long a connection to an upstream is used at the most, for example "3s", where one address stands for several
+   * servers; default: for ever.
+   */
   keepAliveTime?: string;
   /**
    * File whose presence makes nginx close each connection after its current request. It is set before a reload, which

@@ -8,8 +8,8 @@ const INCLUDE = /^\. \.\/(\S+)$/gm;
 const COMMENT = /^\s*#.*\n/gm;
 
 /**
- * The text of a script in this directory, or at a path from it. Includes are replaced by their text, because the files do not exist on the
- * host. Comments are left out, so that another comment is no change of what is deployed.
+ * The text of a script in this directory, or at a path from it. Includes are replaced by their text, because the files
+ * do not exist on the host. Comments are left out, so that another comment is no change of what is deployed.
  */
 export function scriptText(file: string): string {
   return readFileSync(join(__dirname, file), "utf8")

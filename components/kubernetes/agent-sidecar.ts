@@ -41,7 +41,10 @@ export interface AgentSidecar {
   done: pulumi.Resource[];
 }
 
-/** A Vault Agent in each pod of a workload, with what it renders in the pod's memory. All resources are named from `name`. */
+/**
+ * A Vault Agent in each pod of a workload, with what it renders in the pod's memory. All resources are named from
+ * `name`.
+ */
 export function agentSidecar(name: string, args: AgentSidecarArgs, opts: { parent: pulumi.Resource }): AgentSidecar {
   const { cluster, vault, login, rendered, gid } = args;
   const authority = vault.authority === undefined ? {} : { [basename(AUTHORITY_FILE)]: vault.authority.pem };

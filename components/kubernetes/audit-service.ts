@@ -21,8 +21,9 @@ import type { SecretsBinding } from "./secrets-binding";
 const RELEASE = "audit/release";
 
 /**
- * Seconds between a pod's removal from the Service and its SIGTERM. Nginx must have no connection to it any more: the nodes learn of the
- * removal within two, and a connection that is kept alive lasts three and four more (KEEP_ALIVE in edge-proxy.ts).
+ * Seconds between a pod's removal from the Service and its SIGTERM. Nginx must have no connection to it any more: the
+ * nodes learn of the removal within two, and a connection that is kept alive lasts three and four more (KEEP_ALIVE in
+ * edge-proxy.ts).
  */
 const PAUSE = 12;
 /** Seconds that the service then has to finish what it accepted; its own limit is 25. */
@@ -44,9 +45,14 @@ export interface AuditServiceArgs {
   readyDeadline?: number;
   /** Thousandths of a core that are reserved for a pod; default 250. */
   cpuRequest?: number;
-  /** Most pods, and the use of what is reserved that the autoscaler aims at, per cent; default: as many as `spec` says, always. */
+  /**
+   * Most pods, and the use of what is reserved that the autoscaler aims at, per cent; default: as many as `spec` says,
+   * always.
+   */
   autoscale?: { max: number; cpu: number };
-  /** Its owner runs `migrate` before a release starts; its former login is locked once every pod works with the new one. */
+  /**
+   * Its owner runs `migrate` before a release starts; its former login is locked once every pod works with the new one.
+   */
   database: Database;
   /** The service's clients get theirs once every pod knows them. */
   tokens: AccessTokens;
@@ -61,9 +67,9 @@ export interface AuditServiceArgs {
 }
 
 /**
- * The service as a Deployment: migration first, then pod by pod, the new one before the old one goes. A new pod gets requests once it can
- * store events and works with the configuration and the schema of this deploy. At last the login to the database that was used before
- * is locked, and the clients find their newest tokens.
+ * The service as a Deployment: migration first, then pod by pod, the new one before the old one goes. A new pod gets
+ * requests once it can store events and works with the configuration and the schema of this deploy. At last the login
+ * to the database that was used before is locked, and the clients find their newest tokens.
  *
  * @example
  * const service = new AuditService("audit-svc", {
@@ -84,7 +90,10 @@ export class AuditService extends pulumi.ComponentResource {
   readonly serving: { release: string; pods: number };
   /** Done once the release serves. */
   readonly promoted: pulumi.Resource;
-  /** Names by which pods find the service: the one that shares requests among those that are ready, and the one that lists all. */
+  /**
+   * Names by which pods find the service: the one that shares requests among those that are ready, and the one that
+   * lists all.
+   */
   readonly upstream: { service: string; pods: string };
   /** Version of the login to the database, once no other works. */
   readonly databasePasswordVersion: pulumi.Output<number>;
@@ -123,7 +132,10 @@ export class AuditService extends pulumi.ComponentResource {
     this.registerOutputs({ state: this.state, release: this.release, image: this.image });
   }
 
-  /** One address that shares requests among the pods that are ready, and one name that lists them all, for those who ask each of them. */
+  /**
+   * One address that shares requests among the pods that are ready, and one name that lists them all, for those who ask
+   * each of them.
+   */
   #createServices(name: string, { cluster }: AuditServiceArgs): void {
     const selector = podsOf(name).matchLabels;
     const ports = [{ name: "http", port: SERVICE_PORT, targetPort: SERVICE_PORT }];
@@ -160,7 +172,9 @@ export class AuditService extends pulumi.ComponentResource {
     cluster.allow(`${name}-migrate`, { egress: [to(reach.database)] }, { parent: this });
   }
 
-  /** How many pods there are: no fewer than one below the wanted number while a node is emptied, and more under load. */
+  /**
+   * How many pods there are: no fewer than one below the wanted number while a node is emptied, and more under load.
+   */
   #createLimits(name: string, { cluster, autoscale }: AuditServiceArgs, { wanted }: Placement): void {
     new PodDisruptionBudget(
       name,

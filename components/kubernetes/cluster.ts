@@ -38,8 +38,8 @@ const DNS: input.networking.v1.NetworkPolicyPeer[] = [
 const TRIAL = { open: "audit-trial-open", closed: "audit-trial-closed" } as const;
 
 /**
- * The cluster that everything runs on: its provider, and a namespace in which nothing may be privileged, and nothing may be reached or
- * reach anything unless a policy of a component says so.
+ * The cluster that everything runs on: its provider, and a namespace in which nothing may be privileged, and nothing
+ * may be reached or reach anything unless a policy of a component says so.
  *
  * @example
  * const cluster = new Cluster("cluster", {
@@ -66,7 +66,8 @@ export class Cluster extends pulumi.ComponentResource {
     this.namespace = namespace;
     this.tools = tools;
     this.kubectl = ["kubectl", "--context", context, "--namespace", namespace];
-    // Without an empty one the SDK takes KUBECONFIG's path into the state, which is another on each machine; the plugin reads the variable.
+    // Without an empty one the SDK takes KUBECONFIG's path into the state, which is another on each machine; the plugin
+    // reads the variable.
     this.provider = new Provider(name, { kubeconfig: "", context, namespace }, { parent: this });
     const made = this.#createNamespace(name);
     this.pullSecrets = args.registry === undefined ? [] : [{ name: `${name}-pull` }];
@@ -121,7 +122,10 @@ export class Cluster extends pulumi.ComponentResource {
     );
   }
 
-  /** A script that runs on the machine that deploys, by kubectl, and is part of the stack: again when it changes, not otherwise. */
+  /**
+   * A script that runs on the machine that deploys, by kubectl, and is part of the stack: again when it changes, not
+   * otherwise.
+   */
   step(name: string, args: ScriptArgs, opts: ScriptOptions): command.local.Command {
     return hostScript(name, "sh -c", args, opts);
   }

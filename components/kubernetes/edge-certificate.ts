@@ -36,8 +36,9 @@ export interface CertificateInPod {
 }
 
 /**
- * The edge's certificate, in a file that nginx reads at each handshake. From files it is a Secret of the namespace, and another certificate
- * is another Secret, so new pods; from Vault an agent in each pod keeps one of the pod's own, in memory.
+ * The edge's certificate, in a file that nginx reads at each handshake. From files it is a Secret of the namespace, and
+ * another certificate is another Secret, so new pods; from Vault an agent in each pod keeps one of the pod's own, in
+ * memory.
  */
 export class EdgeCertificate extends pulumi.ComponentResource {
   readonly certificate = `${DIRECTORY}/${CERTIFICATE_FILE}`;

@@ -10,7 +10,10 @@ export const CONFIG_FILE = `${DIRECTORY}/nginx.conf`;
 export const CLOSING_FILE = "/tmp/closing";
 /** Where the list of targets is, in nginx and in what writes it. */
 export const TARGETS = { directory: "/run/targets", file: "/run/targets/targets.json", path: "/targets" };
-/** Seconds for which a pod that is to go ends connections by its own word, and the clients' balancers learn that it goes. */
+/**
+ * Seconds for which a pod that is to go ends connections by its own word, and the clients' balancers learn that it
+ * goes.
+ */
 export const CLOSING_SECONDS = 15;
 
 /** Nginx itself. */
@@ -26,7 +29,8 @@ export function nginx(image: string, secure: EdgeCertificate["pod"] | undefined)
     ],
     securityContext: restricted(NGINX_UID, NGINX_UID),
     resources: resources(128, 100),
-    // That nginx itself answers: whether the service does is the service's to say, and no reason to take the way in away.
+    // That nginx itself answers: whether the service does is the service's to say, and no reason to take the way in
+    // away.
     readinessProbe: { tcpSocket: { port: LISTEN_PORT }, periodSeconds: 2, failureThreshold: 3 },
     livenessProbe: { tcpSocket: { port: LISTEN_PORT }, periodSeconds: 10, failureThreshold: 6 },
     lifecycle: {

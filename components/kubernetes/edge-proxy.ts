@@ -45,21 +45,33 @@ export interface EdgeProxyArgs {
   annotations?: Readonly<Record<string, string>>;
   /** Address ranges of clients; default everybody. */
   clients?: readonly string[];
-  /** Where its certificate comes from. With one the edge speaks TLS and HTTP/2, and plain HTTP only redirects. Default: plain HTTP. */
+  /**
+   * Where its certificate comes from. With one the edge speaks TLS and HTTP/2, and plain HTTP only redirects. Default:
+   * plain HTTP.
+   */
   certificate?: CertificateSource;
   /** Needed for a certificate from it. */
   vault?: VaultForPods;
   /** Where pods reach Vault. */
   reach: { vault: Destination };
-  /** Requests a second and connections of one client at one pod of nginx; more is answered 429. 0, the default, is no limit. */
+  /**
+   * Requests a second and connections of one client at one pod of nginx; more is answered 429. 0, the default, is no
+   * limit.
+   */
   limits?: { clientRate?: number; clientConnections?: number };
   /** Balancers whose word about the client is believed: addresses or ranges; default none. */
   trustedProxies?: readonly string[];
-  /** Whether clients that come around the trusted balancers are served; default false: 403. Without such balancers everybody is. */
+  /**
+   * Whether clients that come around the trusted balancers are served; default false: 403. Without such balancers
+   * everybody is.
+   */
   directClients?: boolean;
   /** Addresses or ranges that may collect metrics. */
   metricsAllow: readonly string[];
-  /** The metrics listener as Prometheus reaches it, host:port, and the name of this installation: both stand in the list of targets. */
+  /**
+   * The metrics listener as Prometheus reaches it, host:port, and the name of this installation: both stand in the list
+   * of targets.
+   */
   metricsAddress: string;
   environment: string;
   /** The service's address for its users, for outputs. */
@@ -69,9 +81,9 @@ export interface EdgeProxyArgs {
 }
 
 /**
- * Nginx as the only way in: pods of it on several nodes, and a Service that keeps the clients' addresses. Routes are an allow-list. Its
- * configuration is part of its pods, so another one replaces them, one new pod before an old one ends; a configuration that nginx refuses
- * never serves.
+ * Nginx as the only way in: pods of it on several nodes, and a Service that keeps the clients' addresses. Routes are an
+ * allow-list. Its configuration is part of its pods, so another one replaces them, one new pod before an old one ends;
+ * a configuration that nginx refuses never serves.
  *
  * @example
  * const edge = new EdgeProxy("audit-edge", {
@@ -210,7 +222,10 @@ export class EdgeProxy extends pulumi.ComponentResource {
     return { map, digest, written };
   }
 
-  /** The way in, which keeps the clients' addresses: a node hands on to its own pods alone. And a name that lists all pods. */
+  /**
+   * The way in, which keeps the clients' addresses: a node hands on to its own pods alone. And a name that lists all
+   * pods.
+   */
   #createServices(name: string, args: EdgeProxyArgs): Service {
     const { cluster, listen, exposure, certificate, annotations } = args;
     const nodePort = exposure === "nodePort";

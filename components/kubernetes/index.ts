@@ -1,4 +1,7 @@
-/** The components of a cluster: the same names and roles as on a VM, where the meaning is the same (docs/architecture.md). */
+/**
+ * The components of a cluster: the same names and roles as on a VM, where the meaning is the same
+ * (docs/architecture.md).
+ */
 export { AuditService, type AuditServiceArgs, type Destination } from "./audit-service";
 export { Cluster, type ClusterArgs } from "./cluster";
 export { EdgeProxy, type EdgeProxyArgs } from "./edge-proxy";

@@ -42,9 +42,10 @@ export interface KubernetesLogin {
 const DIRECTORY = "/run/vault";
 
 /**
- * The login of a workload's pods to Vault: a service account of their own, and a role in Vault for that service account of that namespace and
- * for tokens of that audience. The role has one policy. There is no secret to deliver: the cluster gives each pod its token, and replaces it
- * (docs/decisions/0166). The service account is named `name`; the cluster's API gives it no right.
+ * The login of a workload's pods to Vault: a service account of their own, and a role in Vault for that service account
+ * of that namespace and for tokens of that audience. The role has one policy. There is no secret to deliver: the
+ * cluster gives each pod its token, and replaces it (docs/decisions/0166). The service account is named `name`; the
+ * cluster's API gives it no right.
  */
 export function kubernetesLogin(
   name: string,

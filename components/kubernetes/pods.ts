@@ -32,8 +32,8 @@ export const podDefaults = (pullSecrets: input.core.v1.LocalObjectReference[]) =
 });
 
 /**
- * Pods of one workload and one revision on as many nodes as possible. A node that takes no pods is not counted: one that is drained or lost
- * would otherwise keep its successors from being placed.
+ * Pods of one workload and one revision on as many nodes as possible. A node that takes no pods is not counted: one
+ * that is drained or lost would otherwise keep its successors from being placed.
  */
 export const spread = (name: string): input.core.v1.TopologySpreadConstraint[] => [
   {
@@ -46,7 +46,10 @@ export const spread = (name: string): input.core.v1.TopologySpreadConstraint[] =
   },
 ];
 
-/** Seconds that a pod stays on a node that the cluster has lost before another is made; the cluster's own choice is five minutes. */
+/**
+ * Seconds that a pod stays on a node that the cluster has lost before another is made; the cluster's own choice is five
+ * minutes.
+ */
 const LOST = 20;
 
 /** Has pods leave a lost node soon: they keep nothing that another could not have. */
@@ -63,7 +66,10 @@ export const inMemory = (name: string, mebibytes: number): input.core.v1.Volume 
   emptyDir: { medium: "Memory", sizeLimit: `${mebibytes}Mi` },
 });
 
-/** Memory is reserved as it is limited, or a node in need would end the pod; processor time may be had beyond what is reserved. */
+/**
+ * Memory is reserved as it is limited, or a node in need would end the pod; processor time may be had beyond what is
+ * reserved.
+ */
 export const resources = (memory: number, cpu: number): input.core.v1.ResourceRequirements => ({
   requests: { cpu: `${cpu}m`, memory: `${memory}Mi` },
   limits: { memory: `${memory}Mi` },

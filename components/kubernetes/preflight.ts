@@ -2,7 +2,10 @@ import { execFile } from "node:child_process";
 import { argumentName } from "../../lib/argument-names";
 import { UserError } from "../../lib/user-error";
 
-/** The first version of Kubernetes with everything that pods here need: native sidecars (1.29) and a pause by `sleep` in preStop (1.30). */
+/**
+ * The first version of Kubernetes with everything that pods here need: native sidecars (1.29) and a pause by `sleep` in
+ * preStop (1.30).
+ */
 const OLDEST = { major: 1, minor: 30 };
 
 interface Versions {

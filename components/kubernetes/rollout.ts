@@ -15,12 +15,15 @@ export interface RolloutArgs {
 }
 
 /**
- * Annotation by which the provider does not wait for a Deployment or Service itself: {@link rollout} does, and says with the pods' own
- * words why it waits in vain.
+ * Annotation by which the provider does not wait for a Deployment or Service itself: {@link rollout} does, and says
+ * with the pods' own words why it waits in vain.
  */
 export const NOT_AWAITED = { "pulumi.com/skipAwait": "true" };
 
-/** Done once all pods of a Deployment are new and ready. What served before serves until then, and goes on where this fails. */
+/**
+ * Done once all pods of a Deployment are new and ready. What served before serves until then, and goes on where this
+ * fails.
+ */
 export function rollout(name: string, args: RolloutArgs, opts: { parent: pulumi.Resource }): pulumi.CustomResource {
   const { cluster, deployment, workload, revision, deadline } = args;
   return cluster.step(

@@ -2,7 +2,10 @@ import { scriptLine, scriptText, scriptWords } from "../host/script-file";
 
 const at = (file: string): string => `../kubernetes/scripts/${file}`;
 
-/** The shell line that runs a script of scripts/ on the machine that deploys; nothing secret goes into arguments and environment. */
+/**
+ * The shell line that runs a script of scripts/ on the machine that deploys; nothing secret goes into arguments and
+ * environment.
+ */
 export const clusterScript = (
   file: string,
   args: readonly (string | number)[] = [],

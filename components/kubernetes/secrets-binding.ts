@@ -53,9 +53,9 @@ export interface BoundPod {
 }
 
 /**
- * A secret in Vault and its way into one file in each pod: the secret itself, a policy that reads exactly that path, a role for the pods'
- * service account, and a Vault Agent beside the service in each pod, which renders the file into the pod's memory and has the service read
- * it again, over the pod's loopback, when it has changed.
+ * A secret in Vault and its way into one file in each pod: the secret itself, a policy that reads exactly that path, a
+ * role for the pods' service account, and a Vault Agent beside the service in each pod, which renders the file into the
+ * pod's memory and has the service read it again, over the pod's loopback, when it has changed.
  *
  * @example
  * const secrets = new SecretsBinding("audit-svc", {
@@ -94,8 +94,8 @@ export class SecretsBinding extends pulumi.ComponentResource {
   /**
    * What a pod of the service is given.
    *
-   * @param schemaVersion version to which the schema was brought. A new pod gets no requests before its service reports at least this, and
-   *   the digest of the file as its agent rendered it; undefined = the version is not looked at
+   * @param schemaVersion version to which the schema was brought. A new pod gets no requests before its service reports
+   *   at least this, and the digest of the file as its agent rendered it; undefined = the version is not looked at
    */
   pod(schemaVersion: pulumi.Input<number | undefined>): BoundPod {
     const wanted = pulumi.output(schemaVersion).apply((version) => (version === undefined ? "" : String(version)));
@@ -112,8 +112,8 @@ export class SecretsBinding extends pulumi.ComponentResource {
   }
 
   /**
-   * A resource that is done once the service has confirmed, in every pod that runs, that it works with the secret as this run wrote it. It is
-   * a child of who asks.
+   * A resource that is done once the service has confirmed, in every pod that runs, that it works with the secret as
+   * this run wrote it. It is a child of who asks.
    *
    * @param workload name of the pods
    * @param opts.dependsOn what must be done before: the rollout
