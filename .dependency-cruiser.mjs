@@ -73,6 +73,13 @@ export default {
       to: { couldNotResolve: true, pathNot: "^@audit-vm2/components$" },
     },
     {
+      name: "a room for each folder, also one that imports nothing",
+      comment: "A new folder needs a line in the table of .dependency-cruiser.mjs that says what it may import.",
+      severity: "error",
+      from: { orphan: true, path: "/", pathNot: [...Object.keys(rooms).map(pathOf), "^test/"] },
+      to: {},
+    },
+    {
       name: "a room for each folder",
       comment: "A new folder needs a line in the table of .dependency-cruiser.mjs that says what it may import.",
       severity: "error",

@@ -55,6 +55,9 @@ function describeIssue(issue: z.core.$ZodIssue): string[] {
     const inner = issue.errors.flat().find((e) => e.code !== "invalid_value") ?? issue.errors.flat()[0];
     return [`${NAMESPACE}:${String(key)}${where} ${inner?.message ?? "is not valid"}`];
   }
+  // Of an item of a list or an object; what is said of a setting itself is in its schema.
+  if (issue.code === "invalid_type" && rest.length > 0)
+    return [`${NAMESPACE}:${String(key)}${where} must be a ${issue.expected}`];
   return [`${NAMESPACE}:${String(key)}${where} ${issue.message}`];
 }
 

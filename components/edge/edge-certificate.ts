@@ -188,7 +188,7 @@ export function readCertificate(
       return readFileSync(file, "utf8");
     } catch (error) {
       throw new UserError(
-        `${argumentName(argument)} ${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? "?"})`,
+        `${argumentName(argument)} ${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? "?"}); it must be a PEM file that this program may read`,
       );
     }
   };

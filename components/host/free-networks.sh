@@ -25,7 +25,8 @@ refuse() {
 
 # The last part of Docker's message $1, such as "Pool overlaps with other one on this address space".
 reason() {
-  printf '%s\n' "$1" | sed -n 's/\.$//; s/^.*Error response from daemon: \(.*: \)\{0,1\}//p'
+  last=$(printf '%s\n' "$1" | sed -n 's/\.$//; s/^.*Error response from daemon: \(.*: \)\{0,1\}//p')
+  printf '%s\n' "${last:-$1}"
 }
 
 docker_networks() {

@@ -13,7 +13,8 @@ own=$(docker container inspect --format '{{if .State.Running}}{{range .HostConfi
 
 # The last part of Docker's message $1, such as "address already in use".
 reason() {
-  printf '%s\n' "$1" | sed -n 's/\.$//; s/^.*Error response from daemon: \(.*: \)\{0,1\}//p'
+  last=$(printf '%s\n' "$1" | sed -n 's/\.$//; s/^.*Error response from daemon: \(.*: \)\{0,1\}//p')
+  printf '%s\n' "${last:-$1}"
 }
 
 while [ $# -gt 0 ]; do

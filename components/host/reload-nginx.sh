@@ -9,8 +9,16 @@ set -eu
 container=$1
 shift
 
+# Docker that does not answer is no container that does not run: the reload would never be tried again.
 running() {
-  [ "$(docker container inspect --format '{{.State.Status}}' "$container" 2> /dev/null)" = running ]
+  state=$(docker container inspect --format '{{.State.Status}}' "$container" 2>&1) || case "$state" in
+    *"No such"*) return 1 ;;
+    *)
+      echo "$state" >&2
+      exit 1
+      ;;
+  esac
+  [ "$state" = running ]
 }
 
 running || exit 0

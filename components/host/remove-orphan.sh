@@ -8,7 +8,13 @@ set -eu
 
 kind=$1
 name=$2
-docker "$kind" inspect "$name" > /dev/null 2>&1 || exit 0
+problem=$(docker "$kind" inspect "$name" 2>&1 > /dev/null) || case "$problem" in
+  *"No such"* | *"not found"*) exit 0 ;;
+  *)
+    echo "$problem" >&2
+    exit 1
+    ;;
+esac
 echo "removing $kind $name, left behind by a deploy that did not complete" >&2
 case "$kind" in
   # Also removes anonymous volumes, as the provider would.

@@ -61,6 +61,13 @@ export function completeSpec(spec: ReplicaSpec): Required<ReplicaSpec> {
   if (!Number.isInteger(complete.replicas) || complete.replicas < 1 || complete.replicas > MAX_REPLICAS) {
     throw new UserError(`replicas must be a whole number from 1 to ${MAX_REPLICAS}, not ${complete.replicas}`);
   }
+  for (const limit of ["memory", "pids"] as const) {
+    const value = complete[limit];
+    if (!Number.isInteger(value) || value < 1)
+      throw new UserError(`Slots: spec.${limit} must be a whole number above 0, not ${value}`);
+  }
+  if (!/^\d+:\d+$/.test(complete.user))
+    throw new UserError(`Slots: spec.user must be a numeric uid:gid, such as 10001:10001, not ${complete.user}`);
   return complete;
 }
 

@@ -7,10 +7,14 @@ import type { ReleaseState } from "../../lib/release-state";
 import { completeSpec, planRelease, type ReleasePlan, type Replica, type ReplicaSpec } from "./release";
 import { MARKER, type PromotionContext } from "./switch-helper";
 import { heldUntil } from "../../lib/held";
+import { UserError } from "../../lib/user-error";
 import type { Vm } from "../vm/vm";
 
 /** Where the volume with the marker is mounted, in nginx and in the agent. */
 const MARKER_DIRECTORY = "/run/release";
+
+/** Which slots have the fixed addresses of a Vm's networks. */
+const OCCUPIED = new WeakMap<Vm, string>();
 
 export interface SlotsArgs {
   vm: Vm;
@@ -55,6 +59,12 @@ export class Slots extends pulumi.ComponentResource {
 
   constructor(name: string, args: SlotsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("audit:index:Slots", name, {}, opts);
+    const other = OCCUPIED.get(args.vm);
+    if (other !== undefined)
+      throw new UserError(
+        `Slots ${name}: the replicas of ${other} have the addresses of this Vm's networks; give ${name} a Vm with other networks`,
+      );
+    OCCUPIED.set(args.vm, name);
     this.spec = completeSpec(args.spec);
     this.plan = planRelease(name, args.spec, args.previous, args.vm.networks.addresses);
     this.#previous = args.previous;

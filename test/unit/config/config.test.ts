@@ -131,6 +131,17 @@ describe("configuration", () => {
       { "audit:edgeport": "80" },
       "audit:edgeport is not a setting of this program; did you mean audit:edgePort?",
     ],
+    ["a list with nothing in it", { "audit:applications": "[null]" }, "audit:applications[0] must be a string"],
+    [
+      "a volume for Prometheus without Docker",
+      { "audit:prometheusImage": "", "audit:prometheusTargets": "targets" },
+      "audit:prometheusTargets must be an absolute directory, such as /etc/prometheus/targets, or audit:prometheusImage must be set, by which a volume is written, not targets",
+    ],
+    [
+      "a directory for Prometheus that is none",
+      { "audit:prometheusImage": "prom", "audit:prometheusRules": "a b/../;x" },
+      "audit:prometheusRules must be an absolute directory or the name of a Docker volume, not a b/../;x",
+    ],
     [
       "a missing image",
       { "audit:image": undefined },

@@ -128,7 +128,7 @@ describe("EdgeCertificate", () => {
   });
 
   const refused: [string, () => { certificateFile: string; keyFile: string }, string, Date | undefined, RegExp][] = [
-    ["no file", () => files("none", "one.key"), "audit.example.test", undefined, /^audit:tlsCertificateFile \S+none cannot be read \(ENOENT\)$/],
+    ["no file", () => files("none", "one.key"), "audit.example.test", undefined, /^audit:tlsCertificateFile \S+none cannot be read \(ENOENT\); it must be a PEM file/],
     ["no certificate", () => files("garbage", "one.key"), "audit.example.test", undefined, /^audit:tlsCertificateFile \S+garbage is not a certificate in PEM format$/],
     ["no key", () => files("one.crt", "garbage"), "audit.example.test", undefined, /^audit:tlsKeyFile \S+garbage is not a private key without a passphrase in PEM format$/],
     ["another's key", () => files("one.crt", "two.key"), "audit.example.test", undefined, /^audit:tlsKeyFile \S+two\.key is not the key of the certificate in \S+one\.crt$/],

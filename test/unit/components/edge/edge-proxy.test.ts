@@ -90,17 +90,18 @@ describe("EdgeProxy", () => {
     }
 
     const moments = [
-      { when: "is not there", inspect: "exit 1", exec: "exit 99", code: 0 },
+      { when: "is not there", inspect: "echo Error: No such container: x >&2; exit 1", exec: "exit 99", code: 0 },
       { when: "is stopped", inspect: "echo exited", exec: "exit 99", code: 0 },
       { when: "is paused", inspect: "echo paused", exec: "exit 99", code: 0 },
       { when: "takes it in", inspect: "echo running", exec: "exit 0", code: 0 },
       {
         when: "goes in between",
-        inspect: "[ ! -e $HOME/gone ] && echo running",
+        inspect: "[ ! -e $HOME/gone ] && echo running || { echo Error: No such container: x >&2; exit 1; }",
         exec: "touch $HOME/gone; exit 1",
         code: 0,
       },
       { when: "refuses", inspect: "echo running", exec: "exit 1", code: 1 },
+      { when: "cannot be asked for", inspect: "echo Cannot connect >&2; exit 1", exec: "exit 99", code: 1 },
     ];
     for (const { when, inspect, exec, code } of moments) {
       it(`reloads nginx, and ${code === 0 ? "is content" : "fails"} when it ${when}`, async () => {

@@ -33,6 +33,14 @@ describe("release", () => {
     }
   });
 
+  it("refuses limits and a user that Docker would refuse later, or take for another", () => {
+    const wrong = [{ memory: -5 }, { memory: 1.5 }, { pids: 0 }, { user: "root" }];
+    for (const spec of wrong) {
+      const [key = ""] = Object.keys(spec);
+      assert.throws(() => completeSpec({ image: image(1), ...spec }), new RegExp(`Slots: spec\\.${key} must be`));
+    }
+  });
+
   it("starts in blue", () => {
     const first = plan(1);
     assert.equal(first.target, "blue");

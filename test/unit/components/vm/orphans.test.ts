@@ -10,13 +10,13 @@ const CONTAINER = "docker:index/container:Container";
 
 describe("removing an orphan", () => {
   /** Runs the script with a fake `docker` that knows one thing, or nothing, and records commands. */
-  function execute(script: string, there: string | undefined) {
+  function execute(script: string, there: string | undefined, says = "Error: No such container: x") {
     const directory = mkdtempSync(join(tmpdir(), "orphans-"));
     const log = join(directory, "log");
     fakeProgram(
       directory,
       "docker",
-      `case "$2" in inspect) [ "$1 $3" = "${there ?? ""}" ] ;; *) echo "$*" >> ${log} ;; esac`,
+      `case "$2" in inspect) [ "$1 $3" = "${there ?? ""}" ] || { echo "${says}" >&2; exit 1; } ;; *) echo "$*" >> ${log} ;; esac`,
     );
     const { status } = spawnSync("sh", ["-c", script], {
       env: { ...process.env, PATH: `${directory}:${process.env.PATH ?? ""}` },
@@ -33,6 +33,13 @@ describe("removing an orphan", () => {
       done: "container rm --force --volumes audit-svc-green-1",
     });
     assert.deepEqual(execute(script, undefined), { status: 0, done: "" });
+    assert.deepEqual(execute(script, undefined, "Error response from daemon: network x not found").status, 0);
+  });
+
+  it("fails when Docker does not answer, instead of taking the name for free", () => {
+    const script = removeScript(CONTAINER, "audit-svc-green-1") ?? "";
+    const away = "Cannot connect to the Docker daemon";
+    assert.deepEqual(execute(script, undefined, away), { status: 1, done: "" });
   });
 
   it("removes a network only when nobody uses it: Docker itself refuses otherwise", () => {
