@@ -11,7 +11,7 @@ import { HostFiles } from "../vm/host-files";
 import { bareHost } from "../../lib/network-address";
 import { freePortsScript } from "../vm/preflight";
 import { scriptLine, scriptWords } from "../host/script-file";
-import type { SlotsAsSeen } from "../release/slots";
+import { beforeFixedAddress, type SlotsAsSeen } from "../release/slots";
 import type { VaultForAgents } from "../secrets/vault-access";
 import type { AgentMetrics } from "../secrets/vault-agent";
 import type { Vm } from "../vm/vm";
@@ -298,11 +298,15 @@ export class EdgeProxy extends pulumi.ComponentResource {
         logOpts: LOG_OPTIONS,
       },
       // Name, address and published ports are fixed, so the old container must be removed first.
-      { parent: this, ...vm.named(`${name}-nginx`), dependsOn: [...given.dependsOn, free] },
+      {
+        parent: this,
+        ...vm.named(`${name}-nginx`),
+        dependsOn: [...given.dependsOn, free, ...beforeFixedAddress(slots)],
+      },
     );
   }
 
-  #createExporter(name: string, { vm, images }: EdgeProxyArgs): docker.Container {
+  #createExporter(name: string, { vm, images, slots }: EdgeProxyArgs): docker.Container {
     const { addresses, front } = vm.networks;
     const image = vm.image(`${name}-exporter-image`, images.exporter, { parent: this });
     return new docker.Container(
@@ -318,7 +322,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
         networksAdvanced: [{ name: front.name, ipv4Address: addresses.front.exporter }],
         logOpts: LOG_OPTIONS,
       },
-      { parent: this, ...vm.named(`${name}-exporter`) },
+      { parent: this, ...vm.named(`${name}-exporter`), dependsOn: beforeFixedAddress(slots) },
     );
   }
 }

@@ -145,8 +145,15 @@ export class Slots extends pulumi.ComponentResource {
  * - `marker`: the volume that holds the active-slot marker, the directory where it is to be mounted, and the file in it.
  *   While the file is missing, blue is active.
  * - `reloadOnFront`: whether a replica takes `POST /reload` on its main port, so that the agent has to join `front`.
+ * - `recoverActiveSlot`, if there is one: done before a container with a fixed address on `front` is created. Its
+ *   one-shot takes any address that is free there, such as that of a container that was lost.
  */
-export type SlotsAsSeen = Pick<Slots, "marker" | "reloadOnFront"> & { plan: Pick<ReleasePlan, "replicas"> };
+export type SlotsAsSeen = Pick<Slots, "marker" | "reloadOnFront"> &
+  Partial<Pick<Slots, "recoverActiveSlot">> & { plan: Pick<ReleasePlan, "replicas"> };
+
+/** What a container with a fixed address on `front` has to wait for. */
+export const beforeFixedAddress = ({ recoverActiveSlot }: SlotsAsSeen): pulumi.Resource[] =>
+  recoverActiveSlot === undefined ? [] : [recoverActiveSlot];
 
 export interface PromotionArgs {
   vm: Vm;

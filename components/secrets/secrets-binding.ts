@@ -10,7 +10,7 @@ import { leftOut, renderedDigest } from "./rendered-digest";
 import type { Replica } from "../release/release";
 import { scriptLine } from "../host/script-file";
 import { commandLine } from "../../lib/shell";
-import type { SlotsAsSeen } from "../release/slots";
+import { beforeFixedAddress, type SlotsAsSeen } from "../release/slots";
 import type { VaultForAgents } from "./vault-access";
 import type { Vm } from "../vm/vm";
 import { AUTHORITY_FILE, RELOAD_COMMAND, vaultAgent, type AgentMetrics, type VaultAgent } from "./vault-agent";
@@ -118,7 +118,10 @@ export class SecretsBinding extends pulumi.ComponentResource {
     // login.
     const agent = this.#createAgent(name, args, {
       ...{ login, volume },
-      dependsOn: [credentials ? credentials.ready : this.#createSecret(name, args, [])],
+      dependsOn: [
+        credentials ? credentials.ready : this.#createSecret(name, args, []),
+        ...(args.slots?.reloadOnFront ? beforeFixedAddress(args.slots) : []),
+      ],
     });
     if (credentials) this.#createSecret(name, args, [agent.container]);
 

@@ -70,6 +70,13 @@ describe("EdgeProxy", () => {
     assert.ok(find(resources, "Container", "audit-edge-nginx").dependsOn.includes(ports.urn));
   });
 
+  it("takes its fixed addresses when the one-shot that recovers the active slot has given back its own", async () => {
+    const { resources } = await run(build);
+    const recovery = find(resources, "Command", "audit-svc-guard").urn;
+    for (const name of ["audit-edge-nginx", "audit-edge-exporter"])
+      assert.ok(find(resources, "Container", name).dependsOn.includes(recovery), name);
+  });
+
   describe("when its configuration changes", () => {
     let directory: string;
     beforeEach(() => {
