@@ -4,7 +4,7 @@
 #   make cluster            a Kubernetes cluster of three nodes beside VM2, with the same service on it
 #   make cluster-down       removes the cluster and what was made for it; make down removes its nodes too
 #   make env STACK=cluster  the same for the cluster, with kubectl
-#   make rollback           deploys the release before, without a build
+#   make rollback           deploys the release before, without a build; with STACK=cluster that of the cluster
 #   make down [DATA=delete]  removes what runs; DATA=delete removes volumes and keys too, for good
 #   make test [ONLY=suite] [THOROUGH=1]  everything that CI runs, or one suite of it; THOROUGH=1 repeats scenarios more often
 #   make test ONLY=quick    lint, types, unit tests and the service's fast tests: under 90 s, for daily use
@@ -44,7 +44,7 @@ cluster-down: install
 	@$(CLI) cluster-down
 
 rollback: install
-	@$(CLI) rollback
+	@$(CLI) rollback $(if $(STACK),--stack=$(STACK))
 
 down: install
 	@$(CLI) down $(if $(DATA),$(if $(filter-out delete,$(DATA)),$(error DATA=$(DATA) is not known; DATA=delete removes volumes and keys, without it they are kept),--delete-data))

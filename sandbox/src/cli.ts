@@ -17,7 +17,7 @@ import { up } from "./up.js";
 const usage = `Usage: cli.ts <command>
   up [--platform]     everything from nothing to a running system; with --platform only what the program attaches to
   down [--delete-data]  removes what runs; volumes and keys stay, but with --delete-data
-  rollback            deploys the release before, without a build
+  rollback [--stack=cluster]  deploys the release before, without a build
   env [--stack=cluster]  export lines for: eval "$(make -s env)"
   cluster             a cluster of three nodes beside VM2, with the same service on it
   cluster-down        removes the cluster and what was made for it`;
@@ -25,8 +25,9 @@ const usage = `Usage: cli.ts <command>
 async function main(): Promise<void> {
   const [command, ...options] = process.argv.slice(2);
   const settings = readSettings(process.env, rememberedPlace());
+  const stacks = ["--stack=cluster", "--stack=sandbox"];
   const allowed: Record<string, string[]> = {
-    ...{ up: ["--platform"], down: ["--delete-data"], rollback: [], env: ["--stack=cluster", "--stack=sandbox"] },
+    ...{ up: ["--platform"], down: ["--delete-data"], rollback: stacks, env: stacks },
     ...{ cluster: [], "cluster-down": [] },
   };
   const known = allowed[command ?? ""];
@@ -41,8 +42,8 @@ async function main(): Promise<void> {
   checkOwnDirs([settings.stateDir]);
   const state = new State(settings);
   keepName(state, command);
+  const stack = options.includes("--stack=cluster") ? clusterStack : sandboxStack;
   if (command === "env") {
-    const stack = options.includes("--stack=cluster") ? clusterStack : sandboxStack;
     process.stdout.write(await exportLines(settings, state, stack));
     return;
   }
@@ -53,7 +54,7 @@ async function main(): Promise<void> {
       await up(settings, state, { platformOnly });
       process.stdout.write(platformOnly ? platformSummary(settings) : await summary(settings, state));
     } else if (command === "rollback") {
-      process.stdout.write(await rollback(settings, state));
+      process.stdout.write(await rollback(settings, state, stack));
     } else if (command === "cluster") {
       await cluster(settings, state);
       process.stdout.write(clusterSummary());
@@ -97,6 +98,7 @@ const clusterSummary = (): string => `
 The cluster is up.
 
   eval "$(make -s env STACK=cluster)"   then pulumi, kubectl, vault and psql act on it
+  make rollback STACK=cluster           deploys the release before
   make cluster-down                     removes it and keeps VM2
 `;
 

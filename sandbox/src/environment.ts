@@ -102,10 +102,15 @@ export async function requireOpenVault(address: string): Promise<void> {
   );
 }
 
+/** @throws {UserError} if the stack is the cluster's, and there is no cluster */
+export function requireCluster(state: State, { name }: Pick<Stack, "name">): void {
+  if (name === "cluster" && !state.has(kubeconfigFile))
+    throw new UserError("The sandbox has no cluster. Run `make cluster` first.");
+}
+
 /** The environment as lines for `eval "$(make -s env)"`. */
 export async function exportLines(settings: Settings, state: State, stack = sandboxStack): Promise<string> {
-  if (stack.name === "cluster" && !state.has(kubeconfigFile))
-    throw new UserError("The sandbox has no cluster. Run `make cluster` first.");
+  requireCluster(state, stack);
   const tools = toolEnvironment(settings, state, stack);
   await requireOpenVault(vaultAddress({ settings }));
   const environment = { ...tools, ...(await accessTokens(settings, state, stack)) };

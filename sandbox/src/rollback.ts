@@ -1,34 +1,37 @@
 import { formerRelease, settingsOf, type ReleaseState } from "../../lib/release-state.js";
 import { UserError } from "../../offline/lib/user-error.js";
 import { runSteps } from "./display.js";
+import { requireCluster } from "./environment.js";
 import { Pulumi } from "./pulumi.js";
 import type { Settings } from "./settings.js";
+import { sandboxStack } from "./stack-file.js";
 import type { State } from "./state.js";
 
 /**
- * Deploys the release in the other slot, like the pipeline's job `rollback`: a start and a promotion. The settings stay
- * unchanged, so that the next `make up` deploys the working tree again.
+ * Deploys the former release of a stack, like the pipeline's job `rollback`: on VM2 a start and a promotion, on the
+ * cluster a rolling update. The settings stay unchanged, so that the next `make up` or `make cluster` deploys the
+ * working tree again.
  *
  * @returns what was done, for the reader
  * @throws UserError if there is nothing to go back to, or with the CLI's diagnostics
  */
-export async function rollback(settings: Settings, state: State): Promise<string> {
+export async function rollback(settings: Settings, state: State, stack = sandboxStack): Promise<string> {
+  requireCluster(state, stack);
+  const [command, up] =
+    stack.name === "cluster" ? ["make rollback STACK=cluster", "make cluster"] : ["make rollback", "make up"];
   let result = "";
   await runSteps([
     {
       name: "Roll back",
       run: async (progress) => {
-        const pulumi = new Pulumi(settings, state, progress);
+        const pulumi = new Pulumi(settings, state, progress, stack);
         const { release, releases } = await pulumi.outputs();
         const wanted = formerRelease(releases as ReleaseState | undefined);
-        if (wanted === undefined)
-          throw new UserError(
-            "Nothing was changed: there is no former release to go back to: the other slot is empty.",
-          );
+        if (wanted === undefined) throw new UserError("Nothing was changed: there is no former release to go back to.");
         const started = performance.now();
         await pulumi.up(settingsOf(wanted));
         const seconds = ((performance.now() - started) / 1000).toFixed(1);
-        result = `\nrelease ${String(release)} -> ${wanted.release} in ${seconds} s, without a build. \`make rollback\` again goes forward. The settings still describe release ${String(release)}: the next \`make up\` or \`pulumi up\` deploys it again.\n`;
+        result = `\nrelease ${String(release)} -> ${wanted.release} in ${seconds} s, without a build. \`${command}\` again goes forward. The settings still describe release ${String(release)}: the next \`${up}\` or \`pulumi up\` deploys it again.\n`;
         return undefined;
       },
     },

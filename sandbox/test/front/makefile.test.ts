@@ -14,12 +14,13 @@ function make(...words: string[]): string {
 
 const down = (...words: string[]): string => make("down", ...words);
 
-describe("`make env`", () => {
-  it("is for VM2, and by a word for the cluster", () => {
-    assert.match(make("env"), /cli\.ts env *$/m);
-    assert.match(make("env", "STACK=cluster"), /cli\.ts env --stack=cluster$/m);
+for (const target of ["env", "rollback"])
+  describe(`\`make ${target}\``, () => {
+    it("is for VM2, and by a word for the cluster", () => {
+      assert.match(make(target), new RegExp(`cli\\.ts ${target} *$`, "m"));
+      assert.match(make(target, "STACK=cluster"), new RegExp(`cli\\.ts ${target} --stack=cluster$`, "m"));
+    });
   });
-});
 
 describe("`make down`", () => {
   it("keeps the data, as KEEP=data asked for before", () => {
