@@ -1,7 +1,7 @@
 /**
- * Deploys IMAGE (by digest, from the image job) to the stack. The program itself writes the stack's outputs for the jobs that
- * follow, to the file AUDIT_OUTPUTS_FILE. With the argument `rollback` it deploys the release in the other slot
- * instead. With audit:imageKey in the stack's file the image must be signed (lib/check-signature.ts). Variables: see
+ * Deploys IMAGE (by digest, from the image job) to the stack. The program itself writes the stack's outputs for the
+ * jobs that follow, to the file AUDIT_OUTPUTS_FILE. With the argument `rollback` it deploys the former release instead.
+ * With audit:imageKey in the stack's file the image must be signed (lib/check-signature.ts). Variables: see
  * lib/stack.ts; GO_BACK_TO allows replacing a newer deploy (lib/order.ts); LOCK_OWNER releases a lock that another
  * machine left behind.
  */
@@ -31,7 +31,7 @@ export async function deploy(job: Job, exec: Exec, root = ROOT): Promise<void> {
     : checkImage(required(env, "IMAGE", "the image job hands it on; is there an image for this tag?"));
   // A runner may reuse the directory, and a failing deploy must not pass on another deploy's outputs.
   if (env.AUDIT_OUTPUTS_FILE !== undefined) rmSync(env.AUDIT_OUTPUTS_FILE, { force: true });
-  await Stack.with(job, exec, async (stack) => {
+  const work = async (stack: Stack): Promise<void> => {
     const before = await stack.outputs();
     if (given !== undefined) checkRepository(given, [await stack.config("audit:image"), before.image]);
     const wanted = given === undefined ? rollbackTo(before.releases) : await released(stack, given);
@@ -58,7 +58,8 @@ export async function deploy(job: Job, exec: Exec, root = ROOT): Promise<void> {
       // Only a warning, because the release is active: a failed job would suggest otherwise and skip the smoke test.
       say(`warning: previews and drift keep using the copy of an earlier deploy: ${reason(error)}`);
     }
-  });
+  };
+  await Stack.with(job, exec, work, root);
 }
 
 /** The release that the program will create from an image. */

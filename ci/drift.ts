@@ -9,15 +9,16 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ReleaseState } from "../lib/release-state";
-import { CopiedStack, publishedCopy, secretsIn, versionsOf, type Published } from "./lib/copy";
+import { CopiedStack, publishedCopy, secretsIn, secretsOnCluster, versionsOf, type Published } from "./lib/copy";
 import { demand, obtainCredentials, type Credentials } from "./lib/credentials";
 import { exec as realExec, ROOT, type Exec } from "./lib/exec";
 import { Failure, runJob, type Job } from "./lib/failure";
 import { asDatabaseUser, outputOf } from "./lib/placeholders";
 import { settingsOf } from "../lib/release-state";
 import { mask } from "./lib/secrets";
-import { openSsh } from "./lib/ssh";
+import { openSession } from "./lib/session";
 import { failed, grafanaHeaders, stackName, vaultLogin } from "./lib/stack";
+import { stackFile } from "./lib/stack-file";
 import { summary } from "./preview";
 
 export async function drift(job: Job, exec: Exec, root = ROOT): Promise<void> {
@@ -33,9 +34,9 @@ export async function drift(job: Job, exec: Exec, root = ROOT): Promise<void> {
         `no deploy of stack ${stackName(job)} has published a copy of its state yet, so there is nothing to compare`,
       );
     }
-    const ssh = await openSsh(job, credentials, exec, "read");
+    const session = await openSession(job, credentials, exec, stackFile(root, stackName(job)), "read");
     const logins = {
-      ...ssh.env,
+      ...session.env,
       ...vaultLogin(vault),
       PGPASSWORD: values.PGPASSWORD ?? "",
       GRAFANA_HTTP_HEADERS: grafanaHeaders(values.GRAFANA_AUTH),
@@ -51,7 +52,7 @@ export async function drift(job: Job, exec: Exec, root = ROOT): Promise<void> {
       const options = [
         ...["--refresh", "--diff", "--expect-no-changes", "--config", `audit:databaseAdminUser=${user}`],
         // Excluded, because refreshing a secret would mean reading it.
-        ...secretsIn(copy.state).flatMap(({ urn }) => ["--exclude", urn]),
+        ...[...secretsIn(copy.state), ...secretsOnCluster(copy.state)].flatMap(({ urn }) => ["--exclude", urn]),
       ];
       return stack.preview(options, settingsOf(serving), job.say);
     };
@@ -71,7 +72,7 @@ export async function drift(job: Job, exec: Exec, root = ROOT): Promise<void> {
         `the installation differs from what "${copy.deploy}" left (${differences.join(" ")}); see above or build/drift.txt, then deploy again or change the program`,
       );
     } finally {
-      await ssh.close();
+      await session.close();
     }
   } finally {
     await vault.close();

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Prepares a job's image: ci/prepare.sh [--npm] [program...], where a program is pulumi, plugins (its plugins, after
-# --npm and pulumi), buildah, ssh, git, make, shellcheck or postgresql (the server, and pgbouncer). Programs that are
-# already present are used. The rest is installed from Debian (as root). Pulumi and its plugins come from their vendors
-# and are checked against ci/checksums.txt; the CLI is also checked against the vendor's checksums. Without that file
-# the CLI fetches its plugins itself when it needs them. With an image that has everything (CI_IMAGE) this takes about a
-# second.
+# --npm and pulumi), buildah, ssh, git, make, shellcheck, postgresql (the server, and pgbouncer) or kubectl (which a stack
+# on a VM, by its file, does without). Programs that are already present are used. The rest is installed from Debian (as
+# root). Pulumi and its plugins come from their vendors and are checked against ci/checksums.txt; the CLI is also checked
+# against the vendor's checksums. Without that file the CLI fetches its plugins itself when it needs them. With an image
+# that has everything (CI_IMAGE) this takes about a second.
 set -eu
 cd "$(dirname "$0")/.."
 fail() { echo "error: $1" >&2; exit 1; }
@@ -72,6 +72,12 @@ plugin() { # name version owner
   rm "$work/$archive"
 }
 
+# Whether the stack's file says that it runs on a VM. ci/Dockerfile has no such file.
+on_vm() {
+  settings=Pulumi.${AUDIT_STACK:-vm2}.yaml
+  [ -f "$settings" ] && ! grep -q "^ *audit:platform: *[\"']\{0,1\}kubernetes" "$settings"
+}
+
 packages() {
   lock=$(sha256sum package-lock.json)
   if [ "$(cat node_modules/.ci-lock 2> /dev/null)" = "$lock" ]; then return; fi
@@ -87,6 +93,7 @@ for part in "$@"; do
     plugins) fetch_plugins ;;
     buildah) debian buildah buildah netavark ca-certificates ;;
     ssh) debian ssh openssh-client ;;
+    kubectl) on_vm || debian kubectl kubectl ;;
     git) debian git git ;;
     make) debian make make ;;
     postgresql)

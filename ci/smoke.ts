@@ -6,7 +6,7 @@
 import { randomUUID } from "node:crypto";
 import { SMOKE } from "../components/secrets/token-holders";
 import { PrometheusApi, prometheusLogin } from "../lib/prometheus-api";
-import { problemsOf, untilTargetsAreRight } from "../lib/prometheus-targets";
+import { problemsOf, problemsOfPods, untilTargetsAreRight } from "../lib/prometheus-targets";
 import { exec as realExec, type Exec } from "./lib/exec";
 import { Failure, reason, required, runJob, type Job } from "./lib/failure";
 import { HIDDEN_PATHS, rawStatus } from "./lib/hidden-paths";
@@ -37,8 +37,10 @@ export async function smoke(job: Job, exec: Exec): Promise<void> {
     await eventGoesRound(service, writer, reader);
     job.say("ok: an event went in and came out");
     const prometheus = (await setting("prometheusUrl", "")).replace(/\/+$/, "");
+    const onCluster = (await setting("platform", "vm")) === "kubernetes";
     const count = await targetsAreUp(prometheus, await setting("environment", "vm2"), release, {
       env: stack.credentials.values,
+      pods: onCluster ? Number(await setting("replicas", "2")) : undefined,
     });
     job.say(`ok: Prometheus has ${count} targets of release ${release} up`);
   });
@@ -75,13 +77,18 @@ async function eventGoesRound(service: string, writer: string, reader: string): 
   if (events[0]?.id !== id) throw new Failure(`the event that ${service} accepted cannot be read back`);
 }
 
-/** @returns how many targets there are @throws Failure naming those that are wrong */
+/**
+ * @param options `pods`: on a cluster, how many replicas there are at the least
+ * @returns how many targets there are
+ * @throws Failure naming those that are wrong
+ */
 export async function targetsAreUp(
   prometheus: string,
   environment: string,
   release: string,
-  { seconds = 60, env = {} }: { seconds?: number; env?: Readonly<Record<string, string | undefined>> } = {},
+  options: { seconds?: number; env?: Readonly<Record<string, string | undefined>>; pods?: number } = {},
 ): Promise<number> {
+  const { seconds = 60, env = {}, pods } = options;
   const login = prometheusLogin(env);
   if (typeof login === "string") throw new Failure(login);
   let count = 0;
@@ -91,7 +98,9 @@ export async function targetsAreUp(
     seconds,
     (active, now) => {
       count = active.filter(({ labels }) => labels.environment === environment).length;
-      return problemsOf({ environment, release }, active, now);
+      return pods === undefined
+        ? problemsOf({ environment, release }, active, now)
+        : problemsOfPods({ environment, release, pods }, active, now);
     },
   );
   if (wrong.length > 0) throw new Failure(`Prometheus at ${prometheus}: ${wrong.join(", ")}`);

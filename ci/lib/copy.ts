@@ -11,6 +11,7 @@ import { adopted, changesOf, withoutSecrets, type Plan, type Resource, type Stat
 import { pluginEnvironment } from "./plugins";
 import type { ReleaseSettings } from "../../lib/release-state";
 import { configFlags, failed, stackName } from "./stack";
+import { stackFile } from "./stack-file";
 
 /** Variables that a preview gets from the job; others might make its result differ between jobs. */
 const PASSED =
@@ -22,6 +23,8 @@ const NO_LOGINS = {
   PGPASSWORD: "no-login-of-a-preview",
   GRAFANA_HTTP_HEADERS: '{"Authorization":"no-login-of-a-preview"}',
   AUDIT_REGISTRY_PASSWORD: "no-login-of-a-preview",
+  // Otherwise it would be the runner's own.
+  KUBECONFIG: "/dev/null",
 };
 
 /** The copy of the stack's state that previews run on, as it is published. */
@@ -94,9 +97,7 @@ export class CopiedStack {
 
   /** A setting from the stack's file; undefined if it is not set. */
   setting(key: string): string | undefined {
-    const { config = {} } = parse(readFileSync(this.#settings, "utf8")) as { config?: Record<string, unknown> };
-    const value = config[key];
-    return typeof value === "string" && value !== "" ? value : undefined;
+    return stackFile(this.#project, this.name)(key);
   }
 
   async load({ version, deployment }: State): Promise<void> {
@@ -192,6 +193,10 @@ const copyPath = (job: Job): { mount: string; path: string } => placeOf(job.env,
 /** The stack's secrets in Vault: the copy does not contain them, and the job drift may not read them. */
 export const secretsIn = (state: State): Resource[] =>
   (state.deployment.resources ?? []).filter(({ type }) => type === "vault:kv/secretV2:SecretV2");
+
+/** The secrets of a cluster; the copy has placeholders for them, too. */
+export const secretsOnCluster = (state: State): Resource[] =>
+  (state.deployment.resources ?? []).filter(({ type }) => type === "kubernetes:core/v1:Secret");
 
 /** A secret's metadata, for which no right to read the secret is needed. */
 interface Metadata {

@@ -21,10 +21,11 @@ const NAMES = [
   "HARBOR_PASSWORD",
   "SSH_PRIVATE_KEY",
   "SSH_KNOWN_HOSTS",
+  "KUBECONFIG",
   "GITLAB_TOKEN",
 ] as const;
 type Name = (typeof NAMES)[number];
-/** Values that are not secret: masking them would make a log useless. */
+/** Values that are not secret: masking them would make a log useless. Of KUBECONFIG lib/kubeconfig.ts masks a part. */
 const OPEN = new Set<string>([
   "HARBOR_HOST",
   "HARBOR_URL",
@@ -32,9 +33,10 @@ const OPEN = new Set<string>([
   "HARBOR_USERNAME",
   "AUDIT_PROMETHEUS_USERNAME",
   "SSH_KNOWN_HOSTS",
+  "KUBECONFIG",
 ]);
 /** Credentials that no job of an unreviewed branch needs. */
-export const PRIVATE = ["PULUMI_BACKEND_URL", "PGPASSWORD", "GRAFANA_AUTH", "AUDIT_REGISTRY_PASSWORD", "AUDIT_PROMETHEUS_PASSWORD", "AUDIT_PROMETHEUS_TOKEN", "SSH_PRIVATE_KEY"] as const; // prettier-ignore
+export const PRIVATE = ["PULUMI_BACKEND_URL", "PGPASSWORD", "GRAFANA_AUTH", "AUDIT_REGISTRY_PASSWORD", "AUDIT_PROMETHEUS_PASSWORD", "AUDIT_PROMETHEUS_TOKEN", "SSH_PRIVATE_KEY", "KUBECONFIG"] as const; // prettier-ignore
 /** For some purposes, the only keys that the secret may have. */
 const ENOUGH: Partial<Record<Purpose, { names: readonly string[]; why: string }>> = {
   preview: {
@@ -42,12 +44,12 @@ const ENOUGH: Partial<Record<Purpose, { names: readonly string[]; why: string }>
     why: "whoever can push a branch can read it, and a preview needs no login",
   },
   drift: {
-    names: ["PGPASSWORD", "GRAFANA_AUTH", "SSH_PRIVATE_KEY", "SSH_KNOWN_HOSTS"],
+    names: ["PGPASSWORD", "GRAFANA_AUTH", "SSH_PRIVATE_KEY", "SSH_KNOWN_HOSTS", "KUBECONFIG"],
     why: "this job compares and changes nothing, so it needs no login that could",
   },
 };
 /** Values with several lines. */
-const LINES = new Set<string>(["SSH_PRIVATE_KEY", "SSH_KNOWN_HOSTS"]);
+const LINES = new Set<string>(["SSH_PRIVATE_KEY", "SSH_KNOWN_HOSTS", "KUBECONFIG"]);
 
 export type Values = Partial<Record<Name, string>>;
 

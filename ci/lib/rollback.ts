@@ -2,12 +2,12 @@ import { formerRelease, type ReleaseState, type SlotRelease } from "../../lib/re
 import { Failure } from "./failure";
 
 /**
- * The former release. Deploying it with {@link settingsOf} only starts and promotes it.
+ * The former release. Deploying it with {@link settingsOf} only starts and promotes it, on a cluster pod by pod.
  *
  * @throws Failure if there is none
  */
 export function rollbackTo(releases: ReleaseState | undefined): SlotRelease {
   const former = formerRelease(releases);
-  if (former === undefined) throw new Failure("there is no former release to go back to: the other slot is empty");
+  if (former === undefined) throw new Failure("there is no former release to go back to");
   return former;
 }

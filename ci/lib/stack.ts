@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { verifiedBackend } from "./backend";
 import { demand, obtainCredentials, type Credentials } from "./credentials";
-import type { Exec, ExecResult } from "./exec";
+import { ROOT, type Exec, type ExecResult } from "./exec";
 import { imageByDigest } from "../../lib/image-reference";
 import type { ReleaseState } from "../../lib/release-state";
 import { Failure, oneLine, optional, type Job } from "./failure";
@@ -11,7 +11,9 @@ import type { State } from "./placeholders";
 import { pluginEnvironment } from "./plugins";
 import type { ReleaseSettings } from "../../lib/release-state";
 import { conceal } from "./secrets";
-import { openSsh, type SshSession } from "./ssh";
+import { openSession } from "./session";
+import type { SshSession } from "./ssh";
+import { stackFile } from "./stack-file";
 import type { VaultSession } from "./vault";
 
 /** The stack's outputs; see index.ts. */
@@ -49,14 +51,16 @@ export class Stack {
     private readonly job: Job,
     private readonly exec: Exec,
     credentials: Credentials,
-    ssh: SshSession,
+    session: SshSession,
   ) {
     this.name = stackName(job);
     this.credentials = credentials;
     const { vault, values } = credentials;
     this.#env = {
       ...job.env,
-      ...ssh.env,
+      // A stack on a VM does not need it.
+      KUBECONFIG: undefined,
+      ...session.env,
       PULUMI_BACKEND_URL: verifiedBackend(values.PULUMI_BACKEND_URL ?? ""),
       PULUMI_SKIP_UPDATE_CHECK: "true",
       ...pluginEnvironment(),
@@ -80,19 +84,19 @@ export class Stack {
       SSH_PRIVATE_KEY: undefined,
     };
     this.#close = async () => {
-      await ssh.close();
+      await session.close();
       await vault.close();
     };
   }
 
   /** Logs in, does the work, and always logs out again. */
-  static async with(job: Job, exec: Exec, work: (stack: Stack) => Promise<void>): Promise<void> {
+  static async with(job: Job, exec: Exec, work: (stack: Stack) => Promise<void>, root = ROOT): Promise<void> {
     const credentials = await obtainCredentials(job, "deploy");
     let stack: Stack;
     try {
       demand(credentials, "PULUMI_BACKEND_URL", "PGPASSWORD", "GRAFANA_AUTH");
-      const ssh = await openSsh(job, credentials, exec);
-      stack = new Stack(job, exec, credentials, ssh);
+      const session = await openSession(job, credentials, exec, stackFile(root, stackName(job)));
+      stack = new Stack(job, exec, credentials, session);
     } catch (error) {
       await credentials.vault.close();
       throw error;
@@ -158,7 +162,7 @@ export class Stack {
 
   /**
    * Asks the VM's Docker Engine for its version. A deploy that cannot reach the VM must not begin, because it would
-   * change Vault and PostgreSQL but not the VM.
+   * change Vault and PostgreSQL but not the VM. A cluster is asked by the program, before it changes anything.
    *
    * @throws Failure naming the address and what ssh printed
    */

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import * as pulumi from "@pulumi/pulumi";
 import { argumentName } from "../../lib/argument-names";
 import { UserError } from "../../lib/user-error";
 
@@ -13,12 +14,19 @@ interface Versions {
 }
 
 /**
- * Looks, before anything is changed, whether kubectl reaches the cluster, and whether that is new enough.
+ * Looks, before anything is changed, whether kubectl reaches the cluster, and whether that is new enough. A preview
+ * without a login to the cluster skips the check.
  *
  * @throws UserError naming what is wrong, and the cure
  */
 export async function checkCluster({ context }: { context: string }): Promise<void> {
-  const { serverVersion } = JSON.parse(await kubectlVersion(context)) as Versions;
+  const { text, failure } = await kubectlVersion(context);
+  if (failure !== undefined) {
+    if (!pulumi.runtime.isDryRun()) throw new UserError(`${failure} Nothing was changed.`);
+    await pulumi.log.warn(`The cluster was not checked: ${failure}`);
+    return;
+  }
+  const { serverVersion } = JSON.parse(text) as Versions;
   const { major = "0", minor = "0", gitVersion = "?" } = serverVersion ?? {};
   // Some clouds write "30+".
   const [is, minorIs] = [Number.parseInt(major), Number.parseInt(minor)];
@@ -29,24 +37,23 @@ export async function checkCluster({ context }: { context: string }): Promise<vo
   );
 }
 
-function kubectlVersion(context: string): Promise<string> {
-  return new Promise((resolve, reject) => {
+/** What `kubectl version` prints, or why it does not. */
+type Answer = { text: string; failure?: undefined } | { text?: undefined; failure: string };
+
+function kubectlVersion(context: string): Promise<Answer> {
+  return new Promise((resolve) => {
     const words = ["--context", context, "version", "--output", "json", "--request-timeout", "10s"];
-    execFile("kubectl", words, (error, stdout, stderr) => {
-      if (error === null) return resolve(stdout);
+    execFile("kubectl", words, (error, text, stderr) => {
+      if (error === null) return resolve({ text });
       if ((error as NodeJS.ErrnoException).code === "ENOENT") {
-        return reject(
-          new UserError(
-            "kubectl is not installed on this machine; the deploy runs it, in a version that fits the cluster's. Nothing was changed.",
-          ),
-        );
+        const failure =
+          "kubectl is not installed on this machine; the deploy runs it, in a version that fits the cluster's.";
+        return resolve({ failure });
       }
       const reason = stderr.trim().split("\n").at(-1) ?? error.message;
-      reject(
-        new UserError(
-          `The cluster of ${argumentName("Cluster: context")} ${context} cannot be reached: ${reason} (KUBECONFIG names the file with the context). Nothing was changed.`,
-        ),
-      );
+      resolve({
+        failure: `The cluster of ${argumentName("Cluster: context")} ${context} cannot be reached: ${reason} (KUBECONFIG names the file with the context).`,
+      });
     });
   });
 }

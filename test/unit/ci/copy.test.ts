@@ -76,7 +76,12 @@ describe("ci: the copy of a stack", () => {
         CI_JOB_TOKEN: "job",
         PGPASSWORD: "real",
       },
-      ...{ PULUMI_BACKEND_URL: "postgres://real", AUDIT_OUTPUTS_FILE: "/deploy.env", HARBOR_PASSWORD: "real" },
+      ...{
+        KUBECONFIG: "/builds/kubeconfig",
+        PULUMI_BACKEND_URL: "postgres://real",
+        AUDIT_OUTPUTS_FILE: "/deploy.env",
+        HARBOR_PASSWORD: "real",
+      },
     };
     const { exec, calls } = cli(undefined);
     await makeCopy(jobWith(env).job, exec, stateOf("first"), SETTINGS, dir());
@@ -90,6 +95,7 @@ describe("ci: the copy of a stack", () => {
       ...{
         GRAFANA_HTTP_HEADERS: '{"Authorization":"no-login-of-a-preview"}',
         AUDIT_REGISTRY_PASSWORD: "no-login-of-a-preview",
+        KUBECONFIG: "/dev/null",
       },
       PULUMI_SKIP_UPDATE_CHECK: "true",
     });

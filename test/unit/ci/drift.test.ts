@@ -172,7 +172,7 @@ describe("ci: drift", () => {
   it("refuses a login that could do more, and a database in which it would be the deployer", async () => {
     await failsWith(
       drift((await job({ logins: { ...LOGINS, PULUMI_BACKEND_URL: "postgres://x" } })).job, cli().exec, dir()),
-      "Vault's secret/ci/audit/drift has PULUMI_BACKEND_URL; this job compares and changes nothing, so it needs no login that could: leave nothing but PGPASSWORD, GRAFANA_AUTH, SSH_PRIVATE_KEY, SSH_KNOWN_HOSTS there",
+      "Vault's secret/ci/audit/drift has PULUMI_BACKEND_URL; this job compares and changes nothing, so it needs no login that could: leave nothing but PGPASSWORD, GRAFANA_AUTH, SSH_PRIVATE_KEY, SSH_KNOWN_HOSTS, KUBECONFIG there",
     );
     writeFileSync(join(dir(), "Pulumi.vm2.yaml"), "config: {}\n");
     await failsWith(

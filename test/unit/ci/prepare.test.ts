@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { pluginEnvironment } from "../../../ci/lib/plugins";
@@ -178,5 +178,43 @@ describe("ci: what is fetched of Pulumi and its plugins", () => {
     rmSync(at(".cache"), { recursive: true });
     write(served(`get.pulumi.com/releases/sdk/${CLI}`), "something else");
     assert.match(prepare().stderr, /^error: \S+ does not have the checksum that Pulumi publishes for it$/m);
+  });
+});
+
+/** A job's image as root has it, with nothing but what the script itself needs, and an apt-get that writes down. */
+describe("ci: kubectl", () => {
+  let dir: ReturnType<typeof scratch>;
+  const at = (path: string): string => join(dir.path, path);
+
+  beforeEach(() => {
+    dir = scratch();
+    for (const each of ["ci", "bin"]) mkdirSync(at(each));
+    cpSync(join(root, "ci/prepare.sh"), at("ci/prepare.sh"));
+    for (const program of ["dirname", "mkdir", "grep"]) symlinkSync(`/usr/bin/${program}`, at(`bin/${program}`));
+    writeFileSync(at("bin/id"), "#!/bin/sh\necho 0\n", { mode: 0o755 });
+    writeFileSync(at("bin/apt-get"), `#!/bin/sh\necho "$*" >> ${at("asked")}\n`, { mode: 0o755 });
+    writeFileSync(at("Pulumi.vm2.yaml"), "config:\n  audit:environment: vm2\n");
+    writeFileSync(at("Pulumi.cluster.yaml"), "config:\n  audit:platform: kubernetes # not vm\n");
+  });
+  afterEach(() => dir.remove());
+
+  const installed = (stack?: string): string[] => {
+    const env = { PATH: at("bin"), HOME: dir.path, ...(stack === undefined ? {} : { AUDIT_STACK: stack }) };
+    const { status, stderr } = spawnSync(at("ci/prepare.sh"), ["kubectl"], { cwd: dir.path, env, encoding: "utf8" });
+    assert.equal(status, 0, stderr);
+    return existsSync(at("asked")) ? readFileSync(at("asked"), "utf8").trim().split("\n") : [];
+  };
+  const DEBIANS = ["update -q", "install -q -y --no-install-recommends kubectl"];
+
+  it("is not installed for a stack on a VM", () => {
+    assert.deepEqual(installed(), []);
+    assert.deepEqual(installed("vm2"), []);
+  });
+
+  it("is Debian's for a stack on a cluster", () => assert.deepEqual(installed("cluster"), DEBIANS));
+
+  it("is in the image of the jobs, which is made without a stack's file", () => {
+    rmSync(at("Pulumi.vm2.yaml"));
+    assert.deepEqual(installed(), DEBIANS);
   });
 });

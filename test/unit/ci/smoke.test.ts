@@ -139,6 +139,15 @@ describe("ci: smoke test", () => {
     );
   });
 
+  it("wants the replicas of a cluster, and takes one that does not tell its release for one of them", async () => {
+    const { url } = await prometheus(target("audit-svc", "unknown"), target("nginx", undefined), elsewhere);
+    assert.equal(await targetsAreUp(url, "vm2", RELEASE, { seconds: 0, pods: 1 }), 2);
+    await failsWith(
+      targetsAreUp(url, "vm2", RELEASE, { seconds: 0, pods: 3 }),
+      `Prometheus at ${url}: 1 of 3 audit-svc targets of release ${RELEASE}`,
+    );
+  });
+
   it("says that Prometheus is unreachable, with the setting's name", () =>
     failsWith(
       targetsAreUp("http://127.0.0.1:1", "vm2", RELEASE, { seconds: 0 }),

@@ -24,6 +24,17 @@ export const OUTPUTS = {
   },
 };
 
+/** A kubeconfig with one context. */
+export const kubeconfig = (context: string, token: string): string =>
+  [
+    "apiVersion: v1",
+    "kind: Config",
+    "clusters: [{ name: c, cluster: { server: 'https://cluster.example.com:6443' } }]",
+    `contexts: [{ name: ${context}, context: { cluster: c, user: u } }]`,
+    `users: [{ name: u, user: { token: ${token} } }]`,
+  ].join("\n");
+export const KUBECONFIG = kubeconfig("production", "token-for-the-cluster");
+
 /** A separate directory for each test of a suite; servers are closed after each test. */
 export function jobDirectory(): () => string {
   let dir: ReturnType<typeof scratch>;

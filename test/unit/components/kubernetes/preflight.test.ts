@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import { checkCluster } from "../../../../components/kubernetes/preflight";
+import { fakeProgram } from "../../support/fake-programs";
+import { messagesNameKeys } from "../../support/keys";
+
+describe("the look at a cluster before anything is changed", () => {
+  messagesNameKeys();
+
+  const directory = mkdtempSync(join(tmpdir(), "preflight-"));
+  const path = process.env.PATH;
+  const during = (preview: boolean) =>
+    pulumi.runtime.setMocks({ newResource: () => ({ id: "", state: {} }), call: () => ({}) }, "audit", "test", preview);
+  const version = (minor: string) =>
+    `echo '{"serverVersion":{"major":"1","minor":"${minor}","gitVersion":"v1.${minor}"}}'`;
+  const check = () => checkCluster({ context: "production" });
+  const { warn } = pulumi.log;
+  let warnings: string[];
+
+  before(() => {
+    // kubectl alone is looked for.
+    process.env.PATH = directory;
+  });
+  beforeEach(() => {
+    warnings = [];
+    Object.assign(pulumi.log, { warn: (line: string) => void warnings.push(line) });
+  });
+  afterEach(() => Object.assign(pulumi.log, { warn }));
+  after(async () => {
+    process.env.PATH = path;
+    rmSync(directory, { recursive: true });
+    await during(false);
+  });
+
+  it("is content with a cluster that is new enough, and refuses another, also in a preview", async () => {
+    for (const preview of [false, true]) {
+      await during(preview);
+      fakeProgram(directory, "kubectl", version("30+"));
+      await check();
+      fakeProgram(directory, "kubectl", version("29"));
+      await assert.rejects(check(), {
+        message:
+          "The cluster of audit:kubeContext production is Kubernetes v1.29; 1.30 or newer is needed, which has native sidecars and a pause before a container's end. Upgrade the cluster. Nothing was changed.",
+      });
+    }
+  });
+
+  it("stops a deploy without kubectl, or without a login; a preview says so and goes on", async () => {
+    for (const [program, reason] of [
+      [
+        'echo noise >&2; echo "error: context \\"production\\" does not exist" >&2; exit 1',
+        'The cluster of audit:kubeContext production cannot be reached: error: context "production" does not exist (KUBECONFIG names the file with the context).',
+      ],
+      [
+        undefined,
+        "kubectl is not installed on this machine; the deploy runs it, in a version that fits the cluster's.",
+      ],
+    ] as const) {
+      rmSync(join(directory, "kubectl"), { force: true });
+      if (program !== undefined) fakeProgram(directory, "kubectl", program);
+      await during(false);
+      await assert.rejects(check(), { message: `${reason} Nothing was changed.` });
+      await during(true);
+      await check();
+      assert.deepEqual(warnings.splice(0), [`The cluster was not checked: ${reason}`]);
+    }
+  });
+});
