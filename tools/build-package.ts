@@ -20,6 +20,8 @@ interface Manifest {
 const root = join(__dirname, "..");
 /** Directories that go into the package. */
 const ROOMS = ["components", "nginx", "vault-agent", "dashboards", "steps", "lib"];
+/** Packages that a part of the components imports: who uses that part installs them, and nobody else pays for them. */
+const OPTIONAL = ["@pulumi/kubernetes"];
 
 /** @returns the tarball's path */
 function build(directory: string): string {
@@ -45,25 +47,37 @@ function build(directory: string): string {
   return join(directory, made.filename);
 }
 
-/** The package's manifest. Its dependencies are those of this program that it imports, in the same versions. */
+/**
+ * The package's manifest. Its dependencies are those of this program that it imports, in the same versions; npm does
+ * not install the optional ones.
+ */
 function manifest(files: string): object {
   const { version, license, engines, dependencies } = JSON.parse(
     readFileSync(join(root, "package.json"), "utf8"),
   ) as Manifest;
   const imported = importsOf(files);
-  const used = Object.entries(dependencies).filter(([name]) => imported.has(name));
+  const used = (optional: boolean) =>
+    Object.fromEntries(
+      Object.entries(dependencies).filter(([name]) => imported.has(name) && OPTIONAL.includes(name) === optional),
+    );
   return {
     name: "@audit-vm2/components",
     version,
-    description: "Pulumi components that run a service safely on a virtual machine of one's own",
+    description: "Pulumi components that run a service safely on a virtual machine of one's own, or on Kubernetes",
     license,
     engines,
     exports: {
       ".": { types: "./components/index.d.ts", default: "./components/index.js" },
+      "./kubernetes": {
+        types: "./components/kubernetes/index.d.ts",
+        default: "./components/kubernetes/index.js",
+      },
       "./dashboards": { types: "./dashboards/index.d.ts", default: "./dashboards/index.js" },
       "./package.json": "./package.json",
     },
-    dependencies: Object.fromEntries(used),
+    dependencies: used(false),
+    peerDependencies: used(true),
+    peerDependenciesMeta: Object.fromEntries(OPTIONAL.map((name) => [name, { optional: true }])),
   };
 }
 

@@ -4,7 +4,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { find, ofType, run, type Registered } from "../unit/support/program";
+import { find, ofType, run, scriptOf, type Registered } from "../unit/support/program";
 
 const root = resolve(__dirname, "../..");
 const digest = (n: number) => `registry.example.test/image@sha256:${String(n).repeat(64)}`;
@@ -12,8 +12,31 @@ const digest = (n: number) => `registry.example.test/image@sha256:${String(n).re
 interface Manifest {
   name: string;
   dependencies: Record<string, string>;
+  peerDependencies?: Record<string, string>;
+  peerDependenciesMeta?: object;
 }
 const manifestOf = (directory: string) => JSON.parse(readFileSync(join(directory, "package.json"), "utf8")) as Manifest;
+
+/** A program for a cluster, which uses what both platforms share as well. */
+const FOR_CLUSTER = `
+import { releaseId } from "@audit-vm2/components";
+import { Cluster, SecretsBinding, type AuditServiceArgs, type VaultForPods } from "@audit-vm2/components/kubernetes";
+import * as vault from "@pulumi/vault";
+
+export = () => {
+  const image = "${digest(1)}";
+  const address = "https://vault.example.test:8200";
+  const cluster = new Cluster("cluster", { context: "production", namespace: "audit", tools: image });
+  const inVault: VaultForPods = {
+    ...{ provider: new vault.Provider("vault", { address }), address, agentAddress: address, agentImage: image },
+    kubernetes: { mount: "kubernetes", audience: "vault" },
+  };
+  const secret = { mount: "secret", path: "audit" };
+  const secrets = new SecretsBinding("audit", { cluster, vault: inVault, secret, data: { greeting: "hello" } });
+  const service: Partial<AuditServiceArgs> = { cluster, secrets, spec: { image }, previous: undefined };
+  return Promise.resolve({ release: releaseId({ image }), deadline: service.readyDeadline });
+};
+`;
 
 /** Each example is installed into an empty directory: the package as it was packed, everything else from this repository. */
 describe("the package of the components", function () {
@@ -54,25 +77,48 @@ describe("the package of the components", function () {
     }
   });
 
+  it("leaves what a cluster alone needs to those who have one: no other program installs or loads it", () => {
+    const name = "@pulumi/kubernetes";
+    const { dependencies, peerDependencies, peerDependenciesMeta } = manifestOf(packageOf(examples[0] ?? ""));
+    assert.ok(!(name in dependencies));
+    assert.deepEqual(peerDependencies, { [name]: manifestOf(root).dependencies[name] });
+    assert.deepEqual(peerDependenciesMeta, { [name]: { optional: true } });
+    const without = join(directory, "without");
+    const modules = join(without, "node_modules");
+    mkdirSync(join(modules, "@pulumi"), { recursive: true });
+    cpSync(packageOf(examples[0] ?? ""), join(modules, "@audit-vm2/components"), { recursive: true });
+    const scope = readdirSync(join(root, "node_modules/@pulumi")).map((each) => `@pulumi/${each}`);
+    const others = readdirSync(join(root, "node_modules")).filter((each) => !/^(\.|@pulumi$)/.test(each));
+    for (const each of [...others, ...scope.filter((one) => one !== name)])
+      symlinkSync(join(root, "node_modules", each), join(modules, each));
+    const load = `
+      require("@audit-vm2/components");
+      try { require("@audit-vm2/components/kubernetes"); } catch ({ message }) { console.log(message.split("\\n")[0]); }`;
+    const printed = execFileSync(process.execPath, ["-e", load], { cwd: without, encoding: "utf8" });
+    assert.match(printed, /^Cannot find module '@pulumi\/kubernetes\//);
+  });
+
   it("has a README of its own", () => {
     const readme = (directory: string) => readFileSync(join(directory, "README.md"), "utf8");
     assert.equal(readme(packageOf(examples[0] ?? "")), readme(join(root, "components")));
     assert.ok(!existsSync(join(packageOf(examples[0] ?? ""), "components/README.md")));
   });
 
-  it("has types that the examples and the README's program fit", () => {
+  it("has types that the examples, the README's program and one for a cluster fit", () => {
     const [, program = ""] =
       /^```ts\n([^]*?)^```$/m.exec(readFileSync(join(root, "components/README.md"), "utf8")) ?? [];
     assert.notEqual(program, "");
     const ofReadme = `${examples[0]}/readme.ts`;
     writeFileSync(join(directory, ofReadme), program);
+    const forCluster = `${examples[0]}/cluster.ts`;
+    writeFileSync(join(directory, forCluster), FOR_CLUSTER);
     const base = JSON.parse(readFileSync(join(root, "tsconfig.base.json"), "utf8")) as { compilerOptions: object };
     const config = join(directory, "tsconfig.json");
     writeFileSync(
       config,
       JSON.stringify({
         compilerOptions: { ...base.compilerOptions, types: ["node"], typeRoots: [join(root, "node_modules/@types")] },
-        files: [...examples.map((example) => `${example}/index.ts`), ofReadme],
+        files: [...examples.map((example) => `${example}/index.ts`), ofReadme, forCluster],
       }),
     );
     try {
@@ -85,7 +131,7 @@ describe("the package of the components", function () {
   });
 
   /** Runs an example against Pulumi's mocks, in its own directory. */
-  async function example(name: string, config: Record<string, unknown>): Promise<Registered[]> {
+  async function example(name: string, config: Record<string, unknown>, file = "index.ts"): Promise<Registered[]> {
     process.chdir(join(directory, name));
     const { resources } = await run(async () => {
       const values = Object.entries({ ...common, ...config }).map(([key, value]) => [
@@ -94,7 +140,7 @@ describe("the package of the components", function () {
         typeof value === "string" ? value : JSON.stringify(value),
       ]);
       pulumi.runtime.setAllConfig(Object.fromEntries(values) as Record<string, string>);
-      const program = (await import(join(directory, name, "index.ts"))) as { default: () => Promise<object> };
+      const program = (await import(join(directory, name, file))) as { default: () => Promise<object> };
       return program.default();
     });
     return resources;
@@ -136,5 +182,21 @@ describe("the package of the components", function () {
     const { mounts } = find(resources, "Container", "reader").inputs;
     assert.equal((mounts as { source: string }[])[0]?.source, "binding-rendered");
     assert.equal(steps(resources).length, 2);
+  });
+
+  it("makes a namespace on a cluster, and a secret's agent, by scripts that are in the package", async () => {
+    writeFileSync(join(directory, examples[0] ?? "", "cluster.ts"), FOR_CLUSTER);
+    const resources = await example(examples[0] ?? "", {}, "cluster.ts");
+    assert.deepEqual(find(resources, "Namespace", "cluster-namespace").inputs.metadata, {
+      name: "audit",
+      labels: {
+        "app.kubernetes.io/part-of": "audit",
+        "pod-security.kubernetes.io/enforce": "restricted",
+        "pod-security.kubernetes.io/warn": "restricted",
+      },
+    });
+    const trial = scriptOf(find(resources, "Command", "cluster-policies-enforced").inputs);
+    assert.match(trial, / audit-trial-open audit-trial-closed kubectl --context production --namespace audit$/);
+    assert.deepEqual(ofType(resources, "ServiceAccount").map(({ name }) => name), ["audit"]); // prettier-ignore
   });
 });
