@@ -31,8 +31,8 @@ promote() {
 }
 
 # Runs `steps`, with empty standard input, beside the helper, whose command is "$@". A deploy that was killed can leave
-# its script running on the VM. Each deploy therefore has a unique name and writes it into the marker's volume; a script
-# that finds another name there is superseded and decides nothing more.
+# its script running on the VM. Each deploy therefore writes a unique name into the marker's volume. A script that finds
+# another name there stops: a newer deploy has taken over.
 beside_helper() {
   me=$(cat /proc/sys/kernel/random/uuid)
   lines=$(mktemp -d)

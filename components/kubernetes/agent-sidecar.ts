@@ -49,7 +49,7 @@ export function agentSidecar(name: string, args: AgentSidecarArgs, opts: { paren
   const { cluster, vault, login, rendered, gid } = args;
   const authority = vault.authority === undefined ? {} : { [basename(AUTHORITY_FILE)]: vault.authority.pem };
   const data = { ...args.files, ...authority };
-  // By another name when it changes: a pod that is made anew must not start with half of another release.
+  // A changed ConfigMap gets a new name, so a pod of the old release that restarts still finds its own files.
   const configMap = `${name}-agent-${digestOf(data).slice(0, 8)}`;
   const written = new ConfigMap(
     `${name}-agent`,

@@ -11,8 +11,8 @@ export const CLOSING_FILE = "/tmp/closing";
 /** Where the list of targets is, in nginx and in what writes it. */
 export const TARGETS = { directory: "/run/targets", file: "/run/targets/targets.json", path: "/targets" };
 /**
- * Seconds for which a pod that is to go ends connections by its own word, and the clients' balancers learn that it
- * goes.
+ * Seconds for which a pod that is being removed closes keep-alive connections by its answers. Meanwhile the clients'
+ * balancers stop sending to it.
  */
 export const CLOSING_SECONDS = 15;
 

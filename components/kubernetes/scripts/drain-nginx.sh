@@ -1,8 +1,9 @@
 #!/bin/sh
-# Kubernetes' preStop of Nginx: ends its connections by its own word, while new ones go to other pods, and then Nginx itself.
+# The preStop hook of Nginx's pod: closes keep-alive connections by its answers, while new connections go to other pods,
+# and then stops Nginx.
 #
-# Arguments: CONFIGURATION CLOSING_FILE SECONDS: the configuration, the file whose presence ends each connection with the request that it has,
-#   and for how long that goes on.
+# Arguments: CONFIGURATION CLOSING_FILE SECONDS: the configuration, the file whose presence makes Nginx close each
+#   connection after its current request, and how long that lasts.
 # Exit codes: 0 Nginx has ended.
 set -u
 

@@ -16,7 +16,8 @@ shift 3
 # shellcheck disable=SC2016 # of the template
 unready='{{range .items}}{{$pod := .metadata.name}}{{range .status.conditions}}{{if and (eq .type "Ready") (eq .status "False")}}{{$pod}} {{end}}{{end}}{{end}}'
 
-# Its own deadline is the Deployment's progressDeadlineSeconds, which begins anew with each pod that becomes ready.
+# `rollout status` itself fails after the Deployment's progressDeadlineSeconds, which are counted from the last pod that
+# became ready.
 began=$(date +%s)
 first=yes
 until output=$("$@" rollout status "deployment/$name" 2>&1); do
@@ -25,7 +26,8 @@ until output=$("$@" rollout status "deployment/$name" 2>&1); do
     failed=yes
     break
   fi
-  # It is over already: this is the verdict on an earlier try. What keeps its pods waiting may be gone, so they are made anew at once.
+  # A failure at the first look is left from an earlier deploy. Its cause may be gone, so the waiting pods are recreated
+  # at once.
   if [ -n "$first" ]; then
     # shellcheck disable=SC2046 # a list of names
     "$@" delete pod --ignore-not-found --wait=false none $("$@" get pods --selector "$selector" --output "go-template=$unready") > /dev/null 2>&1 || :
