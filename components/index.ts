@@ -11,6 +11,7 @@ export { Database, type Connection, type DatabaseArgs } from "./database/databas
 export { warnOfBroadCreateRole, type DatabaseAdmin } from "./database/database-admin";
 export { DockerHost, type DockerHostArgs } from "./vm/docker-host";
 export { type CertificateSource } from "./edge/edge-certificate";
+export { type ClientRules } from "./edge/client-rules";
 export { EdgeProxy, type EdgeProxyArgs, type PublishedFiles } from "./edge/edge-proxy";
 export { HostFiles, type HostFilesArgs } from "./vm/host-files";
 export { type Left, type Recreated } from "./vm/missing-resources";

@@ -1,6 +1,6 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { renderNginxConfig, type Route } from "../../nginx/render";
+import { renderNginxConfig } from "../../nginx/render";
 import { argumentName } from "../../lib/argument-names";
 import { BACKGROUND_SHARES } from "../../lib/cpu-weight";
 import type { DockerHost } from "../vm/docker-host";
@@ -15,13 +15,12 @@ import { beforeFixedAddress, type SlotsAsSeen } from "../release/slots";
 import type { VaultForAgents } from "../secrets/vault-access";
 import type { AgentMetrics } from "../secrets/vault-agent";
 import type { Vm } from "../vm/vm";
+import { configOf, type ClientRules } from "./client-rules";
 
 /** The nginx user of the official image. The number matters: it owns the tmpfs directories that nginx writes to. */
 const NGINX_USER = "101:101";
 const LISTEN_PORT = 8080;
 const TLS_PORT = 8443;
-/** A year: what browsers ask for. */
-const HSTS_SECONDS = 31_536_000;
 const METRICS_PORT = 9145;
 const STATUS_PORT = 8082;
 const EXPORTER_PORT = 9113;
@@ -39,14 +38,12 @@ const CLOSING_FILE = "/tmp/closing";
  */
 const CLOSING_SECONDS = 5;
 
-export interface EdgeProxyArgs {
+export interface EdgeProxyArgs extends ClientRules {
   vm: Vm;
   /** Nginx and nginx-prometheus-exporter by digest. */
   images: { nginx: string; exporter: string };
   /** The replicas of both slots, and how to tell which slot is active: a {@link Slots}, even for one container. */
   slots: SlotsAsSeen;
-  /** Allow-list; everything else is answered 404. */
-  routes: readonly Route[];
   /** Ports of the VM; the TLS port is used only with a certificate. */
   listen: { port: number; tlsPort: number; metricsPort: number };
   /**
@@ -58,21 +55,6 @@ export interface EdgeProxyArgs {
   vault?: VaultForAgents;
   /** The agents whose metrics the metrics listener serves, at `/metrics/<key>`; default none. */
   agents?: Readonly<Record<string, AgentMetrics>>;
-  /** Requests a second and connections of one client; more is answered 429. 0, the default, is no limit. */
-  limits?: { clientRate?: number; clientConnections?: number };
-  /**
-   * Balancers whose headers about the client are trusted: addresses or ranges; default none. Ports are published on
-   * IPv4 only.
-   */
-  trustedProxies?: readonly string[];
-  /** Whether clients that come around the trusted balancers are served; default false: 403. Without such balancers everybody is. */
-  directClients?: boolean;
-  /** IPv4 addresses or ranges that may collect metrics. */
-  metricsAllow: readonly string[];
-  /** The service's address for its users, for outputs. */
-  publicUrl: string;
-  /** Largest request body, for example "2m"; default "2m". */
-  bodySize?: string;
 }
 
 /** A file that the edge's metrics listener serves. */
@@ -197,7 +179,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
       dependsOn: pulumi.Resource[];
     },
   ): HostFiles {
-    const { slots, trustedProxies = [], limits = {} } = args;
+    const { slots } = args;
     const { front } = args.vm.networks.addresses;
     const upstream = (slot: "blue" | "green") => ({ name: slot, servers: slots.plan.replicas[slot] });
     const text = renderNginxConfig({
@@ -208,21 +190,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
       upstreams: [upstream("blue"), upstream("green")],
       markerFile: slots.marker.file,
       closingFile: CLOSING_FILE,
-      routes: args.routes,
-      limits: {
-        bodySize: args.bodySize ?? "2m",
-        clientRate: limits.clientRate ?? 0,
-        clientConnections: limits.clientConnections ?? 0,
-      },
-      trustedProxies,
-      balancersOnly: trustedProxies.length > 0 && args.directClients !== true,
-      metricsAllow: args.metricsAllow,
-      tls: to.certificate && {
-        port: TLS_PORT,
-        certificate: to.certificate.certificate,
-        authority: new URL(args.publicUrl).host,
-        hstsSeconds: HSTS_SECONDS,
-      },
+      ...configOf(args, to.certificate && { port: TLS_PORT, certificate: to.certificate.certificate }),
       metricsFiles: to.metricsFiles,
       targets: { path: this.targets.path, file: `${CONFIG_DIRECTORY}/${this.targets.file}` },
     });

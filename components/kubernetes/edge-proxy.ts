@@ -6,7 +6,7 @@ import { argumentName } from "../../lib/argument-names";
 import { digestOf } from "../../lib/digest";
 import { heldUntil } from "../../lib/held";
 import { bareHost } from "../../lib/network-address";
-import { renderNginxConfig, type Route } from "../../nginx/render";
+import { renderNginxConfig } from "../../nginx/render";
 import type { CertificateSource } from "../edge/edge-certificate";
 import type { AuditService, Destination } from "./audit-service";
 import type { Cluster } from "./cluster";
@@ -17,9 +17,8 @@ import { inMemory, labelsOf, leaveLostNodes, podDefaults, podsOf, spread } from 
 import { EXPORTER_PORT, LISTEN_PORT, METRICS_PORT, SERVICE_PORT, STATUS_PORT, TLS_PORT } from "./ports";
 import { NOT_AWAITED, rollout } from "./rollout";
 import { clusterScript, clusterScriptText } from "./script";
+import { configOf, type ClientRules } from "../edge/client-rules";
 
-/** A year: what browsers ask for. */
-const HSTS_SECONDS = 31_536_000;
 /** How long nginx uses a connection to the service at the most: `PAUSE` of audit-service.ts counts on it. */
 const KEEP_ALIVE = "3s";
 /** Seconds that it then has for what it is still answering. */
@@ -27,14 +26,12 @@ const DRAIN = 40;
 /** Label of a pod that names its configuration. */
 const CONFIGURATION = "audit/configuration";
 
-export interface EdgeProxyArgs {
+export interface EdgeProxyArgs extends ClientRules {
   cluster: Cluster;
   /** Nginx and nginx-prometheus-exporter by digest. */
   images: { nginx: string; exporter: string };
   /** The service behind it. */
   service: Pick<AuditService, "upstream">;
-  /** What is let through; everything else is answered 404. */
-  routes: readonly Route[];
   /** Pods of nginx; default 2. */
   replicas?: number;
   /** How clients reach it: by an address of the cluster's balancer, or by ports of the nodes that run it. */
@@ -55,29 +52,11 @@ export interface EdgeProxyArgs {
   /** Where pods reach Vault. */
   reach: { vault: Destination };
   /**
-   * Requests a second and connections of one client at one pod of nginx; more is answered 429. 0, the default, is no
-   * limit.
-   */
-  limits?: { clientRate?: number; clientConnections?: number };
-  /** Balancers whose word about the client is believed: addresses or ranges; default none. */
-  trustedProxies?: readonly string[];
-  /**
-   * Whether clients that come around the trusted balancers are served; default false: 403. Without such balancers
-   * everybody is.
-   */
-  directClients?: boolean;
-  /** Addresses or ranges that may collect metrics. */
-  metricsAllow: readonly string[];
-  /**
    * The metrics listener as Prometheus reaches it, host:port, and the name of this installation: both stand in the list
    * of targets.
    */
   metricsAddress: string;
   environment: string;
-  /** The service's address for its users, for outputs. */
-  publicUrl: string;
-  /** Largest request body, for example "2m"; default "2m". */
-  bodySize?: string;
 }
 
 /**
@@ -175,7 +154,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
 
   /** nginx.conf and the scripts beside it, by a name that changes with them. */
   #createConfiguration(name: string, args: EdgeProxyArgs, certificate: EdgeCertificate | undefined) {
-    const { cluster, trustedProxies = [], limits = {}, service } = args;
+    const { cluster, service } = args;
     const server = { address: service.upstream.service, port: SERVICE_PORT };
     const text = renderNginxConfig({
       port: LISTEN_PORT,
@@ -185,21 +164,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
       upstreams: [{ name: "service", servers: [server, server] }],
       keepAliveTime: KEEP_ALIVE,
       closingFile: CLOSING_FILE,
-      routes: args.routes,
-      limits: {
-        bodySize: args.bodySize ?? "2m",
-        clientRate: limits.clientRate ?? 0,
-        clientConnections: limits.clientConnections ?? 0,
-      },
-      trustedProxies,
-      balancersOnly: trustedProxies.length > 0 && args.directClients !== true,
-      metricsAllow: args.metricsAllow,
-      tls: certificate && {
-        port: TLS_PORT,
-        certificate: certificate.certificate,
-        authority: new URL(args.publicUrl).host,
-        hstsSeconds: HSTS_SECONDS,
-      },
+      ...configOf(args, certificate && { port: TLS_PORT, certificate: certificate.certificate }),
       metricsPods: [
         { path: "/metrics/service", port: SERVICE_PORT },
         { path: "/metrics/nginx", port: EXPORTER_PORT },
