@@ -3,6 +3,7 @@ import * as k from "./components/kubernetes";
 import type { ClusterSettings } from "./config";
 import { publishedDashboard } from "./dashboards";
 import { ROUTES } from "./nginx/routes";
+import { outputsOf } from "./outputs";
 import { providers } from "./providers";
 
 /** The program for a stack on a Kubernetes cluster; index.ts is the one for a VM. */
@@ -48,17 +49,8 @@ export async function onCluster(s: ClusterSettings) {
     grafana: { ...s.monitoring.grafana, provider: inGrafana, nginxDashboard: await publishedDashboard() },
   });
 
-  const { dashboardUrl, nginxDashboardUrl } = observability;
-  const { image, release } = service;
-  c.handToCi({
-    SERVICE_URL: edge.url,
-    DASHBOARD_URL: dashboardUrl,
-    NGINX_DASHBOARD_URL: nginxDashboardUrl,
-    IMAGE: image,
-    RELEASE: release,
-  });
   return {
-    ...{ serviceUrl: edge.url, dashboardUrl, nginxDashboardUrl, image, release },
+    ...outputsOf(edge, service, observability),
     releases: c.forNextRun({
       releases: service.state,
       databasePasswordVersion: service.databasePasswordVersion,

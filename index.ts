@@ -3,6 +3,7 @@ import * as c from "./components";
 import { settingsOfStack } from "./config";
 import { publishedDashboard } from "./dashboards";
 import { ROUTES } from "./nginx/routes";
+import { outputsOf } from "./outputs";
 import { providers } from "./providers";
 
 /** The program. It is an async function because it looks at what exists before it creates anything. */
@@ -55,17 +56,8 @@ export = async () => {
     grafana: { ...s.monitoring.grafana, provider: inGrafana, nginxDashboard: await publishedDashboard() },
   });
 
-  const { dashboardUrl, nginxDashboardUrl } = observability;
-  const { image, release } = service;
-  c.handToCi({
-    SERVICE_URL: edge.url,
-    DASHBOARD_URL: dashboardUrl,
-    NGINX_DASHBOARD_URL: nginxDashboardUrl,
-    IMAGE: image,
-    RELEASE: release,
-  });
   return {
-    ...{ serviceUrl: edge.url, dashboardUrl, nginxDashboardUrl, image, release },
+    ...outputsOf(edge, service, observability),
     releases: c.forNextRun({
       releases: service.state,
       databasePasswordVersion: service.databasePasswordVersion,
