@@ -134,6 +134,7 @@ const edgeArguments = (values: Values) =>
     images: { nginx: values.edgeImage, exporter: values.exporterImage },
     listen: { port: values.edgePort, tlsPort: values.edgeTlsPort, metricsPort: values.edgeMetricsPort },
     limits: { clientRate: values.edgeClientRate, clientConnections: values.edgeClientConnections },
+    loggedSuccesses: values.edgeLoggedSuccesses,
     trustedProxies: values.edgeTrustedProxies,
     directClients: values.edgeDirectClients,
     metricsAllow: values.edgeMetricsAllow,

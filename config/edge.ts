@@ -58,6 +58,11 @@ export const edge = {
     .describe(
       "Requests that one client address, or one IPv6 /64, may have under way; more is answered 429. 0 = no limit.",
     ),
+  edgeLoggedSuccesses: wholeNumber(1, 100)
+    .default(100)
+    .describe(
+      "Per cent of the requests answered without an error that leave a line in nginx's access log; every other request does. Fewer lines leave more of the machine to requests (docs/benchmarks.md); all of them are counted in the metrics.",
+    ),
   edgeTrustedProxies: list(addressOrRange, '["10.0.0.5"]')
     .default([])
     .describe(

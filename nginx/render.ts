@@ -66,6 +66,8 @@ export interface EdgeConfig {
   closingFile: string;
   routes: readonly Route[];
   limits: EdgeLimits;
+  /** Per cent of the requests answered without an error that leave a line in the access log, 1 to 100. */
+  loggedSuccesses: number;
   /** Balancers whose X-Forwarded-For, X-Forwarded-Proto and X-Request-Id are trusted: addresses or ranges. */
   trustedProxies: readonly string[];
   /** Whether requests that do not come through these balancers are answered 403. */
@@ -130,6 +132,7 @@ export function renderNginxConfig(config: EdgeConfig): string {
     config;
   return fillTemplate(join(__dirname, "nginx.conf"), {
     ...limits,
+    sampled: config.loggedSuccesses < 100 && config.loggedSuccesses,
     ...{ trustedProxies, behindBalancer: trustedProxies.length > 0, balancersOnly },
     ...{ closingFile, upstreams, keepAliveTime: config.keepAliveTime ?? false },
     ...{ markerFile, first: upstreams[0].name, second: upstreams[1]?.name ?? false },

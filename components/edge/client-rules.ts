@@ -13,6 +13,11 @@ export interface ClientRules {
    */
   limits?: { clientRate?: number; clientConnections?: number };
   /**
+   * Per cent of the requests answered without an error that leave a line in the access log, 1 to 100; default 100.
+   * Every other request does.
+   */
+  loggedSuccesses?: number;
+  /**
    * Balancers whose headers about the client are trusted: addresses or ranges; default none. On a VM ports are
    * published on IPv4 only.
    */
@@ -38,7 +43,10 @@ export interface ClientRules {
 export function configOf(
   { routes, limits = {}, trustedProxies = [], ...rules }: ClientRules,
   secure: { port: number; certificate: string } | undefined,
-): Pick<EdgeConfig, "routes" | "limits" | "trustedProxies" | "balancersOnly" | "metricsAllow" | "tls"> {
+): Pick<
+  EdgeConfig,
+  "routes" | "limits" | "loggedSuccesses" | "trustedProxies" | "balancersOnly" | "metricsAllow" | "tls"
+> {
   return {
     routes,
     limits: {
@@ -46,6 +54,7 @@ export function configOf(
       clientRate: limits.clientRate ?? 0,
       clientConnections: limits.clientConnections ?? 0,
     },
+    loggedSuccesses: rules.loggedSuccesses ?? 100,
     trustedProxies,
     balancersOnly: trustedProxies.length > 0 && rules.directClients !== true,
     metricsAllow: rules.metricsAllow,

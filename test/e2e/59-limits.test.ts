@@ -71,9 +71,28 @@ describe("scenario: limits of one client, behind a balancer that is trusted", fu
   });
 
   it("refuses requests that bypass the balancer, unless configured otherwise", async () => {
-    await deploys.mustUp({ edgeTrustedProxies: [balancer] });
+    await deploys.mustUp({ edgeTrustedProxies: [balancer], edgeLoggedSuccesses: 10 });
     assert.equal((await ask("203.0.113.3")).status, 200);
     const lines = (await around()).trim().split(/\r?\n/);
     assert.ok(lines.length === 40 && lines.every((line) => line.startsWith("HTTP/1.1 403")), lines.join("\n"));
+  });
+
+  it("leaves a line for every error, and for a share of the other requests if configured so", async () => {
+    const mark = randomUUID();
+    const send = (kind: string, path: string) =>
+      Promise.all(
+        Array.from({ length: 200 }, (_, i) =>
+          fetch(sandbox().get("AUDIT_URL") + path, { headers: { "x-request-id": `${mark}-${kind}-${i}` } }),
+        ),
+      );
+    await send("found", "/healthz");
+    await send("missing", "/nothing-here");
+    const lines = (kind: string) =>
+      run(["docker", "logs", "--since", "2m", "audit-edge-nginx"], sandbox().env).then(
+        ({ output }) => output.split("\n").filter((line) => line.includes(`${mark}-${kind}-`)).length,
+      );
+    await until("all errors in the log", 10, async () => (await lines("missing")) === 200 || undefined);
+    const found = await lines("found");
+    assert.ok(found > 0 && found < 100, `${found} of 200 successes are in the log`);
   });
 });

@@ -35,6 +35,7 @@ export class NginxAlone {
       closingFile: "/tmp/closing",
       routes: ROUTES,
       limits: { bodySize: "2m", clientRate: 0, clientConnections: 0 },
+      loggedSuccesses: 100,
       trustedProxies: [],
       balancersOnly: false,
       metricsAllow: ["127.0.0.1"],

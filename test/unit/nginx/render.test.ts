@@ -22,6 +22,7 @@ const config: EdgeConfig = {
   closingFile: "/tmp/closing",
   routes: ROUTES,
   limits: { bodySize: "2m", clientRate: 0, clientConnections: 0 },
+  loggedSuccesses: 100,
   trustedProxies: [],
   balancersOnly: false,
   metricsAllow: ["10.0.0.9", "10.1.0.0/16"],
@@ -34,7 +35,7 @@ describe("nginx.conf", () => {
     assert.equal(renderNginxConfig(config), readFileSync("test/unit/nginx/expected/nginx.conf", "utf8"));
   });
 
-  it("is rendered exactly as expected with TLS, limits and a balancer in front", () => {
+  it("is rendered exactly as expected with TLS, limits, fewer lines in the log and a balancer in front", () => {
     const full: EdgeConfig = {
       ...config,
       tls: {
@@ -44,6 +45,7 @@ describe("nginx.conf", () => {
         hstsSeconds: 31_536_000,
       },
       limits: { bodySize: "2m", clientRate: 100, clientConnections: 50 },
+      loggedSuccesses: 10,
       trustedProxies: ["10.0.0.5"],
       balancersOnly: true,
       metricsFiles: [
