@@ -127,6 +127,15 @@ describe("tokens", () => {
       assert.equal(all.authenticate(`${scheme} one`)?.name, "a", "the scheme has no case (RFC 9110, 11.1)");
   });
 
+  it("finds it again, also when more headers were valid than are remembered", () => {
+    for (let spaces = 1; spaces <= 1100; spaces += 1) {
+      const header = `Bearer${" ".repeat(spaces)}one`;
+      assert.equal(all.authenticate(header)?.name, "a");
+      assert.equal(all.authenticate(header)?.name, "a");
+    }
+    assert.equal(new Tokens([]).authenticate("Bearer one"), undefined, "another configuration knows nothing of it");
+  });
+
   it("refuses everything else", () => {
     for (const header of [
       undefined,
