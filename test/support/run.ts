@@ -2,11 +2,14 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Totals } from "./reporter";
+import { Screen, type Sheet } from "./screen";
 
 /**
  * Runs the named suites, or all, and ends with one line `N passed, N failed` for all of them. `quick` stands for those
  * for daily use: they need no running sandbox and take at most 90 s. It fails if a test failed, if a suite ended
  * without totals, or if a suite ran no test.
+ *
+ * Most suites use one core, so two run side by side: one that needs the sandbox and one that does not.
  */
 
 const root = resolve(__dirname, "../..");
@@ -22,6 +25,8 @@ interface Suite {
   sandbox?: boolean;
   /** Needs the sandbox's cluster as well. */
   cluster?: boolean;
+  /** Runs when no other suite does: it measures what clients see. */
+  alone?: boolean;
   env?: NodeJS.ProcessEnv;
   /** The same tests as another suite, or a part of them: it runs only if it is named. */
   part?: boolean;
@@ -73,11 +78,12 @@ const suites: Record<string, Suite> = {
     },
   },
   // One scenario after another: they share the sandbox, and each restores its state.
-  e2e: { command: mocha(...byRoot, "--timeout", "300000", "--sort", "test/e2e/*.test.ts"), sandbox: true },
+  e2e: { command: mocha(...byRoot, "--timeout", "300000", "--sort", "test/e2e/*.test.ts"), sandbox: true, alone: true },
   // The same service on Kubernetes. Its first run compiles for a quarter of an hour, so it must be named.
   cluster: {
     command: mocha(...byRoot, "--timeout", "600000", "--sort", "test/cluster/*.test.ts"),
     cluster: true,
+    alone: true,
     part: true,
   },
 };
@@ -86,6 +92,8 @@ const QUICK = ["lint", "shell", "settings", "formatting", "types", "unit", "serv
 /** Rows of the table of the slowest tests. */
 const SLOWEST = 20;
 
+const screen = new Screen();
+const standing: { up?: Promise<boolean>; cluster?: Promise<boolean> } = {};
 const sum: Totals = { passed: 0, failed: 0, failures: [], skipped: [], durations: [] };
 const table: string[] = [];
 /** Totals of a suite that could not report its own. */
@@ -101,15 +109,15 @@ async function main(): Promise<void> {
   const chosen = Object.entries(suites).filter(([name, { part }]) =>
     wanted.length === 0 ? part !== true : wanted.includes(name),
   );
-  const standing: { up?: boolean; cluster?: boolean } = {};
-  for (const [name, suite] of chosen) {
-    const needed = suite.cluster ? "cluster" : suite.sandbox ? "up" : undefined;
-    if (needed !== undefined && !(standing[needed] ??= await bringUp(needed))) {
-      count(name, failure, 0, "not run: the sandbox did not come up");
-      continue;
-    }
-    await runSuite(name, suite);
-  }
+  const waiting = chosen.filter(([, { alone }]) => !alone);
+  const take = (fits: (suite: Suite) => boolean): (typeof chosen)[number] | undefined => {
+    const at = waiting.findIndex(([, suite]) => fits(suite));
+    return at < 0 ? undefined : waiting.splice(at, 1)[0];
+  };
+  const plain = (suite: Suite) => !suite.sandbox;
+  await Promise.all([runAll(() => take((suite) => !plain(suite)) ?? take(plain)), runAll(() => take(plain))]);
+  const alone = chosen.filter((entry) => entry[1].alone);
+  await runAll(() => alone.shift());
   showSlowest();
   console.log(`\n${table.join("\n")}`);
   // Repeated at the end, because a CI shows only the end of a long log. The first failure often causes the others.
@@ -123,6 +131,17 @@ async function main(): Promise<void> {
   process.exit(sum.failed === 0 && sum.passed > 0 ? 0 : 1);
 }
 
+/** Runs one suite after another, until there is no next. */
+async function runAll(next: () => [string, Suite] | undefined): Promise<void> {
+  for (let found = next(); found !== undefined; found = next()) {
+    const [name, suite] = found;
+    const needed = suite.cluster ? "cluster" : suite.sandbox ? "up" : undefined;
+    if (needed !== undefined && !(await (standing[needed] ??= bringUp(needed))))
+      count(name, failure, 0, "not run: the sandbox did not come up");
+    else await runSuite(name, suite);
+  }
+}
+
 function showSlowest(): void {
   const slowest = sum.durations.sort((a, b) => b.seconds - a.seconds).slice(0, SLOWEST);
   if (slowest.length === 0) return;
@@ -132,13 +151,12 @@ function showSlowest(): void {
 
 /** The suites use the running sandbox; a developer's own is not replaced, and stays up afterwards. */
 async function bringUp(target: "up" | "cluster"): Promise<boolean> {
-  console.log(`\n=== sandbox: make ${target}`);
-  const { code } = await run("sandbox", [process.execPath, "--import", "tsx", "sandbox/src/cli.ts", target], {});
+  const command = [process.execPath, "--import", "tsx", "sandbox/src/cli.ts", target];
+  const { code } = await run("sandbox", command, {}, `sandbox: make ${target}`);
   return code === 0;
 }
 
 async function runSuite(name: string, suite: Suite): Promise<void> {
-  console.log(`\n=== ${name}`);
   const path = join(totalsDir, `${name}.json`);
   mkdirSync(totalsDir, { recursive: true });
   rmSync(path, { force: true });
@@ -174,8 +192,26 @@ interface RunOptions {
   env?: NodeJS.ProcessEnv;
 }
 
-/** Runs a command and shows its output, with a progress line when it prints nothing for 20 seconds. */
-function run(name: string, command: readonly string[], options: RunOptions): Promise<{ code: number; shown: string }> {
+/** Runs a command and shows its output below a title, with a progress line when it prints nothing for 20 seconds. */
+function run(
+  name: string,
+  command: readonly string[],
+  options: RunOptions,
+  title = name,
+): Promise<{ code: number; shown: string }> {
+  const sheet = screen.sheet();
+  sheet.print(`\n=== ${title}\n`);
+  return runOn(sheet, name, command, options).finally(() => {
+    sheet.end();
+  });
+}
+
+function runOn(
+  sheet: Sheet,
+  name: string,
+  command: readonly string[],
+  options: RunOptions,
+): Promise<{ code: number; shown: string }> {
   const [file = "", ...args] = command;
   const env: NodeJS.ProcessEnv = { ...process.env, ...options.env };
   // Drop what a shell has from `make env`: the suites choose their own target.
@@ -184,19 +220,16 @@ function run(name: string, command: readonly string[], options: RunOptions): Pro
   const started = Date.now();
   let last = started;
   const child = spawn(file, args, { cwd: options.cwd ?? root, env, stdio: ["ignore", "pipe", "pipe"] });
-  for (const [from, to] of [
-    [child.stdout, process.stdout],
-    [child.stderr, process.stderr],
-  ] as const) {
-    from.on("data", (chunk: Buffer) => {
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (chunk: string) => {
       last = Date.now();
-      to.write(chunk);
+      sheet.print(chunk);
     });
   }
   const beat = setInterval(() => {
     if (Date.now() - last < 18_000) return;
     last = Date.now();
-    console.error(`    … ${name}: still running, ${Math.round((last - started) / 1000)} s`);
+    sheet.print(`    … ${name}: still running, ${Math.round((last - started) / 1000)} s\n`);
   }, 2_000);
   return new Promise((done) => {
     child.on("error", (error) => {
