@@ -4,7 +4,7 @@
 #
 # Arguments: DIRECTORY MODE FILE... [-- COMMAND...]. FILE is a name in the directory; each file gets the octal mode. The
 #   command checks the new files in its current directory; if it fails, the old files stay.
-# Standard input: for each file a line "-----next-file-----NAME", then its text.
+# Standard input: for each file a line "-----next-file-----NAME", then its text; last the same line without a name.
 # Exit codes: 0 all files are in place; otherwise none has changed, unless the disk was full.
 set -eu
 
@@ -24,9 +24,11 @@ done
 
 new=$(mktemp -d)
 trap 'rm -rf "$new"' EXIT
-out=
+out=/dev/null
+complete=
 while IFS= read -r line || [ -n "$line" ]; do
   case "$line" in
+    "$field") complete=yes ;;
     "$field"*)
       out=$new/${line#"$field"}
       : > "$out"
@@ -34,6 +36,12 @@ while IFS= read -r line || [ -n "$line" ]; do
     *) printf '%s\n' "$line" >> "$out" ;;
   esac
 done
+
+# A connection that ends early looks like the end of the input.
+[ -n "$complete" ] || {
+  echo "the files for $directory did not arrive completely; the old ones stay" >&2
+  exit 1
+}
 
 if [ $# -gt 0 ]; then (cd "$new" && "$@"); fi
 

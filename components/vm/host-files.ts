@@ -104,12 +104,11 @@ function place({ host, target, image }: HostFilesArgs): {
   };
 }
 
-/** One stream for all files: for each, a line that names it, then its text. */
+/** One stream for all files: for each, a line that names it, then its text; last a line that ends the stream. */
 export function joinFiles(names: readonly string[], texts: readonly string[]): string {
-  return names
-    .map((file, i) => {
-      const text = texts[i] ?? "";
-      return `${FIELD}${file}\n${text.endsWith("\n") ? text : `${text}\n`}`;
-    })
-    .join("");
+  const files = names.map((file, i) => {
+    const text = texts[i] ?? "";
+    return `${FIELD}${file}\n${text.endsWith("\n") ? text : `${text}\n`}`;
+  });
+  return `${files.join("")}${FIELD}\n`;
 }

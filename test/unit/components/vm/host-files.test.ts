@@ -20,7 +20,7 @@ describe("HostFiles", () => {
       scriptOf(inputs),
       /--network none --interactive --read-only .*--cap-drop ALL .*--volume a-volume:\/files/,
     );
-    assert.equal(inputs.stdin, "-----next-file-----a.txt\none\n-----next-file-----b.txt\ntwo\n");
+    assert.equal(inputs.stdin, "-----next-file-----a.txt\none\n-----next-file-----b.txt\ntwo\n-----next-file-----\n");
     assert.match(
       (inputs.environment as Record<string, string>).AUDIT_DELETE_SCRIPT ?? "",
       / remove-files\.sh \/files a\.txt b\.txt$/,
@@ -79,7 +79,8 @@ describe("HostFiles", () => {
     afterEach(() => rmSync(directory, { recursive: true }));
 
     beforeEach(() => mkdirSync(join(directory, "files")));
-    const execute = (files: Record<string, string>, check: readonly string[] = []) => {
+    /** @param arrives how many characters of the stream arrive; default all */
+    const execute = (files: Record<string, string>, check: readonly string[] = [], arrives?: number) => {
       const names = Object.keys(files).sort();
       const judged = check.length === 0 ? [] : ["--", ...check];
       const [program = "", ...words] = scriptWords("write-files.sh", [
@@ -93,7 +94,7 @@ describe("HostFiles", () => {
         input: joinFiles(
           names,
           names.map((name) => files[name] ?? ""),
-        ),
+        ).slice(0, arrives),
         encoding: "utf8",
       });
     };
@@ -115,6 +116,18 @@ describe("HostFiles", () => {
       const { status } = execute({ "one.conf": "bad\n" }, ["grep", "-q", "good", "one.conf"]);
       assert.notEqual(status, 0);
       assert.equal(written("one.conf"), "good\n");
+    });
+
+    it("keeps the old files when the connection ends before all has arrived", () => {
+      const files = { "one.conf": "first\n", "two.conf": "second\n" };
+      assert.equal(execute(files).status, 0);
+      const whole = joinFiles(Object.keys(files), ["other 1\n", "other 2\n"]).length;
+      for (const arrives of [0, 10, 30, 60, whole - 2]) {
+        const { status, stderr } = execute({ "one.conf": "other 1\n", "two.conf": "other 2\n" }, [], arrives);
+        assert.equal(status, 1);
+        assert.match(stderr, /did not arrive completely; the old ones stay/);
+        assert.deepEqual([written("one.conf"), written("two.conf")], ["first\n", "second\n"]);
+      }
     });
 
     it("replaces a read-only file", () => {
