@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { thorough } from "./depth";
 import type { Totals } from "./reporter";
 import { Screen, type Sheet } from "./screen";
 
@@ -79,7 +80,8 @@ const suites: Record<string, Suite> = {
   },
   // One scenario after another: they share the sandbox, and each restores its state.
   e2e: { command: mocha(...byRoot, "--timeout", "300000", "--sort", "test/e2e/*.test.ts"), sandbox: true, alone: true },
-  // The same service on Kubernetes. Its first run compiles for a quarter of an hour, so it must be named.
+  // The same service on Kubernetes. Its first run compiles for a quarter of an hour, so it must be named, or all runs be
+  // thorough.
   cluster: {
     command: mocha(...byRoot, "--timeout", "600000", "--sort", "test/cluster/*.test.ts"),
     cluster: true,
@@ -106,8 +108,8 @@ async function main(): Promise<void> {
     console.error(`Error: there is no suite ${unknown}. The suites are: quick, ${Object.keys(suites).join(", ")}.`);
     process.exit(1);
   }
-  const chosen = Object.entries(suites).filter(([name, { part }]) =>
-    wanted.length === 0 ? part !== true : wanted.includes(name),
+  const chosen = Object.entries(suites).filter(([name, { part, cluster }]) =>
+    wanted.length === 0 ? part !== true || (cluster === true && thorough) : wanted.includes(name),
   );
   const waiting = chosen.filter(([, { alone }]) => !alone);
   const take = (fits: (suite: Suite) => boolean): (typeof chosen)[number] | undefined => {
