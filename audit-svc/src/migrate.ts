@@ -8,6 +8,7 @@ import { UnconfirmedCommit, supervise } from "./connections.js";
 import { readEnv } from "./env.js";
 import { UserError, reasonOf } from "./errors.js";
 import { clientConfig, requireUtf8 } from "./storage.js";
+import { takeIn } from "./take-in.js";
 
 /** Advisory lock of each `migrate` transaction: a second `migrate` waits for it and then finds the work done. */
 const LOCK = "7305204801000000";
@@ -107,7 +108,7 @@ export async function migrate(config: Config, { check, print }: MigrateOptions):
       return migrations.length;
     }
     let applied = 0;
-    let carried = false;
+    const prepared = new Set<number>();
     const from = (await transaction(pending)).current;
     for (;;) {
       const next = await transaction(async () => {
@@ -116,10 +117,11 @@ export async function migrate(config: Config, { check, print }: MigrateOptions):
         const [first] = (await pending()).migrations;
         // Within the transaction, whose lock keeps another migrate away from the same indexes. Not repeated if the
         // transaction is retried.
-        if (first?.version === 4 && from > 0 && !carried) {
-          await carryOver(settings, config.ownerRole);
-          carried = true;
-          print("carried over: ids and indexes");
+        if (first !== undefined && from > 0 && !prepared.has(first.version)) {
+          if (first.version === 4) await carryOver(settings, config.ownerRole);
+          if (first.version === 4) print("carried over: ids and indexes");
+          if (first.version === 6) await takeIn(settings, config.ownerRole, print);
+          prepared.add(first.version);
         }
         // Run even if nothing is pending: it compares the applied migrations with the files.
         await postgrator.migrate(first === undefined ? "" : String(first.version));
@@ -177,8 +179,9 @@ async function maintain(
   const role = client.escapeIdentifier(config.runtimeRole);
   await client.query(`
     GRANT USAGE ON SCHEMA audit TO ${role};
-    GRANT SELECT ON audit.events, audit.schema_migrations TO ${role};
-    GRANT EXECUTE ON FUNCTION audit.ensure_partitions(), audit.store TO ${role}`);
+    GRANT SELECT ON audit.events, audit.ids, audit.schema_migrations, audit.log_state, audit.log_entries,
+                    audit.log_hashes, audit.log_checkpoints TO ${role};
+    GRANT EXECUTE ON FUNCTION audit.ensure_partitions(), audit.store, audit.log_sequence, audit.log_keep TO ${role}`);
   if (settled) await client.query(`REVOKE INSERT ON audit.events FROM ${role}`);
   print(`granted to ${config.runtimeRole}: select, and to store by audit.store`);
 }

@@ -11,7 +11,7 @@ import { LogLimit } from "./log-limit.js";
 import type { Metrics } from "./metrics.js";
 
 /** The schema version that this program needs: the number of the newest file in migrations/. */
-export const SCHEMA_VERSION = 4;
+export const SCHEMA_VERSION = 6;
 
 /** What {@link Storage.testWrite} stores and rolls back. */
 const TEST_EVENT = {
@@ -211,6 +211,11 @@ export class Storage {
 
   /** Runs a statement that reads. */
   read<T>(statement: (db: pg.ClientBase) => Promise<T>): Promise<T> {
+    return this.#use(this.#readers, statement);
+  }
+
+  /** Runs a statement that nobody waits for, on a connection that reads use: it takes none from those that store. */
+  background<T>(statement: (db: pg.ClientBase) => Promise<T>): Promise<T> {
     return this.#use(this.#readers, statement);
   }
 
