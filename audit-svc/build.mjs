@@ -8,9 +8,7 @@ import { build } from "esbuild";
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const out = process.argv[2] ?? here("dist");
 rmSync(out, { recursive: true, force: true });
-await build({
-  entryPoints: [here("src/main.ts")],
-  outfile: join(out, "main.js"),
+const options = {
   bundle: true,
   platform: "node",
   target: "node20.19",
@@ -22,5 +20,8 @@ await build({
     js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
   },
   logLevel: "warning",
-});
+};
+await build({ ...options, entryPoints: [here("src/main.ts")], outfile: join(out, "main.js") });
+// What an auditor runs: it takes nothing from the service and needs nothing but Node, wherever the file is put.
+await build({ ...options, entryPoints: [here("src/verify-main.ts")], outfile: join(out, "verify.js"), banner: {} });
 cpSync(here("migrations"), join(out, "migrations"), { recursive: true });

@@ -13,7 +13,7 @@ import type { Principal } from "./tokens.js";
 const OWN_APPLICATION = "audit-svc";
 
 /** A reader's query parameters, as sent. */
-export type ReadQuery = Readonly<Record<string, string | number | undefined>>;
+export type ReadQuery = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /** @throws {ApiError} 403 for an event that claims to be one of the service's own */
 export function refuseOwn(events: readonly EventRow[]): void {

@@ -11,6 +11,8 @@ import { ConfigReloader } from "./config-reloader.js";
 import { UserError } from "./errors.js";
 import { eventsRoutes } from "./events-routes.js";
 import { Ingest } from "./ingest.js";
+import { logRoutes } from "./log/routes.js";
+import { Sequencer } from "./log/sequencer.js";
 import { LogLimit } from "./log-limit.js";
 import { Metrics } from "./metrics.js";
 import { DatabaseCapacity } from "./database-capacity.js";
@@ -88,6 +90,8 @@ export async function buildApp(options: AppOptions): Promise<App> {
     },
   });
   await main.register(eventsRoutes({ configReloader, ingest, bodyMemoryLimit, stopping: () => refusing }));
+  const sequencer = new Sequencer(() => configReloader.active, metrics, main.log);
+  await main.register(logRoutes({ configReloader, ingest, sequencer, stopping: () => refusing }));
 
   main.get(
     "/healthz",
@@ -161,6 +165,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
       await main.close();
       await ingest.drain();
       ingest.stop();
+      await sequencer.stop();
       await admin.close();
       await configReloader.close();
     },

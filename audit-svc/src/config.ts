@@ -5,6 +5,7 @@ import Type, { type Static } from "typebox";
 import { Compile } from "typebox/compile";
 import { problemOfPem } from "./database-tls.js";
 import { UserError } from "./errors.js";
+import { type LogConfig, LogSchema, problemOfLog } from "./log/config.js";
 import { unseenIn } from "./text.js";
 
 const Name = Type.String({ minLength: 1, maxLength: 63, description: "A PostgreSQL name" });
@@ -79,6 +80,7 @@ export const ConfigSchema = Type.Object(
         description: "Store an event of the application audit-svc for each list, export and refused request",
       }),
     ),
+    log: Type.Optional(LogSchema),
     runtimeRole: Type.Optional(
       Type.String({ ...Name, description: "For migrate: the group role that may select and store" }),
     ),
@@ -108,6 +110,8 @@ export interface Config {
   readonly tokens: readonly TokenConfig[];
   readonly limits: LimitsConfig;
   readonly recordReads?: boolean;
+  /** Without it no event gets a place in the log. */
+  readonly log?: LogConfig;
   readonly runtimeRole?: string;
   readonly ownerRole?: string;
   readonly retentionDays?: number;
@@ -145,6 +149,8 @@ export function parseConfig(bytes: Buffer): Config {
   const { caCertificate } = parsed.database;
   const problem = caCertificate === undefined ? undefined : problemOfPem(caCertificate);
   if (problem !== undefined) throw new UserError(`configuration: database.caCertificate: ${problem}.`);
+  const problemOfTheLog = parsed.log === undefined ? undefined : problemOfLog(parsed.log);
+  if (problemOfTheLog !== undefined) throw new UserError(`configuration: ${problemOfTheLog}.`);
   const seen = new Set<string>();
   for (const [index, token] of (parsed.tokens ?? []).entries()) {
     const unseen = unseenIn(token.name);

@@ -33,6 +33,7 @@ const Filter = {
   outcome: Type.Optional(Type.Enum([...OUTCOMES])),
   from: Type.Optional(Type.String({ maxLength: 64, description: "RFC 3339, inclusive, compared with occurredAt" })),
   to: Type.Optional(Type.String({ maxLength: 64, description: "RFC 3339, exclusive" })),
+  salt: Type.Optional(Type.Boolean({ description: "Add to each event what its proof needs" })),
 };
 const ListQuery = Type.Object(
   {
@@ -337,12 +338,12 @@ function filterOf(query: Static<typeof ExportQuery>, principal: Principal): Even
     if (query[field]?.includes("\0") === true)
       throw new ApiError(400, "invalid_query", `${field} must not contain the character U+0000.`);
   }
-  const { application, actor, action, outcome } = query;
+  const { application, actor, action, outcome, salt } = query;
   const own = principal.application;
   if (own !== undefined && application !== undefined && application !== own) return undefined;
   const [from, to] = [time("from"), time("to")];
   return {
-    ...defined({ application: own ?? application, actor, action, outcome, from, to }),
+    ...defined({ application: own ?? application, actor, action, outcome, from, to, salt }),
   };
 }
 

@@ -1,6 +1,7 @@
 import { UserError } from "./errors.js";
 import { generateCommand } from "./generate.js";
 import { healthCommand } from "./health.js";
+import { verifyCommand, witnessCommand } from "./log/command.js";
 import { migrateCommand } from "./migrate.js";
 import { serve } from "./server.js";
 import { VERSION } from "./version.js";
@@ -9,6 +10,8 @@ const USAGE = `audit-svc ${VERSION}
   serve                 run the service (the default)
   migrate [--check]     prepare the database; --check only says what is pending (exit code 3 when something is)
   generate [options]    send realistic events; generate --help lists the options
+  verify [options]      verify every event against the log; verify --help lists the options
+  witness [options]     verify that the log extends an earlier checkpoint, and keep the newest; witness --help
   health [--live]       exit 0 when the service here is ready (--live: when it answers at all)
 Settings: AUDIT_CONFIG_FILE, AUDIT_LISTEN, AUDIT_ADMIN_LISTEN, AUDIT_RELEASE, AUDIT_LOG_LEVEL, AUDIT_WATCH_SECONDS, AUDIT_GRACE_SECONDS; see CONTRACT.md.
 `;
@@ -25,6 +28,10 @@ async function run([command = "serve", ...args]: string[]): Promise<number> {
       return migrateCommand(args);
     case "generate":
       return generateCommand(args);
+    case "verify":
+      return couldNotCheck(verifyCommand(args));
+    case "witness":
+      return couldNotCheck(witnessCommand(args));
     case "health":
       return healthCommand(args);
     case "help":
@@ -35,6 +42,15 @@ async function run([command = "serve", ...args]: string[]): Promise<number> {
     default:
       throw new UserError(`unknown command "${command}".\n${USAGE}`);
   }
+}
+
+/** Exit code 1 of these commands says that something was tampered with; an error of the program must not. */
+function couldNotCheck(command: Promise<number>): Promise<number> {
+  return command.catch((error: unknown) => {
+    if (error instanceof UserError) throw error;
+    console.error(error);
+    return 2;
+  });
 }
 
 run(process.argv.slice(2)).then(

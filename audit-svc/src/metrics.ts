@@ -41,6 +41,25 @@ export class Metrics {
     "audit_partitions_end_timestamp_seconds",
     "Moment up to which the events have partitions",
   );
+  readonly logSize = this.gauge("audit_log_size", "Entries in the log's tree");
+  readonly logCheckpointSize = this.gauge("audit_log_checkpoint_size", "Entries that the newest checkpoint covers");
+  readonly logCheckpointTime = this.gauge(
+    "audit_log_checkpoint_timestamp_seconds",
+    "When the newest checkpoint was signed",
+  );
+  readonly logLag = this.gauge(
+    "audit_log_lag_seconds",
+    "Age of the oldest stored event that no checkpoint covers yet; 0 if there is none",
+  );
+  readonly logWitnessedSize = this.gauge(
+    "audit_log_witnessed_size",
+    "Entries of the newest checkpoint that a witness has reported",
+  );
+  readonly logWitnessedTime = this.gauge(
+    "audit_log_witnessed_timestamp_seconds",
+    "When a witness last reported a checkpoint",
+  );
+  readonly logErrors = this.counter("audit_log_errors_total", "Failures of the log, by step", ["step"]);
 
   /** @param process whether to collect process metrics too, which cannot be stopped again; default true */
   constructor(build: { version: string; release: string }, process = true) {
@@ -50,10 +69,19 @@ export class Metrics {
       1,
     );
     // Unknown yet: 0 would mean an empty database, and partitions that ended long ago.
-    for (const figure of [this.databaseSize, this.partitionsEnd]) figure.remove();
+    for (const figure of [this.databaseSize, this.partitionsEnd, ...this.logFigures]) figure.remove();
+    for (const step of ["sequence", "sign"]) this.logErrors.inc({ step }, 0);
     for (const kind of ["connection", "timeout", "query"]) this.dbErrors.inc({ kind }, 0);
     for (const result of ["applied", "unchanged", "unreadable", "invalid", "unreachable"])
       this.reloads.inc({ result }, 0);
+  }
+
+  /** What is known of the log only where there is one. */
+  get logFigures(): readonly Gauge[] {
+    return [
+      ...[this.logSize, this.logCheckpointSize, this.logCheckpointTime, this.logLag],
+      ...[this.logWitnessedSize, this.logWitnessedTime],
+    ];
   }
 
   /** Adds the configuration's applications as labels; others are added as they appear, up to `max`. */

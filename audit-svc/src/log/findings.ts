@@ -1,0 +1,194 @@
+import { type SaltedEvent, TAKEN_IN } from "./entry.js";
+import type { EntryIndex, Position } from "./entry-index.js";
+import { TILE } from "./tree.js";
+
+/** How many findings are listed; the others are counted. */
+const LISTED = 1000;
+/** Microseconds after which an event without an entry is no longer new. */
+const NEW = 600_000_000;
+const DAY = 86_400_000;
+
+/** One thing that is not as it was. */
+export interface Finding {
+  readonly what:
+    | "changed"
+    | "deleted"
+    | "inserted"
+    | "backdated"
+    | "dropped"
+    | "rewritten"
+    | "shrunk"
+    | "other-root"
+    | "taken-in-late";
+  readonly message: string;
+  /** The event that it is about, if it is still there. */
+  readonly id?: string;
+  readonly application?: string;
+  /** Its place in the log. */
+  readonly position?: number;
+}
+
+/** Compares events with entries, and says what is wrong in words. */
+export class Findings {
+  readonly list: Finding[] = [];
+  count = 0;
+
+  #add(finding: Finding): void {
+    this.count += 1;
+    if (this.list.length < LISTED) this.list.push(finding);
+  }
+
+  rewritten(size: number): void {
+    this.#add({
+      what: "rewritten",
+      message: `the log does not extend the earlier checkpoint of ${size} entries: its history was rewritten, or an older backup was restored`,
+    });
+  }
+
+  shrunk(before: number, size: number): void {
+    this.#add({
+      what: "shrunk",
+      message: `the log has ${size} entries and had ${before}: an older backup was restored, or its end was cut off`,
+    });
+  }
+
+  /** Whether this was found already: every larger tree has another root, too. */
+  get hasOtherRoot(): boolean {
+    return this.list.some(({ what }) => what === "other-root");
+  }
+
+  /** @param bundle the first whose entries are others, if one was found */
+  otherRoot(bundle: number | undefined, size: number): void {
+    const where =
+      bundle === undefined ? "" : `; the first that differ are ${bundle * TILE} to ${(bundle + 1) * TILE - 1}`;
+    this.#add({
+      what: "other-root",
+      message: `the ${size} entries do not have the root that was signed${where}: the log's own tables were changed`,
+    });
+  }
+
+  /**
+   * Compares everything.
+   * @param size how many of the entries must have an event
+   * @param unknown events without an entry
+   * @returns how many entries have no event because retention dropped their month, and how many events are so new that
+   * they need no entry yet
+   */
+  compare(
+    index: EntryIndex,
+    size: number,
+    unknown: readonly SaltedEvent[],
+    { retentionDays, tolerance }: { readonly retentionDays?: number | undefined; readonly tolerance: number },
+  ): { dropped: number; uncovered: number } {
+    const known = index.known();
+    const { missing, dropped } = missingIn(index, size, retentionDays);
+    const { changed, uncovered } = this.#unknown(index, known, unknown, missing);
+    this.#gone(index, known, missing.filter((position) => !changed.has(position))); // prettier-ignore
+    this.#order(index, known, tolerance);
+    return { dropped, uncovered };
+  }
+
+  /** Events without an entry: changed ones if an entry without an event has their place, inserted ones, and new ones. */
+  #unknown(
+    index: EntryIndex,
+    known: Uint32Array,
+    unknown: readonly SaltedEvent[],
+    missing: readonly number[],
+  ): { changed: Set<number>; uncovered: number } {
+    const changed = new Set<number>();
+    let uncovered = 0;
+    for (const { id, application, seq, recordedAt } of unknown) {
+      const after = firstOf(known, (position) => index.at(position).seq > seq);
+      const [low, high] = [known[after - 1] ?? -1, known[after] ?? index.size];
+      let at = firstOf(missing, (position) => position > low);
+      while (changed.has(missing[at] ?? -1)) at += 1;
+      const position = missing[at];
+      const event = `the event ${id} of ${application}`;
+      if (position !== undefined && position < high) {
+        changed.add(position);
+        const message = `${event} is not what entry ${position} of the log holds: it was changed after it was stored`;
+        this.#add({ what: "changed", message, id, application, position });
+      } else if (seq > index.lastSeq && index.now() - Number(recordedAt) < NEW) {
+        uncovered += 1;
+      } else {
+        const message = `${event} has no entry in the log: it was inserted past the service, or changed together with its place`;
+        this.#add({ what: "inserted", message, id, application });
+      }
+    }
+    return { changed, uncovered };
+  }
+
+  /** Entries whose event is gone: whole months together, others one by one. */
+  #gone(index: EntryIndex, known: Uint32Array, gone: readonly number[]): void {
+    const kept = new Set<string>();
+    if (gone.length > 0) for (const position of known) kept.add(index.at(position).month);
+    const whole = new Map<string, number[]>();
+    for (const position of gone) {
+      const { month } = index.at(position);
+      const positions = whole.get(month) ?? [];
+      positions.push(position);
+      whole.set(month, positions);
+    }
+    for (const [month, positions] of whole) {
+      if (kept.has(month) || positions.length === 1) for (const at of positions) this.#deleted(index, known, at);
+      else {
+        const message = `all ${positions.length} events of ${month} are missing: its partition was dropped, and retention does not explain it (--retention-days)`;
+        this.#add({ what: "dropped", message });
+      }
+    }
+  }
+
+  #deleted(index: EntryIndex, known: Uint32Array, position: number): void {
+    const name = (at: number | undefined): string => {
+      if (at === undefined) return "none";
+      const { id, application } = index.at(at);
+      return `${id} of ${application}`;
+    };
+    const next = firstOf(known, (at) => at > position);
+    const message = `the event of entry ${position} (it occurred in ${index.at(position).month}) is missing: it was deleted. Its neighbours: ${name(known[next - 1])} before it, ${name(known[next])} after it`;
+    this.#add({ what: "deleted", message, position });
+  }
+
+  /** Whether events arrived in the order of their times of arrival. */
+  #order(index: EntryIndex, known: Uint32Array, tolerance: number): void {
+    let newest: Position | undefined;
+    for (const position of known) {
+      const entry = index.at(position);
+      const { id, application, kind, recordedAt } = entry;
+      if (kind === TAKEN_IN) {
+        const message = `the event ${id} of ${application} at entry ${position} claims to be from before the log, and others came before it`;
+        if (newest !== undefined) this.#add({ what: "taken-in-late", message, id, application, position });
+        continue;
+      }
+      const seconds = newest === undefined ? 0 : (newest.recordedAt - recordedAt) / 1e6;
+      if (seconds > tolerance) {
+        const message = `the event ${id} of ${application} at entry ${position} says that it was stored ${Math.round(seconds)} s before an earlier entry, ${newest?.id ?? ""}: it came later than it says (--tolerance ${tolerance})`;
+        this.#add({ what: "backdated", message, id, application, position });
+      } else if (seconds <= 0) newest = entry;
+    }
+  }
+}
+
+/** Positions without an event, but for those that retention explains. */
+function missingIn(index: EntryIndex, size: number, retentionDays?: number): { missing: number[]; dropped: number } {
+  const keep = retentionDays === undefined ? "" : new Date(Date.now() - retentionDays * DAY).toISOString().slice(0, 7);
+  const missing: number[] = [];
+  let dropped = 0;
+  for (let position = 0; position < size; position++) {
+    if (index.isMatched(position)) continue;
+    if (index.at(position).month < keep) dropped += 1;
+    else missing.push(position);
+  }
+  return { missing, dropped };
+}
+
+/** The index of the first of sorted positions for which this is true; their number if there is none. */
+function firstOf(positions: Uint32Array | readonly number[], is: (position: number) => boolean): number {
+  let [low, high] = [0, positions.length];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (is(positions[middle] ?? 0)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
