@@ -50,11 +50,11 @@ export class World {
   }
 
   /** The service as it is deployed, with the bundle, Node and Node options of its image. */
-  async service(database: TestDatabase, limits: Partial<LimitsConfig> = {}): Promise<Target> {
+  async service(database: TestDatabase, limits: Partial<LimitsConfig> = {}, more: object = {}): Promise<Target> {
     const settings = ["AUDIT_LOG_LEVEL=warn", "NODE_ENV=production", "AUDIT_ADMIN_LISTEN=off"];
     for (const [name, value] of Object.entries(imageEnv())) settings.push(`${name}=${value}`);
     const mounts = ["-v", `${dirname(program())}:/app:ro`, "--entrypoint", "node"];
-    const content = configContent(database.runtime, { storeSeconds: 20, ...limits });
+    const content = { ...configContent(database.runtime, { storeSeconds: 20, ...limits }), ...more };
     return this.#start("the service", content, settings, [...mounts, nodeImage(), "/app/main.js", "serve"]);
   }
 
