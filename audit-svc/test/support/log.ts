@@ -1,13 +1,13 @@
-import { generateKeyPairSync } from "node:crypto";
+import { createPrivateKey, generateKeyPairSync, sign } from "node:crypto";
 import type { AddressInfo } from "node:net";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type App, buildApp } from "../../src/app.js";
 import type { DatabaseConfig } from "../../src/config.js";
 import type { LogConfig } from "../../src/log/config.js";
-import { type Verifier, vkeyOf } from "../../src/log/note.js";
-import { Saved, Service } from "../../src/log/source.js";
+import { type Verifier, toNote, vkeyOf } from "../../src/log/note.js";
+import { Service, type Source } from "../../src/log/source.js";
 import { type Verdict, verify } from "../../src/log/verify.js";
 import { until } from "./postgres.js";
 import { ConfigFile, configContent, tokens } from "./service.js";
@@ -26,27 +26,25 @@ export function newKey(): { privateKey: string; verifier: Verifier; vkey: string
   };
 }
 
+const directories: string[] = [];
+process.on("exit", () => directories.forEach((directory) => rmSync(directory, { recursive: true, force: true })));
+
 /** A directory that goes with the process. */
 export function newDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), "audit-svc-log-"));
-  process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
+  directories.push(directory);
   return directory;
 }
 
 /** A service that keeps a log and listens. */
 export class LoggingService {
-  readonly key = newKey();
-  readonly file = new ConfigFile();
   url = "";
 
   private constructor(
     readonly app: App,
-    file: ConfigFile,
-    key: ReturnType<typeof newKey>,
-  ) {
-    this.file = file;
-    this.key = key;
-  }
+    readonly file: ConfigFile,
+    readonly key: ReturnType<typeof newKey>,
+  ) {}
 
   static async start(
     database: DatabaseConfig,
@@ -84,8 +82,24 @@ export class LoggingService {
     return (await this.get("/log/checkpoint")).text();
   }
 
-  verify(options: { since?: string; retentionDays?: number } = {}): Promise<Verdict> {
-    return verifyWith(this.source(), this.key.verifier, options);
+  /** Reports a checkpoint as a witness does. */
+  report(note: string, token = tokens.reader): Promise<Response> {
+    return fetch(`${this.url}/log/witnessed`, { method: "POST", body: note, headers: { authorization: `Bearer ${token}`, "content-type": "text/plain" } }); // prettier-ignore
+  }
+
+  /** A note with this text, signed by the log's key. */
+  signed(text: string): string {
+    const { privateKey, verifier } = this.key;
+    return toNote(text, verifier, sign(null, Buffer.from(text), createPrivateKey(privateKey)));
+  }
+
+  /** What its configuration file has. */
+  content(): Record<string, unknown> {
+    return JSON.parse(readFileSync(this.file.path, "utf8")) as Record<string, unknown>;
+  }
+
+  verify(options: Partial<Expected> = {}): Promise<Verdict> {
+    return verifyWith(this.source(), { verifiers: [this.key.verifier], ...options });
   }
 
   async stop(): Promise<void> {
@@ -94,12 +108,14 @@ export class LoggingService {
   }
 } // prettier-ignore
 
-export function verifyWith(
-  source: Service | Saved,
-  verifier: Verifier,
-  { since, retentionDays }: { since?: string; retentionDays?: number } = {},
-): Promise<Verdict> {
-  return verify(source, { verifiers: [verifier], since, retentionDays, tolerance: 300, progress: () => undefined });
+interface Expected {
+  readonly verifiers: readonly Verifier[];
+  readonly since: string;
+  readonly retentionDays: number;
+}
+
+export function verifyWith(source: Source, options: Pick<Expected, "verifiers"> & Partial<Expected>): Promise<Verdict> {
+  return verify(source, { since: undefined, retentionDays: undefined, tolerance: 300, progress: () => undefined, ...options }); // prettier-ignore
 }
 
 /** A file with this content. */
