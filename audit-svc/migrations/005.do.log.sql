@@ -69,17 +69,6 @@ RETURN substr(int4send(CASE WHEN p_seq < 0 THEN 131072 ELSE 65536 END
                  -- Each text's length and bytes, in the encoding of the client; the header of an array is 20 bytes.
                  || substr(array_send(ARRAY[p_application, p_actor, p_action, p_resource, p_outcome, p_data::text]), 21));
 
--- The root of each 256 hashes (RFC 6962).
-CREATE FUNCTION audit.log_fold(p_hashes bytea) RETURNS bytea
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-  FOR level IN 1..8 LOOP
-    p_hashes := (SELECT string_agg(sha256('\x01'::bytea || substr(p_hashes, 64 * n + 1, 64)), ''::bytea ORDER BY n)
-                   FROM generate_series(0, length(p_hashes) / 64 - 1) AS n);
-  END LOOP;
-  RETURN p_hashes;
-END $$;
-
 -- Moves "settled" as far as no open transaction can still add an event below it. Every writer holds its lock on the table before
 -- it takes a number, and releases it only when what it wrote is visible. So: the newest number first, then who holds the lock;
 -- once none of those does, everything up to that number is settled. Long transactions elsewhere delay nothing.
@@ -135,9 +124,7 @@ DECLARE
   taken    integer;
   before   integer;
   complete integer;
-  hashes   bytea;
   first    bigint;
-  height   integer := 1;
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     RAISE EXCEPTION 'log_sequence needs READ COMMITTED: each of its statements must see what was committed before it';
@@ -158,18 +145,6 @@ BEGIN
           SELECT first + n, coalesce(CASE WHEN n = 0 THEN state.partial_seq END, numbers[256 * n - before + 1]),
                  numbers[256 * (n + 1) - before], substr(fresh, 8960 * n + 1, 8960)
             FROM generate_series(0, complete - 1) AS n;
-        hashes := audit.log_fold((SELECT string_agg(sha256('\x00'::bytea || substr(fresh, 35 * n + 1, 35)), ''::bytea ORDER BY n)
-                                    FROM generate_series(0, 256 * complete - 1) AS n));
-        WHILE hashes IS NOT NULL LOOP
-          INSERT INTO audit.log_hashes (level, n, hash)
-            SELECT height, first + n, substr(hashes, 32 * n + 1, 32) FROM generate_series(0, length(hashes) / 32 - 1) AS n;
-          -- The tiles of this level that became complete.
-          hashes := audit.log_fold((SELECT string_agg(h.hash, ''::bytea ORDER BY h.n) FROM audit.log_hashes h
-                                     WHERE h.level = height AND h.n >= first / 256 * 256
-                                       AND h.n < (first + length(hashes) / 32) / 256 * 256));
-          first := first / 256;
-          height := height + 1;
-        END LOOP;
       END IF;
       UPDATE audit.log_state s
          SET size = state.size + taken, partial = substr(fresh, 8960 * complete + 1),
@@ -182,6 +157,15 @@ BEGIN
   more := coalesce(more, false);
 END $$;
 
+-- Stores the roots of complete tiles, side by side, from the n-th on. Whoever computes them again gets the same.
+CREATE FUNCTION audit.log_add_hashes(p_level smallint, p_first bigint, p_hashes bytea) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  INSERT INTO audit.log_hashes (level, n, hash)
+    SELECT p_level, p_first + i, substr(p_hashes, 32 * i + 1, 32) FROM generate_series(0, length(p_hashes) / 32 - 1) AS i
+    ON CONFLICT DO NOTHING;
+END;
+
 -- Keeps a checkpoint in place of an older one of its kind.
 CREATE FUNCTION audit.log_keep(p_kind text, p_size bigint, p_last_seq bigint, p_note text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -191,4 +175,4 @@ BEGIN
     WHERE c.size <= p_size;
 END $$;
 
-REVOKE EXECUTE ON FUNCTION audit.log_settle(), audit.log_sequence, audit.log_keep FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION audit.log_settle(), audit.log_sequence, audit.log_add_hashes, audit.log_keep FROM PUBLIC;

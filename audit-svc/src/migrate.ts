@@ -181,7 +181,8 @@ async function maintain(
     GRANT USAGE ON SCHEMA audit TO ${role};
     GRANT SELECT ON audit.events, audit.ids, audit.schema_migrations, audit.log_state, audit.log_entries,
                     audit.log_hashes, audit.log_checkpoints TO ${role};
-    GRANT EXECUTE ON FUNCTION audit.ensure_partitions(), audit.store, audit.log_sequence, audit.log_keep TO ${role}`);
+    GRANT EXECUTE ON FUNCTION audit.ensure_partitions(), audit.store, audit.log_sequence, audit.log_add_hashes,
+                              audit.log_keep TO ${role}`);
   if (settled) await client.query(`REVOKE INSERT ON audit.events FROM ${role}`);
   print(`granted to ${config.runtimeRole}: select, and to store by audit.store`);
 }

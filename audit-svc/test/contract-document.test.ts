@@ -5,7 +5,9 @@ import { Metrics } from "../src/metrics.js";
 
 const read = (path: string): string => readFileSync(new URL(path, import.meta.url), "utf8");
 const contract = read("../CONTRACT.md");
-const sources = readdirSync(new URL("../src/", import.meta.url)).map((file) => read(`../src/${file}`));
+const sources = readdirSync(new URL("../src/", import.meta.url), { recursive: true, encoding: "utf8" })
+  .filter((file) => file.endsWith(".ts"))
+  .map((file) => read(`../src/${file}`));
 
 /** The rows of the table under a heading or a header cell, each as its cells without the backticks. */
 function table(first: string): string[][] {

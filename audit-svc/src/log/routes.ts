@@ -9,7 +9,7 @@ import { normalizeUuid } from "../ids.js";
 import type { Ingest } from "../ingest.js";
 import type { Principal } from "../tokens.js";
 import type { LogConfig } from "./config.js";
-import { findEvents, has, keep, kept, positionOf, readEntries, readTile, treeSize } from "./log-store.js";
+import { findEvents, has, keep, kept, positionOf, readEntries, readTile } from "./log-store.js";
 import { openCheckpoint } from "./note.js";
 import { proofText } from "./proof.js";
 import type { Sequencer } from "./sequencer.js";
@@ -127,7 +127,8 @@ export function logRoutes({ configReloader, ingest, sequencer, stopping }: Parts
       async (request, reply) => {
         const name = parsePath(request.params["*"]);
         const bytes = name && (await read(async (db) => {
-          if (!has(await treeSize(db), name)) return undefined;
+          // Above the checkpoint the tree is not complete yet.
+          if (!has((await newest(db)).size, name)) return undefined;
           const { level } = name;
           if (level === "entries") return toBundle(await readEntries(db, name.n, name.width));
           return readTile(db, { ...name, level });
@@ -167,7 +168,7 @@ export function logRoutes({ configReloader, ingest, sequencer, stopping }: Parts
         await read(async (db) => {
           const { size } = checkpoint;
           const extends_ =
-            size <= (await treeSize(db)) &&
+            size <= (await newest(db)).size &&
             (
               await rootOf(
                 size,

@@ -5,7 +5,7 @@ import { LogLimit } from "../log-limit.js";
 import type { Metrics } from "../metrics.js";
 import type { Storage } from "../storage.js";
 import type { LogConfig } from "./config.js";
-import { type Progress, keep, kept, lag, readTile, sequence } from "./log-store.js";
+import { type Progress, hashTiles, keep, kept, lag, readTile, sequence } from "./log-store.js";
 import { checkpointText } from "./note.js";
 import { type Signer, signerOf } from "./signer.js";
 import { subtreesOf } from "./tile.js";
@@ -71,7 +71,8 @@ export class Sequencer {
       for (; progress.more && !this.#stopped; progress = await storage.background(sequence));
       this.metrics.logSize.set(progress.size);
       const before = await storage.background((db) => kept(db, "signed"));
-      if (progress.size > (before?.size ?? 0)) await this.#step("sign", storage, () => this.#sign(storage, settings, progress)); // prettier-ignore
+      const isNew = progress.size > (before?.size ?? 0);
+      if (isNew && (await storage.background((db) => hashTiles(db, progress.size)))) await this.#step("sign", storage, () => this.#sign(storage, settings, progress)); // prettier-ignore
       await this.#show(storage);
     });
   }

@@ -1,4 +1,4 @@
-import { HASH, type Subtree, TILE, leafHash, nodeHash } from "./tree.js";
+import { HASH, type Subtree, TILE, fold, leafHashesOf } from "./tree.js";
 
 /** Bytes of an entry: kind, month, commitment (CONTRACT.md, "The log"). */
 export const ENTRY = 35;
@@ -64,23 +64,7 @@ export function fromBundle(bundle: Buffer, width: number): Buffer | undefined {
 }
 
 /** The tile of level 0 above entries that are side by side. */
-export function leafHashes(entries: Buffer): Buffer {
-  const hashes: Buffer[] = [];
-  for (let at = 0; at < entries.length; at += ENTRY) hashes.push(leafHash(entries.subarray(at, at + ENTRY)));
-  return Buffer.concat(hashes);
-}
-
-/** The root of a power of two of hashes that are side by side. */
-export function fold(hashes: Buffer): Buffer {
-  let level = hashes;
-  while (level.length > HASH) {
-    const above: Buffer[] = [];
-    for (let at = 0; at < level.length; at += 2 * HASH)
-      above.push(nodeHash(level.subarray(at, at + HASH), level.subarray(at + HASH, at + 2 * HASH)));
-    level = Buffer.concat(above);
-  }
-  return level;
-}
+export const leafHashes = (entries: Buffer): Buffer => leafHashesOf(entries, ENTRY);
 
 /** The subtrees of a tree of this size, from its tiles. Each tile is read once. */
 export function subtreesOf(size: number, read: (tile: TileName & { level: number }) => Promise<Buffer>): Subtree {

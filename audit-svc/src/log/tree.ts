@@ -5,17 +5,47 @@ export const TILE = 256;
 /** Bytes of a hash. */
 export const HASH = 32;
 
-const LEAF = Buffer.from([0]);
-const NODE = Buffer.from([1]);
+/** SHA-256 as a string of Latin-1: Node makes it three times as fast as a Buffer. */
+const digest = (bytes: Uint8Array): string => hash("sha256", bytes, "binary");
 
-const sha256 = (...parts: readonly Uint8Array[]): Buffer => hash("sha256", Buffer.concat(parts), "buffer");
+const node = Buffer.alloc(1 + 2 * HASH, 1);
 
 /** RFC 6962, section 2.1: the hash of an entry. */
-export const leafHash = (entry: Uint8Array): Buffer => sha256(LEAF, entry);
+export function leafHash(entry: Uint8Array): Buffer {
+  return Buffer.from(digest(Buffer.concat([Buffer.from([0]), entry])), "latin1");
+}
+
 /** The hash of two subtrees. */
-export const nodeHash = (left: Uint8Array, right: Uint8Array): Buffer => sha256(NODE, left, right);
+export function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
+  node.set(left, 1);
+  node.set(right, 1 + HASH);
+  return Buffer.from(digest(node), "latin1");
+}
+
+/** The hashes of entries of this size that are side by side. */
+export function leafHashesOf(entries: Buffer, size: number): Buffer {
+  const hashes = Buffer.alloc((entries.length / size) * HASH);
+  const leaf = Buffer.alloc(1 + size);
+  for (let at = 0, to = 0; at < entries.length; at += size, to += HASH) {
+    entries.copy(leaf, 1, at, at + size);
+    hashes.write(digest(leaf), to, "latin1");
+  }
+  return hashes;
+}
+
+/** The root of a power of two of hashes that are side by side. */
+export function fold(hashes: Buffer): Buffer {
+  const level = Buffer.from(hashes);
+  for (let length = level.length; length > HASH; length /= 2)
+    for (let at = 0; at < length; at += 2 * HASH) {
+      level.copy(node, 1, at, at + 2 * HASH);
+      level.write(digest(node), at / 2, "latin1");
+    }
+  return level.subarray(0, HASH);
+}
+
 /** The root of a tree without entries. */
-export const EMPTY_ROOT = sha256();
+export const EMPTY_ROOT = Buffer.from(digest(Buffer.alloc(0)), "latin1");
 
 /** The hash of a complete subtree of `2 ** level` leaves, the n-th of its level. */
 export type Subtree = (level: number, n: number) => Promise<Buffer>;

@@ -4,8 +4,8 @@ import { EntryIndex } from "./entry-index.js";
 import { type Finding, Findings } from "./findings.js";
 import { type Checkpoint, type Verifier, openCheckpoint } from "./note.js";
 import type { Source } from "./source.js";
-import { fold, fromBundle, leafHashes, widthIn } from "./tile.js";
-import { HASH, TILE } from "./tree.js";
+import { fromBundle, leafHashes, widthIn } from "./tile.js";
+import { HASH, TILE, fold } from "./tree.js";
 
 /** How many bundles are asked for at once. */
 const AT_ONCE = 8;

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { isKeyName, openCheckpoint, openNote, parseVkey, toNote, vkeyOf } from "../../src/log/note.js";
 import { parseProof, proofText } from "../../src/log/proof.js";
-import { fold, fromBundle, leafHashes, parsePath, pathOf, subtreesOf, toBundle, widthIn } from "../../src/log/tile.js";
+import { fromBundle, leafHashes, parsePath, pathOf, subtreesOf, toBundle, widthIn } from "../../src/log/tile.js";
 import {
   EMPTY_ROOT,
   RootBuilder,
+  fold,
   leafHash,
   nodeHash,
   proveConsistency,
