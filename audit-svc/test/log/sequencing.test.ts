@@ -124,7 +124,8 @@ class FakeVault {
     rmSync(this.socket, { force: true });
     this.#server = createServer((request, response) => {
       void text(request).then((body) => {
-        this.requests.push(`${request.method} ${request.url} ${request.headers["x-vault-request"]} ${request.headers["x-vault-namespace"]}`); // prettier-ignore
+        const { "x-vault-request": mark, "x-vault-namespace": namespace } = request.headers;
+        this.requests.push([request.method, request.url, mark, namespace].join(" "));
         const version = this.keys.length;
         const answer = (data: object): void => void response.end(JSON.stringify({ data }));
         if (request.url === "/v1/transit/keys/audit-log")
