@@ -95,36 +95,35 @@ export async function readTile(db: pg.ClientBase, tile: TileName & { level: numb
   return hashes;
 }
 
-/** Hashes that are stored by one statement. */
-const AT_ONCE = 64;
+/** Tiles whose roots one call computes: that takes a fraction of a second. */
+const TILES = 256;
 
 /**
- * Computes and stores the roots of tiles that became complete. Not in SQL: a hash costs PostgreSQL four times as much.
- * @returns whether all are there; not if another replica is at it
+ * Computes and stores the roots of tiles that became complete, of the lowest level that has any. Not in SQL: a hash
+ * costs PostgreSQL four times as much.
+ * @returns whether all are there; `busy` if another replica is at it
  */
-export async function hashTiles(db: pg.ClientBase, size: number): Promise<boolean> {
+export async function hashTiles(db: pg.ClientBase, size: number): Promise<"done" | "more" | "busy"> {
   await db.query("BEGIN");
   const { rows } = await db.query<{ mine: boolean }>(`SELECT pg_try_advisory_xact_lock(${HASHING}) AS mine`);
-  const mine = rows[0]?.mine === true;
-  for (let level = 1; mine && size >= TILE ** level; level++) {
+  let result: "done" | "more" | "busy" = rows[0]?.mine === true ? "done" : "busy";
+  for (let level = 1; result === "done" && size >= TILE ** level; level++) {
     const { rows } = await db.query<{ n: string }>({
       text: "SELECT coalesce(max(n) + 1, 0) AS n FROM audit.log_hashes WHERE level = $1",
       values: [level],
     });
-    const complete = Math.floor(size / TILE ** level);
-    for (let first = Number(rows[0]?.n); first < complete; first += AT_ONCE) {
-      const hashes: Buffer[] = [];
-      // Each takes a fraction of a millisecond; between them requests are served.
-      for (let n = first; n < Math.min(complete, first + AT_ONCE); n++)
-        hashes.push(fold(await readTile(db, { level: level - 1, n, width: TILE })));
-      await db.query({
-        text: "SELECT audit.log_add_hashes($1::smallint, $2, $3)",
-        values: [level, first, Buffer.concat(hashes)],
-      });
-    }
+    const first = Number(rows[0]?.n);
+    const end = Math.min(Math.floor(size / TILE ** level), first + TILES);
+    const hashes: Buffer[] = [];
+    // Each takes a fraction of a millisecond; between them requests are served.
+    for (let n = first; n < end; n++) hashes.push(fold(await readTile(db, { level: level - 1, n, width: TILE })));
+    if (hashes.length === 0) continue;
+    const values = [level, first, Buffer.concat(hashes)];
+    await db.query({ text: "SELECT audit.log_add_hashes($1::smallint, $2, $3)", values });
+    result = "more";
   }
   await db.query("COMMIT");
-  return mine;
+  return result;
 }
 
 /** One event's entry and where to look for it. */

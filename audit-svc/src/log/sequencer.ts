@@ -72,9 +72,17 @@ export class Sequencer {
       this.metrics.logSize.set(progress.size);
       const before = await storage.background((db) => kept(db, "signed"));
       const isNew = progress.size > (before?.size ?? 0);
-      if (isNew && (await storage.background((db) => hashTiles(db, progress.size)))) await this.#step("sign", storage, () => this.#sign(storage, settings, progress)); // prettier-ignore
+      if (isNew && (await this.#hash(storage, progress))) await this.#step("sign", storage, () => this.#sign(storage, settings, progress)); // prettier-ignore
       await this.#show(storage);
     });
+  }
+
+  /** Whether every hash is there that the root needs; not if another replica computes them and will sign. */
+  async #hash(storage: Storage, { size }: Progress): Promise<boolean> {
+    for (;;) {
+      const result = await storage.background((db) => hashTiles(db, size));
+      if (result !== "more" || this.#stopped) return result === "done";
+    }
   }
 
   async #sign(storage: Storage, settings: LogConfig, progress: Progress): Promise<void> {
