@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { dirname, join } from "node:path";
 import { writeFileSync } from "node:fs";
 import { promisify } from "node:util";
+import pg from "pg";
 import type { TestDatabase } from "../test/support/database.js";
 import { ORIGIN, newDirectory, newKey } from "../test/support/log.js";
 import { until } from "../test/support/postgres.js";
@@ -24,22 +25,27 @@ interface Checkpoint {
   readonly madeAt: number;
 }
 
-/** Watches the checkpoints while something runs. */
+/** Watches the checkpoints while something runs, over one connection: each new one would cost what is measured. */
 async function watched(database: TestDatabase, work: () => Promise<unknown>): Promise<Checkpoint[]> {
+  const { host, port, user, password, name } = database.owner;
+  const client = new pg.Client({ host, port, user, password, database: name });
+  await client.connect();
   const seen = new Map<number, Checkpoint>();
   let running = true;
   const watch = (async (): Promise<void> => {
     while (running) {
-      const [row] = await database.query<{ s: string; at: string }>(
-        "SELECT last_seq AS s, extract(epoch FROM made_at) AS at FROM audit.log_checkpoints WHERE kind = 'signed'",
+      const { rows } = await client.query<Checkpoint>(
+        `SELECT last_seq::float8 AS "lastSeq", extract(epoch FROM made_at)::float8 AS "madeAt"
+           FROM audit.log_checkpoints WHERE kind = 'signed'`,
       );
-      if (row !== undefined && !seen.has(Number(row.s))) seen.set(Number(row.s), { lastSeq: Number(row.s), madeAt: Number(row.at) }); // prettier-ignore
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      for (const row of rows) if (!seen.has(row.lastSeq)) seen.set(row.lastSeq, row);
+      await new Promise((resolve) => setTimeout(resolve, 200));
     }
   })();
   await work();
   running = false;
   await watch;
+  await client.end();
   return [...seen.values()].sort((a, b) => a.lastSeq - b.lastSeq);
 }
 
