@@ -2,7 +2,7 @@ import * as c from "./components";
 import * as k from "./components/kubernetes";
 import type { ClusterSettings } from "./config";
 import { publishedDashboard } from "./dashboards";
-import { ROUTES } from "./nginx/routes";
+import { routesOf } from "./nginx/routes";
 import { outputsOf } from "./outputs";
 import { providers } from "./providers";
 
@@ -28,10 +28,11 @@ export async function onCluster(s: ClusterSettings) {
     loginsBy: s.vault.databaseEngine && { name: "audit-svc-cluster", vault: { ...vault, ...s.vault.databaseEngine } },
   });
   const tokens = new c.AccessTokens("audit", { ...s.tokens, provider: inVault, previous: last.tokenVersions });
+  const log = s.log && new c.LogKey("audit-svc-cluster", { ...s.log, vault });
   const secrets = new k.SecretsBinding("audit-svc", {
     ...{ cluster, vault, secret: s.vault.secret, reloadOn: s.service.spec.reloadOn },
-    data: { database: database.connection, tokens: tokens.hashes, ...s.service.options },
-    credentials: database.credentials,
+    data: { database: database.connection, tokens: tokens.hashes, log: log?.configuration, ...s.service.options },
+    ...{ credentials: database.credentials, signing: log?.signing },
   });
 
   // The service: migrated, rolled out pod by pod; then the former login is locked. And before it the way in.
@@ -40,7 +41,7 @@ export async function onCluster(s: ClusterSettings) {
     ...{ previous: last.releases, behind: "audit-edge" },
   });
   const edge = new k.EdgeProxy("audit-edge", {
-    ...{ ...s.edge, ...s.front, cluster, vault, service, routes: ROUTES, reach: s.reach },
+    ...{ ...s.edge, ...s.front, cluster, vault, service, routes: routesOf(log), reach: s.reach },
   });
 
   const observability = new c.Observability("audit", {
@@ -50,7 +51,7 @@ export async function onCluster(s: ClusterSettings) {
   });
 
   return {
-    ...outputsOf(edge, service, observability),
+    ...outputsOf(edge, service, observability, log),
     releases: c.forNextRun({
       releases: service.state,
       databasePasswordVersion: service.databasePasswordVersion,

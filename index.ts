@@ -2,7 +2,7 @@ import type * as cluster from "./cluster";
 import * as c from "./components";
 import { settingsOfStack } from "./config";
 import { publishedDashboard } from "./dashboards";
-import { ROUTES } from "./nginx/routes";
+import { routesOf } from "./nginx/routes";
 import { outputsOf } from "./outputs";
 import { providers } from "./providers";
 
@@ -36,16 +36,17 @@ export = async () => {
     loginsBy: s.vault.databaseEngine && { name: "audit-svc", vault: { ...vault, ...s.vault.databaseEngine } },
   });
   const tokens = new c.AccessTokens("audit", { ...s.tokens, provider: inVault, previous: last.tokenVersions });
+  const log = s.log && new c.LogKey("audit-svc", { ...s.log, vault });
   const secrets = new c.SecretsBinding("audit-svc", {
     ...{ vm, vault, slots, secret: s.vault.secret },
-    data: { database: database.connection, tokens: tokens.hashes, ...s.service.options },
-    credentials: database.credentials,
+    data: { database: database.connection, tokens: tokens.hashes, log: log?.configuration, ...s.service.options },
+    ...{ credentials: database.credentials, signing: log?.signing },
   });
 
   // The way in, and behind it the service: migrated, started, promoted; then the former release is drained and the
   // former login locked.
   const edge = new c.EdgeProxy("audit-edge", {
-    ...{ ...s.edge, vm, vault, slots, routes: ROUTES },
+    ...{ ...s.edge, vm, vault, slots, routes: routesOf(log) },
     agents: { agent: secrets.agentMetrics },
   });
   const service = new c.AuditService("audit-svc", { vm, slots, database, tokens, secrets, behind: edge });
@@ -57,7 +58,7 @@ export = async () => {
   });
 
   return {
-    ...outputsOf(edge, service, observability),
+    ...outputsOf(edge, service, observability, log),
     releases: c.forNextRun({
       releases: service.state,
       databasePasswordVersion: service.databasePasswordVersion,

@@ -1,11 +1,12 @@
 import type { Output } from "@pulumi/pulumi";
-import { handToCi, type Observability } from "./components";
+import { handToCi, type LogKey, type Observability } from "./components";
 
 /** The outputs that pipelines and people rely on, the same on a VM and on a cluster. CI is handed them as well. */
 export function outputsOf(
   edge: { url: Output<string> },
   { image, release }: { image: Output<string>; release: Output<string> },
   { dashboardUrl, nginxDashboardUrl }: Observability,
+  log: LogKey | undefined,
 ) {
   handToCi({
     SERVICE_URL: edge.url,
@@ -14,5 +15,7 @@ export function outputsOf(
     IMAGE: image,
     RELEASE: release,
   });
-  return { serviceUrl: edge.url, dashboardUrl, nginxDashboardUrl, image, release };
+  const all = { serviceUrl: edge.url, dashboardUrl, nginxDashboardUrl, image, release };
+  // For those who verify the log: the newest key first.
+  return log === undefined ? all : { ...all, logKeys: log.verifierKeys };
 }

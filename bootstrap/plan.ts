@@ -4,8 +4,10 @@ import {
   CERTIFICATE_AGENT,
   DATABASE_MOUNT,
   DEPLOYER,
+  logKeyOf,
   onCluster,
   planAgents,
+  publicKeyPolicy,
   rule,
   SERVICE_AGENT,
 } from "../lib/vault/rights";
@@ -77,6 +79,7 @@ export function planVault(settings: VaultSettings): VaultPlan {
     engines: {
       [kvMount]: { type: "kv", options: { version: "2" } },
       [transitMount]: { type: "transit" },
+      ...agents.engines,
       ...(signing === null ? {} : { [signing.mount]: { type: "transit" } }),
       [DATABASE_MOUNT]: { type: "database" },
       ...(ssh === null ? {} : { [ssh.mount]: { type: "ssh" } }),
@@ -98,6 +101,7 @@ export function planVault(settings: VaultSettings): VaultPlan {
           }),
     },
     createOnly: [
+      ...agents.createOnly,
       { path: `${transitMount}/keys/${transitKey}`, body: {} },
       ...(signing === null ? [] : [{ path: `${signing.mount}/keys/${signing.key}`, body: { type: "ecdsa-p256" } }]),
       ...(ssh === null ? [] : [{ path: `${ssh.mount}/config/ca`, body: { generate_signing_key: true } }]),
@@ -191,12 +195,18 @@ function deployerPolicy(settings: VaultSettings): string {
         rule(`auth/${stack.vaultKubernetesMount}/role/${name}`, "read"),
       ]),
     ...[SERVICE_AGENT, onCluster(SERVICE_AGENT)].flatMap(databaseRules),
+    "# The public keys by which others check the log. Signing is the services' agents' alone.",
+    ...logKeys(settings).map(publicKeyPolicy),
     "# Which mounts there are; the plugin looks a mount up before it writes to it.",
     ...["sys/mounts", `sys/mounts/${kvMount}`, "sys/auth"].map((path) => rule(path, "read")),
     "# Encrypts the secrets in the stack's state.",
     ...["encrypt", "decrypt"].map((verb) => rule(`${transitMount}/${verb}/${transitKey}`, "update")),
   ].join("\n");
 }
+
+/** The keys that sign the log: of a stack on a VM, and of one on a cluster. */
+const logKeys = ({ stack }: VaultSettings) =>
+  [SERVICE_AGENT, onCluster(SERVICE_AGENT)].map((agent) => ({ mount: stack.logTransitMount, key: logKeyOf(agent) }));
 
 const databaseRules = (agent: string): string[] => [
   `# Credentials of the database that Vault makes for ${agent} (audit:databaseCredentials: dynamic). A deploy gives Vault the password of Vault's`,
@@ -212,7 +222,8 @@ const databaseRules = (agent: string): string[] => [
  * What the job drift may do in Vault: read policies, roles, and the version numbers of the service's secrets. It may
  * read no secret, not even the state's, so this login opens nothing else.
  */
-function readerPolicy({ kvMount, servicePath, stack }: VaultSettings): string {
+function readerPolicy(settings: VaultSettings): string {
+  const { kvMount, servicePath, stack } = settings;
   const role = (name: string) => `auth/${APPROLE_MOUNT}/role/${name}`;
   return [
     ...[SERVICE_AGENT, CERTIFICATE_AGENT].flatMap((name) => [
@@ -225,6 +236,7 @@ function readerPolicy({ kvMount, servicePath, stack }: VaultSettings): string {
       ...[`${DATABASE_MOUNT}/config/${name}`, `${DATABASE_MOUNT}/roles/${name}`],
     ]),
     `${kvMount}/metadata/${servicePath}/*`,
+    ...logKeys(settings).map(({ mount, key }) => `${mount}/keys/${key}`),
     ...["sys/mounts", `sys/mounts/${kvMount}`, "sys/auth"],
   ]
     .map((path) => rule(path, "read"))

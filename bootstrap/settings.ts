@@ -6,6 +6,7 @@ import { database } from "../config/database";
 import { edge } from "../config/edge";
 import { pkiRole, vaultPath } from "../config/names";
 import { range } from "../config/values";
+import { log } from "../config/log";
 import { kubernetes } from "../config/kubernetes";
 import { platform } from "../config/platform";
 import { vault } from "../config/vault";
@@ -110,6 +111,8 @@ const schema = z.strictObject({
       tls: edge.tls,
       tlsPkiMount: edge.tlsPkiMount,
       tlsPkiRole: pkiRole.optional(),
+      log: log.log,
+      logTransitMount: log.logTransitMount,
     })
     .prefault({}),
 });
@@ -133,6 +136,9 @@ function sharedPaths({ kvMount, transitMount, signing, ssh, jwtMount, stack }: V
     ...(signing === null || signing.mount === transitMount ? {} : { "signing.mount": signing.mount }),
     ...(ssh === null ? {} : { "ssh.mount": ssh.mount }),
     ...(stack.tls === "vault" ? { "stack.tlsPkiMount": stack.tlsPkiMount } : {}),
+    ...(stack.log !== "vault" || [transitMount, signing?.mount].includes(stack.logTransitMount)
+      ? {}
+      : { "stack.logTransitMount": stack.logTransitMount }),
   };
   const methods = {
     ...{ AppRole: APPROLE_MOUNT, jwtMount },
@@ -203,5 +209,6 @@ export function stackInVault({ kvMount, stack }: VaultSettings): StackInVault {
     ...(stack.tls === "vault" && stack.tlsPkiRole !== undefined
       ? { certificate: { mount: stack.tlsPkiMount, role: stack.tlsPkiRole } }
       : {}),
+    ...(stack.log === "vault" ? { log: { mount: stack.logTransitMount } } : {}),
   };
 }

@@ -20,6 +20,7 @@ export { type InVault, type OwnerInVault } from "./secrets/in-vault";
 export { bareHost, inUrl } from "../lib/network-address";
 export { type ScriptArgs, type ScriptOptions } from "./vm/host-script";
 export { type Peer } from "./vm/preflight";
+export { LogKey, type LogKeyArgs } from "./secrets/log-key";
 export { Networks, type NetworksArgs } from "./vm/networks";
 export {
   Observability,

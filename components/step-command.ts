@@ -8,6 +8,7 @@ export type Step =
   | "deliver-secret-id"
   | "hand-over-login"
   | "load-rules"
+  | "log-keys"
   | "revoke-former"
   | "revoke-leases";
 

@@ -5,6 +5,7 @@ import type { DatabaseServer } from "../components/database/database-credentials
 import type { EdgeProxyArgs } from "../components/edge/edge-proxy";
 import type { ObservabilityArgs } from "../components/observability/observability";
 import type { SecretsBindingArgs } from "../components/secrets/secrets-binding";
+import type { LogKeyArgs } from "../components/secrets/log-key";
 import type { SlotsArgs } from "../components/release/slots";
 import { SMOKE } from "../components/secrets/token-holders";
 import type { VaultForAgents } from "../components/secrets/vault-access";
@@ -12,6 +13,7 @@ import type { VmArgs } from "../components/vm/vm";
 import { DATABASE_MOUNT } from "../lib/vault/rights";
 import { certificateSource } from "./edge";
 import type { Values } from "./groups";
+import { logSigner } from "./log";
 import { clusterArguments } from "./cluster";
 import { inVault } from "./in-vault";
 import { alerting, discovery } from "./monitoring";
@@ -33,6 +35,7 @@ const shared = (values: Values) => ({
   database: databaseArguments(values),
   tokens: tokensArguments(values),
   vault: vaultArguments(values),
+  log: logArguments(values),
   edge: edgeArguments(values),
   monitoring: monitoringArguments(values),
 });
@@ -127,6 +130,15 @@ const vaultArguments = (values: Values) => ({
   policies: values.vaultPolicies,
   rights: inVault(values),
 });
+
+/** For LogKey; undefined = the service keeps no log that proves itself. */
+function logArguments(values: Values): Omit<LogKeyArgs, "vault"> | undefined {
+  const signer = logSigner.chosen(values);
+  if (signer.by === "off") return undefined;
+  // The name of the log for all time, so it consists of what an installation does not change.
+  const origin = values.logOrigin ?? `${new URL(values.serviceUrl).host}/${values.environment}`;
+  return { origin, public: values.logPublic, signer };
+}
 
 /** For EdgeProxy. */
 const edgeArguments = (values: Values) =>

@@ -4,6 +4,7 @@ import { credentials, database } from "./database";
 import { certificate, edge } from "./edge";
 import { host, network } from "./host";
 import { kubernetes } from "./kubernetes";
+import { log, logSigner } from "./log";
 import { alerting, discovery, monitoring } from "./monitoring";
 import { platform } from "./platform";
 import { service } from "./service";
@@ -57,6 +58,13 @@ export const groups: readonly Group[] = [
     keys: service,
   },
   {
+    title: "Log",
+    about:
+      "A log of all events that proves itself: nobody can change, remove or reorder one unseen ([guide](guide.md#a-log-that-proves-itself)). With `audit:log: vault`, bootstrap must have the same settings ([guide](guide.md#4-vault)).",
+    keys: log,
+    choices: [logSigner],
+  },
+  {
     title: "Database",
     about:
       "PostgreSQL, as the VM and as this program reach it. With `audit:databaseCredentials: dynamic`, Vault reaches it too, and bootstrap must have the same settings ([guide](guide.md#4-vault)).",
@@ -93,6 +101,7 @@ export const schema = z.strictObject({
   ...kubernetes,
   ...trust,
   ...service,
+  ...log,
   ...database,
   ...vault,
   ...edge,

@@ -1,6 +1,7 @@
 import { APPROLE_MOUNT, DATABASE_MOUNT, type StackInVault } from "../lib/vault/rights";
 import { certificateSource } from "./edge";
 import type { Values } from "./groups";
+import { logSigner } from "./log";
 
 /** What the stack's agents need in Vault, and the same as bootstrap settings, without defaults. */
 export function inVault(settings: Values): { stack: StackInVault; bootstrap: object } {
@@ -17,6 +18,7 @@ export function inVault(settings: Values): { stack: StackInVault; bootstrap: obj
     sslMode: databaseSslMode,
     ...(authority === undefined ? {} : { authority: authority.pem }),
   };
+  const signer = logSigner.chosen(settings);
   const onCluster = settings.platform === "kubernetes";
   const { kubeNamespace, vaultKubernetesMount, vaultAudience } = settings;
   return {
@@ -27,6 +29,7 @@ export function inVault(settings: Values): { stack: StackInVault; bootstrap: obj
       boundCidrs: hostCidr === undefined ? undefined : [hostCidr],
       ...(dynamic ? { database } : {}),
       ...(certificate === undefined ? {} : { certificate }),
+      ...(signer.by === "vault" ? { log: { mount: signer.mount } } : {}),
       ...(onCluster
         ? { kubernetes: { mount: vaultKubernetesMount, audience: vaultAudience, namespace: kubeNamespace } }
         : {}),
@@ -44,6 +47,7 @@ export function inVault(settings: Values): { stack: StackInVault; bootstrap: obj
       ...(certificate === undefined
         ? {}
         : { tls: "vault", tlsPkiMount: certificate.mount, tlsPkiRole: certificate.role }),
+      ...(signer.by === "vault" ? { log: "vault", logTransitMount: signer.mount } : {}),
     },
   };
 }

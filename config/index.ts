@@ -80,8 +80,9 @@ function longUid({ environment, grafanaPrometheusUrl }: Values): string[] {
 }
 
 /** Two secrets engines cannot be mounted at the same path in Vault. */
-function sharedMounts({ vaultMount, tls, tlsPkiMount, databaseCredentials }: Values): string[] {
+function sharedMounts({ vaultMount, tls, tlsPkiMount, databaseCredentials, ...values }: Values): string[] {
   const taken = [
+    ...(values.log === "vault" ? [[values.logTransitMount, `${NAMESPACE}:logTransitMount`]] : []),
     ...(tls === "vault" ? [[tlsPkiMount, `${NAMESPACE}:tlsPkiMount`]] : []),
     ...(databaseCredentials === "dynamic"
       ? [[DATABASE_MOUNT, `the database engine of ${NAMESPACE}:databaseCredentials`]]

@@ -6,12 +6,27 @@ import { fillTemplate } from "../lib/templates";
 import { join } from "node:path";
 import { errorBody, errorPages, NOT_ALLOWED, NOT_FOUND, UPSTREAM_FAILED } from "./errors";
 
-export interface Route {
-  /** Path without query, for example "/v1/events". Only exactly this spelling is let through. */
-  path: string;
+export type Route = (
+  | {
+      /** Path without query, for example "/v1/events". Only exactly this spelling is let through. */
+      path: string;
+    }
+  | {
+      /**
+       * Regular expression for the whole path, which must match it as it was spelt, too. It must not match dots that
+       * lead upwards, semicolons or percent signs.
+       */
+      pattern: string;
+    }
+) & {
   /** Methods let through; every other is answered 405. */
   methods: readonly string[];
-}
+  /**
+   * Whether a client above its rate is slowed down rather than refused, with a count of its own; default false. It is
+   * for what a client reads by the thousand.
+   */
+  paced?: boolean;
+};
 
 export interface UpstreamGroup {
   /** Name of the group: the slot. */
@@ -86,15 +101,21 @@ export interface EdgeConfig {
 }
 
 /** The view of a route's location. */
-function routeView({ path, methods }: Route) {
+function routeView({ methods, paced = false, ...where }: Route) {
   const allowed = methods.includes("GET") ? [...methods, "HEAD"] : [...methods];
   return {
-    path,
-    pattern: allowed.join("|"),
+    ...locationView(where),
+    paced,
+    verbs: allowed.join("|"),
     allow: allowed.join(", "),
     reads: methods.every((method) => method === "GET" || method === "HEAD"),
   };
 }
+
+const locationView = (where: { path: string } | { pattern: string }) =>
+  "path" in where
+    ? { location: `= ${where.path}`, path: where.path, pattern: false, target: where.path }
+    : { location: `~ "${where.pattern}"`, path: false, pattern: where.pattern, target: "$path" };
 
 /** The view of the service's listener. */
 function serviceView({ port, tls, routes }: EdgeConfig) {
@@ -140,7 +161,8 @@ export function renderNginxConfig(config: EdgeConfig): string {
     notFound: errorBody(NOT_FOUND),
     notAllowed: errorBody(NOT_ALLOWED),
     service: serviceView(config),
-    redirect: tls && { port, authority: tls.authority, routes, identified: true, errors: errorPages() },
+    paced: routes.some(({ paced }) => paced),
+    redirect: tls && { port, authority: tls.authority, routes: routes.map(routeView), identified: true, errors: errorPages() },
     metrics: metricsView(config),
     status: { ...status, path: "/stub_status" },
   });

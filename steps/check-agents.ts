@@ -13,8 +13,7 @@ import { planAgents, type StackInVault } from "../lib/vault/rights";
 
 runAsCommand(async () => {
   const stack = JSON.parse(await text(process.stdin)) as StackInVault;
-  const plan = { engines: {}, createOnly: [], ...planAgents(stack) };
-  const answer = await applyVaultPlan(vaultRequest, plan, true).then(
+  const answer = await applyVaultPlan(vaultRequest, planAgents(stack), true).then(
     (differences) => ({ differences }),
     (error: unknown) => {
       if (!(error instanceof VaultFailure)) throw error;

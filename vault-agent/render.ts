@@ -30,6 +30,11 @@ interface AgentFiles {
   renderInterval: number;
   /** How long the reload command may take in all, in seconds. */
   reloadDeadline: number;
+  /**
+   * Unix socket at which the agent forwards requests to Vault with its own token, and who owns it: the agent's user, and
+   * the group that may connect. Default: there is none.
+   */
+  socket?: { path: string; user: number; group: number };
 }
 
 export type AgentConfig = AgentFiles & AgentLogin;
@@ -65,6 +70,7 @@ export function renderAgentConfig(config: AgentConfig): string {
   return fillIn("agent.hcl", {
     ...config,
     ...base(config),
+    socket: config.socket ?? false,
     reloadCommand: config.reloadCommand ?? false,
     reloadTimeout: config.reloadDeadline + 5,
   });

@@ -9,7 +9,7 @@ import type { KubernetesLogin, VaultForPods } from "./kubernetes-login";
 import { inMemory, resources, restricted } from "./pods";
 
 /** Uid of Vault in the official image. */
-const VAULT_UID = 100;
+export const VAULT_UID = 100;
 
 /** Seconds that a pod waits for what its agent renders before the agent is started again. */
 const RENDER_SECONDS = 120;

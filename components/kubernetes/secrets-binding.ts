@@ -2,13 +2,14 @@ import type { input } from "@pulumi/kubernetes/types";
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import type { ReloadPort } from "../../lib/release-state";
-import { credentialsPolicy, onCluster, readOnlyPolicy } from "../../lib/vault/rights";
+import { onCluster, serviceAgentPolicy, type TransitKey } from "../../lib/vault/rights";
 import { renderAgentConfig, renderTemplate } from "../../vault-agent/render";
+import { SIGNING_SOCKET } from "../secrets/log-key";
 import type { DatabaseCredentials } from "../database/database-credentials";
 import { scriptText } from "../host/script-file";
 import { leftOut, renderedDigest } from "../secrets/rendered-digest";
 import { AUTHORITY_FILE, RELOAD_COMMAND } from "../secrets/vault-agent";
-import { AGENT, agentSidecar, type AgentSidecar } from "./agent-sidecar";
+import { AGENT, agentSidecar, VAULT_UID, type AgentSidecar } from "./agent-sidecar";
 import type { Cluster } from "./cluster";
 import { kubernetesLogin, type KubernetesLogin, type VaultForPods } from "./kubernetes-login";
 import { ADMIN_PORT, SERVICE_PORT } from "./ports";
@@ -32,6 +33,11 @@ export interface SecretsBindingArgs {
   credentials?: DatabaseCredentials;
   /** The port of the service that takes `POST /reload`, on the pod's loopback; default "admin". */
   reloadOn?: ReloadPort;
+  /**
+   * Key of Vault's transit engine with which the service may sign, through the agent: at {@link SIGNING_SOCKET}, beside
+   * the rendered file. Default: none.
+   */
+  signing?: TransitKey;
   /** Numeric group of the service, which may read the rendered file; default 10001. */
   serviceGid?: number;
   /** How often Vault is asked for a newer secret; seconds, default 5. */
@@ -75,14 +81,14 @@ export class SecretsBinding extends pulumi.ComponentResource {
 
   constructor(name: string, args: SecretsBindingArgs, opts?: pulumi.ComponentResourceOptions) {
     super("audit:index:SecretsBinding", name, {}, opts);
-    const { cluster, vault: access, secret, credentials } = args;
+    const { cluster, vault: access } = args;
     this.#name = name;
     this.#args = args;
     this.#login = kubernetesLogin(
       name,
       {
         ...{ cluster, vault: access, role: onCluster(name) },
-        policy: readOnlyPolicy(secret.mount, secret.path) + (credentials ? credentialsPolicy(credentials.path) : ""),
+        policy: serviceAgentPolicy(args),
       },
       { parent: this },
     );
@@ -163,6 +169,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
         reloadCommand: RELOAD_COMMAND,
         renderInterval: args.renderInterval ?? 5,
         reloadDeadline: deadline,
+        socket: args.signing && { path: SIGNING_SOCKET, user: VAULT_UID, group: args.serviceGid ?? SERVICE_GID },
       }),
       "config.ctmpl": renderTemplate(`${secret.mount}/data/${secret.path}`, args.credentials?.path),
       "reload.sh": scriptText("reload.sh"),

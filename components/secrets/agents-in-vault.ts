@@ -1,9 +1,8 @@
-import { execFile } from "node:child_process";
 import * as pulumi from "@pulumi/pulumi";
 import { argumentName } from "../../lib/argument-names";
 import type { StackInVault } from "../../lib/vault/rights";
 import type { InVault, OwnerInVault } from "./in-vault";
-import { stepWords } from "../step-command";
+import { runStep } from "../run-step";
 import { UserError } from "../../lib/user-error";
 import { vaultEnvironment, type VaultAccess } from "./vault-access";
 
@@ -39,19 +38,12 @@ export async function findInVault(
   return { owner, readable: false };
 }
 
-function look(access: Omit<VaultAccess, "provider" | "inVault">, stack: StackInVault): Promise<Looked> {
-  return new Promise((resolve, reject) => {
-    const child = execFile(
-      process.execPath,
-      stepWords("check-agents"),
-      { env: { ...process.env, ...vaultEnvironment(access) } },
-      (error, stdout, stderr) => {
-        if (error) reject(new UserError(`Vault could not be checked: ${stderr.trim() || error.message}`));
-        else resolve(JSON.parse(stdout) as Looked);
-      },
-    );
-    child.stdin?.end(JSON.stringify(stack));
-  });
+async function look(access: Omit<VaultAccess, "provider" | "inVault">, stack: StackInVault): Promise<Looked> {
+  try {
+    return JSON.parse(await runStep("check-agents", vaultEnvironment(access), JSON.stringify(stack))) as Looked;
+  } catch (error) {
+    throw new UserError(`Vault could not be checked: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 function notSetUp(differences: readonly string[], settings: object): UserError {

@@ -2,8 +2,9 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import { renderAgentConfig, renderTemplate } from "../../vault-agent/render";
-import { credentialsPolicy, readOnlyPolicy } from "../../lib/vault/rights";
+import { serviceAgentPolicy, type TransitKey } from "../../lib/vault/rights";
 import { appRoleLogin, VAULT_UID, type AppRoleLogin } from "./app-role";
+import { SIGNING_SOCKET } from "./log-key";
 import type { DatabaseCredentials } from "../database/database-credentials";
 import { heldUntil } from "../../lib/held";
 import { leftOut, renderedDigest } from "./rendered-digest";
@@ -34,6 +35,11 @@ export interface SecretsBindingArgs {
   data: pulumi.Input<Record<string, unknown>>;
   /** Vault creates `database.user` and `database.password`; default: they are in the data. */
   credentials?: DatabaseCredentials;
+  /**
+   * Key of Vault's transit engine with which the service may sign, through the agent: at {@link SIGNING_SOCKET}, beside
+   * the rendered file. Default: none.
+   */
+  signing?: TransitKey;
   /** Numeric group of the service, which may read the rendered file; default 10001. */
   serviceGid?: number;
   /**
@@ -104,12 +110,12 @@ export class SecretsBinding extends pulumi.ComponentResource {
 
   constructor(name: string, args: SecretsBindingArgs, opts?: pulumi.ComponentResourceOptions) {
     super("audit:index:SecretsBinding", name, {}, opts);
-    const { vm, vault, secret, credentials } = args;
+    const { vm, vault, credentials } = args;
     const login = appRoleLogin(
       name,
       {
         ...{ vm, vault, secretIdTtl: args.secretIdTtl },
-        policy: readOnlyPolicy(secret.mount, secret.path) + (credentials ? credentialsPolicy(credentials.path) : ""),
+        policy: serviceAgentPolicy(args),
       },
       { parent: this },
     );
@@ -210,6 +216,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
         reloadCommand: slots && RELOAD_COMMAND,
         renderInterval: args.renderInterval ?? 5,
         reloadDeadline: deadline,
+        socket: args.signing && { path: SIGNING_SOCKET, user: VAULT_UID, group: args.serviceGid ?? SERVICE_GID },
       }),
       "config.ctmpl": renderTemplate(`${secret.mount}/data/${secret.path}`, args.credentials?.path),
     };

@@ -24,6 +24,12 @@ export const DEPLOYER = "audit-deployer";
 export const APPROLE_MOUNT = "approle";
 export const DATABASE_MOUNT = "database";
 
+/** Name of the key that signs the checkpoints of the log that an agent's service keeps. */
+export const logKeyOf = (agent: string): string => `${agent}-log`;
+
+/** That key as Vault makes it: its private half leaves Vault in no way, and the key cannot be deleted. */
+export const LOG_KEY = { type: "ed25519", exportable: false, allow_plaintext_backup: false };
+
 /** What an agent that logs in to Vault by AppRole may do. */
 export interface AgentRights {
   /** Its only policy, as HCL; the right to renew and to look up its own token is added. */
@@ -49,6 +55,8 @@ export interface StackInVault {
   database?: { mount: string; host: string; port: number; name: string; sslMode: string; authority?: string };
   /** Given if Vault issues the edge's certificate. */
   certificate?: { mount: string; role: string };
+  /** Given if Vault signs the checkpoints of the log: the mount of its transit engine. */
+  log?: { mount: string };
 }
 
 /**
@@ -67,6 +75,37 @@ export const readOnlyPolicy = (mount: string, path: string): string => rule(`${m
 
 /** The right to request a login and to renew its lease. Leases are renewed by ID, and nobody else knows these IDs. */
 export const credentialsPolicy = (path: string): string => rule(path, "read") + rule("sys/leases/renew", "update");
+
+/** A key of Vault's transit engine. */
+export interface TransitKey {
+  mount: string;
+  key: string;
+}
+
+/** The right to read a key's public half; Vault never shows the private one. */
+export const publicKeyPolicy = ({ mount, key }: TransitKey): string => rule(`${mount}/keys/${key}`, "read");
+
+/** The right to sign with one key, and to know by which public key that is checked. */
+export const signingPolicy = (key: TransitKey): string =>
+  rule(`${key.mount}/sign/${key.key}`, "update") + publicKeyPolicy(key);
+
+/** All that the service's agent may do. */
+export interface ServiceAgentRights {
+  /** The one secret that it reads. */
+  secret: { mount: string; path: string };
+  /** Where Vault makes logins to the database; undefined = it makes none. */
+  credentials?: { path: string };
+  /** The key that the service signs with; undefined = it does not sign by Vault. */
+  signing?: TransitKey;
+}
+
+/** The policy of the service's agent, without the rights that concern its own token. */
+export const serviceAgentPolicy = ({ secret, credentials, signing }: ServiceAgentRights): string =>
+  [
+    readOnlyPolicy(secret.mount, secret.path),
+    ...(credentials === undefined ? [] : [credentialsPolicy(credentials.path)]),
+    ...(signing === undefined ? [] : [signingPolicy(signing)]),
+  ].join("");
 
 /** The right to issue certificates for one PKI role. */
 export const certificatePolicy = ({ mount, role }: { mount: string; role: string }): string =>
@@ -128,19 +167,25 @@ export function loginIssuer({
 /** How long a login works without renewal, and after how long a new one is created; seconds. */
 export const LOGIN_TTL = { defaultTtl: 3600, maxTtl: 24 * 3600 };
 
-/** What must be in Vault before a deploy: policies and roles of the agents, and the way to the database. */
-export function planAgents(stack: StackInVault): Pick<VaultPlan, "methods" | "policies" | "ensure"> {
-  const { database, certificate, boundCidrs, kubernetes } = stack;
+/**
+ * What must be in Vault before a deploy: policies and roles of the agents, the way to the database, and the key that
+ * signs the log.
+ */
+export function planAgents(stack: StackInVault): VaultPlan {
+  const { database, certificate, log, boundCidrs, kubernetes } = stack;
   const nameOf = (agent: string) => (kubernetes === undefined ? agent : onCluster(agent));
   const service = nameOf(SERVICE_AGENT);
+  const signing = log && { mount: log.mount, key: logKeyOf(service) };
   const agents: { name: string; serviceAccount: string; rights: AgentRights }[] = [
     {
       name: service,
       serviceAccount: SERVICE_AGENT,
       rights: {
-        policy:
-          readOnlyPolicy(stack.kvMount, stack.vaultPath) +
-          (database === undefined ? "" : credentialsPolicy(`${database.mount}/creds/${service}`)),
+        policy: serviceAgentPolicy({
+          secret: { mount: stack.kvMount, path: stack.vaultPath },
+          credentials: database && { path: `${database.mount}/creds/${service}` },
+          signing,
+        }),
         boundCidrs,
       },
     },
@@ -150,7 +195,9 @@ export function planAgents(stack: StackInVault): Pick<VaultPlan, "methods" | "po
     agents.push({ name: nameOf(CERTIFICATE_AGENT), serviceAccount: EDGE, rights });
   }
   return {
+    engines: signing === undefined ? {} : { [signing.mount]: { type: "transit" } },
     methods: kubernetes === undefined ? {} : { [kubernetes.mount]: { type: "kubernetes" } },
+    createOnly: signing === undefined ? [] : [{ path: `${signing.mount}/keys/${signing.key}`, body: LOG_KEY }],
     policies: Object.fromEntries(agents.map(({ name, rights }) => [name, agentPolicy(rights)])),
     ensure: [
       ...agents.map(({ name, serviceAccount, rights }) =>

@@ -81,6 +81,7 @@ const IN_VAULT = [
     "caFile",
   ],
   ...["tls", "tlsPkiMount", "tlsPkiRole"],
+  ...["log", "logTransitMount"],
   ...["platform", "kubeNamespace", "vaultKubernetesMount", "vaultAudience"],
 ] as const;
 

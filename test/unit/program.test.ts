@@ -309,6 +309,24 @@ describe("the program", () => {
     }
   });
 
+  it("keeps a log that proves itself if configured, reachable at the edge, with its keys as an output", async () => {
+    const log = async (more: Record<string, string>) => {
+      const { result, resources } = await deploy(undefined, more);
+      const { dataJson } = find(resources, "SecretV2", "audit-svc-secret").inputs;
+      const written = JSON.parse((dataJson as Secret).value as string) as { log?: { signer: object } };
+      const conf = find(resources, "Command", "audit-edge-config-files").inputs.stdin as string;
+      const keys = "logKeys" in result ? await valueOf(result.logKeys) : undefined;
+      return { log: written.log, keys, reachable: conf.includes("/log/checkpoint") };
+    };
+    assert.deepEqual(await log({}), { log: undefined, keys: undefined, reachable: false });
+    const own = await log({ "audit:log": "key", "audit:logKeyVersion": "2", "audit:logPublic": "true" });
+    assert.deepEqual(own.log && { ...own.log, signer: Object.keys(own.log.signer) }, {
+      ...{ origin: "audit.example.test/vm2", public: true, signer: ["privateKey"] },
+    });
+    assert.match(own.keys?.join(" ") ?? "", /^audit\.example\.test\/vm2\+[0-9a-f]{8}\+\S{44} audit\.\S+$/);
+    assert.equal(own.reachable, true);
+  });
+
   it("refuses a wrong configuration before it creates anything", async () => {
     await assert.rejects(
       run(async () => {

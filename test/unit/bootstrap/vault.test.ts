@@ -75,7 +75,11 @@ describe("Vault's set-up for the program and its pipeline", () => {
     const mayWrite = rules.filter(([, , capabilities]) => capabilities !== '"read"').map(([, path]) => path);
     assert.deepEqual(mayWrite, ["ssh/sign/vm2-read"]);
     const data = rules.map(([, path = ""]) => path).filter((path) => /^(secret\/data|transit)/.test(path));
-    assert.deepEqual(data, ["secret/data/ci/audit/drift", "secret/data/ci/audit/state-copy/*"]);
+    assert.deepEqual(data, [
+      ...["secret/data/ci/audit/drift", "secret/data/ci/audit/state-copy/*"],
+      // They show public keys alone.
+      ...["transit/keys/audit-svc-log", "transit/keys/audit-svc-cluster-log"],
+    ]);
   });
 
   it("limits drift's certificates to one command, which the caller cannot choose", () => {
@@ -115,12 +119,35 @@ describe("Vault's set-up for the program and its pipeline", () => {
     for (const { path, body } of ensure.filter((one) => one.path.startsWith("auth/jwt/role/")))
       assert.equal((body.token_policies as string[]).includes("audit-ci-signing"), path.endsWith("-publish"), path);
     for (const [name, policy] of Object.entries(policies))
-      assert.equal(/audit-image|transit\/(sign|keys|\*|\+)/.test(policy), name === "audit-ci-signing", name);
+      assert.equal(/audit-image|transit\/(sign|\*|\+)/.test(policy), name === "audit-ci-signing", name);
     const without = planVault(settings({ signing: null }));
     assert.doesNotMatch(JSON.stringify(without), /audit-image|audit-ci-signing/);
     const apart = planVault(settings({ signing: { mount: "signing", key: "images" } }));
     assert.deepEqual(apart.engines.signing, { type: "transit" });
     assert.match(apart.policies["audit-ci-signing"] ?? "", /^path "signing\/sign\/images\/sha2-256"/);
+  });
+
+  it("makes a key for the log, with which only the service's agent may sign; others may read its public half", () => {
+    for (const [stack, agent] of [
+      [{ log: "vault" }, "audit-svc"],
+      [{ log: "vault", platform: "kubernetes" }, "audit-svc-cluster"],
+    ] as const) {
+      const { createOnly, policies } = planVault(settings({ stack }));
+      const key = `transit/keys/${agent}-log`;
+      assert.deepEqual(createOnly.find(({ path }) => path === key)?.body, {
+        ...{ type: "ed25519", exportable: false, allow_plaintext_backup: false },
+      });
+      const may = (path: string, what: string) => `path "${path}" {\n  capabilities = ["${what}"]\n}\n`;
+      assert.ok(policies[agent]?.includes(may(`transit/sign/${agent}-log`, "update") + may(key, "read")));
+      for (const [name, policy] of Object.entries(policies)) {
+        assert.equal(policy.includes(`sign/${agent}-log`), name === agent, name);
+        if (["audit-deployer", "audit-reader"].includes(name)) assert.ok(policy.includes(may(key, "read")), name);
+      }
+    }
+    assert.doesNotMatch(JSON.stringify(planVault(settings()).createOnly), /-log/);
+    const apart = planVault(settings({ stack: { log: "vault", logTransitMount: "team/sign" } }));
+    assert.deepEqual(apart.engines["team/sign"], { type: "transit" });
+    assert.ok(apart.policies["audit-deployer"]?.includes('path "team/sign/keys/audit-svc-log"'));
   });
 
   it("makes certificates for VM2 expire after half an hour, and lets the caller choose neither lifetime nor options", () => {
@@ -341,6 +368,7 @@ describe("Vault's set-up for the program and its pipeline", () => {
     [{ jwtMount: "approle" }, "jwtMount: must differ from AppRole (approle)"],
     [{ kvMount: "database" }, "kvMount: must differ from the database engine (database)"],
     [{ stack: { tls: "vault", tlsPkiRole: "edge", tlsPkiMount: "secret" } }, "stack.tlsPkiMount: must differ from kvMount (secret)"],
+    [{ stack: { log: "vault", logTransitMount: "secret" } }, "stack.logTransitMount: must differ from kvMount (secret)"],
     [{ appRoleMount: "roles", databaseMount: "db" }, "appRoleMount, databaseMount: there is no such setting; docs/guide.md lists them"],
     [{ kvMount: "team//secret" }, "kvMount: must be the path of a KV version 2 mount, without slashes at its ends"],
     [{ audience: "https://robot:word@vault.example.test" }, "audience: must be http:// or https://, without a login, and without a slash at its end"],
@@ -354,7 +382,7 @@ describe("Vault's set-up for the program and its pipeline", () => {
   }
 
   describe("accepts and refuses under stack what the stack's own settings do", () => {
-    const context = { databaseCredentials: "dynamic", databaseHost: "db", tls: "vault", tlsPkiRole: "edge" };
+    const context = { databaseCredentials: "dynamic", databaseHost: "db", tls: "vault", tlsPkiRole: "edge", log: "vault" };
     const cases: [key: string, taken: string[], refused: string[]][] = [
       ["vaultPath", ["audit-svc/vm2", "audit-svc/a_b/C"], ["audit-svc/-x", "audit-svc/x_", "audit-svc//x"]],
       ["hostCidr", ["10.0.0.20/32", "2001:db8::/64"], ["10.0.0.20", "10.0.0.0/33"]],
@@ -366,6 +394,8 @@ describe("Vault's set-up for the program and its pipeline", () => {
       ["databaseName", ["audit", "a_1"], ["postgres", "pg_x", "Audit", "pgbouncer"]],
       ["databaseSslMode", ["disable", "require", "verify-full"], ["prefer"]],
       ["tlsPkiMount", ["pki", "team/pki_int"], ["PKI", "pki-", "sys/pki"]],
+      ["log", ["off", "vault", "key"], ["on", "transit"]],
+      ["logTransitMount", ["transit", "team/sign"], ["Transit", "sign/", "sys/transit"]],
       ["tlsPkiRole", ["edge", "edge.example-1_x"], [".edge", "a/b"]],
     ];
     const takenByBootstrap = (key: string, value: string) => {

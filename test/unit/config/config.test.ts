@@ -32,6 +32,19 @@ describe("configuration", () => {
     assert.equal(settings.vault.server.boundCidrs, undefined);
   });
 
+  it("keeps a log only if told to, named from the address and the environment unless it has a name", () => {
+    assert.equal(parseSettings(good).log, undefined);
+    const log = (more: Record<string, string>) => parseSettings({ ...good, ...more }).log;
+    assert.deepEqual(log({ "audit:log": "vault" }), {
+      ...{ origin: "audit.example.test/vm2", public: false },
+      signer: { by: "vault", mount: "transit" },
+    });
+    assert.deepEqual(log({ "audit:log": "key", "audit:logOrigin": "a.test/1", "audit:logPublic": "true" }), {
+      ...{ origin: "a.test/1", public: true },
+      signer: { by: "key", version: 1 },
+    });
+  });
+
   it("accepts versions for each holder's token, or none", () => {
     assert.deepEqual(parseSettings(good).tokens.versions, {});
     const versions = { reader: [3], "reader-crm": [1, 2], "writer-crm": [7, 9], "writer-smoke": [2] };
@@ -233,6 +246,12 @@ describe("configuration", () => {
       "audit:tokenVersions names writer-crm, which has no token; remove it, or name reader, or writer- or reader- before an application of audit:applications",
     ],
     ["a word for yes", { "audit:recordReads": "yes" }, "audit:recordReads must be true or false"],
+    ["a log that somebody unknown signs", { "audit:log": "on" }, "audit:log must be off, vault or key"],
+    [
+      "a name of the log that no verifier takes",
+      { "audit:log": "key", "audit:logOrigin": "audit+vm2" },
+      "audit:logOrigin must be 1 to 200 printable ASCII characters without spaces or +, such as audit.example.com/vm2",
+    ],
     ["no application", { "audit:applications": "[]" }, "audit:applications must name at least one application"],
     [
       "a range for containers that there is not",

@@ -37,6 +37,10 @@ describe("names in the configuration", () => {
       /^audit:vaultMount must differ from audit:tlsPkiMount \(pki\)$/,
     ],
     [
+      { "audit:log": "vault", "audit:vaultMount": "transit" },
+      /^audit:vaultMount must differ from audit:logTransitMount \(transit\)$/,
+    ],
+    [
       { "audit:databaseCredentials": "dynamic", "audit:vaultMount": "database" },
       /^audit:vaultMount must differ from the database engine/,
     ],

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { renderNginxConfig, type EdgeConfig } from "../../../nginx/render";
-import { ROUTES } from "../../../nginx/routes";
+import { detours, PATHS } from "../../../ci/lib/hidden-paths";
+import { renderNginxConfig, type EdgeConfig, type Route } from "../../../nginx/render";
+import { LOG_ROUTES, ROUTES, routesOf } from "../../../nginx/routes";
 
 const config: EdgeConfig = {
   port: 8080,
@@ -30,14 +31,18 @@ const config: EdgeConfig = {
   targets: { path: "/targets", file: "/etc/audit-edge/targets.json" },
 };
 
+const exact = (routes: readonly Route[]) => routes.flatMap((route) => ("path" in route ? [route.path] : []));
+const patterns = LOG_ROUTES.flatMap((route) => ("pattern" in route ? [route.pattern] : []));
+
 describe("nginx.conf", () => {
   it("is rendered exactly as expected", () => {
     assert.equal(renderNginxConfig(config), readFileSync("test/unit/nginx/expected/nginx.conf", "utf8"));
   });
 
-  it("is rendered exactly as expected with TLS, limits, fewer lines in the log and a balancer in front", () => {
+  it("is rendered exactly as expected with TLS, limits, fewer lines in the log, a balancer, and the log's routes", () => {
     const full: EdgeConfig = {
       ...config,
+      routes: routesOf({}),
       tls: {
         port: 8443,
         certificate: "/run/tls/edge.pem",
@@ -61,7 +66,7 @@ describe("nginx.conf", () => {
       ...renderNginxConfig(config).matchAll(/location ([^{]+) \{(?:(?!location)[\s\S])*?proxy_pass/g),
     ].map((match) => match[1]);
     assert.deepEqual(passed, [
-      ...ROUTES.map((route) => `= ${route.path}`),
+      ...exact(ROUTES).map((path) => `= ${path}`),
       "@again",
       "@checked",
       "= /.token",
@@ -72,22 +77,50 @@ describe("nginx.conf", () => {
       "= /metrics/audit-svc-green-1",
       "= /metrics/audit-svc-green-2",
     ]);
-    assert.ok(!ROUTES.some((route) => /reload|metrics/.test(route.path)));
+    assert.ok(!exact(routesOf({})).some((path) => /reload|metrics/.test(path)));
   });
 
   it("refuses, on every listener, a path that is spelt differently from the location that it matches", () => {
     const full: EdgeConfig = {
       ...config,
+      routes: routesOf({}),
       tls: { port: 8443, certificate: "/run/tls/edge.pem", authority: "audit.example.test", hstsSeconds: 0 },
       metricsFiles: [{ name: "agent", file: "/run/audit-svc/agent.prom" }],
     };
     const text = renderNginxConfig(full);
     const locations = [...text.matchAll(/location = (\/(?!\.)\S+) \{\n\s+(.*)\n/g)];
-    assert.equal(locations.length, 2 * ROUTES.length + 3 + 3 + 1);
+    assert.equal(locations.length, 2 * exact(routesOf({})).length + 3 + 3 + 1);
     for (const [, path = "", first = ""] of locations) {
       assert.ok(first.startsWith(`if ($path != ${path}) { return 404 '{"error":"not_found"`), `${path}: ${first}`);
     }
-    assert.doesNotMatch(text, /location [\^~]/, "no location matches more than one path");
+    // A location of many paths asks the same of the path as it was spelt.
+    const many = [...text.matchAll(/location ~ "(.*)" \{\n\s+(.*)\n/g)];
+    assert.deepEqual(
+      many.map(([, pattern]) => pattern),
+      [...patterns, ...patterns],
+    );
+    for (const [, pattern = "", first = ""] of many)
+      assert.ok(first.startsWith(`if ($path !~ "${pattern}") { return 404 '{"error":"not_found"`), first);
+    assert.equal([...text.matchAll(/location [\^~]/g)].length, many.length, "no other location matches several paths");
     assert.doesNotMatch(text, /(return|proxy_pass) [^;]*\$(request_)?uri/);
+  });
+
+  it("matches tiles and proofs as they are spelt, and nothing that a framework could take for another path", () => {
+    const matches = (path: string) => patterns.some((pattern) => new RegExp(pattern).test(path));
+    const id = "0192f5c1-0000-7000-8000-0123456789ab";
+    const rightPaths = [
+      ...["/log/tile/0/000", "/log/tile/0/x001/x234/067", "/log/tile/12/000.p/1", "/log/tile/entries/x001/067.p/255"],
+      `/v1/events/${id}/proof`,
+    ];
+    for (const path of rightPaths) assert.ok(matches(path), path);
+    const wrongPaths = [
+      ...["/log/tile/0/0", "/log/tile/0/x001", "/log/tile/0/000.p/", "/log/tile/data/000", "/log/tile/0/000/reload"],
+      ...["/log/tile/0/000;/../reload", "/log/tile/0/../../reload", "/log/tile/0/000%2freload", "/log/tile//0/000"],
+      ...[`/v1/events/${id}`, `/v1/events/${id}/proof/`, `/v1/events/${id};a/proof`, `/reload/v1/events/${id}/proof`],
+      ...["/v1/events/../reload/proof", `/v1/events/${id}/../proof`, `/V1/events/${id}/proof`],
+      ...detours("/log/tile/0/000"),
+      ...PATHS,
+    ];
+    for (const path of wrongPaths) assert.ok(!matches(path), path);
   });
 });

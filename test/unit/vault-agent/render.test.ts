@@ -25,6 +25,29 @@ describe("Vault Agent's files", () => {
     assert.equal(text, expected("agent.hcl"));
   });
 
+  const signing = {
+    vaultAddress: "https://vault.example.test:8200",
+    templateFile: "/agent/config.ctmpl",
+    configFile: "/run/audit/config.json",
+    renderInterval: 5,
+    reloadDeadline: 30,
+    socket: { path: "/run/audit/vault.sock", user: 100, group: 10001 },
+  };
+  const appRole = { roleIdFile: "/credentials/role_id", secretIdFile: "/credentials/secret_id" };
+
+  it("agent.hcl of an agent through which the service signs", () => {
+    const socket = expected("socket.hcl");
+    const onVm = renderAgentConfig({ ...signing, ...appRole });
+    assert.equal(onVm.replace(socket, ""), renderAgentConfig({ ...signing, ...appRole, socket: undefined }));
+    const kubernetes = { mount: "k8s", role: "audit-svc-cluster", tokenFile: "/run/vault/token" };
+    const inPod = renderAgentConfig({ ...signing, kubernetes });
+    assert.equal(
+      inPod.replace(`\napi_proxy {\n  use_auto_auth_token = true\n}\n${socket}`, ""),
+      renderAgentConfig({ ...signing, kubernetes, socket: undefined }),
+    );
+    for (const text of [onVm, inPod]) assert.equal(text.match(/^api_proxy \{$/gm)?.length, 1);
+  });
+
   it("config.ctmpl", () => {
     assert.equal(
       renderTemplate("secret/data/audit-svc/vm2"),

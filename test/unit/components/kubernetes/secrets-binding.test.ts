@@ -4,7 +4,7 @@ import { scriptText } from "../../../../components/host/script-file";
 import { find, ofType, run, scriptOf, Secret } from "../../support/program";
 import { manifest, newCluster, newSecrets, newVault } from "../../support/cluster-world";
 import { TOOLS } from "../../support/world";
-import { agentPolicy, readOnlyPolicy } from "../../../../lib/vault/rights";
+import { agentPolicy, readOnlyPolicy, signingPolicy } from "../../../../lib/vault/rights";
 
 const build = () => newSecrets(newCluster());
 
@@ -105,6 +105,15 @@ describe("SecretsBinding on a cluster", () => {
     const expected = readFileSync("test/unit/vault-agent/expected/agent-in-pod.hcl", "utf8");
     assert.equal(data["agent.hcl"], expected);
     assert.equal(data["reload.sh"], scriptText("reload.sh"));
+  });
+
+  it("lets the service sign with one key, over a socket in the pod's memory that its group alone may use", async () => {
+    const signing = { mount: "transit", key: "audit-svc-cluster-log" };
+    const { resources } = await run(() => newSecrets(newCluster(), { signing }));
+    const policy = readOnlyPolicy("secret", "audit-svc/cluster") + signingPolicy(signing);
+    assert.equal(find(resources, "Policy", "audit-svc-policy").inputs.policy, agentPolicy({ policy }));
+    const { data = {} } = manifest(resources, "ConfigMap", "audit-svc-agent");
+    assert.ok(data["agent.hcl"]?.includes(readFileSync("test/unit/vault-agent/expected/socket.hcl", "utf8")));
   });
 
   it("has the service reload on the pod's loopback alone, on whichever port the image takes it", async () => {

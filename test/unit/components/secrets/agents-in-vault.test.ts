@@ -49,7 +49,7 @@ describe("what the agents need in Vault, written by bootstrap", () => {
         held[path] = body ?? {};
         return {};
       },
-      { engines: {}, createOnly: [], ...planAgents(stack) },
+      planAgents(stack),
     );
   });
   afterEach(async () => {

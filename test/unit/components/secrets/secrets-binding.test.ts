@@ -1,11 +1,19 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { SecretsBinding } from "../../../../components/secrets/secrets-binding";
 import type { ReloadPort } from "../../../../lib/release-state";
+import type { TransitKey } from "../../../../lib/vault/rights";
 import { find, run, Secret, valueOf } from "../../support/program";
 import { world } from "../../support/world";
 
-const build = (boundCidrs?: string[], secretIdIssue = "2026-01-01T00:00:00.000Z", reloadOn?: ReloadPort) => {
+const build = (
+  boundCidrs?: string[],
+  secretIdIssue = "2026-01-01T00:00:00.000Z",
+  reloadOn?: ReloadPort,
+  signing?: TransitKey,
+) => {
   return new SecretsBinding("audit-svc", {
+    signing,
     ...world({ reloadOn, vault: { boundCidrs, secretIdIssue } }),
     secret: { mount: "secret", path: "audit-svc/vm2" },
     data: { database: { password: "do-not-show" } },
@@ -36,6 +44,23 @@ describe("SecretsBinding", () => {
     assert.equal(inputs.tokenPeriod, 3600);
     assert.deepEqual(inputs.secretIdBoundCidrs, ["10.0.0.7/32"]);
     assert.deepEqual(inputs.tokenBoundCidrs, ["10.0.0.7/32"]);
+  });
+
+  it("lets the service sign with one key, over a socket that its group alone may use", async () => {
+    const key = { mount: "transit", key: "audit-svc-log" };
+    const { resources } = await run(() => build(undefined, undefined, undefined, key));
+    assert.equal(
+      find(resources, "Policy", "audit-svc-policy").inputs.policy,
+      'path "secret/data/audit-svc/vm2" {\n  capabilities = ["read"]\n}\n' +
+        'path "transit/sign/audit-svc-log" {\n  capabilities = ["update"]\n}\n' +
+        'path "transit/keys/audit-svc-log" {\n  capabilities = ["read"]\n}\n' +
+        'path "auth/token/renew-self" {\n  capabilities = ["update"]\n}\n' +
+        'path "auth/token/lookup-self" {\n  capabilities = ["read"]\n}\n',
+    );
+    const files = find(resources, "Command", "audit-svc-agent-files").inputs.stdin as string;
+    assert.ok(files.includes(readFileSync("test/unit/vault-agent/expected/socket.hcl", "utf8")));
+    const without = find((await run(build)).resources, "Command", "audit-svc-agent-files").inputs.stdin as string;
+    assert.doesNotMatch(without, /vault\.sock/);
   });
 
   it("serves a third-party container, which nobody tells to reload", async () => {
