@@ -16,7 +16,7 @@ import { stackInVault, type VaultSettings } from "./settings";
 /**
  * Purposes for which jobs log in; each has its own role `audit-ci-<purpose>` and its own secret (docs/decisions/0052).
  */
-const PURPOSES = ["preview", "publish", "deploy", "drift"] as const;
+const PURPOSES = ["preview", "publish", "deploy", "drift", "witness"] as const;
 type Purpose = (typeof PURPOSES)[number];
 
 /** Policy for the job drift: it allows no change and reads no secret. */
@@ -27,7 +27,7 @@ const READER = "audit-reader";
  * (`skipChildToken`), so a deploy's token must outlive the longest `pulumi up`: an hour, which is also GitLab's default
  * job timeout. A publish uses its token after the build, to sign.
  */
-const LIFE: Record<Purpose, number> = { preview: 1800, publish: 3600, deploy: 3600, drift: 3600 };
+const LIFE: Record<Purpose, number> = { preview: 1800, publish: 3600, deploy: 3600, drift: 3600, witness: 1800 };
 
 /** The content of Vault that the program and its pipeline need. */
 export function planVault(settings: VaultSettings): VaultPlan {
@@ -37,12 +37,24 @@ export function planVault(settings: VaultSettings): VaultPlan {
   // (docs/decisions/0131).
   const copy = `${kvMount}/data/${ciPath}/state-copy/*`;
   const mayReadCopy = rule(copy, "read");
-  const copyOfState = { preview: mayReadCopy, publish: "", deploy: rule(copy, "create", "update"), drift: mayReadCopy };
+  const more: Record<Purpose, string> = {
+    preview: mayReadCopy,
+    publish: "",
+    deploy: rule(copy, "create", "update"),
+    drift: mayReadCopy,
+    // The log's public keys are in the copy; the log itself is for readers.
+    witness: mayReadCopy + rule(`${kvMount}/data/${settings.servicePath}/+/reader`, "read"),
+  };
   const policies: Record<Purpose, string[]> = {
     preview: ["audit-ci-preview"],
     publish: ["audit-ci-publish", ...(signing === null ? [] : ["audit-ci-signing"])],
     deploy: ["audit-ci-deploy", ...(ssh === null ? [] : ["audit-ci-ssh"]), DEPLOYER],
+    witness: ["audit-ci-witness"],
     drift: ["audit-ci-drift", ...(ssh === null ? [] : ["audit-ci-ssh-read"]), READER],
+  };
+  // A pipeline started by hand may change the jobs' image; a schedule has only its owner's variables.
+  const ofSchedules = {
+    ...{ ref_protected: "true", ref_type: "branch", ref: gitlab.defaultBranch, pipeline_source: "schedule" },
   };
   const claims: Record<Purpose, Record<string, string>> = {
     preview: {},
@@ -55,8 +67,8 @@ export function planVault(settings: VaultSettings): VaultPlan {
         ? {}
         : { environment: gitlab.protectedEnvironment, environment_protected: "true" }),
     },
-    // A pipeline started by hand may change the jobs' image; a schedule has only its owner's variables.
-    drift: { ref_protected: "true", ref_type: "branch", ref: gitlab.defaultBranch, pipeline_source: "schedule" },
+    drift: ofSchedules,
+    witness: ofSchedules,
   };
   const role = (purpose: Purpose) => ({
     path: `auth/${settings.jwtMount}/role/audit-ci-${purpose}`,
@@ -89,9 +101,7 @@ export function planVault(settings: VaultSettings): VaultPlan {
       ...agents.policies,
       [DEPLOYER]: deployerPolicy(settings),
       [READER]: readerPolicy(settings),
-      ...Object.fromEntries(
-        PURPOSES.map((purpose) => [`audit-ci-${purpose}`, secretOf(purpose) + copyOfState[purpose]]),
-      ),
+      ...Object.fromEntries(PURPOSES.map((purpose) => [`audit-ci-${purpose}`, secretOf(purpose) + more[purpose]])),
       ...(signing === null ? {} : { "audit-ci-signing": imageSigning(signing) }),
       ...(ssh === null
         ? {}

@@ -162,7 +162,13 @@ export function renderNginxConfig(config: EdgeConfig): string {
     notAllowed: errorBody(NOT_ALLOWED),
     service: serviceView(config),
     paced: routes.some(({ paced }) => paced),
-    redirect: tls && { port, authority: tls.authority, routes: routes.map(routeView), identified: true, errors: errorPages() },
+    redirect: tls && {
+      port,
+      authority: tls.authority,
+      routes: routes.map(routeView),
+      identified: true,
+      errors: errorPages(),
+    },
     metrics: metricsView(config),
     status: { ...status, path: "/stub_status" },
   });

@@ -19,7 +19,11 @@ const UUID = "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}";
 export const LOG_ROUTES: readonly Route[] = [
   { path: "/log/checkpoint", methods: ["GET"] },
   { path: "/log/witnessed", methods: ["POST"] },
-  { pattern: "^/log/tile/([0-9]{1,2}|entries)/(x[0-9]{3}/)*[0-9]{3}(\\.p/[0-9]{1,3})?$", methods: ["GET"], paced: true },
+  {
+    pattern: "^/log/tile/([0-9]{1,2}|entries)/(x[0-9]{3}/)*[0-9]{3}(\\.p/[0-9]{1,3})?$",
+    methods: ["GET"],
+    paced: true,
+  },
   { pattern: `^/v1/events/${UUID}/proof$`, methods: ["GET"] },
 ];
 

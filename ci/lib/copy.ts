@@ -237,7 +237,7 @@ export async function publishCopy(
 }
 
 /** @returns undefined if no deploy has published one yet */
-export async function publishedCopy(job: Job, { vault }: Credentials): Promise<Published | undefined> {
+export async function publishedCopy(job: Job, { vault }: Pick<Credentials, "vault">): Promise<Published | undefined> {
   const { mount, path } = copyPath(job);
   const found = await vault.readSecret(mount, path);
   if (found === undefined) return undefined;

@@ -14,6 +14,8 @@ export interface RunState {
   secretIdsIssued?: string;
   /** How often each missing resource was recreated; undefined when `releases` is. */
   recreated?: Recreated;
+  /** The log's public keys, from an output of their own; undefined if there is no log. */
+  logKeys?: readonly string[];
 }
 
 /** The stack output that holds it; in earlier versions it held only the slots. */
@@ -40,7 +42,9 @@ export async function lastRun(): Promise<RunState> {
   const read = lastOutputs();
   const found = (await read(RUN_STATE)) as (ReleaseState & Omit<RunState, "releases">) | undefined;
   if (found === undefined) return {};
-  const { active, slots, ...rest } = found;
+  const { active, slots, ...inOne } = found;
+  const logKeys = (await read("logKeys")) as RunState["logKeys"];
+  const rest = logKeys === undefined ? inOne : { ...inOne, logKeys };
   if (rest.recreated !== undefined) return { ...rest, releases: { active, slots } };
   const [databasePasswordVersion, secretIdsIssued, recreated] = await Promise.all(FORMERLY.map(read));
   return { releases: { active, slots }, databasePasswordVersion, secretIdsIssued, recreated } as RunState;

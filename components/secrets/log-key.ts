@@ -24,6 +24,8 @@ export interface LogKeyArgs {
    */
   signer: { by: "vault"; mount: string } | { by: "key"; version: number };
   vault: VaultAccess;
+  /** What {@link LogKey.verifierKeys} was in the last run, for a preview that cannot read Vault; default none. */
+  previous?: readonly string[];
 }
 
 /** `log` of the service's configuration. */
@@ -58,8 +60,7 @@ export class LogKey extends pulumi.ComponentResource {
   /** The key that the service's agent must be allowed to use; undefined = none. */
   readonly signing: TransitKey | undefined;
   /**
-   * The public keys of all versions, the newest first, as verifiers of signed notes take them. In a preview that cannot
-   * read Vault there are none.
+   * The public keys of all versions, the newest first, as verifiers of signed notes take them.
    */
   readonly verifierKeys: pulumi.Output<string[]>;
 
@@ -67,7 +68,7 @@ export class LogKey extends pulumi.ComponentResource {
     super("audit:index:LogKey", name, {}, opts);
     const { origin, signer } = args;
     const common = { origin, public: args.public ?? false };
-    let publicKeys: pulumi.Output<Buffer[]>;
+    const written = (keys: readonly Buffer[]) => keys.map((key) => verifierKey(origin, key));
     if (signer.by === "vault") {
       this.signing = { mount: signer.mount, key: logKeyOf(name) };
       const { namespace } = args.vault;
@@ -75,23 +76,22 @@ export class LogKey extends pulumi.ComponentResource {
         ...common,
         signer: { socket: SIGNING_SOCKET, ...this.signing, ...(namespace === undefined ? {} : { namespace }) },
       };
-      publicKeys = this.#inVault(name, args.vault, this.signing);
+      this.verifierKeys = this.#inVault(name, args.vault, this.signing).apply((keys) =>
+        keys === undefined ? [...(args.previous ?? [])] : written(keys),
+      );
     } else {
       const keys = this.#ownKeys(name, signer.version);
       this.configuration = {
         ...common,
-        signer: pulumi.secret({
-          privateKey: keys.apply((all) => pemOf(all[0] as KeyObject)),
-        }),
+        signer: pulumi.secret({ privateKey: keys.apply((all) => pemOf(all[0] as KeyObject)) }),
       };
-      publicKeys = pulumi.unsecret(keys.apply((all) => all.map(publicHalf)));
+      this.verifierKeys = pulumi.unsecret(keys.apply((all) => written(all.map(publicHalf))));
     }
-    this.verifierKeys = publicKeys.apply((keys) => keys.map((key) => verifierKey(origin, key)));
     this.registerOutputs({ verifierKeys: this.verifierKeys });
   }
 
   /** Has Vault make the key, unless bootstrap has, and asks for its public halves. */
-  #inVault(name: string, access: VaultAccess, { mount, key }: TransitKey): pulumi.Output<Buffer[]> {
+  #inVault(name: string, access: VaultAccess, { mount, key }: TransitKey): pulumi.Output<Buffer[] | undefined> {
     const { owner } = access.inVault ?? OWNED;
     const made =
       owner === "bootstrap"
@@ -128,14 +128,15 @@ export class LogKey extends pulumi.ComponentResource {
   }
 }
 
-async function askVault(environment: Readonly<Record<string, string>>): Promise<Buffer[]> {
+/** @returns undefined in a preview that cannot read Vault */
+async function askVault(environment: Readonly<Record<string, string>>): Promise<Buffer[] | undefined> {
   try {
     const keys = JSON.parse(await runStep("log-keys", environment)) as Record<string, string>;
     return Object.keys(keys)
       .sort((a, b) => Number(b) - Number(a))
       .map((version) => Buffer.from(keys[version] ?? "", "base64"));
   } catch (error) {
-    if (pulumi.runtime.isDryRun()) return [];
+    if (pulumi.runtime.isDryRun()) return undefined;
     throw new UserError(
       `The log's public keys could not be read: ${error instanceof Error ? error.message : String(error)}`,
     );

@@ -315,7 +315,8 @@ describe("the program", () => {
       const { dataJson } = find(resources, "SecretV2", "audit-svc-secret").inputs;
       const written = JSON.parse((dataJson as Secret).value as string) as { log?: { signer: object } };
       const conf = find(resources, "Command", "audit-edge-config-files").inputs.stdin as string;
-      const keys = "logKeys" in result ? await valueOf(result.logKeys) : undefined;
+      const { logKeys } = result as { logKeys?: pulumi.Output<string[]> };
+      const keys = logKeys && (await valueOf(logKeys));
       return { log: written.log, keys, reachable: conf.includes("/log/checkpoint") };
     };
     assert.deepEqual(await log({}), { log: undefined, keys: undefined, reachable: false });

@@ -51,18 +51,33 @@ describe("Vault's set-up for the program and its pipeline", () => {
       token_explicit_max_ttl: 3600,
     });
     assert.deepEqual(role("preview")?.token_policies, ["audit-ci-preview"]);
-    for (const purpose of ["preview", "publish", "deploy", "drift"]) {
+    for (const purpose of ["preview", "publish", "deploy", "drift", "witness"]) {
       assert.deepEqual(role(purpose)?.bound_audiences, [given.audience], purpose);
       assert.ok(Number(role(purpose)?.token_explicit_max_ttl) <= 3600, purpose);
     }
   });
 
-  it("lets drift log in only from a schedule", () => {
-    const role = planVault(settings()).ensure.find((one) => one.path.endsWith("/audit-ci-drift"));
-    assert.deepEqual(role?.body.bound_claims, {
-      ...{ project_path: "team/audit", project_id: "42", ref_protected: "true", ref_type: "branch", ref: "main" },
-      pipeline_source: "schedule",
-    });
+  it("lets drift and witness log in only from a schedule", () => {
+    for (const purpose of ["drift", "witness"]) {
+      const role = planVault(settings()).ensure.find((one) => one.path.endsWith(`/audit-ci-${purpose}`));
+      assert.deepEqual(role?.body.bound_claims, {
+        ...{ project_path: "team/audit", project_id: "42", ref_protected: "true", ref_type: "branch", ref: "main" },
+        pipeline_source: "schedule",
+      });
+    }
+  });
+
+  it("lets a witness read the log's keys and the reader's token, and change nothing", () => {
+    const { ensure, policies } = planVault(settings());
+    const role = ensure.find((one) => one.path.endsWith("/audit-ci-witness"))?.body;
+    assert.deepEqual(role?.token_policies, ["audit-ci-witness"]);
+    const rules = [
+      ...(policies["audit-ci-witness"] ?? "").matchAll(/path "([^"]+)" \{\n {2}capabilities = \[([^\]]*)\]/g),
+    ];
+    assert.deepEqual(
+      rules.map(([, path, capabilities]) => `${path} ${capabilities}`),
+      ["ci/audit/witness", "ci/audit/state-copy/*", "audit-svc/+/reader"].map((path) => `secret/data/${path} "read"`),
+    );
   });
 
   it("lets drift change nothing, and read no secret but its own", () => {
@@ -382,7 +397,13 @@ describe("Vault's set-up for the program and its pipeline", () => {
   }
 
   describe("accepts and refuses under stack what the stack's own settings do", () => {
-    const context = { databaseCredentials: "dynamic", databaseHost: "db", tls: "vault", tlsPkiRole: "edge", log: "vault" };
+    const context = {
+      databaseCredentials: "dynamic",
+      databaseHost: "db",
+      tls: "vault",
+      tlsPkiRole: "edge",
+      log: "vault",
+    };
     const cases: [key: string, taken: string[], refused: string[]][] = [
       ["vaultPath", ["audit-svc/vm2", "audit-svc/a_b/C"], ["audit-svc/-x", "audit-svc/x_", "audit-svc//x"]],
       ["hostCidr", ["10.0.0.20/32", "2001:db8::/64"], ["10.0.0.20", "10.0.0.0/33"]],

@@ -75,6 +75,7 @@ describe("ci: .gitlab-ci.yml", function () {
       ["tag-is-not-protected"],
     ],
     ["the schedule drift", { CI_PIPELINE_SOURCE: "schedule", SCHEDULE: "drift" }, ["drift"]],
+    ["the schedule witness", { CI_PIPELINE_SOURCE: "schedule", SCHEDULE: "witness" }, ["witness"]],
     ["the schedule rebuild", { CI_PIPELINE_SOURCE: "schedule", SCHEDULE: "rebuild" }, ["rebuild", "tools"]],
     ["a deployment repository", { CI_PIPELINE_SOURCE: "pipeline", IMAGE: "h/p/n@sha256:0" }, ["deploy", "smoke"]],
   ];
@@ -182,7 +183,7 @@ describe("ci: .gitlab-ci.yml", function () {
     const text = await local({ CI_PIPELINE_SOURCE: "push" }, "--preview");
     const all = parse(text) as Record<string, { id_tokens?: object; cache?: unknown[] } | undefined>;
     const withLogin = Object.entries(all).filter(([name, job]) => job?.id_tokens && name !== "preview" && !name.startsWith(".")); // prettier-ignore
-    assert.deepEqual(withLogin.map(([name]) => name).sort(), ["deploy", "drift", "promote", "publish", "rebuild", "rollback", "smoke", "tools"]); // prettier-ignore
+    assert.deepEqual(withLogin.map(([name]) => name).sort(), ["deploy", "drift", "promote", "publish", "rebuild", "rollback", "smoke", "tools", "witness"]); // prettier-ignore
     for (const [name, job] of withLogin) assert.deepEqual(job?.cache, [], name);
     assert.equal(all.preview?.cache?.length, 1);
   });
