@@ -18,41 +18,42 @@ import { stackName } from "./lib/stack";
 import { stackFile } from "./lib/stack-file";
 import { logIn, type VaultSession } from "./lib/vault";
 
-/** The service's program, which has the command. */
-const SERVICE = "audit-svc/src/main.ts";
+/** What auditors run, too. */
+const VERIFIER = "audit-svc/src/verify-main.ts";
+
+/** How it begins its line when it has found that. Node itself ends with the same code, 1, when it cannot start. */
+const REWRITTEN = "HISTORY WAS REWRITTEN: ";
 
 export async function witness(job: Job, exec: Exec, root = ROOT): Promise<void> {
   const seen = checkpointsOf(job);
   const { url, keys, token } = await askVault(job, root);
-  const directory = join(root, "build/witness");
-  const files = {
-    token: join(root, "build/witness-token"),
-    last: join(directory, "last"),
-    next: join(directory, CHECKPOINT),
-  };
-  rmSync(directory, { recursive: true, force: true });
-  mkdirSync(directory, { recursive: true });
   const last = await seen.last();
   if (last === undefined && !isFirst(job))
     throw new Failure(
       `there is no checkpoint of an earlier run in ${seen.where}; if this is the first, run the schedule once with WITNESS_FIRST=true, otherwise find out who removed it`,
     );
-  if (last !== undefined) writeFileSync(files.last, last);
-  writeFileSync(files.token, token, { mode: 0o600 });
+  const directory = join(root, "build/witness");
+  const file = join(directory, CHECKPOINT);
+  const tokenFile = join(root, "build/witness-token");
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true });
+  if (last !== undefined) writeFileSync(file, last);
+  writeFileSync(tokenFile, token, { mode: 0o600 });
   try {
-    const args = [
-      ...["--import", "tsx", SERVICE, "witness", "--url", url, "--token-file", files.token],
-      ...keys.flatMap((key) => ["--key", key]),
-      ...(last === undefined ? [] : ["--since", files.last]),
-      ...["--out", files.next],
-    ];
-    const { code, all } = await exec(process.execPath, args, { echo: job.say });
-    if (code === 1) throw new Failure(`the log was rewritten: ${lastLine(all)}; docs/runbook.md says what to do`);
-    if (code !== 0) throw new Failure(`the log could not be checked: ${lastLine(all)}`);
+    const args = ["witness", "--url", url, "--token-file", tokenFile, ...keys.flatMap((key) => ["--key", key])];
+    const { code, all } = await exec(process.execPath, ["--import", "tsx", VERIFIER, ...args, "--since", file]);
+    const line = all.trim().split("\n").at(-1) ?? "";
+    if (code !== 0)
+      throw new Failure(
+        line.startsWith(REWRITTEN)
+          ? `${line}; see docs/runbook.md, "A log that was rewritten"`
+          : `the log could not be checked: ${line}`,
+      );
+    job.say(line);
   } finally {
-    rmSync(files.token, { force: true });
+    rmSync(tokenFile, { force: true });
   }
-  const next = readFileSync(files.next, "utf8");
+  const next = readFileSync(file, "utf8");
   if (last !== undefined && sizeOf(last) === sizeOf(next)) {
     job.say(`ok: nothing new since the last run, ${sizeOf(next)} entries`);
     return;
@@ -85,7 +86,5 @@ async function readerToken(vault: VaultSession, file: ReturnType<typeof stackFil
   conceal(token);
   return token;
 }
-
-const lastLine = (text: string): string => text.trim().split("\n").at(-1) ?? "";
 
 if (require.main === module) runJob((job) => witness(job, realExec));

@@ -165,6 +165,7 @@ const monitoringArguments = (values: Values) => ({
       { title: "Targets", url: `${values.prometheusUrl}/targets` },
     ],
     runbookUrl: values.runbookUrl,
+    log: values.log !== "off",
     certificate: certificateSource(values),
     databaseLimit: values.databaseLimit || undefined,
   } satisfies Partial<ObservabilityArgs>),

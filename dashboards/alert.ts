@@ -18,6 +18,8 @@ export interface AlertOptions {
   readonly databaseLimit?: number;
   /** Whether each Vault Agent is a target of its own; default true. In pods they are not. */
   readonly agents?: boolean;
+  /** Whether the service keeps a log that proves itself; default false: no alerts about it. */
+  readonly log?: boolean;
   /** Time limits of the alerts for the edge's certificate. Default: no certificate, no alert. */
   readonly certificate?: TimeLeft;
 }

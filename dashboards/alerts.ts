@@ -2,6 +2,7 @@ import { stringify } from "yaml";
 
 import type { Alert, AlertOptions } from "./alert";
 import { agentAlerts, certificateAlerts, storageAlerts } from "./expiry-alerts";
+import { logAlerts } from "./log";
 import { SERVICE_JOB } from "./metrics";
 import { configurationAlerts, databaseAlerts, edgeAlerts, serviceAlerts } from "./service-alerts";
 
@@ -49,6 +50,7 @@ export function alerts(options: AlertOptions): Alert[] {
     ...serviceAlerts(options),
     ...databaseAlerts(options),
     ...storageAlerts(options),
+    ...logAlerts(options),
     ...configurationAlerts(options),
     ...edgeAlerts(options),
     ...(options.agents === false ? [] : agentAlerts(options)),

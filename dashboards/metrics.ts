@@ -37,6 +37,13 @@ export const SERVICE_SERIES: readonly string[] = [
   "audit_schema_version",
   "audit_database_size_bytes",
   "audit_partitions_end_timestamp_seconds",
+  // Only of a service that keeps a log.
+  "audit_log_size",
+  "audit_log_checkpoint_size",
+  "audit_log_checkpoint_timestamp_seconds",
+  "audit_log_lag_seconds",
+  "audit_log_witnessed_size",
+  "audit_log_witnessed_timestamp_seconds",
   "audit_build_info",
   "process_start_time_seconds",
   "process_cpu_seconds_total",

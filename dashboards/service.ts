@@ -1,6 +1,7 @@
 import * as dashboard from "@grafana/grafana-foundation-sdk/dashboard";
 
 import { canonicalDashboard } from "./canonical";
+import { logPanels } from "./log";
 import { DATA_SOURCE, type TimeLeft } from "./panels";
 import { select } from "./promql";
 import {
@@ -37,6 +38,8 @@ export interface ServiceDashboardOptions {
   readonly environment?: string;
   /** Links at the top, for example to the service, Prometheus's targets or the runbook. Default: none. */
   readonly links?: readonly Link[];
+  /** Whether the service keeps a log that proves itself; default false: no row about it. */
+  readonly log?: boolean;
   /** When somebody has to look after the edge's certificate. Default: no certificate, no panel. */
   readonly certificate?: TimeLeft;
 }
@@ -59,6 +62,7 @@ export function serviceDashboard(options: ServiceDashboardOptions): string {
     title = "Audit service",
     environment,
     links = [],
+    log = false,
     certificate,
   } = options;
   const builder = new dashboard.DashboardBuilder(title)
@@ -88,6 +92,7 @@ export function serviceDashboard(options: ServiceDashboardOptions): string {
   const rows = [
     ["Latency", latencyPanels],
     ["Ingestion and database", ingestionPanels],
+    ...(log ? ([["Log", logPanels]] as const) : []),
     ["Configuration and releases", configurationPanels],
     ["Storage and credentials", () => [...storagePanels(), ...credentialPanels(certificate)]],
     ["Process", processPanels],

@@ -85,6 +85,8 @@ export interface ObservabilityArgs {
   links?: readonly Link[];
   /** Address of docs/runbook.md as people open it. */
   runbookUrl: string;
+  /** Whether the service keeps a log that proves itself: then there are alerts and a row about it. Default false. */
+  log?: boolean;
   /** Where the edge's certificate comes from, for the alerts about its expiry. Default: no certificate. */
   certificate?: CertificateSource;
   /** GiB that the database may take up; an alert fires days ahead. Default: unknown, no alert. */
@@ -248,6 +250,7 @@ export class Observability extends pulumi.ComponentResource {
           uid: serviceUid(args.environment),
           environment: args.environment,
           links: args.links,
+          log: args.log,
           certificate: certificateLimits(args.certificate),
         }),
       ),
@@ -323,6 +326,7 @@ function alertOptions(args: ObservabilityArgs): AlertOptions {
     runbookUrl,
     dashboardUrl: `${grafana.publicUrl}/d/${serviceUid(environment)}`,
     databaseLimit: databaseLimit === undefined ? undefined : databaseLimit * 1024 ** 3,
+    log: args.log,
     certificate: certificateLimits(args.certificate),
     agents: !("pods" in args.service.serving),
   };

@@ -83,7 +83,7 @@ export class LogKey extends pulumi.ComponentResource {
       const keys = this.#ownKeys(name, signer.version);
       this.configuration = {
         ...common,
-        signer: pulumi.secret({ privateKey: keys.apply((all) => pemOf(all[0] as KeyObject)) }),
+        signer: pulumi.secret({ privateKey: keys.apply(([newest]) => pemOf(newest)) }),
       };
       this.verifierKeys = pulumi.unsecret(keys.apply((all) => written(all.map(publicHalf))));
     }
@@ -114,7 +114,7 @@ export class LogKey extends pulumi.ComponentResource {
   }
 
   /** A key for each version, the newest first. Its seed is what a password generator makes, so the state encrypts it. */
-  #ownKeys(name: string, newest: number): pulumi.Output<KeyObject[]> {
+  #ownKeys(name: string, newest: number): pulumi.Output<[KeyObject, ...KeyObject[]]> {
     const versions = Array.from({ length: newest }, (_, i) => newest - i);
     const seeds = versions.map(
       (version) =>
@@ -124,7 +124,7 @@ export class LogKey extends pulumi.ComponentResource {
           { parent: this },
         ).result,
     );
-    return pulumi.secret(pulumi.all(seeds)).apply((all) => all.map(keyFrom));
+    return pulumi.secret(pulumi.all(seeds)).apply((all) => all.map(keyFrom) as [KeyObject, ...KeyObject[]]);
   }
 }
 

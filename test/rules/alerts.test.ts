@@ -22,6 +22,7 @@ const rules = alertRules({
   environment: "vm2",
   runbookUrl: "runbook.md",
   databaseLimit: 100 * GIB,
+  log: true,
   certificate: { warning: 14 * DAY, critical: 2 * DAY },
 });
 
@@ -29,6 +30,7 @@ const first = replica("blue-1");
 const second = replica("blue-2");
 const store = 'method="POST",route="/v1/events"';
 const expiry = `audit_edge_certificate_expiry_timestamp_seconds{${certificate}}`;
+const log = (series: string, of = first) => `audit_log_${series}{${of}}`;
 const bucket = (le: string) => `http_request_duration_seconds_bucket{${first},${store},le="${le}"}`;
 
 /**
@@ -180,6 +182,31 @@ const scenarios: Scenario[] = [
     then: [firing("10m"), firing("30m")],
   },
   {
+    name: "events stand still before the log",
+    series: { [log("lag_seconds")]: "1x12 0+5x340" },
+    then: [firing("2m"), firing("4m20s", "AuditLogBehind"), firing("20m", "AuditLogBehind")],
+  },
+  {
+    name: "an open transaction holds the log up for a minute",
+    series: { [log("lag_seconds")]: "1x12 0+5x20 1x328" },
+    then: [firing("2m40s"), firing("10m")],
+  },
+  {
+    name: "Vault signs no checkpoint",
+    series: {
+      [log("size")]: "1000+10x360",
+      [log("checkpoint_size")]: "1000+10x12 1120x348",
+      ...Object.fromEntries([first, second].map((of) => [log("checkpoint_timestamp_seconds", of), "0+5x12 60x348"])),
+      [log("lag_seconds")]: "1x12 0+5x348",
+    },
+    then: [firing("2m"), firing("10m", "AuditLogBehind"), firing("17m30s", "AuditLogBehind", "AuditLogUnsigned")],
+  },
+  {
+    name: "nobody sends events, so nothing is signed",
+    series: Object.fromEntries([first, second].map((of) => [log("checkpoint_timestamp_seconds", of), "1x360"])),
+    then: [firing("30m")],
+  },
+  {
     name: "the agent's container is gone: its figures stay as they were",
     series: { [`audit_agent_last_success_timestamp_seconds{${agent}}`]: "0+5x12 60x348" },
     then: [firing("4m30s"), firing("5m20s", "AuditAgentLoggedOut")],
@@ -278,12 +305,29 @@ describe("the alert rules in Prometheus", function () {
     );
   });
 
+  it("miss a witness after three days, and only if there ever was one", async () => {
+    for (const [witnessed, at, fires] of [
+      ["3600", "3d", false],
+      ["3600", "3d3h", true],
+      ["0", "4d", false],
+    ] as const) {
+      const answer = {
+        expr: 'group by (alertname) (ALERTS{alertstate="firing",alertname="AuditLogUnwitnessed"})',
+        ...{ at, samples: fires ? [{ labels: '{alertname="AuditLogUnwitnessed"}', value: 1 }] : [] },
+      };
+      const series = { [log("witnessed_timestamp_seconds")]: `${witnessed}x600` };
+      await play(rules, series, [answer], [], "10m");
+    }
+  });
+
   it("have a scenario in which they fire, each of them", () => {
     const { groups } = parse(rules) as { groups: { rules: { alert: string }[] }[] };
     const fired = scenarios.flatMap(({ then }) => then.flatMap(({ samples }) => samples.map(({ labels }) => labels)));
     assert.deepEqual(
       groups
         .flatMap((group) => group.rules.map(({ alert }) => alert))
+        // It takes days, and has the test above.
+        .filter((alert) => alert !== "AuditLogUnwitnessed")
         .filter((alert) => !fired.some((labels) => labels.includes(`"${alert}"`))),
       [],
     );

@@ -6,7 +6,7 @@ import { dashboardQueries, serviceDashboard, withVariables } from "../../dashboa
 import { promtool } from "./promtool";
 import { type Sample, play, replica } from "./scenario";
 
-const queries = dashboardQueries(serviceDashboard({ datasource: { uid: "prometheus" } }));
+const queries = dashboardQueries(serviceDashboard({ datasource: { uid: "prometheus" }, log: true }));
 
 /** The panel's first query as Grafana would send it. */
 function query(title: string): string {
@@ -122,6 +122,23 @@ describe("the service's dashboard in Prometheus", function () {
             sample(`{${fourth}}`, 0),
           ],
         },
+      ],
+    );
+  });
+
+  it("shows how old the newest checkpoint and the last witness are, and nothing where there was none", async () => {
+    const log = (series: string, of: string) => `audit_log_${series}{${of}}`;
+    await play(
+      "",
+      {
+        [log("checkpoint_timestamp_seconds", first)]: "0+5x60",
+        // A replica that asked the database earlier.
+        [log("checkpoint_timestamp_seconds", second)]: "0+5x30 150x30",
+        [log("witnessed_timestamp_seconds", first)]: "0x60",
+      },
+      [
+        { expr: query("Last checkpoint"), at: "4m", samples: [sample('{environment="vm2"}', 0)] },
+        { expr: query("Last witness"), at: "4m", samples: [] },
       ],
     );
   });

@@ -20,6 +20,7 @@ const least = { environment: "vm2", runbookUrl: "https://docs.example/runbook.md
 const options = {
   ...least,
   databaseLimit: 100 * 1024 ** 3,
+  log: true,
   certificate: { warning: 14 * 86_400, critical: 2 * 86_400 },
 };
 const text = alertRules(options);
@@ -69,7 +70,11 @@ describe("the alert rules", () => {
     const left = names(alertRules(least));
     assert.deepEqual(
       names(text).filter((name) => !left.includes(name)),
-      ["AuditDatabaseFull", "AuditCertificateEnds", "AuditCertificateEndsSoon", "AuditCertificateNotScraped"],
+      [
+        "AuditDatabaseFull",
+        ...["AuditLogBehind", "AuditLogUnsigned", "AuditLogUnwitnessed"],
+        ...["AuditCertificateEnds", "AuditCertificateEndsSoon", "AuditCertificateNotScraped"],
+      ],
     );
   });
 

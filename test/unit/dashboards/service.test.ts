@@ -27,7 +27,7 @@ interface Dashboard {
 }
 
 const datasource = { uid: "prometheus", name: "Prometheus" };
-const json = serviceDashboard({ datasource });
+const json = serviceDashboard({ datasource, log: true });
 const whole = JSON.parse(json) as Dashboard;
 const panels = whole.panels.filter((panel) => panel.type !== "row");
 
@@ -215,8 +215,28 @@ describe("the service's dashboard", () => {
     );
   });
 
+  it("shows the log's size, lag, last checkpoint and last witness, where there is a log", () => {
+    const newest = (series: string) => `max by (environment) (audit_log_${series}{${SCOPE}})`;
+    const shown = ["Log size", "Log lag", "Last checkpoint", "Last witness"].map((title) =>
+      panel(title).targets.map(({ expr, legendFormat }) => [expr, legendFormat]),
+    );
+    assert.deepEqual(shown, [
+      [
+        [newest("size"), "{{environment}}"],
+        [newest("checkpoint_size"), "{{environment}}, signed"],
+        [`${newest("witnessed_size")} > 0`, "{{environment}}, witnessed"],
+      ],
+      [[newest("lag_seconds"), "{{environment}}"]],
+      [[`time() - (${newest("checkpoint_timestamp_seconds")} > 0)`, "{{environment}}"]],
+      [[`time() - (${newest("witnessed_timestamp_seconds")} > 0)`, "{{environment}}"]],
+    ]);
+    const without = JSON.parse(serviceDashboard({ datasource })) as Dashboard;
+    assert.doesNotMatch(JSON.stringify(without), /audit_log|"Log"/);
+    assert.equal(without.panels.length, whole.panels.length - 5);
+  });
+
   it("is the same text every time", () => {
-    assert.equal(serviceDashboard({ datasource: { name: "Prometheus", uid: "prometheus" } }), json);
+    assert.equal(serviceDashboard({ datasource: { name: "Prometheus", uid: "prometheus" }, log: true }), json);
   });
 
   describe("against the schema types of Grafana", function () {
