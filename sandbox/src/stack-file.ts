@@ -24,7 +24,7 @@ export interface Stack {
   readonly ready: string;
   /** Where its secret lies in Vault. */
   readonly vaultPath: string;
-  /** The settings for Vault that depend on this machine. */
+  /** The sandbox's settings that Vault must be set up for. */
   readonly inVault: (settings: Settings) => Values;
 }
 
@@ -41,6 +41,7 @@ export const sandboxStack: Stack = {
     "audit:hostCidr": `${addressOf(settings, "vm2")}/32`,
     "audit:vaultPath": sandboxStack.vaultPath,
     "audit:databaseHost": hostName("postgres"),
+    "audit:log": "vault",
   }),
 };
 
@@ -57,6 +58,7 @@ export const clusterStack: Stack = {
     "audit:platform": "kubernetes",
     "audit:vaultPath": clusterStack.vaultPath,
     "audit:databaseHost": hostName("postgres"),
+    "audit:log": "vault",
     // Beside VM2's, on the same server.
     "audit:databaseName": "audit_cluster",
   }),

@@ -42,6 +42,7 @@ describe("the stack `cluster` in the sandbox", () => {
         vaultPath: "audit-svc/cluster",
         databaseHost: "postgres.sandbox.test",
         databaseName: "audit_cluster",
+        log: "vault",
       });
     } finally {
       rmSync(root, { recursive: true });

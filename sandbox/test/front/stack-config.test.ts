@@ -101,6 +101,7 @@ describe("the stack's generated settings", () => {
       vaultPath: "audit-svc/sandbox",
       hostCidr: "10.213.18.20/32",
       databaseHost: "postgres.sandbox.test",
+      log: "vault",
     });
     writeFileSync(
       state.path(configFile),
