@@ -33,7 +33,7 @@ export const tagged = (tag: string, variables: Record<string, string> = {}): Kin
   protected: true,
   variables,
 });
-export const schedule = (name: "drift" | "rebuild"): Kind => ({
+export const schedule = (name: "drift" | "rebuild" | "witness"): Kind => ({
   source: "schedule",
   protected: true,
   variables: { SCHEDULE: name },
