@@ -197,10 +197,10 @@ describe("scenario: the log proves that it is whole", function () {
 
   it("is witnessed, and says when that was", async () => {
     const first = await verifier("witness", "--since", file("witnessed"));
-    assert.deepEqual([first.code, /this is the first checkpoint/.test(first.output)], [0, true], first.output);
+    assert.deepEqual([first.code, first.output.includes("this is the first checkpoint")], [0, true], first.output);
     await provenWithin(await store(), 15);
     const second = await verifier("witness", "--since", file("witnessed"));
-    assert.deepEqual([second.code, /and extends the /.test(second.output)], [0, true], second.output);
+    assert.deepEqual([second.code, second.output.includes("and extends the ")], [0, true], second.output);
     const size = Number(readFileSync(file("witnessed"), "utf8").split("\n")[1]);
     await until("Prometheus knows what was witnessed", 60, async () => {
       const query = encodeURIComponent('max(audit_log_witnessed_size{environment="sandbox"})');

@@ -43,14 +43,11 @@ describe("what the agents need in Vault, written by bootstrap", () => {
     status = undefined;
     requests = [];
     held = { "sys/mounts": {}, "sys/auth": {} };
-    await applyVaultPlan(
-      async (method, path, body) => {
-        if (method === "GET") return held[path] && { data: held[path] };
-        held[path] = body ?? {};
-        return {};
-      },
-      planAgents(stack),
-    );
+    await applyVaultPlan(async (method, path, body) => {
+      if (method === "GET") return held[path] && { data: held[path] };
+      held[path] = body ?? {};
+      return {};
+    }, planAgents(stack));
   });
   afterEach(async () => {
     if (token === undefined) delete process.env.VAULT_TOKEN;
