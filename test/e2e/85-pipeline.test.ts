@@ -178,7 +178,7 @@ describe("scenario: the pipeline, run by gitlab-ci-local with its real scripts",
           return { status: response.status, body: (await response.json()) as Record<string, any> };
         };
         const found: Record<string, unknown> = { env: process.env };
-        for (const role of ["preview", "publish", "deploy", "drift"])
+        for (const role of ["preview", "publish", "deploy", "drift", "witness"])
           found[role] = await ask("auth/jwt/login", "", { role: "audit-ci-" + role, jwt: VAULT_ID_TOKEN });
         const token = (found.preview as any).body.auth.client_token;
         for (const path of ["secret/data/ci/audit/preview", "secret/data/ci/audit/state-copy/sandbox", "secret/data/ci/audit/deploy"])
@@ -195,7 +195,7 @@ describe("scenario: the pipeline, run by gitlab-ci-local with its real scripts",
     const file = join(pipelines.dir, "../found.json");
     const found = JSON.parse(readFileSync(file, "utf8")) as Record<string, { status: number; body: Copy }>;
     rmSync(file);
-    for (const refused of ["publish", "deploy", "drift"]) assert.equal(found[refused]?.status, 400, refused);
+    for (const refused of ["publish", "deploy", "drift", "witness"]) assert.equal(found[refused]?.status, 400, refused);
     for (const denied of ["secret/data/ci/audit/deploy", "decrypt"]) assert.equal(found[denied]?.status, 403, denied);
     const packed = found["secret/data/ci/audit/state-copy/sandbox"]?.body.data?.data?.state ?? "";
     const copy = gunzipSync(Buffer.from(packed, "base64")).toString();
