@@ -37,8 +37,8 @@ interface LogConfiguration {
 
 /**
  * The key that signs the checkpoints of the log that the service keeps, and what the service and its verifiers are told
- * about it. Vault's key is named from `name`, and stays in Vault when the stack is destroyed: without it an old log
- * could be verified, but not be continued.
+ * about it. Vault's key is named from `name`, and stays in Vault when the stack is destroyed, as the log stays in a
+ * database that is kept.
  *
  * @example
  * const log = new LogKey("audit-svc", {
@@ -59,9 +59,7 @@ export class LogKey extends pulumi.ComponentResource {
   readonly configuration: LogConfiguration;
   /** The key that the service's agent must be allowed to use; undefined = none. */
   readonly signing: TransitKey | undefined;
-  /**
-   * The public keys of all versions, the newest first, as verifiers of signed notes take them.
-   */
+  /** The public keys of all versions, the newest first, as verifiers of signed notes take them. */
   readonly verifierKeys: pulumi.Output<string[]>;
 
   constructor(name: string, args: LogKeyArgs, opts?: pulumi.ComponentResourceOptions) {

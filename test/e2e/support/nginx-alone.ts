@@ -3,7 +3,7 @@ import { createServer, type AddressInfo, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { renderNginxConfig, type EdgeConfig } from "../../../nginx/render";
-import { ROUTES } from "../../../nginx/routes";
+import { routesOf } from "../../../nginx/routes";
 import { platform, root, run, until } from "./sandbox";
 
 /** The sandbox's Nginx with the edge's configuration, without a deploy, restricted as in EdgeProxy. */
@@ -33,7 +33,7 @@ export class NginxAlone {
       upstreams: [server("blue"), server("green")],
       markerFile: "/etc/audit-edge/green",
       closingFile: "/tmp/closing",
-      routes: ROUTES,
+      routes: routesOf({}),
       limits: { bodySize: "2m", clientRate: 0, clientConnections: 0 },
       loggedSuccesses: 100,
       trustedProxies: [],
