@@ -24,6 +24,10 @@ const rooms = {
     may: ["config", "components", "lib"],
     why: "of the stack it knows the settings alone, which are described once, in config/",
   },
+  cli: {
+    may: ["config", "components", "bootstrap", "ci", "lib"],
+    why: "it asks what a deploy has made, by the same settings and logins; no other room knows that there is a command",
+  },
   tools: { may: ["config"], why: "they write what is generated from the settings" },
   examples: { may: [], why: "they use the package alone, as a program elsewhere does" },
   "audit-svc": { may: [], why: "it is a service of its own, which another image can replace" },

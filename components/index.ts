@@ -8,7 +8,8 @@ export { checkCertificates, httpsServer, type Server } from "../lib/check-certif
 export { handToCi } from "./outputs/ci-outputs";
 export { type DatabaseCredentials, type DatabaseServer, type LoginIssuer } from "./database/database-credentials";
 export { Database, type Connection, type DatabaseArgs } from "./database/database";
-export { warnOfBroadCreateRole, type DatabaseAdmin } from "./database/database-admin";
+export { type DatabaseAdmin } from "./database/admin-client";
+export { warnOfBroadCreateRole } from "./database/database-admin";
 export { DockerHost, type DockerHostArgs } from "./vm/docker-host";
 export { type CertificateSource } from "./edge/edge-certificate";
 export { type ClientRules } from "./edge/client-rules";

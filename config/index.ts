@@ -14,6 +14,7 @@ import { platformContradictions } from "./platform";
 import { serviceContradictions } from "./service";
 
 export { ConfigError, NAMESPACE } from "./errors";
+export type { Values } from "./groups";
 
 /** A stack's configuration, validated, in the shape of the components' arguments. */
 export type Settings = ReturnType<typeof argumentsOf>;
@@ -28,16 +29,20 @@ export type ClusterSettings = Extract<Settings, { platform: "kubernetes" }>;
  * @throws ConfigError naming every mistake: the key, what is wrong, how to fix it
  */
 export function parseSettings(values: Readonly<Record<string, string>>): Settings {
+  return argumentsOf(parseValues(values));
+}
+
+/** The same, each setting by its key. @throws ConfigError, see {@link parseSettings} */
+export function parseValues(values: Readonly<Record<string, string>>): Values {
   const own = Object.fromEntries(
     Object.entries(values)
       .filter(([key]) => key.startsWith(`${NAMESPACE}:`))
       .map(([key, value]) => [key.slice(NAMESPACE.length + 1), value]),
   );
   const result = schema.safeParse(own);
-  const problems = result.success ? [] : result.error.issues.flatMap(describeIssue);
-  if (result.success) problems.push(...contradictions(result.data));
+  const problems = result.success ? contradictions(result.data) : result.error.issues.flatMap(describeIssue);
   if (!result.success || problems.length > 0) throw new ConfigError(problems);
-  return argumentsOf(result.data);
+  return result.data;
 }
 
 function describeIssue(issue: z.core.$ZodIssue): string[] {
@@ -94,9 +99,8 @@ function sharedMounts({ vaultMount, tls, tlsPkiMount, databaseCredentials, ...va
 }
 
 /**
- * The configuration of the stack that is being deployed. A setting with a `variable` in its `.meta()` comes from the
- * environment if the stack leaves it out. From then on, components' messages name the settings instead of their
- * arguments.
+ * The configuration of the stack that is being deployed, see {@link withEnvironment}. From then on, components' messages
+ * name the settings instead of their arguments.
  *
  * @throws ConfigError, see {@link parseSettings}
  */
@@ -104,13 +108,21 @@ export function settingsOfStack(env: NodeJS.ProcessEnv = process.env): Settings 
   nameArguments(KEYS);
   const logins = loginProblems(env);
   if (logins.length > 0) throw new ConfigError(logins);
-  const values = { ...runtime.allConfig() };
+  return parseSettings(withEnvironment(runtime.allConfig(), env));
+}
+
+/** A setting with a `variable` in its `.meta()` comes from the environment if the stack leaves it out. */
+export function withEnvironment(
+  values: Readonly<Record<string, string>>,
+  env: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  const all = { ...values };
   for (const [name, setting] of Object.entries(schema.shape)) {
     const variable = setting.meta()?.variable;
     const given = typeof variable === "string" ? env[variable]?.trim() : undefined;
     const key = `${NAMESPACE}:${name}`;
     // The CLI passes Pulumi.yaml's defaults as if they were set.
-    if (given !== undefined && !values[key]) values[key] = given;
+    if (given !== undefined && !all[key]) all[key] = given;
   }
-  return parseSettings(values);
+  return all;
 }

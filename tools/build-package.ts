@@ -1,5 +1,6 @@
 /**
- * Builds the package with which another program uses the components: compiled, with types, templates and scripts.
+ * Builds the package with which another program uses the components, and the command `audit`: compiled, with types,
+ * templates and scripts.
  *
  *   node --import tsx tools/build-package.ts [directory]
  *
@@ -19,7 +20,7 @@ interface Manifest {
 
 const root = join(__dirname, "..");
 /** Directories that go into the package. */
-const ROOMS = ["components", "nginx", "vault-agent", "dashboards", "steps", "lib"];
+const ROOMS = ["components", "nginx", "vault-agent", "dashboards", "steps", "lib", "cli"];
 /** Packages that a part of the components imports: who uses that part installs them, and nobody else pays for them. */
 const OPTIONAL = ["@pulumi/kubernetes"];
 
@@ -66,6 +67,7 @@ function manifest(files: string): object {
     description: "Pulumi components that run a service safely on a virtual machine of one's own, or on Kubernetes",
     license,
     engines,
+    bin: { audit: "./cli/audit.mjs" },
     exports: {
       ".": { types: "./components/index.d.ts", default: "./components/index.js" },
       "./kubernetes": {

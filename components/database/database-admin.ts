@@ -1,19 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { CertificateAuthority } from "../../lib/certificate-authority";
-
-/**
- * The login with which the program creates roles and the database, in the form its plugin takes. Its password is
- * PGPASSWORD.
- */
-export interface DatabaseAdmin {
-  host: string;
-  port: number;
-  username: string;
-  sslmode: string;
-}
-
-/** Milliseconds to wait for the server. If it does not answer, its plugin reports that later. */
-const PATIENCE = 5_000;
+import { adminClient, type DatabaseAdmin } from "./admin-client";
 
 /** The first version in which CREATEROLE covers only the roles that its holder may administer. */
 const NARROW = 160_000;
@@ -37,20 +24,11 @@ export async function warnOfBroadCreateRole(admin: DatabaseAdmin, authority?: Ce
 }
 
 async function ask(
-  { host, port, username: user, sslmode }: DatabaseAdmin,
+  admin: DatabaseAdmin,
   password: string,
   authority: CertificateAuthority | undefined,
 ): Promise<{ version: number; createrole: boolean } | undefined> {
-  // Imported only when needed: loading it takes longer than the query.
-  const { Client } = await import("pg");
-  const ssl =
-    sslmode === "disable" ? false : sslmode === "require" ? { rejectUnauthorized: false } : { ca: authority?.pem };
-  const client = new Client({
-    ...{ host: host.replace(/^\[|\]$/g, ""), port, user, password, ssl, database: "postgres" },
-    ...{ connectionTimeoutMillis: PATIENCE, query_timeout: PATIENCE },
-  });
-  // An error after the query is irrelevant; without a listener it would end the process.
-  client.on("error", () => undefined);
+  const client = await adminClient(admin, password, authority);
   try {
     await client.connect();
     const { rows } = await client.query<{ version: number; createrole: boolean }>(

@@ -1,0 +1,32 @@
+/** How a command ends. docs/cli.md tells users. */
+export const EXIT = {
+  ok: 0,
+  /** It failed, or found what it looks for: doctor a failure, init a difference. */
+  failed: 1,
+  /** The command line is wrong; nothing was done. */
+  usage: 2,
+  /** Ctrl-C, as a shell says it. */
+  interrupted: 130,
+} as const;
+
+/** What a command's user can put right. It is shown without a stack trace: say what is wrong and the cure. */
+export class CommandError extends Error {
+  constructor(
+    message: string,
+    readonly exitCode: number = EXIT.failed,
+  ) {
+    super(message);
+  }
+}
+
+/** Of other rooms; by name, because importing Pulumi's RunError takes half a second. */
+const OF_USERS = ["Failure", "SetupError", "VaultFailure"];
+
+/** Whether the message alone tells the user what to do. */
+export function isOfUser(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  const { __pulumiRunError: ofPulumi } = error as { __pulumiRunError?: boolean };
+  return error instanceof CommandError || ofPulumi === true || OF_USERS.includes(error.constructor.name);
+}
+
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

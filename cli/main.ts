@@ -1,0 +1,25 @@
+import { runCli } from "./cli";
+import { Interrupts } from "./interrupts";
+import { missingTrust, runAgain } from "./trust";
+
+/** Run by audit.mjs. @returns the exit code */
+function main(): Promise<number> {
+  const argv = process.argv.slice(2);
+  const missing = missingTrust(argv, process.env, process.cwd());
+  if (missing !== undefined) return runAgain(missing);
+  const interrupts = new Interrupts();
+  interrupts.listen();
+  // The reader of a pipe has gone, as with `audit logs | head`: nobody reads what would follow.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+  const streams = {
+    out: (text: string) => void process.stdout.write(text),
+    err: (text: string) => void process.stderr.write(text),
+    terminal: process.stdout.isTTY,
+    columns: process.stdout.columns,
+  };
+  return runCli({ argv, env: process.env, cwd: process.cwd(), interrupts, streams });
+}
+
+void main().then((code) => {
+  process.exitCode = code;
+});

@@ -1,0 +1,76 @@
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, isAbsolute, join } from "node:path";
+import { parse } from "yaml";
+import { CommandError, EXIT } from "./errors";
+
+export type Env = Readonly<Record<string, string | undefined>>;
+
+/** Where a stack's settings are. */
+export interface Project {
+  /** The directory of Pulumi.yaml. */
+  readonly directory: string;
+  readonly stack: string;
+  /** The stack's file, which may not exist yet. */
+  readonly file: string;
+}
+
+/** The stack if neither `--stack` nor PULUMI_STACK nor AUDIT_STACK names one, as in the pipeline. */
+export const DEFAULT_STACK = "vm2";
+
+/** @throws CommandError if this directory and those above it hold no project */
+export function findProject(cwd: string, env: Env, named?: string): Project {
+  const directory = upwards(cwd).find((each) => existsSync(join(each, "Pulumi.yaml")));
+  if (directory === undefined) {
+    throw new CommandError(
+      `${cwd} and the directories above it have no Pulumi.yaml; change to a clone of the project first`,
+      EXIT.usage,
+    );
+  }
+  const stack = named ?? stackOf(env);
+  if (!/^[A-Za-z0-9_.-]{1,100}$/.test(stack))
+    throw new CommandError(
+      `--stack ${stack} is no name of a stack; it has letters, digits, and . _ - alone`,
+      EXIT.usage,
+    );
+  const given = fileOf(env, stack);
+  const file = given ?? `Pulumi.${stack}.yaml`;
+  return { directory, stack, file: isAbsolute(file) ? file : join(directory, file) };
+}
+
+export const stackOf = (env: Env): string => env.PULUMI_STACK || env.AUDIT_STACK || DEFAULT_STACK; // eslint-disable-line @typescript-eslint/prefer-nullish-coalescing -- empty counts as unset
+
+/** In a shell with `make env` the stack's file is elsewhere; another stack's file is where it always is. */
+const fileOf = ({ PULUMI_OPTION_CONFIG_FILE: file, ...env }: Env, stack: string): string | undefined =>
+  file && stack === stackOf(env) ? file : undefined;
+
+function upwards(directory: string): string[] {
+  const above = dirname(directory);
+  return above === directory ? [directory] : [directory, ...upwards(above)];
+}
+
+/**
+ * The settings in the stack's file, as the engine would give them, without the CLI, which needs a login to the state.
+ * What is encrypted there is left out.
+ *
+ * @throws CommandError if there is no such file, or it is not YAML
+ */
+export function settingsInFile({ file, stack }: Project): Record<string, string> {
+  if (!existsSync(file))
+    throw new CommandError(
+      `${file} does not exist; \`audit init --stack ${stack}\` writes it, or name another stack with --stack`,
+    );
+  let config: unknown;
+  try {
+    ({ config } = (parse(readFileSync(file, "utf8")) ?? {}) as { config?: unknown });
+  } catch (error) {
+    throw new CommandError(`${file} cannot be read: ${(error as Error).message.split("\n")[0] ?? ""}`);
+  }
+  return Object.fromEntries(
+    Object.entries((config ?? {}) as Record<string, unknown>)
+      .filter(([, value]) => !isEncrypted(value))
+      .map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
+  );
+}
+
+const isEncrypted = (value: unknown): boolean =>
+  value === null || (typeof value === "object" && "secure" in value && Object.keys(value).length === 1);

@@ -1,0 +1,49 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { isAbsolute, join } from "node:path";
+import { findProject, settingsInFile, type Env } from "./project";
+
+/**
+ * What Node reads from its environment only when it starts, and a command needs to reach a company's own servers: the
+ * authorities of audit:caFile, and that it heeds HTTPS_PROXY.
+ *
+ * @returns undefined if the environment has it, or the stack's file says nothing of it
+ */
+export function missingTrust(argv: readonly string[], env: Env, cwd: string): Record<string, string> | undefined {
+  const wanted = { ...authority(argv, env, cwd), ...(proxied(env) ? { NODE_USE_ENV_PROXY: "1" } : {}) };
+  return Object.keys(wanted).some((name) => !env[name]) ? wanted : undefined;
+}
+
+const proxied = (env: Env): boolean =>
+  ["HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"].some((name) => env[name]);
+
+function authority(argv: readonly string[], env: Env, cwd: string): Record<string, string> {
+  if (env.NODE_EXTRA_CA_CERTS) return {};
+  const named = argv.find((word) => word.startsWith("--stack="))?.slice("--stack=".length) ?? after(argv, "--stack");
+  try {
+    const project = findProject(cwd, env, named);
+    const file = settingsInFile(project)["audit:caFile"];
+    if (!file) return {};
+    return { NODE_EXTRA_CA_CERTS: isAbsolute(file) ? file : join(project.directory, file) };
+  } catch {
+    // The command itself says what is wrong.
+    return {};
+  }
+}
+
+const after = (argv: readonly string[], word: string): string | undefined =>
+  argv.includes(word) ? argv[argv.indexOf(word) + 1] : undefined;
+
+/** Runs this program again with more in its environment. @returns its exit code */
+export async function runAgain(more: Record<string, string>): Promise<number> {
+  const [, program = "", ...argv] = process.argv;
+  // The terminal sends Ctrl-C to both, and the child answers it.
+  process.on("SIGINT", () => undefined);
+  const child = spawn(process.execPath, [...process.execArgv, program, ...argv], {
+    stdio: "inherit",
+    env: { ...process.env, ...more },
+  });
+  process.on("SIGTERM", () => child.kill("SIGTERM"));
+  const [code] = (await once(child, "exit")) as [number | null];
+  return code ?? 1;
+}

@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { findProject, settingsInFile } from "../../../cli/project";
+import { missingTrust } from "../../../cli/trust";
+import { openWorld } from "../../../cli/world";
+import { mask } from "../../../ci/lib/secrets";
+import { grafanaHeaders } from "../../../cli/logins";
+
+const root = resolve(__dirname, "../../..");
+
+describe("where the command audit finds its stack", () => {
+  let directory = "";
+  const file = (name: string, text: string) => writeFileSync(join(directory, name), text);
+  before(() => {
+    directory = mkdtempSync(join(tmpdir(), "project-"));
+    mkdirSync(join(directory, "deep/er"), { recursive: true });
+    file("Pulumi.yaml", "name: audit");
+    file("Pulumi.vm2.yaml", "config:\n  audit:replicas: 3\n  audit:applications: [a, b]\n  audit:caFile: ca.pem\n  audit:registryPassword:\n    secure: v1:x\n"); // prettier-ignore
+  });
+  after(() => rmSync(directory, { recursive: true }));
+
+  it("finds the project from a directory below it, and the stack by option, environment or default", () => {
+    const at = (env: Record<string, string>, named?: string) => findProject(join(directory, "deep/er"), env, named);
+    assert.deepEqual(at({}), { directory, stack: "vm2", file: join(directory, "Pulumi.vm2.yaml") });
+    assert.equal(at({ AUDIT_STACK: "vm3" }).stack, "vm3");
+    assert.equal(at({ AUDIT_STACK: "vm3", PULUMI_STACK: "vm4" }).stack, "vm4");
+    assert.equal(at({ PULUMI_STACK: "vm4" }, "vm5").stack, "vm5");
+    assert.throws(() => findProject(tmpdir(), {}), /no Pulumi\.yaml; change to a clone of the project first/);
+    assert.throws(() => at({}, "../vm2"), /--stack \.\.\/vm2 is no name of a stack/);
+  });
+
+  it("reads the file of the sandbox's shell for its stack alone", () => {
+    const env = { PULUMI_STACK: "sandbox", PULUMI_OPTION_CONFIG_FILE: "/elsewhere/Pulumi.sandbox.yaml" };
+    assert.equal(findProject(directory, env).file, "/elsewhere/Pulumi.sandbox.yaml");
+    assert.equal(findProject(directory, env, "vm2").file, join(directory, "Pulumi.vm2.yaml"));
+  });
+
+  it("reads settings as the engine gives them, without what is encrypted", () => {
+    assert.deepEqual(settingsInFile(findProject(directory, {})), {
+      ...{ "audit:replicas": "3", "audit:applications": '["a","b"]', "audit:caFile": "ca.pem" },
+    });
+    assert.throws(
+      () => settingsInFile(findProject(directory, {}, "vm9")),
+      /Pulumi\.vm9\.yaml does not exist; `audit init/,
+    );
+    file("Pulumi.bad.yaml", "config: [");
+    assert.throws(() => settingsInFile(findProject(directory, {}, "bad")), /Pulumi\.bad\.yaml cannot be read/);
+  });
+
+  it("trusts the company's authority and heeds its proxy from Node's start", () => {
+    const authority = { NODE_EXTRA_CA_CERTS: join(directory, "ca.pem") };
+    assert.deepEqual(missingTrust(["doctor"], {}, directory), authority);
+    assert.deepEqual(missingTrust(["doctor", "--stack", "vm9"], {}, directory), undefined);
+    assert.deepEqual(missingTrust(["doctor", "--stack=vm2"], { PULUMI_STACK: "vm9" }, directory), authority);
+    assert.deepEqual(missingTrust(["doctor"], authority, directory), undefined);
+    assert.deepEqual(missingTrust([], { ...authority, HTTPS_PROXY: "http://proxy" }, directory), { NODE_USE_ENV_PROXY: "1" }); // prettier-ignore
+  });
+
+  it("names every mistake of the settings, and says how to log in to the state", async () => {
+    await assert.rejects(
+      openWorld({ env: {}, cwd: directory }, { settings: "file" }),
+      /configuration has \d+ mistakes/,
+    );
+    const bin = join(directory, "bin");
+    mkdirSync(bin);
+    writeFileSync(join(bin, "pulumi"), "#!/bin/sh\necho error: no login >&2; exit 255\n", { mode: 0o755 });
+    const env = { PATH: `${bin}:${process.env.PATH ?? ""}` };
+    await assert.rejects(
+      openWorld({ env, cwd: directory }),
+      /settings of stack vm2 cannot be read: error: no login\. Log in/,
+    );
+  });
+
+  it("conceals the logins of the environment", async () => {
+    const basic = { Authorization: `Basic ${Buffer.from("admin:grafana-password").toString("base64")}` };
+    const env = {
+      ...{ VAULT_TOKEN: "hvs.of-vault", PULUMI_BACKEND_URL: "postgres://pulumi:of-the-state@db/pulumi" },
+      GRAFANA_HTTP_HEADERS: JSON.stringify(basic),
+    };
+    await openWorld({ env, cwd: directory }, { settings: "file" }).catch(() => undefined);
+    assert.equal(mask(`hvs.of-vault of-the-state ${basic.Authorization}`), "[MASKED] [MASKED] Basic [MASKED]");
+    assert.deepEqual(grafanaHeaders({ GRAFANA_AUTH: "glsa_1" }), { Authorization: "Bearer glsa_1" });
+  });
+
+  it("runs by npx in a clone", function () {
+    this.timeout(30_000);
+    const help = execFileSync("npx", ["audit", "--help"], { cwd: root, encoding: "utf8" });
+    assert.match(help, /^audit <command>/);
+    const { status, stderr } = spawnSync(process.execPath, [join(root, "cli/audit.mjs"), "--nonsense"], { cwd: root, encoding: "utf8" }); // prettier-ignore
+    assert.equal(status, 2, stderr);
+  });
+});
