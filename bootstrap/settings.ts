@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { readCertificateAuthority } from "../lib/certificate-authority";
 import { isKeptByVault, KEPT_BY_VAULT } from "../lib/vault/paths";
@@ -127,6 +128,17 @@ export function parseVaultSettings(value: unknown, source: string): VaultSetting
     : describe(result.error.issues);
   if (result.success && problems.length === 0) return result.data;
   throw new SetupError(`${source} cannot be used; nothing was changed.\n${problems.map((p) => `  - ${p}`).join("\n")}`);
+}
+
+/** Reads the settings file. @throws SetupError, see {@link parseVaultSettings}, also if it cannot be read */
+export function readVaultSettings(file: string): VaultSettings {
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    throw new SetupError(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  return parseVaultSettings(value, file);
 }
 
 /** Two mounts of the same kind cannot share a path. */

@@ -8,14 +8,13 @@
  * With --check it changes nothing and exits with 3 if something differs. With GITLAB_TOKEN (scope read_api, role
  * Maintainer) it then also checks the GitLab settings on which the roles depend. Settings: docs/guide.md.
  */
-import { readFileSync } from "node:fs";
 import { KEYS } from "../config/keys";
 import { nameArguments } from "../lib/argument-names";
 import { applyVaultPlan, SetupError } from "../lib/vault/plan";
 import { vaultRequest } from "../lib/vault/client";
 import { gitlabDifferences } from "./gitlab";
 import { planVault } from "./plan";
-import { parseVaultSettings, type VaultSettings } from "./settings";
+import { readVaultSettings, type VaultSettings } from "./settings";
 
 async function main(): Promise<void> {
   nameArguments(KEYS);
@@ -26,13 +25,7 @@ async function main(): Promise<void> {
       "usage: node --import tsx bootstrap/vault.ts settings.json [--check]; docs/guide.md has an example",
     );
   }
-  let value: unknown;
-  try {
-    value = JSON.parse(readFileSync(file, "utf8"));
-  } catch (error) {
-    throw new SetupError(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  const settings = parseVaultSettings(value, file);
+  const settings = readVaultSettings(file);
   const changes = await applyVaultPlan(vaultRequest, planVault(settings), check);
   for (const line of changes) console.log(`${check ? "differs: " : ""}${line}`);
   if (changes.length === 0) console.log("nothing to change");

@@ -62,7 +62,7 @@ function parserFor(env: Env): Argv<Common> {
       .version(false)
       .help()
       // Arguments after -- are another program's.
-      .parserConfiguration({ "populate--": true, "duplicate-arguments-array": false })
+      .parserConfiguration({ "populate--": true })
       .fail((message: string | null, error: Error | undefined) => {
         if (error !== undefined && error.name !== "YError") throw error;
         throw new CommandError(message ?? error?.message ?? "The command line is wrong.", EXIT.usage);

@@ -18,7 +18,7 @@ export interface Context {
   readonly cwd: string;
   readonly interrupts: Interrupts;
   /** The stack that `--stack` names, and what it talks to; read when it is first asked for. */
-  world(options?: WorldOptions): Promise<World>;
+  readonly world: (options?: WorldOptions) => Promise<World>;
 }
 
 /**

@@ -48,13 +48,19 @@ function upwards(directory: string): string[] {
   return above === directory ? [directory] : [directory, ...upwards(above)];
 }
 
+export interface SettingsInFile {
+  /** As the engine would give them, without what is encrypted. */
+  readonly texts: Record<string, string>;
+  /** Keys whose values only the CLI can read. */
+  readonly encrypted: readonly string[];
+}
+
 /**
- * The settings in the stack's file, as the engine would give them, without the CLI, which needs a login to the state.
- * What is encrypted there is left out.
+ * The settings in the stack's file, read without the CLI, which needs a login to the state.
  *
  * @throws CommandError if there is no such file, or it is not YAML
  */
-export function settingsInFile({ file, stack }: Project): Record<string, string> {
+export function settingsInFile({ file, stack }: Project): SettingsInFile {
   if (!existsSync(file))
     throw new CommandError(
       `${file} does not exist; \`audit init --stack ${stack}\` writes it, or name another stack with --stack`,
@@ -65,12 +71,13 @@ export function settingsInFile({ file, stack }: Project): Record<string, string>
   } catch (error) {
     throw new CommandError(`${file} cannot be read: ${(error as Error).message.split("\n")[0] ?? ""}`);
   }
-  return Object.fromEntries(
-    Object.entries((config ?? {}) as Record<string, unknown>)
-      .filter(([, value]) => !isEncrypted(value))
-      .map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
-  );
+  const all = Object.entries((config ?? {}) as Record<string, unknown>);
+  const encrypted = all.filter(([, value]) => isEncrypted(value)).map(([key]) => key);
+  const texts = all
+    .filter(([key, value]) => !encrypted.includes(key) && value !== null)
+    .map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)] as const);
+  return { texts: Object.fromEntries(texts), encrypted };
 }
 
 const isEncrypted = (value: unknown): boolean =>
-  value === null || (typeof value === "object" && "secure" in value && Object.keys(value).length === 1);
+  typeof value === "object" && value !== null && "secure" in value && Object.keys(value).length === 1;

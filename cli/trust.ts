@@ -22,7 +22,7 @@ function authority(argv: readonly string[], env: Env, cwd: string): Record<strin
   const named = argv.find((word) => word.startsWith("--stack="))?.slice("--stack=".length) ?? after(argv, "--stack");
   try {
     const project = findProject(cwd, env, named);
-    const file = settingsInFile(project)["audit:caFile"];
+    const file = settingsInFile(project).texts["audit:caFile"];
     if (!file) return {};
     return { NODE_EXTRA_CA_CERTS: isAbsolute(file) ? file : join(project.directory, file) };
   } catch {

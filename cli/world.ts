@@ -17,7 +17,7 @@ import { findProject, settingsInFile, type Env, type Project } from "./project";
 export interface WorldOptions {
   /**
    * Where the settings come from: `pulumi` asks the CLI, which needs a login to the state; `file` reads the stack's
-   * file, and leaves out what is encrypted in it. Default: pulumi.
+   * file, and asks the CLI only if something in it is encrypted. Default: pulumi.
    */
   readonly settings?: "pulumi" | "file";
 }
@@ -30,7 +30,8 @@ export async function openWorld(
   nameArguments(KEYS);
   concealLogins(env);
   const project = findProject(cwd, env, stack);
-  const texts = settings === "file" ? settingsInFile(project) : await settingsByPulumi(project, env);
+  const inFile = settings === "file" ? settingsInFile(project) : undefined;
+  const texts = inFile?.encrypted.length === 0 ? inFile.texts : await settingsByPulumi(project, env);
   return new World(project, env, parseValues(withEnvironment(texts, env)));
 }
 

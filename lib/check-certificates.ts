@@ -41,13 +41,17 @@ export async function checkCertificates(
   servers: readonly Server[],
   authority: CertificateAuthority | undefined,
 ): Promise<void> {
-  const found = await Promise.all(servers.map((server) => problemWith(server, authority)));
+  const found = await Promise.all(servers.map((server) => certificateProblem(server, authority)));
   const problems = found.filter((problem) => problem !== undefined);
   if (problems.length > 0)
     throw new UserError(`Nothing was changed.\n${problems.map((text) => `  - ${text}`).join("\n")}`);
 }
 
-async function problemWith(server: Server, authority: CertificateAuthority | undefined): Promise<string | undefined> {
+/** What is wrong with a server's certificate, in one sentence with the cure; undefined also if it does not answer. */
+export async function certificateProblem(
+  server: Server,
+  authority: CertificateAuthority | undefined,
+): Promise<string | undefined> {
   const error = await handshake(server, authority?.pem).catch((reason: unknown) => reason);
   const { code = "", message = "" } = (error ?? {}) as NodeJS.ErrnoException;
   const what = `${server.setting} ${server.address}`;

@@ -1,4 +1,5 @@
 import type { AnyCommand } from "../command";
+import { doctor } from "./doctor";
 
 /** Every command, in the order of the help. */
-export const COMMANDS: readonly AnyCommand[] = [];
+export const COMMANDS: readonly AnyCommand[] = [doctor];

@@ -102,6 +102,15 @@ describe("Grafana's HTTP API", function () {
       assert.equal((await client.get("/api/search")).status, 401);
     });
 
+    it("tells a caller what it may do", async () => {
+      const permissions = "/api/access-control/user/permissions";
+      const { key } = await account("Editor");
+      const editor = (await GrafanaClient.token(server, key).get(permissions)).body;
+      for (const right of ["folders:create", "dashboards:create"]) assert.ok(right in editor, right);
+      assert.ok(!("datasources:create" in editor));
+      assert.ok("datasources:create" in (await admin.get(permissions)).body);
+    });
+
     it("lets a token expire", async () => {
       const { id } = await account("Viewer");
       const { body } = await admin.post(`/api/serviceaccounts/${id}/tokens`, { name: "short", secondsToLive: 1 });

@@ -24,6 +24,13 @@ export interface Call {
   readonly reply: FastifyReply;
 }
 
+/** Every permission that a route asks for, and the weakest role that has it. */
+const PERMISSIONS = new Map<string, Role>([["dashboards:create", "Editor"]]);
+
+/** The permissions of a role, each for everything, as Grafana tells a caller of itself. */
+export const permissionsOf = (identity: Identity): Record<string, string[]> =>
+  Object.fromEntries([...PERMISSIONS].filter(([, role]) => hasRole(identity, role)).map(([name]) => [name, ["*"]]));
+
 /** Adds a JSON route. `needs` is the weakest role that may call it, `permission` what the refusal names. */
 export function route(
   app: FastifyInstance,
@@ -34,6 +41,7 @@ export function route(
   permission: string,
   handle: (call: Call) => unknown,
 ): void {
+  PERMISSIONS.set(permission, needs);
   app.route({
     method,
     url,

@@ -18,6 +18,7 @@ describe("where the command audit finds its stack", () => {
     directory = mkdtempSync(join(tmpdir(), "project-"));
     mkdirSync(join(directory, "deep/er"), { recursive: true });
     file("Pulumi.yaml", "name: audit");
+    file("Pulumi.plain.yaml", "config:\n  audit:replicas: 3\n");
     file("Pulumi.vm2.yaml", "config:\n  audit:replicas: 3\n  audit:applications: [a, b]\n  audit:caFile: ca.pem\n  audit:registryPassword:\n    secure: v1:x\n"); // prettier-ignore
   });
   after(() => rmSync(directory, { recursive: true }));
@@ -40,7 +41,8 @@ describe("where the command audit finds its stack", () => {
 
   it("reads settings as the engine gives them, without what is encrypted", () => {
     assert.deepEqual(settingsInFile(findProject(directory, {})), {
-      ...{ "audit:replicas": "3", "audit:applications": '["a","b"]', "audit:caFile": "ca.pem" },
+      texts: { "audit:replicas": "3", "audit:applications": '["a","b"]', "audit:caFile": "ca.pem" },
+      encrypted: ["audit:registryPassword"],
     });
     assert.throws(
       () => settingsInFile(findProject(directory, {}, "vm9")),
@@ -61,7 +63,7 @@ describe("where the command audit finds its stack", () => {
 
   it("names every mistake of the settings, and says how to log in to the state", async () => {
     await assert.rejects(
-      openWorld({ env: {}, cwd: directory }, { settings: "file" }),
+      openWorld({ env: {}, cwd: directory, stack: "plain" }, { settings: "file" }),
       /configuration has \d+ mistakes/,
     );
     const bin = join(directory, "bin");
@@ -80,7 +82,7 @@ describe("where the command audit finds its stack", () => {
       ...{ VAULT_TOKEN: "hvs.of-vault", PULUMI_BACKEND_URL: "postgres://pulumi:of-the-state@db/pulumi" },
       GRAFANA_HTTP_HEADERS: JSON.stringify(basic),
     };
-    await openWorld({ env, cwd: directory }, { settings: "file" }).catch(() => undefined);
+    await openWorld({ env, cwd: directory, stack: "plain" }, { settings: "file" }).catch(() => undefined);
     assert.equal(mask(`hvs.of-vault of-the-state ${basic.Authorization}`), "[MASKED] [MASKED] Basic [MASKED]");
     assert.deepEqual(grafanaHeaders({ GRAFANA_AUTH: "glsa_1" }), { Authorization: "Bearer glsa_1" });
   });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { stringify } from "yaml";
 import { problems, problemsOfPods, seconds } from "../../../lib/prometheus-targets";
-import { missingInConfig } from "../../../steps/check-targets";
+import { missingInConfig } from "../../../lib/prometheus-config";
 import { differences, missingForRules } from "../../../steps/load-rules";
 import type { ActiveTarget } from "../../../lib/prometheus-api";
 import { messagesNameKeys } from "../support/keys";

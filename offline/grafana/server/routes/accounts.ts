@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import { Authenticator } from "../auth.js";
-import { type Context, number, route, slug, text } from "../context.js";
+import { type Context, number, permissionsOf, route, slug, text } from "../context.js";
 import { identified, plain } from "../errors.js";
 import { type Json, ORG_ID, ORG_NAME, type ServiceAccount, type Token } from "../model.js";
 import { ROLES } from "../settings.js";
@@ -32,6 +32,9 @@ export function accountRoutes(app: FastifyInstance, context: Context): void {
       isExternal: false,
     };
   });
+  route(app, context, "GET", "/api/access-control/user/permissions", "Viewer", "users:read", ({ identity }) =>
+    permissionsOf(identity),
+  );
   route(app, context, "PUT", "/api/user/password", "Viewer", "users:write", () => {
     throw plain(
       400,

@@ -1,0 +1,67 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { messageOf } from "../errors";
+import type { Access } from "./access";
+import { failure, skipped, type Check, type Finding, type Subject } from "./check";
+
+/** Milliseconds until a check without an answer counts as a failure; all of them together take under 15 s. */
+export const PATIENCE = 12_000;
+
+export interface Result extends Finding {
+  readonly id: string;
+  readonly subject: string;
+  readonly title: string;
+  /** Milliseconds. */
+  readonly took: number;
+}
+
+/** Runs every check, all in parallel but for those that need another. @returns results in the order of the table */
+export async function examine(
+  subjects: readonly Subject[],
+  access: Access,
+  patience = PATIENCE,
+): Promise<readonly Result[]> {
+  const begun = new Map<string, Promise<Finding>>();
+  const all = subjects.flatMap(({ checks }) => checks);
+  const find = (check: Check): Promise<Finding> => {
+    const already = begun.get(check.id);
+    if (already !== undefined) return already;
+    const finding = findingOf(check, all, find, access, patience);
+    begun.set(check.id, finding);
+    return finding;
+  };
+  return Promise.all(
+    subjects.flatMap(({ name, checks }) =>
+      checks.map(async (check) => {
+        const started = performance.now();
+        const finding = await find(check);
+        const took = Math.round(performance.now() - started);
+        return { id: check.id, subject: name, title: check.title, ...finding, took };
+      }),
+    ),
+  );
+}
+
+async function findingOf(
+  check: Check,
+  all: readonly Check[],
+  find: (check: Check) => Promise<Finding>,
+  access: Access,
+  patience: number,
+): Promise<Finding> {
+  const needed = all.find(({ id }) => id === check.needs);
+  if (needed !== undefined) {
+    const { level, found } = await find(needed);
+    if (level === "skipped") return skipped(found);
+    if (level === "failure") return skipped(`not looked at: see "${needed.title}"`);
+  }
+  const end = new AbortController();
+  const late = sleep(patience, failure(`no answer within ${patience / 1000} s`, "see whether it is overloaded, or a firewall drops packets"), { signal: end.signal, ref: false }); // prettier-ignore
+  try {
+    return await Promise.race([check.run(access), late]);
+  } catch (error) {
+    return failure(messageOf(error).trim().split("\n").join("; "), "see the message; nothing else is known");
+  } finally {
+    end.abort();
+    late.catch(() => undefined);
+  }
+}

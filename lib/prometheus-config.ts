@@ -1,0 +1,38 @@
+import { parse } from "yaml";
+import { argumentName } from "./argument-names";
+
+interface ScrapeJob {
+  job_name: string;
+  honor_labels?: boolean;
+  file_sd_configs?: { files?: string[] }[];
+  http_sd_configs?: { url?: string }[];
+}
+
+/** The scrape jobs of prometheus.yml as Prometheus reports it, and what its rule_files name. */
+export function readConfig(yaml: string): { jobs: ScrapeJob[]; ruleFiles: string[] } {
+  const { scrape_configs: jobs = [], rule_files: ruleFiles = [] } = (parse(yaml) ?? {}) as {
+    scrape_configs?: ScrapeJob[];
+    rule_files?: string[];
+  };
+  return { jobs, ruleFiles };
+}
+
+/**
+ * What prometheus.yml lacks if Prometheus does not know the targets, in one or two sentences.
+ * @param yaml prometheus.yml as Prometheus reports it
+ * @param place where the targets are: an http address, or a directory or volume
+ */
+export function missingInConfig(yaml: string, place: string): string {
+  const { jobs } = readConfig(yaml);
+  const lines = `add the lines of docs/guide.md, step 5, and reload it`;
+  if (/^https?:/.test(place)) {
+    const urls = jobs.flatMap((job) => job.http_sd_configs ?? []).map(({ url = "" }) => url);
+    if (urls.includes(place)) return `Its http_sd_configs ask ${place}; its log says why it got no targets there.`;
+    const others =
+      urls.length === 0 ? "no scrape job with http_sd_configs" : `http_sd_configs only for ${urls.join(", ")}`;
+    return `prometheus.yml has ${others}, and the targets are at ${place}: ${lines}.`;
+  }
+  const files = jobs.flatMap((job) => job.file_sd_configs ?? []).flatMap((config) => config.files ?? []);
+  if (files.length === 0) return `prometheus.yml has no scrape job with file_sd_configs: ${lines}.`;
+  return `Its file_sd_configs read ${files.join(", ")}; the targets were written to ${argumentName("Observability: prometheus.targets.directory")} (${place}). Is one of them that place, as Prometheus sees it?`;
+}
