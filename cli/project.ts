@@ -65,12 +65,16 @@ export function settingsInFile({ file, stack }: Project): SettingsInFile {
     throw new CommandError(
       `${file} does not exist; \`audit init --stack ${stack}\` writes it, or name another stack with --stack`,
     );
-  let config: unknown;
   try {
-    ({ config } = (parse(readFileSync(file, "utf8")) ?? {}) as { config?: unknown });
+    return settingsInText(readFileSync(file, "utf8"));
   } catch (error) {
     throw new CommandError(`${file} cannot be read: ${(error as Error).message.split("\n")[0] ?? ""}`);
   }
+}
+
+/** The same of the file's text. @throws Error if it is not YAML */
+export function settingsInText(text: string): SettingsInFile {
+  const { config } = (parse(text) ?? {}) as { config?: unknown };
   const all = Object.entries((config ?? {}) as Record<string, unknown>);
   const encrypted = all.filter(([, value]) => isEncrypted(value)).map(([key]) => key);
   const texts = all

@@ -1,0 +1,98 @@
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { parseVaultSettings } from "../../bootstrap/settings";
+import { parseValues, type Values } from "../../config";
+import { NAMESPACE } from "../../config/errors";
+import { inVault } from "../../config/in-vault";
+import { fillTemplate } from "../../lib/templates";
+import { settingsInText, type Project } from "../project";
+import type { Answers } from "./questions";
+import { settingsOf, stackFileText } from "./stack-file";
+
+/** A file that init writes, and who does what with it. */
+export interface Written {
+  readonly path: string;
+  readonly text: string;
+  readonly who: string;
+}
+
+/**
+ * Everything that the answers come to.
+ *
+ * @throws ConfigError or SetupError if they contradict each other
+ */
+export function filesOf(answers: Answers, project: Project): readonly Written[] {
+  const { stack, directory, file } = project;
+  const text = stackFileText(file, join(directory, "Pulumi.vm2.yaml"), settingsOf(answers, stack));
+  const values = valuesOf(text);
+  const into = join(directory, "setup", stack);
+  return [
+    {
+      path: file,
+      text,
+      who: "You commit it: the settings of the stack.",
+    },
+    {
+      path: join(into, "vault.json"),
+      text: `${JSON.stringify(vaultSettings(answers, values), undefined, 2)}\n`,
+      who: `An administrator of Vault, in a clone of this project: VAULT_TOKEN=… node --import tsx bootstrap/vault.ts setup/${stack}/vault.json`,
+    },
+    {
+      path: join(into, "database.sql"),
+      text: filled("database.sql", { admin: values.databaseAdminUser, drift: values.databaseDriftUser ?? "drift" }),
+      who: "The database's administrator, with the passwords put in: psql --file database.sql",
+    },
+    {
+      path: join(into, "vm.txt"),
+      text: filled("vm.txt", { user: userOf(values.hostAddress), vault: values.vaultAddress }),
+      who: "The VM's administrator, as root there, line by line.",
+    },
+    {
+      path: join(into, "prometheus.yml"),
+      text: prometheusLines(values),
+      who: "Prometheus's administrator adds these lines to prometheus.yml, and reloads it.",
+    },
+  ];
+}
+
+/** What the file says, validated together; the login of the registry comes from the environment of a deploy. */
+function valuesOf(text: string): Values {
+  const { texts } = settingsInText(text);
+  const user = texts[`${NAMESPACE}:registryUsername`];
+  return parseValues({ ...texts, ...(user && { [`${NAMESPACE}:registryPassword`]: "of the environment" }) });
+}
+
+function vaultSettings(answers: Answers, values: Values): object {
+  const settings = {
+    gitlab: {
+      url: answers["gitlab.url"]?.replace(/\/+$/, ""),
+      project: answers["gitlab.project"],
+      projectId: Number(answers["gitlab.projectId"]),
+      ...(values.caFile === undefined ? {} : { caFile: values.caFile.file }),
+    },
+    audience: values.vaultAddress,
+    ...(values.vaultMount === "secret" ? {} : { kvMount: values.vaultMount }),
+    stack: inVault(values).bootstrap,
+  };
+  parseVaultSettings(settings, "vault.json");
+  return settings;
+}
+
+/** A file in templates/, filled in. */
+const filled = (name: string, view: object): string => fillTemplate(join(__dirname, "templates", name), view);
+
+function prometheusLines(values: Values): string {
+  const http = values.prometheusDiscovery === "http";
+  const inside = (place: string | undefined, fallback: string) => (place?.startsWith("/") ? place : fallback);
+  const targets = inside(values.prometheusTargets, "/etc/prometheus/targets");
+  const rules = inside(values.prometheusRules, "/etc/prometheus/rules");
+  const found = http
+    ? { http_sd_configs: [{ url: `http://${values.metricsAddress}/targets`, refresh_interval: "10s" }] }
+    : { file_sd_configs: [{ files: [`${targets}/*.json`], refresh_interval: "10s" }] };
+  return stringify({
+    ...(values.alerts === "prometheus" ? { rule_files: [`${rules}/*.yml`] } : {}),
+    scrape_configs: [{ job_name: "audit", ...found }],
+  });
+}
+
+const userOf = (address = ""): string => (URL.canParse(address) && new URL(address).username) || "deploy";

@@ -1,0 +1,93 @@
+import { relative } from "node:path";
+import type { Context } from "../command";
+import { CommandError, EXIT } from "../errors";
+import { findProject, settingsInFile, type Project } from "../project";
+import { atTerminal, fromFile, type Given } from "./ask";
+import { filesOf } from "./files";
+import { realProbes, type Probes } from "./probes";
+import type { Answers } from "./questions";
+import { answersIn } from "./stack-file";
+import { planWrites, writeFiles, type Planned } from "./write";
+
+export interface InitOptions {
+  readonly stack: string | undefined;
+  readonly answers: string | undefined;
+  /** Also files that are there and differ. */
+  readonly write: boolean;
+}
+
+/** @returns the exit code */
+export async function runInit(
+  options: InitOptions,
+  context: Context,
+  probes: Probes = realProbes(context.env),
+): Promise<number> {
+  const { output, env, cwd } = context;
+  const project = findProject(cwd, env, options.stack);
+  const before = { ...answersBefore(project), registryPassword: env.AUDIT_REGISTRY_PASSWORD ?? "" };
+  const given = await ask(options, context, probes, before);
+  if (given === undefined) return EXIT.interrupted;
+  const planned = planWrites(filesOf(given.answers, project), project.directory);
+  const mayWrite = planned.filter(({ state }) => state === "new" || (state === "differs" && options.write));
+  writeFiles(mayWrite);
+  const left = planned.filter((file) => file.state === "differs" && !options.write);
+  output.answer(
+    {
+      doubts: given.doubts,
+      files: planned.map(({ path, who, state, diff }) => ({
+        path,
+        who,
+        state,
+        written: mayWrite.some((file) => file.path === path),
+        diff,
+      })),
+    },
+    [...planned.flatMap((file) => lineOf(file, project, options.write)), ...nextSteps(given, left.length)].join("\n"),
+  );
+  return left.length > 0 ? EXIT.failed : EXIT.ok;
+}
+
+async function ask(
+  options: InitOptions,
+  { output }: Context,
+  probes: Probes,
+  before: Answers,
+): Promise<Given | undefined> {
+  if (options.answers !== undefined) return fromFile(options.answers, probes, before);
+  if (!output.live || !process.stdin.isTTY)
+    throw new CommandError("there is no terminal to ask at; give the answers by --answers FILE", EXIT.usage);
+  output.note("An empty answer takes what stands in brackets. Nothing is written before the last one; Ctrl-C ends it.");
+  try {
+    return await atTerminal(probes, before);
+  } catch (error) {
+    // By Ctrl-C or Ctrl-D; @inquirer/core's class is not exported by the prompts.
+    if (!(error instanceof Error) || error.name !== "ExitPromptError") throw error;
+    output.note("\nNothing was written.");
+    return undefined;
+  }
+}
+
+function answersBefore(project: Project): Answers {
+  try {
+    return answersIn(settingsInFile(project).texts);
+  } catch {
+    return {};
+  }
+}
+
+const WORDS = { new: "written", same: "as it was" } as const;
+
+function lineOf({ path, who, state, diff }: Planned, { directory }: Project, write: boolean): string[] {
+  const word = state === "differs" ? (write ? "written over" : "differs, left as it is") : WORDS[state];
+  return [`${relative(directory, path)}: ${word}`, `  ${who}`, ...(diff === "" ? [] : [diff.trimEnd()])];
+}
+
+function nextSteps({ doubts }: Given, left: number): string[] {
+  return [
+    ...(doubts.length === 0 ? [] : ["", "Doubtful, and taken all the same:", ...doubts.map((line) => `  - ${line}`)]),
+    "",
+    left > 0
+      ? "Run it again with --write to write over what differs."
+      : "When each has done this, `audit doctor` looks at all of it.",
+  ];
+}

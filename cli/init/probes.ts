@@ -1,0 +1,77 @@
+import { lookup } from "node:dns/promises";
+import { connect } from "node:net";
+import { Registry } from "../../ci/lib/registry";
+import { certificateProblem, httpsServer } from "../../lib/check-certificates";
+import { readCertificateAuthority, type CertificateAuthority } from "../../lib/certificate-authority";
+import { imageByDigest } from "../../lib/image-reference";
+import { get } from "../doctor/http";
+import type { Env } from "../project";
+
+/** Milliseconds to wait for a machine. */
+const PATIENCE = 4_000;
+
+/** How answers are tried while they are given; nothing of it changes anything. */
+export interface Probes {
+  /** The address of a name. @throws Error if DNS does not know it */
+  readonly address: (host: string) => Promise<string>;
+  /** Whether something accepts connections there. */
+  readonly accepts: (host: string, port: number) => Promise<boolean>;
+  /** What is wrong with a server's certificate; undefined also if it does not answer. */
+  readonly certificate: (setting: string, url: string, caFile: string | undefined) => Promise<string | undefined>;
+  readonly http: (url: string) => Promise<{ status: number; body: unknown }>;
+  /** `registry/name:tag` with the digest that the tag has now. @throws Error */
+  readonly digest: (image: string, login: Login | undefined) => Promise<string>;
+  /** @throws Error whose message continues the name of the setting */
+  readonly authority: (file: string) => CertificateAuthority;
+}
+
+export interface Login {
+  readonly username: string;
+  readonly password: string;
+}
+
+export const realProbes = (env: Env): Probes => ({
+  address: async (host) => {
+    if (host === "") throw new Error("there is no name");
+    return (await lookup(host)).address;
+  },
+  accepts: (host, port) =>
+    new Promise((done) => {
+      const socket = connect({ host, port, timeout: PATIENCE });
+      const end = (accepted: boolean) => {
+        socket.destroy();
+        done(accepted);
+      };
+      socket.on("connect", () => end(true));
+      socket.on("timeout", () => end(false));
+      socket.on("error", () => end(false));
+    }),
+  certificate: async (setting, url, caFile) => {
+    const server = httpsServer(setting, url, false);
+    const authority = caFile === undefined ? undefined : readCertificateAuthority(caFile);
+    return server && certificateProblem(server, authority);
+  },
+  http: get,
+  digest: (image, login) => digestOf(image, login ?? loginOf(env)),
+  authority: readCertificateAuthority,
+});
+
+const loginOf = ({ HARBOR_USERNAME: username, HARBOR_PASSWORD: password }: Env): Login | undefined =>
+  username && password ? { username, password } : undefined;
+
+async function digestOf(image: string, login: Login | undefined): Promise<string> {
+  const parsed = imageByDigest(`${image}@sha256:${"0".repeat(64)}`);
+  if (typeof parsed === "string") throw new Error(parsed);
+  const tag = /:([A-Za-z0-9_][A-Za-z0-9_.-]*)$/.exec(image.slice(image.lastIndexOf("/")))?.[1] ?? "latest";
+  const host = parsed.registry === "docker.io" ? "registry-1.docker.io" : parsed.registry;
+  const settings = { address: "the image's registry", login: "audit:registryUsername and AUDIT_REGISTRY_PASSWORD" };
+  const ask = (scheme: string) =>
+    new Registry({ host, url: `${scheme}://${host}`, ...login, settings }, "pull").manifest(parsed.repository, tag);
+  // A registry without TLS, as one for trying: the engine must have it in insecure-registries, which doctor finds.
+  const manifest = await ask("https").catch((error: unknown) => {
+    if (/wrong version number|packet length too long|EPROTO/.test(String(error))) return ask("http");
+    throw error;
+  });
+  if (manifest === undefined) throw new Error(`${host} has no ${parsed.repository}:${tag}`);
+  return `${parsed.registry}/${parsed.repository}:${tag}@${manifest.digest}`;
+}

@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { parseVaultSettings } from "../../../../bootstrap/settings";
+import type { AnyCommand } from "../../../../cli/command";
+import { init } from "../../../../cli/commands/init";
+import { runInit } from "../../../../cli/init/init";
+import type { Probes } from "../../../../cli/init/probes";
+import { parseValues } from "../../../../config";
+import { settingsInText } from "../../../../cli/project";
+import { digest } from "../../support/settings";
+import { audit } from "../support";
+import { answers, answersFile, exists, inOrder, project, root } from "./world";
+
+describe("audit init, with a file of answers", () => {
+  let directory = "";
+  beforeEach(() => (directory = project()));
+  afterEach(() => rmSync(directory, { recursive: true }));
+  const text = (file: string) => readFileSync(join(directory, file), "utf8");
+
+  /** The command with other probes. */
+  const run = (argv: string[], probes: Probes = inOrder, env = {}) => {
+    const command: AnyCommand = {
+      ...init,
+      run: (args, context) =>
+        runInit({ stack: args.stack, answers: args.answers as string, write: args.write === true }, context, probes),
+    };
+    return audit(["init", ...argv], { cwd: directory, commands: [command], env });
+  };
+  const given = (changes: Record<string, unknown> = {}) => answersFile(directory, { ...answers, ...changes });
+
+  it("writes every file, and says who does what with it", async () => {
+    const { code, out } = await run(["--answers", given(), "--stack", "vm3"]);
+    assert.equal(code, 0, out);
+    for (const who of [/You commit it/, /administrator of Vault.*vault\.json/, /database's administrator/, /VM's administrator, as root/, /Prometheus's administrator/]) assert.match(out, who); // prettier-ignore
+    assert.deepEqual(readdirSync(join(directory, "setup/vm3")).sort(), ["database.sql", "prometheus.yml", "vault.json", "vm.txt"]); // prettier-ignore
+    const values = parseValues({ ...settingsInText(text("Pulumi.vm3.yaml")).texts, "audit:registryPassword": "x" });
+    assert.deepEqual(
+      [values.environment, values.vaultPath, values.hostCidr, values.applications, values.edgeMetricsAllow],
+      ["vm3", "audit-svc/vm3", "10.0.0.7/32", ["billing", "crm"], ["10.0.0.7"]],
+    );
+    assert.match(
+      text("Pulumi.vm3.yaml"),
+      new RegExp(`audit:edgeImage: harbor\\.example\\.test/hub/nginx:1\\.29@${digest}\n`),
+    );
+    assert.match(values.image, /^harbor\.example\.test\/audit\/audit-svc@sha256:0{64}$/);
+    const vault = parseVaultSettings(JSON.parse(text("setup/vm3/vault.json")), "vault.json");
+    assert.deepEqual([vault.gitlab.projectId, vault.audience, vault.stack.vaultPath, vault.stack.hostCidr], [42, "https://vault.example.test:8200", "audit-svc/vm3", "10.0.0.7/32"]); // prettier-ignore
+    assert.match(
+      text("setup/vm3/database.sql"),
+      /CREATE ROLE deployer LOGIN CREATEROLE CREATEDB[^]*CREATE ROLE drift LOGIN/,
+    );
+    assert.match(
+      text("setup/vm3/vm.txt"),
+      /useradd --create-home --groups docker deploy\n[^]*https:\/\/vault\.example\.test:8200\/v1\/ssh\/public_key[^]*TrustedUserCAKeys/,
+    );
+    assert.deepEqual(parse(text("setup/vm3/prometheus.yml")), {
+      rule_files: ["/etc/prometheus/rules/*.yml"],
+      scrape_configs: [
+        {
+          job_name: "audit",
+          file_sd_configs: [{ files: ["/etc/prometheus/targets/*.json"], refresh_interval: "10s" }],
+        },
+      ],
+    });
+  });
+
+  it("keeps the repository's comments, without what they said of examples", async () => {
+    await run(["--answers", given(), "--stack", "vm3"]);
+    assert.match(
+      text("Pulumi.vm3.yaml"),
+      /audit:hostAddress: ssh:\/\/deploy@vm3\.example\.test # a login in the docker group/,
+    );
+    assert.match(text("Pulumi.vm3.yaml"), /pulumi stack init vm3 /);
+    assert.doesNotMatch(text("Pulumi.vm3.yaml"), /\bSET\b|example\.com/);
+  });
+
+  it("asks Prometheus for nothing but its address where nobody may write files", async () => {
+    await run(["--answers", given({ prometheus: "nowhere" })]);
+    await run(["--answers", given({ prometheus: "nowhere" }), "--write"]);
+    const { config } = parse(text("Pulumi.vm2.yaml")) as { config: Record<string, unknown> };
+    assert.deepEqual([config["audit:prometheusDiscovery"], config["audit:alerts"], config["audit:prometheusHost"]], ["http", "grafana", undefined]); // prettier-ignore
+    assert.match(
+      text("setup/vm2/prometheus.yml"),
+      /http_sd_configs:\n +- url: http:\/\/vm3\.example\.test:9145\/targets/,
+    );
+  });
+
+  it("overwrites nothing by itself: it shows what differs and ends with 1; --write writes it", async () => {
+    const before = text("Pulumi.vm2.yaml");
+    const first = await run(["--answers", given()]);
+    assert.equal(first.code, 1);
+    assert.match(
+      first.out,
+      /Pulumi\.vm2\.yaml: differs, left as it is[^]*^- +audit:hostAddress: ssh:\/\/deploy@vm2[^]*^\+ +audit:hostAddress: ssh:\/\/deploy@vm3/m,
+    );
+    assert.match(first.out, /setup\/vm2\/vault\.json: written[^]*--write/);
+    assert.equal(text("Pulumi.vm2.yaml"), before);
+    const written = await run(["--answers", given(), "--write"]);
+    assert.match(written.out, /Pulumi\.vm2\.yaml: written over/);
+    assert.equal(written.code, 0);
+    const again = await run(["--answers", given(), "--json"]);
+    assert.equal(again.code, 0);
+    const { files } = JSON.parse(again.out) as { files: { state: string; written: boolean }[] };
+    assert.ok(
+      files.every(({ state, written }) => state === "same" && !written),
+      again.out,
+    );
+  });
+
+  it("keeps settings that it does not ask for, and takes those of before as answers", async () => {
+    await run(["--answers", given(), "--write"]);
+    writeFileSync(
+      join(directory, "Pulumi.vm2.yaml"),
+      `${text("Pulumi.vm2.yaml")}  audit:memory: 320\nencryptedkey: abc\n`,
+    );
+    const { code, out, err } = await run(["--answers", answersFile(directory, { "gitlab.url": answers["gitlab.url"], "gitlab.project": "team/audit", "gitlab.projectId": 42, databaseHost: "other.example.test" }), "--write"]); // prettier-ignore
+    assert.equal(code, 0, out + err);
+    const { config, encryptedkey } = parse(text("Pulumi.vm2.yaml")) as {
+      config: Record<string, unknown>;
+      encryptedkey: string;
+    };
+    assert.deepEqual([config["audit:memory"], config["audit:databaseHost"], config["audit:vaultAddress"], encryptedkey], [320, "other.example.test", "https://vault.example.test:8200", "abc"]); // prettier-ignore
+  });
+
+  it("names every mistake at once, and writes nothing", async () => {
+    const file = given({ hostAddress: "vm3", edgeImage: "hub.example.test/gone:1", tls: "on", colour: "red", databasePort: "x", "gitlab.project": "audit", vaultAddress: "vault" }); // prettier-ignore
+    const { code, out, err } = await run(["--answers", file, "--stack", "vm3"]);
+    assert.equal(code, 1);
+    assert.equal(out, "");
+    for (const mistake of [
+      /nothing was written/,
+      /- colour: there is no such question/,
+      /- hostAddress: must/,
+      /- edgeImage: its digest cannot be looked up: the registry has no such tag.*@sha256:…/,
+      /- tls: must be one of off, files, vault/,
+      /- databasePort: must be a whole number/,
+      /- vaultAddress: must be an address such as/,
+      /- gitlab\.project: must be the whole path/,
+    ])
+      assert.match(err, mistake);
+    assert.ok(!exists(directory, "setup") && !exists(directory, "Pulumi.vm3.yaml"));
+    const missing = await run(["--answers", answersFile(directory, {}), "--stack", "vm3"]);
+    assert.match(missing.err, /- hostAddress: an answer is needed/);
+  });
+
+  it("takes what is only doubtful, and says so: an unknown name, a machine that is away, a stranger, a certificate", async () => {
+    const probes: Probes = { ...inOrder, certificate: (setting) => Promise.resolve(setting === "audit:grafanaUrl" ? "it has expired" : undefined) }; // prettier-ignore
+    const file = given({ hostAddress: "ssh://deploy@unknown.example.test", hostCidr: "10.0.0.3/32", databaseHost: "away.example.test", prometheusUrl: "http://elsewhere.example.test" }); // prettier-ignore
+    const { code, out } = await run(["--answers", file, "--stack", "vm3"], probes);
+    assert.equal(code, 0, out);
+    assert.match(out, /Doubtful[^]*hostAddress: DNS does not know unknown\.example\.test/);
+    assert.match(out, /databasePort: nothing accepts connections at away\.example\.test \(10\.0\.0\.7\), port 5432/);
+    assert.match(out, /prometheusUrl: what answers at http:\/\/elsewhere\.example\.test is not Prometheus/);
+    assert.match(out, /grafanaUrl: it has expired/);
+  });
+
+  it("looks tags up with the login of the environment, and writes it nowhere", async () => {
+    const seen: unknown[] = [];
+    const probes: Probes = { ...inOrder, digest: (image, login) => (seen.push(login), inOrder.digest(image, login)) };
+    const { code, out, err } = await run(["--answers", given(), "--stack", "vm3"], probes, { AUDIT_REGISTRY_PASSWORD: "pull-secret" }); // prettier-ignore
+    assert.equal(code, 0);
+    assert.deepEqual(seen[0], { username: "robot$vm3", password: "pull-secret" });
+    const all = readdirSync(join(directory, "setup/vm3"))
+      .map((name) => text(`setup/vm3/${name}`))
+      .join("");
+    assert.doesNotMatch(out + err + all + text("Pulumi.vm3.yaml"), /pull-secret/);
+  });
+
+  it("refuses settings that contradict each other, before it writes", async () => {
+    const { err } = await run(["--answers", given({ tls: "vault", tlsPkiRole: "audit", serviceUrl: "http://vm3.example.test" }), "--stack", "vm3"]); // prettier-ignore
+    assert.match(err, /mistake/);
+    assert.ok(!exists(directory, "setup"));
+  });
+
+  it("says what is wrong with the file of answers, and that there is no terminal", async () => {
+    assert.match((await run(["--answers", "nothing.yaml"])).err, /there is no such file/);
+    writeFileSync(join(directory, "bad.yaml"), "a: [");
+    assert.match((await run(["--answers", join(directory, "bad.yaml")])).err, /neither YAML nor JSON/);
+    const { code, err } = await run([]);
+    assert.equal(code, 2);
+    assert.match(err, /no terminal to ask at; give the answers by --answers FILE/);
+  });
+
+  it("lists its questions", async () => {
+    const { out } = await audit(["init", "--questions"], { cwd: root });
+    assert.match(out, /^hostAddress: The VM's login[^]*^ {2}docker: on a host with Docker/m);
+  });
+});
