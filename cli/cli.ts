@@ -48,13 +48,16 @@ function parserFor(env: Env): Argv<Common> {
     yargs()
       .scriptName("audit")
       .locale("en")
-      .usage("$0 <command>\n\nOperates the audit service on a VM or a cluster; docs/cli.md describes every command.")
+      .usage(
+        "$0 <command>\n\nOperates the audit service on a VM or a cluster; `audit <command> --help` has its options and examples.",
+      )
       .option("stack", {
         ...{ type: "string", requiresArg: true },
         describe: "the stack; default: PULUMI_STACK, AUDIT_STACK, vm2",
       } as const)
       .option("json", { type: "boolean", default: false, describe: "the answer as JSON, for programs" } as const)
       .completion("completion", "prints a script for the shell's completion: source <(audit completion)")
+      .epilogue("Exit codes: 0 done; 1 it failed, or found what it looks for; 2 the command line is wrong; 130 Ctrl-C.")
       .demandCommand(1, "Name a command.")
       .recommendCommands()
       .strict()

@@ -29,6 +29,7 @@ export function lookAt(world: World, vaultSettings: string | undefined): Access 
   });
   let last: Promise<unknown> = Promise.resolve();
   const ask = remembered((url: string, headers: Readonly<Record<string, string>>) => get(url, headers));
+  const settings = once(() => bootstrap(vaultSettings, world));
   const engine = once(() => Promise.resolve(engineAt(world.hostShell)));
   return {
     ...{ project, env, values, now: () => Date.now() },
@@ -73,10 +74,10 @@ export function lookAt(world: World, vaultSettings: string | undefined): Access 
     grafana: (path) => ask(`${values.grafanaUrl}${path}`, grafanaHeaders(env)),
     gitlab: async (path) => {
       const token = world.login("GITLAB_TOKEN", "make one with the scope read_api and the role Maintainer");
-      const look = await bootstrap(vaultSettings, world);
+      const look = await settings();
       return ask(`${look?.gitlab.url ?? ""}/api/v4/${path}`, { "private-token": token });
     },
-    bootstrap: once(() => bootstrap(vaultSettings, world)),
+    bootstrap: settings,
     userNamespaces: once(
       () =>
         new Promise<boolean>((done) =>
@@ -99,7 +100,7 @@ async function bootstrap(file: string | undefined, world: World): Promise<Bootst
   return Promise.resolve({
     gitlab: settings.gitlab,
     vault: () => applyVaultPlan(request, planVault(settings), true),
-    gitlabDifferences: (token) => gitlabDifferences(settings, token),
+    gitlabDifferences: remembered((token: string) => gitlabDifferences(settings, token)),
   });
 }
 

@@ -5,7 +5,7 @@ import { schema } from "../../config/groups";
 import { asSetting, type Answers } from "./questions";
 
 /** In the file that comes with the repository: values that are nobody's, and marks of what must be set. */
-const EXAMPLE = /example\.com/;
+const EXAMPLE = "example.com";
 const NO_DIGEST = /@sha256:0{64}$/;
 const MARK = /\bSET:?\s*/;
 
@@ -85,7 +85,7 @@ export function answersIn(texts: Readonly<Record<string, string>>): Answers {
     .filter(
       ([key, text]) =>
         key.startsWith(`${NAMESPACE}:`) &&
-        !text.includes("example.com") &&
+        !text.includes(EXAMPLE) &&
         !(NO_DIGEST.test(text) && key !== `${NAMESPACE}:image`),
     )
     .map(

@@ -9,6 +9,7 @@ async function known({ bootstrap, env }: Access): Promise<Finding> {
   if (settings === undefined)
     return skipped("name bootstrap's file with --vault-settings vault.json to look at GitLab");
   if (!env.GITLAB_TOKEN) return skipped("set GITLAB_TOKEN (scope read_api, role Maintainer) to look at GitLab");
+  await settings.gitlabDifferences(env.GITLAB_TOKEN);
   return ok(`${settings.gitlab.url} ${settings.gitlab.project}`);
 }
 

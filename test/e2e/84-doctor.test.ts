@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse, stringify } from "yaml";
+import { mustBootstrap, rootToken } from "./support/bootstrap";
+import { onVm2 } from "./support/pipeline";
+import { attached, platform, root, run } from "./support/sandbox";
+
+interface Answer {
+  ok: boolean;
+  checks: { id: string; level: string; found: string; cure?: string }[];
+}
+
+/**
+ * `audit doctor` in a world in which things are really broken, some at a time: each is named by its check, and nothing
+ * else of that group fails. test/unit/cli/doctor breaks the rest.
+ */
+describe("scenario: the doctor", function () {
+  this.timeout(120_000);
+  const sandbox = attached();
+  const changed = join(root, ".sandbox/doctor.yaml");
+  const unseal = () =>
+    (JSON.parse(readFileSync(join(root, ".sandbox/vault.json"), "utf8")) as { unsealKey: string }).unsealKey;
+  after(() => rmSync(changed, { force: true }));
+
+  /** What is not as it should be, by its check. */
+  async function doctor(env: NodeJS.ProcessEnv = {}, only: readonly string[] = []) {
+    const words = ["cli/audit.mjs", "doctor", "--json", ...only.flatMap((name) => ["--only", name])];
+    const { code, stdout, output } = await run([process.execPath, ...words], { ...sandbox().env, ...env });
+    for (const name of ["PGPASSWORD", "VAULT_TOKEN", "AUDIT_REGISTRY_PASSWORD"])
+      assert.ok(!output.includes(env[name] ?? sandbox().get(name)), `${name} in the output`);
+    assert.match(stdout, /^\{/, output);
+    const { ok, checks } = JSON.parse(stdout) as Answer;
+    assert.equal(code, ok ? 0 : 1);
+    const wrong = checks.filter(({ level }) => level === "failure" || level === "warning");
+    for (const { id, cure } of wrong) assert.ok(cure, id);
+    return new Map(wrong.map((each) => [each.id, `${each.level}: ${each.found} ${each.cure ?? ""}`]));
+  }
+
+  /** The stack's file with other settings. */
+  function withSettings(settings: Record<string, unknown>): NodeJS.ProcessEnv {
+    const { config, ...rest } = parse(readFileSync(sandbox().get("PULUMI_OPTION_CONFIG_FILE"), "utf8")) as { config: object }; // prettier-ignore
+    const own = Object.fromEntries(Object.entries(settings).map(([key, value]) => [`audit:${key}`, value]));
+    writeFileSync(changed, stringify({ ...rest, config: { ...config, ...own } }));
+    return { PULUMI_OPTION_CONFIG_FILE: changed };
+  }
+
+  const psql = async (statement: string): Promise<void> => {
+    const { code, output } = await run(["docker", "exec", platform("postgres"), "psql", "--username", "postgres", "--command", statement], { ...process.env, DOCKER_HOST: undefined }); // prettier-ignore
+    assert.equal(code, 0, output);
+  };
+
+  it("finds nothing wrong with what is up, within 15 s", async () => {
+    const started = performance.now();
+    assert.deepEqual([...(await doctor())], []);
+    assert.ok(performance.now() - started < 15_000, `${performance.now() - started} ms`);
+  });
+
+  it("finds settings that lead nowhere", async () => {
+    const { config } = parse(readFileSync(sandbox().get("PULUMI_OPTION_CONFIG_FILE"), "utf8")) as { config: Record<string, string> }; // prettier-ignore
+    await sandbox().docker("network", "create", "--subnet", "172.28.96.0/24", "doctor-other");
+    const found = await doctor(
+      withSettings({
+        ...{ edgePort: 22, networkPrefix: "172.28", networkMtu: 9000, replicas: 16, memory: 60_000 },
+        exporterImage: `${config["audit:exporterImage"]?.split("@")[0] ?? ""}@sha256:${"1".repeat(64)}`,
+        ...{ databaseHost: "nobody.sandbox.test", databaseName: "pulumi_state", databaseDriftUser: "nobody" },
+        ...{ vaultAgentAddress: "http://vault.sandbox.test:8299", vaultMount: "nowhere", vaultPath: "audit-svc/other" },
+        ...{ grafanaPrometheusUrl: undefined, grafanaDataSource: "nowhere" },
+      }),
+    ).finally(() => sandbox().docker("network", "rm", "doctor-other"));
+    const expected: Record<string, RegExp> = {
+      "vm-ports": /22 \(audit:edgePort\)/,
+      "vm-memory": /MiB needed/,
+      "vm-reaches-postgresql": /nobody\.sandbox\.test:5432/,
+      "vm-reaches-vault": /vault\.sandbox\.test:8299/,
+      "networks-subnets": /doctor-other has 172\.28\.96\.0\/24/,
+      "networks-mtu": /9000/,
+      "images-exporterImage": /cannot pull/,
+      "database-names": /belongs to/,
+      "database-drift": /no role nobody/,
+      "database-connections": /max_connections/,
+      "vault-mount": /no KV version 2 at nowhere/,
+      "vault-rights": /may not create nowhere\/data/,
+      "vault-agents": /differs/,
+      "grafana-source": /no data source nowhere/,
+    };
+    for (const [id, what] of Object.entries(expected)) assert.match(found.get(id) ?? `${id} found nothing`, what);
+  });
+
+  it("finds a VM, a Prometheus and a Grafana that are not there", async () => {
+    const found = await doctor(
+      withSettings({ hostAddress: "ssh://deploy@127.0.0.1:1", prometheusUrl: "http://127.0.0.1:1", grafanaUrl: "http://127.0.0.1:1", prometheusHost: "ssh://deploy@127.0.0.1:1" }), // prettier-ignore
+    );
+    for (const id of ["vm-ssh", "prometheus-answers", "prometheus-host", "grafana-answers"])
+      assert.ok(found.has(id), id);
+    assert.equal(found.size, 4, "of what depends on them it says nothing");
+  });
+
+  it("finds logins that are refused", async () => {
+    const found = await doctor({
+      ...{ PGPASSWORD: "wrong-password", VAULT_TOKEN: "wrong-token", AUDIT_REGISTRY_PASSWORD: "wrong-password" },
+      GRAFANA_HTTP_HEADERS: '{"Authorization":"Bearer wrong-token"}',
+      PULUMI_BACKEND_URL: sandbox()
+        .get("PULUMI_BACKEND_URL")
+        .replace(/:[^:@/]+@/, ":wrong-password@"),
+    });
+    assert.match(found.get("database-login") ?? "", /PGPASSWORD must be/);
+    assert.match(found.get("vault-token") ?? "", /refuses VAULT_TOKEN/);
+    assert.match(found.get("grafana-login") ?? "", /refuses the login/);
+    assert.match(found.get("stack-state") ?? "", /cannot be read/);
+    assert.match(found.get("images-image") ?? "", /could not pull it again/);
+  });
+
+  it("finds rights that were taken away in PostgreSQL, and gives them as SQL", async () => {
+    await psql("ALTER ROLE deployer NOCREATEROLE NOCREATEDB");
+    await psql("ALTER ROLE deployer RESET createrole_self_grant");
+    await psql("ALTER ROLE drift CREATEDB");
+    try {
+      const found = await doctor({}, ["database"]);
+      assert.match(found.get("database-drift") ?? "", /ALTER ROLE drift NOSUPERUSER/);
+      const sql = [...(found.get("database-rights") ?? "").matchAll(/ALTER ROLE [^;]*;/g)].map(([text]) => text);
+      assert.equal(sql.length, 3, found.get("database-rights"));
+      for (const statement of sql) await psql(statement);
+      assert.ok(!(await doctor({}, ["database-rights"])).has("database-rights"), "its SQL is the cure");
+    } finally {
+      await psql("ALTER ROLE deployer CREATEROLE CREATEDB");
+      await psql("ALTER ROLE deployer SET createrole_self_grant = 'set, inherit'");
+      await psql("ALTER ROLE drift NOCREATEDB");
+    }
+  });
+
+  it("finds a policy that is gone from Vault, and a Vault that is sealed", async () => {
+    try {
+      await sandbox().vault("DELETE", "sys/policies/acl/audit-svc", undefined, rootToken());
+      assert.match((await doctor({}, ["vault"])).get("vault-agents") ?? "", /policy audit-svc: written/);
+      await sandbox().vault("PUT", "sys/seal", undefined, rootToken());
+      const sealed = await doctor({}, ["vault"]);
+      assert.deepEqual([...sealed.keys()], ["vault-seal"]);
+    } finally {
+      await sandbox().vault("PUT", "sys/unseal", { key: unseal() });
+      await mustBootstrap(sandbox());
+    }
+  });
+
+  it("finds a login that may not use the Docker Engine", async () => {
+    await onVm2("chmod 600 /var/run/docker.sock");
+    try {
+      assert.match((await doctor({}, ["vm-docker"])).get("vm-docker") ?? "", /usermod --append --groups docker deploy/);
+    } finally {
+      await onVm2("chmod 660 /var/run/docker.sock");
+    }
+  });
+});
