@@ -42,6 +42,7 @@ done
 # Whether something accepts connections at $1, port $2. A VM needs no program for that, so any of these will do.
 reaches() {
   if command -v bash > /dev/null && command -v timeout > /dev/null; then
+    # shellcheck disable=SC2016 # the parameters of that shell
     timeout 5 bash -c ': < "/dev/tcp/$0/$1"' "$1" "$2" 2> /dev/null && echo yes || echo no
   elif command -v nc > /dev/null; then
     nc -z -w 5 "$1" "$2" > /dev/null 2>&1 && echo yes || echo no
