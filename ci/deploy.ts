@@ -7,15 +7,15 @@
  */
 import { rmSync } from "node:fs";
 import { completeSpec, releaseId } from "../components/release/release";
-import type { ReloadPort, SlotRelease } from "../lib/release-state";
+import { writeRecord } from "../lib/deploy-record";
+import { settingsOf, type ReloadPort, type SlotRelease } from "../lib/release-state";
+import { NO_FORMER_RELEASE, planRollback } from "../lib/rollback";
 import { checkSignature } from "./lib/check-signature";
 import { makeCopy, publishCopy, versionsOf } from "./lib/copy";
 import { exec as realExec, ROOT, type Exec } from "./lib/exec";
 import { Failure, reason, required, runJob, type Job } from "./lib/failure";
 import { deployedAs, refuseOlder } from "./lib/order";
-import { rollbackTo } from "./lib/rollback";
-import { settingsOf } from "../lib/release-state";
-import { checkImage, checkRepository, Stack } from "./lib/stack";
+import { checkImage, checkRepository, Stack, type StackOutputs } from "./lib/stack";
 
 export async function deploy(job: Job, exec: Exec, root = ROOT): Promise<void> {
   const { env, say } = job;
@@ -34,13 +34,12 @@ export async function deploy(job: Job, exec: Exec, root = ROOT): Promise<void> {
   const work = async (stack: Stack): Promise<void> => {
     const before = await stack.outputs();
     if (given !== undefined) checkRepository(given, [await stack.config("audit:image"), before.image]);
-    const wanted = given === undefined ? rollbackTo(before.releases) : await released(stack, given);
+    const { to, settings, message } =
+      given === undefined ? former(before, env) : forward(before, await released(stack, given), env);
     if (!rollback) await refuseOlder(job, exec, await stack.history());
-    await checkSignature(job, stack, wanted.image, root);
+    await checkSignature(job, stack, to.image, root);
     await stack.checkHost();
-    const settings = settingsOf(wanted);
-    const made = record(env, rollback, before.release, wanted);
-    await stack.up(settings, made);
+    await stack.up(settings, message);
     const after = await stack.outputs();
     say(
       after.release === before.release
@@ -52,7 +51,7 @@ export async function deploy(job: Job, exec: Exec, root = ROOT): Promise<void> {
     try {
       const state = await makeCopy(job, exec, await stack.export(), settings, root);
       const versions = await versionsOf(state, stack.credentials);
-      const bytes = await publishCopy(job, stack.credentials, { state, deploy: made, versions });
+      const bytes = await publishCopy(job, stack.credentials, { state, deploy: message, versions });
       say(`published a copy of the state without its secrets, for previews and drift (${Math.ceil(bytes / 1024)} KiB)`);
     } catch (error) {
       // Only a warning, because the release is active: a failed job would suggest otherwise and skip the smoke test.
@@ -80,14 +79,23 @@ async function released(stack: Stack, image: string): Promise<SlotRelease> {
 const present = <T>(name: string, value: T | undefined): Record<string, T> =>
   value === undefined ? {} : { [name]: value };
 
-/**
- * The record of a deploy: what, by whom, from which release to which, and where it ran. It is stored with the stack's
- * update; `pulumi stack history` shows it with the time and the result.
- */
-function record(env: Job["env"], rollback: boolean, from: string | undefined, to: SlotRelease): string {
-  const what = `${rollback ? "rollback from" : "deploy"} ${deployedAs(env)}`;
-  const digest = to.image.slice(to.image.indexOf("@") + 1).slice(0, 19);
-  return `${what} by ${env.GITLAB_USER_LOGIN ?? "?"}: release ${from ?? "none"} -> ${to.release} (${digest}); ${env.CI_PIPELINE_URL ?? "no pipeline"}`;
+/** What the record of a deploy says of the job. */
+const recorded = (env: Job["env"]) => ({
+  version: deployedAs(env),
+  by: env.GITLAB_USER_LOGIN ?? "?",
+  place: env.CI_PIPELINE_URL ?? "no pipeline",
+});
+
+function forward({ release: from }: StackOutputs, to: SlotRelease, env: Job["env"]) {
+  const { version, ...job } = recorded(env);
+  return { to, settings: settingsOf(to), message: writeRecord({ what: `deploy ${version}`, from, ...job }, to) };
+}
+
+/** @throws Failure if there is none */
+function former(before: StackOutputs, env: Job["env"]) {
+  const plan = planRollback(before, recorded(env));
+  if (plan === undefined) throw new Failure(NO_FORMER_RELEASE);
+  return plan;
 }
 
 if (require.main === module) runJob((job) => deploy(job, realExec));

@@ -51,11 +51,15 @@ export class Pulumi {
    * `pulumi up`.
    *
    * @param over settings for this run only, which override the stack's file
+   * @param message for the stack's history; default: the commit's subject
    * @returns true if nothing changed
    * @throws UserError with the CLI's diagnostics
    */
-  async up(over: Readonly<Record<string, string>> = {}): Promise<boolean> {
-    const args = ["up", "--stack", this.stack.name, "--yes", "--skip-preview", "--non-interactive", "--color", "never"];
+  async up(over: Readonly<Record<string, string>> = {}, message?: string): Promise<boolean> {
+    const args = [
+      ...["up", "--stack", this.stack.name, "--yes", "--skip-preview", "--non-interactive", "--color", "never"],
+      ...(message === undefined ? [] : ["--message", message]),
+    ];
     // `--config` would write them into the file.
     const env: Record<string, string> =
       Object.keys(over).length === 0

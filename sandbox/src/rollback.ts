@@ -1,4 +1,6 @@
-import { formerRelease, settingsOf, type ReleaseState } from "../../lib/release-state.js";
+import { userInfo } from "node:os";
+import type { ReleaseState } from "../../lib/release-state.js";
+import { NO_FORMER_RELEASE, planRollback } from "../../lib/rollback.js";
 import { UserError } from "../../offline/lib/user-error.js";
 import { runSteps } from "./display.js";
 import { requireCluster } from "./environment.js";
@@ -8,7 +10,7 @@ import { sandboxStack } from "./stack-file.js";
 import type { State } from "./state.js";
 
 /**
- * Deploys the former release of a stack, like the pipeline's job `rollback`: on VM2 a start and a promotion, on the
+ * Deploys the former release of a stack, like the pipeline's job `rollback` and `audit rollback`: on VM2 a start and a promotion, on the
  * cluster a rolling update. The settings stay unchanged, so that the next `make up` or `make cluster` deploys the
  * working tree again.
  *
@@ -25,13 +27,14 @@ export async function rollback(settings: Settings, state: State, stack = sandbox
       name: "Roll back",
       run: async (progress) => {
         const pulumi = new Pulumi(settings, state, progress, stack);
-        const { release, releases } = await pulumi.outputs();
-        const wanted = formerRelease(releases as ReleaseState | undefined);
-        if (wanted === undefined) throw new UserError("Nothing was changed: there is no former release to go back to.");
+        const outputs = (await pulumi.outputs()) as { release?: string; releases?: ReleaseState };
+        const plan = planRollback(outputs, { by: userInfo().username, place: command });
+        if (plan === undefined) throw new UserError(`Nothing was changed: ${NO_FORMER_RELEASE}.`);
         const started = performance.now();
-        await pulumi.up(settingsOf(wanted));
+        await pulumi.up(plan.settings, plan.message);
         const seconds = ((performance.now() - started) / 1000).toFixed(1);
-        result = `\nrelease ${String(release)} -> ${wanted.release} in ${seconds} s, without a build. \`${command}\` again goes forward. The settings still describe release ${String(release)}: the next \`${up}\` or \`pulumi up\` deploys it again.\n`;
+        const from = String(plan.from);
+        result = `\nrelease ${from} -> ${plan.to.release} in ${seconds} s, without a build. \`${command}\` again goes forward. The settings still describe release ${from}: the next \`${up}\` or \`pulumi up\` deploys it again.\n`;
         return undefined;
       },
     },

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { UserError } from "../../../offline/lib/user-error.js";
@@ -55,7 +55,10 @@ describe("`make rollback`, with a stand-in for the Pulumi CLI", () => {
   ] as const) {
     it(`deploys the former release of the stack ${stack.name} by its settings, and changes none`, async () => {
       const said = await rollback(settings(), state, stack);
-      assert.equal(read("calls"), `up --stack ${stack.name} --yes --skip-preview --non-interactive --color never\n`);
+      assert.equal(
+        read("calls"),
+        `up --stack ${stack.name} --yes --skip-preview --non-interactive --color never --message rollback by ${userInfo().username}: release aaaaaaaaaaaa -> bbbbbbbbbbbb (sha256:bbbbbbbbbbbb); ${again}\n`,
+      );
       assert.deepEqual(parse(read("used")), { config: FORMER });
       assert.equal(state.readText(stack.file), "config:\n  audit:memory: 256\n");
       assert.match(read("host").trimEnd(), host);
