@@ -25,7 +25,7 @@ const rooms = {
     why: "of the stack it knows the settings alone, which are described once, in config/",
   },
   cli: {
-    may: ["config", "components", "bootstrap", "ci", "lib"],
+    may: ["config", "components", "bootstrap", "ci", "dashboards", "lib"],
     why: "it asks what a deploy has made, by the same settings and logins; no other room knows that there is a command",
   },
   tools: { may: ["config"], why: "they write what is generated from the settings" },

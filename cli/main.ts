@@ -15,7 +15,13 @@ function main(): Promise<number> {
     out: (text: string) => void process.stdout.write(text),
     err: (text: string) => void process.stderr.write(text),
     terminal: process.stdout.isTTY,
-    columns: process.stdout.columns,
+    // A terminal may be resized.
+    get columns() {
+      return process.stdout.columns;
+    },
+    get rows() {
+      return process.stdout.rows;
+    },
   };
   return runCli({ argv, env: process.env, cwd: process.cwd(), interrupts, streams });
 }

@@ -10,6 +10,8 @@ export interface Streams {
   readonly terminal: boolean;
   /** Its width in characters; default 100. */
   readonly columns?: number;
+  /** Its height in lines; default 40. */
+  readonly rows?: number;
 }
 
 type Paint = (text: string) => string;
@@ -55,6 +57,10 @@ export class Output {
 
   get columns(): number {
     return this.streams.columns ?? 100;
+  }
+
+  get rows(): number {
+    return this.streams.rows ?? 40;
   }
 
   /**

@@ -56,6 +56,20 @@ export function prometheusLogin(
   return { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}` };
 }
 
+/** One series of an instant query. */
+export interface Sample {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/** An alert whose expression is true: pending until it has been for long enough, then firing. */
+export interface ActiveAlert {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly state: string;
+  readonly activeAt: string;
+}
+
 export class PrometheusApi {
   readonly #headers: Headers;
 
@@ -81,6 +95,19 @@ export class PrometheusApi {
 
   async ruleGroups(): Promise<RuleGroup[]> {
     return (await this.get<{ groups: RuleGroup[] }>("/api/v1/rules?type=alert")).data.groups;
+  }
+
+  /** Pending and firing alerts. */
+  async activeAlerts(): Promise<ActiveAlert[]> {
+    return (await this.get<{ alerts: ActiveAlert[] }>("/api/v1/alerts")).data.alerts;
+  }
+
+  /** An instant query whose result is a vector. */
+  async query(expr: string): Promise<Sample[]> {
+    const { data } = await this.get<{ result: { metric: Record<string, string>; value: [number, string] }[] }>(
+      `/api/v1/query?${new URLSearchParams({ query: expr }).toString()}`,
+    );
+    return data.result.map(({ metric, value: [, text] }) => ({ labels: metric, value: Number(text) }));
   }
 
   /** The prometheus.yml in force, with defaults filled in. */

@@ -5,13 +5,10 @@ import { drainScript, promoteScript, recoverScript, type SlotReplicas } from "./
 import type { Left } from "../vm/missing-resources";
 import type { ReleaseState } from "../../lib/release-state";
 import { completeSpec, planRelease, type ReleasePlan, type Replica, type ReplicaSpec } from "./release";
-import { MARKER, type PromotionContext } from "./switch-helper";
+import { MARKER_DIRECTORY, MARKER_FILE, type PromotionContext } from "./switch-helper";
 import { heldUntil } from "../../lib/held";
 import { UserError } from "../../lib/user-error";
 import type { Vm } from "../vm/vm";
-
-/** Where the volume with the marker is mounted, in nginx and in the agent. */
-const MARKER_DIRECTORY = "/run/release";
 
 /** Which slots have the fixed addresses of a Vm's networks. */
 const OCCUPIED = new WeakMap<Vm, string>();
@@ -78,7 +75,7 @@ export class Slots extends pulumi.ComponentResource {
       readyPath: args.readyPath ?? "/readyz",
     };
     const made = new docker.Volume(volume, { name: volume }, { parent: this, provider: args.vm.provider });
-    this.marker = { volume: made.name, directory: MARKER_DIRECTORY, file: `${MARKER_DIRECTORY}/${MARKER}` };
+    this.marker = { volume: made.name, directory: MARKER_DIRECTORY, file: MARKER_FILE };
     // Only a run that replaces the idle slot has anything to recover. If the target is active already, nothing is
     // replaced, and the script stays as the last deploy left it, so that a run without changes shows none. But if the
     // last deploy was for another release and did not complete, it may have promoted its slot, or may still do so; then

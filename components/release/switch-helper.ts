@@ -24,7 +24,12 @@ export interface Gate {
 }
 
 /** Name of the file whose presence in the marker's volume makes green the active slot; components/host/switch-helper.sh makes it. */
-export const MARKER = "green";
+const MARKER = "green";
+
+/** Where that volume is mounted, in nginx and in the agent. */
+export const MARKER_DIRECTORY = "/run/release";
+
+export const MARKER_FILE = `${MARKER_DIRECTORY}/${MARKER}`;
 
 /**
  * The command of the one-shot that helps a switch (components/host/switch-helper.sh), without its last argument, the

@@ -1,0 +1,21 @@
+import { defineCommand } from "../command";
+
+export const exec = defineCommand<{ container?: string; "--"?: string[] }>({
+  usage: "exec [container]",
+  about: "runs a command in a container on the VM; in the active slot's first replica, if none is named",
+  examples: [
+    ["audit exec", "a shell in a replica"],
+    ["audit exec blue-2 -- node -p process.memoryUsage", "one command; exec ends with its exit code"],
+    ["audit exec edge -- nginx -T", "Nginx's configuration in force"],
+    ["audit exec agent -- ls -l /agent", "in the Vault Agent's container"],
+  ],
+  options: (parser) =>
+    parser.positional("container", {
+      type: "string",
+      describe: "blue-1, green-2, edge, agent, or a container's whole name",
+    }),
+  run: async ({ container, "--": command }, context) => {
+    const { runInContainer } = await import("../vm/exec.js");
+    return runInContainer(container, command ?? [], context);
+  },
+});

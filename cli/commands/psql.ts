@@ -1,0 +1,30 @@
+import { defineCommand } from "../command";
+import type { QueryOptions } from "../database/psql";
+
+export const psql = defineCommand<QueryOptions>({
+  usage: "psql",
+  about: "opens the service's database, read-only and with the rights of the service unless asked otherwise",
+  examples: [
+    ["audit psql", "psql in the service's database"],
+    ["audit psql -c 'SELECT count(*) FROM audit.events'", "one statement, without psql"],
+    ["audit psql -c 'SELECT * FROM audit.schema_migrations' --json", "rows as JSON"],
+    ["audit psql --write", "as the database's owner: for repairs"],
+  ],
+  options: (parser) =>
+    parser
+      .option("statement", {
+        type: "string",
+        alias: "c",
+        requiresArg: true,
+        describe: "one SQL statement instead of psql",
+      }) // prettier-ignore
+      .option("write", { type: "boolean", default: false, describe: "allow changes, as the database's owner" })
+      .check(({ json, statement }) => {
+        if (json && statement === undefined) throw new Error("--json goes with -c");
+        return true;
+      }),
+  run: async (options, context) => {
+    const { openDatabase } = await import("../database/psql.js");
+    return openDatabase(options, context);
+  },
+});

@@ -1,0 +1,71 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Context } from "../command";
+import { CommandError, EXIT } from "../errors";
+import type { Output } from "../output";
+import { stamp } from "../time";
+import { EventReader, PAGE, type AuditEvent, type Query } from "./reader";
+
+export interface EventsOptions {
+  readonly action: "tail" | "find";
+  readonly follow: boolean;
+  readonly number: number;
+  readonly application: string | undefined;
+  readonly actor: string | undefined;
+  readonly what: string | undefined;
+  readonly outcome: string | undefined;
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+}
+
+/** Milliseconds between two looks for what has come. Each is a read, which the service logs. */
+const PAUSE = 2_000;
+
+/** The service's own application: with audit:recordReads each read is an event of it, and so is each look of `tail`. */
+const OWN = "audit-svc";
+
+export async function showEvents(options: EventsOptions, context: Context): Promise<number> {
+  const { output, interrupts } = context;
+  const { action, follow, number, application, actor, what, outcome, from, to } = options;
+  const world = await context.world({ settings: "file" });
+  const [url, token] = await Promise.all([
+    world.values.serviceUrl ?? world.outputs().then(({ serviceUrl }) => serviceUrl),
+    world.token("reader"),
+  ]);
+  if (url === undefined) throw new CommandError("the service has no address yet: nothing has been deployed");
+  const reader = new EventReader(url, token);
+  const query: Query = { application, actor, action: what, outcome, from, to };
+  const show = (event: AuditEvent): void => output.answer(event, describe(event, output.style));
+  const wanted = (event: AuditEvent): boolean => application !== undefined || event.application !== OWN;
+  if (action === "find") {
+    let found = 0;
+    for await (const event of reader.newest(query, number)) {
+      show(event);
+      found += 1;
+    }
+    if (found === number) output.note(`There may be more: -n ${number * 10}, or a narrower --from and --to.`);
+    return EXIT.ok;
+  }
+  // What comes is what a whole page did not have before.
+  const page = await reader.page({ ...query, limit: follow ? PAGE : Math.min(number, PAGE) });
+  for (const event of page.events.filter(wanted).slice(0, number).reverse()) show(event);
+  if (!follow) return EXIT.ok;
+  const known = new Set(page.events.map(keyOf));
+  for (;;) {
+    await sleep(PAUSE, undefined, { signal: interrupts.signal }).catch(() => undefined);
+    if (interrupts.signal.aborted) return EXIT.interrupted;
+    const { events } = await reader.page({ ...query, limit: PAGE });
+    for (const event of events.filter((each) => !known.has(keyOf(each))).reverse()) {
+      known.add(keyOf(event));
+      if (wanted(event)) show(event);
+    }
+  }
+}
+
+const keyOf = ({ application, id }: AuditEvent): string => `${application} ${id}`;
+
+export function describe(event: AuditEvent, { dim, bold, green, yellow, red }: Output["style"]): string {
+  const { occurredAt, application, actor, action, resource, outcome, id, data } = event;
+  const paint = { success: green, denied: yellow }[outcome] ?? red;
+  const more = data === undefined || Object.keys(data).length === 0 ? "" : ` ${dim(JSON.stringify(data))}`;
+  return `${dim(stamp(occurredAt))} ${bold(application)} ${actor} ${action} ${resource} ${paint(outcome)} ${dim(id)}${more}`;
+}

@@ -1,0 +1,86 @@
+import type { Context } from "../command";
+import { CommandError, EXIT } from "../errors";
+import type { World } from "../world";
+import { lookAtContainers, PATTERNS, type Part } from "../vm/containers";
+import { vmScript } from "../vm/script";
+import { streamFromHost } from "../vm/stream";
+import { Merge } from "./merge";
+import { describe, isOf, readLine } from "./record";
+
+export interface LogsOptions {
+  readonly part: Part | undefined;
+  readonly follow: boolean;
+  readonly since: string | undefined;
+  readonly lines: number;
+  readonly request: string | undefined;
+}
+
+export async function showLogs(options: LogsOptions, context: Context): Promise<number> {
+  const world = await context.world({ settings: "file" });
+  if (world.values.platform === "kubernetes")
+    throw new CommandError(
+      `stack ${world.stack} runs on a cluster: kubectl --namespace ${world.values.kubeNamespace} logs --prefix --timestamps --selector app=audit-svc`,
+    );
+  return options.part === "migrate" ? showMigration(world, context) : showContainers(options, world, context);
+}
+
+async function showContainers(options: LogsOptions, world: World, context: Context): Promise<number> {
+  const { part, follow, since, request } = options;
+  const { output, interrupts } = context;
+  // A request passes the edge, and then a replica.
+  const parts: Part[] = part !== undefined ? [part] : request === undefined ? ["service"] : ["edge", "service"];
+  const pattern = parts.map((each) => PATTERNS[each].source).join("|");
+  // A request is looked for in all that Docker keeps.
+  const lines = request === undefined ? String(options.lines) : "all";
+  const script = vmScript("logs.sh", [follow ? "yes" : "no", since ?? "-", lines, request ?? "-", pattern]);
+  const releases = new Map<string, string>();
+  const learn = async (): Promise<void> => {
+    const { containers } = await lookAtContainers((line) => world.onHost(line));
+    for (const { name, release } of containers) if (release) releases.set(name, release);
+  };
+  await learn();
+  let shown = 0;
+  const merge = new Merge(follow, (record) => {
+    if (request !== undefined && !isOf(record, request)) return;
+    shown += 1;
+    output.answer(record, describe(record, output.style));
+  });
+  await streamFromHost(
+    world.hostShell,
+    script,
+    (line) => {
+      const record = readLine(line, releases);
+      if (record !== undefined) merge.add(record);
+    },
+    interrupts.signal,
+  );
+  merge.flush();
+  if (interrupts.signal.aborted) return EXIT.interrupted;
+  if (shown === 0 && request !== undefined)
+    throw new CommandError(`no line of ${parts.join(" and ")} has the request id ${request}; Docker keeps 20 MB a container`); // prettier-ignore
+  return EXIT.ok;
+}
+
+/** As `pulumi stack export` has it. */
+interface State {
+  deployment: {
+    resources?: { urn: string; modified?: string; outputs?: { stdout?: unknown; stderr?: unknown } }[];
+  };
+}
+
+/** The one-shot's container is gone when it is done; what it printed is in the state. */
+async function showMigration(world: World, { output }: Context): Promise<number> {
+  const { code, stdout, all } = await world.pulumi(["stack", "export"]);
+  if (code !== 0) throw new CommandError(`the state cannot be read: ${all.trim().split("\n")[0] ?? ""}`);
+  const { deployment } = JSON.parse(stdout) as State;
+  const migration = deployment.resources?.find(({ urn }) => urn.endsWith("::audit-svc-migrate"));
+  if (migration === undefined) throw new CommandError(`stack ${world.stack} has no migration yet: nothing has been deployed`); // prettier-ignore
+  const { modified: time = "", outputs = {} } = migration;
+  const texts = [outputs.stdout, outputs.stderr].map((text) => (typeof text === "string" ? text.trim() : ""));
+  const lines = texts.flatMap((text) => (text === "" ? [] : text.split("\n")));
+  for (const entry of lines) {
+    const record = { time, container: "audit-svc-migrate", entry };
+    output.answer(record, describe(record, output.style));
+  }
+  return EXIT.ok;
+}
