@@ -19,6 +19,9 @@ export class CommandError extends Error {
   }
 }
 
+/** A mistake of the command line, for a command's `check`. */
+export const usageError = (message: string): CommandError => new CommandError(message, EXIT.usage);
+
 /** Of other rooms; by name, because importing Pulumi's RunError takes half a second. */
 const OF_USERS = ["Failure", "SetupError", "VaultFailure"];
 

@@ -1,11 +1,12 @@
 import { defineCommand } from "../command";
+import { usageError } from "../errors";
 import type { EventsOptions } from "../events/events";
 
 const time = "RFC 3339, for example 2026-01-31T12:00:00Z";
 
 export const events = defineCommand<EventsOptions>({
   usage: "events <action>",
-  about: "reads events with the token `reader` from Vault: `tail` the newest, `find` by what they say",
+  about: "reads events, the newest or by what they say, with the token `reader` from Vault",
   examples: [
     ["audit events tail", "the newest 20, the last one below"],
     ["audit events tail -f --application billing", "go on with what comes"],
@@ -24,10 +25,10 @@ export const events = defineCommand<EventsOptions>({
       .option("from", { type: "string", requiresArg: true, describe: `this time or later; ${time}` })
       .option("to", { type: "string", requiresArg: true, describe: `before this time; ${time}` })
       .check(({ action, follow, number, from, to }) => {
-        if (!(Number.isInteger(number) && number > 0)) throw new Error("--number must be a whole number above 0");
-        if (follow && action === "find") throw new Error("--follow goes with tail");
+        if (!(Number.isInteger(number) && number > 0)) throw usageError("--number must be a whole number above 0");
+        if (follow && action === "find") throw usageError("--follow goes with tail");
         for (const [name, value] of Object.entries({ from, to }))
-          if (value !== undefined && Number.isNaN(Date.parse(value))) throw new Error(`--${name} ${value} is no time; write it as ${time}`); // prettier-ignore
+          if (value !== undefined && Number.isNaN(Date.parse(value))) throw usageError(`--${name} ${value} is no time; write it as ${time}`); // prettier-ignore
         return true;
       }),
   run: async (options, context) => {

@@ -2,7 +2,7 @@ import { defineCommand } from "../command";
 
 export const exec = defineCommand<{ container?: string; "--"?: string[] }>({
   usage: "exec [container]",
-  about: "runs a command in a container on the VM; in the active slot's first replica, if none is named",
+  about: "runs a command in a replica, or in another container of the VM",
   examples: [
     ["audit exec", "a shell in a replica"],
     ["audit exec blue-2 -- node -p process.memoryUsage", "one command; exec ends with its exit code"],
@@ -12,7 +12,7 @@ export const exec = defineCommand<{ container?: string; "--"?: string[] }>({
   options: (parser) =>
     parser.positional("container", {
       type: "string",
-      describe: "blue-1, green-2, edge, agent, or a container's whole name",
+      describe: "blue-1, edge, agent, or a whole name; default: the active slot's first replica",
     }),
   run: async ({ container, "--": command }, context) => {
     const { runInContainer } = await import("../vm/exec.js");

@@ -1,4 +1,5 @@
 import { defineCommand } from "../command";
+import { usageError } from "../errors";
 
 export const history = defineCommand<{ number: number }>({
   usage: "history",
@@ -11,7 +12,7 @@ export const history = defineCommand<{ number: number }>({
     parser
       .option("number", { type: "number", default: 10, alias: "n", requiresArg: true, describe: "how many" })
       .check(({ number }) => {
-        if (!(Number.isInteger(number) && number > 0)) throw new Error("--number must be a whole number above 0");
+        if (!(Number.isInteger(number) && number > 0)) throw usageError("--number must be a whole number above 0");
         return true;
       }),
   run: async ({ number }, context) => {

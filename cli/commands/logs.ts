@@ -1,4 +1,5 @@
 import { defineCommand } from "../command";
+import { usageError } from "../errors";
 import type { LogsOptions } from "../logs/logs";
 
 const PARTS = ["service", "edge", "agent", "migrate"] as const;
@@ -32,11 +33,11 @@ export const logs = defineCommand<LogsOptions>({
       }) // prettier-ignore
       .check(({ since, lines, request, part, follow }) => {
         if (since !== undefined && !/^(\d+(\.\d+)?[smh])+$|^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d)?)?$/.test(since))
-          throw new Error(`--since ${since} is neither a length such as 10m nor a time such as 2026-01-31T12:00:00Z`);
-        if (!(Number.isInteger(lines) && lines >= 0)) throw new Error("--lines must be a whole number");
-        if (request !== undefined && !/^[\w.-]{8,128}$/.test(request)) throw new Error(`--request ${request} is no request id`); // prettier-ignore
+          throw usageError(`--since ${since} is neither a length such as 10m nor a time such as 2026-01-31T12:00:00Z`);
+        if (!(Number.isInteger(lines) && lines >= 0)) throw usageError("--lines must be a whole number");
+        if (request !== undefined && !/^[\w.-]{8,128}$/.test(request)) throw usageError(`--request ${request} is no request id`); // prettier-ignore
         if (part === "migrate" && (follow || request !== undefined || since !== undefined))
-          throw new Error(
+          throw usageError(
             "the log of a migration is over when it is shown: --follow, --since and --request do not fit",
           );
         return true;

@@ -1,9 +1,10 @@
 import { defineCommand } from "../command";
+import { usageError } from "../errors";
 import type { QueryOptions } from "../database/psql";
 
 export const psql = defineCommand<QueryOptions>({
   usage: "psql",
-  about: "opens the service's database, read-only and with the rights of the service unless asked otherwise",
+  about: "opens the service's database, read-only unless asked otherwise",
   examples: [
     ["audit psql", "psql in the service's database"],
     ["audit psql -c 'SELECT count(*) FROM audit.events'", "one statement, without psql"],
@@ -20,7 +21,7 @@ export const psql = defineCommand<QueryOptions>({
       }) // prettier-ignore
       .option("write", { type: "boolean", default: false, describe: "allow changes, as the database's owner" })
       .check(({ json, statement }) => {
-        if (json && statement === undefined) throw new Error("--json goes with -c");
+        if (json && statement === undefined) throw usageError("--json goes with -c");
         return true;
       }),
   run: async (options, context) => {

@@ -1,4 +1,5 @@
 import { defineCommand } from "../command";
+import { usageError } from "../errors";
 
 export const status = defineCommand<{ watch: boolean; interval: number }>({
   usage: "status",
@@ -13,7 +14,7 @@ export const status = defineCommand<{ watch: boolean; interval: number }>({
       .option("watch", { type: "boolean", default: false, alias: "w", describe: "look again and again" })
       .option("interval", { type: "number", default: 5, requiresArg: true, describe: "seconds between two looks" })
       .check(({ interval }) => {
-        if (!(interval >= 1)) throw new Error("--interval must be at least 1 second");
+        if (!(interval >= 1)) throw usageError("--interval must be at least 1 second");
         return true;
       }),
   run: async ({ watch, interval }, context) => {

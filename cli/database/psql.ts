@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import type { Client, QueryResult } from "pg";
+import type { Client, QueryConfig, QueryResult } from "pg";
 import type { Context } from "../command";
 import { CommandError, EXIT, messageOf } from "../errors";
 import type { World } from "../world";
@@ -44,7 +44,8 @@ export async function openDatabase({ statement, write }: QueryOptions, context: 
 async function one(client: Client, text: string, role: string, write: boolean): Promise<QueryResult<Record<string, unknown>>> {
   await client.query(`BEGIN ${write ? "READ WRITE" : "READ ONLY"}`);
   await client.query(`SET LOCAL ROLE ${client.escapeIdentifier(role)}`);
-  const result = await client.query<Record<string, unknown>>({ text, queryMode: "extended" });
+  // @types/pg does not know queryMode.
+  const result = await client.query<Record<string, unknown>>({ text, queryMode: "extended" } as QueryConfig);
   await client.query("COMMIT");
   return result;
 } // prettier-ignore
@@ -92,9 +93,9 @@ function explained(error: unknown, world: World, role: string): Error {
   const cure =
     code === "25006"
       ? "; --write allows changes"
-      : code === "42601" && /multiple commands/.test(messageOf(error))
+      : code === "42601" && messageOf(error).includes("multiple commands")
         ? "; -c takes one statement, psql takes more"
-        : code === "42501" && /role/.test(messageOf(error))
+        : code === "42501" && messageOf(error).includes("role")
           ? `; a superuser may grant it: GRANT ${role} TO ${user}`
           : code === "28P01"
             ? `; PGPASSWORD is not the password of ${user} (audit:databaseAdminUser)`

@@ -49,7 +49,7 @@ export async function lastUpdates(world: Pick<World, "pulumi" | "stack">, count:
 
 export function readUpdate(recorded: Recorded): Update {
   const { version, kind, result, startTime: start, endTime: end, message = "", environment = {} } = recorded;
-  const { same: _, ...changes } = recorded.resourceChanges ?? {};
+  const changes = Object.entries(recorded.resourceChanges ?? {}).filter(([operation]) => operation !== "same");
   const record = readRecord(message);
   const { "git.head": commit, "git.dirty": dirty } = environment;
   return {
@@ -58,6 +58,6 @@ export function readUpdate(recorded: Recorded): Update {
       ? { what: message.split("\n")[0] || "no message" } // eslint-disable-line @typescript-eslint/prefer-nullish-coalescing -- an empty one says nothing either
       : { what: record.what, by: record.by, from: record.from, release: record.to, place: record.place }),
     ...(commit === undefined ? {} : { commit }),
-    ...{ dirty: dirty === "true", changes },
+    ...{ dirty: dirty === "true", changes: Object.fromEntries(changes) },
   };
 }

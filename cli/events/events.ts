@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Context } from "../command";
-import { CommandError, EXIT } from "../errors";
+import { EXIT } from "../errors";
 import type { Output } from "../output";
 import { stamp } from "../time";
 import { EventReader, PAGE, type AuditEvent, type Query } from "./reader";
@@ -27,12 +27,7 @@ export async function showEvents(options: EventsOptions, context: Context): Prom
   const { output, interrupts } = context;
   const { action, follow, number, application, actor, what, outcome, from, to } = options;
   const world = await context.world({ settings: "file" });
-  const [url, token] = await Promise.all([
-    world.values.serviceUrl ?? world.outputs().then(({ serviceUrl }) => serviceUrl),
-    world.token("reader"),
-  ]);
-  if (url === undefined) throw new CommandError("the service has no address yet: nothing has been deployed");
-  const reader = new EventReader(url, token);
+  const reader = new EventReader(world.values.serviceUrl, await world.token("reader"));
   const query: Query = { application, actor, action: what, outcome, from, to };
   const show = (event: AuditEvent): void => output.answer(event, describe(event, output.style));
   const wanted = (event: AuditEvent): boolean => application !== undefined || event.application !== OWN;

@@ -35,10 +35,9 @@ export class EventReader {
 
   /** @throws CommandError with the service's word, and the request's id for `audit logs` */
   async page(query: Query): Promise<Page> {
-    const given = Object.entries(query).flatMap(([name, value]) =>
-      value === undefined ? [] : [[name, String(value)]],
-    );
-    const url = `${this.url}/v1/events?${new URLSearchParams(given).toString()}`;
+    const given = new URLSearchParams();
+    for (const [name, value] of Object.entries(query)) if (value !== undefined) given.set(name, String(value));
+    const url = `${this.url}/v1/events?${given.toString()}`;
     let response: Response;
     try {
       response = await fetch(url, {

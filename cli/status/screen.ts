@@ -2,7 +2,7 @@ import { messageOf } from "../errors";
 import type { Output } from "../output";
 import { stamp } from "../time";
 import { whyNoAnswer } from "../../lib/unknown-authority";
-import { Asked } from "./asked";
+import type { Asked } from "./asked";
 import { alerts, configuration, ends, senders, targets, traffic } from "./measured";
 import type { AnyPart, Level, Line } from "./part";
 import { containers, drift, release } from "./running";

@@ -21,8 +21,7 @@ export interface Answer {
 export const service = definePart({
   title: "service",
   look: async (asked) => {
-    const url = asked.world.values.serviceUrl ?? (await asked.outputs()).serviceUrl;
-    if (url === undefined) throw new CommandError("no address yet: nothing has been deployed");
+    const url = asked.world.values.serviceUrl;
     // The first request also waits for what this process loads.
     await ask(`${url}/healthz`);
     return { url, ...(await ask(`${url}/healthz`)) };

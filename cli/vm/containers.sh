@@ -6,15 +6,17 @@
 # Exit codes: 0 the list is complete.
 set -eu
 
+# shellcheck disable=SC2016 # variables of Docker's templates
 release='{{range .Config.Env}}{{$pair := split . "="}}{{if eq (index $pair 0) "AUDIT_RELEASE"}}{{index $pair 1}}{{end}}{{end}}'
 health='{{if .State.Health}}{{json .State.Health.Status}}{{else}}null{{end}}'
 container='{"name":{{json .Name}},"image":{{json .Image}},"release":"'$release'","state":{{json .State.Status}},"health":'$health',"since":{{json .State.StartedAt}},"until":{{json .State.FinishedAt}},"exitCode":{{.State.ExitCode}},"outOfMemory":{{.State.OOMKilled}},"restarts":{{.RestartCount}}}'
 
-set -- "$1" $(docker ps --all --quiet --filter name=audit-)
 marker=$1
-shift
+# shellcheck disable=SC2046 # a list of ids
+set -- $(docker ps --all --quiet --filter name=audit-)
 [ $# -gt 0 ] || exit 0
 docker inspect --format "$container" "$@"
+# shellcheck disable=SC2046 # a list of ids
 docker image inspect --format '{"id":{{json .Id}},"digests":{{json .RepoDigests}}}' \
   $(docker inspect --format '{{.Image}}' "$@" | sort -u)
 
