@@ -28,7 +28,7 @@ const rooms = {
     may: ["config", "components", "bootstrap", "ci", "dashboards", "lib"],
     why: "it asks what a deploy has made, by the same settings and logins; no other room knows that there is a command",
   },
-  tools: { may: ["config"], why: "they write what is generated from the settings" },
+  tools: { may: ["config", "cli"], why: "they write what is generated from the settings and the commands" },
   examples: { may: [], why: "they use the package alone, as a program elsewhere does" },
   "audit-svc": { may: [], why: "it is a service of its own, which another image can replace" },
   sandbox: {

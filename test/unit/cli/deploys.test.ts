@@ -6,7 +6,6 @@ import { parse } from "yaml";
 import { showHistory } from "../../../cli/deploys/history";
 import { rollBack } from "../../../cli/deploys/rollback";
 import { lastUpdates } from "../../../cli/deploys/updates";
-import type { World } from "../../../cli/world";
 import { contextWith, HISTORY, image, OUTPUTS, pulumiWith } from "./context";
 import { audit } from "./support";
 
