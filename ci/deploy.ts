@@ -1,6 +1,6 @@
 /**
  * Deploys IMAGE (by digest, from the image job) to the stack. The program itself writes the stack's outputs for the
- * jobs that follow, to the file AUDIT_OUTPUTS_FILE. With the argument `rollback` it deploys the former release instead.
+ * jobs that follow, to the file AUDIT_OUTPUTS_FILE, and this script links for the job's page, to AUDIT_LINKS_FILE. With the argument `rollback` it deploys the former release instead.
  * With audit:imageKey in the stack's file the image must be signed (lib/check-signature.ts). Variables: see
  * lib/stack.ts; GO_BACK_TO allows replacing a newer deploy (lib/order.ts); LOCK_OWNER releases a lock that another
  * machine left behind.
@@ -14,6 +14,7 @@ import { checkSignature } from "./lib/check-signature";
 import { makeCopy, publishCopy, versionsOf } from "./lib/copy";
 import { exec as realExec, ROOT, type Exec } from "./lib/exec";
 import { Failure, reason, required, runJob, type Job } from "./lib/failure";
+import { writeLinks } from "./lib/links";
 import { deployedAs, refuseOlder } from "./lib/order";
 import { checkImage, checkRepository, Stack, type StackOutputs } from "./lib/stack";
 
@@ -30,7 +31,7 @@ export async function deploy(job: Job, exec: Exec, root = ROOT): Promise<void> {
     ? undefined
     : checkImage(required(env, "IMAGE", "the image job hands it on; is there an image for this tag?"));
   // A runner may reuse the directory, and a failing deploy must not pass on another deploy's outputs.
-  if (env.AUDIT_OUTPUTS_FILE !== undefined) rmSync(env.AUDIT_OUTPUTS_FILE, { force: true });
+  for (const file of [env.AUDIT_OUTPUTS_FILE, env.AUDIT_LINKS_FILE]) if (file) rmSync(file, { force: true });
   const work = async (stack: Stack): Promise<void> => {
     const before = await stack.outputs();
     if (given !== undefined) checkRepository(given, [await stack.config("audit:image"), before.image]);
@@ -41,6 +42,7 @@ export async function deploy(job: Job, exec: Exec, root = ROOT): Promise<void> {
     await stack.checkHost();
     await stack.up(settings, message);
     const after = await stack.outputs();
+    writeLinks(job, after);
     say(
       after.release === before.release
         ? `release ${after.release ?? ""} was deployed already`

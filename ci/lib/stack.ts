@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
+import { join } from "node:path";
 import { verifiedBackend } from "./backend";
 import { demand, obtainCredentials, type Credentials } from "./credentials";
 import { ROOT, type Exec, type ExecResult } from "./exec";
@@ -112,6 +113,12 @@ export class Stack {
   run(args: readonly string[], options: { quiet?: boolean } = {}): Promise<ExecResult> {
     const all = [...args, "--stack", this.name, "--non-interactive", "--color", "never"];
     return this.exec("pulumi", all, { env: this.#env, echo: options.quiet ? undefined : this.job.say });
+  }
+
+  /** Runs the command `audit` on this stack, with its output in the log. @returns its exit code */
+  async audit(args: readonly string[]): Promise<number> {
+    const all = [join(ROOT, "cli/audit.mjs"), ...args, "--stack", this.name];
+    return (await this.exec(process.execPath, all, { env: this.#env, echo: this.job.say })).code;
   }
 
   /**

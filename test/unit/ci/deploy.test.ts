@@ -351,6 +351,19 @@ describe("ci: deploy", () => {
     );
   });
 
+  it("leaves links for the job's page: service, dashboards, status", async () => {
+    const { exec } = commands({ "pulumi config": settings, "stack output": output(OUTPUTS), "pulumi up": () => ({}) });
+    const file = join(dir(), "links.json");
+    await deploy(jobWith({ ...(await login("deploy")), ...onTag, AUDIT_LINKS_FILE: file }).job, exec);
+    const { audit } = JSON.parse(readFileSync(file, "utf8")) as { audit: { external_link: object }[] };
+    assert.deepEqual(audit.map((link) => link.external_link), [
+      { label: "Service", url: "http://vm2.example.com" },
+      { label: "Dashboard of the service", url: "https://grafana.example.com/d/audit" },
+      { label: "Dashboard of Nginx", url: "https://grafana.example.com/d/nginx" },
+      { label: "Status: the job status of this pipeline", url: "https://gitlab.example.com/p/1" },
+    ]); // prettier-ignore
+  });
+
   it("says when there is nothing to go back to", async () => {
     const first = { ...OUTPUTS, releases: { active: "blue", slots: { blue: OUTPUTS.releases.slots.blue } } };
     const { exec } = commands({ "pulumi config": settings, "stack output": output(first) });

@@ -22,9 +22,11 @@ describe("ci: .gitlab-ci.yml", function () {
   before(async () => {
     dir = scratch();
     cpSync(join(root, ".gitlab-ci.yml"), join(dir.path, ".gitlab-ci.yml"));
-    mkdirSync(join(dir.path, "ci"));
-    for (const file of readdirSync(join(root, "ci")).filter((name) => name.endsWith(".yml")))
-      cpSync(join(root, "ci", file), join(dir.path, "ci", file));
+    for (const directory of ["ci", "templates"]) {
+      mkdirSync(join(dir.path, directory));
+      for (const file of readdirSync(join(root, directory)).filter((name) => name.endsWith(".yml")))
+        cpSync(join(root, directory, file), join(dir.path, directory, file));
+    }
     for (const file of ["package-lock.json", "versions.json"]) cpSync(join(root, file), join(dir.path, file));
     const git = (...args: string[]) =>
       call("git", ["-C", dir.path, "-c", "user.name=t", "-c", "user.email=t@example.com", ...args]);
@@ -60,6 +62,18 @@ describe("ci: .gitlab-ci.yml", function () {
     return lines.map((line) => line.split(";")).map(([name = "", , when]) => (when === "manual" ? `(${name})` : name)).sort(); // prettier-ignore
   };
 
+  /** Asks with another .gitlab-ci.yml. */
+  const withFile = async <T>(text: string, work: () => Promise<T>): Promise<T> => {
+    const file = join(dir.path, ".gitlab-ci.yml");
+    const right = readFileSync(file, "utf8");
+    writeFileSync(file, text);
+    try {
+      return await work();
+    } finally {
+      writeFileSync(file, right);
+    }
+  };
+
   const CHECKS = ["lint", "migrations", "service", "typecheck", "unit"];
   const cases: [string, Record<string, string>, string[]][] = [
     ["a merge request", { CI_PIPELINE_SOURCE: "merge_request_event" }, ["image-check", ...CHECKS, "preview"]],
@@ -67,7 +81,7 @@ describe("ci: .gitlab-ci.yml", function () {
     [
       "a protected tag",
       { CI_PIPELINE_SOURCE: "push", CI_COMMIT_TAG: "v1", CI_COMMIT_REF_PROTECTED: "true" },
-      ["(rollback)", "deploy", "promote", "smoke"],
+      ["(rollback)", "(status)", "deploy", "promote", "smoke"],
     ],
     [
       "a tag that is not protected",
@@ -87,36 +101,68 @@ describe("ci: .gitlab-ci.yml", function () {
     const guide = readFileSync(join(root, "docs/guide.md"), "utf8");
     const lines = /^## Variant: a repository for deployments$[^]*?^```yaml\n([^]*?)^```$/m.exec(guide)?.[1] ?? "";
     assert.match(lines, /trigger:/);
-    const file = join(dir.path, ".gitlab-ci.yml");
-    const right = readFileSync(file, "utf8");
     const tag = { CI_PIPELINE_SOURCE: "push", CI_COMMIT_TAG: "v1" };
-    try {
-      writeFileSync(file, `stages: [image, deploy]\npromote: { stage: image, script: [make image] }\n${lines}`);
+    await withFile(`stages: [image, deploy]\npromote: { stage: image, script: [make image] }\n${lines}`, async () => {
       assert.deepEqual(await jobs({ ...tag, CI_COMMIT_REF_PROTECTED: "true" }), ["deploy", "promote"]);
       assert.deepEqual(await jobs({ ...tag, CI_COMMIT_REF_PROTECTED: "false" }), ["promote"]);
-    } finally {
-      writeFileSync(file, right);
-    }
+    });
   });
 
   it("is refused by GitLab's schema when it is wrong", async () => {
-    const file = join(dir.path, ".gitlab-ci.yml");
-    const right = readFileSync(file, "utf8");
-    try {
-      writeFileSync(file, right.replace("interruptible: true", "interruptible: perhaps"));
-      await assert.rejects(
-        jobs({ CI_PIPELINE_SOURCE: "push" }),
-        (error: Error & { stdout?: string; stderr?: string }) => {
-          assert.match(
-            `${error.message}${error.stdout ?? ""}${error.stderr ?? ""}`,
-            /'interruptible' property type must be boolean/,
-          );
-          return true;
-        },
-      );
-    } finally {
-      writeFileSync(file, right);
-    }
+    const wrong = `${readFileSync(join(root, ".gitlab-ci.yml"), "utf8")}\ndefault: { interruptible: perhaps }\n`;
+    await withFile(wrong, () => refused(/'interruptible' property type must be boolean/));
+  });
+
+  const refused = (what: RegExp): Promise<void> =>
+    assert.rejects(jobs({ CI_PIPELINE_SOURCE: "push" }), (error: Error & { stdout?: string; stderr?: string }) => {
+      assert.match(`${error.message}${error.stdout ?? ""}${error.stderr ?? ""}`, what);
+      return true;
+    });
+
+  describe("as components", () => {
+    const digest = `harbor.example.com/audit/audit-ci@sha256:${"a".repeat(64)}`;
+    const including = (component: string, inputs: object): string =>
+      `include:\n  - local: templates/${component}.yml\n    inputs: ${JSON.stringify(inputs)}\n`;
+
+    it("have a description, a type and, where not every text will do, a pattern for each input", () => {
+      for (const name of readdirSync(join(root, "templates"))) {
+        const [head = ""] = readFileSync(join(root, "templates", name), "utf8").split(/^---$/m);
+        const { spec } = parse(head) as { spec: { inputs: Record<string, Record<string, string>> } };
+        for (const [input, { type, description, default: preset, regex }] of Object.entries(spec.inputs)) {
+          assert.equal(type, "string", input);
+          assert.match(description ?? "", /^[A-Z].{10,}\.$/, input);
+          if (regex !== undefined && preset !== undefined) assert.match(preset, new RegExp(regex));
+        }
+      }
+    });
+
+    it("have the same jobs as the file, in the image and for the stack of their inputs", async () => {
+      const asked = { CI_PIPELINE_SOURCE: "push", CI_COMMIT_TAG: "v1", CI_COMMIT_REF_PROTECTED: "true" };
+      const preview = async () => parse(await local(asked, "--preview")) as Record<string, unknown>;
+      const plain = await preview();
+      const component = await withFile(including("pipeline", { job_image: digest, stack: "vm3" }), preview);
+      assert.deepEqual(component.variables, {
+        ...(plain.variables as object),
+        ...{ CI_IMAGE: digest, AUDIT_STACK: "vm3" },
+      });
+      assert.deepEqual({ ...component, variables: {} }, { ...plain, variables: {} });
+    });
+
+    it("are refused with an image that is not by digest, or without one", async () => {
+      await withFile(including("pipeline", { job_image: "node:24" }), () => refused(/job_image/));
+      await withFile(including("pipeline", {}), () => refused(/job_image/));
+    });
+
+    it("hand an image to a repository for deployments, as the guide's lines do", async () => {
+      const own = "stages: [image, deploy]\npromote: { stage: image, script: [make image] }\n";
+      const guide = /^## Variant: a repository for deployments$[^]*?^```yaml\n([^]*?)^```$/m.exec(readFileSync(join(root, "docs/guide.md"), "utf8"))?.[1] ?? ""; // prettier-ignore
+      const asked = { CI_PIPELINE_SOURCE: "push", CI_COMMIT_TAG: "v1", CI_COMMIT_REF_PROTECTED: "true" };
+      // It cannot run a trigger, and says so first.
+      const preview = async () => parse((await local(asked, "--preview")).replace(/^.*WARN.*\n/gm, "")) as object;
+      const component = await withFile(own + including("deploy", { project: "team/audit-deploy" }), preview);
+      assert.deepEqual(component, await withFile(own + guide, preview));
+      await withFile(own + including("deploy", { project: "audit-deploy" }), () => refused(/project/));
+    });
   });
 
   it("names scripts that exist and are executable", () => {
@@ -183,7 +229,7 @@ describe("ci: .gitlab-ci.yml", function () {
     const text = await local({ CI_PIPELINE_SOURCE: "push" }, "--preview");
     const all = parse(text) as Record<string, { id_tokens?: object; cache?: unknown[] } | undefined>;
     const withLogin = Object.entries(all).filter(([name, job]) => job?.id_tokens && name !== "preview" && !name.startsWith(".")); // prettier-ignore
-    assert.deepEqual(withLogin.map(([name]) => name).sort(), ["deploy", "drift", "promote", "publish", "rebuild", "rollback", "smoke", "tools", "witness"]); // prettier-ignore
+    assert.deepEqual(withLogin.map(([name]) => name).sort(), ["deploy", "drift", "promote", "publish", "rebuild", "rollback", "smoke", "status", "tools", "witness"]); // prettier-ignore
     for (const [name, job] of withLogin) assert.deepEqual(job?.cache, [], name);
     assert.equal(all.preview?.cache?.length, 1);
   });
@@ -193,9 +239,10 @@ describe("ci: .gitlab-ci.yml", function () {
     const jobs = parse(readFileSync(join(root, "ci/deploy.yml"), "utf8")) as Jobs;
     const environment = (name: string): unknown =>
       jobs[name]?.environment ?? (jobs[name]?.extends === undefined ? undefined : environment(jobs[name].extends));
-    for (const name of ["deploy", "rollback", "smoke"])
+    for (const name of ["deploy", "rollback", "smoke", "status"])
       assert.equal((environment(name) as { name?: string } | undefined)?.name, "$AUDIT_STACK", name);
     assert.equal(jobs.smoke?.environment?.action, "verify", "it is no deployment");
+    assert.equal(jobs.status?.environment?.action, "access", "nor is this");
   });
 
   it("never cancels a deploy, and never runs two at once", () => {
