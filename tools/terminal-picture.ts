@@ -34,8 +34,10 @@ const PLAIN: Look = { colour: INK, bold: false };
 function writtenBy(command: readonly string[]): string {
   const line = `stty cols ${COLUMNS} rows ${ROWS}; exec ${command.join(" ")}`;
   const env = { ...process.env, TERM: "xterm-256color" };
-  const options = { encoding: "utf8", env, maxBuffer: 100_000_000, stdio: ["ignore", "pipe", "inherit"] } as const;
-  return execFileSync("script", ["--quiet", "--return", "--command", line, "/dev/null"], options);
+  return execFileSync("script", ["--quiet", "--return", "--command", line, "/dev/null"], {
+    ...{ encoding: "utf8", env, maxBuffer: 100_000_000 },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
 }
 
 /**

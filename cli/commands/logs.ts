@@ -21,20 +21,20 @@ export const logs = defineCommand<LogsOptions>({
       .option("since", { type: "string", requiresArg: true, describe: "a length such as 10m, or a time in RFC 3339" })
       .option("lines", {
         type: "number",
-        default: 50,
         alias: "n",
         requiresArg: true,
-        describe: "the last lines of each container",
-      }) // prettier-ignore
+        describe: "the last lines of each container; default: 50, with --since all",
+      })
       .option("request", {
         type: "string",
         requiresArg: true,
         describe: "only this request: `requestId` of an answer, `X-Request-Id`",
-      }) // prettier-ignore
+      })
       .check(({ since, lines, request, part, follow }) => {
         if (since !== undefined && !/^(\d+(\.\d+)?[smh])+$|^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d)?)?$/.test(since))
           throw usageError(`--since ${since} is neither a length such as 10m nor a time such as 2026-01-31T12:00:00Z`);
-        if (!(Number.isInteger(lines) && lines >= 0)) throw usageError("--lines must be a whole number");
+        if (lines !== undefined && !(Number.isInteger(lines) && lines >= 0))
+          throw usageError("--lines must be a whole number");
         if (request !== undefined && !/^[\w.-]{8,128}$/.test(request)) throw usageError(`--request ${request} is no request id`); // prettier-ignore
         if (part === "migrate" && (follow || request !== undefined || since !== undefined))
           throw usageError(

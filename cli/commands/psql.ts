@@ -18,7 +18,7 @@ export const psql = defineCommand<QueryOptions>({
         alias: "c",
         requiresArg: true,
         describe: "one SQL statement instead of psql",
-      }) // prettier-ignore
+      })
       .option("write", { type: "boolean", default: false, describe: "allow changes, as the database's owner" })
       .check(({ json, statement }) => {
         if (json && statement === undefined) throw usageError("--json goes with -c");

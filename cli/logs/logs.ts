@@ -7,11 +7,14 @@ import { streamFromHost } from "../vm/stream";
 import { Merge } from "./merge";
 import { describe, isOf, readLine } from "./record";
 
+const LINES = 50;
+
 export interface LogsOptions {
   readonly part: Part | undefined;
   readonly follow: boolean;
   readonly since: string | undefined;
-  readonly lines: number;
+  /** Of each container; default: {@link LINES}, or all since the time that is named. */
+  readonly lines: number | undefined;
   readonly request: string | undefined;
 }
 
@@ -31,7 +34,7 @@ async function showContainers(options: LogsOptions, world: World, context: Conte
   const parts: Part[] = part !== undefined ? [part] : request === undefined ? ["service"] : ["edge", "service"];
   const pattern = parts.map((each) => PATTERNS[each].source).join("|");
   // A request is looked for in all that Docker keeps.
-  const lines = request === undefined ? String(options.lines) : "all";
+  const lines = request === undefined ? (options.lines ?? (since === undefined ? LINES : "all")) : "all";
   const script = vmScript("logs.sh", [follow ? "yes" : "no", since ?? "-", lines, request ?? "-", pattern]);
   const releases = new Map<string, string>();
   const learn = async (): Promise<void> => {

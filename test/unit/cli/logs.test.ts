@@ -143,7 +143,7 @@ describe("the scripts that ask the VM", () => {
 });
 
 describe("audit logs", () => {
-  const all: LogsOptions = { part: undefined, follow: false, since: undefined, lines: 50, request: undefined };
+  const all: LogsOptions = { part: undefined, follow: false, since: undefined, lines: undefined, request: undefined };
   /** A shell that prints these lines whatever it is asked. */
   const printing = (...lines: string[]): string => `printf '%s\\n' ${lines.map((line) => `'${line}'`).join(" ")}; :`;
   const world = (shell: string, more: object = {}) => ({
