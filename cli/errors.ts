@@ -1,4 +1,4 @@
-/** How a command ends. The help tells users. */
+/** How a command ends. docs/audit.md tells users. */
 export const EXIT = {
   ok: 0,
   /** It failed, or found what it looks for: doctor a failure, init a difference. */

@@ -216,6 +216,13 @@ describe("scenario: the pipeline, run by gitlab-ci-local with its real scripts",
     );
   });
 
+  it("status: shows what runs, with the job's logins alone", async () => {
+    const { log } = await pipelines.run(tagged(tag), "status");
+    assert.match(log, /stack sandbox .* UTC/);
+    for (const part of ["release", "containers", "drift", "vault"]) assert.match(log, new RegExp(`${part} +✔ `), log);
+    assert.doesNotMatch(log, /cannot look/);
+  });
+
   it("tag: does not replace what a newer pipeline has deployed", () =>
     red(
       tagged("v0.9", { IMAGE: `${pipelines.harbor}/audit/audit-svc@sha256:${"0".repeat(64)}`, CI_PIPELINE_ID: "-1" }), // gitlab-ci-local counts from 0
