@@ -102,7 +102,7 @@ export const traffic = definePart({
     return { requests, errorShare, p99, queue, loopLag, logLag };
   },
   lines: ({ requests, errorShare = 0, p99, queue = 0, loopLag, logLag }) => {
-    if (requests === undefined) return [warning("unknown: Prometheus has no series of the replicas")];
+    if (requests === undefined) return [warning("unknown: Prometheus has not scraped these replicas twice yet")];
     const share = `${(100 * errorShare).toFixed(errorShare > 0 && errorShare < 0.01 ? 2 : 0)} % errors`;
     const text = [
       `${requests.toFixed(1)} requests/s, ${share} in 5 min`,
