@@ -86,10 +86,9 @@ async function agents({ vault, values }: Access): Promise<Finding> {
   if (values.vaultPolicies === "program") return skipped(`${NAMESPACE}:vaultPolicies program: the deploy writes them`);
   const { stack, bootstrap } = inVault(values);
   try {
-    const plan = { engines: {}, createOnly: [], ...planAgents(stack) };
     const differences = await applyVaultPlan(
       (method, path) => answered(vault(method as "GET", path), method, path),
-      plan,
+      planAgents(stack),
       true,
     );
     if (differences.length === 0) return ok("policies and roles of the agents are as this stack needs them");
