@@ -1,35 +1,17 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
-import { hostname } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { describe, it } from "mocha";
 import { releaseId } from "../../../components/release/release";
 import { deploy } from "../../../ci/deploy";
-import { Registry } from "../../../ci/lib/registry";
-import { signImage } from "../../../ci/lib/signature";
-import { failed, lockOwner } from "../../../ci/lib/stack";
-import { commands, failsWith, jobWith, tokenFor, vaultWith, type Call } from "./support/job";
-import { registryWith, testSigner } from "./support/registry";
+import { failed } from "../../../ci/lib/stack";
+import { commands, failsWith, jobWith, tokenFor, vaultWith } from "./support/job";
 import type { Asked } from "./support/servers";
-import { digest, jobDirectory, login, output, OUTPUTS, SECRETS, settings, ups } from "./support/stack";
-
-const LOCKED = (
-  host: string,
-  pid: number,
-): string => `error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the lock file with \`pulumi cancel\`.
-  postgres://****:****@db/state/.pulumi/locks/organization/audit/vm2/cfa0ba57.json: created by root@${host} (pid ${pid}) at 2026-11-23T13:53:14Z`;
+import { digest, jobDirectory, login, onTag, output, OUTPUTS, SECRETS, settings, ups } from "./support/stack";
 
 describe("ci: deploy", () => {
   const dir = jobDirectory();
-
-  const onTag = {
-    CI_COMMIT_TAG: "v1.2.0",
-    CI_COMMIT_REF_PROTECTED: "true",
-    GITLAB_USER_LOGIN: "alice",
-    CI_PIPELINE_URL: "https://gitlab.example.com/p/1",
-    IMAGE: digest("c"),
-  };
   const after = { ...OUTPUTS, image: digest("c"), release: "cccccccccccc" };
 
   it("deploys the image and keeps a record", async () => {
@@ -149,114 +131,6 @@ describe("ci: deploy", () => {
       // prettier-ignore
       await tried(`${elsewhere}${hash}`, digest("a"), digest("b"));
     await tried(digest("c"), undefined, undefined);
-  });
-
-  describe("where audit:imageKey names a key", () => {
-    /** A stack whose repository is a registry here, with a release in each slot; and what its file says. */
-    const stackWith = async (more: Record<string, string> = {}, variables: Record<string, string> = {}) => {
-      const shelves = await registryWith("robot$vm2:of-the-puller");
-      const signer = testSigner();
-      writeFileSync(join(dir(), "image-key.pem"), signer.pem);
-      const at = (letter: string) => `${shelves.host}/audit/audit-svc@sha256:${letter.repeat(64)}`;
-      const { slots } = OUTPUTS.releases;
-      const releases = {
-        active: "blue",
-        slots: { blue: { ...slots.blue, image: at("a") }, green: { ...slots.green, image: at("b") } },
-      };
-      const file = {
-        "audit:hostAddress": "ssh://deploy@vm2.example.com",
-        "audit:image": at("0"),
-        "audit:imageKey": "image-key.pem",
-        "audit:registryUsername": "robot$vm2",
-        ...more,
-      };
-      const table = {
-        "pulumi config": output(Object.fromEntries(Object.entries(file).map(([key, value]) => [key, { value }]))),
-        "stack output": output({ ...OUTPUTS, image: at("a"), releases }),
-        "pulumi up": () => ({}),
-      };
-      const { exec, calls } = commands(table);
-      const env = { ...(await login("deploy")), ...onTag, HARBOR_URL: shelves.url, IMAGE: at("c"), ...variables };
-      const signed = (letter: string) =>
-        signImage(
-          new Registry({ ...shelves, username: "robot$vm2", password: "of-the-puller" }),
-          { registry: shelves.host, repository: "audit/audit-svc", digest: `sha256:${letter.repeat(64)}` },
-          signer,
-        );
-      const run = async (...argv: string[]) => {
-        const { job, log } = jobWith(env, ...argv);
-        await deploy(job, exec, dir());
-        return log;
-      };
-      const changedNothing = () =>
-        assert.deepEqual(
-          calls.filter(({ line }) => /^pulumi up|docker version/.test(line)),
-          [],
-        );
-      return { shelves, signer, at, signed, run, calls, changedNothing };
-    };
-
-    it("deploys an image with a signature of that key", async () => {
-      const { signed, run, calls } = await stackWith();
-      await signed("c");
-      const log = await run();
-      assert.ok(log.includes(`sha256:${"c".repeat(64)} is signed by the key of image-key.pem`), log.join("\n"));
-      assert.equal(ups(calls).length, 1);
-    });
-
-    it("refuses an image without one, before anything is changed, and says what to do", async () => {
-      const { at, run, changedNothing } = await stackWith();
-      await failsWith(
-        run(),
-        `${at("c")} is not deployed, and nothing was changed: audit:imageKey demands a signature of the key in image-key.pem, and it has no signature. The job publish signs what it builds when VAULT_IMAGE_KEY is set; for an image that is there already see "Signed images" in docs/guide.md`,
-      );
-      changedNothing();
-    });
-
-    it("refuses one that another key has signed, and one with the signature of another image", async () => {
-      const { shelves, signer, signed, run, changedNothing } = await stackWith();
-      await signed("c");
-      writeFileSync(join(dir(), "image-key.pem"), testSigner().pem);
-      await failsWith(run(), /and none of its signatures is by that key\./);
-      // What anybody who can push to the registry has: the signature of a former good release.
-      writeFileSync(join(dir(), "image-key.pem"), signer.pem);
-      await signed("a");
-      const ofA = shelves.manifests.get(`audit/audit-svc:sha256-${"a".repeat(64)}.sig`);
-      assert.ok(ofA);
-      shelves.manifests.set(`audit/audit-svc:sha256-${"c".repeat(64)}.sig`, ofA);
-      await failsWith(run(), /and its signature is of another image, \S+@sha256:a{64}\./);
-      changedNothing();
-    });
-
-    it("goes back to a release that is signed, and to no other", async () => {
-      const { at, signed, run, calls, changedNothing } = await stackWith();
-      await failsWith(run("rollback"), new RegExp(`^${at("b")} is not deployed, and nothing was changed: `));
-      changedNothing();
-      await signed("b");
-      await run("rollback");
-      assert.match(ups(calls)[0] ?? "", new RegExp(` --config audit:image=${at("b")} `));
-    });
-
-    it("refuses when it cannot check: without the file, or with a login that is refused", async () => {
-      const tried = async (more: Record<string, string>, why: RegExp) => {
-        const { run, changedNothing, signed } = await stackWith(more);
-        await signed("c");
-        await failsWith(run(), why);
-        changedNothing();
-      };
-      await tried({ "audit:imageKey": "none.pem" }, /^the signature of \S+, which audit:imageKey demands, cannot be checked, so nothing was changed: \S+none\.pem cannot be read/); // prettier-ignore
-      await tried({ "audit:registryUsername": "nobody" }, /refused the login of nobody; check audit:registryUsername and AUDIT_REGISTRY_PASSWORD$/); // prettier-ignore
-      await tried({ "audit:registryUsername": "" }, /refused the login of an anonymous login; check /);
-    });
-
-    it("does not send the registry's password to another host in HARBOR_URL", async () => {
-      const mallory = await registryWith();
-      const { run, changedNothing } = await stackWith({}, { HARBOR_URL: mallory.url });
-      // By https, as without HARBOR_URL, but this registry has no TLS.
-      await failsWith(run(), /^the signature of .* cannot be checked, so nothing was changed: Harbor at https:/);
-      assert.equal(mallory.asked.length, 0);
-      changedNothing();
-    });
   });
 
   it("does not begin when something newer is deployed", async () => {
@@ -380,64 +254,6 @@ describe("ci: deploy", () => {
       deploy(jobWith(env).job, commands({}).exec),
       "PULUMI_BACKEND_URL, GRAFANA_AUTH: neither a CI variable nor in Vault at secret/ci/audit/deploy",
     );
-  });
-
-  describe("when the state is locked", () => {
-    const lockedBy = (host: string, pid: number) => {
-      let free = false;
-      return commands({
-        "pulumi config": settings,
-        "stack output": output(OUTPUTS),
-        "pulumi cancel": () => {
-          free = true;
-          return {};
-        },
-        "pulumi up": () => (free ? {} : { code: 255, all: LOCKED(host, pid) }),
-      });
-    };
-    const cancelled = (calls: readonly Call[]): boolean => calls.some(({ line }) => line.startsWith("pulumi cancel"));
-
-    it("by another machine: says by whom, and what to do", async () => {
-      const { exec, calls } = lockedBy("runner-7", 33);
-      await failsWith(
-        deploy(jobWith({ ...(await login("deploy")), ...onTag }).job, exec),
-        'stack vm2 is locked by root@runner-7 (pid 33); if that run is over, run this job again with LOCK_OWNER set to "root@runner-7 (pid 33)"',
-      );
-      assert.equal(cancelled(calls), false);
-    });
-
-    it("by the one that LOCK_OWNER names: releases it", async () => {
-      const { exec, calls } = lockedBy("runner-7", 33);
-      await deploy(jobWith({ ...(await login("deploy")), ...onTag, LOCK_OWNER: "root@runner-7 (pid 33)" }).job, exec);
-      assert.ok(cancelled(calls));
-      assert.equal(ups(calls).length, 2);
-    });
-
-    it("by another than LOCK_OWNER names: leaves it", async () => {
-      const { exec, calls } = lockedBy("runner-8", 33);
-      await failsWith(
-        deploy(jobWith({ ...(await login("deploy")), ...onTag, LOCK_OWNER: "root@runner-7 (pid 33)" }).job, exec),
-        /^stack vm2 is locked by root@runner-8 /,
-      );
-      assert.equal(cancelled(calls), false);
-    });
-
-    it("by a process of this machine that is gone: releases it; that lives: leaves it", async () => {
-      const gone = lockedBy(hostname(), 2 ** 22 + 1);
-      await deploy(jobWith({ ...(await login("deploy")), ...onTag }).job, gone.exec);
-      assert.ok(cancelled(gone.calls));
-      const alive = lockedBy(hostname(), process.pid);
-      await failsWith(
-        deploy(jobWith({ ...(await login("deploy")), ...onTag }).job, alive.exec),
-        /^stack vm2 is locked by /,
-      );
-      assert.equal(cancelled(alive.calls), false);
-    });
-
-    it("reads the owner as the CLI writes it", () => {
-      assert.deepEqual(lockOwner(LOCKED("vm", 18848)), { text: "root@vm (pid 18848)", host: "vm", pid: 18848 });
-      assert.equal(lockOwner("error: something else"), undefined);
-    });
   });
 
   it("continues to the reason if the CLI's first lines only announce it", () => {

@@ -60,3 +60,12 @@ export const settings = () => ({
 
 export const ups = (calls: readonly Call[]): string[] =>
   calls.map(({ line }) => line).filter((line) => line.startsWith("pulumi up"));
+
+/** Variables of a job in the pipeline of a protected tag. */
+export const onTag = {
+  CI_COMMIT_TAG: "v1.2.0",
+  CI_COMMIT_REF_PROTECTED: "true",
+  GITLAB_USER_LOGIN: "alice",
+  CI_PIPELINE_URL: "https://gitlab.example.com/p/1",
+  IMAGE: digest("c"),
+};
