@@ -26,7 +26,7 @@ const rooms = {
   },
   cli: {
     may: ["config", "components", "bootstrap", "ci", "dashboards", "lib"],
-    why: "it asks what a deploy has made, by the same settings and logins; no other room knows that there is a command",
+    why: "it asks what a deploy has made, by the same settings and logins; other rooms may start the command, and import nothing of it",
   },
   tools: { may: ["config", "cli"], why: "they write what is generated from the settings and the commands" },
   examples: { may: [], why: "they use the package alone, as a program elsewhere does" },
