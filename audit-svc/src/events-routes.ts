@@ -5,6 +5,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
 import { AccessLog, refuseOwn } from "./access-log.js";
 import { ApiError, ErrorBody } from "./api-error.js";
+import { authenticate } from "./authenticate.js";
 import { batchOf, idsOf } from "./batch.js";
 import type { FairLimit, FairShare } from "./fair-limit.js";
 import { checkEvents, collect, parseBody, refuseLoss } from "./body.js";
@@ -63,12 +64,8 @@ const NOTHING: Chunk = { events: [], cut: false };
 const PAGE_BYTES = 1_048_576;
 
 declare module "fastify" {
-  /**
-   * What a route knows before it reads the body. They are properties of the request, because a WeakMap would cost the
-   * garbage collector more than everything else.
-   */
   interface FastifyRequest {
-    principal: Principal | null;
+    /** Of the memory for bodies; known before the body is read. */
     share: FairShare | null;
   }
 }
@@ -83,25 +80,17 @@ export function eventsRoutes({ configReloader, ingest, bodyMemoryLimit, stopping
   const accessLog = new AccessLog(() => configReloader.active, ingest);
   let exporting = 0;
   /** @param role the required role; undefined = any */
-  const authenticate =
-    (role?: Principal["role"]) => (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
-      if (stopping()) throw ApiError.unavailable("stopping", "This process is stopping; send the request again.");
-      const principal = active().tokens.authenticate(request.headers.authorization);
-      if (principal === undefined) {
-        void reply.header("www-authenticate", 'Bearer realm="audit"');
-        throw new ApiError(401, "no_token", "Send a valid token: Authorization: Bearer …");
-      }
-      request.principal = principal;
-      if (role !== undefined && principal.role !== role)
-        throw new ApiError(403, "wrong_role", `This needs a token of the role ${role}.`);
-      if (role === "writer") {
-        const share = bodyMemoryLimit.open(principal.name);
-        request.share = share;
-        // Not only onResponse: an aborted request is never answered.
-        reply.raw.once("close", () => share.release());
-      }
-      done();
-    };
+  const from = (role?: Principal["role"]) => (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
+    if (stopping()) throw ApiError.unavailable("stopping", "This process is stopping; send the request again.");
+    const principal = authenticate(active().tokens, request, reply, role);
+    if (role === "writer") {
+      const share = bodyMemoryLimit.open(principal.name);
+      request.share = share;
+      // Not only onResponse: an aborted request is never answered.
+      reply.raw.once("close", () => share.release());
+    }
+    done();
+  };
   const principalOf = (request: FastifyRequest): Principal => {
     const { principal } = request;
     if (principal === null) throw new Error("a route without authentication");
@@ -135,7 +124,7 @@ export function eventsRoutes({ configReloader, ingest, bodyMemoryLimit, stopping
     app.post(
       "/v1/events",
       {
-        onRequest: authenticate("writer"),
+        onRequest: from("writer"),
         validatorCompiler: () => () => true,
         schema: {
           summary: "Store one event, an array of events, or NDJSON",
@@ -174,7 +163,7 @@ export function eventsRoutes({ configReloader, ingest, bodyMemoryLimit, stopping
     app.get(
       "/v1/events",
       {
-        onRequest: authenticate("reader"),
+        onRequest: from("reader"),
         schema: {
           summary: "Read events, newest first",
           description: OWN_ALONE,
@@ -210,7 +199,7 @@ export function eventsRoutes({ configReloader, ingest, bodyMemoryLimit, stopping
     app.get(
       "/v1/events/export",
       {
-        onRequest: authenticate("reader"),
+        onRequest: from("reader"),
         schema: {
           summary: "Stream events as NDJSON, newest first",
           description: OWN_ALONE,
@@ -254,7 +243,7 @@ export function eventsRoutes({ configReloader, ingest, bodyMemoryLimit, stopping
     app.get(
       "/v1/access",
       {
-        onRequest: authenticate(),
+        onRequest: from(),
         schema: {
           summary: "Whether the token is known; the edge asks before it takes a large body",
           tags: ["operation"],

@@ -4,6 +4,7 @@ import type pg from "pg";
 import Type from "typebox";
 import { AccessLog } from "../access-log.js";
 import { ApiError, ErrorBody } from "../api-error.js";
+import { authenticate } from "../authenticate.js";
 import type { Active, ConfigReloader } from "../config-reloader.js";
 import { normalizeUuid } from "../ids.js";
 import type { Ingest } from "../ingest.js";
@@ -39,16 +40,8 @@ export function logRoutes({ configReloader, ingest, sequencer, stopping }: Parts
     if (log === undefined) throw new ApiError(404, "not_found", NO_LOG);
     return { ...active, log };
   };
-  const reader = (request: FastifyRequest, reply: FastifyReply): Principal => {
-    const principal = inForce().tokens.authenticate(request.headers.authorization);
-    if (principal === undefined) {
-      void reply.header("www-authenticate", 'Bearer realm="audit"');
-      throw new ApiError(401, "no_token", "Send a valid token: Authorization: Bearer …");
-    }
-    request.principal = principal;
-    if (principal.role !== "reader") throw new ApiError(403, "wrong_role", "This needs a token of the role reader.");
-    return principal;
-  };
+  const reader = (request: FastifyRequest, reply: FastifyReply): Principal =>
+    authenticate(inForce().tokens, request, reply, "reader");
   /** Entries and tiles hold hashes of every application's events. */
   const wholeReader = (request: FastifyRequest, reply: FastifyReply): void => {
     if (reader(request, reply).application !== undefined)
