@@ -1,15 +1,10 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import pg from "pg";
-import { batchOf } from "../src/batch.js";
-import { checkEvents } from "../src/body.js";
-import { defaultLimits } from "../src/config.js";
-import { storeBatches } from "../src/event-writer.js";
+import type pg from "pg";
 import { migrate } from "../src/migrate.js";
-import { kindOf } from "../src/storage.js";
 import { type TestDatabase, configOf } from "./support/database.js";
 import { event, post } from "./support/events.js";
-import { createFormer } from "./support/former.js";
+import { connectFormer, createFormer, storeAsFormer } from "./support/former.js";
 import { startPgbouncer } from "./support/pgbouncer.js";
 import { pause } from "./support/postgres.js";
 import { startApp } from "./support/service.js";
@@ -29,24 +24,9 @@ describe("ids by application, on a database that is in use", function () {
   });
   after(() => database.drop());
 
-  const client = async (): Promise<pg.Client> => {
-    const { host, port, name, user, password } = database.runtime;
-    const made = new pg.Client({ host, port, database: name, user, password });
-    await made.connect();
-    return made;
-  };
-  /** Stores like the previous release: it has the same statement and retries the same errors. */
+  const client = (): Promise<pg.Client> => connectFormer(database.runtime);
   const store = async (db: pg.Client, events: readonly Sent[]): Promise<void> => {
-    const batch = batchOf(checkEvents(events, defaultLimits, undefined));
-    for (let tries = 0; ; tries++) {
-      try {
-        await storeBatches(db, [batch]);
-        break;
-      } catch (error) {
-        if (!["connection", "timeout"].includes(kindOf(error)) || tries > 50) throw error;
-        await pause(20);
-      }
-    }
+    await storeAsFormer(db, events);
     acked.push(...events);
   };
   const some = (count: number): Sent[] =>

@@ -1,15 +1,10 @@
 import assert from "node:assert/strict";
-import pg from "pg";
-import { batchOf } from "../../src/batch.js";
-import { checkEvents } from "../../src/body.js";
-import { defaultLimits } from "../../src/config.js";
-import { storeBatches } from "../../src/event-writer.js";
+import type pg from "pg";
 import { migrate } from "../../src/migrate.js";
-import { kindOf } from "../../src/storage.js";
 import { takeIn } from "../../src/take-in.js";
 import { type TestDatabase, configOf } from "../support/database.js";
 import { event } from "../support/events.js";
-import { createFormer } from "../support/former.js";
+import { connectFormer, createFormer, storeAsFormer } from "../support/former.js";
 import { LoggingService } from "../support/log.js";
 import { pause } from "../support/postgres.js";
 
@@ -25,37 +20,22 @@ describe("events from before the log", function () {
   afterEach(() => (running = false));
   after(() => database.drop());
 
-  const connect = async (user: TestDatabase["owner"]): Promise<pg.Client> => {
-    const client = new pg.Client({ ...user, database: user.name });
-    await client.connect();
-    return client;
-  };
-  /** Stores like the previous release: it has the same statement and retries the same errors. */
   const store = async (db: pg.Client, count: number): Promise<void> => {
     const events = Array.from({ length: count }, (_, i) =>
       event({ occurredAt: new Date(Date.now() - (i % 70) * 86_400_000).toISOString() }),
     );
-    const batch = batchOf(checkEvents(events, defaultLimits, undefined));
-    for (let tries = 0; ; tries++) {
-      try {
-        await storeBatches(db, [batch]);
-        break;
-      } catch (error) {
-        if (!["connection", "timeout"].includes(kindOf(error)) || tries > 50) throw error;
-        await pause(20);
-      }
-    }
+    await storeAsFormer(db, events);
     stored += count;
   };
 
   it("are taken in while the previous release keeps storing, also after an interruption", async () => {
-    const first = await connect(database.runtime);
+    const first = await connectFormer(database.runtime);
     for (let i = 0; i < 20; i++) await store(first, 1000);
     await first.end();
     running = true;
     const load = Promise.all(
       Array.from({ length: 4 }, async () => {
-        const db = await connect(database.runtime);
+        const db = await connectFormer(database.runtime);
         while (running) await store(db, 5);
         await db.end();
       }),
