@@ -72,13 +72,15 @@ describe("scenario: a changed secret reaches every replica", () => {
     original = undefined;
   });
 
-  it("leaves the agent with a token that reads one secret and nothing else", async () => {
+  it("leaves the agent with a token that reads one secret, signs with one key, and nothing else", async () => {
     const policy = await sandbox().vault<{ data: { policy: string } }>("GET", "sys/policies/acl/audit-svc");
     const paths = [...(policy?.data.policy ?? "").matchAll(/path\s+"([^"]+)"\s*\{\s*capabilities\s*=\s*\[([^\]]*)\]/g)];
     assert.deepEqual(
       paths.map(([, where, what]) => [where, what]),
       [
         [path, `"read"`],
+        ["transit/sign/audit-svc-log", `"update"`],
+        ["transit/keys/audit-svc-log", `"read"`],
         ["auth/token/renew-self", `"update"`],
         ["auth/token/lookup-self", `"read"`],
       ],
