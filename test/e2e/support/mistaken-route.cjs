@@ -7,5 +7,5 @@ const load = Module._load;
 Module._load = function (request, ...rest) {
   const loaded = load.call(this, request, ...rest);
   if (request !== "./nginx/routes") return loaded;
-  return { ...loaded, ROUTES: [...loaded.ROUTES, { path: "/v2/events;", methods: ["GET"] }] };
+  return { ...loaded, routesOf: (log) => [...loaded.routesOf(log), { path: "/v2/events;", methods: ["GET"] }] };
 };
