@@ -1,4 +1,4 @@
-import type { FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import { ApiError } from "./api-error.js";
 import { batchOf } from "./batch.js";
 import { checkEvents } from "./body.js";
@@ -57,11 +57,20 @@ export class AccessLog {
     request.log.info({ token, action, filters: Object.keys(query), events, complete }, "events read");
   }
 
+  /** Has every refusal for lack of a right, on the routes of this scope, logged and recorded. */
+  watch(app: Pick<FastifyInstance, "addHook">): void {
+    app.addHook("onError", (request, _reply, error, done) => {
+      if (error instanceof ApiError && (error.status === 401 || error.status === 403))
+        this.#refused(request, request.principal ?? undefined, error);
+      done();
+    });
+  }
+
   /**
    * Logs and records that a request was refused for lack of a right: at most one of each kind per second, with the
    * number of those left out.
    */
-  refused(request: FastifyRequest, principal: Principal | undefined, { status, code }: ApiError): void {
+  #refused(request: FastifyRequest, principal: Principal | undefined, { status, code }: ApiError): void {
     const token = principal?.name;
     const pass = this.#limit.pass(`${code} ${token ?? ""}`);
     if (pass === undefined) return;

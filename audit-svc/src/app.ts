@@ -5,6 +5,7 @@ import swagger from "@fastify/swagger";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import Fastify, { LogController, type FastifyError, type FastifyInstance } from "fastify";
 import Type from "typebox";
+import { AccessLog } from "./access-log.js";
 import { ApiError, ErrorBody } from "./api-error.js";
 import { FairLimit } from "./fair-limit.js";
 import { ConfigReloader } from "./config-reloader.js";
@@ -76,6 +77,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     warmUp(config, storage, main.log, (quiet) => newMain("silent", quiet, () => false)),
   );
   const ingest = new Ingest(() => configReloader.active?.storage, metrics);
+  const accessLog = new AccessLog(() => configReloader.active, ingest);
   const bodyMemoryLimit = new FairLimit();
 
   await main.register(swagger, {
@@ -89,9 +91,9 @@ export async function buildApp(options: AppOptions): Promise<App> {
       components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
     },
   });
-  await main.register(eventsRoutes({ configReloader, ingest, bodyMemoryLimit, stopping: () => refusing }));
+  await main.register(eventsRoutes({ configReloader, ingest, accessLog, bodyMemoryLimit, stopping: () => refusing }));
   const sequencer = new Sequencer(() => configReloader.active, metrics, main.log);
-  await main.register(logRoutes({ configReloader, ingest, sequencer, stopping: () => refusing }));
+  await main.register(logRoutes({ configReloader, accessLog, sequencer, stopping: () => refusing }));
 
   main.get(
     "/healthz",

@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
-import { AccessLog, refuseOwn } from "./access-log.js";
+import { type AccessLog, refuseOwn } from "./access-log.js";
 import { ApiError, ErrorBody } from "./api-error.js";
 import { authenticate } from "./authenticate.js";
 import { batchOf, idsOf } from "./batch.js";
@@ -22,6 +22,7 @@ import type { Principal } from "./tokens.js";
 export interface Parts {
   readonly configReloader: Pick<ConfigReloader, "active">;
   readonly ingest: Ingest;
+  readonly accessLog: AccessLog;
   readonly bodyMemoryLimit: FairLimit;
   /** Whether the process is stopping and accepts nothing new. */
   readonly stopping: () => boolean;
@@ -71,13 +72,18 @@ declare module "fastify" {
 }
 
 /** `POST /v1/events`, `GET /v1/events`, `GET /v1/events/export` and `GET /v1/access`. */
-export function eventsRoutes({ configReloader, ingest, bodyMemoryLimit, stopping }: Parts): FastifyPluginAsyncTypebox {
+export function eventsRoutes({
+  configReloader,
+  ingest,
+  accessLog,
+  bodyMemoryLimit,
+  stopping,
+}: Parts): FastifyPluginAsyncTypebox {
   const active = (): Active => {
     const now = configReloader.active;
     if (now === undefined) throw ApiError.unavailable("not_configured", "The service has no configuration yet.");
     return now;
   };
-  const accessLog = new AccessLog(() => configReloader.active, ingest);
   let exporting = 0;
   /** @param role the required role; undefined = any */
   const from = (role?: Principal["role"]) => (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
@@ -113,11 +119,7 @@ export function eventsRoutes({ configReloader, ingest, bodyMemoryLimit, stopping
       request.share?.release();
       done();
     });
-    app.addHook("onError", (request, _reply, error, done) => {
-      if (error instanceof ApiError && (error.status === 401 || error.status === 403))
-        accessLog.refused(request, request.principal ?? undefined, error);
-      done();
-    });
+    accessLog.watch(app);
     app.removeAllContentTypeParsers();
     app.addContentTypeParser(["application/json", "application/x-ndjson"], bodyParser);
     // The body is validated by our own code with the same schemas; this schema only documents it.

@@ -6,6 +6,7 @@ import type { FastifyBaseLogger, FastifyInstance } from "fastify";
 import { FairLimit } from "./fair-limit.js";
 import type { Config } from "./config.js";
 import { reasonOf } from "./errors.js";
+import { AccessLog } from "./access-log.js";
 import { eventsRoutes } from "./events-routes.js";
 import { Ingest, type Store } from "./ingest.js";
 import { Metrics } from "./metrics.js";
@@ -56,7 +57,13 @@ export async function warmUp(
   try {
     const active = { config, storage, tokens, generation: 0 };
     await copy.register(
-      eventsRoutes({ configReloader: { active }, ingest, bodyMemoryLimit: new FairLimit(), stopping: () => false }),
+      eventsRoutes({
+        configReloader: { active },
+        ingest,
+        accessLog: new AccessLog(() => active, ingest),
+        bodyMemoryLimit: new FairLimit(),
+        stopping: () => false,
+      }),
     );
     await copy.listen({ host: "127.0.0.1", port: 0 });
     const { port } = copy.server.address() as AddressInfo;

@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { bucketOf } from "../ids.js";
-import { ENTRY, type TileName, leafHashes, widthIn } from "./tile.js";
-import { HASH, TILE, fold } from "./tree.js";
+import { ENTRY, type TileName, leafHashes, subtreesOf, widthIn } from "./tile.js";
+import { HASH, type Subtree, TILE, fold } from "./tree.js";
 
 /** How far the log has come. */
 export interface Progress {
@@ -94,6 +94,9 @@ export async function readTile(db: pg.ClientBase, tile: TileName & { level: numb
   if (hashes.length !== width * HASH) throw new Error(`tile ${level}/${n} has ${hashes.length} bytes`);
   return hashes;
 }
+
+/** The tree of the first `size` entries, as it is stored. */
+export const storedTree = (db: pg.ClientBase, size: number): Subtree => subtreesOf(size, (tile) => readTile(db, tile));
 
 /** Tiles that are read by one statement. */
 const AT_ONCE = 8;

@@ -2,24 +2,23 @@ import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type pg from "pg";
 import Type from "typebox";
-import { AccessLog } from "../access-log.js";
+import type { AccessLog } from "../access-log.js";
 import { ApiError, ErrorBody } from "../api-error.js";
 import { authenticate } from "../authenticate.js";
 import type { Active, ConfigReloader } from "../config-reloader.js";
 import { normalizeUuid } from "../ids.js";
-import type { Ingest } from "../ingest.js";
 import type { Principal } from "../tokens.js";
 import type { LogConfig } from "./config.js";
-import { findEvents, has, keep, kept, positionOf, readEntries, readTile } from "./log-store.js";
+import { findEvents, has, keep, kept, positionOf, readEntries, readTile, storedTree } from "./log-store.js";
 import { openCheckpoint } from "./note.js";
 import { proofText } from "./proof.js";
 import type { Sequencer } from "./sequencer.js";
-import { parsePath, subtreesOf, toBundle } from "./tile.js";
+import { parsePath, toBundle } from "./tile.js";
 import { TILE, proveInclusion, rootOf } from "./tree.js";
 
 interface Parts {
   readonly configReloader: Pick<ConfigReloader, "active">;
-  readonly ingest: Ingest;
+  readonly accessLog: AccessLog;
   readonly sequencer: Sequencer;
   readonly stopping: () => boolean;
 }
@@ -30,8 +29,7 @@ const NO_LOG = "This service keeps no log: its configuration has no log.";
 const NOTE_BYTES = 16_384;
 
 /** `GET /log/…`, `POST /log/witnessed` and `GET /v1/events/{id}/proof`. */
-export function logRoutes({ configReloader, ingest, sequencer, stopping }: Parts): FastifyPluginAsyncTypebox {
-  const accessLog = new AccessLog(() => configReloader.active, ingest);
+export function logRoutes({ configReloader, accessLog, sequencer, stopping }: Parts): FastifyPluginAsyncTypebox {
   const inForce = (): Active & { readonly log: LogConfig } => {
     if (stopping()) throw ApiError.unavailable("stopping", "This process is stopping; send the request again.");
     const active = configReloader.active;
@@ -75,11 +73,7 @@ export function logRoutes({ configReloader, ingest, sequencer, stopping }: Parts
   // eslint-disable-next-line @typescript-eslint/require-await -- Fastify's plugin contract
   return async (app) => {
     app.decorateRequest("principal", null);
-    app.addHook("onError", (request, _reply, error, done) => {
-      if (error instanceof ApiError && (error.status === 401 || error.status === 403))
-        accessLog.refused(request, request.principal ?? undefined, error);
-      done();
-    });
+    accessLog.watch(app);
     app.removeAllContentTypeParsers();
     app.addContentTypeParser("*", { parseAs: "string", bodyLimit: NOTE_BYTES }, (_request, body, parsed) =>
       parsed(null, body),
@@ -161,13 +155,7 @@ export function logRoutes({ configReloader, ingest, sequencer, stopping }: Parts
         await read(async (db) => {
           const { size } = checkpoint;
           const extends_ =
-            size <= (await newest(db)).size &&
-            (
-              await rootOf(
-                size,
-                subtreesOf(size, (tile) => readTile(db, tile)),
-              )
-            ).equals(checkpoint.root);
+            size <= (await newest(db)).size && (await rootOf(size, storedTree(db, size))).equals(checkpoint.root);
           if (!extends_) throw new ApiError(409, "inconsistent", "The log does not extend this checkpoint.");
           await keep(db, "witnessed", { size, lastSeq: 0 }, note);
         });
@@ -211,7 +199,7 @@ export function logRoutes({ configReloader, ingest, sequencer, stopping }: Parts
           const index = await positionOf(db, event);
           if (index === undefined || index >= size)
             throw ApiError.unavailable("not_in_log", "No checkpoint covers this event yet; retry later.", 2);
-          const hashes = await proveInclusion(index, size, subtreesOf(size, (tile) => readTile(db, tile)));
+          const hashes = await proveInclusion(index, size, storedTree(db, size));
           const extra = Buffer.concat([event.entry.subarray(0, 1), event.salt]);
           return proofText({ extra, index, hashes, checkpoint: note });
         }); // prettier-ignore

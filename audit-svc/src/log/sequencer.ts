@@ -5,10 +5,9 @@ import { LogLimit } from "../log-limit.js";
 import type { Metrics } from "../metrics.js";
 import type { Storage } from "../storage.js";
 import type { LogConfig } from "./config.js";
-import { type Progress, hashTiles, keep, kept, lag, readTile, sequence } from "./log-store.js";
+import { type Progress, hashTiles, keep, kept, lag, sequence, storedTree } from "./log-store.js";
 import { checkpointText } from "./note.js";
 import { type Signer, signerOf } from "./signer.js";
-import { subtreesOf } from "./tile.js";
 import { rootOf } from "./tree.js";
 
 /** Milliseconds from the end of one turn to the next. */
@@ -87,12 +86,7 @@ export class Sequencer {
 
   async #sign(storage: Storage, settings: LogConfig, progress: Progress): Promise<void> {
     const { size } = progress;
-    const root = await storage.background((db) =>
-      rootOf(
-        size,
-        subtreesOf(size, (tile) => readTile(db, tile)),
-      ),
-    );
+    const root = await storage.background((db) => rootOf(size, storedTree(db, size)));
     const note = await this.signer(settings).sign(checkpointText({ origin: settings.origin, size, root }));
     await storage.background((db) => keep(db, "signed", progress, note));
   }
