@@ -59,7 +59,7 @@ describe("the commands verify and witness", function () {
     }
   });
 
-  it("verify offline what --save has kept, and an export that was spelt anew", async () => {
+  it("verify offline what --save has kept, and an export in another spelling", async () => {
     const directory = newDirectory();
     assert.equal((await run(alone, ...common, "--save", directory)).code, 0);
     assert.deepEqual(readdirSync(directory).sort(), ["checkpoint", "checkpoint.first", "events.ndjson", "tile"]);
