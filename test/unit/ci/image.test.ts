@@ -1,65 +1,15 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, it } from "mocha";
+import { describe, it } from "mocha";
 import { buildArguments, image, jobsImage, serviceImage, tagOf } from "../../../ci/image";
-import { commands, failsWith, jobWith, scratch, tokenFor, vaultWith } from "./support/job";
-import { payloadOf, registryWith, testSigner, transitWith } from "./support/registry";
-import { closeAll, double, type Answer, type Asked, type Double } from "./support/servers";
-
-const KIND = "application/vnd.oci.image.manifest.v1+json";
-const COMMIT = "c0ffee".repeat(6) + "abcd";
-const sha = (text: string): string => `sha256:${createHash("sha256").update(text).digest("hex")}`;
-
-/** A registry in Harbor's manner: a challenge, a token service, tags in a map. */
-async function harborWith(
-  tags: Record<string, string>,
-  refuse: (asked: Asked) => [number, string] | undefined = () => undefined,
-  name = "audit-svc",
-): Promise<Double> {
-  const harbor: Double = await double((asked): Answer => {
-    const { method, path, headers, body } = asked;
-    if (path.startsWith("/service/token")) {
-      const basic = `Basic ${Buffer.from("robot$ci:of-the-robot").toString("base64")}`;
-      return headers.authorization === basic ? { body: { token: "bearer-of-harbor" } } : { status: 401, body: {} };
-    }
-    if (headers.authorization !== "Bearer bearer-of-harbor") {
-      const challenge = `Bearer realm="${harbor.url}/service/token",service="harbor-registry"`;
-      return { status: 401, headers: { "www-authenticate": challenge }, body: {} };
-    }
-    const [status, message] = refuse(asked) ?? [];
-    if (status !== undefined) return { status, body: { errors: [{ code: "DENIED", message }] } };
-    const tag = new RegExp(`^/v2/audit/${name}/manifests/(.+)$`).exec(path)?.[1] ?? "";
-    if (method === "PUT") {
-      tags[tag] = body;
-      return { status: 201, body: "" };
-    }
-    const found = tags[tag];
-    return found === undefined ? { status: 404, body: {} } : { headers: { "content-type": KIND }, body: found };
-  });
-  return harbor;
-}
-
-const settings = (harbor: Pick<Double, "url">) => ({
-  HARBOR_URL: harbor.url,
-  // As GitLab's Harbor integration sets it: without the port.
-  HARBOR_HOST: new URL(harbor.url).hostname,
-  HARBOR_PROJECT: "audit",
-  HARBOR_USERNAME: "robot$ci",
-  HARBOR_PASSWORD: "of-the-robot",
-  CI_COMMIT_SHA: COMMIT,
-});
-const onTag = { CI_COMMIT_TAG: "v1.2.0", CI_COMMIT_REF_PROTECTED: "true" };
+import { COMMIT, KIND, harborWith, onTag, settings, sha } from "./support/harbor";
+import { commands, failsWith, jobWith, tokenFor, vaultWith } from "./support/job";
+import { jobDirectory } from "./support/stack";
 
 describe("ci: image", () => {
-  let dir: ReturnType<typeof scratch>;
-  beforeEach(() => (dir = scratch()));
-  afterEach(() => {
-    closeAll();
-    dir.remove();
-  });
-  const handedOn = (): string => readFileSync(join(dir.path, "image.env"), "utf8");
+  const dir = jobDirectory();
+  const handedOn = (): string => readFileSync(join(dir(), "image.env"), "utf8");
   /** A builder that pushes `manifest` under the commit. */
   const builder = (tags: Record<string, string>, manifest: string) =>
     commands({
@@ -80,13 +30,13 @@ describe("ci: image", () => {
       const tags: Record<string, string> = { [COMMIT]: '{"manifest":1}' };
       const harbor = await harborWith(tags);
       const { job } = jobWith({ ...settings(harbor), ...onTag }, "promote");
-      await image(job, none.exec, dir.path);
+      await image(job, none.exec, dir());
       assert.equal(tags["v1.2.0"], '{"manifest":1}');
       assert.equal(harbor.asked.find(({ method }) => method === "PUT")?.headers["content-type"], KIND);
       assert.equal(handedOn(), `IMAGE=${new URL(harbor.url).host}/audit/audit-svc@${sha('{"manifest":1}')}\n`);
       // Again, as when the job is retried: nothing more is written.
       const before = harbor.asked.filter(({ method }) => method === "PUT").length;
-      await image(job, none.exec, dir.path);
+      await image(job, none.exec, dir());
       assert.equal(harbor.asked.filter(({ method }) => method === "PUT").length, before);
     });
 
@@ -94,20 +44,16 @@ describe("ci: image", () => {
       const tags: Record<string, string> = {};
       const harbor = await harborWith(tags);
       const built = builder(tags, '{"manifest":2}');
-      await image(
-        jobWith({ ...settings(harbor), ...onTag, PROMOTE_ONLY: "false" }, "promote").job,
-        built.exec,
-        dir.path,
-      );
+      await image(jobWith({ ...settings(harbor), ...onTag, PROMOTE_ONLY: "false" }, "promote").job, built.exec, dir());
       assert.equal(tags["v1.2.0"], '{"manifest":2}');
-      assert.match(readFileSync(join(dir.path, "build/sbom.spdx.json"), "utf8"), /SPDX/);
+      assert.match(readFileSync(join(dir(), "build/sbom.spdx.json"), "utf8"), /SPDX/);
     });
 
     it("fails when the commit has no image: nobody has checked it", async () => {
       const harbor = await harborWith({});
       const host = new URL(harbor.url).host;
       await failsWith(
-        image(jobWith({ ...settings(harbor), ...onTag }, "promote").job, none.exec, dir.path),
+        image(jobWith({ ...settings(harbor), ...onTag }, "promote").job, none.exec, dir()),
         `there is no image of commit ${COMMIT} at ${host}/audit/audit-svc; it must be on the default branch and its pipeline there be over`,
       );
     });
@@ -115,7 +61,7 @@ describe("ci: image", () => {
     it("does not move a release's tag to another image", async () => {
       const harbor = await harborWith({ [COMMIT]: "{}", "v1.2.0": '{"other":1}' });
       await failsWith(
-        image(jobWith({ ...settings(harbor), ...onTag }, "promote").job, none.exec, dir.path),
+        image(jobWith({ ...settings(harbor), ...onTag }, "promote").job, none.exec, dir()),
         `audit/audit-svc:v1.2.0 is ${sha('{"other":1}')} already, but commit ${COMMIT} has ${sha("{}")}; tag a new version instead`,
       );
     });
@@ -123,7 +69,7 @@ describe("ci: image", () => {
     it("refuses a tag that is not protected", async () => {
       const harbor = await harborWith({ [COMMIT]: "{}" });
       await failsWith(
-        image(jobWith({ ...settings(harbor), CI_COMMIT_TAG: "v1" }, "promote").job, none.exec, dir.path),
+        image(jobWith({ ...settings(harbor), CI_COMMIT_TAG: "v1" }, "promote").job, none.exec, dir()),
         "tag v1 is not protected; protect it in Settings > Repository > Protected tags, then run the pipeline again",
       );
       assert.equal(harbor.asked.length, 0);
@@ -142,7 +88,7 @@ describe("ci: image", () => {
     it("the login", async () => {
       const env = { ...settings(await harborWith({})), ...onTag, HARBOR_PASSWORD: "wrong-password" };
       await failsWith(
-        image(jobWith(env, "promote").job, none.exec, dir.path),
+        image(jobWith(env, "promote").job, none.exec, dir()),
         `Harbor ${new URL(env.HARBOR_URL).host} refused the login of robot$ci; check HARBOR_USERNAME and HARBOR_PASSWORD (a robot's name contains $: its variable must not be expanded)`,
       );
     });
@@ -153,7 +99,7 @@ describe("ci: image", () => {
       );
       const env = { ...settings(harbor), ...onTag };
       await failsWith(
-        image(jobWith(env, "promote").job, none.exec, dir.path),
+        image(jobWith(env, "promote").job, none.exec, dir()),
         `Harbor ${new URL(harbor.url).host} refused tagging audit/audit-svc:v1.2.0 to robot$ci: 412 tag v1.2.0 is immutable`,
       );
     });
@@ -161,7 +107,7 @@ describe("ci: image", () => {
     it("by not answering at all", async () => {
       const env = { ...settings(await harborWith({})), ...onTag, HARBOR_URL: "http://127.0.0.1:1" };
       await failsWith(
-        image(jobWith(env, "promote").job, none.exec, dir.path),
+        image(jobWith(env, "promote").job, none.exec, dir()),
         /^Harbor at http:\/\/127\.0\.0\.1:1\/v2\/ \(HARBOR_URL, HARBOR_HOST\) does not answer: /,
       );
     });
@@ -179,7 +125,7 @@ describe("ci: image", () => {
         }),
       });
       await failsWith(
-        image(jobWith(env, "publish").job, exec, dir.path),
+        image(jobWith(env, "publish").job, exec, dir()),
         "buildah push failed: writing manifest: denied: quota exceeded",
       );
     });
@@ -195,7 +141,7 @@ describe("ci: image", () => {
         CI_PROJECT_URL: "https://gitlab.example.com/team/audit",
       };
       const built = builder(tags, '{"manifest":3}');
-      await image(jobWith(env, "publish").job, built.exec, dir.path);
+      await image(jobWith(env, "publish").job, built.exec, dir());
       assert.deepEqual(Object.keys(tags).sort(), [COMMIT, "feature-x"]);
       const { host } = new URL(harbor.url);
       assert.equal(handedOn(), `IMAGE=${host}/audit/audit-svc@${sha('{"manifest":3}')}\n`);
@@ -210,7 +156,7 @@ describe("ci: image", () => {
       const tags = {};
       const env = { ...settings(await harborWith(tags)), CI_COMMIT_BRANCH: "main" };
       const built = builder(tags, "{}");
-      await image(jobWith(env, "publish").job, built.exec, dir.path);
+      await image(jobWith(env, "publish").job, built.exec, dir());
       const login = built.calls.find(({ line }) => line.startsWith("buildah login"));
       assert.equal(login?.options.input, "of-the-robot");
       for (const { line, options } of built.calls) {
@@ -232,7 +178,7 @@ describe("ci: image", () => {
         buildah: () => ({}),
       });
       await failsWith(
-        image(jobWith(env, "publish").job, exec, dir.path),
+        image(jobWith(env, "publish").job, exec, dir()),
         /^Harbor has sha256:\w+ at audit\/audit-svc:\w+ instead of sha256:\w+, which was just pushed$/,
       );
     });
@@ -241,77 +187,10 @@ describe("ci: image", () => {
       const tags: Record<string, string> = {};
       const env = { ...settings(await harborWith(tags)), CI_COMMIT_BRANCH: "main" };
       const built = builder(tags, "{}");
-      await image(jobWith(env, "rebuild").job, built.exec, dir.path);
+      await image(jobWith(env, "rebuild").job, built.exec, dir());
       const build = built.calls.find(({ line }) => line.startsWith("buildah build"))?.line ?? "";
       assert.match(build, / --no-cache --pull-always /);
       assert.equal(build.includes("--cache-from"), false);
-    });
-  });
-
-  describe("with VAULT_IMAGE_KEY", () => {
-    const MANIFEST = '{"manifest":5}';
-    const TAG = `sha256-${sha(MANIFEST).slice("sha256:".length)}.sig`;
-    const at = "audit/audit-svc";
-    /** Harbor as a plain registry, a builder that pushes to it, and a Vault that signs that image alone. */
-    const world = async (vaulted = true) => {
-      const shelves = await registryWith("robot$ci:of-the-robot");
-      const signer = testSigner();
-      const { HARBOR_HOST, CI_COMMIT_SHA, ...rest } = settings(shelves);
-      const texts = [payloadOf(`${shelves.host}/${at}`, sha(MANIFEST))];
-      const vault = await vaultWith(
-        { "secret/ci/audit/publish": vaulted ? { HARBOR_HOST, ...rest } : {} },
-        transitWith(signer, texts),
-      );
-      const put = (tag: string, body = MANIFEST) => shelves.manifests.set(`${at}:${tag}`, { kind: KIND, body });
-      const built = commands({
-        "buildah push": ({ line }) => {
-          put(COMMIT);
-          writeFileSync(/--digestfile (\S+)/.exec(line)?.[1] ?? "", `${sha(MANIFEST)}\n`);
-          return {};
-        },
-        "npm sbom": () => ({ stdout: "{}" }),
-        buildah: () => ({}),
-      });
-      const env = {
-        ...{ CI_COMMIT_SHA, CI_COMMIT_BRANCH: "main", VAULT_ADDR: vault.url, VAULT_ID_TOKEN: tokenFor({}) },
-        ...(vaulted ? {} : { HARBOR_HOST, ...rest }),
-        VAULT_IMAGE_KEY: "audit-image",
-      };
-      return { shelves, signer, vault, put, built, env, tags: () => [...shelves.manifests.keys()].map((key) => key.slice(at.length + 1)) }; // prettier-ignore
-    };
-
-    it("signs what it built and pushed, even if Harbor's settings are CI variables", async () => {
-      for (const vaulted of [true, false]) {
-        const { built, env, tags, vault } = await world(vaulted);
-        const { job, log } = jobWith(env, "publish");
-        await image(job, built.exec, dir.path);
-        assert.deepEqual(tags(), [COMMIT, "main", TAG]);
-        assert.ok(log.includes("signed with Vault's transit/keys/audit-image"), log.join("\n"));
-        assert.equal(vault.asked.at(-1)?.path, "/v1/auth/token/revoke-self");
-      }
-    });
-
-    it("does not sign what it promotes: Harbor may have another image at the commit's tag than was built", async () => {
-      const { put, env, tags, vault } = await world();
-      put(COMMIT);
-      await image(jobWith({ ...env, ...onTag }, "promote").job, none.exec, dir.path);
-      assert.deepEqual(tags(), [COMMIT, "v1.2.0"]);
-      assert.ok(!vault.asked.some(({ path }) => path.includes("/sign/")));
-    });
-
-    it("signs what the tag's own pipeline had to build", async () => {
-      const { built, env, tags } = await world();
-      await image(jobWith({ ...env, ...onTag, PROMOTE_ONLY: "false" }, "promote").job, built.exec, dir.path);
-      assert.deepEqual(tags(), [COMMIT, TAG, "v1.2.0"]);
-    });
-
-    it("says before it builds that the key does not exist", async () => {
-      const { built, env } = await world();
-      await failsWith(
-        image(jobWith({ ...env, VAULT_IMAGE_KEY: "nobodys" }, "publish").job, built.exec, dir.path),
-        "Vault has no transit/keys/nobodys; bootstrap makes the key",
-      );
-      assert.deepEqual(built.calls, []);
     });
   });
 
@@ -321,7 +200,7 @@ describe("ci: image", () => {
     const env = { ...settings(harbor), CI_COMMIT_BRANCH: "main", PULUMI_IMAGE: "harbor.example.com/hub/pulumi:3" };
     const built = builder(tags, "{}");
     const { job, log } = jobWith(env, "tools");
-    await image(job, built.exec, dir.path);
+    await image(job, built.exec, dir());
     const build = built.calls.find(({ line }) => line.startsWith("buildah build"))?.line ?? "";
     assert.match(
       build,
@@ -330,7 +209,7 @@ describe("ci: image", () => {
     assert.deepEqual(Object.keys(tags), [COMMIT, "main"]);
     assert.equal(log.at(-1), `CI_IMAGE=${new URL(harbor.url).host}/audit/audit-ci@${sha("{}")} (${COMMIT}, main)`);
     // Later jobs would mistake it for the service's.
-    assert.equal(existsSync(join(dir.path, "image.env")), false);
+    assert.equal(existsSync(join(dir(), "image.env")), false);
   });
 
   it("builds the jobs' image on the Pulumi version in versions.json", () => {
@@ -346,7 +225,7 @@ describe("ci: image", () => {
     const { CI_COMMIT_SHA, ...harbors } = settings(harbor);
     const vault = await vaultWith({ "secret/ci/audit/publish": harbors });
     const env = { ...onTag, CI_COMMIT_SHA, VAULT_ADDR: vault.url, VAULT_ID_TOKEN: tokenFor({}) };
-    await image(jobWith(env, "promote").job, none.exec, dir.path);
+    await image(jobWith(env, "promote").job, none.exec, dir());
     assert.equal(tags["v1.2.0"], "{}");
     assert.equal(vault.asked.at(-1)?.path, "/v1/auth/token/revoke-self");
   });
@@ -355,7 +234,7 @@ describe("ci: image", () => {
     const vault = await vaultWith({});
     const env = { ...onTag, CI_COMMIT_SHA: COMMIT, VAULT_ADDR: vault.url, VAULT_ID_TOKEN: tokenFor({}) };
     await failsWith(
-      image(jobWith(env, "promote").job, none.exec, dir.path),
+      image(jobWith(env, "promote").job, none.exec, dir()),
       "HARBOR_HOST, HARBOR_PROJECT, HARBOR_USERNAME, HARBOR_PASSWORD: not set by GitLab's Harbor integration, nor as CI variables, nor in Vault at secret/ci/audit/publish",
     );
   });
@@ -367,7 +246,7 @@ describe("ci: image", () => {
     await image(
       jobWith({ CI_COMMIT_SHA: COMMIT, NODE_IMAGE: "harbor.example.com/hub/node:24" }, "check").job,
       exec,
-      dir.path,
+      dir(),
     );
     assert.deepEqual(calls.map(({ line }) => line.split(" ").slice(0, 2).join(" ")), ["buildah info", "buildah build"]); // prettier-ignore
     assert.equal(calls[1]?.options.env?.STORAGE_DRIVER, "vfs");
