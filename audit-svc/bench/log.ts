@@ -12,6 +12,9 @@ import type { Target, World } from "./world.js";
 
 const area = "audit-svc";
 const VERIFIED = 1_000_000;
+/** Entries of a tree for how long an answer takes. Only the newest have events: an answer reads no more than its own. */
+const GROWN = 20_000_000;
+const NEWEST = 1_000;
 
 /** A database as it was before the log: without the two columns and their index. */
 async function withoutLog(world: World): Promise<TestDatabase> {
@@ -107,6 +110,7 @@ export async function log(world: World): Promise<Row[]> {
     boundRow({ area, name: "log-commit-to-checkpoint-p99", unit: "s", ours: Math.max(...delays) }, 10),
     shownRow({ area, name: "log-storage-per-event", unit: "bytes", ours: median(bytes.with ?? []) }, "the same without a log", median(bytes.without ?? [])), // prettier-ignore
     ...(await verifying(world, settings, key.vkey)),
+    ...(await grown(world, settings)),
   ];
 }
 
@@ -145,6 +149,31 @@ async function verifying(world: World, settings: object, vkey: string): Promise<
   }
 }
 
+/** How long a checkpoint and a proof take in a large tree. */
+async function grown(world: World, settings: object): Promise<Row[]> {
+  const entries = world.options.quick ? GROWN / 20 : GROWN;
+  const bundles = Math.floor(entries / 256);
+  const database = await world.database();
+  // 35 bytes each, as entries have; hashes of numbers stand for the commitments.
+  await database.query(`
+    INSERT INTO audit.log_entries (bundle, first_seq, last_seq, entries)
+      SELECT bundle, bundle * 256 + 1, bundle * 256 + 256, bytes FROM generate_series(0, ${bundles} - 1) AS bundle,
+        LATERAL (SELECT string_agg(sha256(int8send(bundle * 280 + i)), '') AS bytes FROM generate_series(1, 280) AS i) AS b`);
+  await database.query(
+    `UPDATE audit.log_state SET size = ${bundles * 256}, last_seq = ${bundles * 256}, settled = ${bundles * 256}`,
+  );
+  await database.query(`SELECT setval('audit.event_seq', ${bundles * 256})`);
+  const target = await world.service(database, {}, { log: settings });
+  try {
+    await fill(database, NEWEST);
+    await until(() => settled(database), 600_000, "the log to come to rest");
+    return await answers(target, database, entries);
+  } finally {
+    target.stop();
+    await database.drop();
+  }
+}
+
 async function fill(database: TestDatabase, events: number): Promise<void> {
   await database.query(`
     WITH new AS (
@@ -157,7 +186,7 @@ async function fill(database: TestDatabase, events: number): Promise<void> {
 
 /** Milliseconds for a checkpoint and for a proof. */
 async function answers(target: Target, database: TestDatabase, events: number): Promise<Row[]> {
-  const ids = await database.query<{ id: string }>("SELECT id FROM audit.events WHERE seq % 997 = 0 LIMIT 50");
+  const ids = await database.query<{ id: string }>("SELECT id FROM audit.events ORDER BY id LIMIT 50");
   const time = async (paths: readonly string[]): Promise<number> => {
     const times: number[] = [];
     for (const path of paths) {
