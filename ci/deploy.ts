@@ -1,9 +1,10 @@
 /**
  * Deploys IMAGE (by digest, from the image job) to the stack. The program itself writes the stack's outputs for the
- * jobs that follow, to the file AUDIT_OUTPUTS_FILE, and this script links for the job's page, to AUDIT_LINKS_FILE. With the argument `rollback` it deploys the former release instead.
- * With audit:imageKey in the stack's file the image must be signed (lib/check-signature.ts). Variables: see
- * lib/stack.ts; GO_BACK_TO allows replacing a newer deploy (lib/order.ts); LOCK_OWNER releases a lock that another
- * machine left behind.
+ * jobs that follow, to the file AUDIT_OUTPUTS_FILE, and this script links for the job's page, to AUDIT_LINKS_FILE. With
+ * the argument `rollback` it deploys the former release instead. Before a first deploy it runs `audit doctor`. With
+ * audit:imageKey in the stack's file the image must be signed (lib/check-signature.ts). Variables: see lib/stack.ts;
+ * WITHOUT_DOCTOR=true has a first deploy begin whatever the doctor finds; GO_BACK_TO allows replacing a newer deploy
+ * (lib/order.ts); LOCK_OWNER releases a lock that another machine left behind.
  */
 import { rmSync } from "node:fs";
 import { completeSpec, releaseId } from "../components/release/release";
@@ -13,7 +14,7 @@ import { NO_FORMER_RELEASE, planRollback } from "../lib/rollback";
 import { checkSignature } from "./lib/check-signature";
 import { makeCopy, publishCopy, versionsOf } from "./lib/copy";
 import { exec as realExec, ROOT, type Exec } from "./lib/exec";
-import { Failure, reason, required, runJob, type Job } from "./lib/failure";
+import { Failure, optional, reason, required, runJob, type Job } from "./lib/failure";
 import { writeLinks } from "./lib/links";
 import { deployedAs, refuseOlder } from "./lib/order";
 import { checkImage, checkRepository, Stack, type StackOutputs } from "./lib/stack";
@@ -40,6 +41,8 @@ export async function deploy(job: Job, exec: Exec, root = ROOT): Promise<void> {
     if (!rollback) await refuseOlder(job, exec, await stack.history());
     await checkSignature(job, stack, to.image, root);
     await stack.checkHost();
+    // Later ones have what the first needed, and the program checks before it changes anything what may have been lost.
+    if (before.release === undefined && optional(env, "WITHOUT_DOCTOR") !== "true") await examine(stack);
     await stack.up(settings, message);
     const after = await stack.outputs();
     writeLinks(job, after);
@@ -61,6 +64,14 @@ export async function deploy(job: Job, exec: Exec, root = ROOT): Promise<void> {
     }
   };
   await Stack.with(job, exec, work, root);
+}
+
+/** @throws Failure if anything is not as a first deploy needs it */
+async function examine(stack: Stack): Promise<void> {
+  if ((await stack.audit(["doctor"])) !== 0)
+    throw new Failure(
+      "nothing was deployed: audit doctor has found failures, see above; each line has its cure. Run the job again, or with the variable WITHOUT_DOCTOR=true to deploy all the same",
+    );
 }
 
 /** The release that the program will create from an image. */

@@ -176,6 +176,34 @@ describe("ci: deploy", () => {
     );
   });
 
+  /** A stack without a deploy, looked at by a doctor that ends with this code. */
+  const first = async (code: number, env = {}) => {
+    const { exec, calls } = commands({
+      ...{ "audit.mjs doctor": () => ({ code }), "pulumi config": output({ "audit:image": { value: digest("0") } }) },
+      ...{ "stack output": output({}), "pulumi up": () => ({}), "stack export": () => ({ code: 255 }) },
+    });
+    const { job } = jobWith({ ...(await login("deploy")), ...onTag, ...env });
+    return { done: deploy(job, exec), calls, looked: () => calls.filter(({ line }) => line.includes("audit.mjs")) };
+  };
+
+  it("has the doctor look before a first deploy, with the job's logins, and its lines in the log", async () => {
+    const { done, calls, looked } = await first(0);
+    await done;
+    assert.match(looked()[0]?.line ?? "", /\/cli\/audit\.mjs doctor --stack vm2$/);
+    assert.equal(looked()[0]?.options.env?.PGPASSWORD, SECRETS.PGPASSWORD);
+    assert.equal(typeof looked()[0]?.options.echo, "function");
+    assert.equal(ups(calls).length, 1);
+  });
+
+  it("changes nothing if the doctor finds a failure, unless WITHOUT_DOCTOR says so", async () => {
+    const { done, calls } = await first(1);
+    await failsWith(done, /^nothing was deployed: audit doctor has found failures, see above/);
+    assert.deepEqual(ups(calls), []);
+    const without = await first(1, { WITHOUT_DOCTOR: "true" });
+    await without.done;
+    assert.deepEqual([without.looked(), ups(without.calls).length], [[], 1]);
+  });
+
   it("ends with the CLI's own first error, and passes on no outputs of an earlier deploy", async () => {
     const file = join(dir(), "deploy.env");
     writeFileSync(file, "RELEASE=of-an-earlier-job\n");
