@@ -20,7 +20,7 @@ interface Manifest {
 
 const root = join(__dirname, "..");
 /** Directories that go into the package. */
-const ROOMS = ["components", "nginx", "vault-agent", "dashboards", "steps", "lib", "cli"];
+const ROOMS = ["components", "nginx", "vault-agent", "dashboards", "steps", "lib", "cli", "bootstrap"];
 /** Packages that a part of the components imports: who uses that part installs them, and nobody else pays for them. */
 const OPTIONAL = ["@pulumi/kubernetes"];
 

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { parseVaultSettings } from "../../bootstrap/settings";
@@ -35,17 +36,22 @@ export function filesOf(answers: Answers, project: Project): readonly Written[] 
     {
       path: join(into, "vault.json"),
       text: `${JSON.stringify(vaultSettings(answers, values), undefined, 2)}\n`,
-      who: `An administrator of Vault, in a clone of this project: VAULT_TOKEN=… node --import tsx bootstrap/vault.ts setup/${stack}/vault.json`,
+      who: `An administrator of Vault, in a clone of this project: VAULT_ADDR=${values.vaultAddress} VAULT_TOKEN=… node --import tsx bootstrap/vault.ts setup/${stack}/vault.json`,
     },
     {
       path: join(into, "database.sql"),
       text: filled("database.sql", { admin: values.databaseAdminUser, drift: values.databaseDriftUser ?? "drift" }),
-      who: "The database's administrator, with the passwords put in: psql --file database.sql",
+      who: "The database's administrator, with the passwords put in: psql -v ON_ERROR_STOP=1 --file database.sql",
     },
     {
-      path: join(into, "vm.txt"),
-      text: filled("vm.txt", { user: userOf(values.hostAddress), vault: values.vaultAddress }),
-      who: "The VM's administrator, as root there, line by line.",
+      path: join(into, "vm.sh"),
+      text: ofBootstrap("vm.sh"),
+      who: vmLines(values).join("\n  "),
+    },
+    {
+      path: join(into, "docker-read.sh"),
+      text: ofBootstrap("docker-read.sh"),
+      who: "Put beside vm.sh, which installs it.",
     },
     {
       path: join(into, "prometheus.yml"),
@@ -77,6 +83,18 @@ function vaultSettings(answers: Answers, values: Values): object {
   parseVaultSettings(settings, "vault.json");
   return settings;
 }
+
+/** Who runs vm.sh, and how. */
+function vmLines({ hostAddress, prometheusHost, vaultAddress, vaultNamespace = "" }: Values): string[] {
+  const line = (address = "") => `sh vm.sh ${userOf(address)} ${vaultAddress} ${vaultNamespace}`.trimEnd();
+  return [
+    `The VM's administrator, as root there: ${line(hostAddress)}`,
+    ...(prometheusHost?.startsWith("ssh://") ? [`The same on Prometheus's host: ${line(prometheusHost)}`] : []),
+  ];
+}
+
+/** A script that an administrator gets as it is. */
+const ofBootstrap = (name: string): string => readFileSync(join(__dirname, "../../bootstrap", name), "utf8");
 
 /** A file in templates/, filled in. */
 const filled = (name: string, view: object): string => fillTemplate(join(__dirname, "templates", name), view);

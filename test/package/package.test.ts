@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs"; // prettier-ignore
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -96,6 +96,36 @@ describe("the package of the components", function () {
       try { require("@audit-vm2/components/kubernetes"); } catch ({ message }) { console.log(message.split("\\n")[0]); }`;
     const printed = execFileSync(process.execPath, ["-e", load], { cwd: without, encoding: "utf8" });
     assert.match(printed, /^Cannot find module '@pulumi\/kubernetes\//);
+  });
+
+  it("has the command audit, which sets a stack up from nothing", () => {
+    const world = join(directory, "operated");
+    mkdirSync(world);
+    writeFileSync(join(world, "Pulumi.yaml"), "name: audit\nruntime: nodejs\n");
+    // Nothing answers at any of them, which init only doubts.
+    const url = (name: string) => `https://${name}.invalid`;
+    const answers = {
+      ...{ hostAddress: "ssh://deploy@vm.invalid", hostCidr: "10.0.0.7/32", serviceUrl: url("vm") },
+      ...{
+        image: "registry.invalid/audit/audit-svc",
+        edgeImage: digest(1),
+        exporterImage: digest(2),
+        vaultImage: digest(3),
+      },
+      ...{ databaseHost: "postgres.invalid", vaultAddress: url("vault"), grafanaUrl: url("grafana") },
+      ...{ prometheusUrl: url("prometheus"), prometheus: "nowhere", edgeMetricsAllow: "10.0.0.8" },
+      ...{ "gitlab.url": url("gitlab"), "gitlab.project": "team/audit", "gitlab.projectId": 42 },
+    };
+    writeFileSync(join(world, "answers.json"), JSON.stringify(answers));
+    const audit = (...args: string[]) =>
+      spawnSync(process.execPath, [join(packageOf(examples[0] ?? ""), "cli/audit.mjs"), ...args], { cwd: world, encoding: "utf8" }); // prettier-ignore
+    const { status, stdout, stderr } = audit("init", "--answers", "answers.json");
+    assert.equal(status, 0, stdout + stderr);
+    const files = ["database.sql", "docker-read.sh", "prometheus.yml", "vault.json", "vm.sh"];
+    assert.deepEqual(readdirSync(join(world, "setup/vm2")).sort(), files);
+    const looked = audit("doctor", "--only", "stack-encryption");
+    assert.equal(looked.status, 1, looked.stderr);
+    assert.match(looked.stdout, /FAILURE +the state's key +.*Pulumi\.vm2\.yaml names no key/);
   });
 
   it("has a README of its own", () => {

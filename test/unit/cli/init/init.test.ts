@@ -34,7 +34,7 @@ describe("audit init, with a file of answers", () => {
     const { code, out } = await run(["--answers", given(), "--stack", "vm3"]);
     assert.equal(code, 0, out);
     for (const who of [/You commit it/, /administrator of Vault.*vault\.json/, /database's administrator/, /VM's administrator, as root/, /Prometheus's administrator/]) assert.match(out, who); // prettier-ignore
-    assert.deepEqual(readdirSync(join(directory, "setup/vm3")).sort(), ["database.sql", "prometheus.yml", "vault.json", "vm.txt"]); // prettier-ignore
+    assert.deepEqual(readdirSync(join(directory, "setup/vm3")).sort(), ["database.sql", "docker-read.sh", "prometheus.yml", "vault.json", "vm.sh"]); // prettier-ignore
     const values = parseValues({ ...settingsInText(text("Pulumi.vm3.yaml")).texts, "audit:registryPassword": "x" });
     assert.deepEqual(
       [values.environment, values.vaultPath, values.hostCidr, values.applications, values.edgeMetricsAllow],
@@ -51,10 +51,9 @@ describe("audit init, with a file of answers", () => {
       text("setup/vm3/database.sql"),
       /CREATE ROLE deployer LOGIN CREATEROLE CREATEDB[^]*CREATE ROLE drift LOGIN/,
     );
-    assert.match(
-      text("setup/vm3/vm.txt"),
-      /useradd --create-home --groups docker deploy\n[^]*https:\/\/vault\.example\.test:8200\/v1\/ssh\/public_key[^]*TrustedUserCAKeys/,
-    );
+    assert.match(out, /The VM's administrator, as root there: sh vm\.sh deploy https:\/\/vault\.example\.test:8200\n/);
+    for (const script of ["vm.sh", "docker-read.sh"])
+      assert.equal(text(`setup/vm3/${script}`), readFileSync(join(root, "bootstrap", script), "utf8"));
     assert.deepEqual(parse(text("setup/vm3/prometheus.yml")), {
       rule_files: ["/etc/prometheus/rules/*.yml"],
       scrape_configs: [

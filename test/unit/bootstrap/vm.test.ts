@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { afterEach, beforeEach, describe, it } from "mocha";
+
+const SCRIPT = join(__dirname, "../../../bootstrap/vm.sh");
+
+/** That it prepares a real VM is shown by test/e2e/95-guide.test.ts. */
+describe("the script that prepares the VM", () => {
+  let directory = "";
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), "vm-"));
+    const record = `#!/bin/sh\necho "\${0##*/} $*" >> ${directory}/calls\n`;
+    // A user who is there, no group docker, and a Vault that has no key yet.
+    const programs = {
+      id: "",
+      useradd: "",
+      usermod: "",
+      getent: "exit 2",
+      curl: "exit 22",
+      systemctl: "",
+      install: "",
+    };
+    for (const [name, end] of Object.entries(programs)) {
+      writeFileSync(join(directory, name), `${record}${end}\n`);
+      chmodSync(join(directory, name), 0o755);
+    }
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  const run = (...args: string[]) =>
+    spawnSync("sh", [SCRIPT, ...args], {
+      encoding: "utf8",
+      env: { PATH: [directory, process.env.PATH ?? ""].join(delimiter) },
+    });
+
+  it("says what it lacks, and that Vault gives no key, before it touches sshd", () => {
+    const { status, stderr } = run("deploy", "https://vault.example.com:8200", "team");
+    assert.equal(status, 1);
+    assert.match(
+      stderr,
+      /error: https:\/\/vault\.example\.com:8200\/v1\/team\/ssh\/public_key does not give the key; has bootstrap/,
+    );
+    const calls = readFileSync(join(directory, "calls"), "utf8").trim().split("\n");
+    assert.deepEqual(calls.map((line) => line.split(" ")[0]), ["id", "getent", "curl"]); // prettier-ignore
+    assert.deepEqual([run("deploy").status, run().status], [2, 2]);
+  });
+});
