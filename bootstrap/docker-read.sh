@@ -55,7 +55,7 @@ reads() {
 # reason -> the 403 answer, sent to the client without asking Docker
 refuse() {
   echo "audit-docker-read: refused $1" >&2
-  body='{"message":"audit-docker-read: this login only reads (docs/guide.md, step 5)"}'
+  body='{"message":"audit-docker-read: this login only reads (docs/reference.md)"}'
   printf 'HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s' \
     "${#body}" "$body" >&3
   exit 0
@@ -99,7 +99,7 @@ case ${SSH_ORIGINAL_COMMAND-} in
     }
     ;;
   *)
-    echo "audit-docker-read: this login only reads (docs/guide.md, step 5)" >&2
+    echo "audit-docker-read: this login only reads (docs/reference.md)" >&2
     exit 1
     ;;
 esac

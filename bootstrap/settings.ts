@@ -35,7 +35,7 @@ const authority = z.string().transform((file, context) => {
   }
 });
 
-/** The settings file. docs/guide.md, section Vault, describes its keys. */
+/** The settings file. docs/reference.md, section Vault, describes its keys. */
 const schema = z.strictObject({
   /** GitLab's URL as in its ID tokens (`iss`), and the project whose pipelines deploy. */
   gitlab: z.strictObject({
@@ -168,7 +168,7 @@ function sharedPaths({ kvMount, transitMount, signing, ssh, jwtMount, stack }: V
 function describe(issues: readonly z.core.$ZodIssue[]): string[] {
   return issues.map((issue) =>
     issue.code === "unrecognized_keys"
-      ? `${issue.keys.join(", ")}: there is no such setting; docs/guide.md lists them`
+      ? `${issue.keys.join(", ")}: there is no such setting; docs/reference.md lists them`
       : `${issue.path.join(".") || "the file"}: ${issue.message}`,
   );
 }

@@ -6,7 +6,7 @@
  *   VAULT_ADDR=… VAULT_TOKEN=… node --import tsx bootstrap/vault.ts settings.json [--check]
  *
  * With --check it changes nothing and exits with 3 if something differs. With GITLAB_TOKEN (scope read_api, role
- * Maintainer) it then also checks the GitLab settings on which the roles depend. Settings: docs/guide.md.
+ * Maintainer) it then also checks the GitLab settings on which the roles depend. Settings: docs/reference.md.
  */
 import { KEYS } from "../config/keys";
 import { nameArguments } from "../lib/argument-names";
@@ -22,7 +22,7 @@ async function main(): Promise<void> {
   const [file, ...more] = process.argv.slice(2).filter((argument) => argument !== "--check");
   if (file === undefined || more.length > 0) {
     throw new SetupError(
-      "usage: node --import tsx bootstrap/vault.ts settings.json [--check]; docs/guide.md has an example",
+      "usage: node --import tsx bootstrap/vault.ts settings.json [--check]; `audit init` writes the settings",
     );
   }
   const settings = readVaultSettings(file);
@@ -41,7 +41,7 @@ async function lookAtGitlab(settings: VaultSettings): Promise<string[]> {
   }
   const differences = await gitlabDifferences(settings, token);
   for (const line of differences) console.log(`differs: GitLab: ${line}`);
-  if (differences.length === 0) console.log("GitLab is as docs/guide.md says");
+  if (differences.length === 0) console.log("GitLab is as docs/reference.md says");
   return differences;
 }
 

@@ -45,7 +45,7 @@ export async function drift(job: Job, exec: Exec, root = ROOT): Promise<void> {
       const user = stack.setting("audit:databaseDriftUser");
       if (user === undefined) {
         throw new Failure(
-          `audit:databaseDriftUser is not set in Pulumi.${stack.name}.yaml; make a role without any right, as docs/guide.md, step 3, says, and deploy`,
+          `audit:databaseDriftUser is not set in Pulumi.${stack.name}.yaml; make a role without any right, as docs/reference.md, PostgreSQL, says, and deploy`,
         );
       }
       await stack.load(asDatabaseUser(copy.state, user));

@@ -151,5 +151,5 @@ function runPulumi(project: Project, env: Env, args: readonly string[], echo?: (
 
 const notRead = ({ stack }: Project, what: string, said: string): CommandError =>
   new CommandError(
-    `the ${what} of stack ${stack} cannot be read: ${said.trim().split("\n")[0] ?? ""}. Log in to the state (PULUMI_BACKEND_URL, docs/guide.md step 6; in the sandbox: eval "$(make -s env)")`,
+    `the ${what} of stack ${stack} cannot be read: ${said.trim().split("\n")[0] ?? ""}. Log in to the state (PULUMI_BACKEND_URL, docs/guide.md step 5; in the sandbox: eval "$(make -s env)")`,
   );

@@ -60,14 +60,14 @@ export const groups: readonly Group[] = [
   {
     title: "Log",
     about:
-      "A log of all events that proves itself: nobody can change, remove or reorder one unseen ([guide](guide.md#a-log-that-proves-itself)). With `audit:log: vault`, bootstrap must have the same settings ([guide](guide.md#4-vault)).",
+      "A log of all events that proves itself: nobody can change, remove or reorder one unseen ([reference](reference.md#a-log-that-proves-itself)). With `audit:log: vault`, bootstrap must have the same settings ([reference](reference.md#vault)).",
     keys: log,
     choices: [logSigner],
   },
   {
     title: "Database",
     about:
-      "PostgreSQL, as the VM and as this program reach it. With `audit:databaseCredentials: dynamic`, Vault reaches it too, and bootstrap must have the same settings ([guide](guide.md#4-vault)).",
+      "PostgreSQL, as the VM and as this program reach it. With `audit:databaseCredentials: dynamic`, Vault reaches it too, and bootstrap must have the same settings ([reference](reference.md#vault)).",
     keys: database,
     choices: [credentials],
   },

@@ -24,7 +24,7 @@ export function readConfig(yaml: string): { jobs: ScrapeJob[]; ruleFiles: string
  */
 export function missingInConfig(yaml: string, place: string): string {
   const { jobs } = readConfig(yaml);
-  const lines = `add the lines of docs/guide.md, step 5, and reload it`;
+  const lines = `add the lines that \`audit init\` writes (docs/guide.md, step 3), and reload it`;
   if (/^https?:/.test(place)) {
     const urls = jobs.flatMap((job) => job.http_sd_configs ?? []).map(({ url = "" }) => url);
     if (urls.includes(place)) return `Its http_sd_configs ask ${place}; its log says why it got no targets there.`;

@@ -63,7 +63,7 @@ function same(wanted: WantedRule, found: Rule | undefined): boolean {
 export function missingForRules(yaml: string, place: string, canReload: boolean): string {
   const { rule_files: files = [] } = (parse(yaml) ?? {}) as { rule_files?: string[] };
   if (files.length === 0)
-    return `prometheus.yml has no rule_files: add the lines of docs/guide.md, step 5, and reload it.`;
+    return `prometheus.yml has no rule_files: add the lines that \`audit init\` writes (docs/guide.md, step 3), and reload it.`;
   if (!canReload)
     return (
       "Prometheus reads rules only at its start and when it is reloaded: start it with --web.enable-lifecycle, or set " +

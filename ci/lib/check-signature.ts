@@ -30,7 +30,7 @@ export async function checkSignature(job: Job, stack: Stack, name: string, root:
     return;
   }
   throw new Failure(
-    `${name} is not deployed, and nothing was changed: audit:imageKey demands a signature of the key in ${file}, and ${problem}. The job publish signs what it builds when VAULT_IMAGE_KEY is set; for an image that is there already see "Signed images" in docs/guide.md`,
+    `${name} is not deployed, and nothing was changed: audit:imageKey demands a signature of the key in ${file}, and ${problem}. The job publish signs what it builds when VAULT_IMAGE_KEY is set; for an image that is there already see "Signed images" in docs/reference.md`,
   );
 }
 

@@ -42,7 +42,7 @@ export async function lastUpdates(world: Pick<World, "pulumi" | "stack">, count:
   const { code, stdout, all } = await world.pulumi(["stack", "history", "--json", "--page-size", String(count)]);
   if (code !== 0)
     throw new CommandError(
-      `the history of stack ${world.stack} cannot be read: ${all.trim().split("\n")[0] ?? ""}. Log in to the state (PULUMI_BACKEND_URL, docs/guide.md step 6)`,
+      `the history of stack ${world.stack} cannot be read: ${all.trim().split("\n")[0] ?? ""}. Log in to the state (PULUMI_BACKEND_URL, docs/guide.md step 5)`,
     );
   return (JSON.parse(stdout) as Recorded[]).map(readUpdate);
 }

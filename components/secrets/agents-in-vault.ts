@@ -51,7 +51,7 @@ function notSetUp(differences: readonly string[], settings: object): UserError {
     [
       "Vault does not have the policies and roles that this stack's agents need; nothing was changed.",
       ...differences.map((line) => `  - differs: ${line}`),
-      "Have an administrator of Vault run bootstrap/vault.ts (docs/guide.md, step 4; in the sandbox: make up) with",
+      "Have an administrator of Vault run bootstrap/vault.ts (docs/guide.md, step 3; in the sandbox: make up) with",
       `  "stack": ${JSON.stringify(settings)}`,
       `in its settings, or set ${argumentName("findInVault: owner")} to program; its token must then be allowed to write policies.`,
     ].join("\n"),

@@ -157,7 +157,7 @@ describe("scenario: an application's token is rotated, while it keeps sending", 
   });
 
   it("lets the guide's policy read one token and no other", async () => {
-    const guide = readFileSync(join(root, "docs/guide.md"), "utf8");
+    const guide = readFileSync(join(root, "docs/reference.md"), "utf8");
     const policy = filledIn(/^```hcl\n([^]*?)^```$/m.exec(guide)?.[1] ?? "", { "vm2-tokens/writer-billing": `sandbox-tokens/${WRITER}` }); // prettier-ignore
     const name = "e2e-token-holder";
     const admin = <T>(path: string, body: object) => sandbox().vault<T>("POST", path, body, rootToken());

@@ -88,10 +88,10 @@ describe("scenario: deploys that are cancelled, killed, locked out, or come from
   });
 
   describe("a repository for deployments", () => {
-    /** Another project's tag pipeline passes on the image that it built; see docs/guide.md. */
+    /** Another project's tag pipeline passes on the image that it built; see docs/reference.md. */
     const handedOn = (): Kind => ({ source: "pipeline", protected: true, variables: { IMAGE: present } });
 
-    /** As an administrator of Vault does it by docs/guide.md. */
+    /** As an administrator of Vault does it by docs/reference.md. */
     const deployFrom = (ref: "tag" | "branch") => mustBootstrap(sandbox(), { deployFrom: ref });
 
     it("is refused by a Vault that lets only tags deploy", () =>

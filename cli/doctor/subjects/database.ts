@@ -140,7 +140,7 @@ async function connections({ sql, values }: Access): Promise<Finding> {
   const [most, used, need] = [Number(row.most), Number(row.used), 2 * values.replicas * PER_REPLICA];
   const text = `${used} of ${most} connections are in use, a deploy needs up to ${need}`;
   return most - used < need
-    ? warning(text, "raise max_connections, or put a pooler in front (docs/guide.md, step 3)")
+    ? warning(text, "raise max_connections, or put a pooler in front (docs/reference.md, PostgreSQL)")
     : ok(text);
 }
 

@@ -1,7 +1,7 @@
 import { failure, ok, skipped, warning, type Finding, type Subject } from "../check";
 import type { Access, BootstrapLook } from "../access";
 
-const SETTINGS = "docs/guide.md, step 1, has the table of GitLab's settings";
+const SETTINGS = "docs/reference.md, GitLab, has the table of GitLab's settings";
 
 /** Its project, where the file and the token for it were given. */
 async function known({ bootstrap, env }: Access): Promise<Finding> {

@@ -21,7 +21,7 @@ async function state({ pulumi, project }: Access): Promise<Finding> {
   if (all.includes("no stack named"))
     return failure(
       `there is no stack ${project.stack} yet`,
-      `pulumi stack init ${project.stack} --secrets-provider ${KEY}pulumi, once (docs/guide.md, step 6)`,
+      `pulumi stack init ${project.stack} --secrets-provider ${KEY}pulumi, once (docs/guide.md, step 5)`,
     );
   return failure(
     `the state cannot be read: ${all.trim().split("\n")[0] ?? ""}`,

@@ -6,7 +6,7 @@ import { planAgents, SERVICE_AGENT } from "../../../lib/vault/rights";
 import { failure, ok, skipped, warning, type Finding, type Subject } from "../check";
 import type { Access } from "../access";
 
-const BOOTSTRAP = "an administrator of Vault runs bootstrap/vault.ts vault.json (docs/guide.md, step 4)";
+const BOOTSTRAP = "an administrator of Vault runs bootstrap/vault.ts vault.json (docs/guide.md, step 3)";
 const HOUR = 3600;
 
 async function seal({ vaultOpen, values }: Access): Promise<Finding> {

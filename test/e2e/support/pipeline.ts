@@ -13,7 +13,7 @@ import { platform, platformSubnet, root, run, type Sandbox } from "./sandbox";
 
 const call = promisify(execFile);
 const state = (file: string): string => readFileSync(join(root, ".sandbox", file), "utf8");
-const onHere = { ...process.env, DOCKER_HOST: undefined };
+export const onHere = { ...process.env, DOCKER_HOST: undefined };
 
 /** A pipeline as GitLab would describe it to its jobs. */
 export interface Kind {

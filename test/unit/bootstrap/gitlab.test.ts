@@ -150,7 +150,7 @@ describe("what bootstrap --check checks in GitLab", () => {
       const { code, stdout, stderr } = await run({ "/protected_branches": [] }, "glpat-1");
       assert.equal(code, 3, stderr);
       assert.match(stdout, /^differs: GitLab: the branch main is not protected/m);
-      assert.match((await run({}, "glpat-1")).stdout, /^GitLab is as docs\/guide\.md says$/m);
+      assert.match((await run({}, "glpat-1")).stdout, /^GitLab is as docs\/reference\.md says$/m);
     });
 
     it("is skipped without a token, with a message", async () => {

@@ -17,7 +17,7 @@ describe("the settings of Vault's set-up", () => {
           "s.json cannot be used; nothing was changed.\n" +
           "  - gitlab.url: must be http:// or https://, without a login, and without a slash at its end\n" +
           "  - gitlab.project: must be the project's whole path, for example team/audit\n" +
-          "  - mounts: there is no such setting; docs/guide.md lists them",
+          "  - mounts: there is no such setting; docs/reference.md lists them",
       },
     );
   });
@@ -32,7 +32,7 @@ describe("the settings of Vault's set-up", () => {
     [{ kvMount: "database" }, "kvMount: must differ from the database engine (database)"],
     [{ stack: { tls: "vault", tlsPkiRole: "edge", tlsPkiMount: "secret" } }, "stack.tlsPkiMount: must differ from kvMount (secret)"],
     [{ stack: { log: "vault", logTransitMount: "secret" } }, "stack.logTransitMount: must differ from kvMount (secret)"],
-    [{ appRoleMount: "roles", databaseMount: "db" }, "appRoleMount, databaseMount: there is no such setting; docs/guide.md lists them"],
+    [{ appRoleMount: "roles", databaseMount: "db" }, "appRoleMount, databaseMount: there is no such setting; docs/reference.md lists them"],
     [{ kvMount: "team//secret" }, "kvMount: must be the path of a KV version 2 mount, without slashes at its ends"],
     [{ audience: "https://robot:word@vault.example.test" }, "audience: must be http:// or https://, without a login, and without a slash at its end"],
   ]; // prettier-ignore

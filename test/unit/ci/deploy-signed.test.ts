@@ -68,7 +68,7 @@ describe("ci: deploy, where audit:imageKey names a key", () => {
     const { at, run, changedNothing } = await stackWith();
     await failsWith(
       run(),
-      `${at("c")} is not deployed, and nothing was changed: audit:imageKey demands a signature of the key in image-key.pem, and it has no signature. The job publish signs what it builds when VAULT_IMAGE_KEY is set; for an image that is there already see "Signed images" in docs/guide.md`,
+      `${at("c")} is not deployed, and nothing was changed: audit:imageKey demands a signature of the key in image-key.pem, and it has no signature. The job publish signs what it builds when VAULT_IMAGE_KEY is set; for an image that is there already see "Signed images" in docs/reference.md`,
     );
     changedNothing();
   });

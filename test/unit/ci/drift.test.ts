@@ -177,7 +177,7 @@ describe("ci: drift", () => {
     writeFileSync(join(dir(), "Pulumi.vm2.yaml"), "config: {}\n");
     await failsWith(
       drift((await job()).job, cli().exec, dir()),
-      "audit:databaseDriftUser is not set in Pulumi.vm2.yaml; make a role without any right, as docs/guide.md, step 3, says, and deploy",
+      "audit:databaseDriftUser is not set in Pulumi.vm2.yaml; make a role without any right, as docs/reference.md, PostgreSQL, says, and deploy",
     );
   });
 });

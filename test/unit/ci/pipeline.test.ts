@@ -97,8 +97,8 @@ describe("ci: .gitlab-ci.yml", function () {
     it(`${what}: ${wanted.join(", ")}`, async () => assert.deepEqual(await jobs(variables), [...wanted].sort()));
   }
 
-  it("accepts the lines from docs/guide.md for the service's own project", async () => {
-    const guide = readFileSync(join(root, "docs/guide.md"), "utf8");
+  it("accepts the lines from docs/reference.md for the service's own project", async () => {
+    const guide = readFileSync(join(root, "docs/reference.md"), "utf8");
     const lines = /^## Variant: a repository for deployments$[^]*?^```yaml\n([^]*?)^```$/m.exec(guide)?.[1] ?? "";
     assert.match(lines, /trigger:/);
     const tag = { CI_PIPELINE_SOURCE: "push", CI_COMMIT_TAG: "v1" };
@@ -155,7 +155,7 @@ describe("ci: .gitlab-ci.yml", function () {
 
     it("hand an image to a repository for deployments, as the guide's lines do", async () => {
       const own = "stages: [image, deploy]\npromote: { stage: image, script: [make image] }\n";
-      const guide = /^## Variant: a repository for deployments$[^]*?^```yaml\n([^]*?)^```$/m.exec(readFileSync(join(root, "docs/guide.md"), "utf8"))?.[1] ?? ""; // prettier-ignore
+      const guide = /^## Variant: a repository for deployments$[^]*?^```yaml\n([^]*?)^```$/m.exec(readFileSync(join(root, "docs/reference.md"), "utf8"))?.[1] ?? ""; // prettier-ignore
       const asked = { CI_PIPELINE_SOURCE: "push", CI_COMMIT_TAG: "v1", CI_COMMIT_REF_PROTECTED: "true" };
       // It cannot run a trigger, and says so first.
       const preview = async () => parse((await local(asked, "--preview")).replace(/^.*WARN.*\n/gm, "")) as object;

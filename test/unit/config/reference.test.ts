@@ -69,6 +69,8 @@ describe("the reference of the settings", () => {
       "README.md",
       "docs/guide.md",
       "docs/ru/guide.md",
+      "docs/reference.md",
+      "docs/ru/reference.md",
       "docs/runbook.md",
       "docs/sandbox.md",
     ];

@@ -46,7 +46,7 @@ describe("links of the documentation", () => {
 
   it("are rejected when the file or the heading is missing", () => {
     const text =
-      "# One `two`, 3\n\n[a](#one-two-3) [b](#two) [c](docs) [d](doc) [e](docs/guide.md#tls) [f](docs/guide.md#x)";
+      "# One `two`, 3\n\n[a](#one-two-3) [b](#two) [c](docs) [d](doc) [e](docs/reference.md#tls) [f](docs/guide.md#x)";
     assert.deepEqual(broken("README.md", text), ["#two", "doc", "docs/guide.md#x"]);
   });
 });

@@ -10,6 +10,7 @@ const page = (path: string): string => readFileSync(join(root, path), "utf8");
 const pairs = [
   ["README.md", "README.ru.md"],
   ["docs/guide.md", "docs/ru/guide.md"],
+  ["docs/reference.md", "docs/ru/reference.md"],
   ["docs/cluster.md", "docs/ru/cluster.md"],
   ["docs/security.md", "docs/ru/security.md"],
   ["docs/upgrading.md", "docs/ru/upgrading.md"],

@@ -84,7 +84,7 @@ describe("what the agents need in Vault, written by bootstrap", () => {
         message:
           "Vault does not have the policies and roles that this stack's agents need; nothing was changed.\n" +
           `  - differs: ${line}\n` +
-          "Have an administrator of Vault run bootstrap/vault.ts (docs/guide.md, step 4; in the sandbox: make up) with\n" +
+          "Have an administrator of Vault run bootstrap/vault.ts (docs/guide.md, step 3; in the sandbox: make up) with\n" +
           '  "stack": {"vaultPath":"audit-svc/vm2","hostCidr":"10.0.0.20/32"}\n' +
           "in its settings, or set audit:vaultPolicies to program; its token must then be allowed to write policies.",
       });

@@ -7,7 +7,7 @@ export const pipeline: Record<string, readonly Broken[]> = {
       what: "developers may make them",
       change: differs("developers may create the protected tags v*"),
       found: /developers may create/,
-      cure: /step 1/,
+      cure: /GitLab, has the table/,
     },
   ],
   "gitlab-branches": [
@@ -15,7 +15,7 @@ export const pipeline: Record<string, readonly Broken[]> = {
       what: "developers may push",
       change: differs("developers may push to the protected branch main"),
       found: /may push/,
-      cure: /step 1/,
+      cure: /GitLab, has the table/,
     },
   ],
   "gitlab-rest": [
@@ -23,7 +23,7 @@ export const pipeline: Record<string, readonly Broken[]> = {
       what: "anybody sets variables",
       change: differs("developers may set pipeline variables"),
       found: /pipeline variables/,
-      cure: /step 1/,
+      cure: /GitLab, has the table/,
     },
   ],
   "gitlab-variables": [
