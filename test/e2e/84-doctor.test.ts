@@ -3,8 +3,10 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { mustBootstrap, rootToken } from "./support/bootstrap";
-import { onVm2 } from "./support/pipeline";
-import { attached, platform, root, run } from "./support/sandbox";
+import { Gitlab } from "./support/gitlab";
+import { mistimed } from "./support/mistimed";
+import { onHere, onVm2 } from "./support/pipeline";
+import { attached, platform, platformNetwork, platformSubnet, root, run, until } from "./support/sandbox";
 
 interface Answer {
   ok: boolean;
@@ -24,8 +26,8 @@ describe("scenario: the doctor", function () {
   after(() => rmSync(changed, { force: true }));
 
   /** What is not as it should be, by its check. */
-  async function doctor(env: NodeJS.ProcessEnv = {}, only: readonly string[] = []) {
-    const words = ["cli/audit.mjs", "doctor", "--json", ...only.flatMap((name) => ["--only", name])];
+  async function doctor(env: NodeJS.ProcessEnv = {}, only: readonly string[] = [], ...more: string[]) {
+    const words = ["cli/audit.mjs", "doctor", "--json", ...only.flatMap((name) => ["--only", name]), ...more];
     const { code, stdout, output } = await run([process.execPath, ...words], { ...sandbox().env, ...env });
     for (const name of ["PGPASSWORD", "VAULT_TOKEN", "AUDIT_REGISTRY_PASSWORD"])
       assert.ok(!output.includes(env[name] ?? sandbox().get(name)), `${name} in the output`);
@@ -46,7 +48,10 @@ describe("scenario: the doctor", function () {
   }
 
   const psql = async (statement: string): Promise<void> => {
-    const { code, output } = await run(["docker", "exec", platform("postgres"), "psql", "--username", "postgres", "--command", statement], { ...process.env, DOCKER_HOST: undefined }); // prettier-ignore
+    const { code, output } = await run(
+      ["docker", "exec", platform("postgres"), "psql", "--username", "postgres", "--command", statement],
+      onHere,
+    );
     assert.equal(code, 0, output);
   };
 
@@ -139,6 +144,112 @@ describe("scenario: the doctor", function () {
     } finally {
       await sandbox().vault("PUT", "sys/unseal", { key: unseal() });
       await mustBootstrap(sandbox());
+    }
+  });
+
+  it("finds a VM with a full disk, a small MTU, a route into the containers' range, and a clock that is behind", async () => {
+    const late = "/usr/local/bin/date";
+    await onVm2(
+      `printf '#!/bin/sh\\nexec /usr/bin/date -d "2 minutes ago" "$@"\\n' > ${late}; chmod 755 ${late}; ` +
+        "mount -t tmpfs -o size=1m full /var/lib/docker; ip link set eth0 mtu 1400; ip route add 172.29.96.0/24 dev eth0 metric 900",
+    );
+    try {
+      const found = await doctor({}, ["vm-disk", "networks-mtu", "networks-routes", "clock-vm"]);
+      assert.match(found.get("vm-disk") ?? "", /failure: 0\.0 GiB free at \/var\/lib\/docker/);
+      assert.match(found.get("networks-mtu") ?? "", /failure: eth0 has an MTU of 1400/);
+      assert.match(found.get("networks-routes") ?? "", /failure: .*172\.29\.96\.0\/24/);
+      assert.match(found.get("clock-vm") ?? "", /failure: the VM is 1[12]\d s behind this machine/);
+    } finally {
+      await onVm2(
+        `rm ${late}; umount /var/lib/docker; ip link set eth0 mtu 1500; ip route del 172.29.96.0/24 dev eth0 metric 900`,
+      );
+    }
+  });
+
+  it("finds servers whose clocks are behind", async () => {
+    const servers = { vaultAddress: "VAULT_ADDR", prometheusUrl: "PROMETHEUS_URL", grafanaUrl: "GRAFANA_URL" };
+    const all = await Promise.all(
+      Object.entries(servers).map(async ([key, name]) => ({ key, ...(await mistimed(sandbox().get(name))) })),
+    );
+    // PostgreSQL's own clock cannot be set alone, but the deployer can be told of another.
+    await psql("CREATE SCHEMA late");
+    await psql("CREATE FUNCTION late.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $$SELECT now() - interval '2 minutes'$$"); // prettier-ignore
+    await psql("GRANT USAGE ON SCHEMA late TO deployer");
+    await psql("ALTER ROLE deployer IN DATABASE postgres SET search_path = late, pg_catalog");
+    try {
+      const env = withSettings(Object.fromEntries(all.map(({ key, url }) => [key, url])));
+      const found = await doctor(env, ["clock"]);
+      for (const [id, machine] of Object.entries({
+        database: "PostgreSQL",
+        vault: "Vault",
+        prometheus: "Prometheus",
+        grafana: "Grafana",
+      }))
+        // prettier-ignore
+        assert.match(found.get(`clock-${id}`) ?? id, new RegExp(`failure: ${machine} is 1[12]\\d s behind`));
+      assert.equal(found.size, 4);
+    } finally {
+      all.forEach(({ close }) => close());
+      await psql("ALTER ROLE deployer IN DATABASE postgres RESET search_path");
+      await psql("DROP SCHEMA late CASCADE");
+    }
+  });
+
+  it("finds a Prometheus that reads neither targets nor rules, and cannot be reloaded", async () => {
+    const name = platform("doctor-prometheus");
+    const { stdout: image } = await run(["docker", "inspect", "--format", "{{.Config.Image}}", platform("prometheus")], onHere); // prettier-ignore
+    const script =
+      "echo 'global: {}' > /tmp/p.yml; exec prometheus --config.file=/tmp/p.yml --storage.tsdb.path=/tmp/data";
+    const at = `${platformSubnet}.43`;
+    const start = ["docker", "run", "--detach", "--name", name, "--network", platformNetwork, "--ip", at, "--entrypoint", "sh"]; // prettier-ignore
+    try {
+      const { code, output } = await run([...start, image.trim(), "-c", script], onHere);
+      assert.equal(code, 0, output);
+      const url = `http://${at}:9090`;
+      await until("Prometheus", 60, async () => ((await fetch(`${url}/-/ready`)).ok ? true : undefined));
+      const found = await doctor(withSettings({ prometheusUrl: url }), ["prometheus"]);
+      assert.match(found.get("prometheus-job") ?? "", /failure: .*no scrape job/);
+      assert.match(found.get("prometheus-rules") ?? "", /failure: .*rule_files/);
+      assert.match(found.get("prometheus-lifecycle") ?? "", /failure: its lifecycle API is off/);
+      assert.equal(found.size, 3);
+    } finally {
+      await run(["docker", "rm", "--force", "--volumes", name], onHere);
+    }
+  });
+
+  it("finds settings of GitLab that let others deploy", async () => {
+    const gitlab = await Gitlab.start("glpat-of-the-doctor");
+    const file = join(root, ".sandbox/doctor.json");
+    writeFileSync(
+      file,
+      JSON.stringify({
+        gitlab: { url: gitlab.url, project: "team/audit", projectId: 42 },
+        audience: sandbox().get("VAULT_ADDR"),
+      }),
+    );
+    const look = () => doctor({ GITLAB_TOKEN: "glpat-of-the-doctor" }, ["gitlab"], "--vault-settings", file);
+    const project = "/api/v4/projects/42";
+    const developers = [{ access_level: 30 }];
+    try {
+      assert.deepEqual([...(await look())], []);
+      Object.assign(gitlab.answers, {
+        [project]: { ...(gitlab.answers[project] as object), restrict_user_defined_variables: false },
+        [`${project}/protected_tags`]: [{ name: "v*", create_access_levels: developers }],
+        [`${project}/protected_branches`]: [{ name: "main", push_access_levels: developers }],
+        [`${project}/variables`]: [],
+        [`${project}/resource_groups/sandbox`]: { process_mode: "unordered" },
+      });
+      const found = await look();
+      assert.match(found.get("gitlab-tags") ?? "", /developers may create the protected tags v\*/);
+      assert.match(found.get("gitlab-branches") ?? "", /developers may push to the protected branch main/);
+      assert.match(found.get("gitlab-rest") ?? "", /developers may give variables/);
+      assert.match(found.get("gitlab-variables") ?? "", /no variable VAULT_ADDR/);
+      assert.match(found.get("gitlab-order") ?? "", /no certain order \(unordered\)/);
+      assert.equal(found.size, 5);
+      assert.match((await doctor({ GITLAB_TOKEN: "another" }, ["gitlab"], "--vault-settings", file)).get("gitlab-known") ?? "", /refused GITLAB_TOKEN/); // prettier-ignore
+    } finally {
+      gitlab.close();
+      rmSync(file);
     }
   });
 
