@@ -30,7 +30,7 @@ describe("scenario: the doctor", function () {
     const words = ["cli/audit.mjs", "doctor", "--json", ...only.flatMap((name) => ["--only", name]), ...more];
     const { code, stdout, output } = await run([process.execPath, ...words], { ...sandbox().env, ...env });
     for (const name of ["PGPASSWORD", "VAULT_TOKEN", "AUDIT_REGISTRY_PASSWORD"])
-      assert.ok(!output.includes(env[name] ?? sandbox().get(name)), `${name} in the output`);
+      assert.ok(!output.includes((env[name] ?? "") || sandbox().get(name)), `${name} in the output`);
     assert.match(stdout, /^\{/, output);
     const { ok, checks } = JSON.parse(stdout) as Answer;
     assert.equal(code, ok ? 0 : 1);
@@ -101,6 +101,14 @@ describe("scenario: the doctor", function () {
     assert.equal(found.size, 4, "of what depends on them it says nothing");
   });
 
+  it("finds logins that are missing, and a state whose secrets nobody has encrypted", async () => {
+    const file = readFileSync(sandbox().get("PULUMI_OPTION_CONFIG_FILE"), "utf8");
+    writeFileSync(changed, file.replace(/^(secretsprovider|encryptedkey):.*\n/gm, ""));
+    const found = await doctor({ PULUMI_OPTION_CONFIG_FILE: changed, PGPASSWORD: "" }, ["stack-logins", "stack-encryption"]); // prettier-ignore
+    assert.match(found.get("stack-logins") ?? "", /PGPASSWORD not set/);
+    assert.match(found.get("stack-encryption") ?? "", /names no key for the secrets/);
+  });
+
   it("finds logins that are refused", async () => {
     const found = await doctor({
       ...{ PGPASSWORD: "wrong-password", VAULT_TOKEN: "wrong-token", AUDIT_REGISTRY_PASSWORD: "wrong-password" },
@@ -137,7 +145,11 @@ describe("scenario: the doctor", function () {
   it("finds a policy that is gone from Vault, and a Vault that is sealed", async () => {
     try {
       await sandbox().vault("DELETE", "sys/policies/acl/audit-svc", undefined, rootToken());
-      assert.match((await doctor({}, ["vault"])).get("vault-agents") ?? "", /policy audit-svc: written/);
+      await sandbox().vault("DELETE", "auth/jwt/role/audit-ci-deploy", undefined, rootToken());
+      const found = await doctor({}, ["vault"]);
+      assert.match(found.get("vault-agents") ?? "", /policy audit-svc: written/);
+      const asRoot = await doctor({ VAULT_TOKEN: rootToken() }, ["vault-jwt"]);
+      assert.match(asRoot.get("vault-jwt") ?? "", /no JWT role audit-ci-deploy/);
       await sandbox().vault("PUT", "sys/seal", undefined, rootToken());
       const sealed = await doctor({}, ["vault"]);
       assert.deepEqual([...sealed.keys()], ["vault-seal"]);
@@ -151,17 +163,18 @@ describe("scenario: the doctor", function () {
     const late = "/usr/local/bin/date";
     await onVm2(
       `printf '#!/bin/sh\\nexec /usr/bin/date -d "2 minutes ago" "$@"\\n' > ${late}; chmod 755 ${late}; ` +
-        "mount -t tmpfs -o size=1m full /var/lib/docker; ip link set eth0 mtu 1400; ip route add 172.29.96.0/24 dev eth0 metric 900",
+        "mount -t tmpfs -o size=1m full /var/lib/docker; ip link set eth0 mtu 1400; ip route add 172.29.96.0/24 dev eth0 metric 900; ip route add 192.168.90.0/24 dev eth0",
     );
     try {
-      const found = await doctor({}, ["vm-disk", "networks-mtu", "networks-routes", "clock-vm"]);
+      const found = await doctor({}, ["vm-disk", "networks", "clock-vm"]);
       assert.match(found.get("vm-disk") ?? "", /failure: 0\.0 GiB free at \/var\/lib\/docker/);
       assert.match(found.get("networks-mtu") ?? "", /failure: eth0 has an MTU of 1400/);
       assert.match(found.get("networks-routes") ?? "", /failure: .*172\.29\.96\.0\/24/);
+      assert.match(found.get("networks-pools") ?? "", /warning: .*192\.168\.90\.0\/24/);
       assert.match(found.get("clock-vm") ?? "", /failure: the VM is 1[12]\d s behind this machine/);
     } finally {
       await onVm2(
-        `rm ${late}; umount /var/lib/docker; ip link set eth0 mtu 1500; ip route del 172.29.96.0/24 dev eth0 metric 900`,
+        `rm ${late}; umount /var/lib/docker; ip link set eth0 mtu 1500; ip route del 172.29.96.0/24 dev eth0 metric 900; ip route del 192.168.90.0/24`,
       );
     }
   });
