@@ -1,10 +1,9 @@
 import { createReadStream, createWriteStream, mkdirSync, type WriteStream } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { createInterface } from "node:readline";
-import { Readable } from "node:stream";
 import { once } from "node:events";
 import { UserError, reasonOf } from "../errors.js";
+import { linesOf } from "./lines.js";
 import { type TileName, pathOf } from "./tile.js";
 
 /** Files of a log that was saved, beside its tiles. */
@@ -39,23 +38,27 @@ export class Service implements Source {
     return Buffer.from(await (await this.#get(`/log/tile/${pathOf(name)}`)).arrayBuffer());
   }
 
-  /** An export that breaks off is continued at the moment of its last event; events of that moment come again. */
+  /** An export that breaks off is continued at the moment of its last event; what came of that moment is not repeated. */
   async *events(): AsyncGenerator<string> {
-    let to: string | undefined;
+    let moment: string | undefined;
+    let came = new Set<string>();
     for (let tries = 0; ; tries++) {
-      const query = new URLSearchParams({ salt: "true", ...(to === undefined ? {} : { to }) });
+      const query = new URLSearchParams({ salt: "true", ...(moment === undefined ? {} : { to: justAfter(moment) }) });
       const { body } = await this.#get(`/v1/events/export?${query.toString()}`);
+      const before = new Set(came);
       try {
         if (body === null) return;
-        for await (const line of createInterface({ input: Readable.fromWeb(body as never), crlfDelay: Infinity })) {
-          // Only a whole line: the last one of an export that broke off may not be.
-          const [, last] = /"occurredAt":"([^"]+)".*\}$/.exec(line) ?? [];
-          if (last === undefined) continue;
-          [to, tries] = [justAfter(last), 0];
+        for await (const line of linesOf(body)) {
+          if (before.delete(line)) continue;
+          const [, time] = /"occurredAt":"(\d{4}-[^"]+)"/.exec(line) ?? [];
+          if (time !== moment) came = new Set();
+          came.add(line);
+          [moment, tries] = [time ?? moment, 0];
           yield line;
         }
         return;
       } catch (error) {
+        if (error instanceof UserError) throw error;
         if (tries >= 5) throw new UserError(`--url: the export broke off: ${reasonOf(error)}.`);
         await new Promise((resolve) => setTimeout(resolve, 1000 * 2 ** tries));
       }
@@ -78,7 +81,7 @@ export class Service implements Source {
         const headers = { ...init.headers, authorization: `Bearer ${this.token}` };
         const answer = await fetch(new URL(this.url.pathname.replace(/\/$/, "") + path, this.url), { ...init, headers });
         if (answer.ok) return answer;
-        problem = `${answer.status} ${(await answer.text()).slice(0, 300)}`;
+        problem = `${answer.status} ${(await answer.text()).slice(0, 300).replaceAll(/\s+/g, " ")}`;
         if (answer.status < 500) throw new UserError(`--url: ${path} was answered ${problem}`);
       } catch (error) {
         if (error instanceof UserError) throw error;
@@ -119,8 +122,9 @@ export class Saved implements Source {
 
   async *events(): AsyncGenerator<string> {
     try {
-      yield* createInterface({ input: createReadStream(this.exported), crlfDelay: Infinity });
+      yield* linesOf(createReadStream(this.exported) as AsyncIterable<Buffer>);
     } catch (error) {
+      if (error instanceof UserError) throw error;
       throw new UserError(`--export: cannot read ${this.exported}: ${reasonOf(error)}.`);
     }
   }
