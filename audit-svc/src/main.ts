@@ -2,6 +2,7 @@ import { UserError } from "./errors.js";
 import { generateCommand } from "./generate.js";
 import { healthCommand } from "./health.js";
 import { verifyCommand, witnessCommand } from "./log/command.js";
+import { printable } from "./log/printable.js";
 import { migrateCommand } from "./migrate.js";
 import { serve } from "./server.js";
 import { VERSION } from "./version.js";
@@ -56,7 +57,7 @@ function couldNotCheck(command: Promise<number>): Promise<number> {
 run(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {
-    if (error instanceof UserError) process.stderr.write(`audit-svc: ${error.message}\n`);
+    if (error instanceof UserError) process.stderr.write(`audit-svc: ${printable(error.message)}\n`);
     else console.error(error);
     process.exit(error instanceof UserError ? 2 : 1);
   },

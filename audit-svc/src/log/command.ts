@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { UserError, reasonOf } from "../errors.js";
 import { type Verifier, parseVkey } from "./note.js";
+import { printable } from "./printable.js";
 import { EVENTS, Saved, Saving, Service, type Source } from "./source.js";
 import { type Verdict, verify } from "./verify.js";
 import { witness } from "./witness.js";
@@ -152,6 +153,6 @@ function parse<T>(command: string, work: () => { values: T }): T {
 }
 
 function print(text: string): number {
-  process.stdout.write(text);
+  process.stdout.write(printable(text));
   return 0;
 }

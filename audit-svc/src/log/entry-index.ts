@@ -1,4 +1,4 @@
-import { EPOCH, type SaltedEvent } from "./entry.js";
+import type { SaltedEvent } from "./entry.js";
 import { ENTRY, leafHashes } from "./tile.js";
 import { HASH, RootBuilder } from "./tree.js";
 
@@ -16,6 +16,13 @@ export interface Position {
   readonly seq: number;
 }
 
+/** Something that is wrong with an event, though its entry is there. */
+export interface Odd {
+  readonly position: number;
+  readonly id: string;
+  readonly application: string;
+}
+
 /** The entries of a log with the events that were found for them, in some 90 bytes for each. */
 export class EntryIndex {
   readonly #tree = new RootBuilder();
@@ -29,6 +36,12 @@ export class EntryIndex {
   /** Positions + 1 by the first bytes of the commitment; a position that is taken moves to the next free place. */
   #table = new Uint32Array(1024);
   matched = 0;
+  /** Events whose entry names another month than theirs. */
+  readonly otherMonth: Odd[] = [];
+  /** Events that came more than once. */
+  readonly doubled: Odd[] = [];
+  /** The last position that has its event. */
+  #last = -1;
 
   get size(): number {
     return this.#tree.size;
@@ -52,7 +65,8 @@ export class EntryIndex {
 
   /** Finds the entry of an event. @returns its position, -1 if it has none */
   match(event: SaltedEvent): number {
-    const { commitment } = event;
+    const { commitment, problem } = event;
+    if (problem !== undefined) return -1;
     const mask = this.#table.length - 1;
     for (let slot = commitment.readUInt32BE(0) & mask; ; slot = (slot + 1) & mask) {
       const position = (this.#table[slot] ?? 0) - 1;
@@ -68,14 +82,14 @@ export class EntryIndex {
     return this.#applications[position] !== 0;
   }
 
-  /** The highest place in the order of arrival of the events found so far. */
-  lastSeq = -Infinity;
-  /** When the newest of them was stored, in microseconds since 2000. */
-  lastRecorded = -Infinity;
+  /** The place in the order of arrival of the last event found so far. */
+  get lastSeq(): number {
+    return this.#seqs[this.#last] ?? -Infinity;
+  }
 
-  /** Now or, if that is later, when the newest event was stored: in microseconds since 2000. */
-  now(): number {
-    return Math.max(this.lastRecorded, (Date.now() - EPOCH) * 1000);
+  /** When that event was stored, in microseconds since 2000. */
+  get lastRecorded(): number {
+    return this.#recorded[this.#last] ?? -Infinity;
   }
 
   /** The positions that have their event, in their order. */
@@ -105,9 +119,12 @@ export class EntryIndex {
   }
 
   #note(position: number, event: SaltedEvent): void {
-    if (!this.isMatched(position)) this.matched += 1;
-    this.lastSeq = Math.max(this.lastSeq, event.seq);
-    this.lastRecorded = Math.max(this.lastRecorded, Number(event.recordedAt));
+    const { id, application } = event;
+    if (this.isMatched(position)) return void this.doubled.push({ position, id, application });
+    this.matched += 1;
+    this.#last = Math.max(this.#last, position);
+    if (this.#entries.readUInt16BE(position * ENTRY + 1) !== event.month)
+      this.otherMonth.push({ position, id, application });
     this.#ids.write(event.id.replaceAll("-", ""), position * 16, "hex");
     this.#recorded[position] = Number(event.recordedAt);
     this.#seqs[position] = event.seq;

@@ -17,7 +17,11 @@ export interface SaltedEvent {
   readonly recordedAt: bigint;
   /** Its place in the order of arrival. A hint: no hash contains it. */
   readonly seq: number;
+  /** Months since 1970-01 of the time at which it occurred. */
+  readonly month: number;
   readonly commitment: Buffer;
+  /** Why it cannot be one that the service has stored; then it has no commitment. */
+  readonly problem?: string;
 }
 
 /**
@@ -26,9 +30,26 @@ export interface SaltedEvent {
  */
 export function readEvent(line: string): SaltedEvent {
   const members = membersOf(line);
+  try {
+    return eventOf(members);
+  } catch (error) {
+    // An export without salts is a mistake; a value that no event can have was put there.
+    if (!(error instanceof SyntaxError) || !members.has("salt") || !members.has("id")) throw error;
+    const plain = (name: string): string => (members.get(name) ?? "").replace(/^"(.*)"$/s, "$1");
+    return {
+      ...{ id: plain("id"), application: plain("application"), recordedAt: 0n, seq: seqOf(members), month: 0 },
+      ...{ commitment: Buffer.alloc(0), problem: error.message },
+    };
+  }
+}
+
+/** NaN if there is none. */
+const seqOf = (members: ReadonlyMap<string, string>): number => parseFloat(members.get("seq") ?? "");
+
+function eventOf(members: ReadonlyMap<string, string>): SaltedEvent {
   const text = (name: string): string => {
     const spelt = members.get(name);
-    if (spelt?.startsWith('"') !== true) throw new SyntaxError(`an event without the text ${name}`);
+    if (spelt?.startsWith('"') !== true) throw new SyntaxError(`it has no ${name}`);
     return spelt.includes("\\") ? (JSON.parse(spelt) as string) : spelt.slice(1, -1);
   };
   const id = text("id");
@@ -51,19 +72,26 @@ export function readEvent(line: string): SaltedEvent {
     id,
     application: text("application"),
     recordedAt,
-    seq: Number(members.get("seq") ?? NaN),
+    seq: seqOf(members),
+    month: monthOf(occurredAt),
     commitment: hash("sha256", Buffer.concat(parts), "buffer"),
   };
 }
 
 function uuid(text: string): string {
   const hex = text.replaceAll("-", "");
-  if (!/^[0-9a-f]{32}$/.test(hex)) throw new SyntaxError("an event whose id or salt is no UUID");
+  if (!/^[0-9a-f]{32}$/.test(hex)) throw new SyntaxError("its id or salt is no UUID");
   return hex;
 }
 
 function microseconds(text: string): bigint {
   const moment = parseTime(text);
-  if (moment === undefined) throw new SyntaxError("an event whose time is none");
+  if (moment === undefined) throw new SyntaxError("its time is none");
   return BigInt(moment.ms - EPOCH) * 1000n + BigInt(moment.iso.slice(23, 26));
+}
+
+/** As an entry has it. */
+function monthOf(time: bigint): number {
+  const date = new Date(Number(time / 1000n) + EPOCH);
+  return (date.getUTCFullYear() - 1970) * 12 + date.getUTCMonth();
 }

@@ -1,4 +1,4 @@
-import { type SaltedEvent, TAKEN_IN } from "./entry.js";
+import { EPOCH, type SaltedEvent, TAKEN_IN } from "./entry.js";
 import type { EntryIndex, Position } from "./entry-index.js";
 import { TILE } from "./tree.js";
 
@@ -19,13 +19,30 @@ export interface Finding {
     | "rewritten"
     | "shrunk"
     | "other-root"
-    | "taken-in-late";
+    | "taken-in-late"
+    | "moved"
+    | "doubled"
+    | "other-month";
   readonly message: string;
   /** The event that it is about, if it is still there. */
   readonly id?: string;
   readonly application?: string;
   /** Its place in the log. */
   readonly position?: number;
+}
+
+interface CompareOptions {
+  readonly retentionDays?: number | undefined;
+  /** Seconds. */
+  readonly tolerance: number;
+  /** Whether the events were read just now. */
+  readonly live: boolean;
+}
+
+interface Compared {
+  readonly dropped: number;
+  readonly uncovered: number;
+  readonly waiting: number;
 }
 
 /** Compares events with entries, and says what is wrong in words. */
@@ -71,21 +88,17 @@ export class Findings {
    * Compares everything.
    * @param size how many of the entries must have an event
    * @param unknown events without an entry
-   * @returns how many entries have no event because retention dropped their month, and how many events are so new that
-   * they need no entry yet
+   * @returns how many entries have no event because retention dropped their month, how many events are so new that they
+   * need no entry yet, and how many are older and may still wait for a checkpoint
    */
-  compare(
-    index: EntryIndex,
-    size: number,
-    unknown: readonly SaltedEvent[],
-    { retentionDays, tolerance }: { readonly retentionDays?: number | undefined; readonly tolerance: number },
-  ): { dropped: number; uncovered: number } {
+  compare(index: EntryIndex, size: number, unknown: readonly SaltedEvent[], options: CompareOptions): Compared {
     const known = index.known();
-    const { missing, dropped } = missingIn(index, size, retentionDays);
-    const { changed, uncovered } = this.#unknown(index, known, unknown, missing);
+    const { missing, dropped } = missingIn(index, size, options.retentionDays);
+    const { changed, ...open } = this.#unknown(index, known, unknown, missing, options);
     this.#gone(index, known, missing.filter((position) => !changed.has(position))); // prettier-ignore
-    this.#order(index, known, tolerance);
-    return { dropped, uncovered };
+    this.#odd(index);
+    this.#order(index, known, options.tolerance);
+    return { dropped, ...open };
   }
 
   /** Events without an entry: changed ones if an entry without an event has their place, inserted ones, and new ones. */
@@ -94,28 +107,45 @@ export class Findings {
     known: Uint32Array,
     unknown: readonly SaltedEvent[],
     missing: readonly number[],
-  ): { changed: Set<number>; uncovered: number } {
+    options: CompareOptions,
+  ): { changed: Set<number>; uncovered: number; waiting: number } {
     const changed = new Set<number>();
-    let uncovered = 0;
-    for (const { id, application, seq, recordedAt } of unknown) {
+    let [uncovered, waiting] = [0, 0];
+    for (const given of unknown) {
+      const { id, application, seq, problem } = given;
       const after = firstOf(known, (position) => index.at(position).seq > seq);
       const [low, high] = [known[after - 1] ?? -1, known[after] ?? index.size];
       let at = firstOf(missing, (position) => position > low);
       while (changed.has(missing[at] ?? -1)) at += 1;
       const position = missing[at];
       const event = `the event ${id} of ${application}`;
+      const why = problem === undefined ? "" : ` (${problem})`;
       if (position !== undefined && position < high) {
         changed.add(position);
-        const message = `${event} is not what entry ${position} of the log holds: it was changed after it was stored`;
+        const message = `${event} is not what entry ${position} of the log holds: it was changed after it was stored${why}`;
         this.#add({ what: "changed", message, id, application, position });
-      } else if (seq > index.lastSeq && index.now() - Number(recordedAt) < NEW) {
-        uncovered += 1;
-      } else {
-        const message = `${event} has no entry in the log: it was inserted past the service, or changed together with its place`;
-        this.#add({ what: "inserted", message, id, application });
+        continue;
       }
+      const age = ageOf(given, index, options);
+      if (age === undefined) {
+        const message = `${event} has no entry in the log: it was inserted past the service, or changed together with its place${why}`;
+        this.#add({ what: "inserted", message, id, application });
+      } else if (age < NEW) uncovered += 1;
+      else waiting += 1;
     }
-    return { changed, uncovered };
+    return { changed, uncovered, waiting };
+  }
+
+  /** Events whose entry is there, and that are wrong all the same. */
+  #odd({ otherMonth, doubled }: EntryIndex): void {
+    for (const { id, application, position } of otherMonth) {
+      const message = `the event ${id} of ${application} occurred in another month than entry ${position} says, by which retention goes: the database made that entry, not the service's program`;
+      this.#add({ what: "other-month", message, id, application, position });
+    }
+    for (const { id, application, position } of doubled) {
+      const message = `the event ${id} of ${application} at entry ${position} is there more than once`;
+      this.#add({ what: "doubled", message, id, application, position });
+    }
   }
 
   /** Entries whose event is gone: whole months together, others one by one. */
@@ -149,12 +179,18 @@ export class Findings {
     this.#add({ what: "deleted", message, position });
   }
 
-  /** Whether events arrived in the order of their times of arrival. */
+  /** Whether events arrived in the order of their times of arrival, and of the places that they have. */
   #order(index: EntryIndex, known: Uint32Array, tolerance: number): void {
     let newest: Position | undefined;
+    let before: Position | undefined;
     for (const position of known) {
       const entry = index.at(position);
-      const { id, application, kind, recordedAt } = entry;
+      const { id, application, kind, recordedAt, seq } = entry;
+      if (Number.isNaN(seq) || seq <= (before?.seq ?? -Infinity)) {
+        const message = `the place (seq) of the event ${id} of ${application} at entry ${position} contradicts the log, or that of ${before?.id ?? "none"} before it: it was changed`;
+        this.#add({ what: "moved", message, id, application, position });
+      }
+      if (!Number.isNaN(seq)) before = entry;
       if (kind === TAKEN_IN) {
         const message = `the event ${id} of ${application} at entry ${position} claims to be from before the log, and others came before it`;
         if (newest !== undefined) this.#add({ what: "taken-in-late", message, id, application, position });
@@ -168,6 +204,19 @@ export class Findings {
     }
   }
 }
+
+/**
+ * Microseconds since an event without an entry was stored, if no checkpoint may cover it yet; undefined if it claims to
+ * be from before events that are covered, or from the future.
+ */
+export function ageOf({ seq, recordedAt, problem }: SaltedEvent, index: EntryIndex, { live, tolerance }: CompareOptions): number | undefined {
+  const stored = Number(recordedAt);
+  const now = Math.max(index.lastRecorded, (Date.now() - EPOCH) * 1000);
+  const after = problem === undefined && seq > index.lastSeq && stored >= index.lastRecorded - tolerance * 1e6;
+  if (!after || stored > now + NEW) return undefined;
+  // What was saved is as old as it was then.
+  return live ? now - stored : Math.abs(stored - index.lastRecorded);
+} // prettier-ignore
 
 /** Positions without an event, but for those that retention explains. */
 function missingIn(index: EntryIndex, size: number, retentionDays?: number): { missing: number[]; dropped: number } {

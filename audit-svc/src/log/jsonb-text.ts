@@ -25,11 +25,18 @@ const BLANK = /[ \t\n\r]*/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const WORD = /true|false|null/y;
 // eslint-disable-next-line no-control-regex -- JSON allows no control character in a string
-const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
+const CONTROL = /[\u0000-\u001f]/;
+/** Up to the next bracket or string. */
+const BETWEEN = /[^[\]{}"]*/y;
+/** Levels of objects and arrays: far more than the service stores, and far fewer than the stack holds. */
+const DEEPEST = 500;
+/** Digits before and after the point that PostgreSQL's numbers may have, and some more. */
+const LONGEST = 200_000;
 const PLAIN_ASCII = /^[\u0020-\u007e]*$/;
 
 class Reader {
   #at = 0;
+  #depth = 0;
 
   constructor(private readonly json: string) {
     this.#blank();
@@ -51,14 +58,24 @@ class Reader {
     }
   }
 
-  /** Passes over a value and answers how it is spelt. */
+  /** Passes over a value and answers how it is spelt. Within objects and arrays it looks for their end alone. */
   skip(): string {
     const start = this.#at;
-    if (this.json[start] === "{") this.members(() => this.skip());
-    else if (this.json[start] === "[") this.#items(() => this.skip());
-    else if (this.json[start] === '"') return this.#trimmed(start, this.#token(STRING));
-    else return this.#trimmed(start, this.#token(NUMBER) ?? this.#token(WORD));
-    return this.json.slice(start, this.#at).trimEnd();
+    if (!/[[{]/.test(this.json[start] ?? "")) return this.#trimmed(start, this.#spelt() ?? this.#token(NUMBER) ?? this.#token(WORD)); // prettier-ignore
+    let open = 0;
+    do {
+      const character = this.json[this.#at];
+      if (character === '"') this.#spelt();
+      else if (character === undefined) this.#fail();
+      else {
+        open += character === "{" || character === "[" ? 1 : -1;
+        this.#at += 1;
+      }
+      if (open > 0) this.#token(BETWEEN);
+    } while (open > 0);
+    const spelt = this.json.slice(start, this.#at);
+    this.#blank();
+    return spelt;
   }
 
   /** Of a key that is there twice, the last value counts. */
@@ -84,6 +101,13 @@ class Reader {
 
   #list(open: string, close: string, each: () => void): void {
     this.#expect(open);
+    this.#depth += 1;
+    if (this.#depth > DEEPEST) throw new SyntaxError(`it is nested deeper than ${DEEPEST} levels`);
+    this.#rest(close, each);
+    this.#depth -= 1;
+  }
+
+  #rest(close: string, each: () => void): void {
     if (this.json[this.#at] === close) return this.#expect(close);
     for (;;) {
       each();
@@ -93,7 +117,8 @@ class Reader {
   }
 
   #string(): string {
-    const spelt = this.#trimmed(this.#at, this.#token(STRING));
+    const spelt = this.#spelt();
+    if (spelt === undefined || CONTROL.test(spelt)) this.#fail();
     return spelt.includes("\\") ? (JSON.parse(spelt) as string) : spelt.slice(1, -1);
   }
 
@@ -101,6 +126,22 @@ class Reader {
     const word = this.#token(WORD);
     if (word !== undefined) return word;
     return numberText(this.#trimmed(this.#at, this.#token(NUMBER)));
+  }
+
+  /** A string as it is spelt. Not by a pattern: that would overflow the stack where there are very many escapes. */
+  #spelt(): string | undefined {
+    const start = this.#at;
+    if (this.json[start] !== '"') return undefined;
+    let end = start;
+    let escapes: number;
+    do {
+      end = this.json.indexOf('"', end + 1);
+      if (end < 0) this.#fail();
+      for (escapes = 0; this.json[end - 1 - escapes] === "\\";) escapes += 1;
+    } while (escapes % 2 === 1);
+    this.#at = end + 1;
+    this.#blank();
+    return this.json.slice(start, end + 1);
   }
 
   #token(pattern: RegExp): string | undefined {
@@ -148,6 +189,7 @@ function numberText(spelt: string): string {
   const [, sign = "", whole = "", fraction = "", exponent = "0"] =
     /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(spelt) ?? [];
   const digits = whole + fraction;
+  if (Math.abs(Number(exponent)) > LONGEST) throw new SyntaxError("it has a number of too many digits");
   const point = whole.length + Number(exponent);
   const before =
     point > 0

@@ -1,7 +1,7 @@
 import { UserError } from "../errors.js";
 import { type SaltedEvent, readEvent } from "./entry.js";
 import { EntryIndex } from "./entry-index.js";
-import { type Finding, Findings } from "./findings.js";
+import { type Finding, Findings, ageOf } from "./findings.js";
 import { type Checkpoint, type Verifier, openCheckpoint } from "./note.js";
 import type { Source } from "./source.js";
 import { fromBundle, leafHashes, widthIn } from "./tile.js";
@@ -61,7 +61,9 @@ export async function verify(source: Source, options: VerifyOptions): Promise<Ve
   let newest = await load();
   let left = rematch(index, unknown);
   // New events need a checkpoint that covers them; events in place of others at the log's end are changed ones.
-  const isShort = (): boolean => left.filter(({ seq }) => seq > index.lastSeq).length > index.unknownAtEnd();
+  const comparing = { ...options, live: source.live };
+  const isShort = (): boolean =>
+    left.filter((event) => ageOf(event, index, comparing) !== undefined).length > index.unknownAtEnd();
   for (let waited = 0; source.live && waited < PATIENCE && isShort(); waited++) {
     options.progress("waiting for a checkpoint that covers the newest events");
     await new Promise((resolve) => setTimeout(resolve, 1000));
@@ -69,7 +71,11 @@ export async function verify(source: Source, options: VerifyOptions): Promise<Ve
     left = rematch(index, left);
   }
   if (since !== undefined && since.size > newest.size) findings.shrunk(since.size, newest.size);
-  const { dropped, uncovered } = findings.compare(index, first.size, left, options);
+  const { dropped, uncovered, waiting } = findings.compare(index, first.size, left, comparing);
+  if (waiting > 0 && findings.count === 0)
+    throw new UserError(
+      `${waiting} events that were stored minutes ago are under no checkpoint yet; everything before them is whole. Either the log does not come on (audit_log_lag_seconds, audit_log_errors_total), or they were inserted past the service; verify again once it signs.`,
+    );
   return {
     whole: findings.count === 0,
     origin: newest.origin,
@@ -77,7 +83,7 @@ export async function verify(source: Source, options: VerifyOptions): Promise<Ve
     root: newest.root.toString("base64"),
     events: index.matched,
     dropped,
-    uncovered,
+    uncovered: uncovered + waiting,
     findings: findings.list,
     count: findings.count,
   };
@@ -157,14 +163,14 @@ async function readEvents(source: Source, index: EntryIndex, { progress }: Verif
   const unknown: SaltedEvent[] = [];
   let count = 0;
   for await (const line of source.events()) {
-    if (line === "") continue;
+    if (line.trim() === "") continue;
     count += 1;
     let event: SaltedEvent;
     try {
       event = readEvent(line);
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error;
-      throw new UserError(`event ${count} of the export: ${error.message}; export it with ?salt=true.`);
+      throw new UserError(`event ${count} of the export cannot be read: ${error.message}; export it with ?salt=true.`);
     }
     if (index.match(event) < 0) unknown.push(event);
     if (count % 100_000 === 0) progress(`events: ${count} read, ${unknown.length} without an entry so far`);

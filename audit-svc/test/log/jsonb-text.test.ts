@@ -27,8 +27,30 @@ describe("the text of JSON as PostgreSQL stores it", () => {
   });
 
   it("is refused for what is no JSON", () => {
-    for (const json of ["", "{", "[1,]", '{"a" 1}', "01", "1.", "nul", '"\n"', '"\\x"', "1 2", "{}}"])
+    for (const json of [
+      "",
+      "{",
+      "[1,]",
+      '{"a" 1}',
+      "01",
+      "1.",
+      "nul",
+      '"\n"',
+      '"\\x"',
+      "1 2",
+      "{}}",
+      "1e1000000000",
+      "[".repeat(501),
+    ])
       assert.throws(() => jsonbText(json), SyntaxError, json);
+  });
+
+  it("takes long texts and deep values, and passes over deeper ones", () => {
+    const long = `"${"\\n\\u0041x".repeat(1_000_000)}"`;
+    assert.equal(jsonbText(long).length, long.length - 5_000_000);
+    const deep = "[".repeat(100_000) + "]".repeat(100_000);
+    assert.equal(membersOf(`{"data": ${deep} }`).get("data"), deep);
+    assert.throws(() => jsonbText(deep), /deeper than 500 levels/);
   });
 
   it("has members as they are spelt", () => {
