@@ -27,7 +27,7 @@ export function findProject(cwd: string, env: Env, named?: string): Project {
     );
   }
   const stack = named ?? stackOf(env);
-  if (!/^[A-Za-z0-9_.-]{1,100}$/.test(stack))
+  if (!/^(?!\.+$)[A-Za-z0-9_.-]{1,100}$/.test(stack))
     throw new CommandError(
       `--stack ${stack} is no name of a stack; it has letters, digits, and . _ - alone`,
       EXIT.usage,

@@ -30,7 +30,8 @@ describe("where the command audit finds its stack", () => {
     assert.equal(at({ AUDIT_STACK: "vm3", PULUMI_STACK: "vm4" }).stack, "vm4");
     assert.equal(at({ PULUMI_STACK: "vm4" }, "vm5").stack, "vm5");
     assert.throws(() => findProject(tmpdir(), {}), /no Pulumi\.yaml; change to a clone of the project first/);
-    assert.throws(() => at({}, "../vm2"), /--stack \.\.\/vm2 is no name of a stack/);
+    for (const name of ["../vm2", "..", "."])
+      assert.throws(() => at({}, name), new RegExp(`--stack ${name.replaceAll(".", "\\.")} is no name of a stack`));
   });
 
   it("reads the file of the sandbox's shell for its stack alone", () => {
@@ -93,5 +94,14 @@ describe("where the command audit finds its stack", () => {
     assert.match(help, /^audit <command>/);
     const { status, stderr } = spawnSync(process.execPath, [join(root, "cli/audit.mjs"), "--nonsense"], { cwd: root, encoding: "utf8" }); // prettier-ignore
     assert.equal(status, 2, stderr);
+  });
+
+  it("ends when its command has, whatever servers it still has a connection with", function () {
+    this.timeout(30_000);
+    const busy = "data:text/javascript,setInterval(() => undefined, 1000)";
+    const args = ["--import", busy, join(root, "cli/audit.mjs"), "--help"];
+    const { status, stdout } = spawnSync(process.execPath, args, { cwd: root, encoding: "utf8", timeout: 20_000 });
+    assert.equal(status, 0);
+    assert.match(stdout, /130\s+Ctrl-C\.\n$/);
   });
 });
