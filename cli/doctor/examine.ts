@@ -3,7 +3,7 @@ import { messageOf } from "../errors";
 import type { Access } from "./access";
 import { failure, skipped, type Check, type Finding, type Subject } from "./check";
 
-/** Milliseconds until a check without an answer counts as a failure; all of them together take under 15 s. */
+/** Milliseconds after which checks without an answer count as failures; so all of them together take under 15 s. */
 export const PATIENCE = 12_000;
 
 export interface Result extends Finding {
@@ -21,11 +21,12 @@ export async function examine(
   patience = PATIENCE,
 ): Promise<readonly Result[]> {
   const begun = new Map<string, Promise<Finding>>();
+  const deadline = performance.now() + patience;
   const all = subjects.flatMap(({ checks }) => checks);
   const find = (check: Check): Promise<Finding> => {
     const already = begun.get(check.id);
     if (already !== undefined) return already;
-    const finding = findingOf(check, all, find, access, patience);
+    const finding = findingOf(check, all, find, access, { patience, deadline });
     begun.set(check.id, finding);
     return finding;
   };
@@ -46,7 +47,7 @@ async function findingOf(
   all: readonly Check[],
   find: (check: Check) => Promise<Finding>,
   access: Access,
-  patience: number,
+  { patience, deadline }: { readonly patience: number; readonly deadline: number },
 ): Promise<Finding> {
   const needed = all.find(({ id }) => id === check.needs);
   if (needed !== undefined) {
@@ -55,7 +56,7 @@ async function findingOf(
     if (level === "failure") return skipped(`not looked at: see "${needed.title}"`);
   }
   const end = new AbortController();
-  const late = sleep(patience, failure(`no answer within ${patience / 1000} s`, "see whether it is overloaded, or a firewall drops packets"), { signal: end.signal, ref: false }); // prettier-ignore
+  const late = sleep(Math.max(0, deadline - performance.now()), failure(`no answer within ${patience / 1000} s`, "see whether it is overloaded, or a firewall drops packets"), { signal: end.signal, ref: false }); // prettier-ignore
   try {
     return await Promise.race([check.run(access), late]);
   } catch (error) {

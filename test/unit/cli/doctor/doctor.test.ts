@@ -32,6 +32,15 @@ describe("audit doctor", () => {
     assert.equal(fine?.level, "ok");
   });
 
+  it("gives up all checks at one time, also one that waited for another", async () => {
+    const slow = { id: "slow", title: "slow", run: () => new Promise<ReturnType<typeof ok>>((done) => setTimeout(() => done(ok("")), 300)) }; // prettier-ignore
+    const never = { id: "never", title: "never", needs: "slow", run: () => new Promise<never>(() => undefined) };
+    const started = performance.now();
+    const [, found] = await examine([{ name: "Two", checks: [slow, never] }], access, 400);
+    assert.equal(found?.level, "failure");
+    assert.ok(performance.now() - started < 650);
+  });
+
   it("looks at everything at once", async () => {
     const slow = (id: string) => ({ id, title: id, run: () => new Promise<ReturnType<typeof ok>>((done) => setTimeout(() => done(ok("")), 100)) }); // prettier-ignore
     const started = performance.now();
