@@ -1,4 +1,5 @@
 import { mask } from "../ci/lib/secrets";
+import { harmless } from "./terminal";
 
 /** Where a command writes; tests give their own. */
 export interface Streams {
@@ -35,9 +36,11 @@ export function styleFor(coloured: boolean): Style {
   return Object.fromEntries(Object.entries(CODES).map(([name, codes]) => [name, paint(codes)])) as unknown as Style;
 }
 
+const shown = (text: string): string => harmless(mask(text.replaceAll("\r\n", "\n")));
+
 /**
  * A command's answers, for people or with `--json` for programs. Nothing else of a command writes to the terminal.
- * Concealed values (`conceal` of ci/lib/secrets.ts) are masked in all of it.
+ * Concealed values (`conceal` of ci/lib/secrets.ts) are masked in all of it, and a terminal obeys none of it but colours.
  */
 export class Output {
   readonly style: Style;
@@ -68,16 +71,16 @@ export class Output {
    * one line, otherwise the text.
    */
   answer(value: unknown, text: string): void {
-    this.streams.out(`${mask(this.json ? JSON.stringify(value) : text)}\n`);
+    this.streams.out(`${shown(this.json ? JSON.stringify(value) : text)}\n`);
   }
 
-  /** The text as it is, without a line break, for people alone: what redraws a screen. */
+  /** The text as it is, without a line break, for people alone: what redraws a screen. Give it {@link harmless} texts. */
   draw(text: string): void {
     if (!this.json) this.streams.out(mask(text));
   }
 
   /** What is not part of the answer: what is being done, what to do next. On stderr. */
   note(text: string): void {
-    this.streams.err(`${mask(text)}\n`);
+    this.streams.err(`${shown(text)}\n`);
   }
 }

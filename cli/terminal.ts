@@ -15,3 +15,17 @@ export function fit(line: string, columns: number): string {
     })
     .join("");
 }
+
+/** Colours as Style writes them; then control characters but for tab and line feed, and what changes the direction. */
+const OBEYED =
+  // eslint-disable-next-line no-control-regex -- these are what is looked for
+  /\u001b\[(?:1|2|22|31|32|33|39)m|[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
+/**
+ * A text by which nobody moves the cursor, hides a line or names the window: events, logs and answers of servers come
+ * from others. What was replaced is spelt as in JSON, so JSON stays the same value.
+ */
+export const harmless = (text: string): string =>
+  text.replace(OBEYED, (found) =>
+    found.length > 1 ? found : `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );

@@ -14,7 +14,7 @@ export const status = defineCommand<{ watch: boolean; interval: number }>({
       .option("watch", { type: "boolean", default: false, alias: "w", describe: "look again and again" })
       .option("interval", { type: "number", default: 5, requiresArg: true, describe: "seconds between two looks" })
       .check(({ interval }) => {
-        if (!(interval >= 1)) throw usageError("--interval must be at least 1 second");
+        if (!(interval >= 1 && interval <= 86_400)) throw usageError("--interval must be 1 to 86400 seconds");
         return true;
       }),
   run: async ({ watch, interval }, context) => {

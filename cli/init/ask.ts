@@ -62,6 +62,11 @@ function readAnswers(file: string): Record<string, string> {
       EXIT.usage,
     );
   }
+  if (value !== null && value !== undefined && (typeof value !== "object" || Array.isArray(value)))
+    throw new CommandError(
+      `--answers ${file} must have a key and its answer a line, such as hostAddress: ssh://deploy@vm2.example.com; \`audit init --questions\` lists the keys`,
+      EXIT.usage,
+    );
   return Object.fromEntries(
     Object.entries((value ?? {}) as Record<string, unknown>).map(([key, each]) => [
       key,

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Context } from "../command";
 import { EXIT } from "../errors";
 import type { Output } from "../output";
-import { fit } from "../terminal";
+import { fit, harmless } from "../terminal";
 import { Asked } from "./asked";
 import { drawScreen, lookAt, type Screen } from "./screen";
 
@@ -46,5 +46,5 @@ export async function showStatus(context: Context, interval?: number): Promise<n
 /** What does not fit is left out: a terminal that scrolls would lose the top, where the verdict is. */
 function redrawn(text: string, { columns, rows }: Pick<Output, "columns" | "rows">): string {
   const lines = text.split("\n").slice(0, rows - 1);
-  return `${HOME}${lines.map((line) => `${fit(line, columns)}${ERASE_LINE}\n`).join("")}${ERASE_BELOW}`;
+  return `${HOME}${lines.map((line) => `${fit(harmless(line), columns)}${ERASE_LINE}\n`).join("")}${ERASE_BELOW}`;
 }

@@ -41,6 +41,18 @@ describe("the command audit", () => {
     });
   });
 
+  it("prints what a terminal would obey as JSON spells it", async () => {
+    const name = "\u001b[2J\u009b1A\u202e\u0007";
+    const spelt = "\\u001b[2J\\u009b1A\\u202e\\u0007";
+    assert.equal((await run(["greet", name])).out, `hello ${spelt}\n`);
+    const loud = await run(["greet", name, "--loud"], { terminal: true });
+    assert.equal(loud.out, `\u001b[32mHELLO ${spelt}\u001b[39m\n`);
+    const { out } = await run(["greet", name, "--json"]);
+    assert.equal(out, `{"text":"hello ${spelt}"}\n`);
+    assert.deepEqual(JSON.parse(out), { text: `hello ${name}` });
+    assert.match((await run([name])).err, /^[^\u001b\u009b]*$/);
+  }); // prettier-ignore
+
   it("gives JSON for programs, one line an answer", async () => {
     assert.deepEqual(await run(["greet", "you", "--json"]), {
       code: 0,

@@ -177,6 +177,14 @@ describe("audit init, with a file of answers", () => {
     assert.match((await run(["--answers", "nothing.yaml"])).err, /there is no such file/);
     writeFileSync(join(directory, "bad.yaml"), "a: [");
     assert.match((await run(["--answers", join(directory, "bad.yaml")])).err, /neither YAML nor JSON/);
+    for (const [n, text] of ["- a\n- b\n", "hello", "42"].entries()) {
+      const file = join(directory, `bad${n}.yaml`);
+      writeFileSync(file, text);
+      assert.match(
+        (await run(["--answers", file])).err,
+        /^error: --answers \S+ must have a key and its answer a line, /,
+      );
+    }
     const { code, err } = await run([]);
     assert.equal(code, 2);
     assert.match(err, /no terminal to ask at; give the answers by --answers FILE/);
