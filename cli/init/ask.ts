@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { parse } from "yaml";
 import { CommandError, EXIT } from "../errors";
 import type { Probes } from "./probes";
@@ -51,8 +51,15 @@ export async function fromFile(file: string, probes: Probes, before: Answers): P
   return all;
 }
 
+/** Bytes of a file of answers. */
+const LARGEST = 1_000_000;
+
 function readAnswers(file: string): Record<string, string> {
-  if (!existsSync(file)) throw new CommandError(`--answers ${file}: there is no such file`, EXIT.usage);
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (found === undefined) throw new CommandError(`--answers ${file}: there is no such file`, EXIT.usage);
+  // Not a device or a pipe without end, nor something else that would be read into memory.
+  if (!found.isFile() || found.size > LARGEST)
+    throw new CommandError(`--answers ${file} must be a file of at most ${LARGEST} bytes`, EXIT.usage);
   let value: unknown;
   try {
     value = parse(readFileSync(file, "utf8"));

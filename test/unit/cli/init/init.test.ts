@@ -185,6 +185,8 @@ describe("audit init, with a file of answers", () => {
         /^error: --answers \S+ must have a key and its answer a line, /,
       );
     }
+    for (const file of [directory, "/dev/zero"])
+      assert.match((await run(["--answers", file])).err, /must be a file of at most 1000000 bytes/);
     const { code, err } = await run([]);
     assert.equal(code, 2);
     assert.match(err, /no terminal to ask at; give the answers by --answers FILE/);
