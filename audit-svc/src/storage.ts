@@ -11,7 +11,7 @@ import { LogLimit } from "./log-limit.js";
 import type { Metrics } from "./metrics.js";
 
 /** The schema version that this program needs: the number of the newest file in migrations/. */
-export const SCHEMA_VERSION = 6;
+export const SCHEMA_VERSION = 7;
 
 /** What {@link Storage.testWrite} stores and rolls back. */
 const TEST_EVENT = {

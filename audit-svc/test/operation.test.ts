@@ -105,7 +105,7 @@ describe("operation", function () {
     has('http_request_duration_seconds_count{method="POST",route="/v1/events"} 6');
     has("audit_ingest_queue_depth 0");
     has("audit_ingest_batch_size_sum 10");
-    has("audit_schema_version 6");
+    has("audit_schema_version 7");
     has('audit_build_info{version="0.1.0",release="unknown"} 1');
     has('audit_db_pool_connections{state="waiting"} 0');
     assert.match(text, /\naudit_db_pool_connections\{state="idle"\} [1-9]/);

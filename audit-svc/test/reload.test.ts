@@ -38,7 +38,7 @@ describe("reload", function () {
       status: "ready",
       generation: 1,
       digest: first,
-      schemaVersion: 6,
+      schemaVersion: 7,
     });
 
     const content = configContent(await database.addLogin(), { batchEvents: 1 });
@@ -101,7 +101,7 @@ describe("reload", function () {
         configContent(owned.owner),
         503,
         "unreachable",
-        /^database: its schema has version 0 and 6 is needed; run `migrate`/,
+        /^database: its schema has version 0 and 7 is needed; run `migrate`/,
       ],
     ];
     for (const [content, code, result, reason] of bad) {

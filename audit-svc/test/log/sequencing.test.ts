@@ -39,6 +39,25 @@ describe("the order of the log", function () {
     `SELECT audit.store('{0}', '{${id}}', '{2026-01-01}', '{late}', '{a}', '{a}', '{a}', '{success}', '{"{}"}')`;
   const ID = "9f1c2b34-0000-4000-8000-000000000001";
 
+  it("takes from the service's role no hash and no checkpoint beyond what it has", async () => {
+    await some(300);
+    await service.covers(300);
+    const role = await writer();
+    const hash = "decode(repeat('00', 32), 'hex')";
+    for (const call of [
+      ...["log_add_hashes(1::smallint, 100000, ", "log_add_hashes(1::smallint, 1, ", "log_add_hashes(2::smallint, 0, "].map((one) => `${one}${hash})`),
+      ...["log_add_hashes(0::smallint, 300, ", "log_add_hashes(1::smallint, 0, '\\x00' || "].map((one) => `${one}${hash})`),
+      ...["'signed', 301, 0", "'witnessed', 301, 0", "'signed', 300, 1000000", "'signed', -1, 0"].map((one) => `log_keep(${one}, 'x')`),
+    ])
+      await assert.rejects(role.query(`SELECT audit.${call}`), /the log has no /, call);
+    // What is there already is as good as stored.
+    await role.query(`SELECT audit.log_add_hashes(1::smallint, 0, ${hash})`);
+    await role.end();
+    await some(300);
+    await service.covers(600);
+    assert.equal((await service.verify()).whole, true);
+  }); // prettier-ignore
+
   it("waits for a transaction that commits late, and for nobody else", async () => {
     // Read and written elsewhere: it must not hold the log up.
     const elsewhere = await writer();
