@@ -53,9 +53,14 @@ class VaultSigner implements Signer {
     const { signature = "" } = await this.#ask<{ signature?: string }>("POST", "sign", { input });
     const [, version = "", base64 = ""] = /^vault:v(\d+):(\S+)$/.exec(signature) ?? [];
     const bytes = Buffer.from(base64, "base64");
-    if (!this.#keys.has(version)) await this.#readKeys();
-    const verifier = this.#keys.get(version);
-    if (verifier === undefined || !isSignature(verifier, text, bytes))
+    const signedBy = (): Verifier | undefined => {
+      const verifier = this.#keys.get(version);
+      return verifier !== undefined && isSignature(verifier, text, bytes) ? verifier : undefined;
+    };
+    // A key that was made anew has the same versions.
+    if (signedBy() === undefined) await this.#readKeys();
+    const verifier = signedBy();
+    if (verifier === undefined)
       throw new Error(`the signature is not one of the key ${this.config.key ?? ""}; its type must be ed25519`);
     return toNote(text, verifier, bytes);
   }

@@ -222,4 +222,13 @@ describe("signing by Vault", function () {
     for (const note of [since, newest]) assert.equal((await service.report(note)).status, 204);
     assert.ok(newest.startsWith(`${ORIGIN}\n4\n`));
   });
+
+  it("goes on with a key that was made anew, with the same versions", async () => {
+    const signed = await service.metric("audit_log_checkpoint_size");
+    vault.keys.splice(0, Infinity, ...vault.keys.map(() => newKey()));
+    await some();
+    await service.covers(signed + 1);
+    const newest = vault.keys.at(-1)?.verifier;
+    assert.equal((await service.verify({ verifiers: newest === undefined ? [] : [newest] })).whole, true);
+  });
 });
