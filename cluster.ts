@@ -28,7 +28,7 @@ export async function onCluster(s: ClusterSettings) {
     loginsBy: s.vault.databaseEngine && { name: "audit-svc-cluster", vault: { ...vault, ...s.vault.databaseEngine } },
   });
   const tokens = new c.AccessTokens("audit", { ...s.tokens, provider: inVault, previous: last.tokenVersions });
-  const log = s.log && new c.LogKey("audit-svc-cluster", { ...s.log, vault, previous: last.logKeys });
+  const log = s.log && new c.LogKey(s.log.name, { ...s.log.key, vault, previous: last.logKeys });
   const secrets = new k.SecretsBinding("audit-svc", {
     ...{ cluster, vault, secret: s.vault.secret, reloadOn: s.service.spec.reloadOn },
     data: { database: database.connection, tokens: tokens.hashes, log: log?.configuration, ...s.service.options },

@@ -36,7 +36,7 @@ export = async () => {
     loginsBy: s.vault.databaseEngine && { name: "audit-svc", vault: { ...vault, ...s.vault.databaseEngine } },
   });
   const tokens = new c.AccessTokens("audit", { ...s.tokens, provider: inVault, previous: last.tokenVersions });
-  const log = s.log && new c.LogKey("audit-svc", { ...s.log, vault, previous: last.logKeys });
+  const log = s.log && new c.LogKey(s.log.name, { ...s.log.key, vault, previous: last.logKeys });
   const secrets = new c.SecretsBinding("audit-svc", {
     ...{ vm, vault, slots, secret: s.vault.secret },
     data: { database: database.connection, tokens: tokens.hashes, log: log?.configuration, ...s.service.options },

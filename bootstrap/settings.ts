@@ -7,7 +7,7 @@ import { database } from "../config/database";
 import { edge } from "../config/edge";
 import { pkiRole, vaultPath } from "../config/names";
 import { range } from "../config/values";
-import { log } from "../config/log";
+import { log, logAgent } from "../config/log";
 import { kubernetes } from "../config/kubernetes";
 import { platform } from "../config/platform";
 import { vault } from "../config/vault";
@@ -114,6 +114,7 @@ const schema = z.strictObject({
       tlsPkiRole: pkiRole.optional(),
       log: log.log,
       logTransitMount: log.logTransitMount,
+      logPlatform: log.logPlatform,
     })
     .prefault({}),
 });
@@ -221,6 +222,6 @@ export function stackInVault({ kvMount, stack }: VaultSettings): StackInVault {
     ...(stack.tls === "vault" && stack.tlsPkiRole !== undefined
       ? { certificate: { mount: stack.tlsPkiMount, role: stack.tlsPkiRole } }
       : {}),
-    ...(stack.log === "vault" ? { log: { mount: stack.logTransitMount } } : {}),
+    ...(stack.log === "vault" ? { log: { mount: stack.logTransitMount, agent: logAgent(stack) } } : {}),
   };
 }

@@ -13,7 +13,7 @@ import type { VmArgs } from "../components/vm/vm";
 import { DATABASE_MOUNT } from "../lib/vault/rights";
 import { certificateSource } from "./edge";
 import type { Values } from "./groups";
-import { logSigner } from "./log";
+import { logAgent, logSigner } from "./log";
 import { clusterArguments } from "./cluster";
 import { inVault } from "./in-vault";
 import { alerting, discovery } from "./monitoring";
@@ -132,12 +132,12 @@ const vaultArguments = (values: Values) => ({
 });
 
 /** For LogKey; undefined = the service keeps no log that proves itself. */
-function logArguments(values: Values): Omit<LogKeyArgs, "vault"> | undefined {
+function logArguments(values: Values): { name: string; key: Omit<LogKeyArgs, "vault"> } | undefined {
   const signer = logSigner.chosen(values);
   if (signer.by === "off") return undefined;
   // The name of the log for all time, so it consists of what an installation does not change.
   const origin = values.logOrigin ?? `${new URL(values.serviceUrl).host}/${values.environment}`;
-  return { origin, public: values.logPublic, signer };
+  return { name: logAgent(values), key: { origin, public: values.logPublic, signer } };
 }
 
 /** For EdgeProxy. */

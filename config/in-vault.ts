@@ -1,7 +1,7 @@
 import { APPROLE_MOUNT, DATABASE_MOUNT, type StackInVault } from "../lib/vault/rights";
 import { certificateSource } from "./edge";
 import type { Values } from "./groups";
-import { logSigner } from "./log";
+import { logAgent, logSigner } from "./log";
 
 /** What the stack's agents need in Vault, and the same as bootstrap settings, without defaults. */
 export function inVault(settings: Values): { stack: StackInVault; bootstrap: object } {
@@ -29,7 +29,7 @@ export function inVault(settings: Values): { stack: StackInVault; bootstrap: obj
       boundCidrs: hostCidr === undefined ? undefined : [hostCidr],
       ...(dynamic ? { database } : {}),
       ...(certificate === undefined ? {} : { certificate }),
-      ...(signer.by === "vault" ? { log: { mount: signer.mount } } : {}),
+      ...(signer.by === "vault" ? { log: { mount: signer.mount, agent: logAgent(settings) } } : {}),
       ...(onCluster
         ? { kubernetes: { mount: vaultKubernetesMount, audience: vaultAudience, namespace: kubeNamespace } }
         : {}),
@@ -48,6 +48,7 @@ export function inVault(settings: Values): { stack: StackInVault; bootstrap: obj
         ? {}
         : { tls: "vault", tlsPkiMount: certificate.mount, tlsPkiRole: certificate.role }),
       ...(signer.by === "vault" ? { log: "vault", logTransitMount: signer.mount } : {}),
+      ...(signer.by === "vault" && settings.logPlatform !== undefined ? { logPlatform: settings.logPlatform } : {}),
     },
   };
 }

@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { alternatives } from "./alternatives";
+import { serviceAgentOn } from "../lib/vault/rights";
 import { vaultMount } from "./names";
+import { platform, type Platform } from "./platform";
 import { hint, oneOf, optional, trueOrFalse, wholeNumber } from "./values";
 
 /** The log that proves itself: who signs it, its name, and who may read it. */
@@ -19,6 +21,9 @@ export const log = {
       ),
   ).describe(
     "Name of the log, by which verifiers know it for ever; a changed one is another log to them. Empty = the host of serviceUrl, a slash, and environment.",
+  ),
+  logPlatform: optional(platform.platform.unwrap()).describe(
+    "Platform on which the log began; its key is named after that. Set it only where the stack goes on with the log of a stack on the other platform ([cluster.md](cluster.md#7-from-a-vm-to-the-cluster)). Empty = platform.",
   ),
   logPublic: trueOrFalse
     .default(false)
@@ -39,3 +44,12 @@ export const logSigner = alternatives(log, "log", "by", {
   vault: { mount: "logTransitMount" },
   key: { version: "logKeyVersion" },
 });
+
+/** The agent that the log's key is named from. */
+export const logAgent = ({
+  platform,
+  logPlatform = platform,
+}: {
+  platform: Platform;
+  logPlatform?: Platform;
+}): string => serviceAgentOn(logPlatform);

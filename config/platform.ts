@@ -16,7 +16,7 @@ export const platform = {
     .describe("Where the stack runs. vm = a virtual machine with Docker; kubernetes = a Kubernetes cluster."),
 };
 
-type Platform = z.output<(typeof platform)["platform"]>;
+export type Platform = z.output<(typeof platform)["platform"]>;
 
 /** The settings that say something on one platform alone. */
 const ALONE: Record<Platform, z.ZodRawShape> = { vm: { ...host, ...network }, kubernetes };

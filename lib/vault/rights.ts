@@ -17,6 +17,10 @@ const EDGE = "audit-edge";
 /** The same of a stack on a cluster, so that it and one on a VM can share a Vault. */
 export const onCluster = (agent: string): string => `${agent}-cluster`;
 
+/** The service's agent on a platform, by which its policy, its role and the key of its log are named. */
+export const serviceAgentOn = (platform: "vm" | "kubernetes"): string =>
+  platform === "vm" ? SERVICE_AGENT : onCluster(SERVICE_AGENT);
+
 /** Policy with which the program runs. */
 export const DEPLOYER = "audit-deployer";
 
@@ -55,8 +59,11 @@ export interface StackInVault {
   database?: { mount: string; host: string; port: number; name: string; sslMode: string; authority?: string };
   /** Given if Vault issues the edge's certificate. */
   certificate?: { mount: string; role: string };
-  /** Given if Vault signs the checkpoints of the log: the mount of its transit engine. */
-  log?: { mount: string };
+  /**
+   * Given if Vault signs the checkpoints of the log: the mount of its transit engine, and the agent that the key is
+   * named from, which is another platform's if the log began there.
+   */
+  log?: { mount: string; agent: string };
 }
 
 /**
@@ -175,7 +182,7 @@ export function planAgents(stack: StackInVault): VaultPlan {
   const { database, certificate, log, boundCidrs, kubernetes } = stack;
   const nameOf = (agent: string) => (kubernetes === undefined ? agent : onCluster(agent));
   const service = nameOf(SERVICE_AGENT);
-  const signing = log && { mount: log.mount, key: logKeyOf(service) };
+  const signing = log && { mount: log.mount, key: logKeyOf(log.agent) };
   const agents: { name: string; serviceAccount: string; rights: AgentRights }[] = [
     {
       name: service,

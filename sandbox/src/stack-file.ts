@@ -83,7 +83,7 @@ const IN_VAULT = [
     "caFile",
   ],
   ...["tls", "tlsPkiMount", "tlsPkiRole"],
-  ...["log", "logTransitMount"],
+  ...["log", "logTransitMount", "logPlatform"],
   ...["platform", "kubeNamespace", "vaultKubernetesMount", "vaultAudience"],
 ] as const;
 

@@ -114,6 +114,15 @@ describe("the program for a cluster", () => {
     });
   }
 
+  it("signs the log with a key of its own, or goes on with that of a stack on a VM", async () => {
+    const keyOf = async (more: Record<string, string>) => {
+      const { resources } = await deploy(undefined, { "audit:log": "key", ...more });
+      return ofType(resources, "RandomPassword").flatMap(({ name }) => (name.includes("-log-key") ? [name] : []));
+    };
+    assert.deepEqual(await keyOf({}), ["audit-svc-cluster-log-key"]);
+    assert.deepEqual(await keyOf({ "audit:logPlatform": "vm" }), ["audit-svc-log-key"]);
+  });
+
   it("puts everything that it makes in the cluster into the one namespace, which is closed first", async () => {
     const { resources } = await deploy();
     const objects = resources.filter(({ type }) => type.startsWith("kubernetes:"));

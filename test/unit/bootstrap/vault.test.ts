@@ -108,19 +108,21 @@ describe("Vault's set-up for the program and its pipeline", () => {
   });
 
   it("makes a key for the log, with which only the service's agent may sign; others may read its public half", () => {
-    for (const [stack, agent] of [
-      [{ log: "vault" }, "audit-svc"],
-      [{ log: "vault", platform: "kubernetes" }, "audit-svc-cluster"],
+    for (const [stack, agent, of] of [
+      [{ log: "vault" }, "audit-svc", "audit-svc"],
+      [{ log: "vault", platform: "kubernetes" }, "audit-svc-cluster", "audit-svc-cluster"],
+      // It goes on with the log of a stack on a VM.
+      [{ log: "vault", platform: "kubernetes", logPlatform: "vm" }, "audit-svc-cluster", "audit-svc"],
     ] as const) {
       const { createOnly, policies } = planVault(settings({ stack }));
-      const key = `transit/keys/${agent}-log`;
+      const key = `transit/keys/${of}-log`;
       assert.deepEqual(createOnly.find(({ path }) => path === key)?.body, {
         ...{ type: "ed25519", exportable: false, allow_plaintext_backup: false },
       });
       const may = (path: string, what: string) => `path "${path}" {\n  capabilities = ["${what}"]\n}\n`;
-      assert.ok(policies[agent]?.includes(may(`transit/sign/${agent}-log`, "update") + may(key, "read")));
+      assert.ok(policies[agent]?.includes(may(`transit/sign/${of}-log`, "update") + may(key, "read")));
       for (const [name, policy] of Object.entries(policies)) {
-        assert.equal(policy.includes(`sign/${agent}-log`), name === agent, name);
+        assert.equal(policy.includes(`sign/${of}-log`), name === agent, name);
         if (["audit-deployer", "audit-reader"].includes(name)) assert.ok(policy.includes(may(key, "read")), name);
       }
     }

@@ -36,13 +36,14 @@ describe("configuration", () => {
     assert.equal(parseSettings(good).log, undefined);
     const log = (more: Record<string, string>) => parseSettings({ ...good, ...more }).log;
     assert.deepEqual(log({ "audit:log": "vault" }), {
-      ...{ origin: "audit.example.test/vm2", public: false },
-      signer: { by: "vault", mount: "transit" },
+      name: "audit-svc",
+      key: { origin: "audit.example.test/vm2", public: false, signer: { by: "vault", mount: "transit" } },
     });
     assert.deepEqual(log({ "audit:log": "key", "audit:logOrigin": "a.test/1", "audit:logPublic": "true" }), {
-      ...{ origin: "a.test/1", public: true },
-      signer: { by: "key", version: 1 },
+      name: "audit-svc",
+      key: { origin: "a.test/1", public: true, signer: { by: "key", version: 1 } },
     });
+    assert.equal(log({ "audit:log": "key", "audit:logPlatform": "kubernetes" })?.name, "audit-svc-cluster");
   });
 
   it("accepts versions for each holder's token, or none", () => {
