@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
 import { mustBootstrap, rootToken } from "./support/bootstrap";
 import { Deploys } from "./support/deploys";
 import { startLoad } from "./support/load";
-import { attached, platform, root, run, sandbox as cli, until, type Ran } from "./support/sandbox";
+import { Log } from "./support/log";
+import { attached, platform, root, run, sandbox as cli, until } from "./support/sandbox";
 
 /** Runs in the service's image, with the rendered volume as the service has it, and prints what the agent answers. */
 const ASK = `
@@ -32,58 +30,21 @@ const own = { "x-vault-request": "true" };
 describe("scenario: the log proves that it is whole", function () {
   this.timeout(300_000);
   const sandbox = attached();
-  const directory = mkdtempSync(join(tmpdir(), "log-"));
-  const file = (name: string) => join(directory, name);
   const here = { ...process.env, DOCKER_HOST: undefined };
   let deploys: Deploys;
+  let log: Log;
 
   before(() => {
     deploys = new Deploys(sandbox());
-    writeFileSync(file("token"), sandbox().get("AUDIT_READ_TOKEN"), { mode: 0o600 });
+    log = new Log(sandbox());
   });
   after(async () => {
     await mustBootstrap(sandbox());
     if (!deploys.restored) await deploys.up();
     deploys.close();
-    rmSync(directory, { recursive: true });
+    log.close();
   });
 
-  const keys = async (): Promise<string[]> =>
-    JSON.parse(await sandbox().mustPulumi("stack", "output", "logKeys", "--json")) as string[];
-  /** What auditors run: the file that needs nothing but Node, with the keys that the stack gives out. */
-  const verifier = async (...args: string[]): Promise<Ran> => {
-    const given = (await keys()).flatMap((key) => ["--key", key]);
-    const from = ["--url", sandbox().get("AUDIT_URL"), "--token-file", file("token")];
-    return run([process.execPath, "--import", "tsx", "audit-svc/src/verify-main.ts", ...args, ...from, ...given]);
-  };
-  const mustBeWhole = async (...args: string[]): Promise<void> => {
-    const { code, output } = await verifier("verify", ...args);
-    assert.equal(code, 0, output);
-  };
-  const read = async (path: string): Promise<string> => {
-    const { status, body } = await sandbox().edge(path, { token: sandbox().get("AUDIT_READ_TOKEN") });
-    assert.equal(status, 200, `${path}: ${body}`);
-    return body;
-  };
-  const sizeNow = async (): Promise<number> => Number((await read("/log/checkpoint")).split("\n")[1]);
-  /** Stores an event. @returns its id */
-  const store = async (): Promise<string> => {
-    const id = randomUUID();
-    const event = { id, application: "demo", actor: "log", action: "see", resource: id, outcome: "success" };
-    const { status, body } = await sandbox().edge("/v1/events", {
-      ...{ method: "POST", token: sandbox().get("AUDIT_TOKEN") },
-      body: JSON.stringify({ ...event, occurredAt: new Date().toISOString(), data: { n: 1 } }),
-    });
-    assert.equal(status, 201, body);
-    return id;
-  };
-  const provenWithin = (id: string, seconds: number): Promise<string> =>
-    until(`a checkpoint covers ${id}`, seconds, async () => {
-      const { status, body } = await sandbox().edge(`/v1/events/${id}/proof`, {
-        token: sandbox().get("AUDIT_READ_TOKEN"),
-      });
-      return status === 200 ? body : undefined;
-    });
   const asSuperuser = async (text: string): Promise<string> => {
     const psql = ["docker", "exec", platform("postgres"), "psql", "-U", "postgres", "-d", "audit", "-XAtc", text];
     const { code, output, stdout } = await run(psql, here);
@@ -92,8 +53,8 @@ describe("scenario: the log proves that it is whole", function () {
   };
 
   it("is verified through the edge with the stack's public key, and one event is proved with nothing but that key", async () => {
-    const id = await store();
-    const text = await provenWithin(id, 15);
+    const id = await log.store();
+    const text = await log.provenWithin(id, 15);
     const { parseProof } = await import("../../audit-svc/src/log/proof.js");
     const { readEvent } = await import("../../audit-svc/src/log/entry.js");
     const { leafHash, verifyInclusion } = await import("../../audit-svc/src/log/tree.js");
@@ -101,9 +62,10 @@ describe("scenario: the log proves that it is whole", function () {
     const { parseVkey } = await import("../../audit-svc/src/log/note.js");
     const proof = parseProof(text);
     assert.ok(proof, text);
-    const verifiers = (await keys()).flatMap((key) => parseVkey(key) ?? []);
+    const verifiers = (await log.keys()).flatMap((key) => parseVkey(key) ?? []);
     const { size, root: signed } = open(proof.checkpoint, { verifiers }, "the proof's checkpoint");
-    const [line = ""] = /\{[^{}]*\{[^{}]*\}[^{}]*\}/.exec(await read(`/v1/events?actor=log&salt=true&limit=1`)) ?? [];
+    const [line = ""] =
+      /\{[^{}]*\{[^{}]*\}[^{}]*\}/.exec(await log.read(`/v1/events?actor=log&salt=true&limit=1`)) ?? [];
     const { commitment, id: shown } = readEvent(line);
     assert.equal(shown, id);
     const months = Buffer.alloc(2);
@@ -111,7 +73,7 @@ describe("scenario: the log proves that it is whole", function () {
     months.writeUInt16BE((now.getUTCFullYear() - 1970) * 12 + now.getUTCMonth());
     const entry = Buffer.concat([Buffer.of(1), months, commitment]);
     assert.ok(verifyInclusion(leafHash(entry), proof.index, size, [...proof.hashes], signed));
-    await mustBeWhole();
+    await log.mustBeWhole();
   });
 
   it("is read by readers alone, and only at its own paths", async () => {
@@ -150,58 +112,58 @@ describe("scenario: the log proves that it is whole", function () {
     // An agent that was killed leaves its socket; the next one replaces it.
     await sandbox().docker("kill", "audit-svc-agent");
     await sandbox().docker("start", "audit-svc-agent");
-    await provenWithin(await store(), 30);
+    await log.provenWithin(await log.store(), 30);
   });
 
   it("takes events in while Vault is away, and checkpoints resume", async () => {
     const docker = async (...args: string[]) => assert.equal((await run(["docker", ...args], here)).code, 0);
-    const before = await sizeNow();
+    const before = await log.size();
     await docker("stop", platform("vault"));
     let id: string;
     try {
-      id = await store();
+      id = await log.store();
       await new Promise((done) => setTimeout(done, 10_000));
-      assert.equal(await sizeNow(), before, "nobody signs");
-      id = await store();
+      assert.equal(await log.size(), before, "nobody signs");
+      id = await log.store();
     } finally {
       const { code, output } = await cli(["up", "--platform"]);
       assert.equal(code, 0, output);
     }
-    await provenWithin(id, 60);
-    await mustBeWhole();
+    await log.provenWithin(id, 60);
+    await log.mustBeWhole();
   });
 
   it("goes on through a rotation of its key and a deploy under load; what was signed before stays valid", async () => {
-    writeFileSync(file("before"), await read("/log/checkpoint"));
+    writeFileSync(log.file("before"), await log.read("/log/checkpoint"));
     const load = startLoad({
       ...{ url: sandbox().get("AUDIT_URL"), token: sandbox().get("AUDIT_TOKEN"), application: "demo", limit: 240 },
     });
-    const known = await keys();
+    const known = await log.keys();
     await sandbox().vault("POST", "transit/keys/audit-svc-log/rotate", {}, rootToken());
     await deploys.mustUp({ memory: deploys.original.memory + 16 });
     await deploys.mustUp();
     const { lost, stored } = await load.stop();
     assert.deepEqual(lost, {}, `of ${stored} requests`);
-    const now = await keys();
+    const now = await log.keys();
     assert.deepEqual(now.slice(1), known);
-    const id = await store();
-    const proof = await provenWithin(id, 15);
+    const id = await log.store();
+    const proof = await log.provenWithin(id, 15);
     const { parseVkey } = await import("../../audit-svc/src/log/note.js");
     const { open } = await import("../../audit-svc/src/log/verify.js");
     const verifiers = [now[0] ?? ""].flatMap((key) => parseVkey(key) ?? []);
     assert.ok(open(proof.slice(proof.indexOf("\n\n") + 2), { verifiers }, "the newest").size > stored);
-    await mustBeWhole("--since", file("before"));
+    await log.mustBeWhole(["--since", log.file("before")]);
     const lines = await sandbox().pulumi(["up", "--yes", "--skip-preview", "--expect-no-changes"]);
     assert.equal(lines.code, 0, lines.output);
   });
 
   it("is witnessed, and says when that was", async () => {
-    const first = await verifier("witness", "--since", file("witnessed"));
+    const first = await log.verifier(["witness", "--since", log.file("witnessed")]);
     assert.deepEqual([first.code, first.output.includes("this is the first checkpoint")], [0, true], first.output);
-    await provenWithin(await store(), 15);
-    const second = await verifier("witness", "--since", file("witnessed"));
+    await log.provenWithin(await log.store(), 15);
+    const second = await log.verifier(["witness", "--since", log.file("witnessed")]);
     assert.deepEqual([second.code, second.output.includes("and extends the ")], [0, true], second.output);
-    const size = Number(readFileSync(file("witnessed"), "utf8").split("\n")[1]);
+    const size = Number(readFileSync(log.file("witnessed"), "utf8").split("\n")[1]);
     await until("Prometheus knows what was witnessed", 60, async () => {
       const query = encodeURIComponent('max(audit_log_witnessed_size{environment="sandbox"})');
       const answer = await fetch(`${sandbox().get("PROMETHEUS_URL")}/api/v1/query?query=${query}`);
@@ -211,28 +173,28 @@ describe("scenario: the log proves that it is whole", function () {
   });
 
   it("names the event that somebody changed in the database, and is whole again when that is undone", async () => {
-    const id = await store();
-    await provenWithin(id, 15);
+    const id = await log.store();
+    await log.provenWithin(id, 15);
     await asSuperuser(`UPDATE audit.events SET outcome = 'failure' WHERE id = '${id}'`);
     try {
-      const { code, output } = await verifier("verify");
+      const { code, output } = await log.verifier(["verify"]);
       assert.equal(code, 1, output);
       assert.ok(output.includes(id), output);
     } finally {
       await asSuperuser(`UPDATE audit.events SET outcome = 'success' WHERE id = '${id}'`);
     }
-    await mustBeWhole();
+    await log.mustBeWhole();
   });
 
   it("can be signed by a key that the program makes, which is in no output and in no plain text of the state", async () => {
-    const byVault = await keys();
+    const byVault = await log.keys();
     await mustBootstrap(sandbox(), { stack: { log: "key" } });
     await deploys.mustUp({ log: "key" });
-    const [own = ""] = await keys();
+    const [own = ""] = await log.keys();
     assert.ok(!byVault.includes(own));
-    const id = await store();
+    const id = await log.store();
     const proof = await until("the new key has signed", 30, async () => {
-      const text = await provenWithin(id, 15);
+      const text = await log.provenWithin(id, 15);
       return text.includes(
         Buffer.from(own.split("+")[1] ?? "", "hex")
           .toString("base64")
@@ -242,12 +204,12 @@ describe("scenario: the log proves that it is whole", function () {
         : undefined;
     });
     assert.ok(proof);
-    await mustBeWhole();
+    await log.mustBeWhole();
     const { stdout } = await run(["pulumi", "stack", "export", "--non-interactive"], sandbox().env, undefined, root);
     assert.doesNotMatch(stdout, /PRIVATE KEY/);
     await mustBootstrap(sandbox());
     await deploys.mustUp();
-    assert.deepEqual(await keys(), byVault);
-    await provenWithin(await store(), 15);
+    assert.deepEqual(await log.keys(), byVault);
+    await log.provenWithin(await log.store(), 15);
   });
 });

@@ -19,15 +19,15 @@ export async function keepEvents(): Promise<void> {
   console.log(`      the sandbox's events are kept in ${file}`);
 }
 
-/** `pulumi destroy` of the sandbox's stack, the events included. */
-export async function destroy(sandbox: Sandbox): Promise<void> {
+/** `pulumi destroy` of a stack of the sandbox, the events included. */
+export async function destroy(sandbox: Sandbox, database = "audit"): Promise<void> {
   const attempt = () => sandbox.pulumi(["destroy", "--yes", "--skip-preview"]);
   let { code, output } = await attempt();
   // The provider terminates all sessions in the database, but may not terminate autovacuum or the session that Vault
   // keeps after creating logins. So the server's administrator does it, as in docs/runbook.md.
   for (let again = 0; again < 5 && code !== 0 && output.includes("permission denied to terminate"); again += 1) {
     const psql = ["docker", "exec", platform("postgres"), "psql", "-U", "postgres", "-XAtc"];
-    const sql = `SELECT pg_terminate_backend(pid), backend_type, usename, application_name, state, query FROM pg_stat_activity WHERE datname = 'audit'`;
+    const sql = `SELECT pg_terminate_backend(pid), backend_type, usename, application_name, state, query FROM pg_stat_activity WHERE datname = '${database}'`;
     const ended = await run([...psql, sql], onHere);
     assert.equal(ended.code, 0, ended.output);
     console.log(`      the database's administrator ended: ${ended.stdout.trim() || "nothing"}`);
