@@ -16,13 +16,28 @@ shift 3
 # shellcheck disable=SC2016 # of the template
 unready='{{range .items}}{{$pod := .metadata.name}}{{range .status.conditions}}{{if and (eq .type "Ready") (eq .status "False")}}{{$pod}} {{end}}{{end}}{{end}}'
 
+# What keeps the cluster from making the pods, such as a quota; nothing if nothing does.
+refusal() {
+  "$@" get deployment "$name" --output 'jsonpath={.status.conditions[?(@.type=="ReplicaFailure")].message}' || :
+}
+
 # `rollout status` itself fails after the Deployment's progressDeadlineSeconds, which are counted from the last pod that
-# became ready.
+# became ready. They never pass where the cluster refuses the first new pod already, so the time since then is counted here.
 began=$(date +%s)
+allowed=$began
 first=yes
-until output=$("$@" rollout status "deployment/$name" 2>&1); do
-  passed=$(($(date +%s) - began))
-  if [ "$passed" -ge "$seconds" ]; then
+until output=$("$@" rollout status "deployment/$name" --timeout=5s 2>&1); do
+  now=$(date +%s)
+  case "$output" in
+    *"timed out waiting"*)
+      if [ -z "$(refusal "$@")" ]; then allowed=$now; fi
+      if [ "$((now - allowed))" -lt "$seconds" ]; then
+        sleep 1
+        continue
+      fi
+      ;;
+  esac
+  if [ "$((now - began))" -ge "$seconds" ]; then
     failed=yes
     break
   fi
@@ -37,8 +52,7 @@ until output=$("$@" rollout status "deployment/$name" 2>&1); do
 done
 [ -n "${failed:-}" ] || exit 0
 
-# What keeps the pods from being made, such as a quota.
-refused=$("$@" get deployment "$name" --output 'jsonpath={.status.conditions[?(@.type=="ReplicaFailure")].message}') || :
+refused=$(refusal "$@")
 state='go-template={{range .status.initContainerStatuses}}{{if not .ready}}{{.name}}{{with .state.waiting}}: {{.reason}} {{.message}}{{end}}{{with .state.terminated}}: ended with exit code {{.exitCode}}{{end}}, {{.restartCount}} restarts. {{end}}{{end}}{{range .status.containerStatuses}}{{if not .ready}}{{.name}}{{with .state.waiting}}: {{.reason}} {{.message}}{{end}}{{with .lastState.terminated}}, ended before: {{.reason}} (exit code {{.exitCode}}){{end}}, {{.restartCount}} restarts. {{end}}{{end}}{{range .status.conditions}}{{if and (eq .type "PodScheduled") (eq .status "False")}}{{.reason}}: {{.message}}{{end}}{{end}}'
 pulled=
 for pod in $("$@" get pods --selector "$selector" --output name); do

@@ -256,6 +256,24 @@ describe("the scripts of a cluster", () => {
       );
     });
 
+    it("rollout.sh does not wait for ever for a first pod that the cluster refuses, but for slow pods as long as Kubernetes does", () => {
+      const waiting = ["rollout status", "echo 'error: timed out waiting for the condition' >&2; exit 1"] as [
+        string,
+        string,
+      ];
+      kubectl(waiting, ["ReplicaFailure", "echo 'exceeded quota: small'"]);
+      const refused = script("rollout.sh", ["audit-svc", "a=b", 5, "kubectl"], { SETTING: "the login" });
+      assert.match(
+        refused.stderr,
+        /^audit-svc is not replaced: the cluster refuses its pods: exceeded quota: small \(/,
+      );
+      assert.doesNotMatch(asked(), /delete pod/);
+      const looks = `[ "$(grep -c 'rollout status' ${at("asked")})" -gt 20 ]`;
+      rmSync(at("asked"));
+      kubectl(["rollout status", `${looks} || { ${waiting[1]}; }`], ["ReplicaFailure", ""]);
+      assert.equal(script("rollout.sh", ["audit-svc", "a=b", 5, "kubectl"], { SETTING: "the login" }).status, 0);
+    });
+
     it("migrate.sh gives the Job its configuration by standard input, and prints what it printed", () => {
       kubectl(
         ["create --filename", `cat > ${at("manifest")}`],
