@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
 import { run } from "../e2e/support/sandbox";
 import { pushVariant } from "../e2e/support/variant";
 import { attached } from "./support/cluster";
@@ -15,19 +14,6 @@ describe("scenario: releases on a cluster", () => {
     if (!releases.restored) await releases.mustUp();
     releases.close();
   });
-
-  const stillServes = async () => {
-    const event = {
-      ...{ id: randomUUID(), application: "demo", actor: "cluster", action: "login", resource: "console" },
-      ...{ outcome: "success", occurredAt: new Date().toISOString() },
-    };
-    const { status, body } = await cluster().edge("/v1/events", {
-      method: "POST",
-      token: cluster().get("AUDIT_TOKEN"),
-      body: JSON.stringify(event),
-    });
-    assert.equal(status, 201, body);
-  };
 
   it("replaces a release under load without a lost request, and goes back by the former one's settings", async () => {
     const before = await releases.state();
@@ -74,13 +60,13 @@ describe("scenario: releases on a cluster", () => {
     const before = namesOf(await cluster().pods("audit-svc"));
     await releases.fails({ image }, [/migration 042 cannot be applied: column is missing/, /the migration failed/]);
     assert.deepEqual(namesOf(await cluster().pods("audit-svc")), before);
-    await stillServes();
+    await releases.stillServes();
   });
 
   it("fails for an image that cannot be pulled, and what served keeps serving", async () => {
     const image = `${releases.original.image.split("@")[0] ?? ""}@sha256:${"0".repeat(64)}`;
     await releases.fails({ image }, [/the image cannot be pulled: /]);
-    await stillServes();
+    await releases.stillServes();
   });
 
   it("fails for a release that never becomes ready, with its last lines, and what served keeps serving", async () => {
@@ -92,7 +78,7 @@ describe("scenario: releases on a cluster", () => {
     await releases.fails({ image, readySeconds: 15 }, [/listening to nobody/, reason]);
     const ready = namesOf((await cluster().pods("audit-svc")).filter(isReady));
     assert.deepEqual(ready, before);
-    await stillServes();
+    await releases.stillServes();
     await releases.mustUp();
     assert.deepEqual(namesOf(await cluster().pods("audit-svc")), before);
   });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Deploys, type Change } from "../../e2e/support/deploys";
 import { startLoad } from "../../e2e/support/load";
@@ -39,6 +40,19 @@ export class Releases extends Deploys {
       assert.deepEqual(lost, {}, `${stored} stored`);
       assert.ok(stored > rate * AFTERWARDS * 0.5, `only ${stored} stored`);
     }
+  }
+
+  async stillServes(): Promise<void> {
+    const event = {
+      ...{ id: randomUUID(), application: "demo", actor: "cluster", action: "login", resource: "console" },
+      ...{ outcome: "success", occurredAt: new Date().toISOString() },
+    };
+    const { status, body } = await this.cluster.edge("/v1/events", {
+      method: "POST",
+      token: this.cluster.get("AUDIT_TOKEN"),
+      body: JSON.stringify(event),
+    });
+    assert.equal(status, 201, body);
   }
 
   /** A deploy that must fail with this output, and leave what is recorded as it was. */
