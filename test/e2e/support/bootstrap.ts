@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gitlab, stateKey } from "../../../sandbox/src/platform/names";
 import { readSettings } from "../../../sandbox/src/settings";
-import { stackForVault } from "../../../sandbox/src/stack-file";
+import { clusterStack, sandboxStack, stackForVault } from "../../../sandbox/src/stack-file";
 import { State } from "../../../sandbox/src/state";
 import { root, run, type Ran, type Sandbox } from "./sandbox";
 
@@ -24,7 +24,8 @@ export async function bootstrap(
   how: How = {},
 ): Promise<Ran> {
   const settings = readSettings(process.env);
-  const stack = { ...stackForVault(settings, new State(settings)), ...change.stack };
+  const of = sandbox.get("PULUMI_STACK") === clusterStack.name ? clusterStack : sandboxStack;
+  const stack = { ...stackForVault(settings, new State(settings), of), ...change.stack };
   return runBootstrap(sandbox, { ...change, stack }, how);
 }
 

@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { connect } from "node:tls";
+import { mustBootstrap, rootToken } from "../e2e/support/bootstrap";
+import type { Change } from "../e2e/support/deploys";
+import { startLoad, type LoadOptions } from "../e2e/support/load";
+import { Log } from "../e2e/support/log";
+import { until } from "../e2e/support/sandbox";
+import { attached } from "./support/cluster";
+import { Releases } from "./support/releases";
+
+const NAME = "cluster.sandbox.test";
+const MOUNT = "pki-cluster";
+
+/** What bootstrap must allow first, and the agents of the pods then fetch. */
+describe("scenario: what Vault makes for a cluster", function () {
+  this.timeout(900_000);
+  const cluster = attached();
+  let releases: Releases;
+  before(() => {
+    releases = new Releases(cluster());
+  });
+  after(async () => {
+    await mustBootstrap(cluster());
+    await releases.mustUp();
+    await asRoot("DELETE", `sys/mounts/${MOUNT}`);
+    await asRoot("DELETE", "sys/policies/acl/audit-edge-certificate-cluster");
+    await asRoot("DELETE", "auth/kubernetes/role/audit-edge-certificate-cluster");
+    releases.close();
+  });
+
+  const asRoot = (method: string, path: string, body?: object) =>
+    cluster().vault<{ data: Record<string, string> }>(method, path, body, rootToken());
+  const up = async (stack: Change, more: Change = {}): Promise<void> => {
+    await mustBootstrap(cluster(), { stack });
+    await releases.mustUp({ ...stack, ...more });
+  };
+  const load = (more: Partial<LoadOptions> = {}) =>
+    startLoad({ url: cluster().get("AUDIT_URL"), token: cluster().get("AUDIT_TOKEN"), application: "demo", ...more });
+
+  it("gives each pod a login to the database of its own, without a lost request, and takes it away again", async () => {
+    const sent = load({ rate: 100, limit: 600 });
+    const users = async (): Promise<string[]> => {
+      const files = (await cluster().pods("audit-svc")).map(({ metadata: { name } }) =>
+        cluster().kubectl("exec", "-n", "audit", name, "--container", "agent", "--", "cat", "/run/audit/config.json"),
+      );
+      return (await Promise.all(files)).map((text) => (JSON.parse(text) as Rendered).database.user).sort();
+    };
+    try {
+      const [, own] = await users();
+      await up({ databaseCredentials: "dynamic" });
+      const made = await users();
+      assert.ok(made.length > 1 && new Set(made).size === made.length, made.join(", "));
+      for (const user of made) assert.match(user, /^v-kubernet-audit-sv-/);
+      await up({});
+      assert.deepEqual(new Set(await users()), new Set([own]));
+    } finally {
+      const { lost, stored } = await sent.stop();
+      assert.deepEqual(lost, {}, `of ${stored} requests`);
+    }
+  });
+
+  it("gives the edge's pods a certificate, and another before that ends, without a lost request", async () => {
+    await asRoot("POST", `sys/mounts/${MOUNT}`, { type: "pki" });
+    const made = await asRoot("POST", `${MOUNT}/root/generate/internal`, { common_name: "sandbox", ttl: "87600h" });
+    await asRoot("POST", `${MOUNT}/roles/edge`, { allowed_domains: "sandbox.test", allow_subdomains: true });
+    const ca = made?.data.certificate ?? "";
+    const log = new Log(cluster());
+    const [key = ""] = await log.keys();
+    log.close();
+    await up(
+      { tls: "vault", tlsPkiMount: MOUNT, tlsPkiRole: "edge" },
+      // The log's name is its own, whatever the service's address is.
+      { tlsPkiTtl: "40s", serviceUrl: `https://${NAME}`, logOrigin: key.slice(0, key.indexOf("+")) },
+    );
+    const { hostname, port } = new URL(cluster().get("AUDIT_URL"));
+    const secure = { host: hostname, port: Number(port.replace(/81$/, "44")) };
+    const serial = () =>
+      new Promise<string>((done, fail) => {
+        const socket = connect({ ...secure, servername: NAME, ca }, () => {
+          done(socket.getPeerCertificate().serialNumber);
+          socket.end();
+        });
+        socket.on("error", fail);
+      });
+    const first = await until("a handshake", 30, serial);
+    const sent = load({ url: `https://${secure.host}:${secure.port}`, tls: { ca, servername: NAME } });
+    try {
+      await until("another certificate", 90, async () => ((await serial()) === first ? undefined : true));
+    } finally {
+      const { lost, stored } = await sent.stop();
+      assert.deepEqual(lost, {}, `of ${stored} requests`);
+      assert.ok(stored > 100, `only ${stored} stored`);
+    }
+    const plain = await fetch(`${cluster().get("AUDIT_URL")}/v1/events?limit=1`, { redirect: "manual" });
+    assert.equal(plain.headers.get("location"), `https://${NAME}/v1/events?limit=1`);
+  });
+});
+
+interface Rendered {
+  database: { user: string };
+}
