@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 import { until } from "../e2e/support/sandbox";
-import { attached } from "./support/cluster";
+import { attached, storedOf } from "./support/cluster";
+import { PatientClients } from "./support/patient";
 import { isReady, Releases } from "./support/releases";
 
 describe("scenario: nodes of a cluster", () => {
@@ -28,5 +30,34 @@ describe("scenario: nodes of a cluster", () => {
     } finally {
       await cluster().kubectl("uncordon", node);
     }
+  });
+
+  it("outlives a worker that dies: who sends again by id loses nothing, and its pods are made elsewhere", async () => {
+    const pods = await cluster().pods("audit-svc");
+    const node = pods.map(({ spec }) => spec.nodeName).find((name) => name !== "node1");
+    assert.ok(node, "no pod of the service outside node1");
+    const clients = new PatientClients(cluster());
+    try {
+      await sleep(3000);
+      const killed = Date.now();
+      await cluster().kill(node);
+      await until("as many pods as before, elsewhere", 180, async () => {
+        const ready = (await cluster().pods("audit-svc")).filter(isReady);
+        const elsewhere = ready.filter(({ spec }) => spec.nodeName !== node);
+        return elsewhere.length === pods.length ? true : undefined;
+      });
+      const back = Date.now();
+      await sleep(10_000);
+      const seconds = (at: number) => ((at - killed) / 1000).toFixed(0);
+      console.log(
+        `      ${clients.failed} attempts in vain, the last ${seconds(clients.lastFailure ?? killed)} s after the death; all pods elsewhere after ${seconds(back)} s`,
+      );
+      assert.ok((clients.lastFailure ?? killed) < Date.now() - 5000, "attempts are still in vain");
+    } finally {
+      await cluster().start(node);
+      await clients.stop();
+    }
+    const database = (await cluster().mustPulumi("config", "get", "audit:databaseName")).trim();
+    assert.equal(await storedOf(clients.actor, database), clients.acknowledged);
   });
 });

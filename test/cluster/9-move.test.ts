@@ -5,8 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { destroy, keepEvents } from "../e2e/support/destroy";
 import { startLoad } from "../e2e/support/load";
 import { Log } from "../e2e/support/log";
-import { attached as attachedTo, platform, root, run, sandbox as cli } from "../e2e/support/sandbox";
-import { attached, Cluster } from "./support/cluster";
+import { attached as attachedTo, root, run, sandbox as cli } from "../e2e/support/sandbox";
+import { attached, Cluster, storedOf } from "./support/cluster";
 
 /** The commands of docs/cluster.md that move what must last, as they stand there, for the sandbox's stacks. */
 function documented(): string {
@@ -43,13 +43,7 @@ describe("scenario: from VM2 to the cluster", function () {
 
   const load = (url: string) =>
     startLoad({ url, token: vm2().get("AUDIT_TOKEN"), application: "demo", rate: 100, limit: 600 });
-  const stored = async (): Promise<number> => {
-    const text = "SELECT count(*) FROM audit.events WHERE actor = 'load'";
-    const psql = ["docker", "exec", platform("postgres"), "psql", "-U", "postgres", "-d", "audit", "-XAtc", text];
-    const { code, output, stdout } = await run(psql, { ...process.env, DOCKER_HOST: undefined });
-    assert.equal(code, 0, output);
-    return Number(stdout);
-  };
+  const stored = () => storedOf("load", "audit");
 
   it("takes database, tokens and log along, while clients keep sending: no event is lost, and the log goes on", async () => {
     const log = new Log(vm2());

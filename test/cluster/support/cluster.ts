@@ -77,6 +77,15 @@ export class Cluster extends Sandbox {
   }
 }
 
+/** How many events of an actor are stored, asked of PostgreSQL itself. */
+export async function storedOf(actor: string, database: string): Promise<number> {
+  const text = `SELECT count(*) FROM audit.events WHERE actor = '${actor}'`;
+  const psql = ["docker", "exec", platform("postgres"), "psql", "-U", "postgres", "-d", database, "-XAtc", text];
+  const { code, output, stdout } = await run(psql, { ...process.env, DOCKER_HOST: undefined });
+  if (code !== 0) throw new Error(`psql ended with ${code}: ${output}`);
+  return Number(stdout);
+}
+
 /** The nodes are containers on this machine's engine, not on VM2's. */
 async function onEngine(...args: string[]): Promise<void> {
   const { code, output } = await run(["docker", ...args]);
