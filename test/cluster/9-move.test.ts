@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { destroy, keepEvents } from "../e2e/support/destroy";
@@ -36,6 +36,7 @@ describe("scenario: from VM2 to the cluster", function () {
   const set = (key: string, value: string) => cluster().mustPulumi("config", "set", `audit:${key}`, value);
 
   after("leave the cluster as `make cluster` does", async () => {
+    rmSync(join(root, "sandbox-before.json"), { force: true });
     await destroy(cluster());
     for (const key of SETTINGS) await cluster().pulumi(["config", "rm", `audit:${key}`]);
     await mustRun("cluster");
