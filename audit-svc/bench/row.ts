@@ -19,6 +19,8 @@ export interface Area {
   readonly name: string;
   /** Names that `make bench ONLY=name` takes, beside the area's own. */
   readonly benches: readonly string[];
+  /** Runs only if it is named, because not every sandbox has what it measures. */
+  readonly named?: boolean;
   /**
    * Runs the named benches.
    *

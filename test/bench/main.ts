@@ -1,12 +1,13 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { auditService } from "./audit-svc";
+import { cluster } from "./cluster";
 import { edge } from "./edge";
 import { frontDoor } from "./front-door";
 import { releases } from "./releases";
 import type { Area, Row } from "../../audit-svc/bench/row";
 
-const areas: readonly Area[] = [auditService, frontDoor, releases, edge];
+const areas: readonly Area[] = [auditService, frontDoor, releases, edge, cluster];
 const build = resolve(__dirname, "../../build");
 
 /**
@@ -27,7 +28,9 @@ async function main(): Promise<void> {
   let broken = false;
   mkdirSync(build, { recursive: true });
   for (const area of areas) {
-    const benches = area.benches.filter((name) => only.length === 0 || only.includes(name) || only.includes(area.name));
+    const benches = area.benches.filter(
+      (name) => (only.length === 0 && !area.named) || only.includes(name) || only.includes(area.name),
+    );
     if (benches.length === 0) continue;
     console.error(`=== ${area.name}: ${benches.join(", ")}`);
     try {
