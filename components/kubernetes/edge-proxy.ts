@@ -268,7 +268,9 @@ export class EdgeProxy extends pulumi.ComponentResource {
             metadata: { labels: { ...labelsOf(name), [CONFIGURATION]: configuration.digest } },
             spec: {
               ...podDefaults(cluster.pullSecrets),
-              ...(secure?.serviceAccountName === undefined ? {} : { serviceAccountName: secure.serviceAccountName }),
+              // Always said: Kubernetes keeps a former one under a second name of this field, when it is only left out,
+              // and takes no new pod once that is gone.
+              serviceAccountName: secure?.serviceAccountName ?? "default",
               securityContext: { fsGroup: NGINX_UID },
               topologySpreadConstraints: spread(name),
               tolerations: leaveLostNodes,

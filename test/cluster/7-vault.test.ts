@@ -6,7 +6,7 @@ import { startLoad, type LoadOptions } from "../e2e/support/load";
 import { Log } from "../e2e/support/log";
 import { until } from "../e2e/support/sandbox";
 import { attached } from "./support/cluster";
-import { Releases } from "./support/releases";
+import { isReady, Releases } from "./support/releases";
 
 const NAME = "cluster.sandbox.test";
 const MOUNT = "pki-cluster";
@@ -93,6 +93,14 @@ describe("scenario: what Vault makes for a cluster", function () {
     }
     const plain = await fetch(`${cluster().get("AUDIT_URL")}/v1/events?limit=1`, { redirect: "manual" });
     assert.equal(plain.headers.get("location"), `https://${NAME}/v1/events?limit=1`);
+
+    // Without it the agents' service account is gone, and a pod that is lost is still made again.
+    await up({});
+    const pods = await cluster().pods("audit-edge");
+    await cluster().kubectl("delete", "pod", "-n", "audit", pods[0]?.metadata.name ?? "");
+    await until("as many pods of nginx as before", 60, async () =>
+      (await cluster().pods("audit-edge")).filter(isReady).length === pods.length ? true : undefined,
+    );
   });
 });
 

@@ -182,6 +182,8 @@ describe("EdgeProxy on a cluster", () => {
       ...{ periodSeconds: 1, failureThreshold: 120 },
     });
     assert.equal(spec.initContainers[0].readinessProbe, undefined);
+    const without = podOf(manifest((await deploy()).resources, "Deployment", "audit-edge"));
+    assert.equal(without.spec.serviceAccountName, "default", "the agent's may be gone");
   });
 
   describe("with a certificate from files", () => {
