@@ -12,7 +12,7 @@ export const exec = defineCommand<{ container?: string; "--"?: string[] }>({
   options: (parser) =>
     parser.positional("container", {
       type: "string",
-      describe: "blue-1, edge, agent, or a whole name; default: the active slot's first replica",
+      describe: "blue-1, edge, agent, or a whole name, on a cluster a pod's; default: a replica that serves",
     }),
   run: async ({ container, "--": command }, context) => {
     const { runInContainer } = await import("../vm/exec.js");

@@ -1,6 +1,6 @@
 import { defineCommand } from "../command";
 import { usageError } from "../errors";
-import type { LogsOptions } from "../logs/logs";
+import type { LogsOptions } from "../logs/source";
 
 const PARTS = ["service", "edge", "agent", "migrate"] as const;
 

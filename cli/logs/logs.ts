@@ -1,47 +1,20 @@
 import type { Context } from "../command";
 import { CommandError, EXIT } from "../errors";
 import type { World } from "../world";
-import { lookAtContainers, PATTERNS, type Part } from "../vm/containers";
-import { vmScript } from "../vm/script";
 import { streamFromHost } from "../vm/stream";
 import { Merge } from "./merge";
 import { describe, isOf, readLine } from "./record";
-
-const LINES = 50;
-
-export interface LogsOptions {
-  readonly part: Part | undefined;
-  readonly follow: boolean;
-  readonly since: string | undefined;
-  /** Of each container; default: {@link LINES}, or all since the time that is named. */
-  readonly lines: number | undefined;
-  readonly request: string | undefined;
-}
+import { sourceOf, type LogsOptions } from "./source";
 
 export async function showLogs(options: LogsOptions, context: Context): Promise<number> {
   const world = await context.world({ settings: "file" });
-  if (world.values.platform === "kubernetes")
-    throw new CommandError(
-      `stack ${world.stack} runs on a cluster: kubectl --namespace ${world.values.kubeNamespace} logs --prefix --timestamps --selector app=audit-svc`,
-    );
   return options.part === "migrate" ? showMigration(world, context) : showContainers(options, world, context);
 }
 
 async function showContainers(options: LogsOptions, world: World, context: Context): Promise<number> {
-  const { part, follow, since, request } = options;
+  const { follow, request } = options;
   const { output, interrupts } = context;
-  // A request passes the edge, and then a replica.
-  const parts: Part[] = part !== undefined ? [part] : request === undefined ? ["service"] : ["edge", "service"];
-  const pattern = parts.map((each) => PATTERNS[each].source).join("|");
-  // A request is looked for in all that Docker keeps.
-  const lines = request === undefined ? (options.lines ?? (since === undefined ? LINES : "all")) : "all";
-  const script = vmScript("logs.sh", [follow ? "yes" : "no", since ?? "-", lines, request ?? "-", pattern]);
-  const releases = new Map<string, string>();
-  const learn = async (): Promise<void> => {
-    const { containers } = await lookAtContainers((line) => world.onHost(line));
-    for (const { name, release } of containers) if (release) releases.set(name, release);
-  };
-  await learn();
+  const { parts, where, shell, script, releases } = await sourceOf(options, world);
   let shown = 0;
   const merge = new Merge(follow, (record) => {
     if (request !== undefined && !isOf(record, request)) return;
@@ -49,7 +22,7 @@ async function showContainers(options: LogsOptions, world: World, context: Conte
     output.answer(record, describe(record, output.style));
   });
   await streamFromHost(
-    world.hostShell,
+    { shell, where },
     script,
     (line) => {
       const record = readLine(line, releases);
@@ -60,7 +33,7 @@ async function showContainers(options: LogsOptions, world: World, context: Conte
   merge.flush();
   if (interrupts.signal.aborted) return EXIT.interrupted;
   if (shown === 0 && request !== undefined)
-    throw new CommandError(`no line of ${parts.join(" and ")} has the request id ${request}; Docker keeps 20 MB a container`); // prettier-ignore
+    throw new CommandError(`no line of ${parts.join(" and ")} has the request id ${request}; of each container, only its last megabytes are kept`); // prettier-ignore
   return EXIT.ok;
 }
 

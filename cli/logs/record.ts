@@ -2,7 +2,7 @@ import type { Output } from "../output";
 
 /** One line of a log. */
 export interface LogRecord {
-  /** When Docker got it, to the nanosecond: what lines are merged by. */
+  /** When Docker or the node got it, to the nanosecond: what lines are merged by. */
   readonly time: string;
   readonly container: string;
   /** Of a replica. */
@@ -13,10 +13,16 @@ export interface LogRecord {
 
 /** @param releases of the replicas, by container @returns undefined for what logs.sh has not written */
 export function readLine(line: string, releases: ReadonlyMap<string, string>): LogRecord | undefined {
-  const [, container = "", time = "", text = ""] = /^(\S+) (\d{4}-\S+Z) ?(.*)$/.exec(line) ?? [];
+  const [, container = "", time = "", text = ""] = /^(\S+) (\d{4}-\S+?(?:Z|[+-]\d\d:\d\d)) ?(.*)$/.exec(line) ?? [];
   if (container === "") return undefined;
   const release = releases.get(container);
-  return { time, container, ...(release === undefined ? {} : { release }), entry: parsed(text) };
+  return { time: inUtc(time), container, ...(release === undefined ? {} : { release }), entry: parsed(text) };
+}
+
+/** A node of a cluster writes its own zone's time. */
+function inUtc(time: string): string {
+  const [, whole = "", fraction = "", zone = "Z"] = /^(.{19})(\.\d+)?(.*)$/.exec(time) ?? [];
+  return zone === "Z" ? time : `${new Date(`${whole}${zone}`).toISOString().slice(0, 19)}${fraction}Z`;
 }
 
 function parsed(text: string): LogRecord["entry"] {

@@ -1,8 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { askHost } from "../../components/vm/ask-host";
 import { remoteShell } from "../../components/vm/host-script";
 import { commandLine } from "../../lib/shell";
 import type { Context } from "../command";
+import { chosenPod, HERE, kubectl, podsOf } from "../cluster/pods";
 import { CommandError, EXIT } from "../errors";
 import type { World } from "../world";
 import { lookAtContainers, type Container, type Containers } from "./containers";
@@ -15,20 +17,44 @@ export async function runInContainer(
 ): Promise<number> {
   const { output, interrupts } = context;
   const world = await context.world({ settings: "file" });
-  if (world.values.platform === "kubernetes")
-    throw new CommandError(
-      `stack ${world.stack} runs on a cluster: kubectl --namespace ${world.values.kubeNamespace} exec -it deployment/audit-svc -- sh`,
-    );
-  const container = chosen(await lookAtContainers((line) => world.onHost(line)), named);
+  const terminal = output.live && !output.json;
+  const { container, shell, ask, before } = await placeOf(world, named, terminal);
   const words = command.length === 0 ? ["sh"] : command;
   if (output.json) {
-    const { code, stdout } = await captured(world, ["docker", "exec", container, ...words]);
+    const { code, stdout } = await captured(ask, before([], words));
     output.answer({ container, command: words, code, stdout }, "");
     return code;
   }
-  const terminal = output.live;
-  const line = commandLine(["docker", "exec", "--interactive", ...(terminal ? ["--tty"] : []), container, ...words]);
-  return interrupts.attached(() => attached(shellFor(world, terminal), line));
+  const line = commandLine(before(["-i", ...(terminal ? ["-t"] : [])], words));
+  return interrupts.attached(() => attached(shell, line));
+}
+
+/** Where the command runs, and what stands before its words. */
+interface Place {
+  readonly container: string;
+  /** The command before a shell line. */
+  readonly shell: string;
+  /** Runs a shell line there. @returns what it printed */
+  readonly ask: (line: string) => Promise<string>;
+  readonly before: (options: readonly string[], words: readonly string[]) => string[];
+}
+
+async function placeOf(world: World, named: string | undefined, terminal: boolean): Promise<Place> {
+  const { values } = world;
+  if (values.platform === "kubernetes") {
+    const { pod, container } = chosenPod(await podsOf(values), named);
+    return {
+      ...{ container: pod, shell: HERE, ask: (line) => askHost(HERE, line) },
+      before: (options, words) => [
+        ...[...kubectl(values), "exec", ...options, pod, "--container", container, "--"],
+        ...words,
+      ],
+    };
+  }
+  const ask = (line: string): Promise<string> => world.onHost(line);
+  const container = chosen(await lookAtContainers(ask), named);
+  const before: Place["before"] = (options, words) => ["docker", "exec", ...options, container, ...words];
+  return { container, shell: shellFor(world, terminal), ask, before };
 }
 
 /** @throws CommandError with the names that there are */
@@ -64,9 +90,9 @@ async function attached(shell: string, line: string): Promise<number> {
   return code ?? EXIT.failed;
 }
 
-async function captured(world: World, words: readonly string[]): Promise<{ code: number; stdout: string }> {
+async function captured(ask: Place["ask"], words: readonly string[]): Promise<{ code: number; stdout: string }> {
   // What it prints on standard error is not part of the answer, and its exit code is.
-  const printed = await world.onHost(`code=0; ${commandLine(words)} || code=$?; echo; echo "$code"`);
+  const printed = await ask(`code=0; ${commandLine(words)} || code=$?; echo; echo "$code"`);
   const lines = printed.replace(/\n$/, "").split("\n");
   return { code: Number(lines.pop()), stdout: lines.join("\n").replace(/\n$/, "") };
 }

@@ -4,14 +4,14 @@ import { createInterface } from "node:readline";
 import { CommandError } from "../errors";
 
 /**
- * Runs a shell line on the VM and hands over each line of its output as it comes. Its standard input stays open until
+ * Runs a shell line, on the VM as a rule, and hands over each line of its output as it comes. Its standard input stays open until
  * the signal aborts, so that a script that waits for the input's end goes with this process.
  *
- * @param shell the command before the shell line, see World.hostShell
+ * @param shell the command before the shell line, see World.hostShell; and what to blame if it fails
  * @throws CommandError with what it printed on standard error, if it failed by itself
  */
 export async function streamFromHost(
-  shell: string,
+  { shell, where }: { shell: string; where: string },
   line: string,
   onLine: (line: string) => void,
   signal: AbortSignal,
@@ -34,6 +34,5 @@ export async function streamFromHost(
   const [code] = (await once(child, "exit")) as [number | null];
   await closed;
   signal.removeEventListener("abort", end);
-  if (code !== 0 && !signal.aborted)
-    throw new CommandError(`the VM (audit:hostAddress): ${stderr.trim() || `exit code ${code ?? "?"}`}`);
+  if (code !== 0 && !signal.aborted) throw new CommandError(`${where}: ${stderr.trim() || `exit code ${code ?? "?"}`}`);
 }
