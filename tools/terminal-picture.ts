@@ -90,7 +90,7 @@ export function svgOf(title: string, left: readonly (readonly Cell[])[]): string
   const height = 2 * MARGIN + lines.length * HEIGHT;
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escaped(title)} in a terminal">
 <rect width="100%" height="100%" rx="8" fill="${PAPER}"/>
-<g font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace" font-size="13" xml:space="preserve">
+<g font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace" font-size="13">
 ${rows.join("\n")}
 </g>
 </svg>
@@ -118,7 +118,9 @@ function runsOf(cells: readonly Cell[]): Run[] {
 /** Its length is fixed, so that columns are straight in every font. */
 function span({ column, text, colour, bold }: Run): string {
   const place = `x="${(MARGIN + column * WIDTH).toFixed(1)}" textLength="${([...text].length * WIDTH).toFixed(1)}"`;
-  return `<tspan ${place} fill="${colour}"${bold ? ' font-weight="bold"' : ""}>${escaped(text)}</tspan>`;
+  // Browsers make one of several blanks, whatever xml:space says, and stretch the rest to the length.
+  const kept = escaped(text).replaceAll(" ", "\u00a0");
+  return `<tspan ${place} fill="${colour}"${bold ? ' font-weight="bold"' : ""}>${kept}</tspan>`;
 }
 
 const escaped = (text: string): string => text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);

@@ -23,8 +23,8 @@ describe("a picture of a terminal", () => {
       ),
     );
     assert.deepEqual(spans, [
-      [[16, 7.8, "#8b949e", false, "$"], [31.6, 78, "#d1d7e0", true, "audit &#60;it&#62;"]],
-      [[16, 39, "#d1d7e0", true, "title"], [70.6, 7.8, "#56d364", false, "✔"], [86.2, 39, "#d1d7e0", false, "a &#38; b"]],
+      [[16, 7.8, "#8b949e", false, "$"], [31.6, 78, "#d1d7e0", true, "audit\u00a0&#60;it&#62;"]],
+      [[16, 39, "#d1d7e0", true, "title"], [70.6, 7.8, "#56d364", false, "✔"], [86.2, 39, "#d1d7e0", false, "a\u00a0&#38;\u00a0b"]],
       [[16, 23.4, "#8b949e", false, "dim"], [47.2, 39, "#d1d7e0", false, "plain"]],
     ]); // prettier-ignore
   });
