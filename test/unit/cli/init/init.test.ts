@@ -65,6 +65,14 @@ describe("audit init, with a file of answers", () => {
     });
   });
 
+  it("takes the example of docs/audit.md", async () => {
+    const [, example = ""] = /^```yaml\n([^]*?)^```$/m.exec(readFileSync(join(root, "docs/audit.md"), "utf8")) ?? [];
+    writeFileSync(join(directory, "example.yaml"), example);
+    const { code, out, err } = await run(["--answers", join(directory, "example.yaml"), "--stack", "vm3"]);
+    assert.equal(code, 0, out + err);
+    assert.match(text("setup/vm3/vault.json"), /"project": "team\/audit"/);
+  });
+
   it("keeps the repository's comments, without what they said of examples", async () => {
     await run(["--answers", given(), "--stack", "vm3"]);
     assert.match(
