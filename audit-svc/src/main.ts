@@ -1,7 +1,7 @@
 import { UserError } from "./errors.js";
 import { generateCommand } from "./generate.js";
 import { healthCommand } from "./health.js";
-import { verifyCommand, witnessCommand } from "./log/command.js";
+import { proofCommand, verifyCommand, witnessCommand } from "./log/command.js";
 import { printable } from "./log/printable.js";
 import { migrateCommand } from "./migrate.js";
 import { serve } from "./server.js";
@@ -13,6 +13,7 @@ const USAGE = `audit-svc ${VERSION}
   generate [options]    send realistic events; generate --help lists the options
   verify [options]      verify every event against the log; verify --help lists the options
   witness [options]     verify that the log extends an earlier checkpoint, and keep the newest; witness --help
+  proof [options]       check the proof of one event, without the service; proof --help
   health [--live]       exit 0 when the service here is ready (--live: when it answers at all)
 Settings: AUDIT_CONFIG_FILE, AUDIT_LISTEN, AUDIT_ADMIN_LISTEN, AUDIT_RELEASE, AUDIT_LOG_LEVEL, AUDIT_WATCH_SECONDS, AUDIT_GRACE_SECONDS; see CONTRACT.md.
 `;
@@ -33,6 +34,8 @@ async function run([command = "serve", ...args]: string[]): Promise<number> {
       return couldNotCheck(verifyCommand(args));
     case "witness":
       return couldNotCheck(witnessCommand(args));
+    case "proof":
+      return couldNotCheck(proofCommand(args));
     case "health":
       return healthCommand(args);
     case "help":

@@ -1,11 +1,13 @@
 import { UserError } from "./errors.js";
-import { verifyCommand, witnessCommand } from "./log/command.js";
+import { proofCommand, verifyCommand, witnessCommand } from "./log/command.js";
 import { printable } from "./log/printable.js";
 
-// The same as the service's commands `verify` and `witness`, as one file for auditors that needs nothing but Node.
-const [command = "verify", ...args] = process.argv.slice(2);
-const run =
-  command === "witness" ? witnessCommand(args) : verifyCommand(command === "verify" ? args : [command, ...args]);
+// The service's commands `verify`, `witness` and `proof`, as one file for auditors that needs nothing but Node. An
+// option first means `verify`, and so does nothing at all, which shows the usage.
+const COMMANDS = { verify: verifyCommand, witness: witnessCommand, proof: proofCommand } as const;
+const [first = "--help", ...rest] = process.argv.slice(2);
+const isCommand = (word: string): word is keyof typeof COMMANDS => Object.hasOwn(COMMANDS, word);
+const run = isCommand(first) ? COMMANDS[first](rest) : verifyCommand([first, ...rest]);
 
 run.then(
   (code) => process.exit(code),

@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { UserError, reasonOf } from "../errors.js";
 import { type Verifier, parseVkey } from "./note.js";
 import { printable } from "./printable.js";
+import { proved } from "./proved.js";
 import { EVENTS, Saved, Saving, Service, type Source } from "./source.js";
 import { type Verdict, verify } from "./verify.js";
 import { witness } from "./witness.js";
@@ -18,7 +19,16 @@ Reads every event and every entry of the log, and says whether they are whole.
   --save DIR            keep what was read, so that it can be verified again without the service
   --log DIR             what --save has kept; --export FILE: another export of the events with ?salt=true
   --json                the verdict as JSON on stdout
-Exit codes: 0 whole, 1 tampered with, 2 could not be checked.
+Exit codes: 0 whole, 1 tampered with, 2 could not be checked. After 1: docs/runbook.md, "A log that was rewritten".
+Two more commands, each with --help:
+  witness               keep the newest checkpoint, once the log extends the one before
+  proof                 check the proof of one event, without the service
+`;
+const PROOF_USAGE = `proof --proof FILE --event FILE --key VKEY [--key VKEY]…
+Checks, without the service, that an event was in the log.
+  --proof FILE          the answer of GET /v1/events/{id}/proof
+  --event FILE          the event as the service answers it, alone or among others, or a line of an export
+Exit codes: 0 proved, 1 the event is not the one that was proved, 2 could not be checked.
 `;
 const WITNESS_USAGE = `witness --url URL --token-file FILE --key VKEY [--key VKEY]… --since FILE
 Fetches the newest checkpoint, verifies that it extends the one in FILE, writes it there, and reports it to the service.
@@ -93,12 +103,27 @@ export async function witnessCommand(args: readonly string[]): Promise<number> {
   return whole ? 0 : 1;
 }
 
+/** `proof`. Resolves to the exit code. */
+export async function proofCommand(args: readonly string[]): Promise<number> {
+  const { key, help } = COMMON;
+  const options = { key, help, proof: { type: "string" }, event: { type: "string" } } as const;
+  const values = parse("proof", () => parseArgs({ args: [...args], options }));
+  if (values.help) return print(PROOF_USAGE);
+  const { proof, event } = values;
+  if (proof === undefined) throw new UserError("--proof: name the file with the answer of GET /v1/events/{id}/proof.");
+  if (event === undefined) throw new UserError("--event: name the file with the event as the service answers it.");
+  const verifiers = keysOf(values.key);
+  const { whole, message } = proved(await read("--proof", proof), await read("--event", event), verifiers);
+  print(`${message}\n`);
+  return whole ? 0 : 1;
+}
+
 function inWords(verdict: Verdict): string {
   const { whole, origin, size, root, events, dropped, uncovered, findings, count } = verdict;
   const lines = findings.slice(0, PRINTED).map(({ message }) => `tampered: ${message}`);
   if (count > PRINTED) lines.push(`… and ${count - PRINTED} more; --json lists up to 1000`);
   lines.push(
-    `${whole ? "whole" : `TAMPERED WITH (${count} findings)`}: ${origin}, ${size} entries, root ${root}: ${events} events verified, ${dropped} dropped by retention, ${uncovered} not under a checkpoint yet`,
+    `${whole ? "whole" : `TAMPERED WITH (${count} ${count === 1 ? "finding" : "findings"})`}: ${origin}, ${size} entries, root ${root}: ${events} events verified, ${dropped} dropped by retention, ${uncovered} not under a checkpoint yet`,
   );
   return `${lines.join("\n")}\n`;
 }
@@ -134,7 +159,9 @@ function keysOf(vkeys: readonly string[]): Verifier[] {
   return vkeys.map((vkey) => {
     const verifier = parseVkey(vkey);
     if (verifier !== undefined) return verifier;
-    throw new UserError(`--key: "${vkey}" is not the public key of a log: name+id+key, of the type Ed25519.`);
+    throw new UserError(
+      `--key: "${vkey}" is not the public key of a log: name+id+key, of the type Ed25519, without quotes and brackets.`,
+    );
   });
 }
 

@@ -26,10 +26,12 @@ export interface SaltedEvent {
 
 /**
  * An event's commitment, from its line in an export.
+ * @param salt instead of the one in the line
  * @throws SyntaxError if the line is no event with a salt
  */
-export function readEvent(line: string): SaltedEvent {
+export function readEvent(line: string, salt?: string): SaltedEvent {
   const members = membersOf(line);
+  if (salt !== undefined) members.set("salt", JSON.stringify(salt));
   try {
     return eventOf(members);
   } catch (error) {

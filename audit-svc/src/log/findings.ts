@@ -62,11 +62,11 @@ export class Findings {
     });
   }
 
-  shrunk(before: number, size: number): void {
-    this.#add({
-      what: "shrunk",
-      message: `the log has ${size} entries and had ${before}: an older backup was restored, or its end was cut off`,
-    });
+  /** @param live false for files, which may also be older than the checkpoint */
+  shrunk(before: number, size: number, live: boolean): void {
+    const older = live ? "" : ", or these files were saved before that checkpoint was kept";
+    const message = `the log has ${size} entries and had ${before}: an older backup was restored, or its end was cut off${older}`;
+    this.#add({ what: "shrunk", message });
   }
 
   /** Whether this was found already: every larger tree has another root, too. */

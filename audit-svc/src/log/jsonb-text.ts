@@ -21,6 +21,17 @@ export function membersOf(json: string): Map<string, string> {
   return members;
 }
 
+/**
+ * The items of a JSON array, each as it is spelt.
+ * @throws SyntaxError if it is not an array
+ */
+export function itemsOf(json: string): string[] {
+  const reader = new Reader(json);
+  const items = reader.items(() => reader.skip());
+  reader.end();
+  return items;
+}
+
 const BLANK = /[ \t\n\r]*/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const WORD = /true|false|null/y;
@@ -50,7 +61,7 @@ class Reader {
         return `{${sorted.map(([key, value]) => `${quote(key)}: ${value}`).join(", ")}}`;
       }
       case "[":
-        return `[${this.#items(() => this.value()).join(", ")}]`;
+        return `[${this.items(() => this.value()).join(", ")}]`;
       case '"':
         return quote(this.#string());
       default:
@@ -89,14 +100,14 @@ class Reader {
     return members;
   }
 
-  end(): void {
-    if (this.#at < this.json.length) this.#fail();
-  }
-
-  #items(each: () => string): string[] {
+  items(each: () => string): string[] {
     const items: string[] = [];
     this.#list("[", "]", () => items.push(each()));
     return items;
+  }
+
+  end(): void {
+    if (this.#at < this.json.length) this.#fail();
   }
 
   #list(open: string, close: string, each: () => void): void {

@@ -82,6 +82,10 @@ export class Service implements Source {
         const answer = await fetch(new URL(this.url.pathname.replace(/\/$/, "") + path, this.url), { ...init, headers });
         if (answer.ok) return answer;
         problem = `${answer.status} ${(await answer.text()).slice(0, 300).replaceAll(/\s+/g, " ")}`;
+        if (answer.status === 404)
+          throw new UserError(
+            `--url: ${path} was answered 404: the service keeps no log (audit:log is off), or this is not its address.`,
+          );
         if (answer.status < 500) throw new UserError(`--url: ${path} was answered ${problem}`);
       } catch (error) {
         if (error instanceof UserError) throw error;

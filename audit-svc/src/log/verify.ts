@@ -70,7 +70,7 @@ export async function verify(source: Source, options: VerifyOptions): Promise<Ve
     newest = await load();
     left = rematch(index, left);
   }
-  if (since !== undefined && since.size > newest.size) findings.shrunk(since.size, newest.size);
+  if (since !== undefined && since.size > newest.size) findings.shrunk(since.size, newest.size, source.live);
   const { dropped, uncovered, waiting } = findings.compare(index, first.size, left, comparing);
   if (waiting > 0 && findings.count === 0)
     throw new UserError(
@@ -109,7 +109,7 @@ async function addEntries(
   findings: Findings,
 ): Promise<void> {
   const { size } = checkpoint;
-  if (size < index.size) return findings.shrunk(index.size, size);
+  if (size < index.size) return findings.shrunk(index.size, size, source.live);
   const before = index.size;
   const read = async (n: number): Promise<Buffer> => {
     const width = widthIn(size, "entries", n);

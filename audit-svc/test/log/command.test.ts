@@ -6,7 +6,7 @@ import type { Verdict } from "../../src/log/verify.js";
 import { type TestDatabase, createDatabase } from "../support/database.js";
 import { event, post } from "../support/events.js";
 import { LoggingService, fileWith, newDirectory, newKey } from "../support/log.js";
-import { program, tokens } from "../support/service.js";
+import { configContent, program, tokens } from "../support/service.js";
 
 interface Outcome {
   readonly code: number | null;
@@ -25,7 +25,7 @@ function run(file: string, ...args: string[]): Promise<Outcome> {
   });
 }
 
-describe("the commands verify and witness", function () {
+describe("the commands verify, witness and proof", function () {
   this.timeout(120_000);
   let database: TestDatabase;
   let service: LoggingService;
@@ -74,6 +74,9 @@ describe("the commands verify and witness", function () {
     const verdict = JSON.parse(out) as Verdict;
     assert.equal(code, 1);
     assert.deepEqual(verdict.findings.map(({ what, position }) => [what, position]), [["changed", 299], ["deleted", 589]]); // prettier-ignore
+    const [origin, , root] = readFileSync(join(directory, "checkpoint"), "utf8").split("\n");
+    const since = fileWith(service.signed(`${[origin, 700, root].join("\n")}\n`));
+    assert.match((await run(alone, ...offline, "--since", since)).out, /had 700: .*, or these files were saved before that checkpoint was kept\n/); // prettier-ignore
     rmSync(join(directory, "tile/entries/001"));
     assert.match((await run(alone, ...offline)).err, /^--log: .*; give the directory that verify --save has written\.\n$/);
   }); // prettier-ignore
@@ -83,13 +86,59 @@ describe("the commands verify and witness", function () {
     const { code, out } = await run(alone, ...common);
     assert.equal(code, 1);
     assert.match(out, new RegExp(`^tampered: the event ${row?.id} of billing is not what entry 594 of the log holds`));
-    assert.match(out, /\nTAMPERED WITH \(1 findings\): /);
+    assert.match(out, /\nTAMPERED WITH \(1 finding\): /);
     await database.query("UPDATE audit.events SET actor = 'anna@example.com' WHERE actor = 'eve'");
+  });
+
+  it("check the proof of one event offline, by a line of an export, by an answer, and without its salt", async () => {
+    const [row] = await database.query<{ id: string }>("SELECT id FROM audit.events OFFSET 42 LIMIT 1");
+    const key = ["--key", service.key.vkey];
+    const file = fileWith(await (await service.get(`/v1/events/${row?.id}/proof`)).text());
+    const answer = await (await service.get("/v1/events?limit=1000")).text();
+    const lines = (await (await service.get("/v1/events/export")).text()).trim().split("\n");
+    const line = lines.find((text) => text.includes(row?.id ?? "none")) ?? "";
+    const prove = (event: string, proof = file) => run(alone, "proof", "--proof", proof, "--event", fileWith(event), ...key);
+    for (const event of [line, answer, lines.join("\n"), JSON.stringify(JSON.parse(line), null, 2)]) {
+      const { code, out, err } = await prove(event);
+      assert.equal(code, 0, out + err);
+      assert.match(out, new RegExp(`^proved: the event ${row?.id} of billing is entry \\d+ of audit\\.example\\.com/test, under `));
+    }
+    const changed = await prove(line.replace("anna@", "eve@"));
+    assert.deepEqual([changed.code, changed.out.split(": ")[0]], [1, "NOT PROVED"]);
+    assert.match((await prove(lines.filter((text) => text !== line).join("\n"))).out, /none of these 599 events is entry/);
+    for (const [outcome, message] of [
+      [await prove("x"), /^--event: .*; give the event as the service answers it/],
+      [await prove(""), /^--event: the file is empty/],
+      [await prove(line, fileWith("x")), /^--proof: this is no proof/],
+      [await run(alone, "proof", ...key), /^--proof: name the file/],
+      [await run(alone, "proof", "--proof", file, "--event", fileWith(line), "--key", newKey().vkey), /^the proof's checkpoint is not signed by any --key/],
+    ] as const) {
+      assert.equal(outcome.code, 2, outcome.err);
+      assert.match(outcome.err, message);
+    }
+  }); // prettier-ignore
+
+  it("tell of each other, when asked and without arguments", async () => {
+    for (const args of [["--help"], []]) {
+      const { code, out } = await run(alone, ...args);
+      assert.equal(code, 0);
+      assert.match(out, /^verify --url .*\n  witness  .*\n  proof  /s);
+    }
+  });
+
+  it("say that a service keeps no log", async () => {
+    const off = await LoggingService.start(database.runtime);
+    off.file.write({ ...configContent(database.runtime) });
+    await off.app.configReloader.reload();
+    const { code, err } = await run(alone, ...common, "--url", off.url);
+    await off.stop();
+    assert.equal(code, 2);
+    assert.match(err, /^--url: \/log\/checkpoint was answered 404: the service keeps no log/);
   });
 
   const wrong: [string, () => string[], RegExp][] = [
     ["no key", () => common.slice(0, 4), /^--key: give the log's public key/],
-    ["a key that is none", () => [...common, "--key", "x+y"], /^--key: "x\+y" is not the public key of a log/],
+    ["a key that is none", () => [...common, "--key", "x+y"], /^--key: "x\+y" is not the public key of a log.*without quotes/],
     ["another's key", () => [...common.slice(0, 4), "--key", newKey().vkey], /^the log's checkpoint is not signed by any --key/],
     ["a token that is wrong", () => [...common, "--token-file", fileWith("x")], /^--url: \/log\/checkpoint was answered 401 /],
     ["a token of an application", () => [...common, "--token-file", fileWith(tokens.billingReader)], /answered 403 /],
