@@ -51,7 +51,7 @@ export async function onCluster(s: ClusterSettings) {
   });
 
   return {
-    ...outputsOf(edge, service, observability, log),
+    ...outputsOf(edge, service, observability, log, last.logKeys),
     releases: c.forNextRun({
       releases: service.state,
       databasePasswordVersion: service.databasePasswordVersion,

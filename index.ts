@@ -58,7 +58,7 @@ export = async () => {
   });
 
   return {
-    ...outputsOf(edge, service, observability, log),
+    ...outputsOf(edge, service, observability, log, last.logKeys),
     releases: c.forNextRun({
       releases: service.state,
       databasePasswordVersion: service.databasePasswordVersion,

@@ -7,6 +7,7 @@ export function outputsOf(
   { image, release }: { image: Output<string>; release: Output<string> },
   { dashboardUrl, nginxDashboardUrl }: Observability,
   log: LogKey | undefined,
+  formerKeys: readonly string[] | undefined,
 ) {
   handToCi({
     SERVICE_URL: edge.url,
@@ -16,6 +17,7 @@ export function outputsOf(
     RELEASE: release,
   });
   const all = { serviceUrl: edge.url, dashboardUrl, nginxDashboardUrl, image, release };
-  // For those who verify the log: the newest key first.
-  return log === undefined ? all : { ...all, logKeys: log.verifierKeys };
+  // For those who verify the log, also while it is switched off: the newest key first.
+  const logKeys = log?.verifierKeys ?? formerKeys;
+  return logKeys === undefined ? all : { ...all, logKeys };
 }

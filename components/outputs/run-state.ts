@@ -14,7 +14,7 @@ export interface RunState {
   secretIdsIssued?: string;
   /** How often each missing resource was recreated; undefined when `releases` is. */
   recreated?: Recreated;
-  /** The log's public keys, from an output of their own; undefined if there is no log. */
+  /** The log's public keys, from an output of their own; undefined if there never was a log. */
   logKeys?: readonly string[];
 }
 

@@ -24,7 +24,7 @@ export interface LogKeyArgs {
    */
   signer: { by: "vault"; mount: string } | { by: "key"; version: number };
   vault: VaultAccess;
-  /** What {@link LogKey.verifierKeys} was in the last run, for a preview that cannot read Vault; default none. */
+  /** What {@link LogKey.verifierKeys} was in the last run; default none. */
   previous?: readonly string[];
 }
 
@@ -59,14 +59,21 @@ export class LogKey extends pulumi.ComponentResource {
   readonly configuration: LogConfiguration;
   /** The key that the service's agent must be allowed to use; undefined = none. */
   readonly signing: TransitKey | undefined;
-  /** The public keys of all versions, the newest first, as verifiers of signed notes take them. */
+  /**
+   * The public keys, the newest first, as verifiers of signed notes take them: of all versions, and of whoever signed
+   * before, because earlier checkpoints have those signatures.
+   */
   readonly verifierKeys: pulumi.Output<string[]>;
 
   constructor(name: string, args: LogKeyArgs, opts?: pulumi.ComponentResourceOptions) {
     super("audit:index:LogKey", name, {}, opts);
     const { origin, signer } = args;
     const common = { origin, public: args.public ?? false };
-    const written = (keys: readonly Buffer[]) => keys.map((key) => verifierKey(origin, key));
+    const previous = args.previous ?? [];
+    const written = (keys: readonly Buffer[]): string[] => {
+      const own = keys.map((key) => verifierKey(origin, key));
+      return [...own, ...previous.filter((key) => key.startsWith(`${origin}+`) && !own.includes(key))];
+    };
     if (signer.by === "vault") {
       this.signing = { mount: signer.mount, key: logKeyOf(name) };
       const { namespace } = args.vault;
@@ -75,7 +82,7 @@ export class LogKey extends pulumi.ComponentResource {
         signer: { socket: SIGNING_SOCKET, ...this.signing, ...(namespace === undefined ? {} : { namespace }) },
       };
       this.verifierKeys = this.#inVault(name, args.vault, this.signing).apply((keys) =>
-        keys === undefined ? [...(args.previous ?? [])] : written(keys),
+        keys === undefined ? [...previous] : written(keys),
       );
     } else {
       const keys = this.#ownKeys(name, signer.version);

@@ -37,7 +37,7 @@ const settings: Record<string, string> = {
 };
 
 /** Runs index.ts as the engine would, with the state that a last run left. */
-async function deploy(releases?: ReleaseState, more: Record<string, string> = {}) {
+async function deploy(releases?: ReleaseState, more: Record<string, string> = {}, logKeys?: string[]) {
   return run(
     async () => {
       pulumi.runtime.setAllConfig({ ...settings, ...more });
@@ -45,10 +45,14 @@ async function deploy(releases?: ReleaseState, more: Record<string, string> = {}
     },
     (args) =>
       args.type === "pulumi:pulumi:StackReference"
-        ? { outputs: releases === undefined ? {} : { releases } }
+        ? { outputs: releases === undefined ? {} : { releases, logKeys } }
         : undefined,
   );
 }
+
+/** What a first deploy leaves of the slots. */
+const served = (): ReleaseState =>
+  planRelease("audit-svc", { image: settings["audit:image"] ?? "" }, undefined, addressPlan("172.29")).next;
 
 describe("the program", () => {
   before(async function () {
@@ -87,13 +91,7 @@ describe("the program", () => {
   });
 
   it("does not go back to a token version from before the last deploy", async () => {
-    const served = planRelease(
-      "audit-svc",
-      { image: settings["audit:image"] ?? "" },
-      undefined,
-      addressPlan("172.29"),
-    ).next;
-    const left = { ...served, recreated: {}, tokenVersions: { "writer-demo": 2 } };
+    const left = { ...served(), recreated: {}, tokenVersions: { "writer-demo": 2 } };
     const back = deploy(left, { "audit:tokenVersions": '{"writer-demo": [1]}' });
     await assert.rejects(back, /^Error: audit:tokenVersions gives writer-demo version 1, and the last deploy/);
   });
@@ -326,6 +324,12 @@ describe("the program", () => {
     });
     assert.match(own.keys?.join(" ") ?? "", /^audit\.example\.test\/vm2\+[0-9a-f]{8}\+\S{44} audit\.\S+$/);
     assert.equal(own.reachable, true);
+  });
+
+  it("goes on giving out the log's keys while it is switched off", async () => {
+    const left = { ...served(), recreated: {} };
+    const { result } = await deploy(left, {}, ["a-key"]);
+    assert.deepEqual((result as { logKeys?: string[] }).logKeys, ["a-key"]);
   });
 
   it("refuses a wrong configuration before it creates anything", async () => {

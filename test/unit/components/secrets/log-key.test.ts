@@ -88,6 +88,16 @@ describe("LogKey", () => {
     assert.deepEqual(asked, ["GET /v1/transit/keys/audit-svc-log"]);
   });
 
+  it("goes on giving out the keys of whoever signed this log before", async () => {
+    const formerly = verifierKey(origin, Buffer.from(first, "base64"));
+    const ofAnother = verifierKey("audit.example.test/vm3", Buffer.from(first, "base64"));
+    const { result } = await run(() => build({ by: "key", version: 1 }, {}, [ofAnother, formerly]));
+    const [own, ...others] = await valueOf(result.verifierKeys);
+    assert.deepEqual(others, [formerly]);
+    const again = await run(() => build({ by: "key", version: 1 }, {}, [own ?? "", formerly]));
+    assert.equal((await valueOf(again.result.verifierKeys)).filter((key) => key === formerly).length, 1);
+  });
+
   it("refuses a key of another type, and a Vault that does not answer, in a deploy but not in a preview", async () => {
     answer.body = { data: { type: "aes256-gcm96", keys: { 1: 1_700_000_000 } } };
     /** valueOf() waits for ever for what fails. */
