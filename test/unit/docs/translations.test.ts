@@ -13,6 +13,7 @@ const pairs = [
   ["docs/reference.md", "docs/ru/reference.md"],
   ["docs/cluster.md", "docs/ru/cluster.md"],
   ["docs/security.md", "docs/ru/security.md"],
+  ["docs/log.md", "docs/ru/log.md"],
   ["docs/upgrading.md", "docs/ru/upgrading.md"],
 ] as const;
 
