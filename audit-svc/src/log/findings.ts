@@ -111,7 +111,8 @@ export class Findings {
   ): { changed: Set<number>; uncovered: number; waiting: number } {
     const changed = new Set<number>();
     let [uncovered, waiting] = [0, 0];
-    for (const given of unknown) {
+    // In the order of arrival, so that neighbours that were both changed are told with their own entries.
+    for (const given of unknown.toSorted((a, b) => a.seq - b.seq || 0)) {
       const { id, application, seq, problem } = given;
       const after = firstOf(known, (position) => index.at(position).seq > seq);
       const [low, high] = [known[after - 1] ?? -1, known[after] ?? index.size];

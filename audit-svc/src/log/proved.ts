@@ -30,7 +30,7 @@ export function proved(
     const message = `proved: the event ${event.id} of ${event.application} is entry ${proof.index} of ${origin}, under the checkpoint of ${size} entries`;
     return { whole: true, message };
   }
-  const which = lines.length === 1 ? "this event is" : `none of these ${lines.length} events is`;
+  const which = lines.length === 1 ? "this event is not" : `none of these ${lines.length} events is`;
   const message = `NOT PROVED: ${which} entry ${proof.index} of ${origin}: it was changed, or the proof is another event's`;
   return { whole: false, message };
 }

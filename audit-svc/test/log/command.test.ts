@@ -104,7 +104,8 @@ describe("the commands verify, witness and proof", function () {
       assert.match(out, new RegExp(`^proved: the event ${row?.id} of billing is entry \\d+ of audit\\.example\\.com/test, under `));
     }
     const changed = await prove(line.replace("anna@", "eve@"));
-    assert.deepEqual([changed.code, changed.out.split(": ")[0]], [1, "NOT PROVED"]);
+    assert.equal(changed.code, 1);
+    assert.match(changed.out, /^NOT PROVED: this event is not entry \d+ of audit\.example\.com\/test: it was changed, or /);
     assert.match((await prove(lines.filter((text) => text !== line).join("\n"))).out, /none of these 599 events is entry/);
     for (const [outcome, message] of [
       [await prove("x"), /^--event: .*; give the event as the service answers it/],

@@ -101,6 +101,12 @@ describe("a log that was tampered with", function () {
     assert.deepEqual(findings.map(({ what, id }) => [what, id]), [["changed", id(last)]]); // prettier-ignore
   });
 
+  it("shows neighbours changed, each with its own entry", async () => {
+    const change = (value: string) => `UPDATE audit.events SET outcome = '${value}' WHERE id IN ('${id(40)}', '${id(41)}')`;
+    const { findings } = await tampered(change("denied"), change("success"));
+    assert.deepEqual(findings.map(({ id, position }) => [id, position]).sort(), [[id(40), 40], [id(41), 41]].sort());
+  }); // prettier-ignore
+
   it("shows two events swapped", async () => {
     const swap = `UPDATE audit.events e SET actor = o.actor, data = o.data FROM audit.events o
       WHERE e.id IN ('${id(10)}', '${id(20)}') AND o.id IN ('${id(10)}', '${id(20)}') AND e.id <> o.id`;
