@@ -1,9 +1,11 @@
 #!/bin/sh
 # Prepares the VM for the deploys, and Prometheus's host as well: a login that may use Docker and logs in by certificates
 # that Vault signs, valid for minutes, and all that the certificates of the job drift may run. As root, after
-# bootstrap/vault.ts, with docker-read.sh in the same directory. It may be repeated.
+# bootstrap/vault.ts, with docker-read.sh in the same directory; if a company's own authority has signed certificates,
+# its certificate as well, as ca.pem. It may be repeated.
 #
 # Arguments: USER VAULT_ADDRESS [VAULT_NAMESPACE]
+# Environment: REGISTRY  the one that images are pulled from, host or host:port: Docker then trusts ca.pem for it
 # Exit codes: 0 done; 1 one step failed, and said why; 2 an argument is missing
 set -eu
 [ $# -ge 2 ] || { echo "usage: vm.sh USER VAULT_ADDRESS [VAULT_NAMESPACE]" >&2; exit 2; }
@@ -15,8 +17,18 @@ cd "$(dirname "$0")"
 id "$user" > /dev/null 2>&1 || useradd --create-home --password '*' "$user"
 if getent group docker > /dev/null; then usermod --append --groups docker "$user"; fi
 
-curl --fail --silent --show-error "$key" --output /etc/ssh/vault-ca.pub || {
-  echo "error: $key does not give the key; has bootstrap/vault.ts been run, and does this machine trust Vault's certificate?" >&2
+fetch() { curl --fail --silent --show-error "$@" "$key" --output /etc/ssh/vault-ca.pub; }
+authority=
+if [ -f ca.pem ]; then
+  authority=ca.pem
+  if [ -n "${REGISTRY:-}" ] && getent group docker > /dev/null; then
+    mkdir -p "/etc/docker/certs.d/$REGISTRY"
+    install -m 644 ca.pem "/etc/docker/certs.d/$REGISTRY/ca.crt"
+  fi
+fi
+# By the authorities that this machine knows, or by ca.pem.
+{ [ -n "$authority" ] && fetch --cacert "$authority" 2> /dev/null; } || fetch || {
+  echo "error: $key does not give the key; has bootstrap/vault.ts been run, and does this machine, or ca.pem beside this script, trust Vault's certificate?" >&2
   exit 1
 }
 mkdir -p /etc/ssh/sshd_config.d

@@ -1,6 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { isAbsolute, join } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { isAbsolute, join, resolve } from "node:path";
+import tls from "node:tls";
+import { parse } from "yaml";
 import { findProject, settingsInFile, type Env } from "./project";
 
 /**
@@ -19,8 +22,10 @@ const proxied = (env: Env): boolean =>
 
 function authority(argv: readonly string[], env: Env, cwd: string): Record<string, string> {
   if (env.NODE_EXTRA_CA_CERTS) return {};
-  const named = argv.find((word) => word.startsWith("--stack="))?.slice("--stack=".length) ?? after(argv, "--stack");
+  const named = valueOf(argv, "--stack");
   try {
+    const answered = authorityAnswered(valueOf(argv, "--answers"));
+    if (answered !== undefined) return { NODE_EXTRA_CA_CERTS: resolve(cwd, answered) };
     const project = findProject(cwd, env, named);
     const file = settingsInFile(project).texts["audit:caFile"];
     if (!file) return {};
@@ -31,8 +36,26 @@ function authority(argv: readonly string[], env: Env, cwd: string): Record<strin
   }
 }
 
-const after = (argv: readonly string[], word: string): string | undefined =>
-  argv.includes(word) ? argv[argv.indexOf(word) + 1] : undefined;
+/** The authority that the answers of `init` name. @throws Error if there is no such file, or it is not YAML */
+function authorityAnswered(file: string | undefined): string | undefined {
+  if (file === undefined) return undefined;
+  const { caFile } = (parse(readFileSync(file, "utf8")) ?? {}) as { caFile?: unknown };
+  return typeof caFile === "string" && existsSync(caFile) ? caFile : undefined;
+}
+
+/** The value of an option, given as `--name value` or `--name=value`. */
+const valueOf = (argv: readonly string[], name: string): string | undefined =>
+  argv.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1) ??
+  (argv.includes(name) ? argv[argv.indexOf(name) + 1] : undefined);
+
+/** Has this process trust more authorities, where Node can (22.19, 24.5): for a file that was named just now. */
+export function trustFromNow(pem: string): void {
+  const { setDefaultCACertificates: set, getCACertificates: known } = tls as typeof tls & {
+    setDefaultCACertificates?: (certificates: readonly string[]) => void;
+    getCACertificates?: () => readonly string[];
+  };
+  if (set !== undefined && known !== undefined) set([...known(), pem]);
+}
 
 /** Runs this program again with more in its environment. @returns its exit code */
 export async function runAgain(more: Record<string, string>): Promise<number> {

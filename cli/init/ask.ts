@@ -23,7 +23,9 @@ export async function askAll(put: Put, probes: Probes, before: Answers): Promise
   const doubts: string[] = [];
   for (const question of QUESTIONS) {
     if (question.when?.(answers) === false) continue;
-    const otherwise = before[question.key] ?? (await question.otherwise?.(answers, probes));
+    // Of an answer that is missing nothing can be made.
+    const known = question.from === undefined || Boolean(answers[question.from]);
+    const otherwise = before[question.key] ?? (known ? await question.otherwise?.(answers, probes) : "");
     const { text, doubt } = await put(question, otherwise, { ...before, ...answers });
     answers[question.key] = text;
     if (doubt !== undefined) doubts.push(`${question.key}: ${doubt}`);
@@ -64,10 +66,8 @@ function readAnswers(file: string): Record<string, string> {
   try {
     value = parse(readFileSync(file, "utf8"));
   } catch (error) {
-    throw new CommandError(
-      `--answers ${file} is neither YAML nor JSON: ${(error as Error).message.split("\n")[0] ?? ""}`,
-      EXIT.usage,
-    );
+    const [said = ""] = (error as Error).message.split("\n");
+    throw new CommandError(`--answers ${file} is neither YAML nor JSON: ${said.replace(/:$/, "")}`, EXIT.usage);
   }
   if (value !== null && value !== undefined && (typeof value !== "object" || Array.isArray(value)))
     throw new CommandError(
@@ -75,12 +75,20 @@ function readAnswers(file: string): Record<string, string> {
       EXIT.usage,
     );
   return Object.fromEntries(
-    Object.entries((value ?? {}) as Record<string, unknown>).map(([key, each]) => [
+    entriesOf(value).map(([key, each]) => [
       key,
       Array.isArray(each) ? each.join(",") : typeof each === "string" ? each : JSON.stringify(each),
     ]),
   );
 }
+
+/** `gitlab: { url: … }` is the same as `gitlab.url: …`. */
+const entriesOf = (value: unknown): [string, unknown][] =>
+  Object.entries((value ?? {}) as Record<string, unknown>).flatMap(([key, each]): [string, unknown][] =>
+    typeof each === "object" && each !== null && !Array.isArray(each)
+      ? Object.entries(each).map(([inner, one]) => [`${key}.${inner}`, one])
+      : [[key, each]],
+  );
 
 /** At a terminal, question by question. Something doubtful is taken when it is given a second time. */
 export async function atTerminal(probes: Probes, before: Answers): Promise<Given> {

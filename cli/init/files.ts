@@ -36,7 +36,7 @@ export function filesOf(answers: Answers, project: Project): readonly Written[] 
     {
       path: join(into, "vault.json"),
       text: `${JSON.stringify(vaultSettings(answers, values), undefined, 2)}\n`,
-      who: `An administrator of Vault, in a clone of this project: VAULT_ADDR=${values.vaultAddress} VAULT_TOKEN=… node --import tsx bootstrap/vault.ts setup/${stack}/vault.json`,
+      who: `An administrator of Vault, in a clone of this project, after npm ci --ignore-scripts: ${vaultLogin(values)} node --import tsx bootstrap/vault.ts setup/${stack}/vault.json`,
     },
     {
       path: join(into, "database.sql"),
@@ -53,6 +53,9 @@ export function filesOf(answers: Answers, project: Project): readonly Written[] 
       text: ofBootstrap("docker-read.sh"),
       who: "Put beside vm.sh, which installs it.",
     },
+    ...(values.caFile === undefined
+      ? []
+      : [{ path: join(into, "ca.pem"), text: values.caFile.pem, who: "Put beside vm.sh, which has Docker trust it." }]),
     {
       path: join(into, "prometheus.yml"),
       text: prometheusLines(values),
@@ -85,8 +88,9 @@ function vaultSettings(answers: Answers, values: Values): object {
 }
 
 /** Who runs vm.sh, and how. */
-function vmLines({ hostAddress, prometheusHost, vaultAddress, vaultNamespace = "" }: Values): string[] {
-  const line = (address = "") => `sh vm.sh ${userOf(address)} ${vaultAddress} ${vaultNamespace}`.trimEnd();
+function vmLines({ hostAddress, prometheusHost, vaultAddress, vaultNamespace = "", ...more }: Values): string[] {
+  const registry = more.caFile === undefined ? "" : `REGISTRY=${more.image.split("/")[0] ?? ""} `;
+  const line = (address = "") => `${registry}sh vm.sh ${userOf(address)} ${vaultAddress} ${vaultNamespace}`.trimEnd();
   return [
     `The VM's administrator, as root there: ${line(hostAddress)}`,
     ...(prometheusHost?.startsWith("ssh://") ? [`The same on Prometheus's host: ${line(prometheusHost)}`] : []),
@@ -111,6 +115,14 @@ function prometheusLines(values: Values): string {
     ...(values.alerts === "prometheus" ? { rule_files: [`${rules}/*.yml`] } : {}),
     scrape_configs: [{ job_name: "audit", ...found }],
   });
+}
+
+function vaultLogin({ vaultAddress, vaultNamespace, caFile }: Values): string {
+  const more = [
+    ...(vaultNamespace ? [`VAULT_NAMESPACE=${vaultNamespace}`] : []),
+    ...(caFile === undefined ? [] : [`NODE_EXTRA_CA_CERTS=${caFile.file}`]),
+  ];
+  return [`VAULT_ADDR=${vaultAddress}`, ...more, "VAULT_TOKEN=…"].join(" ");
 }
 
 const userOf = (address = ""): string => (URL.canParse(address) && new URL(address).username) || "deploy";

@@ -1,4 +1,6 @@
 import { relative } from "node:path";
+import { KEYS } from "../../config/keys";
+import { nameArguments } from "../../lib/argument-names";
 import type { Context } from "../command";
 import { CommandError, EXIT } from "../errors";
 import { findProject, settingsInFile, type Project } from "../project";
@@ -24,6 +26,8 @@ export async function runInit(
 ): Promise<number> {
   const { output, env, cwd } = context;
   const project = findProject(cwd, env, options.stack);
+  nameArguments(KEYS);
+  output.note(`Stack ${project.stack}, in ${relative(project.directory, project.file)}`);
   const before = { ...answersBefore(project), registryPassword: env.AUDIT_REGISTRY_PASSWORD ?? "" };
   const given = await ask(options, context, probes, before);
   if (given === undefined) return EXIT.interrupted;

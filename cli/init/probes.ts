@@ -6,6 +6,7 @@ import { readCertificateAuthority, type CertificateAuthority } from "../../lib/c
 import { imageByDigest } from "../../lib/image-reference";
 import { get } from "../doctor/http";
 import type { Env } from "../project";
+import { trustFromNow } from "../trust";
 
 /** Milliseconds to wait for a machine. */
 const PATIENCE = 4_000;
@@ -53,7 +54,11 @@ export const realProbes = (env: Env): Probes => ({
   },
   http: get,
   digest: (image, login) => digestOf(image, login ?? loginOf(env)),
-  authority: readCertificateAuthority,
+  authority: (file) => {
+    const authority = readCertificateAuthority(file);
+    trustFromNow(authority.pem);
+    return authority;
+  },
 });
 
 const loginOf = ({ HARBOR_USERNAME: username, HARBOR_PASSWORD: password }: Env): Login | undefined =>

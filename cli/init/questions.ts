@@ -1,3 +1,4 @@
+import { isAbsolute } from "node:path";
 import { NAMESPACE } from "../../config/errors";
 import { schema } from "../../config/groups";
 import { bareHost } from "../../lib/network-address";
@@ -20,6 +21,10 @@ export interface Question {
   /** Key in the answers; that of a setting without `audit:`, or of vault.json with `gitlab.`. */
   readonly key: string;
   readonly ask: string;
+  /** It may be none. */
+  readonly optional?: true;
+  /** The question whose answer `otherwise` makes one of. */
+  readonly from?: string;
   /** Asked only then; default always. */
   readonly when?: (answers: Answers) => boolean;
   /** Taken if nothing is given. Without it an answer is needed; the empty text is none. */
@@ -30,14 +35,19 @@ export interface Question {
   readonly check?: (text: string, answers: Answers, probes: Probes) => Promise<Verdict>;
 }
 
+/** The answer that means none, where something else stands in brackets. */
+export const NONE = "-";
+
+const itemsOf = (text: string): string[] => text.split(",").map((item) => item.trim()).filter(Boolean); // prettier-ignore
 /** A list is given as words between commas; the schema takes JSON. */
 export const asSetting = (key: string, text: string): string =>
-  LISTS.includes(key) ? JSON.stringify(text.split(",").map((item) => item.trim()).filter(Boolean)) : text; // prettier-ignore
+  LISTS.includes(key) ? JSON.stringify(itemsOf(text)) : text;
 const LISTS = ["applications", "edgeMetricsAllow"];
 
 /** The rules of the setting itself, and then the question's own. */
 export async function judge(question: Question, text: string, answers: Answers, probes: Probes): Promise<Verdict> {
-  const { key, choices, otherwise, check } = question;
+  const { key, choices, otherwise, check, optional } = question;
+  if (text === NONE) return optional ? { better: "" } : { wrong: "an answer is needed" };
   if (text === "") return otherwise === undefined ? { wrong: "an answer is needed" } : {};
   if (choices !== undefined && !choices.some(([value]) => value === text))
     return { wrong: `must be one of ${choices.map(([value]) => value).join(", ")}` };
@@ -45,8 +55,15 @@ export async function judge(question: Question, text: string, answers: Answers, 
   if (verdict.wrong !== undefined) return verdict;
   const setting = (schema.shape as Record<string, (typeof schema.shape)[keyof typeof schema.shape] | undefined>)[key];
   const result = setting?.safeParse(asSetting(key, verdict.better ?? text));
-  if (result?.success === false) return { wrong: result.error.issues[0]?.message ?? "is not valid" };
+  if (result?.success === false) return { wrong: wrongIn(result.error.issues, text) };
   return verdict;
+}
+
+/** Of a list, the item that is meant comes first. */
+function wrongIn([issue]: readonly { path: readonly PropertyKey[]; message: string }[], text: string): string {
+  if (issue === undefined) return "is not valid";
+  const [index] = issue.path;
+  return typeof index === "number" ? `${itemsOf(text)[index] ?? ""} ${issue.message}` : issue.message;
 }
 
 const hostOf = (url: string): string => (URL.canParse(url) ? bareHost(new URL(url).hostname) : "");
@@ -115,6 +132,9 @@ async function image(text: string, answers: Answers, probes: Probes): Promise<Ve
   }
 }
 
+const OUTSIDE =
+  "it is outside the clone, so the pipeline's jobs do not have it: copy it into the clone, commit it, and give its path there";
+
 const NO_DIGEST = `@sha256:${"0".repeat(64)}`;
 const below = ({ image: service = "" }: Answers, name: string): string => `${service.split("/")[0] ?? ""}/hub/${name}`;
 const onHost = ({ prometheus }: Answers): boolean => prometheus !== "nowhere";
@@ -132,12 +152,13 @@ export const QUESTIONS: readonly Question[] = [
   },
   {
     key: "caFile",
-    ask: "PEM file with your company's own certificate authority (empty: none)",
+    ask: "PEM file with your company's own certificate authority (- for none)",
+    optional: true,
     otherwise: () => "",
     check: (text, _, { authority }) => {
       try {
         authority(text);
-        return Promise.resolve({});
+        return Promise.resolve(isAbsolute(text) || text.startsWith("..") ? { doubt: OUTSIDE } : {});
       } catch (error) {
         return Promise.resolve({ wrong: (error as Error).message });
       }
@@ -149,15 +170,22 @@ export const QUESTIONS: readonly Question[] = [
     check: (text) =>
       Promise.resolve(text.includes("@") ? {} : { better: `${text.replace(/:[\w.-]+$/, "")}${NO_DIGEST}` }),
   },
-  { key: "registryUsername", ask: "The login by which the VM pulls images (empty: none)", otherwise: () => "" },
-  { key: "edgeImage", ask: "Nginx's image, with a tag", otherwise: (all) => below(all, "nginx:1.29"), check: image },
   {
-    ...{ key: "exporterImage", ask: "The image of nginx-prometheus-exporter, with a tag", check: image },
+    ...{ key: "registryUsername", ask: "The login by which the VM pulls images (- for none)", optional: true },
+    otherwise: () => "",
+  },
+  {
+    ...{ key: "edgeImage", ask: "Nginx's image, with a tag", check: image, from: "image" },
+    otherwise: (all) => below(all, "nginx:1.29"),
+  },
+  {
+    ...{ key: "exporterImage", ask: "The image of nginx-prometheus-exporter, with a tag", check: image, from: "image" },
     otherwise: (all) => below(all, "nginx-prometheus-exporter:1.5"),
   },
   {
     key: "vaultImage",
     ask: "Vault's image, for the agents, with a tag",
+    from: "image",
     otherwise: (all) => below(all, "vault:1.21"),
     check: image,
   },
@@ -185,7 +213,7 @@ export const QUESTIONS: readonly Question[] = [
   { key: "tlsKeyFile", ask: "The file of its key", when: ({ tls }) => tls === "files" },
   { key: "tlsPkiRole", ask: "The role of Vault's PKI", when: ({ tls }) => tls === "vault" },
   {
-    ...{ key: "serviceUrl", ask: "The service's address, as its clients use it" },
+    ...{ key: "serviceUrl", ask: "The service's address, as its clients use it", from: "hostAddress" },
     otherwise: ({ hostAddress = "" }) => `https://${hostOf(hostAddress)}`,
     check: async (text, _, { address }) => {
       const host = hostOf(text);
@@ -211,7 +239,13 @@ export const QUESTIONS: readonly Question[] = [
     ],
   },
   {
-    ...{ key: "prometheusHost", ask: "The login to Prometheus's host", when: onHost, check: ssh },
+    ...{
+      key: "prometheusHost",
+      ask: "The login to Prometheus's host",
+      when: onHost,
+      check: ssh,
+      from: "prometheusUrl",
+    },
     otherwise: ({ prometheusUrl = "" }) => `ssh://deploy@${hostOf(prometheusUrl)}`,
   },
   {
@@ -235,7 +269,7 @@ export const QUESTIONS: readonly Question[] = [
     otherwise: ({ prometheusUrl = "" }, { address }) => address(hostOf(prometheusUrl)).catch(() => ""),
   },
   {
-    ...{ key: "metricsAddress", ask: "The VM as Prometheus reaches it, host:port" },
+    ...{ key: "metricsAddress", ask: "The VM as Prometheus reaches it, host:port", from: "hostAddress" },
     otherwise: ({ hostAddress = "" }) => `${hostOf(hostAddress)}:9145`,
   },
   {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
@@ -46,5 +46,20 @@ describe("the script that prepares the VM", () => {
     const calls = readFileSync(join(directory, "calls"), "utf8").trim().split("\n");
     assert.deepEqual(calls.map((line) => line.split(" ")[0]), ["id", "getent", "curl"]); // prettier-ignore
     assert.deepEqual([run("deploy").status, run().status], [2, 2]);
+  });
+
+  it("asks Vault, and has Docker pull, by a company's own authority that is beside it", () => {
+    copyFileSync(SCRIPT, join(directory, "vm.sh"));
+    writeFileSync(join(directory, "ca.pem"), "");
+    for (const name of ["getent", "mkdir"]) {
+      writeFileSync(join(directory, name), `#!/bin/sh\necho "\${0##*/} $*" >> ${directory}/calls\n`);
+      chmodSync(join(directory, name), 0o755);
+    }
+    const env = { PATH: [directory, process.env.PATH ?? ""].join(delimiter), REGISTRY: "harbor.example.com:8443" };
+    spawnSync("sh", [join(directory, "vm.sh"), "deploy", "https://vault.example.com"], { env });
+    const calls = readFileSync(join(directory, "calls"), "utf8");
+    assert.match(calls, /\nmkdir -p \/etc\/docker\/certs\.d\/harbor\.example\.com:8443\ninstall -m 644 ca\.pem \/etc\/docker\/certs\.d\/harbor\.example\.com:8443\/ca\.crt\n/); // prettier-ignore
+    const asked = calls.split("\n").filter((line) => line.startsWith("curl ")).map((line) => line.includes("--cacert ca.pem")); // prettier-ignore
+    assert.deepEqual(asked, [true, false], "and then by the authorities that the machine knows");
   });
 });

@@ -59,6 +59,11 @@ describe("where the command audit finds its stack", () => {
     assert.deepEqual(missingTrust(["doctor", "--stack", "vm9"], {}, directory), undefined);
     assert.deepEqual(missingTrust(["doctor", "--stack=vm2"], { PULUMI_STACK: "vm9" }, directory), authority);
     assert.deepEqual(missingTrust(["doctor"], authority, directory), undefined);
+    const [answers, named] = [join(directory, "answers.yaml"), join(directory, "answered.pem")];
+    writeFileSync(named, "");
+    writeFileSync(answers, `caFile: ${named}\n`);
+    assert.deepEqual(missingTrust(["init", "--answers", answers], {}, directory), { NODE_EXTRA_CA_CERTS: named });
+    assert.deepEqual(missingTrust(["init", "--answers", "none.yaml", "--stack", "vm9"], {}, directory), undefined);
     assert.deepEqual(missingTrust([], { ...authority, HTTPS_PROXY: "http://proxy" }, directory), { NODE_USE_ENV_PROXY: "1" }); // prettier-ignore
   });
 

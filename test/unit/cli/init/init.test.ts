@@ -9,6 +9,7 @@ import { runInit } from "../../../../cli/init/init";
 import type { Probes } from "../../../../cli/init/probes";
 import { parseValues } from "../../../../config";
 import { settingsInText } from "../../../../cli/project";
+import { Authority } from "../../support/authority";
 import { digest } from "../../support/settings";
 import { audit } from "../support";
 import { answers, answersFile, exists, inOrder, project, root } from "./world";
@@ -148,8 +149,42 @@ describe("audit init, with a file of answers", () => {
     ])
       assert.match(err, mistake);
     assert.ok(!exists(directory, "setup") && !exists(directory, "Pulumi.vm3.yaml"));
-    const missing = await run(["--answers", answersFile(directory, {}), "--stack", "vm3"]);
-    assert.match(missing.err, /- hostAddress: an answer is needed/);
+    const list = await run(["--answers", given({ applications: "billing, CRM!" }), "--stack", "vm3"]);
+    assert.match(list.err, /- applications: CRM! must be 1 to 31 small letters/);
+  });
+
+  it("says only which answers are missing, and nothing of those that it would make of them", async () => {
+    const { err } = await run(["--answers", answersFile(directory, {}), "--stack", "vm3"]);
+    const lines = err.split("\n").filter((line) => line.startsWith("  - "));
+    assert.deepEqual(lines, ["hostAddress", "image", "databaseHost", "vaultAddress", "prometheusUrl", "grafanaUrl", "gitlab.url", "gitlab.project", "gitlab.projectId"].map((key) => `  - ${key}: an answer is needed`)); // prettier-ignore
+    assert.match(err, /^Stack vm3, in Pulumi\.vm3\.yaml\n/);
+  });
+
+  it("takes the answers of GitLab together as well", async () => {
+    const nested = { "gitlab.url": undefined, "gitlab.project": undefined, "gitlab.projectId": undefined };
+    const gitlab = { url: "https://gitlab.example.test", project: "team/audit", projectId: 42 };
+    const { code, out } = await run(["--answers", given({ ...nested, gitlab }), "--stack", "vm3"]);
+    assert.equal(code, 0, out);
+    assert.match(text("setup/vm3/vault.json"), /"projectId": 42/);
+  });
+
+  it("takes a setting away that is answered with -", async () => {
+    await run(["--answers", given(), "--write"]);
+    assert.match(text("Pulumi.vm2.yaml"), /audit:registryUsername: robot\$vm3/);
+    await run(["--answers", given({ registryUsername: "-" }), "--write"]);
+    assert.doesNotMatch(text("Pulumi.vm2.yaml"), /^ +audit:registryUsername/m);
+    assert.match((await run(["--answers", given({ databaseHost: "-" })])).err, /- databaseHost: an answer is needed/);
+  });
+
+  it("hands a company's authority on to those who need it, and doubts one outside the clone", async () => {
+    const outside = join(new Authority(directory, "company").file);
+    const { out } = await run(["--answers", given({ caFile: outside }), "--stack", "vm3"]);
+    assert.match(out, /caFile: it is outside the clone, so the pipeline's jobs do not have it: copy it/);
+    assert.match(out, /npm ci --ignore-scripts: VAULT_ADDR=\S+ NODE_EXTRA_CA_CERTS=\S+company\.pem VAULT_TOKEN=… node/);
+    assert.match(out, /VM's administrator, as root there: REGISTRY=harbor\.example\.test sh vm\.sh deploy https:/);
+    assert.match(text("setup/vm3/ca.pem"), /^-----BEGIN CERTIFICATE-----/);
+    const none = await run(["--answers", given(), "--stack", "vm4"]);
+    assert.doesNotMatch(none.out, /CA_CERTS|REGISTRY|company|ca\.pem/);
   });
 
   it("takes what is only doubtful, and says so: an unknown name, a machine that is away, a stranger, a certificate", async () => {
