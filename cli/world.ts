@@ -10,9 +10,10 @@ import { KEYS } from "../config/keys";
 import { nameArguments } from "../lib/argument-names";
 import { PrometheusApi } from "../lib/prometheus-api";
 import { VaultClient } from "../lib/vault/client";
-import { CommandError } from "./errors";
+import { CommandError, messageOf } from "./errors";
 import { concealLogins, grafanaHeaders } from "./logins";
 import { findProject, settingsInFile, type Env, type Project } from "./project";
+import { stateProblem } from "./state-problem";
 
 export interface WorldOptions {
   /**
@@ -20,19 +21,27 @@ export interface WorldOptions {
    * file, and asks the CLI only if something in it is encrypted. Default: pulumi.
    */
   readonly settings?: "pulumi" | "file";
+  /** Whether to go on without AUDIT_REGISTRY_PASSWORD, which is then {@link NOT_GIVEN}. */
+  readonly withoutPassword?: boolean;
 }
+
+/** Stands for a password that is not in the environment. */
+export const NOT_GIVEN = "not given";
 
 /** @throws CommandError or ConfigError, which say what is missing or wrong and the cure */
 export async function openWorld(
   { env, cwd, stack }: { env: Env; cwd: string; stack?: string },
-  { settings = "pulumi" }: WorldOptions = {},
+  { settings = "pulumi", withoutPassword = false }: WorldOptions = {},
 ): Promise<World> {
   nameArguments(KEYS);
   concealLogins(env);
   const project = findProject(cwd, env, stack);
   const inFile = settings === "file" ? settingsInFile(project) : undefined;
   const texts = inFile?.encrypted.length === 0 ? inFile.texts : await settingsByPulumi(project, env);
-  return new World(project, env, parseValues(withEnvironment(texts, env)));
+  const all = withEnvironment(texts, env);
+  const password = "audit:registryPassword";
+  const lacks = withoutPassword && Boolean(all["audit:registryUsername"]) && !all[password];
+  return new World(project, env, parseValues(lacks ? { ...all, [password]: NOT_GIVEN } : all));
 }
 
 /**
@@ -146,10 +155,15 @@ function runPulumi(project: Project, env: Env, args: readonly string[], echo?: (
     cwd: project.directory,
     env: { ...env, PULUMI_SKIP_UPDATE_CHECK: "true", PULUMI_OPTION_CONFIG_FILE: project.file },
     echo,
+  }).catch((error: unknown) => {
+    if (!messageOf(error).includes("ENOENT")) throw error;
+    throw new CommandError(
+      "the program pulumi is not in PATH; install Pulumi's CLI (https://www.pulumi.com/docs/install/), in the version that versions.json names",
+    );
   });
 }
 
-const notRead = ({ stack }: Project, what: string, said: string): CommandError =>
-  new CommandError(
-    `the ${what} of stack ${stack} cannot be read: ${said.trim().split("\n")[0] ?? ""}. Log in to the state (PULUMI_BACKEND_URL, docs/guide.md step 5; in the sandbox: eval "$(make -s env)")`,
-  );
+function notRead({ stack }: Project, what: string, said: string): CommandError {
+  const { found, cure } = stateProblem(said);
+  return new CommandError(`the ${what} of stack ${stack} cannot be read: ${found}; ${cure}`);
+}

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { messageOf } from "../errors";
+import { isOfUser, messageOf } from "../errors";
 import type { Access } from "./access";
 import { failure, skipped, type Check, type Finding, type Subject } from "./check";
 
@@ -60,7 +60,9 @@ async function findingOf(
   try {
     return await Promise.race([check.run(access), late]);
   } catch (error) {
-    return failure(messageOf(error).trim().split("\n").join("; "), "see the message; nothing else is known");
+    const said = messageOf(error).trim().split("\n").join("; ");
+    const [, found, cure] = (isOfUser(error) && /^(.*?); (.*)$/.exec(said)) || [];
+    return found && cure ? failure(found, cure) : failure(said, "see the message; nothing else is known");
   } finally {
     end.abort();
     late.catch(() => undefined);

@@ -27,7 +27,8 @@ export function reportText(results: readonly Result[], style: Style, all: boolea
 
 function summary(results: readonly Result[], all: boolean): string {
   const count = (level: Level): number => results.filter((result) => result.level === level).length;
-  const parts = [`${count("ok")} ok`, `${count("warning")} warnings`, `${count("failure")} failures`];
+  const counted = (level: Level): string => `${count(level)} ${level}${count(level) === 1 ? "" : "s"}`;
+  const parts = [`${count("ok")} ok`, counted("warning"), counted("failure")];
   const skipped = count("skipped");
   return `${parts.join(", ")}, ${skipped} not looked at${skipped > 0 && !all ? " (--all says why)" : ""}.`;
 }

@@ -1,6 +1,7 @@
 import { NAMESPACE } from "../../../config/errors";
 import { rolesOf } from "../../../config/names";
 import { failure, ok, skipped, warning, type Finding, type Subject } from "../check";
+import { isOfUser } from "../../errors";
 import type { Access } from "../access";
 
 /** The first version in which CREATEROLE covers only what its holder has made. */
@@ -38,6 +39,8 @@ async function login({ sql, values }: Access): Promise<Finding> {
     await sql("SELECT 1 AS one");
     return ok(`${user} logs in`);
   } catch (error) {
+    // A login that is not there at all says its cure itself.
+    if (isOfUser(error)) throw error;
     const said = (error as Error).message;
     const [, cure = "see the server's log"] = LOGINS.find(([pattern]) => pattern.test(said)) ?? [];
     return failure(`${user} cannot log in: ${said}`, cure);

@@ -1,6 +1,7 @@
 import { NAMESPACE } from "../../../config/errors";
 import { imageByDigest } from "../../../lib/image-reference";
-import { failure, ok, warning, type Check, type Finding, type Subject } from "../check";
+import { NOT_GIVEN } from "../../world";
+import { failure, ok, skipped, warning, type Check, type Finding, type Subject } from "../check";
 import type { Access } from "../access";
 
 const KEYS = {
@@ -34,6 +35,8 @@ async function pullable(access: Access, key: Key): Promise<Finding> {
       ? ok("the pipeline gives the digest of what it builds")
       : failure(`${setting} has no digest yet`, "`audit init` looks it up from a tag");
   }
+  if (access.values.registryPassword === NOT_GIVEN)
+    return skipped("AUDIT_REGISTRY_PASSWORD is not set, without which the VM pulls nothing");
   const { status, body } = await access.engine(`/distribution/${image.name}/json`, login(access, image.registry));
   if (status === 200) return ok(`the VM can pull ${image.repository} from ${image.registry}`);
   const said = (body as { message?: string }).message ?? `status ${status}`;

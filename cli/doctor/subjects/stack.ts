@@ -1,12 +1,15 @@
 import { loginProblems } from "../../../config/logins";
 import { failure, ok, warning, type Finding, type Subject } from "../check";
+import { stateProblem } from "../../state-problem";
+import { NOT_GIVEN } from "../../world";
 import type { Access } from "../access";
 
 const LOGINS = ["VAULT_TOKEN", "PGPASSWORD", "GRAFANA_HTTP_HEADERS"];
 const KEY = "hashivault://";
 
-function logins({ env }: Access): Finding {
+function logins({ env, values }: Access): Finding {
   const missing = LOGINS.filter((name) => !env[name]?.trim());
+  if (values.registryPassword === NOT_GIVEN) missing.push("AUDIT_REGISTRY_PASSWORD");
   const problems = [...(missing.length === 0 ? [] : [`${missing.join(", ")} not set`]), ...loginProblems(env)];
   if (problems.length === 0) return ok(`${LOGINS.join(", ")} are set`);
   return failure(
@@ -23,10 +26,8 @@ async function state({ pulumi, project }: Access): Promise<Finding> {
       `there is no stack ${project.stack} yet`,
       `pulumi stack init ${project.stack} --secrets-provider ${KEY}pulumi, once (docs/guide.md, step 5)`,
     );
-  return failure(
-    `the state cannot be read: ${all.trim().split("\n")[0] ?? ""}`,
-    "set PULUMI_BACKEND_URL, VAULT_SERVER_URL and VAULT_SERVER_TOKEN",
-  );
+  const { found, cure } = stateProblem(all);
+  return failure(`the state cannot be read: ${found}`, cure);
 }
 
 function encryption({ stackFile, project }: Access): Finding {

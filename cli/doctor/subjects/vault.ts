@@ -4,6 +4,7 @@ import { VaultFailure, type VaultReply } from "../../../lib/vault/client";
 import { applyVaultPlan } from "../../../lib/vault/plan";
 import { planAgents, SERVICE_AGENT } from "../../../lib/vault/rights";
 import { failure, ok, skipped, warning, type Finding, type Subject } from "../check";
+import { duration } from "../../time";
 import type { Access } from "../access";
 
 const BOOTSTRAP = "an administrator of Vault runs bootstrap/vault.ts vault.json (docs/guide.md, step 3)";
@@ -32,7 +33,7 @@ async function token({ vault }: Access): Promise<Finding> {
   if (ttl > 0 && ttl < HOUR / 4)
     return warning(`VAULT_TOKEN ends in ${Math.round(ttl / 60)} minutes`, "log in again before a deploy");
   return ok(
-    `VAULT_TOKEN has ${policies.filter((name) => name !== "default").join(", ") || "no policy"}${ttl > 0 ? `, for ${Math.round(ttl / 60)} minutes` : ""}`,
+    `VAULT_TOKEN has ${policies.filter((name) => name !== "default").join(", ") || "no policy"}${ttl > 0 ? `, for ${duration(ttl)}` : ""}`,
   );
 }
 

@@ -18,7 +18,7 @@ const SSH: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /Permission denied/i,
-    "it refuses this login: the certificate's principal or the key must be that of the user (docs/guide.md, step 3)",
+    "it refuses this login: the certificate's principal or the key must be that of the user (docs/guide.md, step 3); by hand, Vault signs a certificate for your own key, for minutes (step 6)",
   ],
   [/Could not resolve|Name or service not known/i, `the name is unknown here: correct ${NAMESPACE}:hostAddress or DNS`],
   [

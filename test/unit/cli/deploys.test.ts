@@ -48,7 +48,7 @@ describe("audit history", () => {
     assert.deepEqual(none.calls, ["stack history --json --page-size 3"]);
     await assert.rejects(
       lastUpdates(world(new Error("error: no login")), 1),
-      /the history of stack vm2 cannot be read: error: no login\. Log in to the state/,
+      /the history of stack vm2 cannot be read: no login; log in to it/,
     );
     assert.equal((await audit(["history", "-n", "0"])).code, 2);
   });

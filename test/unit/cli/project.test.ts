@@ -4,8 +4,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { findProject, settingsInFile } from "../../../cli/project";
+import { good } from "../support/settings";
 import { missingTrust } from "../../../cli/trust";
-import { openWorld } from "../../../cli/world";
+import { NOT_GIVEN, openWorld } from "../../../cli/world";
 import { mask } from "../../../ci/lib/secrets";
 import { grafanaHeaders } from "../../../cli/logins";
 
@@ -78,9 +79,21 @@ describe("where the command audit finds its stack", () => {
     const env = { PATH: `${bin}:${process.env.PATH ?? ""}` };
     await assert.rejects(
       openWorld({ env, cwd: directory }),
-      /settings of stack vm2 cannot be read: error: no login\. Log in/,
+      /settings of stack vm2 cannot be read: no login; log in to it: PULUMI_BACKEND_URL/,
     );
   });
+
+  it("says that the CLI is not there, and goes on without the registry's password where it may", async () => {
+    const file = join(directory, "Pulumi.pulls.yaml");
+    const settings = Object.entries({ ...good, "audit:registryUsername": "robot", "audit:registryPassword": undefined });
+    const set = settings.filter(([, value]) => value !== undefined).map(([key, value]) => `  ${key}: ${JSON.stringify(value)}`);
+    writeFileSync(file, ["config:", ...set].join("\n"));
+    const open = (more: object) => openWorld({ env: { PATH: "" }, cwd: directory, stack: "pulls" }, { settings: "file", ...more });
+    await assert.rejects(open({}), /audit:registryPassword is missing/);
+    const world = await open({ withoutPassword: true });
+    assert.equal(world.values.registryPassword, NOT_GIVEN);
+    await assert.rejects(world.outputs(), /^Error: the program pulumi is not in PATH; install Pulumi's CLI/);
+  }); // prettier-ignore
 
   it("conceals the logins of the environment", async () => {
     const basic = { Authorization: `Basic ${Buffer.from("admin:grafana-password").toString("base64")}` };

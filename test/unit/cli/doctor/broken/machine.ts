@@ -1,4 +1,5 @@
 import { host, set, ssh, type Broken } from "./broken";
+import { NOT_GIVEN } from "../../../../../cli/world";
 import { reply } from "../world";
 
 export const machine: Record<string, readonly Broken[]> = {
@@ -7,6 +8,12 @@ export const machine: Record<string, readonly Broken[]> = {
       what: "one is missing",
       change: set("env", { PGPASSWORD: undefined }),
       found: /^PGPASSWORD not set/,
+      cure: /make -s env/,
+    },
+    {
+      what: "the registry's password is missing",
+      change: (all) => (all.values = { ...all.values, registryUsername: "robot", registryPassword: NOT_GIVEN }),
+      found: /^AUDIT_REGISTRY_PASSWORD not set/,
       cure: /make -s env/,
     },
     {
@@ -28,8 +35,19 @@ export const machine: Record<string, readonly Broken[]> = {
       change: set("pulumi", {
         "stack output": { code: 255, stdout: "", all: "error: password authentication failed" },
       }),
-      found: /password authentication failed/,
+      found: /password authentication failed$/,
       cure: /PULUMI_BACKEND_URL/,
+    },
+    {
+      what: "Vault is sealed",
+      change: set("pulumi", {
+        "stack output": {
+          ...{ code: 255, stdout: "" },
+          all: 'error: constructing secrets manager of type "cloud": secrets (code=Unknown): Error making API request.\n\nCode: 503. Errors:\n\n* Vault is sealed',
+        },
+      }),
+      found: /Vault is sealed/,
+      cure: /vault operator unseal/,
     },
   ],
   "stack-encryption": [
