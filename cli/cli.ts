@@ -68,10 +68,16 @@ function parserFor(env: Env): Argv<Common> {
       .parserConfiguration({ "populate--": true })
       .fail((message: string | null, error: Error | undefined) => {
         if (error !== undefined && error.name !== "YError") throw error;
-        throw new CommandError(message ?? error?.message ?? "The command line is wrong.", EXIT.usage);
+        throw new CommandError(inWords(message ?? error?.message), EXIT.usage);
       })
   );
 }
+
+/** What yargs says of a value that is none of the choices is a table of its own words. */
+const inWords = (said = "The command line is wrong."): string =>
+  said
+    .replace(/^Invalid values:\n/, "")
+    .replace(/^ *Argument: (\S+), Given: (.*), Choices: (.*)$/gm, "$1 cannot be $2; it is one of $3");
 
 const withExamples = <T>(parser: Argv<T>, { examples }: AnyCommand): Argv<T> =>
   examples.reduce((all, [line, purpose]) => all.example(line, purpose), parser);

@@ -18,7 +18,8 @@ export function describe(update: Update, style: Output["style"]): string {
   const { version, kind, result, start, end, what, by, from, release, place, commit, dirty, changes } = update;
   const paint = result === "succeeded" ? style.green : result === "in-progress" ? style.yellow : style.red;
   const took = end === undefined ? "" : ` in ${duration(secondsBetween(new Date(end), start))}`;
-  const head = `${style.bold(String(version).padStart(4))}  ${stamp(start)} UTC  ${paint(`${kind} ${result}`)}${took}  ${what}`;
+  const number = version === undefined ? "" : `${style.bold(String(version).padStart(4))}  `;
+  const head = `${number}${stamp(start)} UTC  ${paint(`${kind} ${result}`)}${took}  ${what}`;
   const counts = Object.entries(changes).map(([operation, count]) => `${count} ${operation}`);
   const details = [
     by === undefined ? "by hand" : `by ${by}`,

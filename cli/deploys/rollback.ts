@@ -23,7 +23,10 @@ export async function rollBack(yes: boolean, context: Context, ask = askOnTermin
   output.note(`release ${plan.from ?? "none"} -> ${plan.to.release}: ${plan.to.replicas} replicas of ${plan.to.image}`);
   if (!yes) {
     if (!output.live) throw new CommandError("nothing was changed: add --yes where nobody can be asked", EXIT.usage);
-    if (!(await ask("Deploy it?", interrupts.signal))) throw new CommandError("nothing was changed");
+    if (!(await ask("Deploy it?", interrupts.signal))) {
+      output.note("Nothing was changed.");
+      return EXIT.failed;
+    }
   }
   await reach(world);
   const started = performance.now();

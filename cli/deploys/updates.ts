@@ -17,7 +17,8 @@ interface Recorded {
 
 /** An update of the stack: a deploy, a rollback, a destroy. */
 export interface Update {
-  readonly version: number;
+  /** Its number; undefined where the state is in PostgreSQL or files, which count none. */
+  readonly version?: number;
   readonly kind: string;
   readonly result: string;
   readonly start: string;
@@ -54,7 +55,8 @@ export function readUpdate(recorded: Recorded): Update {
   const record = readRecord(message);
   const { "git.head": commit, "git.dirty": dirty } = environment;
   return {
-    ...{ version, kind, result, start, ...(end === undefined ? {} : { end }) },
+    ...(version > 0 ? { version } : {}),
+    ...{ kind, result, start, ...(end === undefined ? {} : { end }) },
     ...(record === undefined
       ? { what: message.split("\n")[0] || "no message" } // eslint-disable-line @typescript-eslint/prefer-nullish-coalescing -- an empty one says nothing either
       : { what: record.what, by: record.by, from: record.from, release: record.to, place: record.place }),

@@ -37,12 +37,15 @@ export async function showEvents(options: EventsOptions, context: Context): Prom
       show(event);
       found += 1;
     }
+    if (found === 0) output.note(NONE);
     if (found === number) output.note(`There may be more: -n ${number * 10}, or a narrower --from and --to.`);
     return EXIT.ok;
   }
   // What comes is what a whole page did not have before.
   const page = await reader.page({ ...query, limit: follow ? PAGE : Math.min(number, PAGE) });
-  for (const event of page.events.filter(wanted).slice(0, number).reverse()) show(event);
+  const shown = page.events.filter(wanted).slice(0, number).reverse();
+  for (const event of shown) show(event);
+  if (shown.length === 0) output.note(NONE);
   if (!follow) return EXIT.ok;
   const known = new Set(page.events.map(keyOf));
   for (;;) {
@@ -56,11 +59,17 @@ export async function showEvents(options: EventsOptions, context: Context): Prom
   }
 }
 
+const NONE = "There is no such event.";
+
 const keyOf = ({ application, id }: AuditEvent): string => `${application} ${id}`;
 
 export function describe(event: AuditEvent, { dim, bold, green, yellow, red }: Output["style"]): string {
   const { occurredAt, application, actor, action, resource, outcome, id, data } = event;
   const paint = { success: green, denied: yellow }[outcome] ?? red;
   const more = data === undefined || Object.keys(data).length === 0 ? "" : ` ${dim(JSON.stringify(data))}`;
-  return `${dim(stamp(occurredAt))} ${bold(application)} ${actor} ${action} ${resource} ${paint(outcome)} ${dim(id)}${more}`;
+  const words = [actor, action, resource].map(asWord).join(" ");
+  return `${dim(stamp(occurredAt))} ${bold(application)} ${words} ${paint(outcome)} ${dim(id)}${more}`;
 }
+
+/** In quotes unless it is one word, so that columns can be told apart and no client writes to the terminal. */
+const asWord = (text: string): string => (/^[^\s"\p{C}]+$/u.test(text) ? text : JSON.stringify(text));

@@ -44,11 +44,12 @@ export function isOf({ entry }: LogRecord, request: string): boolean {
 export function describe({ time, container, release, entry }: LogRecord, style: Output["style"]): string {
   const head = `${style.dim(time.slice(11, 23))} ${style.bold(container.replace(/^audit-(svc-)?/, ""))}${release ? ` ${style.dim(release)}` : ""}`;
   if (typeof entry === "string") return `${head} ${entry}`;
-  const { level, msg } = entry;
+  // Vault's agent writes its own with an @ before them.
+  const { level = entry["@level"], msg = entry["@message"] } = entry;
   const paint = { warn: style.yellow, error: style.red, fatal: style.red }[String(level)] ?? ((text: string) => text);
   const message = [level, msg].filter((word) => word !== undefined).map(String).join(" "); // prettier-ignore
   const fields = Object.entries(entry)
-    .filter(([name]) => !["level", "msg", "time"].includes(name))
+    .filter(([name]) => !["level", "msg", "time", "@level", "@message", "@timestamp"].includes(name))
     .map(([name, value]) => `${style.dim(`${name}=`)}${shown(value)}`);
   return [head, ...(message === "" ? [] : [paint(message)]), ...fields].join(" ");
 }

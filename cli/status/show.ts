@@ -25,11 +25,17 @@ export async function showStatus(context: Context, interval?: number): Promise<n
     output.answer(screen.value, screen.text);
     return screen.level === "bad" ? EXIT.failed : EXIT.ok;
   }
+  const ended = new Promise<undefined>((end) => {
+    interrupts.signal.addEventListener("abort", () => end(undefined), { once: true });
+  });
   let last: Screen | undefined;
   if (output.live) output.draw(ENTER);
   try {
     while (!interrupts.signal.aborted) {
-      last = await look();
+      // A look that Ctrl-C breaks off, because docker and ssh got it as well, would show a world that is not so.
+      const screen = await Promise.race([look(), ended]);
+      if (screen === undefined) break;
+      last = screen;
       if (output.live) output.draw(redrawn(last.text, output));
       else output.answer(last.value, `${last.text}\n`);
       await sleep(interval * 1000, undefined, { signal: interrupts.signal }).catch(() => undefined);

@@ -85,6 +85,7 @@ The sandbox is up.
 To look further:
   eval "$(make -s env)"     then pulumi, docker, vault and psql act on the sandbox:
   pulumi stack output       docker ps       vault kv list secret/audit-svc       psql
+  npx audit status          what runs, and whether it is well; npx audit --help: the other commands
   curl -H "Authorization: Bearer $AUDIT_READ_TOKEN" "$AUDIT_URL/v1/events"
   make rollback             deploys the release before, in seconds
   make down                 removes what runs and keeps the data; make down DATA=delete removes it all

@@ -211,6 +211,20 @@ describe("audit events", () => {
     assert.match(printed.err, /There may be more/);
   });
 
+  it("shows in quotes what is not one word, or could write to the terminal, and says that nothing was found", async () => {
+    const odd = { ...event("1"), actor: "make up", action: "a\u001b[2J", resource: "запись", data: {} };
+    answer = () => ({ body: { events: [odd], next: null } });
+    const { context, printed } = contextWith(world());
+    await showEvents(tail, context);
+    assert.equal(printed.out, '2026-11-30 12:00:01 billing "make up" "a\\u001b[2J" запись denied 1\n');
+    answer = () => ({ body: { events: [], next: null } });
+    for (const action of ["tail", "find"] as const) {
+      const nothing = contextWith(world());
+      assert.equal(await showEvents({ ...tail, action }, nothing.context), 0);
+      assert.deepEqual([nothing.printed.out, nothing.printed.err], ["", "There is no such event.\n"]);
+    }
+  });
+
   it("says what the service says, and how to look further; never the token", async () => {
     answer = () => ({ status: 403, body: { error: "wrong_role", message: "A reader's token", requestId: "abc12345" } });
     const failure = () => showEvents(tail, contextWith(world()).context);
@@ -225,8 +239,8 @@ describe("audit events", () => {
     [["tail", "-n", "0"], /--number must be a whole number above 0/],
     [["find", "-f"], /--follow goes with tail/],
     [["find", "--from", "yesterday"], /--from yesterday is no time; write it as RFC 3339/],
-    [["drop"], /Choices: "tail", "find"/],
-    [["find", "--outcome", "bad"], /Choices: "success"/],
+    [["drop"], /action cannot be "drop"; it is one of "tail", "find"/],
+    [["find", "--outcome", "bad"], /outcome cannot be "bad"; it is one of "success"/],
   ] as const)
     it(`refuses \`audit events ${argv.join(" ")}\``, async () => {
       const { code, err } = await audit(["events", ...argv]);

@@ -37,6 +37,8 @@ describe("a line of a log", () => {
       described(read(line), plain),
       '12:00:00.123 blue-1 aaaaaaaaaaaa warn request refused status=503 path=/v1/events list=["a b"]',
     );
+    const agent = `audit-svc-agent ${AT} {"@level":"warn","@message":"it is sealed","@module":"agent","@timestamp":"…"}`;
+    assert.equal(described(read(agent), plain), "12:00:00.123 agent warn it is sealed @module=agent");
     assert.equal(described(read(`audit-edge-nginx ${AT} started`), plain), "12:00:00.123 edge-nginx started");
   });
 
@@ -194,7 +196,7 @@ describe("audit logs", () => {
   });
 
   for (const [argv, what] of [
-    [["nginx"], /Choices: "service", "edge", "agent", "migrate"/],
+    [["nginx"], /part cannot be "nginx"; it is one of "service", "edge", "agent", "migrate"/],
     [["--since", "yesterday"], /--since yesterday is neither a length such as 10m nor a time/],
     [["--since", "1h; reboot"], /neither a length/],
     [["-n", "few"], /--lines must be a whole number/],

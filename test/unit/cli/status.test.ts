@@ -299,6 +299,21 @@ alerts      ✔ none fire`,
     assert.match(left, /^stack vm2 [^]*alerts .* none fire\n$/);
   });
 
+  it("leaves the last screen also when Ctrl-C breaks off what a look has run", async () => {
+    let looks = 0;
+    const onHost = async () => {
+      looks += 1;
+      if (looks === 1) return described();
+      interrupts.interrupt();
+      throw new Error("exit code 130");
+    };
+    const { context, printed, interrupts } = contextWith(worldWith({ onHost }), { terminal: true });
+    // Longer than what one look asks is kept.
+    assert.equal(await showStatus(context, 1.1), 130);
+    assert.equal(looks, 2);
+    assert.doesNotMatch(printed.out, /cannot look/);
+  }).timeout(10_000);
+
   it("with --watch --json gives a line for each look", async () => {
     const { context, printed, interrupts } = contextWith(worldWith(), { json: true, terminal: true });
     const done = showStatus(context, 0.05);
