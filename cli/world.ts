@@ -21,17 +21,15 @@ export interface WorldOptions {
    * file, and asks the CLI only if something in it is encrypted. Default: pulumi.
    */
   readonly settings?: "pulumi" | "file";
-  /** Whether to go on without AUDIT_REGISTRY_PASSWORD, which is then {@link NOT_GIVEN}. */
-  readonly withoutPassword?: boolean;
 }
 
-/** Stands for a password that is not in the environment. */
+/** Stands for AUDIT_REGISTRY_PASSWORD if it is not set: a deploy needs it and asks for it itself, other commands do not. */
 export const NOT_GIVEN = "not given";
 
 /** @throws CommandError or ConfigError, which say what is missing or wrong and the cure */
 export async function openWorld(
   { env, cwd, stack }: { env: Env; cwd: string; stack?: string },
-  { settings = "pulumi", withoutPassword = false }: WorldOptions = {},
+  { settings = "pulumi" }: WorldOptions = {},
 ): Promise<World> {
   nameArguments(KEYS);
   concealLogins(env);
@@ -40,7 +38,7 @@ export async function openWorld(
   const texts = inFile?.encrypted.length === 0 ? inFile.texts : await settingsByPulumi(project, env);
   const all = withEnvironment(texts, env);
   const password = "audit:registryPassword";
-  const lacks = withoutPassword && Boolean(all["audit:registryUsername"]) && !all[password];
+  const lacks = Boolean(all["audit:registryUsername"]) && !all[password];
   return new World(project, env, parseValues(lacks ? { ...all, [password]: NOT_GIVEN } : all));
 }
 

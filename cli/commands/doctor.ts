@@ -23,7 +23,7 @@ export const doctor = defineCommand<{ "vault-settings": string | undefined; all:
         .option("all", { type: "boolean", default: false, describe: "also what was not looked at, and why" } as const),
     run: async ({ "vault-settings": settings, all, only }, { output, world: open }) => {
       const { runDoctor } = await import("../doctor/doctor.js");
-      const results = await runDoctor(await open({ settings: "file", withoutPassword: true }), { settings, only });
+      const results = await runDoctor(await open({ settings: "file" }), { settings, only });
       const { reportText } = await import("../doctor/report.js");
       const failed = results.some(({ level }) => level === "failure");
       output.answer({ ok: !failed, checks: results }, reportText(results, output.style, all));

@@ -83,17 +83,16 @@ describe("where the command audit finds its stack", () => {
     );
   });
 
-  it("says that the CLI is not there, and goes on without the registry's password where it may", async () => {
-    const file = join(directory, "Pulumi.pulls.yaml");
-    const settings = Object.entries({ ...good, "audit:registryUsername": "robot", "audit:registryPassword": undefined });
-    const set = settings.filter(([, value]) => value !== undefined).map(([key, value]) => `  ${key}: ${JSON.stringify(value)}`);
-    writeFileSync(file, ["config:", ...set].join("\n"));
-    const open = (more: object) => openWorld({ env: { PATH: "" }, cwd: directory, stack: "pulls" }, { settings: "file", ...more });
-    await assert.rejects(open({}), /audit:registryPassword is missing/);
-    const world = await open({ withoutPassword: true });
+  it("says that the CLI is not there, and does without the registry's password", async () => {
+    const given = Object.entries({ ...good, "audit:registryUsername": "robot" });
+    const lines = given
+      .filter(([key]) => key !== "audit:registryPassword")
+      .map(([key, value]) => `  ${key}: ${JSON.stringify(value)}`);
+    file("Pulumi.pulls.yaml", ["config:", ...lines].join("\n"));
+    const world = await openWorld({ env: { PATH: "" }, cwd: directory, stack: "pulls" }, { settings: "file" });
     assert.equal(world.values.registryPassword, NOT_GIVEN);
     await assert.rejects(world.outputs(), /^Error: the program pulumi is not in PATH; install Pulumi's CLI/);
-  }); // prettier-ignore
+  });
 
   it("conceals the logins of the environment", async () => {
     const basic = { Authorization: `Basic ${Buffer.from("admin:grafana-password").toString("base64")}` };
