@@ -225,7 +225,7 @@ describe("audit init, with a file of answers", () => {
       writeFileSync(file, text);
       assert.match(
         (await run(["--answers", file])).err,
-        /^error: --answers \S+ must have a key and its answer a line, /,
+        /^error: --answers \S+ must have a key and its answer a line, /m,
       );
     }
     for (const file of [directory, "/dev/zero"])
