@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
 import tls from "node:tls";
-import { parse } from "yaml";
+import { readAnswersFile } from "./init/answers-file";
 import { findProject, settingsInFile, type Env } from "./project";
 
 /**
@@ -36,10 +36,10 @@ function authority(argv: readonly string[], env: Env, cwd: string): Record<strin
   }
 }
 
-/** The authority that the answers of `init` name. @throws Error if there is no such file, or it is not YAML */
+/** The authority that the answers of `init` name. @throws CommandError if the file is none of answers */
 function authorityAnswered(file: string | undefined): string | undefined {
   if (file === undefined) return undefined;
-  const { caFile } = (parse(readFileSync(file, "utf8")) ?? {}) as { caFile?: unknown };
+  const { caFile } = (readAnswersFile(file) ?? {}) as { caFile?: unknown };
   return typeof caFile === "string" && existsSync(caFile) ? caFile : undefined;
 }
 

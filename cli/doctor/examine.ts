@@ -61,7 +61,7 @@ async function findingOf(
     return await Promise.race([check.run(access), late]);
   } catch (error) {
     const said = messageOf(error).trim().split("\n").join("; ");
-    const [, found, cure] = (isOfUser(error) && /^(.*?); (.*)$/.exec(said)) || [];
+    const [, found, cure] = isOfUser(error) ? (/^(.*?); (.*)$/.exec(said) ?? []) : [];
     return found && cure ? failure(found, cure) : failure(said, "see the message; nothing else is known");
   } finally {
     end.abort();

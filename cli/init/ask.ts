@@ -1,6 +1,5 @@
-import { readFileSync, statSync } from "node:fs";
-import { parse } from "yaml";
 import { CommandError, EXIT } from "../errors";
+import { readAnswersFile } from "./answers-file";
 import type { Probes } from "./probes";
 import { judge, QUESTIONS, type Answers, type Question } from "./questions";
 
@@ -53,22 +52,8 @@ export async function fromFile(file: string, probes: Probes, before: Answers): P
   return all;
 }
 
-/** Bytes of a file of answers. */
-const LARGEST = 1_000_000;
-
 function readAnswers(file: string): Record<string, string> {
-  const found = statSync(file, { throwIfNoEntry: false });
-  if (found === undefined) throw new CommandError(`--answers ${file}: there is no such file`, EXIT.usage);
-  // Not a device or a pipe without end, nor something else that would be read into memory.
-  if (!found.isFile() || found.size > LARGEST)
-    throw new CommandError(`--answers ${file} must be a file of at most ${LARGEST} bytes`, EXIT.usage);
-  let value: unknown;
-  try {
-    value = parse(readFileSync(file, "utf8"));
-  } catch (error) {
-    const [said = ""] = (error as Error).message.split("\n");
-    throw new CommandError(`--answers ${file} is neither YAML nor JSON: ${said.replace(/:$/, "")}`, EXIT.usage);
-  }
+  const value = readAnswersFile(file);
   if (value !== null && value !== undefined && (typeof value !== "object" || Array.isArray(value)))
     throw new CommandError(
       `--answers ${file} must have a key and its answer a line, such as hostAddress: ssh://deploy@vm2.example.com; \`audit init --questions\` lists the keys`,

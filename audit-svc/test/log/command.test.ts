@@ -123,7 +123,7 @@ describe("the commands verify, witness and proof", function () {
     for (const args of [["--help"], []]) {
       const { code, out } = await run(alone, ...args);
       assert.equal(code, 0);
-      assert.match(out, /^verify --url .*\n  witness  .*\n  proof  /s);
+      assert.match(out, /^verify --url .*\n {2}witness .*\n {2}proof /s);
     }
   });
 
