@@ -188,7 +188,7 @@ describe("scenario: the guide, from an empty world to the first tag deploy", fun
         '{"Authorization": "Bearer …"}': sandbox().get("GRAFANA_HTTP_HEADERS"),
       })}`,
     );
-    assert.match(said, /\d+ ok, 1 warnings, 0 failures/);
+    assert.match(said, /\d+ ok, 1 warning, 0 failures/);
     assert.match(said, /VAULT_TOKEN is a root token/);
     const skipped = [...said.matchAll(/^ {2}- {8}(.+?) {2,}/gm)].map(([, title]) => title);
     // This world has no TLS, and only a job can ask its runner.
