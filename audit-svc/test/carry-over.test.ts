@@ -158,7 +158,8 @@ describe("the step to version 4", function () {
     await database.query(`ALTER ROLE ${database.owner.user} CONNECTION LIMIT 1`);
     await assert.rejects(run(), { name: "UserError", message: hint });
     await database.query(`ALTER ROLE ${database.owner.user} CONNECTION LIMIT 2`);
-    assert.equal(await run(), 3);
+    // Step 3 was done before the one that needs two connections.
+    assert.equal(await run(), SCHEMA_VERSION - 3);
   });
 
   it("says so if a pooler has only one, too", async function () {
