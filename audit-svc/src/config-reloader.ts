@@ -100,10 +100,13 @@ export class ConfigReloader {
     try {
       bytes = await readFile(this.file);
     } catch (error) {
-      return this.#refuse(
-        "unreadable",
-        `cannot read ${this.file}: ${(error as NodeJS.ErrnoException).code ?? reasonOf(error)}`,
-      );
+      const why = (error as NodeJS.ErrnoException).code ?? reasonOf(error);
+      const reason = `cannot read ${this.file}: ${why}`;
+      if (this.#active !== undefined || why !== "ENOENT") return this.#refuse("unreadable", reason);
+      // After a reboot a replica may run before the agent has rendered the file. Nothing was refused, so no alert fires.
+      this.#waiting = reason;
+      this.log.warn({ reason }, "waiting for the configuration");
+      return this.#answer("unreadable", reason);
     }
     const digest = digestOf(bytes);
     if (digest === this.#active?.config.digest) {
@@ -174,6 +177,10 @@ export class ConfigReloader {
 
   #report(result: ReloadResult, reason?: string): Reload {
     this.metrics.reloads.inc({ result });
+    return this.#answer(result, reason);
+  }
+
+  #answer(result: ReloadResult, reason?: string): Reload {
     return {
       result,
       generation: this.#generation,

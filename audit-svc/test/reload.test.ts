@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { Agent } from "node:http";
 import { type App, buildApp } from "../src/app.js";
 import { type TestDatabase, createDatabase } from "./support/database.js";
@@ -174,6 +174,10 @@ describe("reload", function () {
     file.write(configContent(database.runtime));
     await until(async () => (await app.main.inject("/readyz")).statusCode === 200, 5000, "ready");
     assert.equal((await post(app.main, event())).statusCode, 201);
+    assert.equal(await metric(app, 'audit_config_reloads_total{result="unreadable"}'), "0");
+    rmSync(file.path);
+    assert.equal((await reload(app)).code, 503);
+    assert.equal(await metric(app, 'audit_config_reloads_total{result="unreadable"}'), "1");
     await app.close();
   });
 
