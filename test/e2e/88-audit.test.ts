@@ -145,7 +145,7 @@ describe("scenario: the command audit, every day", function () {
     for (const [argv, env, what] of [
       [["psql", "-c", "SELECT 1"], { PGPASSWORD: "another-password" }, /PGPASSWORD is not the password of deployer/],
       [["events", "tail", "--json"], { VAULT_TOKEN: "hvs.another-token" }, /^{"error":"Vault answered 403/],
-      [["history", "--json"], { PULUMI_BACKEND_URL: "postgres://nobody:another-password@127.0.0.1:1/x" }, /^{"error":.*Log in to the state/],
+      [["history", "--json"], { PULUMI_BACKEND_URL: "postgres://nobody:another-password@127.0.0.1:1/x" }, /^{"error":.*log in to it: PULUMI_BACKEND_URL/],
     ] as const) {
       const { code, output } = await audit(argv, env);
       assert.equal(code, 1, output);
