@@ -1,3 +1,5 @@
+import { CommandError } from "./errors";
+
 /** Why the CLI could not read the state, and the cure. */
 export interface StateProblem {
   readonly found: string;
@@ -31,4 +33,10 @@ export function stateProblem(said: string): StateProblem {
     : [];
   const [first = ""] = said.trim().split("\n");
   return known ?? { found: first.replace(/^error: |[.:]+$/g, ""), cure: LOGIN };
+}
+
+/** @param what what the CLI was to read, such as `the state` */
+export function stateUnread(what: string, said: string): CommandError {
+  const { found, cure } = stateProblem(said);
+  return new CommandError(`${what} cannot be read: ${found}; ${cure}`);
 }

@@ -13,7 +13,7 @@ import { VaultClient } from "../lib/vault/client";
 import { CommandError, messageOf } from "./errors";
 import { concealLogins, grafanaHeaders } from "./logins";
 import { findProject, settingsInFile, type Env, type Project } from "./project";
-import { stateProblem } from "./state-problem";
+import { stateUnread } from "./state-problem";
 
 export interface WorldOptions {
   /**
@@ -66,7 +66,7 @@ export class World {
   /** Outputs of the last deploy; empty before the first. */
   async outputs(): Promise<StackOutputs> {
     const { code, stdout, all } = await this.pulumi(["stack", "output", "--json"]);
-    if (code !== 0) throw notRead(this.project, "outputs", all);
+    if (code !== 0) throw stateUnread(`the outputs of stack ${this.stack}`, all);
     return JSON.parse(stdout) as StackOutputs;
   }
 
@@ -142,7 +142,7 @@ export class World {
 
 async function settingsByPulumi(project: Project, env: Env): Promise<Record<string, string>> {
   const { code, stdout, all } = await runPulumi(project, env, ["config", "--json", "--show-secrets"]);
-  if (code !== 0) throw notRead(project, "settings", all);
+  if (code !== 0) throw stateUnread(`the settings of stack ${project.stack}`, all);
   const found = JSON.parse(stdout) as Record<string, { value?: string; secret?: boolean }>;
   for (const { value, secret } of Object.values(found)) if (secret) conceal(value);
   return Object.fromEntries(Object.entries(found).map(([key, { value = "" }]) => [key, value]));
@@ -159,9 +159,4 @@ function runPulumi(project: Project, env: Env, args: readonly string[], echo?: (
       "the program pulumi is not in PATH; install Pulumi's CLI (https://www.pulumi.com/docs/install/), in the version that versions.json names",
     );
   });
-}
-
-function notRead({ stack }: Project, what: string, said: string): CommandError {
-  const { found, cure } = stateProblem(said);
-  return new CommandError(`the ${what} of stack ${stack} cannot be read: ${found}; ${cure}`);
 }

@@ -1,6 +1,5 @@
 import { readRecord } from "../../lib/deploy-record";
-import { CommandError } from "../errors";
-import { stateProblem } from "../state-problem";
+import { stateUnread } from "../state-problem";
 import type { World } from "../world";
 
 /** What `pulumi stack history --json` says of an update; the rest, as its configuration, is not read. */
@@ -42,10 +41,7 @@ export interface Update {
 /** The stack's last updates, newest first; none if there is no stack yet. */
 export async function lastUpdates(world: Pick<World, "pulumi" | "stack">, count: number): Promise<Update[]> {
   const { code, stdout, all } = await world.pulumi(["stack", "history", "--json", "--page-size", String(count)]);
-  if (code !== 0) {
-    const { found, cure } = stateProblem(all);
-    throw new CommandError(`the history of stack ${world.stack} cannot be read: ${found}; ${cure}`);
-  }
+  if (code !== 0) throw stateUnread(`the history of stack ${world.stack}`, all);
   return (JSON.parse(stdout) as Recorded[]).map(readUpdate);
 }
 

@@ -1,6 +1,6 @@
 import type { Context } from "../command";
 import { CommandError, EXIT } from "../errors";
-import { stateProblem } from "../state-problem";
+import { stateUnread } from "../state-problem";
 import type { World } from "../world";
 import { streamFromHost } from "../vm/stream";
 import { Merge } from "./merge";
@@ -48,10 +48,7 @@ interface State {
 /** The one-shot's container is gone when it is done; what it printed is in the state. */
 async function showMigration(world: World, { output }: Context): Promise<number> {
   const { code, stdout, all } = await world.pulumi(["stack", "export"]);
-  if (code !== 0) {
-    const { found, cure } = stateProblem(all);
-    throw new CommandError(`the state cannot be read: ${found}; ${cure}`);
-  }
+  if (code !== 0) throw stateUnread("the state", all);
   const { deployment } = JSON.parse(stdout) as State;
   const migration = deployment.resources?.find(({ urn }) => urn.endsWith("::audit-svc-migrate"));
   if (migration === undefined) throw new CommandError(`stack ${world.stack} has no migration yet: nothing has been deployed`); // prettier-ignore
