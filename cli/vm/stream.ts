@@ -4,10 +4,11 @@ import { createInterface } from "node:readline";
 import { CommandError } from "../errors";
 
 /**
- * Runs a shell line, on the VM as a rule, and hands over each line of its output as it comes. Its standard input stays open until
- * the signal aborts, so that a script that waits for the input's end goes with this process.
+ * Runs a shell line and hands over each line of its output as it comes. Its standard input stays open until the signal
+ * aborts, so that a script that waits for the input's end goes with this process.
  *
- * @param shell the command before the shell line, see World.hostShell; and what to blame if it fails
+ * @param shell the command before the shell line, such as World.hostShell
+ * @param where what is to blame if it fails, for people
  * @throws CommandError with what it printed on standard error, if it failed by itself
  */
 export async function streamFromHost(

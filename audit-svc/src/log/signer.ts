@@ -57,7 +57,7 @@ class VaultSigner implements Signer {
       const verifier = this.#keys.get(version);
       return verifier !== undefined && isSignature(verifier, text, bytes) ? verifier : undefined;
     };
-    // A key that was made anew has the same versions.
+    // Somebody may have deleted the key and made another of its name: that one's versions begin at 1 again.
     if (signedBy() === undefined) await this.#readKeys();
     const verifier = signedBy();
     if (verifier === undefined)
