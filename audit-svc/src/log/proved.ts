@@ -23,7 +23,7 @@ export function proved(
   if (proof?.extra.length !== 1 + SALT)
     throw new UserError("--proof: this is no proof; give the whole answer of GET /v1/events/{id}/proof.");
   const { origin, size, root } = open(proof.checkpoint, { verifiers }, "the proof's checkpoint");
-  const lines = linesOf(events);
+  const lines = eventsIn(events);
   for (const line of lines) {
     const event = read(line, proof.extra.toString("hex", 1));
     if (!verifyInclusion(leafHash(entryOf(event, proof.extra)), proof.index, size, [...proof.hashes], root)) continue;
@@ -35,7 +35,7 @@ export function proved(
   return { whole: false, message };
 }
 
-function linesOf(text: string): string[] {
+function eventsIn(text: string): string[] {
   const lines = text.split("\n").filter((line) => line.trim() !== "");
   if (lines.length === 0) throw new UserError("--event: the file is empty.");
   try {
