@@ -130,7 +130,8 @@ export class EdgeProxy extends pulumi.ComponentResource {
     const configuration = this.#createConfiguration(name, args, {
       certificate,
       metricsFiles,
-      dependsOn: [volume, image],
+      // While the network is being replaced, the old nginx could not listen on its new address when it reloads.
+      dependsOn: [volume, image, vm.networks.front],
     });
     const nginx = this.#createNginx(name, args, {
       image: image.imageId,

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Removes files that write-files.sh has written.
+# Removes files that write-files.sh has written, and their former text.
 #
 # Arguments: DIRECTORY FILE...
 # Exit codes: 0 none of the files exists any more.
@@ -7,4 +7,4 @@ set -eu
 
 directory=$1
 shift
-for file in "$@"; do rm -f "$directory/$file"; done
+for file in "$@"; do rm -f "$directory/$file" "$directory/.$file.former"; done

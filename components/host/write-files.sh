@@ -1,6 +1,7 @@
 #!/bin/sh
 # Splits a stream into files, has them checked, and moves them into place one by one, so that a reader never sees a
-# partial file. Runs in a one-shot container that has a volume, or on a host without Docker.
+# partial file. Runs in a one-shot container that has a volume, or on a host without Docker. The former text of each file
+# stays beside it, as .NAME.former, for restore-files.sh.
 #
 # Arguments: DIRECTORY MODE FILE... [-- COMMAND...]. FILE is a name in the directory; each file gets the octal mode. The
 #   command checks the new files in its current directory; if it fails, the old files stay.
@@ -48,5 +49,9 @@ if [ $# -gt 0 ]; then (cd "$new" && "$@"); fi
 for file in $files; do
   cp "$new/$file" "$directory/.$file.new"
   chmod "$mode" "$directory/.$file.new"
+  if [ -e "$directory/$file" ]; then
+    cp -p "$directory/$file" "$directory/.$file.kept"
+    mv "$directory/.$file.kept" "$directory/.$file.former"
+  fi
   mv "$directory/.$file.new" "$directory/$file"
 done

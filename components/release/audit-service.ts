@@ -34,9 +34,6 @@ export interface AuditServiceArgs {
   migrateDeadline?: number;
 }
 
-/** Properties of an idle container that the engine ignores: all of them. */
-const EVERYTHING = ["*"];
-
 /**
  * The service in two slots. A deploy fills the idle slot: image by digest, migration, containers. Once the edge is
  * ready for it, that slot is promoted and the other one is drained (docs/decisions/0006). Finally the former database
@@ -72,16 +69,13 @@ export class AuditService extends pulumi.ComponentResource {
     });
     const migrated = this.#migrate(name, args, image);
     const containers = plan.replicas[plan.target].map((replica) =>
-      this.#replica(replica, args, plan.wanted.release, image, slots.left(replica), {
-        dependsOn: [migrated, secrets.rendered],
-      }),
+      this.#replica(replica, args, plan.wanted.release, image, slots.left(replica), [migrated, secrets.rendered]),
     );
     if (plan.idle !== undefined) {
       const { slot, release } = plan.idle;
       for (const replica of plan.replicas[slot]) {
-        // Registered so that it is not deleted, and otherwise left as it was deployed. It is not recreated when
-        // missing, because a new container would start.
-        this.#replica(replica, args, release.release, image, "nothing", { ignoreChanges: EVERYTHING });
+        // Registered so that it is not deleted, and otherwise left as it was deployed.
+        this.#replica(replica, args, release.release, image, "idle");
       }
     }
 
@@ -113,42 +107,46 @@ export class AuditService extends pulumi.ComponentResource {
     args: AuditServiceArgs,
     release: string,
     image: docker.RemoteImage,
-    left: Left,
-    opts: pulumi.CustomResourceOptions,
+    left: Left | "idle",
+    dependsOn: pulumi.Resource[] = [],
   ): docker.Container {
     const { spec } = args.slots;
     const { front, admin, egress } = args.vm.networks;
     const { reload } = replica;
-    return new docker.Container(
-      replica.name,
-      {
-        ...hardened({ memory: spec.memory, user: spec.user }),
-        name: replica.name,
-        image: image.imageId,
-        envs: [
-          `AUDIT_CONFIG_FILE=/run/audit/${args.secrets.configFile}`,
-          `AUDIT_LISTEN=${replica.address}:${replica.port}`,
-          `AUDIT_ADMIN_LISTEN=${reload.network === "admin" ? `${reload.address}:${reload.port}` : "off"}`,
-          `AUDIT_RELEASE=${release}`,
-          ...Object.entries(spec.environment).map(([key, value]) => `${key}=${value}`),
-        ],
-        // The promotion starts it, and the idle slot is stopped on purpose.
-        start: false,
-        mustRun: false,
-        networksAdvanced: [
-          { name: front.name, ipv4Address: replica.address },
-          ...(reload.network === "admin" ? [{ name: admin.name, ipv4Address: reload.address }] : []),
-          { name: egress.name },
-        ],
-        mounts: [
-          { type: "volume", source: args.secrets.configVolume, target: "/run/audit", readOnly: true },
-          scratch("/tmp", 16),
-        ],
-        logOpts: LOG_OPTIONS,
-      },
+    const container = {
+      ...hardened({ memory: spec.memory, user: spec.user }),
+      name: replica.name,
+      image: image.imageId,
+      envs: [
+        `AUDIT_CONFIG_FILE=/run/audit/${args.secrets.configFile}`,
+        `AUDIT_LISTEN=${replica.address}:${replica.port}`,
+        `AUDIT_ADMIN_LISTEN=${reload.network === "admin" ? `${reload.address}:${reload.port}` : "off"}`,
+        `AUDIT_RELEASE=${release}`,
+        ...Object.entries(spec.environment).map(([key, value]) => `${key}=${value}`),
+      ],
+      // The promotion starts it, and the idle slot is stopped on purpose.
+      start: false,
+      mustRun: false,
+      networksAdvanced: [
+        { name: front.name, ipv4Address: replica.address },
+        ...(reload.network === "admin" ? [{ name: admin.name, ipv4Address: reload.address }] : []),
+        { name: egress.name },
+      ],
+      mounts: [
+        { type: "volume", source: args.secrets.configVolume, target: "/run/audit", readOnly: true },
+        scratch("/tmp", 16),
+      ],
+      logOpts: LOG_OPTIONS,
+    };
+    return new docker.Container(replica.name, container, {
+      parent: this,
       // Name and addresses are fixed, so the old container must go first; it is in the idle slot and serves nobody.
-      { parent: this, ...args.vm.named(replica.name, left), ...opts },
-    );
+      ...args.vm.named(replica.name, left === "idle" ? "nothing" : left),
+      dependsOn,
+      // With its networks an idle container is replaced too: Docker binds it to their ids, so that it could not start
+      // on new ones, and a rollback would fail.
+      ignoreChanges: left === "idle" ? Object.keys(container).filter((key) => key !== "networksAdvanced") : [],
+    });
   }
 
   #migrate(name: string, args: AuditServiceArgs, image: docker.RemoteImage): command.local.Command {

@@ -26,7 +26,7 @@ export interface HostFilesArgs {
   check?: readonly string[];
   /** What must exist first, for example the volume. */
   dependsOn?: readonly pulumi.Resource[];
-  /** Shell line run on the host afterwards, for example to signal a process. */
+  /** Shell line run on the host afterwards, for example to signal a process. If it fails, the old files are put back. */
   then?: string;
   /** Shell line run on the host after the files have been removed. */
   thenOnDelete?: string;
@@ -62,11 +62,12 @@ export class HostFiles extends pulumi.ComponentResource {
     const { directory, line } = place(args);
     const check = args.check === undefined ? [] : ["--", ...args.check];
     const write = line(scriptWords("write-files.sh", [directory, args.mode ?? "0444", ...names, ...check]), true);
+    const restore = line(scriptWords("restore-files.sh", [directory, ...names]), false);
     const remove = line(scriptWords("remove-files.sh", [directory, ...names]), false);
     this.written = args.host.script(
       `${name}-files`,
       {
-        script: inTurn(["set -e", write, args.then]),
+        script: inTurn(["set -e", write, ...(args.then === undefined ? [] : [onFailure(restore), args.then])]),
         onDelete: inTurn([remove, args.thenOnDelete]),
         stdin: pulumi.all(names.map((file) => args.files[file] ?? "")).apply((texts) => joinFiles(names, texts)),
         triggers: args.movable === true ? [args.target] : undefined,
@@ -76,6 +77,13 @@ export class HostFiles extends pulumi.ComponentResource {
     this.registerOutputs({});
   }
 }
+
+/**
+ * The line of a script that has the files put back if a later line fails: Pulumi's state still holds the old ones then,
+ * so that a later run which wants them would not write them.
+ */
+const onFailure = (restore: string): string =>
+  `restore() {\n${restore}\n}\ntrap 'code=$?; [ "$code" = 0 ] || restore; exit "$code"' EXIT`;
 
 const inTurn = (lines: readonly (string | undefined)[]): string =>
   lines.filter((line) => line !== undefined).join("\n");

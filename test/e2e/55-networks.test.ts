@@ -57,8 +57,16 @@ describe("scenario: subnets and MTU of the container networks", function () {
     await everyMtuIs("1400");
   });
 
+  it("goes back to the other slot when the networks were replaced but kept their addresses", async () => {
+    const change = { networkPrefix: "10.97.96.0/22", networkMtu: 1500 };
+    await deploys().mustUp(change);
+    const { active } = await deploys().state();
+    await deploys().mustUp({ memory: 232, ...change });
+    assert.notEqual((await deploys().state()).active, active);
+    await everyMtuIs("1500");
+  });
+
   it("keeps the MTU when it is no longer set, and returns to the former addresses", async () => {
-    await deploys().mustUp({ networkMtu: 1500 });
     await deploys().mustUp();
     assert.match(
       await inspect("{{range .IPAM.Config}}{{.Subnet}}{{end}}"),

@@ -55,6 +55,7 @@ describe("EdgeProxy", () => {
       / reload-nginx\.sh audit-edge-nginx sh -c [^]* close-and-reload\.sh \/etc\/audit-edge\/nginx\.conf \/tmp\/closing 5$/,
     );
     assert.match(files.inputs.stdin as string, /^-----next-file-----nginx\.conf\n# Written by/);
+    assert.ok(files.dependsOn.includes(find(resources, "Network", "audit-front").urn), "it may not listen there yet");
     assert.ok(find(resources, "Container", "audit-edge-nginx").dependsOn.includes(files.urn));
   });
 

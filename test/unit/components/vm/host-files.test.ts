@@ -65,6 +65,39 @@ describe("HostFiles", () => {
     }
   });
 
+  it("puts the old files back when the line after them fails, as the state still has them", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "host-files-"));
+    const host = new SshHost({ address: "unix:///nowhere" });
+    const write = async (files: Record<string, string>, then: string) => {
+      const { resources } = await run(() => new HostFiles("conf", { host, target: directory, files, then }));
+      const { inputs } = find(resources, "Command", "conf-files");
+      return spawnSync("sh", ["-c", inputs.create as string], {
+        input: inputs.stdin as string,
+        env: { ...process.env, ...(inputs.environment as Record<string, string>) },
+        encoding: "utf8",
+      });
+    };
+    const texts = () =>
+      Object.fromEntries(
+        readdirSync(directory)
+          .filter((file) => !file.startsWith("."))
+          .map((file) => [file, readFileSync(join(directory, file), "utf8")]),
+      );
+    try {
+      assert.equal((await write({ "a.txt": "one" }, "echo first")).stdout, "first\n");
+      const failed = await write(
+        { "a.txt": "two", "b.txt": "new" },
+        `cat ${join(directory, "a.txt")} && false\necho on`,
+      );
+      assert.deepEqual([failed.status, failed.stdout], [1, "two\n"]);
+      assert.deepEqual(texts(), { "a.txt": "one\n" });
+      assert.equal((await write({ "a.txt": "three", "b.txt": "new" }, "true")).status, 0);
+      assert.deepEqual(texts(), { "a.txt": "three\n", "b.txt": "new\n" });
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
   it("refuses a volume without Docker", async () => {
     const host = new SshHost({ address: "ssh://deploy@prometheus.example.test" });
     await assert.rejects(
@@ -135,6 +168,7 @@ describe("HostFiles", () => {
       writeFileSync(join(directory, "other"), "");
       assert.equal(execute({ "one.conf": "second\n" }).status, 0);
       assert.equal(written("one.conf"), "second\n");
+      assert.equal(written(".one.conf.former"), "first\n");
     });
   });
 });
