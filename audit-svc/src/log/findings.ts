@@ -180,29 +180,58 @@ export class Findings {
     this.#add({ what: "deleted", message, position });
   }
 
-  /** Whether events arrived in the order of their times of arrival, and of the places that they have. */
+  /** Whether events arrived in the order of their places, and of their times of arrival. */
   #order(index: EntryIndex, known: Uint32Array, tolerance: number): void {
-    let newest: Position | undefined;
+    this.#places(index, known);
+    this.#times(index, known, tolerance);
+  }
+
+  #places(index: EntryIndex, known: Uint32Array): void {
     let before: Position | undefined;
     for (const position of known) {
       const entry = index.at(position);
-      const { id, application, kind, recordedAt, seq } = entry;
+      const { id, application, seq } = entry;
       if (Number.isNaN(seq) || seq <= (before?.seq ?? -Infinity)) {
         const message = `the place (seq) of the event ${id} of ${application} at entry ${position} contradicts the log, or that of ${before?.id ?? "none"} before it: it was changed`;
         this.#add({ what: "moved", message, id, application, position });
       }
       if (!Number.isNaN(seq)) before = entry;
+    }
+  }
+
+  /** A clock that was set back is one finding, however many events came until it had caught up. */
+  #times(index: EntryIndex, known: Uint32Array, tolerance: number): void {
+    let newest: Position | undefined;
+    let back: { finding: Finding & { position: number }; last: Position; until: number } | undefined;
+    const end = (): void => {
+      if (back === undefined) return;
+      const { finding, until } = back;
+      const more = `; so do the entries up to ${until}, as after a clock that was set back`;
+      this.#add({ ...finding, message: `${finding.message}${until > finding.position ? more : ""}` });
+      back = undefined;
+    };
+    const secondsFrom = (later: Position, earlier: Position) => (later.recordedAt - earlier.recordedAt) / 1e6;
+    for (const position of known) {
+      const entry = index.at(position);
+      const { id, application, kind } = entry;
       if (kind === TAKEN_IN) {
         const message = `the event ${id} of ${application} at entry ${position} claims to be from before the log, and others came before it`;
         if (newest !== undefined) this.#add({ what: "taken-in-late", message, id, application, position });
         continue;
       }
-      const seconds = newest === undefined ? 0 : (newest.recordedAt - recordedAt) / 1e6;
-      if (seconds > tolerance) {
+      const seconds = newest === undefined ? 0 : secondsFrom(newest, entry);
+      if (!(seconds > tolerance)) {
+        end();
+        if (seconds <= 0) newest = entry;
+      } else if (back !== undefined && Math.abs(secondsFrom(back.last, entry)) <= tolerance) {
+        [back.last, back.until] = [entry, position];
+      } else {
+        end();
         const message = `the event ${id} of ${application} at entry ${position} says that it was stored ${Math.round(seconds)} s before an earlier entry, ${newest?.id ?? ""}: it came later than it says (--tolerance ${tolerance})`;
-        this.#add({ what: "backdated", message, id, application, position });
-      } else if (seconds <= 0) newest = entry;
+        back = { finding: { what: "backdated", message, id, application, position }, last: entry, until: position };
+      }
     }
+    end();
   }
 }
 

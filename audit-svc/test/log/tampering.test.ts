@@ -139,15 +139,20 @@ describe("a log that was tampered with", function () {
     assert.match(findings.find(({ what }) => what === "other-root")?.message ?? "", /the first that differ are 256 to 511/); // prettier-ignore
   });
 
-  it("shows an event that was inserted by SQL and claims to be old", async () => {
+  it("shows events that were inserted by SQL and claim to be old, and a clock that was set back once", async () => {
     const { size } = await service.verify();
     await database.query(
       `INSERT INTO audit.events (id, occurred_at, recorded_at, application, actor, action, resource, outcome, data)
-         SELECT gen_random_uuid(), occurred_at, recorded_at - interval '1 day', 'crm', actor, action, resource, outcome, data FROM audit.events WHERE id = '${id(300)}'`,
+         SELECT gen_random_uuid(), occurred_at, recorded_at - days * interval '1 day', 'crm', actor, action, resource, outcome, data
+           FROM audit.events, unnest(ARRAY[1, 1, 1, 5]) WITH ORDINALITY AS back (days, place) WHERE id = '${id(300)}' ORDER BY place`,
     );
-    await service.covers(size + 1);
+    await service.covers(size + 4);
     const { findings } = await service.verify();
-    assert.deepEqual(findings.map(({ what, position }) => [what, position]), [["backdated", size]]); // prettier-ignore
+    assert.deepEqual(findings.map(({ what, position }) => [what, position]), [["backdated", size], ["backdated", size + 3]]); // prettier-ignore
+    assert.deepEqual(
+      findings.map(({ message }) => /; so do the entries up to \d+/.exec(message)?.[0]),
+      [`; so do the entries up to ${size + 2}`, undefined],
+    );
   });
 
   it("shows that an older backup was restored, by an earlier checkpoint", async () => {
