@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import yargs, { type Argv } from "yargs";
 import type { AnyCommand, Common, Context } from "./command";
 import { COMMANDS } from "./commands";
@@ -62,7 +64,7 @@ function parserFor(env: Env): Argv<Common> {
       .recommendCommands()
       .strict()
       .wrap(Number(env.COLUMNS ?? "") || 100)
-      .version(false)
+      .version(ownVersion())
       .help()
       // Arguments after -- are another program's.
       .parserConfiguration({ "populate--": true })
@@ -72,6 +74,10 @@ function parserFor(env: Env): Argv<Common> {
       })
   );
 }
+
+/** The version in package.json, which lies at the same place in the repository and in the package. */
+const ownVersion = (): string =>
+  (JSON.parse(readFileSync(join(__dirname, "../package.json"), "utf8")) as { version: string }).version;
 
 /** What yargs says of a value that is none of the choices is a table of its own words. */
 const inWords = (said = "The command line is wrong."): string =>

@@ -119,6 +119,7 @@ describe("the package of the components", function () {
     writeFileSync(join(world, "answers.json"), JSON.stringify(answers));
     const audit = (...args: string[]) =>
       spawnSync(process.execPath, [join(packageOf(examples[0] ?? ""), "cli/audit.mjs"), ...args], { cwd: world, encoding: "utf8" }); // prettier-ignore
+    assert.match(audit("--version").stdout, /^\d+\.\d+\.\d+\n$/);
     const { status, stdout, stderr } = audit("init", "--answers", "answers.json");
     assert.equal(status, 0, stdout + stderr);
     const files = ["database.sql", "docker-read.sh", "prometheus.yml", "vault.json", "vm.sh"];

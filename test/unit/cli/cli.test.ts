@@ -124,7 +124,7 @@ describe("the command audit", () => {
     assert.deepEqual(codes, [130]);
   });
 
-  it("prints help with the examples, and a script for completion", async () => {
+  it("prints help with the examples, its version, and a script for completion", async () => {
     const help = await run(["greet", "--help"]);
     assert.equal(help.code, 0);
     assert.match(
@@ -132,6 +132,7 @@ describe("the command audit", () => {
       /audit greet <name>\n\ngreets somebody[^]*--loud[^]*Examples:\n +audit greet you --loud +loudly/,
     );
     assert.match((await run(["--help"])).out, /audit greet <name> +greets somebody/);
+    assert.match((await run(["--version"])).out, /^\d+\.\d+\.\d+\n$/);
     assert.match((await run(["completion"])).out, /complete .*audit/);
     assert.match((await run(["--get-yargs-completions", "audit", "gr"])).out, /^greet/m);
   });
