@@ -16,8 +16,8 @@ export interface AlertOptions {
   readonly latencySeconds?: number;
   /** Bytes that the database may take up; its alert fires days ahead. Default: unknown, no alert. */
   readonly databaseLimit?: number;
-  /** Whether each Vault Agent is a target of its own; default true. In pods they are not. */
-  readonly agents?: boolean;
+  /** Whether the Vault Agents run in pods, where they tell less of themselves; default false. */
+  readonly inPods?: boolean;
   /** Whether the service keeps a log that proves itself; default false: no alerts about it. */
   readonly log?: boolean;
   /** Time limits of the alerts for the edge's certificate. Default: no certificate, no alert. */

@@ -1,7 +1,7 @@
 import { stringify } from "yaml";
 
 import type { Alert, AlertOptions } from "./alert";
-import { agentAlerts, certificateAlerts, storageAlerts } from "./expiry-alerts";
+import { agentAlerts, certificateAlerts, podAgentAlerts, storageAlerts } from "./expiry-alerts";
 import { logAlerts } from "./log";
 import { SERVICE_JOB } from "./metrics";
 import { configurationAlerts, databaseAlerts, edgeAlerts, serviceAlerts } from "./service-alerts";
@@ -53,7 +53,7 @@ export function alerts(options: AlertOptions): Alert[] {
     ...logAlerts(options),
     ...configurationAlerts(options),
     ...edgeAlerts(options),
-    ...(options.agents === false ? [] : agentAlerts(options)),
+    ...(options.inPods ? podAgentAlerts(options) : agentAlerts(options)),
     ...certificateAlerts(options),
   ];
 }

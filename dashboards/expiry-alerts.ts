@@ -1,5 +1,5 @@
 import type { Alert, AlertOptions } from "./alert";
-import { SERVICE_JOB } from "./metrics";
+import { AGENT_JOB, SERVICE_JOB } from "./metrics";
 import { equals, select } from "./promql";
 import { UserError } from "../lib/user-error";
 
@@ -87,10 +87,7 @@ export function certificateAlerts({ environment, certificate }: AlertOptions): A
   ];
 }
 
-/**
- * Alerts about the Vault Agents: whether they are logged in, and for how long they can stay so. Each agent is a
- * separate target.
- */
+/** Alerts about the Vault Agents on a VM: whether they are logged in, and for how long they can stay so. */
 export function agentAlerts({ environment }: AlertOptions): Alert[] {
   const agent = (series: string) => select(`audit_agent_${series}`, equals("environment", environment));
   return [
@@ -130,6 +127,34 @@ export function agentAlerts({ environment }: AlertOptions): Alert[] {
       severity: "warning",
       summary: `Prometheus does not know whether Vault Agent is logged in in ${environment}`,
       description: "The alerts about the agents cannot fire. The edge's metrics listener serves it at /metrics/agent.",
+    },
+  ];
+}
+
+/**
+ * The same about the agents in pods. They have no secret_id, and their own telemetry, which is all there is of them, does
+ * not say when a token ends.
+ */
+export function podAgentAlerts({ environment }: AlertOptions): Alert[] {
+  const agent = (series: string) => select(series, equals("job", AGENT_JOB), equals("environment", environment));
+  const pod = "{{ $labels.environment }} ({{ $labels.replica }})";
+  return [
+    {
+      name: "AuditAgentLoggedOut",
+      expr: `${agent("vault_agent_authenticated")} == 0`,
+      for: "1m",
+      severity: "critical",
+      summary: `Vault Agent is not logged in to Vault in ${pod}`,
+      description:
+        "Vault does not renew its token, or does not let it log in again. What it has rendered stays in force; changed secrets and new certificates do not arrive, and a pod that is made anew does not start.",
+    },
+    {
+      name: "AuditAgentNotScraped",
+      expr: `${agent("up")} == 0 or absent(${agent("vault_agent_authenticated")})`,
+      for: "5m",
+      severity: "warning",
+      summary: `Prometheus does not know whether Vault Agent is logged in in ${environment}`,
+      description: "The agent of a pod does not run, or Prometheus does not reach it; the alert about it cannot fire.",
     },
   ];
 }

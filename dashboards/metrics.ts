@@ -9,6 +9,9 @@ export const SERVICE_JOB = "audit-svc";
 /** `job` label of the exporter beside the edge, as targets() sets it. */
 export const EDGE_JOB = "nginx";
 
+/** `job` label of the Vault Agents in pods, as components/kubernetes/scripts/targets.sh sets it. */
+export const AGENT_JOB = "audit-agent";
+
 /**
  * Label that holds the sending application of an event. The service calls it `application`; the target's own label of that
  * name wins at the scrape, and Prometheus renames the other one so (honor_labels is false by default).
@@ -66,13 +69,16 @@ export const EDGE_SERIES: readonly string[] = [
 /** Series that the edge's metrics listener serves at /metrics/certificate, if the edge has a certificate. */
 export const CERTIFICATE_SERIES: readonly string[] = ["audit_edge_certificate_expiry_timestamp_seconds"];
 
-/** Series of each Vault Agent, which the edge's metrics listener serves at /metrics/agent and the like. */
+/** Series of each Vault Agent on a VM, which the edge's metrics listener serves at /metrics/agent and the like. */
 export const AGENT_SERIES: readonly string[] = [
   "audit_agent_logged_in",
   "audit_agent_last_success_timestamp_seconds",
   "audit_agent_token_expiry_timestamp_seconds",
   "audit_agent_secret_id_expiry_timestamp_seconds",
 ];
+
+/** Series of each Vault Agent in a pod: its own telemetry, which says less. */
+export const POD_AGENT_SERIES: readonly string[] = ["vault_agent_authenticated"];
 
 /** Series that Prometheus itself writes for every target. */
 export const SCRAPE_SERIES: readonly string[] = ["up"];
@@ -83,5 +89,6 @@ export const ALLOWED_SERIES: ReadonlySet<string> = new Set([
   ...EDGE_SERIES,
   ...CERTIFICATE_SERIES,
   ...AGENT_SERIES,
+  ...POD_AGENT_SERIES,
   ...SCRAPE_SERIES,
 ]);

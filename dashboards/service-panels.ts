@@ -281,8 +281,11 @@ export function storagePanels(): Panel[] {
 const TOKEN: TimeLeft = { warning: 600, critical: 120 };
 const SECRET_ID: TimeLeft = { warning: 7 * 86_400, critical: 2 * 86_400 };
 
-/** @param certificate when somebody has to look after the edge's certificate; undefined if it has none */
-export function credentialPanels(certificate?: TimeLeft): Panel[] {
+/**
+ * @param inPods whether the Vault Agents run in pods
+ * @param certificate when somebody has to look after the edge's certificate; undefined if it has none
+ */
+export function credentialPanels(inPods: boolean, certificate?: TimeLeft): Panel[] {
   const here = (series: string) => select(series, SCOPE[1]);
   const agents = tiles({
     title: "Vault Agent",
@@ -293,8 +296,10 @@ export function credentialPanels(certificate?: TimeLeft): Panel[] {
     height: 6,
     queries: [
       {
-        // Ignores a metrics file that is no longer written, for example because the agent is gone.
-        expr: `${here("audit_agent_logged_in")} * on (instance) (time() - ${here("audit_agent_last_success_timestamp_seconds")} < bool 180)`,
+        expr: inPods
+          ? here("vault_agent_authenticated")
+          : // Ignores a metrics file that is no longer written, for example because the agent is gone.
+            `${here("audit_agent_logged_in")} * on (instance) (time() - ${here("audit_agent_last_success_timestamp_seconds")} < bool 180)`,
         legend: "{{instance}}",
       },
     ],
@@ -314,7 +319,8 @@ export function credentialPanels(certificate?: TimeLeft): Panel[] {
       "How long each agent can still log in again, for example after a reboot. A deploy issues a new secret_id when half of its lifetime is over.",
     queries: [{ expr: `${here("audit_agent_secret_id_expiry_timestamp_seconds")} - time()`, legend: "{{job}}" }],
   });
-  if (certificate === undefined) return [agents, token, secretId];
+  const credentials = inPods ? [agents] : [agents, token, secretId];
+  if (certificate === undefined) return credentials;
   const end = here("audit_edge_certificate_expiry_timestamp_seconds");
   const edge = left(certificate, {
     title: "Certificate left",
@@ -322,7 +328,7 @@ export function credentialPanels(certificate?: TimeLeft): Panel[] {
       "How long the edge's certificate is still valid, and where it comes from: files (another deploy renews it) or vault (its agent renews it).",
     queries: [{ expr: `${end} - time()`, legend: "{{environment}}, from {{source}}" }],
   });
-  return [agents, token, secretId, edge];
+  return [...credentials, edge];
 }
 
 /** A tile with a remaining time. */

@@ -42,6 +42,8 @@ export interface ServiceDashboardOptions {
   readonly log?: boolean;
   /** When somebody has to look after the edge's certificate. Default: no certificate, no panel. */
   readonly certificate?: TimeLeft;
+  /** Whether the Vault Agents run in pods, where they tell less of themselves; default false. */
+  readonly inPods?: boolean;
 }
 
 /** Tag of all dashboards of this project; each links to the others by it. */
@@ -64,6 +66,7 @@ export function serviceDashboard(options: ServiceDashboardOptions): string {
     links = [],
     log = false,
     certificate,
+    inPods = false,
   } = options;
   const builder = new dashboard.DashboardBuilder(title)
     .uid(uid)
@@ -94,7 +97,7 @@ export function serviceDashboard(options: ServiceDashboardOptions): string {
     ["Ingestion and database", ingestionPanels],
     ...(log ? ([["Log", logPanels]] as const) : []),
     ["Configuration and releases", configurationPanels],
-    ["Storage and credentials", () => [...storagePanels(), ...credentialPanels(certificate)]],
+    ["Storage and credentials", () => [...storagePanels(), ...credentialPanels(inPods, certificate)]],
     ["Process", processPanels],
   ] as const;
   for (const [name, panels] of rows) {

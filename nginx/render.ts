@@ -89,8 +89,11 @@ export interface EdgeConfig {
   balancersOnly: boolean;
   /** Addresses or ranges that may collect metrics; everybody else gets 403. */
   metricsAllow: readonly string[];
-  /** Pods whose metrics are served at `<path>/<IPv4 address>`, with the port on which they have them; default none. */
-  metricsPods?: readonly { path: string; port: number }[];
+  /**
+   * Pods whose metrics are served at `<path>/<IPv4 address>`, with the port on which they have them, and the path there,
+   * perhaps with a query, if it is not "/metrics"; default none.
+   */
+  metricsPods?: readonly { path: string; port: number; upstream?: string }[];
   /** Files in Prometheus' format that the metrics listener serves, each at `/metrics/<name>`. */
   metricsFiles: readonly { name: string; file: string }[];
   /**
@@ -137,7 +140,7 @@ function metricsView(config: EdgeConfig) {
     allowed: metricsAllow,
     targets,
     exporter: exporter === undefined ? false : { path: "/metrics/nginx", address: exporter },
-    pods: metricsPods,
+    pods: metricsPods.map(({ path, port, upstream = "/metrics" }) => ({ path, port, upstream })),
     files: metricsFiles.map(({ name, file }) => ({ path: `/metrics/${name}`, file })),
     replicas: upstreams.flatMap(({ servers }: UpstreamGroup) =>
       servers.flatMap(({ name, address, port }) =>

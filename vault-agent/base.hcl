@@ -54,3 +54,21 @@ listener "tcp" {
   require_request_header = true
 }
 {{/listener}}
+{{#metricsPort}}
+
+# For Prometheus. Of all that an agent can serve, a listener of this role serves GET /agent/v1/metrics alone: whoever reaches it gets no
+# token, and has nothing forwarded to Vault.
+listener "tcp" {
+  address     = "0.0.0.0:{{.}}"
+  role        = "metrics_only"
+  tls_disable = true
+}
+
+telemetry {
+  # What is not set again within this time is no longer served, and whether the agent is logged in is set only when it logs in, fails to, or
+  # renews its token: every 40 minutes or so.
+  prometheus_retention_time = "24h"
+  # Otherwise the pod's name would be a part of the metrics' names.
+  disable_hostname          = true
+}
+{{/metricsPort}}

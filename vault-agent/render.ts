@@ -12,6 +12,8 @@ export type AgentLogin =
   | {
       /** The auth method's mount, the role there, and the file with the token. */
       kubernetes: { mount: string; role: string; tokenFile: string };
+      /** Port of the pod at which the agent serves its metrics, at {@link AGENT_METRICS}, and nothing else. */
+      metricsPort: number;
     };
 
 interface AgentFiles {
@@ -45,6 +47,9 @@ export type AgentConfig = AgentFiles & AgentLogin;
  */
 export const AGENT_LISTENER = "127.0.0.1:8100";
 
+/** Where an agent in a pod serves its metrics; without the query they are not in Prometheus' format. */
+export const AGENT_METRICS = { path: "/agent/v1/metrics", format: "prometheus" } as const;
+
 /** What {@link base} needs of an agent. */
 export type AgentBase = Pick<AgentFiles, "vaultAddress" | "namespace" | "caFile"> & AgentLogin;
 
@@ -54,11 +59,12 @@ export const base = (agent: AgentBase) => {
   return {
     ...{ vaultAddress, namespace: namespace ?? false, caFile: caFile ?? false },
     ...("kubernetes" in agent
-      ? { appRole: false, kubernetes: agent.kubernetes, listener: false }
+      ? { appRole: false, kubernetes: agent.kubernetes, listener: false, metricsPort: agent.metricsPort }
       : {
           appRole: { roleIdFile: agent.roleIdFile, secretIdFile: agent.secretIdFile },
           kubernetes: false,
           listener: AGENT_LISTENER,
+          metricsPort: false,
         }),
   };
 };

@@ -7,6 +7,7 @@ import { AUTHORITY_FILE } from "../secrets/vault-agent";
 import type { Cluster } from "./cluster";
 import type { KubernetesLogin, VaultForPods } from "./kubernetes-login";
 import { inMemory, resources, restricted } from "./pods";
+import { AGENT_PORT } from "./ports";
 
 /** Uid of Vault in the official image. */
 export const VAULT_UID = 100;
@@ -14,7 +15,7 @@ export const VAULT_UID = 100;
 /** Seconds that a pod waits for what its agent renders before the agent is started again. */
 const RENDER_SECONDS = 120;
 
-/** Name of the container, by which a deploy asks it. */
+/** Name of the container, by which a deploy asks it, and of the port with its metrics. */
 export const AGENT = "agent";
 
 export interface AgentSidecarArgs {
@@ -67,6 +68,7 @@ export function agentSidecar(name: string, args: AgentSidecarArgs, opts: { paren
         name: key,
         value,
       })),
+      ports: [{ name: AGENT, containerPort: AGENT_PORT }],
       securityContext: restricted(VAULT_UID, gid),
       resources: resources(128, 20),
       startupProbe: { ...exec(["test", "-s", rendered.file]), periodSeconds: 1, failureThreshold: RENDER_SECONDS },

@@ -12,7 +12,7 @@ import { schemaVersionIn } from "../release/schema-version";
 import type { AccessTokens } from "../secrets/access-tokens";
 import type { Cluster } from "./cluster";
 import { labelsOf, leaveLostNodes, podDefaults, podsOf, resources, restricted, spread } from "./pods";
-import { ADMIN_PORT, SERVICE_PORT } from "./ports";
+import { ADMIN_PORT, AGENT_PORT, SERVICE_PORT } from "./ports";
 import { NOT_AWAITED, rollout } from "./rollout";
 import { clusterScript } from "./script";
 import type { SecretsBinding } from "./secrets-binding";
@@ -164,7 +164,12 @@ export class AuditService extends pulumi.ComponentResource {
     cluster.allow(
       name,
       {
-        ingress: [{ from: [{ podSelector: podsOf(behind) }], ports: [{ protocol: "TCP", port: SERVICE_PORT }] }],
+        ingress: [
+          {
+            from: [{ podSelector: podsOf(behind) }],
+            ports: [SERVICE_PORT, AGENT_PORT].map((port) => ({ protocol: "TCP", port })),
+          },
+        ],
         egress: [to(reach.database), to(reach.vault)],
       },
       { parent: this },

@@ -9,6 +9,7 @@ import { AUTHORITY_FILE } from "../secrets/vault-agent";
 import { agentSidecar } from "./agent-sidecar";
 import type { Cluster } from "./cluster";
 import { kubernetesLogin, type VaultForPods } from "./kubernetes-login";
+import { AGENT_PORT } from "./ports";
 import { UserError } from "../../lib/user-error";
 
 /** Where the certificate is, in nginx and in the agent. */
@@ -104,7 +105,7 @@ export class EdgeCertificate extends pulumi.ComponentResource {
           namespace: vault.namespace,
           caFile: vault.authority && AUTHORITY_FILE,
           serverName: args.serverName,
-          kubernetes: login.kubernetes,
+          ...{ kubernetes: login.kubernetes, metricsPort: AGENT_PORT },
           templates: "/agent",
           directory: DIRECTORY,
         }),

@@ -71,16 +71,26 @@ interface ListedTargets {
   environment: string;
   /** What else the listener serves at `/metrics/<name>`. */
   others: readonly string[];
+  /** Whether nginx's pods have a Vault Agent. */
+  agents: boolean;
 }
 
 /** Keeps the list of what Prometheus scrapes. */
-export function targets({ tools, pods, metricsAddress, environment, others }: ListedTargets): input.core.v1.Container {
+export function targets({
+  tools,
+  pods,
+  metricsAddress,
+  environment,
+  others,
+  agents,
+}: ListedTargets): input.core.v1.Container {
   const env = {
     AUDIT_TARGETS_FILE: TARGETS.file,
     AUDIT_ADDRESS: metricsAddress,
     AUDIT_ENVIRONMENT: environment,
     AUDIT_SERVICE_PODS: pods.service,
     AUDIT_EDGE_PODS: pods.edge,
+    AUDIT_EDGE_AGENTS: agents ? "yes" : "",
     AUDIT_SERVICE_PORT: String(SERVICE_PORT),
     AUDIT_OTHERS: others.join(" "),
     AUDIT_SECONDS: "5",

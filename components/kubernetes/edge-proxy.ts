@@ -7,6 +7,7 @@ import { digestOf } from "../../lib/digest";
 import { heldUntil } from "../../lib/held";
 import { bareHost } from "../../lib/network-address";
 import { renderNginxConfig } from "../../nginx/render";
+import { AGENT_METRICS } from "../../vault-agent/render";
 import type { CertificateSource } from "../edge/edge-certificate";
 import type { AuditService, Destination } from "./audit-service";
 import type { Cluster } from "./cluster";
@@ -14,7 +15,7 @@ import { EdgeCertificate } from "./edge-certificate";
 import { CLOSING_FILE, CLOSING_SECONDS, exporter, nginx, NGINX_UID, TARGETS, targets } from "./edge-pod";
 import type { VaultForPods } from "./kubernetes-login";
 import { inMemory, labelsOf, leaveLostNodes, podDefaults, podsOf, spread } from "./pods";
-import { EXPORTER_PORT, LISTEN_PORT, METRICS_PORT, SERVICE_PORT, STATUS_PORT, TLS_PORT } from "./ports";
+import { AGENT_PORT, EXPORTER_PORT, LISTEN_PORT, METRICS_PORT, SERVICE_PORT, STATUS_PORT, TLS_PORT } from "./ports";
 import { NOT_AWAITED, rollout } from "./rollout";
 import { clusterScript, clusterScriptText } from "./script";
 import { configOf, type ClientRules } from "../edge/client-rules";
@@ -124,13 +125,14 @@ export class EdgeProxy extends pulumi.ComponentResource {
     );
   }
 
-  /** Clients and Prometheus may come in; the way out is to the service, and to the exporters of the other pods. */
+  /** Clients and Prometheus may come in; the way out is to the service, and to what reports on all of the pods. */
   #createTraffic(name: string, args: EdgeProxyArgs): void {
     const { cluster, certificate, reach, service } = args;
     const tcp = (...ports: number[]) => ports.map((port) => ({ protocol: "TCP", port }));
     const peers = (ranges: readonly string[]) => ranges.map((range) => ({ ipBlock: { cidr: asRange(range) } }));
     const clients = args.clients ?? [];
     const itself = [{ podSelector: podsOf(name) }];
+    const reports = tcp(EXPORTER_PORT, ...(certificate?.by === "vault" ? [AGENT_PORT] : []));
     cluster.allow(
       name,
       {
@@ -140,11 +142,11 @@ export class EdgeProxy extends pulumi.ComponentResource {
             ports: tcp(LISTEN_PORT, ...(certificate ? [TLS_PORT] : [])),
           },
           { from: peers(args.metricsAllow), ports: tcp(METRICS_PORT) },
-          { from: itself, ports: tcp(EXPORTER_PORT) },
+          { from: itself, ports: reports },
         ],
         egress: [
-          { to: [{ podSelector: podsOf(service.upstream.service) }], ports: tcp(SERVICE_PORT) },
-          { to: itself, ports: tcp(EXPORTER_PORT) },
+          { to: [{ podSelector: podsOf(service.upstream.service) }], ports: tcp(SERVICE_PORT, AGENT_PORT) },
+          { to: itself, ports: reports },
           ...(certificate?.by === "vault" ? [{ to: peers(reach.vault.ranges), ports: tcp(reach.vault.port) }] : []),
         ],
       },
@@ -168,6 +170,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
       metricsPods: [
         { path: "/metrics/service", port: SERVICE_PORT },
         { path: "/metrics/nginx", port: EXPORTER_PORT },
+        { path: "/metrics/agent", port: AGENT_PORT, upstream: `${AGENT_METRICS.path}?format=${AGENT_METRICS.format}` },
       ],
       metricsFiles: certificate ? [{ name: "certificate", file: certificate.metrics }] : [],
       targets: { path: TARGETS.path, file: TARGETS.file },
@@ -282,6 +285,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
                 targets({
                   ...{ tools: cluster.tools, metricsAddress: args.metricsAddress, environment: args.environment },
                   ...{ pods: { service: args.service.upstream.pods, edge: `${name}-pods` }, others: this.otherMetrics },
+                  agents: args.certificate?.by === "vault",
                 }),
               ],
               volumes: [

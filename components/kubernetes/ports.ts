@@ -11,3 +11,5 @@ export const METRICS_PORT = 9145;
 /** Nginx's own state, on the pod's loopback, and the exporter that reports it. */
 export const STATUS_PORT = 8082;
 export const EXPORTER_PORT = 9113;
+/** Vault Agent's metrics. */
+export const AGENT_PORT = 9102;

@@ -12,7 +12,7 @@ import { AUTHORITY_FILE, RELOAD_COMMAND } from "../secrets/vault-agent";
 import { AGENT, agentSidecar, VAULT_UID, type AgentSidecar } from "./agent-sidecar";
 import type { Cluster } from "./cluster";
 import { kubernetesLogin, type KubernetesLogin, type VaultForPods } from "./kubernetes-login";
-import { ADMIN_PORT, SERVICE_PORT } from "./ports";
+import { ADMIN_PORT, AGENT_PORT, SERVICE_PORT } from "./ports";
 import { clusterScript, clusterScriptText } from "./script";
 
 /** Where the rendered file is, in the agent and in the service. */
@@ -163,7 +163,7 @@ export class SecretsBinding extends pulumi.ComponentResource {
         vaultAddress: access.agentAddress,
         namespace: access.namespace,
         caFile: access.authority && AUTHORITY_FILE,
-        kubernetes: this.#login.kubernetes,
+        ...{ kubernetes: this.#login.kubernetes, metricsPort: AGENT_PORT },
         templateFile: "/agent/config.ctmpl",
         configFile: FILE,
         reloadCommand: RELOAD_COMMAND,

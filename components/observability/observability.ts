@@ -252,6 +252,7 @@ export class Observability extends pulumi.ComponentResource {
           links: args.links,
           log: args.log,
           certificate: certificateLimits(args.certificate),
+          inPods: inPods(args),
         }),
       ),
       nginx: dashboard(
@@ -319,6 +320,8 @@ function whereTargetsGo(args: ObservabilityArgs) {
   return { host: filesOf("targets", args), directory, file: `audit-${environment}.json`, place: directory };
 }
 
+const inPods = ({ service }: ObservabilityArgs): boolean => "pods" in service.serving;
+
 function alertOptions(args: ObservabilityArgs): AlertOptions {
   const { environment, runbookUrl, databaseLimit, grafana } = args;
   return {
@@ -328,7 +331,7 @@ function alertOptions(args: ObservabilityArgs): AlertOptions {
     databaseLimit: databaseLimit === undefined ? undefined : databaseLimit * 1024 ** 3,
     log: args.log,
     certificate: certificateLimits(args.certificate),
-    agents: !("pods" in args.service.serving),
+    inPods: inPods(args),
   };
 }
 

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { AGENT_JOB } from "../../dashboards/metrics";
+import { PrometheusApi } from "../../lib/prometheus-api";
+import { until } from "../e2e/support/sandbox";
 import { attached } from "./support/cluster";
 
 describe("scenario: the service on a cluster", () => {
@@ -30,6 +33,20 @@ describe("scenario: the service on a cluster", () => {
       const nodes = new Set((await cluster().pods(name)).map(({ spec }) => spec.nodeName));
       assert.ok(nodes.size > 1, `${name} runs on ${[...nodes].join(", ")} alone`);
     }
+  });
+
+  it("has each pod's agent tell Prometheus that it is logged in", async () => {
+    const prometheus = new PrometheusApi(cluster().get("PROMETHEUS_URL"));
+    await until("every agent is scraped and logged in", 60, async () => {
+      const pods = (await cluster().pods("audit-svc")).map(({ status }) => status.podIP).sort();
+      const { targets } = await prometheus.activeTargets();
+      const up = targets.filter(
+        ({ labels, health }) => labels.job === AGENT_JOB && labels.environment === "cluster" && health === "up",
+      );
+      const loggedIn = await prometheus.query('vault_agent_authenticated{environment="cluster"} == 1');
+      for (const found of [up, loggedIn]) assert.deepEqual(found.map(({ labels }) => labels.replica).sort(), pods);
+      return true;
+    });
   });
 
   it("has nothing to change at a second `up`", async () => {

@@ -45,6 +45,22 @@ describe("scenario: isolation on a cluster", () => {
     assert.ok(!(await reaches(edge.metadata.name, "targets", `${one.status.podIP ?? ""}:8081/reload`)));
   });
 
+  it("has the agents tell nginx their metrics, and nobody anything else", async () => {
+    const [one, other] = await cluster().pods("audit-svc");
+    const [edge] = await cluster().pods("audit-edge");
+    assert.ok(one && other && edge);
+    const asked = (pod: string, container: string, path: string): Promise<string> =>
+      cluster().kubectl(
+        ...["exec", "-n", "audit", pod, "--container", container, "--", "sh", "-c"],
+        `wget -q -S -T 3 -O - 'http://${other.status.podIP ?? ""}:9102${path}' 2>&1 || :`,
+      );
+    const metrics = "/agent/v1/metrics?format=prometheus";
+    assert.match(await asked(edge.metadata.name, "targets", metrics), /^vault_agent_authenticated 1$/m);
+    assert.doesNotMatch(await asked(one.metadata.name, "agent", metrics), /vault_agent/);
+    for (const path of ["/v1/sys/health", "/v1/auth/token/lookup-self", "/agent/v1/cache-clear", "/agent/v1/quit"])
+      assert.match(await asked(edge.metadata.name, "targets", path), /\b404\b/, path);
+  });
+
   it("lets pods out to nothing but what they need: the cluster's API is not among it", async () => {
     const [service] = await cluster().pods("audit-svc");
     const [edge] = await cluster().pods("audit-edge");

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { connect } from "node:tls";
 import { mustBootstrap, rootToken } from "../e2e/support/bootstrap";
 import type { Change } from "../e2e/support/deploys";
+import { alerts } from "../../dashboards/alerts";
+import { PrometheusApi } from "../../lib/prometheus-api";
 import { startLoad, type LoadOptions } from "../e2e/support/load";
 import { Log } from "../e2e/support/log";
 import { until } from "../e2e/support/sandbox";
@@ -34,6 +36,17 @@ describe("scenario: what Vault makes for a cluster", function () {
     await mustBootstrap(cluster(), { stack });
     await releases.mustUp({ ...stack, ...more });
   };
+  const prometheus = () => new PrometheusApi(cluster().get("PROMETHEUS_URL"));
+  /** Waits until AuditAgentLoggedOut would fire for the agents of these pods, and for no other. */
+  const alertIsTrueOf = async (pods: readonly (string | undefined)[]): Promise<void> => {
+    const all = alerts({ environment: "cluster", runbookUrl: "runbook.md", inPods: true });
+    const { expr } = all.find(({ name }) => name === "AuditAgentLoggedOut") ?? assert.fail();
+    await until(`agents logged out: ${pods.join(", ") || "none"}`, 90, async () => {
+      const found = await prometheus().query(expr);
+      assert.deepEqual(found.map(({ labels }) => labels.replica).sort(), pods);
+      return true;
+    });
+  };
   const load = (more: Partial<LoadOptions> = {}) =>
     startLoad({ url: cluster().get("AUDIT_URL"), token: cluster().get("AUDIT_TOKEN"), application: "demo", ...more });
 
@@ -57,6 +70,21 @@ describe("scenario: what Vault makes for a cluster", function () {
       const { lost, stored } = await sent.stop();
       assert.deepEqual(lost, {}, `of ${stored} requests`);
     }
+  });
+
+  it("says of each pod that Vault refuses its agent, until it does not any more, and serves meanwhile", async () => {
+    const pods = (await cluster().pods("audit-svc")).map(({ status }) => status.podIP).sort();
+    await alertIsTrueOf([]);
+    await asRoot("DELETE", "auth/kubernetes/role/audit-svc-cluster");
+    try {
+      // Without this the agents would notice when they renew their tokens, within the hour.
+      await asRoot("POST", "sys/leases/revoke-prefix/auth/kubernetes/login");
+      await alertIsTrueOf(pods);
+      await releases.stillServes();
+    } finally {
+      await mustBootstrap(cluster());
+    }
+    await alertIsTrueOf([]);
   });
 
   it("gives the edge's pods a certificate, and another before that ends, without a lost request", async () => {
@@ -91,6 +119,12 @@ describe("scenario: what Vault makes for a cluster", function () {
       assert.deepEqual(lost, {}, `of ${stored} requests`);
       assert.ok(stored > 100, `only ${stored} stored`);
     }
+    await until("Prometheus knows of the agents of nginx's pods", 60, async () => {
+      const nginx = (await cluster().pods("audit-edge")).map(({ status }) => `nginx-${status.podIP ?? ""}`).sort();
+      const loggedIn = await prometheus().query('vault_agent_authenticated{replica=~"nginx-.*"} == 1');
+      assert.deepEqual(loggedIn.map(({ labels }) => labels.replica).sort(), nginx);
+      return true;
+    });
     const plain = await fetch(`${cluster().get("AUDIT_URL")}/v1/events?limit=1`, { redirect: "manual" });
     assert.equal(plain.headers.get("location"), `https://${NAME}/v1/events?limit=1`);
 

@@ -4,8 +4,8 @@
 #
 # Environment: AUDIT_TARGETS_FILE; AUDIT_ADDRESS, host:port of the metrics listener as Prometheus reaches it; AUDIT_ENVIRONMENT;
 #   AUDIT_SERVICE_PODS and AUDIT_EDGE_PODS, names that DNS resolves to the addresses of the service's and of Nginx's pods;
-#   AUDIT_SERVICE_PORT; AUDIT_OTHERS, words, names of what else is served at /metrics/NAME; AUDIT_SECONDS, between two looks; AUDIT_ONCE,
-#   set in tests; TMPDIR, default /tmp.
+#   AUDIT_EDGE_AGENTS, not empty if Nginx's pods have a Vault Agent, as the service's always have; AUDIT_SERVICE_PORT; AUDIT_OTHERS, words,
+#   names of what else is served at /metrics/NAME; AUDIT_SECONDS, between two looks; AUDIT_ONCE, set in tests; TMPDIR, default /tmp.
 # Exit codes: none, it goes on until it is ended.
 set -u
 
@@ -42,6 +42,10 @@ list() {
     target "/metrics/service/$pod" "/$pod" audit-svc ",\"release\":\"${name:-unknown}\",\"replica\":\"$pod\""
   done
   for pod in $2; do target "/metrics/nginx/$pod" "/nginx/$pod" nginx ",\"replica\":\"nginx-$pod\""; done
+  for pod in $1; do target "/metrics/agent/$pod" "/agent/$pod" audit-agent ",\"replica\":\"$pod\""; done
+  if [ -n "$AUDIT_EDGE_AGENTS" ]; then
+    for pod in $2; do target "/metrics/agent/$pod" "/agent/$pod" audit-agent ",\"replica\":\"nginx-$pod\""; done
+  fi
   for other in $AUDIT_OTHERS; do target "/metrics/$other" "/$other" "audit-$other" ""; done
   printf ']\n'
 }

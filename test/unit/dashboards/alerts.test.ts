@@ -78,6 +78,30 @@ describe("the alert rules", () => {
     );
   });
 
+  it("say of agents in pods what these tell, under the names that a VM's have", () => {
+    const [inPods] = (parse(alertRules({ ...options, inPods: true })) as { groups: { rules: Rule[] }[] }).groups;
+    const names = rules.map(({ alert }) => alert);
+    assert.deepEqual(
+      inPods?.rules.map(({ alert }) => alert),
+      names.filter((name) => name !== "AuditAgentTokenEnding" && name !== "AuditSecretIdEnding"),
+    );
+    const agents = inPods?.rules.filter(({ alert }) => alert.startsWith("AuditAgent")) ?? [];
+    const here = '{job="audit-agent",environment="vm2"}';
+    assert.deepEqual(
+      agents.map(({ expr, for: lasting, labels }) => [expr, lasting, labels.severity]),
+      [
+        [`vault_agent_authenticated${here} == 0`, "1m", "critical"],
+        [`up${here} == 0 or absent(vault_agent_authenticated${here})`, "5m", "warning"],
+      ],
+    );
+    for (const { expr, annotations } of agents) {
+      assertKnownSeries(expr);
+      assert.doesNotMatch(JSON.stringify(annotations), /secret_id/);
+    }
+    const others = (from: readonly Rule[] = []) => from.filter(({ alert }) => !/Agent|SecretId/.test(alert));
+    assert.deepEqual(others(inPods?.rules), others(rules));
+  });
+
   it("link to the dashboard if it is known", () => {
     const dashboardUrl = "https://grafana.example/d/audit-svc";
     assert.equal(

@@ -235,6 +235,20 @@ describe("the service's dashboard", () => {
     assert.equal(without.panels.length, whole.panels.length - 5);
   });
 
+  it("shows of agents in pods whether they are logged in, which is all that these tell", () => {
+    const inPods = (JSON.parse(serviceDashboard({ datasource, log: true, inPods: true })) as Dashboard).panels;
+    const titles = inPods.map(({ title }) => title);
+    assert.deepEqual(
+      whole.panels.map(({ title }) => title).filter((title) => !titles.includes(title)),
+      ["Vault token left", "secret_id left"],
+    );
+    assert.deepEqual(
+      inPods.find(({ title }) => title === "Vault Agent")?.targets.map(({ expr }) => expr),
+      ['vault_agent_authenticated{environment=~"$environment"}'],
+    );
+    assertKnownSeries('vault_agent_authenticated{environment=~".*"}');
+  });
+
   it("is the same text every time", () => {
     assert.equal(serviceDashboard({ datasource: { name: "Prometheus", uid: "prometheus" }, log: true }), json);
   });

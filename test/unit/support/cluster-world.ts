@@ -67,6 +67,9 @@ export const edgeArgs = (cluster: Cluster): EdgeProxyArgs => ({
   publicUrl: "https://audit.example.test",
 });
 
+/** Ports in a network policy. */
+export const tcp = (...ports: number[]) => ports.map((port) => ({ protocol: "TCP", port }));
+
 /** What a resource of the cluster says, as far as tests read it. */
 export interface Manifest {
   metadata: { name: string; namespace?: string; labels?: Record<string, string>; annotations?: Record<string, string> };

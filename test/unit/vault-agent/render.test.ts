@@ -40,10 +40,11 @@ describe("Vault Agent's files", () => {
     const onVm = renderAgentConfig({ ...signing, ...appRole });
     assert.equal(onVm.replace(socket, ""), renderAgentConfig({ ...signing, ...appRole, socket: undefined }));
     const kubernetes = { mount: "k8s", role: "audit-svc-cluster", tokenFile: "/run/vault/token" };
-    const inPod = renderAgentConfig({ ...signing, kubernetes });
+    const pod = { ...signing, kubernetes, metricsPort: 9102 };
+    const inPod = renderAgentConfig(pod);
     assert.equal(
       inPod.replace(`\napi_proxy {\n  use_auto_auth_token = true\n}\n${socket}`, ""),
-      renderAgentConfig({ ...signing, kubernetes, socket: undefined }),
+      renderAgentConfig({ ...pod, socket: undefined }),
     );
     for (const text of [onVm, inPod]) assert.equal(text.match(/^api_proxy \{$/gm)?.length, 1);
   });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { placeRelease } from "../../../../components/release/release";
-import { containersOf, envOf, manifest, newService, podOf } from "../../support/cluster-world";
+import { containersOf, envOf, manifest, newService, podOf, tcp } from "../../support/cluster-world";
 import { find, ofType, run, scriptOf, Secret, valueOf } from "../../support/program";
 import { IMAGE, OTHER_IMAGE } from "../../support/world";
 
@@ -136,14 +136,14 @@ describe("AuditService on a cluster", () => {
 
   it("is reached by the edge alone, and reaches the database and Vault alone; the migration reaches the database", async () => {
     const { resources } = await deploy();
-    const to = (cidr: string, port: number) => ({ to: [{ ipBlock: { cidr } }], ports: [{ protocol: "TCP", port }] });
+    const to = (cidr: string, port: number) => ({ to: [{ ipBlock: { cidr } }], ports: tcp(port) });
     assert.deepEqual(manifest(resources, "NetworkPolicy", "audit-svc-traffic").spec, {
       podSelector: { matchLabels: { "app.kubernetes.io/name": "audit-svc" } },
       policyTypes: ["Ingress", "Egress"],
       ingress: [
         {
           from: [{ podSelector: { matchLabels: { "app.kubernetes.io/name": "audit-edge" } } }],
-          ports: [{ protocol: "TCP", port: 8080 }],
+          ports: tcp(8080, 9102),
         },
       ],
       egress: [to("10.0.0.40/32", 5433), to("10.0.0.50/32", 8200)],

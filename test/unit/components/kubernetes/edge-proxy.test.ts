@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { EdgeProxy, type EdgeProxyArgs } from "../../../../components/kubernetes/edge-proxy";
 import { Authority } from "../../support/authority";
-import { containersOf, edgeArgs, manifest, newCluster, newVault, podOf } from "../../support/cluster-world";
+import { containersOf, edgeArgs, envOf, manifest, newCluster, newVault, podOf, tcp } from "../../support/cluster-world";
 import { find, ofType, run, scriptOf, Secret, valueOf } from "../../support/program";
 
 const deploy = (more: () => Partial<EdgeProxyArgs> = () => ({})) =>
@@ -90,9 +90,8 @@ describe("EdgeProxy on a cluster", () => {
     );
   });
 
-  it("lets clients and Prometheus in, and goes out to the service and the exporters alone", async () => {
+  it("lets clients and Prometheus in, and goes out to the service and what reports on pods alone", async () => {
     const { resources } = await deploy();
-    const tcp = (...ports: number[]) => ports.map((port) => ({ protocol: "TCP", port }));
     const pods = (name: string) => [{ podSelector: { matchLabels: { "app.kubernetes.io/name": name } } }];
     assert.deepEqual(manifest(resources, "NetworkPolicy", "audit-edge-traffic").spec, {
       podSelector: { matchLabels: { "app.kubernetes.io/name": "audit-edge" } },
@@ -103,7 +102,7 @@ describe("EdgeProxy on a cluster", () => {
         { from: pods("audit-edge"), ports: tcp(9113) },
       ],
       egress: [
-        { to: pods("audit-svc"), ports: tcp(8080) },
+        { to: pods("audit-svc"), ports: tcp(8080, 9102) },
         { to: pods("audit-edge"), ports: tcp(9113) },
       ],
     });
@@ -117,14 +116,15 @@ describe("EdgeProxy on a cluster", () => {
     };
     assert.deepEqual(ingress[0], {
       from: [{ ipBlock: { cidr: "10.0.0.0/8" } }, { ipBlock: { cidr: "192.0.2.7/32" } }],
-      ports: [
-        { protocol: "TCP", port: 8080 },
-        { protocol: "TCP", port: 8443 },
-      ],
+      ports: tcp(8080, 8443),
     });
+    // With a certificate from Vault its pods have agents, too.
+    const itself = [{ podSelector: { matchLabels: { "app.kubernetes.io/name": "audit-edge" } } }];
+    assert.deepEqual(ingress.slice(2), [{ from: itself, ports: tcp(9113, 9102) }]);
+    assert.deepEqual(egress[1], { to: itself, ports: tcp(9113, 9102) });
     assert.deepEqual(egress[2], {
       to: [{ ipBlock: { cidr: "10.0.0.50/32" } }],
-      ports: [{ protocol: "TCP", port: 8200 }],
+      ports: tcp(8200),
     });
   });
 
@@ -184,6 +184,15 @@ describe("EdgeProxy on a cluster", () => {
     assert.equal(spec.initContainers[0].readinessProbe, undefined);
     const without = podOf(manifest((await deploy()).resources, "Deployment", "audit-edge"));
     assert.equal(without.spec.serviceAccountName, "default", "the agent's may be gone");
+  });
+
+  it("lists the agents of its pods where these have any", async () => {
+    const told = async (more?: () => Partial<EdgeProxyArgs>) => {
+      const { spec } = podOf(manifest((await deploy(more)).resources, "Deployment", "audit-edge"));
+      return spec.containers.filter(({ name }) => name === "targets").map((one) => envOf(one).AUDIT_EDGE_AGENTS);
+    };
+    assert.deepEqual(await told(byVault), ["yes"]);
+    assert.deepEqual(await told(), [""]);
   });
 
   describe("with a certificate from files", () => {

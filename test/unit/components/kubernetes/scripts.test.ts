@@ -111,7 +111,7 @@ describe("the scripts of a cluster", () => {
       AUDIT_ONCE: "yes",
     };
     /** @param dns lines of `getent ahostsv4`, by name */
-    const list = (dns: Record<string, string[]>, others = "") => {
+    const list = (dns: Record<string, string[]>, others = "", edgeAgents = "") => {
       const cases = Object.entries(dns).map(
         ([name, ips]) =>
           `${name}) ${ips.map((ip) => `echo "${ip}  STREAM ${name}"; echo "${ip}  DGRAM"`).join("; ") || "exit 2"} ;;`,
@@ -127,6 +127,7 @@ describe("the scripts of a cluster", () => {
         ...environment,
         AUDIT_TARGETS_FILE: at("targets.json"),
         AUDIT_OTHERS: others,
+        AUDIT_EDGE_AGENTS: edgeAgents,
       });
       assert.equal(ran.status, 0, ran.stderr);
       return existsSync(at("targets.json"))
@@ -159,6 +160,9 @@ describe("the scripts of a cluster", () => {
           replica: "10.244.2.7",
         }),
         labels("/metrics/nginx/10.244.2.8", "/nginx/10.244.2.8", "nginx", { replica: "nginx-10.244.2.8" }),
+        ...["10.244.1.5", "10.244.2.7"].map((pod) =>
+          labels(`/metrics/agent/${pod}`, `/agent/${pod}`, "audit-agent", { replica: pod }),
+        ),
         labels("/metrics/certificate", "/certificate", "audit-certificate"),
       ]);
       const onVm = targets({
@@ -175,9 +179,23 @@ describe("the scripts of a cluster", () => {
         (names as string[]).filter((n) => n !== "release" || job !== "nginx"),
       ]);
       assert.deepEqual(
-        keys(found).filter((_, i) => i !== 1),
+        keys(found).filter(([job], i) => i !== 1 && job !== "audit-agent"),
         named,
       );
+    });
+
+    it("lists the agents of Nginx's pods where these have any", () => {
+      const pods = { "audit-svc-pods": ["10.244.1.5"], "audit-edge-pods": ["10.244.2.8"] };
+      const agents = (edgeAgents: string) =>
+        (list(pods, "", edgeAgents) as { labels: Record<string, string> }[])
+          .filter(({ labels }) => labels.job === "audit-agent")
+          .map(({ labels }) => [labels.__metrics_path__, labels.instance, labels.replica]);
+      const ofService = ["/metrics/agent/10.244.1.5", "audit.example.test:9145/agent/10.244.1.5", "10.244.1.5"];
+      assert.deepEqual(agents(""), [ofService]);
+      assert.deepEqual(agents("yes"), [
+        ofService,
+        ["/metrics/agent/10.244.2.8", "audit.example.test:9145/agent/10.244.2.8", "nginx-10.244.2.8"],
+      ]);
     });
 
     it("asks a pod for its release once, and an address again that was somebody else's", () => {

@@ -54,6 +54,7 @@ describe("SecretsBinding on a cluster", () => {
       image: TOOLS,
       restartPolicy: "Always",
       command: ["vault", "agent", "-config=/agent/agent.hcl"],
+      ports: [{ name: "agent", containerPort: 9102 }],
       securityContext: {
         runAsUser: 100,
         runAsGroup: 10001,

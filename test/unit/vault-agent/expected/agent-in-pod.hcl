@@ -20,6 +20,22 @@ auto_auth {
   }
 }
 
+# For Prometheus. Of all that an agent can serve, a listener of this role serves GET /agent/v1/metrics alone: whoever reaches it gets no
+# token, and has nothing forwarded to Vault.
+listener "tcp" {
+  address     = "0.0.0.0:9102"
+  role        = "metrics_only"
+  tls_disable = true
+}
+
+telemetry {
+  # What is not set again within this time is no longer served, and whether the agent is logged in is set only when it logs in, fails to, or
+  # renews its token: every 40 minutes or so.
+  prometheus_retention_time = "24h"
+  # Otherwise the pod's name would be a part of the metrics' names.
+  disable_hostname          = true
+}
+
 template_config {
   # KV secrets have no lease; this is how often they are read again (default 5 minutes).
   static_secret_render_interval = "5s"
