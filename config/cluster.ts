@@ -5,6 +5,7 @@ import type { AuditServiceArgs } from "../components/kubernetes/audit-service";
 import type { VaultForPods } from "../components/kubernetes/kubernetes-login";
 import type { Values } from "./groups";
 import { rangesOf, vaultHost } from "./kubernetes";
+import { discovery } from "./monitoring";
 
 type Login = { server: string; username: string; password: Output<string> } | undefined;
 
@@ -18,6 +19,7 @@ export const clusterArguments = (values: Values, registry: Login) => ({
     tools: values.vaultImage,
     registry,
     policyCheck: values.policyCheck,
+    podMonitors: podMonitors(values),
   } satisfies ClusterArgs,
   /** For everything that logs in to Vault from a pod. */
   login: {
@@ -43,6 +45,14 @@ export const clusterArguments = (values: Values, registry: Login) => ({
     environment: values.environment,
   } satisfies Partial<EdgeProxyArgs>,
 });
+
+/** A Prometheus inside the cluster; undefined = it is elsewhere, and asks the edge. */
+function podMonitors(values: Values): ClusterArgs["podMonitors"] {
+  const chosen = discovery.chosen(values);
+  if (chosen.by !== "podMonitor") return undefined;
+  const { namespace, labels } = chosen;
+  return { namespace, labels, metricsAddress: values.metricsAddress, environment: values.environment };
+}
 
 const vaultUrl = ({ vaultAddress, vaultAgentAddress = vaultAddress }: Values): URL => new URL(vaultAgentAddress);
 

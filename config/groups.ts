@@ -43,7 +43,7 @@ export const groups: readonly Group[] = [
   {
     title: "Kubernetes",
     about:
-      "The cluster that everything runs on. For `audit:platform: kubernetes` alone, which needs `audit:kubeContext` and `audit:prometheusDiscovery: http`.",
+      "The cluster that everything runs on. For `audit:platform: kubernetes` alone, which needs `audit:kubeContext`, and `audit:prometheusDiscovery` as `http` or `podMonitor`.",
     keys: kubernetes,
   },
   {

@@ -6,6 +6,8 @@ import type { Values } from "./groups";
 const settings: Record<Argument, keyof Values> = {
   "AccessTokens: versions": "tokenVersions",
   "Cluster: context": "kubeContext",
+  "Cluster: podMonitors": "prometheusDiscovery",
+  "Cluster: podMonitors.labels": "podMonitorLabels",
   "Cluster: policyCheck": "policyCheck",
   "Cluster: registry": "registryUsername",
   "Database: passwordVersion": "databasePasswordVersion",

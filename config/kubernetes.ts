@@ -1,20 +1,19 @@
 import { isIP } from "node:net";
 import { z } from "zod";
 import { NAMESPACE } from "./errors";
+import { NAMESPACE_NAME } from "./names";
 import {
   addressOrRange,
   hasControl,
   hint,
-  json,
   list,
   oneOf,
   optional,
   range,
+  texts,
   wholeNumber,
   type GroupOf,
 } from "./values";
-
-const NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
 const ranges = list(range, '["10.0.0.7/32"]');
 
@@ -32,7 +31,7 @@ export const kubernetes = {
   ),
   kubeNamespace: z
     .string()
-    .regex(NAME, hint("must be 1 to 63 small letters, digits or hyphens, neither first nor last a hyphen"))
+    .regex(NAMESPACE_NAME, hint("must be 1 to 63 small letters, digits or hyphens, neither first nor last a hyphen"))
     .refine((name) => !/^kube-|^default$/.test(name), hint("must be a namespace of the stack's own"))
     .default("audit")
     .describe(
@@ -53,9 +52,7 @@ export const kubernetes = {
     .describe(
       "How clients reach Nginx. loadBalancer = an address of the cluster's balancer, with edgePort, edgeTlsPort and edgeMetricsPort as its ports; nodePort = these are ports of every node that runs Nginx.",
     ),
-  edgeAnnotations: json('must be annotations, such as {"example.com/internal": "true"}')
-    .pipe(z.record(z.string(), z.string(), hint('must be annotations, such as {"example.com/internal": "true"}')))
-    .meta({ type: "object", allowed: "texts by name" })
+  edgeAnnotations: texts('must be annotations, such as {"example.com/internal": "true"}')
     .default({})
     .describe("Annotations of Nginx's Service, by which many a cluster's balancer is set up."),
   edgeClients: list(addressOrRange, '["10.0.0.0/8"]')
@@ -127,9 +124,9 @@ export function kubernetesContradictions(values: ForCluster): string[] {
   if (replicasMax !== 0 && replicasMax < replicas) {
     problems.push(`${NAMESPACE}:replicasMax must be 0, or at least ${NAMESPACE}:replicas (${replicas})`);
   }
-  if (prometheusDiscovery !== "http") {
+  if (prometheusDiscovery === "file") {
     problems.push(
-      `${NAMESPACE}:prometheusDiscovery must be http with ${NAMESPACE}:platform kubernetes: pods come and go between deploys, so Prometheus asks for them`,
+      `${NAMESPACE}:prometheusDiscovery must be http or podMonitor with ${NAMESPACE}:platform kubernetes: pods come and go between deploys, so Prometheus asks for them`,
     );
   }
   return [...problems, ...nodePorts(values)];

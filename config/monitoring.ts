@@ -2,7 +2,8 @@ import { z } from "zod";
 import { engineAddress, httpUrl } from "./addresses";
 import { alternatives } from "./alternatives";
 import { NAMESPACE } from "./errors";
-import { hint, list, oneOf, optional, type GroupOf } from "./values";
+import { isLabel, NAMESPACE_NAME } from "./names";
+import { hint, list, oneOf, optional, texts, type GroupOf } from "./values";
 
 const ofPrometheus = httpUrl({ login: "it comes from AUDIT_PROMETHEUS_USERNAME and AUDIT_PROMETHEUS_PASSWORD" });
 const ofGrafana = httpUrl({ login: "it comes from GRAFANA_HTTP_HEADERS" });
@@ -12,11 +13,19 @@ export const monitoring = {
   prometheusUrl: ofPrometheus.describe(
     "Prometheus as this program reaches it, perhaps below a path; a login for it comes from AUDIT_PROMETHEUS_USERNAME and AUDIT_PROMETHEUS_PASSWORD, or AUDIT_PROMETHEUS_TOKEN.",
   ),
-  prometheusDiscovery: oneOf("file", "http")
+  prometheusDiscovery: oneOf("file", "http", "podMonitor")
     .default("file")
     .describe(
-      "How Prometheus learns of the targets. file = files that it reads (file_sd_configs); http = it asks the edge's metrics listener at /targets (http_sd_configs).",
+      "How Prometheus learns of the targets. file = files that it reads (file_sd_configs); http = it asks the edge's metrics listener at /targets (http_sd_configs); podMonitor = it runs in the cluster, and its operator reads PodMonitors.",
     ),
+  podMonitorNamespace: optional(
+    z.string().regex(NAMESPACE_NAME, hint("must be the namespace in which Prometheus runs, such as monitoring")),
+  ).describe(
+    "Namespace of the Prometheus in the cluster, whose pods have the label app.kubernetes.io/name: prometheus; network policies let it in.",
+  ),
+  podMonitorLabels: texts('must be labels, such as {"release": "prometheus"}', isLabel)
+    .default({})
+    .describe("Labels by which that Prometheus chooses its PodMonitors."),
   prometheusHost: optional(engineAddress).describe(
     "Where Prometheus reads its files, ssh://user@host[:port] (or unix:///path of a local Docker Engine). Not needed with prometheusDiscovery http and alerts elsewhere.",
   ),
@@ -69,7 +78,11 @@ export const discovery = alternatives(
   monitoring,
   "prometheusDiscovery",
   "by",
-  { file: { directory: "prometheusTargets" }, http: {} },
+  {
+    file: { directory: "prometheusTargets" },
+    http: {},
+    podMonitor: { namespace: "podMonitorNamespace", labels: "podMonitorLabels" },
+  },
   { needs: { file: ["prometheusHost"] }, instead: "http" },
 );
 

@@ -65,3 +65,14 @@ export const vaultPath = z
 export const pkiRole = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, hint("must be the name of a role of Vault's PKI"));
+
+/** Name of a namespace of Kubernetes. */
+export const NAMESPACE_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
+const LABEL = "[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?";
+const LABEL_NAME = new RegExp(`^([a-z0-9.-]{1,253}/)?${LABEL}$`);
+const LABEL_TEXT = new RegExp(`^(${LABEL})?$`);
+
+/** Whether Kubernetes takes it for a label. */
+export const isLabel = ([name, text]: [name: string, text: string]): boolean =>
+  LABEL_NAME.test(name) && LABEL_TEXT.test(text);

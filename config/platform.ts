@@ -32,14 +32,20 @@ export function platformContradictions(values: ForCluster & { platform: Platform
         ([key]) =>
           `${NAMESPACE}:${key} is for ${NAMESPACE}:platform ${other}; remove it, or set ${NAMESPACE}:platform to ${other}`,
       ),
-    ...(chosen === "vm" ? withoutHost(values) : kubernetesContradictions(values)),
+    ...(chosen === "vm" ? onVm(values) : kubernetesContradictions(values)),
   ];
 }
 
 /** The CLI hands over Pulumi.yaml's defaults as if they were set, so a value that is the default says nothing. */
 const isSet = (setting: z.ZodType, value: unknown): boolean => !isDeepStrictEqual(setting.parse(undefined), value);
 
-function withoutHost({ hostAddress }: { hostAddress?: string }): string[] {
-  if (hostAddress !== undefined) return [];
-  return [`${NAMESPACE}:hostAddress is missing; set ssh://user@host[:port] or unix:///path`];
+function onVm({ hostAddress, prometheusDiscovery }: { hostAddress?: string; prometheusDiscovery: string }): string[] {
+  return [
+    ...(hostAddress === undefined
+      ? [`${NAMESPACE}:hostAddress is missing; set ssh://user@host[:port] or unix:///path`]
+      : []),
+    ...(prometheusDiscovery === "podMonitor"
+      ? [`${NAMESPACE}:prometheusDiscovery must be file or http with ${NAMESPACE}:platform vm: a VM has no pods`]
+      : []),
+  ];
 }

@@ -53,6 +53,17 @@ export const json = (wrong: string, missing = wrong) =>
     }
   });
 
+/**
+ * Texts by name, as JSON.
+ *
+ * @param wrong for example `must be annotations, such as {"a": "b"}`
+ * @param fits whether a name and its text may be; default: each may
+ */
+export const texts = (wrong: string, fits: (entry: [name: string, text: string]) => boolean = () => true) =>
+  json(wrong)
+    .pipe(z.record(z.string(), z.string(), hint(wrong)).refine((all) => Object.entries(all).every(fits), hint(wrong)))
+    .meta({ type: "object", allowed: "texts by name" });
+
 export const list = (item: z.ZodType<string>, example: string) =>
   json(`must be a list such as ${example}`, `is missing; set a list such as ${example}`)
     .pipe(z.array(item, hint(`must be a list such as ${example}`)))

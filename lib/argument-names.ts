@@ -5,6 +5,7 @@
 export type Argument =
   | "AccessTokens: versions"
   | "Cluster: context"
+  | "Cluster: podMonitors"
   | "Cluster: policyCheck"
   | "Cluster: registry"
   | "Database: passwordVersion"
@@ -23,6 +24,7 @@ export type Argument =
 
 /** Arguments that the programs in steps/ name in messages. */
 const OF_STEPS = [
+  "Cluster: podMonitors.labels",
   "Observability: alerts.directory",
   "Observability: alerts.reload",
   "Observability: files",

@@ -20,7 +20,7 @@ export function readConfig(yaml: string): { jobs: ScrapeJob[]; ruleFiles: string
 /**
  * What prometheus.yml lacks if Prometheus does not know the targets, in one or two sentences.
  * @param yaml prometheus.yml as Prometheus reports it
- * @param place where the targets are: an http address, or a directory or volume
+ * @param place where the targets are: an http address, a directory or volume, or `podMonitor`
  */
 export function missingInConfig(yaml: string, place: string): string {
   const { jobs } = readConfig(yaml);
@@ -32,6 +32,8 @@ export function missingInConfig(yaml: string, place: string): string {
       urls.length === 0 ? "no scrape job with http_sd_configs" : `http_sd_configs only for ${urls.join(", ")}`;
     return `prometheus.yml has ${others}, and the targets are at ${place}: ${lines}.`;
   }
+  if (place === "podMonitor")
+    return `Its operator makes scrape jobs of PodMonitors. In its resource Prometheus, podMonitorNamespaceSelector must choose this namespace, and podMonitorSelector the labels of ${argumentName("Cluster: podMonitors.labels")}.`;
   const files = jobs.flatMap((job) => job.file_sd_configs ?? []).flatMap((config) => config.files ?? []);
   if (files.length === 0) return `prometheus.yml has no scrape job with file_sd_configs: ${lines}.`;
   return `Its file_sd_configs read ${files.join(", ")}; the targets were written to ${argumentName("Observability: prometheus.targets.directory")} (${place}). Is one of them that place, as Prometheus sees it?`;

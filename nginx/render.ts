@@ -96,6 +96,8 @@ export interface EdgeConfig {
   metricsPods?: readonly { path: string; port: number; upstream?: string }[];
   /** Files in Prometheus' format that the metrics listener serves, each at `/metrics/<name>`. */
   metricsFiles: readonly { name: string; file: string }[];
+  /** Port of a further listener that serves these files alone, to everybody who reaches it; default none. */
+  metricsFilesPort?: number;
   /**
    * The scrape targets for http_sd_configs: the path at which they are served, and the file; 404 while the file is
    * missing.
@@ -142,6 +144,7 @@ function metricsView(config: EdgeConfig) {
     exporter: exporter === undefined ? false : { path: "/metrics/nginx", address: exporter },
     pods: metricsPods.map(({ path, port, upstream = "/metrics" }) => ({ path, port, upstream })),
     files: metricsFiles.map(({ name, file }) => ({ path: `/metrics/${name}`, file })),
+    filesPort: config.metricsFilesPort ?? false,
     replicas: upstreams.flatMap(({ servers }: UpstreamGroup) =>
       servers.flatMap(({ name, address, port }) =>
         name === undefined ? [] : [{ path: `/metrics/${name}`, address: `${address}:${port}` }],

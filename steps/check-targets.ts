@@ -5,7 +5,7 @@
  *
  * Environment: PROMETHEUS_URL; AUDIT_TARGETS, the list as written, or AUDIT_PODS where the edge keeps a list of its own:
  * the environment's name, the release and how many pods of it there are at the least, as JSON; AUDIT_TARGETS_PLACE,
- * where the list was written, or the address at which it is served; AUDIT_TARGETS_DEADLINE, seconds, default 90.
+ * where the list was written, or the address at which it is served, or `podMonitor`; AUDIT_TARGETS_DEADLINE, seconds, default 90.
  */
 import { argumentName } from "../lib/argument-names";
 import { PrometheusApi } from "../lib/prometheus-api";

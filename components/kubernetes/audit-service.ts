@@ -6,11 +6,13 @@ import { PodDisruptionBudget } from "@pulumi/kubernetes/policy/v1";
 import * as pulumi from "@pulumi/pulumi";
 import { heldUntil } from "../../lib/held";
 import type { ReleaseState } from "../../lib/release-state";
+import { SERVICE_JOB } from "../../dashboards/metrics";
 import type { Database } from "../database/database";
 import { completeSpec, placeRelease, type Placement, type ReplicaSpec } from "../release/release";
 import { schemaVersionIn } from "../release/schema-version";
 import type { AccessTokens } from "../secrets/access-tokens";
 import type { Cluster } from "./cluster";
+import { agentMetrics, fromPrometheus, monitor, type ScrapedPort } from "./pod-monitor";
 import { labelsOf, leaveLostNodes, podDefaults, podsOf, resources, restricted, spread } from "./pods";
 import { ADMIN_PORT, AGENT_PORT, SERVICE_PORT } from "./ports";
 import { NOT_AWAITED, rollout } from "./rollout";
@@ -19,6 +21,12 @@ import type { SecretsBinding } from "./secrets-binding";
 
 /** Label of a pod that names its release. */
 const RELEASE = "audit/release";
+
+/** What Prometheus scrapes of each pod. */
+const SCRAPED: readonly ScrapedPort[] = [
+  { port: SERVICE_PORT, name: "http", job: SERVICE_JOB, release: RELEASE },
+  agentMetrics(),
+];
 
 /**
  * Seconds between a pod's removal from the Service and its SIGTERM. Nginx must have no connection to it any more: the
@@ -112,6 +120,7 @@ export class AuditService extends pulumi.ComponentResource {
     this.#createLimits(name, args, placement);
     const migrated = this.#migrate(name, args);
     const deployment = this.#createDeployment(name, args, placement, migrated);
+    monitor(cluster, name, SCRAPED, { parent: this });
     const done = rollout(
       `${name}-rollout`,
       {
@@ -155,7 +164,7 @@ export class AuditService extends pulumi.ComponentResource {
     );
   }
 
-  /** The edge may come in; the way out is to the database and to Vault. */
+  /** The edge may come in, and a Prometheus inside the cluster; the way out is to the database and to Vault. */
   #createTraffic(name: string, { cluster, reach, behind }: AuditServiceArgs): void {
     const to = ({ ranges, port }: Destination) => ({
       to: ranges.map((cidr) => ({ ipBlock: { cidr } })),
@@ -169,6 +178,7 @@ export class AuditService extends pulumi.ComponentResource {
             from: [{ podSelector: podsOf(behind) }],
             ports: [SERVICE_PORT, AGENT_PORT].map((port) => ({ protocol: "TCP", port })),
           },
+          ...fromPrometheus(cluster, SCRAPED),
         ],
         egress: [to(reach.database), to(reach.vault)],
       },

@@ -20,6 +20,19 @@ export interface ClusterArgs {
   registry?: { server: string; username: string; password: pulumi.Input<string> };
   /** Whether a cluster whose network does not enforce network policies is refused; default "require". */
   policyCheck?: "require" | "warn";
+  /** A Prometheus inside the cluster that is to scrape the pods; default: there is none. */
+  podMonitors?: PodMonitors;
+}
+
+/** A Prometheus inside the cluster that its operator sets up. */
+export interface PodMonitors {
+  /** Namespace that it runs in; its pods have the label `app.kubernetes.io/name: prometheus`, as the operator gives it. */
+  namespace: string;
+  /** Labels by which it chooses its PodMonitors; default none. */
+  labels?: Readonly<Record<string, string>>;
+  /** What its targets are called after: `host:port`, the beginning of each `instance`, and the name of this installation. */
+  metricsAddress: string;
+  environment: string;
 }
 
 /** A part of a network policy: who may come in, and where pods may go. */
@@ -57,6 +70,7 @@ export class Cluster extends pulumi.ComponentResource {
   readonly pullSecrets: { name: string }[];
   /** The words of kubectl, as the scripts of a deploy run it. */
   readonly kubectl: readonly string[];
+  readonly podMonitors: PodMonitors | undefined;
   /** Done once pods may be made: the namespace is there and closed. */
   readonly closed: pulumi.Resource[];
 
@@ -65,6 +79,7 @@ export class Cluster extends pulumi.ComponentResource {
     const { context, namespace, tools } = args;
     this.namespace = namespace;
     this.tools = tools;
+    this.podMonitors = args.podMonitors;
     this.kubectl = ["kubectl", "--context", context, "--namespace", namespace];
     // Without an empty one the SDK takes KUBECONFIG's path into the state, which is another on each machine; the plugin
     // reads the variable.

@@ -16,8 +16,12 @@ export const TARGETS = { directory: "/run/targets", file: "/run/targets/targets.
  */
 export const CLOSING_SECONDS = 15;
 
-/** Nginx itself. */
-export function nginx(image: string, secure: EdgeCertificate["pod"] | undefined) {
+/**
+ * Nginx itself.
+ *
+ * @param certificatePort port at which it serves the certificate's expiry; undefined = on that for metrics alone
+ */
+export function nginx(image: string, secure: EdgeCertificate["pod"] | undefined, certificatePort: number | undefined) {
   return {
     name: "nginx",
     image,
@@ -26,6 +30,7 @@ export function nginx(image: string, secure: EdgeCertificate["pod"] | undefined)
       { name: "http", containerPort: LISTEN_PORT },
       ...(secure ? [{ name: "https", containerPort: TLS_PORT }] : []),
       { name: "metrics", containerPort: METRICS_PORT },
+      ...(certificatePort === undefined ? [] : [{ name: "certificate", containerPort: certificatePort }]),
     ],
     securityContext: restricted(NGINX_UID, NGINX_UID),
     resources: resources(128, 100),
@@ -58,6 +63,7 @@ export function exporter(image: string): input.core.v1.Container {
     ],
     securityContext: restricted(65534, 65534),
     resources: resources(64, 10),
+    ports: [{ name: "exporter", containerPort: EXPORTER_PORT }],
   };
 }
 

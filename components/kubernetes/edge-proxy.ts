@@ -3,6 +3,7 @@ import { ConfigMap, Service } from "@pulumi/kubernetes/core/v1";
 import { PodDisruptionBudget } from "@pulumi/kubernetes/policy/v1";
 import * as pulumi from "@pulumi/pulumi";
 import { argumentName } from "../../lib/argument-names";
+import { EDGE_JOB } from "../../dashboards/metrics";
 import { digestOf } from "../../lib/digest";
 import { heldUntil } from "../../lib/held";
 import { bareHost } from "../../lib/network-address";
@@ -14,8 +15,18 @@ import type { Cluster } from "./cluster";
 import { EdgeCertificate } from "./edge-certificate";
 import { CLOSING_FILE, CLOSING_SECONDS, exporter, nginx, NGINX_UID, TARGETS, targets } from "./edge-pod";
 import type { VaultForPods } from "./kubernetes-login";
+import { agentMetrics, fromPrometheus, monitor, type ScrapedPort } from "./pod-monitor";
 import { inMemory, labelsOf, leaveLostNodes, podDefaults, podsOf, spread } from "./pods";
-import { AGENT_PORT, EXPORTER_PORT, LISTEN_PORT, METRICS_PORT, SERVICE_PORT, STATUS_PORT, TLS_PORT } from "./ports";
+import {
+  AGENT_PORT,
+  CERTIFICATE_PORT,
+  EXPORTER_PORT,
+  LISTEN_PORT,
+  METRICS_PORT,
+  SERVICE_PORT,
+  STATUS_PORT,
+  TLS_PORT,
+} from "./ports";
 import { NOT_AWAITED, rollout } from "./rollout";
 import { clusterScript, clusterScriptText } from "./script";
 import { configOf, type ClientRules } from "../edge/client-rules";
@@ -100,6 +111,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
       { metadata: cluster.metadata(name), spec: { maxUnavailable: 1, selector: podsOf(name) } },
       cluster.in(this),
     );
+    monitor(cluster, name, scraped(args), { parent: this });
     const done = rollout(
       `${name}-rollout`,
       {
@@ -141,8 +153,10 @@ export class EdgeProxy extends pulumi.ComponentResource {
             ...(clients.length === 0 ? {} : { from: peers(clients) }),
             ports: tcp(LISTEN_PORT, ...(certificate ? [TLS_PORT] : [])),
           },
-          { from: peers(args.metricsAllow), ports: tcp(METRICS_PORT) },
+          // To a network policy an empty list is everybody.
+          ...(args.metricsAllow.length === 0 ? [] : [{ from: peers(args.metricsAllow), ports: tcp(METRICS_PORT) }]),
           { from: itself, ports: reports },
+          ...fromPrometheus(cluster, scraped(args)),
         ],
         egress: [
           { to: [{ podSelector: podsOf(service.upstream.service) }], ports: tcp(SERVICE_PORT, AGENT_PORT) },
@@ -173,6 +187,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
         { path: "/metrics/agent", port: AGENT_PORT, upstream: `${AGENT_METRICS.path}?format=${AGENT_METRICS.format}` },
       ],
       metricsFiles: certificate ? [{ name: "certificate", file: certificate.metrics }] : [],
+      metricsFilesPort: certificatePort(args),
       targets: { path: TARGETS.path, file: TARGETS.file },
     });
     const data = {
@@ -280,7 +295,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
               terminationGracePeriodSeconds: CLOSING_SECONDS + DRAIN + 5,
               initContainers: secure?.sidecars ?? [],
               containers: [
-                nginx(args.images.nginx, secure),
+                nginx(args.images.nginx, secure, certificatePort(args)),
                 exporter(args.images.exporter),
                 targets({
                   ...{ tools: cluster.tools, metricsAddress: args.metricsAddress, environment: args.environment },
@@ -305,3 +320,27 @@ export class EdgeProxy extends pulumi.ComponentResource {
 }
 
 const asRange = (range: string): string => (range.includes("/") ? range : `${range}/${range.includes(":") ? 128 : 32}`);
+
+/**
+ * Where a Prometheus inside the cluster finds the certificate's expiry; the metrics listener knows its readers by their
+ * addresses.
+ */
+const certificatePort = ({ cluster, certificate }: EdgeProxyArgs) =>
+  cluster.podMonitors && certificate && CERTIFICATE_PORT;
+
+/** What it scrapes of each pod. */
+function scraped({ certificate }: EdgeProxyArgs): ScrapedPort[] {
+  const of = { instance: "nginx/", replica: "nginx-" };
+  return [
+    { ...of, port: EXPORTER_PORT, name: "exporter", job: EDGE_JOB },
+    ...(certificate === undefined
+      ? []
+      : [
+          {
+            ...{ port: CERTIFICATE_PORT, name: "certificate", job: "audit-certificate", path: "/metrics/certificate" },
+            ...{ ...of, instance: "certificate/" },
+          },
+        ]),
+    ...(certificate?.by === "vault" ? [agentMetrics(of.replica)] : []),
+  ];
+}

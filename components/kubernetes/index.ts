@@ -3,7 +3,7 @@
  * (docs/architecture.md).
  */
 export { AuditService, type AuditServiceArgs, type Destination } from "./audit-service";
-export { Cluster, type ClusterArgs } from "./cluster";
+export { Cluster, type ClusterArgs, type PodMonitors } from "./cluster";
 export { EdgeProxy, type EdgeProxyArgs } from "./edge-proxy";
 export { type VaultForPods } from "./kubernetes-login";
 export { checkCluster } from "./preflight";

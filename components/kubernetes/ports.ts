@@ -13,3 +13,5 @@ export const STATUS_PORT = 8082;
 export const EXPORTER_PORT = 9113;
 /** Vault Agent's metrics. */
 export const AGENT_PORT = 9102;
+/** The certificate's expiry, for a Prometheus inside the cluster. */
+export const CERTIFICATE_PORT = 9146;

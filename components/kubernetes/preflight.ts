@@ -2,6 +2,8 @@ import { execFile } from "node:child_process";
 import * as pulumi from "@pulumi/pulumi";
 import { argumentName } from "../../lib/argument-names";
 import { UserError } from "../../lib/user-error";
+import type { ClusterArgs } from "./cluster";
+import { POD_MONITOR } from "./pod-monitor";
 
 /**
  * The first version of Kubernetes with everything that pods here need: native sidecars (1.29) and a pause by `sleep` in
@@ -14,13 +16,16 @@ interface Versions {
 }
 
 /**
- * Looks, before anything is changed, whether kubectl reaches the cluster, and whether that is new enough. A preview
- * without a login to the cluster skips the check.
+ * Looks, before anything is changed, whether kubectl reaches the cluster, and whether that is new enough and has what
+ * the arguments need. A preview without a login to the cluster skips the check.
  *
  * @throws UserError naming what is wrong, and the cure
  */
-export async function checkCluster({ context }: { context: string }): Promise<void> {
-  const { text, failure } = await kubectlVersion(context);
+export async function checkCluster({
+  context,
+  podMonitors,
+}: Pick<ClusterArgs, "context" | "podMonitors">): Promise<void> {
+  const { text, failure } = await kubectl(context, ["version", "--output", "json"]);
   if (failure !== undefined) {
     if (!pulumi.runtime.isDryRun()) throw new UserError(`${failure} Nothing was changed.`);
     await pulumi.log.warn(`The cluster was not checked: ${failure}`);
@@ -30,19 +35,32 @@ export async function checkCluster({ context }: { context: string }): Promise<vo
   const { major = "0", minor = "0", gitVersion = "?" } = serverVersion ?? {};
   // Some clouds write "30+".
   const [is, minorIs] = [Number.parseInt(major), Number.parseInt(minor)];
-  if (is > OLDEST.major || (is === OLDEST.major && minorIs >= OLDEST.minor)) return;
+  if (is < OLDEST.major || (is === OLDEST.major && minorIs < OLDEST.minor))
+    throw new UserError(
+      `The cluster of ${argumentName("Cluster: context")} ${context} is Kubernetes ${gitVersion}; ${OLDEST.major}.${OLDEST.minor} or newer is needed, ` +
+        "which has native sidecars and a pause before a container's end. Upgrade the cluster. Nothing was changed.",
+    );
+  if (podMonitors !== undefined) await checkPodMonitors(context);
+}
+
+/** Whether Prometheus' operator is there: without its kind the deploy would fail half-way. */
+async function checkPodMonitors(context: string): Promise<void> {
+  const { text = "{}", failure = "" } = await kubectl(context, ["get", "--raw", `/apis/${POD_MONITOR.apiVersion}`]);
+  if (failure !== "" && !failure.includes("NotFound")) throw new UserError(`${failure} Nothing was changed.`);
+  const { resources = [] } = JSON.parse(text) as { resources?: { kind: string }[] };
+  if (resources.some(({ kind }) => kind === POD_MONITOR.kind)) return;
   throw new UserError(
-    `The cluster of ${argumentName("Cluster: context")} ${context} is Kubernetes ${gitVersion}; ${OLDEST.major}.${OLDEST.minor} or newer is needed, ` +
-      "which has native sidecars and a pause before a container's end. Upgrade the cluster. Nothing was changed.",
+    `The cluster of ${argumentName("Cluster: context")} ${context} has no PodMonitors (${POD_MONITOR.apiVersion}), which ${argumentName("Cluster: podMonitors")} podMonitor needs. ` +
+      `Install the CustomResourceDefinitions of Prometheus' operator, or set ${argumentName("Cluster: podMonitors")} to http. Nothing was changed.`,
   );
 }
 
-/** What `kubectl version` prints, or why it does not. */
+/** What kubectl prints, or why it does not. */
 type Answer = { text: string; failure?: undefined } | { text?: undefined; failure: string };
 
-function kubectlVersion(context: string): Promise<Answer> {
+function kubectl(context: string, args: readonly string[]): Promise<Answer> {
   return new Promise((resolve) => {
-    const words = ["--context", context, "version", "--output", "json", "--request-timeout", "10s"];
+    const words = ["--context", context, ...args, "--request-timeout", "10s"];
     execFile("kubectl", words, (error, text, stderr) => {
       if (error === null) return resolve({ text });
       if ((error as NodeJS.ErrnoException).code === "ENOENT") {

@@ -23,14 +23,18 @@ import { stepCommand } from "../step-command";
 import type { SshHost } from "../vm/ssh-host";
 import { UserError } from "../../lib/user-error";
 
-/** How Prometheus learns of the targets: it reads files, or it asks the edge's metrics listener. */
+/**
+ * How Prometheus learns of the targets: it reads files, it asks the edge's metrics listener, or it has PodMonitors, which
+ * the components of a cluster make.
+ */
 export type TargetsDelivery =
   | {
       by: "file";
       /** Directory or Docker volume on the machine `files`. */
       directory: string;
     }
-  | { by: "http" };
+  | { by: "http" }
+  | { by: "podMonitor" };
 
 /** What evaluates the alerts. */
 export type AlertsDelivery =
@@ -138,7 +142,8 @@ export class Observability extends pulumi.ComponentResource {
     const { environment, edge, service, metricsAddress: address } = args;
     const { serving } = service;
     if ("pods" in serving) {
-      const place = `http://${address}${edge.targets.path}`;
+      const place =
+        args.prometheus.targets.by === "podMonitor" ? "podMonitor" : `http://${address}${edge.targets.path}`;
       const pods = JSON.stringify({ environment, ...serving });
       // Pods that end are scraped until they are gone.
       const wanted = { AUDIT_PODS: pods, AUDIT_TARGETS_DEADLINE: "180" };
@@ -310,6 +315,8 @@ function filesOf(what: string, { files }: ObservabilityArgs): DockerHost | SshHo
 function whereTargetsGo(args: ObservabilityArgs) {
   const { targets } = args.prometheus;
   const { edge, metricsAddress, environment } = args;
+  if (targets.by === "podMonitor")
+    throw new UserError("Observability: prometheus.targets by podMonitor is for a service that runs in pods.");
   if (targets.by === "http") {
     if (!("host" in edge.targets))
       throw new UserError("Observability: edge.targets says no place to write the targets to.");

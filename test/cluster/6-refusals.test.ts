@@ -46,6 +46,46 @@ describe("scenario: what a cluster lacks", () => {
       /"vaultKubernetesMount":"nowhere"/,
     ]));
 
+  const podMonitor = { prometheusDiscovery: "podMonitor", podMonitorNamespace: "monitoring" };
+
+  it("refuses a cluster without Prometheus' operator where its PodMonitors are wanted", () =>
+    releases.fails(podMonitor, [
+      /The cluster of audit:kubeContext \S+ has no PodMonitors .*set audit:prometheusDiscovery to http\. Nothing was changed/,
+    ]));
+
+  it("makes PodMonitors where there is that operator's kind, by ports that the pods have, and takes them away again", async () => {
+    await cluster().apply(POD_MONITORS);
+    try {
+      await cluster().kubectl("wait", "--for=condition=Established", `crd/${POD_MONITORS.metadata.name}`);
+      const change = { ...podMonitor, podMonitorLabels: { release: "prometheus" } };
+      await releases.mustUp(change);
+      const { items } = await cluster().json<{ items: Monitor[] }>("get", "podmonitors", "-n", "audit");
+      assert.deepEqual(
+        items.map(({ metadata: { name, labels }, spec }) => [
+          ...[name, labels.release],
+          ...spec.podMetricsEndpoints.map(({ port, path, relabelings }) => `${port} ${path} ${relabelings[0]?.action}`),
+        ]),
+        [
+          ["audit-edge", "prometheus", "exporter /metrics replace"],
+          ["audit-svc", "prometheus", "http /metrics replace", "agent /agent/v1/metrics replace"],
+        ],
+      );
+      for (const { metadata, spec } of items) {
+        const ports = (await cluster().json<{ items: Named[] }>(...podsOf(metadata.name))).items.map(portsOf);
+        assert.ok(ports.length > 1, metadata.name);
+        for (const named of ports)
+          for (const { port } of spec.podMetricsEndpoints) assert.ok(named.includes(port), `${metadata.name}: ${port}`);
+      }
+      const again = await releases.up(change, ["--expect-no-changes"]);
+      assert.equal(again.code, 0, again.output);
+      await releases.mustUp();
+      assert.equal(await cluster().kubectl("get", "podmonitors", "-n", "audit", "--output", "name"), "");
+    } finally {
+      if (!releases.restored) await releases.up();
+      await cluster().kubectl("delete", "crd", POD_MONITORS.metadata.name);
+    }
+  });
+
   it("says so when the namespace's quota has no room for the migration", async () => {
     await limit({ "requests.cpu": `${await reserved()}m` });
     const memory = releases.original.memory + 8;
@@ -82,3 +122,60 @@ describe("scenario: what a cluster lacks", () => {
 interface Reserving {
   spec: Record<"containers" | "initContainers", { resources: { requests: { cpu: string } } }[]>;
 }
+
+const text = { type: "string" };
+const texts = { type: "array", items: text };
+const object = (properties: object, required: string[] = []) => ({ type: "object", properties, required });
+/** What Prometheus' operator adds to a cluster, as far as it is used, with the default that it fills in. */
+const POD_MONITORS = {
+  apiVersion: "apiextensions.k8s.io/v1",
+  kind: "CustomResourceDefinition",
+  metadata: { name: "podmonitors.monitoring.coreos.com" },
+  spec: {
+    group: "monitoring.coreos.com",
+    scope: "Namespaced",
+    names: { kind: "PodMonitor", listKind: "PodMonitorList", plural: "podmonitors", singular: "podmonitor" },
+    versions: [
+      {
+        ...{ name: "v1", served: true, storage: true },
+        schema: {
+          openAPIV3Schema: object({
+            spec: object(
+              {
+                selector: object({ matchLabels: { type: "object", additionalProperties: text } }),
+                podMetricsEndpoints: {
+                  type: "array",
+                  items: object({
+                    ...{ port: text, path: text, interval: text },
+                    params: { type: "object", additionalProperties: texts },
+                    relabelings: {
+                      type: "array",
+                      items: object({
+                        ...{ sourceLabels: texts, targetLabel: text, replacement: text },
+                        action: { type: "string", default: "replace" },
+                      }),
+                    },
+                  }),
+                },
+              },
+              ["selector", "podMetricsEndpoints"],
+            ),
+          }),
+        },
+      },
+    ],
+  },
+};
+
+interface Monitor {
+  metadata: { name: string; labels: Record<string, string> };
+  spec: { podMetricsEndpoints: { port: string; path: string; relabelings: { action: string }[] }[] };
+}
+
+/** A pod, as far as its ports have names. */
+interface Named {
+  spec: Record<"containers" | "initContainers", { ports?: { name: string }[] }[]>;
+}
+const podsOf = (name: string) => ["get", "pods", "-n", "audit", "--selector", `app.kubernetes.io/name=${name}`];
+const portsOf = ({ spec: { containers, initContainers = [] } }: Named): string[] =>
+  [...containers, ...initContainers].flatMap(({ ports = [] }) => ports.map(({ name }) => name));

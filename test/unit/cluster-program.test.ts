@@ -185,6 +185,23 @@ describe("the program for a cluster", () => {
     clusterIs("34");
   });
 
+  it("makes PodMonitors for a Prometheus inside the cluster, and refuses a cluster without them", async () => {
+    const inside = { "audit:prometheusDiscovery": "podMonitor", "audit:podMonitorNamespace": "monitoring" };
+    await assert.rejects(deploy(undefined, inside), /production has no PodMonitors .* Nothing was changed\.$/);
+    const kinds = `*" get --raw "*) echo '{"resources":[{"kind":"PodMonitor"}]}' ;;`;
+    const version = `echo '{"serverVersion":{"major":"1","minor":"34","gitVersion":"v1.34.4"}}'`;
+    fakeProgram(directory, "kubectl", `case "$*" in ${kinds} *) ${version} ;; esac`);
+    const { resources } = await deploy(undefined, inside);
+    clusterIs("34");
+    const made = ofType(resources, "PodMonitor");
+    assert.deepEqual(made.map(({ name }) => name).sort(), ["audit-edge-monitor", "audit-svc-monitor"]);
+    for (const { inputs, provider } of made) {
+      assert.equal((inputs.metadata as { namespace: string }).namespace, "audit");
+      assert.match(provider, /::cluster::/);
+    }
+    assert.deepEqual(ofType((await deploy()).resources, "PodMonitor"), []);
+  });
+
   it("refuses a cluster that cannot be reached before it makes anything", async () => {
     fakeProgram(
       directory,

@@ -26,6 +26,8 @@ const configOf = async ({ prometheus }: Access): Promise<string> =>
 
 async function job(access: Access): Promise<Finding> {
   const { values } = access;
+  if (values.prometheusDiscovery === "podMonitor")
+    return skipped("the deploy makes PodMonitors, and of them the operator scrape jobs");
   const yaml = await configOf(access);
   const { jobs } = readConfig(yaml);
   if (values.prometheusDiscovery === "http") {

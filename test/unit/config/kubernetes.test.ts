@@ -56,7 +56,27 @@ describe("the configuration of a cluster", () => {
     [
       "targets in files",
       { "audit:prometheusDiscovery": "file" },
-      "audit:prometheusDiscovery must be http with audit:platform kubernetes: pods come and go between deploys, so Prometheus asks for them",
+      "audit:prometheusDiscovery must be http or podMonitor with audit:platform kubernetes: pods come and go between deploys, so Prometheus asks for them",
+    ],
+    [
+      "a Prometheus in the cluster whose place nobody knows",
+      { "audit:prometheusDiscovery": "podMonitor" },
+      "audit:podMonitorNamespace is missing; set it, or set audit:prometheusDiscovery to http instead of podMonitor",
+    ],
+    [
+      "a Prometheus in two namespaces",
+      { "audit:podMonitorNamespace": "one,two" },
+      "audit:podMonitorNamespace must be the namespace in which Prometheus runs, such as monitoring",
+    ],
+    [
+      "labels that are none",
+      { "audit:podMonitorLabels": "release=prometheus" },
+      'audit:podMonitorLabels must be labels, such as {"release": "prometheus"}',
+    ],
+    [
+      "labels that Kubernetes would not take",
+      { "audit:podMonitorLabels": '{"release":"a b"}' },
+      'audit:podMonitorLabels must be labels, such as {"release": "prometheus"}',
     ],
     [
       "an autoscaler with less than there is",
@@ -115,6 +135,7 @@ describe("the configuration of a cluster", () => {
       tools: `harbor.example.test:8443/hub/vault@${digest}`,
       registry: undefined,
       policyCheck: "require",
+      podMonitors: undefined,
     });
     assert.deepEqual(settings.reach, {
       database: { ranges: ["10.0.0.40/32"], port: 5432 },
@@ -132,6 +153,19 @@ describe("the configuration of a cluster", () => {
       environment: "vm2",
     });
     assert.deepEqual(settings.edge.listen, { port: 30080, tlsPort: 443, metricsPort: 30145 });
+  });
+
+  it("tells of a Prometheus inside the cluster, which a VM has none of", () => {
+    const inside = { "audit:prometheusDiscovery": "podMonitor", "audit:podMonitorNamespace": "monitoring" };
+    const { cluster, monitoring } = read({ ...inside, "audit:podMonitorLabels": '{"release":"prometheus"}' });
+    assert.deepEqual(cluster.podMonitors, {
+      ...{ namespace: "monitoring", labels: { release: "prometheus" } },
+      ...{ metricsAddress: "vm2.example.test:9145", environment: "vm2" },
+    });
+    assert.equal(monitoring.prometheus.targets.by, "podMonitor");
+    assert.deepEqual(problems(inside), [
+      "audit:prometheusDiscovery must be file or http with audit:platform vm: a VM has no pods",
+    ]);
   });
 
   it("takes a server's own address for its range, and a scheme's port for Vault's", () => {

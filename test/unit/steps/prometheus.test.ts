@@ -88,6 +88,10 @@ describe("the check of the scrape targets", () => {
       /no scrape job with http_sd_configs, and the targets are at http:/,
     );
     assert.match(missingInConfig(config({ http_sd_configs: [{ url: place }] }), place), /its log says why/);
+    assert.equal(
+      missingInConfig(config({}), "podMonitor"),
+      "Its operator makes scrape jobs of PodMonitors. In its resource Prometheus, podMonitorNamespaceSelector must choose this namespace, and podMonitorSelector the labels of audit:podMonitorLabels.",
+    );
   });
 });
 

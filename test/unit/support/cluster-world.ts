@@ -67,6 +67,30 @@ export const edgeArgs = (cluster: Cluster): EdgeProxyArgs => ({
   publicUrl: "https://audit.example.test",
 });
 
+/** A Prometheus of the cluster, the peer that it is to network policies, and the labels that its targets get. */
+export const POD_MONITORS = {
+  namespace: "monitoring",
+  labels: { release: "prometheus" },
+  metricsAddress: "audit.example.test:9145",
+  environment: "cluster",
+};
+export const PROMETHEUS = [
+  {
+    namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "monitoring" } },
+    podSelector: { matchLabels: { "app.kubernetes.io/name": "prometheus" } },
+  },
+];
+export const relabelings = (job: string, instance: string, replica: string) => {
+  const sourceLabels = ["__meta_kubernetes_pod_ip"];
+  return [
+    { targetLabel: "job", replacement: job },
+    { targetLabel: "application", replacement: "audit-svc" },
+    { targetLabel: "environment", replacement: "cluster" },
+    { sourceLabels, targetLabel: "instance", replacement: `audit.example.test:9145/${instance}$1` },
+    { sourceLabels, targetLabel: "replica", replacement: `${replica}$1` },
+  ];
+};
+
 /** Ports in a network policy. */
 export const tcp = (...ports: number[]) => ports.map((port) => ({ protocol: "TCP", port }));
 

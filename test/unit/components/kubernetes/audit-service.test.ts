@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import { placeRelease } from "../../../../components/release/release";
-import { containersOf, envOf, manifest, newService, podOf, tcp } from "../../support/cluster-world";
+import {
+  containersOf,
+  envOf,
+  manifest,
+  newService,
+  podOf,
+  POD_MONITORS,
+  PROMETHEUS,
+  relabelings,
+  tcp,
+} from "../../support/cluster-world";
 import { find, ofType, run, scriptOf, Secret, valueOf } from "../../support/program";
 import { IMAGE, OTHER_IMAGE } from "../../support/world";
 
@@ -153,6 +163,45 @@ describe("AuditService on a cluster", () => {
       policyTypes: ["Egress"],
       egress: [to("10.0.0.40/32", 5433)],
     });
+  });
+
+  it("has Prometheus' operator scrape its pods and their agents, by the labels of targets.sh, where it is told to", async () => {
+    const { resources } = await deploy({}, { podMonitors: POD_MONITORS });
+    const { inputs, dependsOn } = find(resources, "PodMonitor", "audit-svc-monitor");
+    assert.deepEqual(inputs, {
+      apiVersion: "monitoring.coreos.com/v1",
+      kind: "PodMonitor",
+      metadata: {
+        name: "audit-svc",
+        namespace: "log",
+        labels: { "app.kubernetes.io/name": "audit-svc", "app.kubernetes.io/part-of": "audit", release: "prometheus" },
+      },
+      spec: {
+        selector: { matchLabels: { "app.kubernetes.io/name": "audit-svc" } },
+        podMetricsEndpoints: [
+          {
+            ...{ port: "http", path: "/metrics", interval: "10s" },
+            relabelings: [
+              ...relabelings("audit-svc", "", ""),
+              {
+                sourceLabels: ["__meta_kubernetes_pod_label_audit_release"],
+                targetLabel: "release",
+                replacement: "$1",
+              },
+            ],
+          },
+          {
+            ...{ port: "agent", path: "/agent/v1/metrics", params: { format: ["prometheus"] }, interval: "10s" },
+            relabelings: relabelings("audit-agent", "agent/", ""),
+          },
+        ],
+      },
+    });
+    assert.ok(dependsOn.includes(find(resources, "Command", "cluster-policies-enforced").urn));
+    const { ingress } = manifest(resources, "NetworkPolicy", "audit-svc-traffic").spec as { ingress: unknown[] };
+    assert.equal(ingress.length, 2);
+    assert.deepEqual(ingress[1], { from: PROMETHEUS, ports: tcp(8080, 9102) });
+    assert.deepEqual(ofType((await deploy()).resources, "PodMonitor"), []);
   });
 
   it("has one address for those that are ready, and one name that lists all; neither beyond the cluster", async () => {

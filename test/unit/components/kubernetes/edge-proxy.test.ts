@@ -4,7 +4,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { EdgeProxy, type EdgeProxyArgs } from "../../../../components/kubernetes/edge-proxy";
 import { Authority } from "../../support/authority";
-import { containersOf, edgeArgs, envOf, manifest, newCluster, newVault, podOf, tcp } from "../../support/cluster-world";
+import {
+  containersOf,
+  edgeArgs,
+  envOf,
+  manifest,
+  newCluster,
+  newVault,
+  podOf,
+  POD_MONITORS,
+  PROMETHEUS,
+  relabelings,
+  tcp,
+} from "../../support/cluster-world";
 import { find, ofType, run, scriptOf, Secret, valueOf } from "../../support/program";
 
 const deploy = (more: () => Partial<EdgeProxyArgs> = () => ({})) =>
@@ -128,6 +140,15 @@ describe("EdgeProxy on a cluster", () => {
     });
   });
 
+  it("lets nobody read metrics where nobody is told to it", async () => {
+    const { resources } = await deploy(() => ({ metricsAllow: [] }));
+    const { ingress } = manifest(resources, "NetworkPolicy", "audit-edge-traffic").spec as { ingress: unknown[] };
+    assert.deepEqual(ingress, [
+      { ports: tcp(8080) },
+      { from: [{ podSelector: { matchLabels: { "app.kubernetes.io/name": "audit-edge" } } }], ports: tcp(9113) },
+    ]);
+  });
+
   it("is offered by the cluster's balancer, whose address it waits for, and keeps the clients' addresses", async () => {
     const { resources } = await deploy(() => ({ annotations: { "example.test/internal": "true" } }));
     const { spec, metadata } = manifest(resources, "Service", "audit-edge");
@@ -193,6 +214,55 @@ describe("EdgeProxy on a cluster", () => {
     };
     assert.deepEqual(await told(byVault), ["yes"]);
     assert.deepEqual(await told(), [""]);
+  });
+
+  it("has Prometheus' operator scrape its pods, where it is told to", async () => {
+    const { resources } = await deploy(() => ({ ...byVault(), cluster: newCluster({ podMonitors: POD_MONITORS }) }));
+    const scraped = (port: string, path: string, labels: [string, string, string], more: object = {}) => ({
+      ...{ port, path, interval: "10s", relabelings: relabelings(...labels) },
+      ...more,
+    });
+    assert.deepEqual(manifest(resources, "PodMonitor", "audit-edge-monitor").spec, {
+      selector: { matchLabels: { "app.kubernetes.io/name": "audit-edge" } },
+      podMetricsEndpoints: [
+        scraped("exporter", "/metrics", ["nginx", "nginx/", "nginx-"]),
+        scraped("certificate", "/metrics/certificate", ["audit-certificate", "certificate/", "nginx-"]),
+        scraped("agent", "/agent/v1/metrics", ["audit-agent", "agent/", "nginx-"], {
+          params: { format: ["prometheus"] },
+        }),
+      ],
+    });
+    const { ingress } = manifest(resources, "NetworkPolicy", "audit-edge-traffic").spec as { ingress: unknown[] };
+    assert.deepEqual(ingress.at(-1), { from: PROMETHEUS, ports: tcp(9113, 9146, 9102) });
+    const named = containersOf(podOf(manifest(resources, "Deployment", "audit-edge")).spec).flatMap(
+      ({ ports = [] }) => ports as { name: string; containerPort: number }[],
+    );
+    for (const [name, port] of [
+      ["exporter", 9113],
+      ["certificate", 9146],
+      ["agent", 9102],
+    ] as const)
+      assert.deepEqual(
+        named.filter((one) => one.name === name),
+        [{ name, containerPort: port }],
+      );
+  });
+
+  it("serves the certificate's expiry to a Prometheus inside the cluster on a port of its own, which has nothing else", async () => {
+    const of = async (more: () => Partial<EdgeProxyArgs>) => {
+      const { resources } = await deploy(more);
+      const { data = {} } = manifest(resources, "ConfigMap", "audit-edge-config");
+      return { text: data["nginx.conf"] ?? "", spec: JSON.stringify(manifest(resources, "Deployment", "audit-edge")) };
+    };
+    const monitored = () => ({ cluster: newCluster({ podMonitors: POD_MONITORS }) });
+    const own = readFileSync("test/unit/nginx/expected/certificate-port.conf", "utf8");
+    const both = await of(() => ({ ...byVault(), ...monitored() }));
+    assert.ok(both.text.includes(own), both.text);
+    assert.match(both.spec, /9146/);
+    for (const more of [byVault, monitored]) {
+      const { text, spec } = await of(more);
+      assert.doesNotMatch(text + spec, /9146/);
+    }
   });
 
   describe("with a certificate from files", () => {

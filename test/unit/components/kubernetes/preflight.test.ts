@@ -48,6 +48,37 @@ describe("the look at a cluster before anything is changed", () => {
     }
   });
 
+  it("refuses a cluster without PodMonitors where they are wanted, and asks for them nowhere else", async () => {
+    const kubectl = (answer: string) =>
+      fakeProgram(
+        directory,
+        "kubectl",
+        `case "$*" in *"get --raw /apis/monitoring.coreos.com/v1 "*) ${answer} ;; *) ${version("34")} ;; esac`,
+      );
+    const podMonitors = { namespace: "monitoring", metricsAddress: "a:1", environment: "cluster" };
+    const wanted = () => checkCluster({ context: "production", podMonitors });
+    kubectl(`echo '{"kind":"APIResourceList","resources":[{"name":"podmonitors","kind":"PodMonitor"}]}'`);
+    await wanted();
+    for (const missing of [
+      'echo "Error from server (NotFound): the server could not find the requested resource" >&2; exit 1',
+      `echo '{"kind":"APIResourceList","resources":[{"name":"probes","kind":"Probe"}]}'`,
+    ]) {
+      kubectl(missing);
+      for (const preview of [false, true]) {
+        await during(preview);
+        await assert.rejects(wanted(), {
+          message:
+            "The cluster of audit:kubeContext production has no PodMonitors (monitoring.coreos.com/v1), which audit:prometheusDiscovery podMonitor needs. Install the CustomResourceDefinitions of Prometheus' operator, or set audit:prometheusDiscovery to http. Nothing was changed.",
+        });
+        await check();
+      }
+    }
+    kubectl("echo 'error: Forbidden' >&2; exit 1");
+    await assert.rejects(wanted(), {
+      message: /^The cluster of .* cannot be reached: error: Forbidden .*Nothing was changed\.$/,
+    });
+  });
+
   it("stops a deploy without kubectl, or without a login; a preview says so and goes on", async () => {
     for (const [program, reason] of [
       [

@@ -148,6 +148,32 @@ describe("Observability", () => {
     assert.deepEqual(triggers, [environment.AUDIT_PODS, environment.AUDIT_TARGETS_PLACE]);
   });
 
+  it("looks for PodMonitors' targets as well, which are a cluster's alone", async () => {
+    const inPods = {
+      edge: { targets: { path: "/targets" }, otherMetrics: [] },
+      alerts: { in: "grafana" as const },
+    };
+    const { resources } = await run(() =>
+      build(
+        {},
+        undefined,
+        { by: "podMonitor" },
+        {
+          ...inPods,
+          service: { serving: { release: "abc", pods: 3 }, promoted: world().vm.networks },
+        },
+      ),
+    );
+    const { environment } = find(resources, "Command", "audit-targets-up").inputs as {
+      environment: Record<string, string>;
+    };
+    assert.equal(environment.AUDIT_TARGETS_PLACE, "podMonitor");
+    await assert.rejects(
+      run(() => build({}, undefined, { by: "podMonitor" })),
+      { message: "Observability: prometheus.targets by podMonitor is for a service that runs in pods." },
+    );
+  });
+
   it("alerts on the certificate's expiry by its source, and on the database's size if its limit is known", async () => {
     const rulesWith = async (more: Partial<ObservabilityArgs>) => {
       const { resources } = await run(() => build({}, { directory: "rules-volume" }, undefined, more));
