@@ -39,6 +39,7 @@ export const clusterArguments = (values: Values, registry: Login) => ({
   front: {
     replicas: values.edgeReplicas,
     exposure: values.edgeService,
+    addressDeadline: values.edgeAddressSeconds,
     annotations: values.edgeAnnotations,
     clients: values.edgeClients,
     metricsAddress: values.metricsAddress,

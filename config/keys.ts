@@ -11,6 +11,7 @@ const settings: Record<Argument, keyof Values> = {
   "Cluster: policyCheck": "policyCheck",
   "Cluster: registry": "registryUsername",
   "Database: passwordVersion": "databasePasswordVersion",
+  "EdgeProxy: addressDeadline": "edgeAddressSeconds",
   "EdgeProxy: certificate.certificateFile": "tlsCertificateFile",
   "EdgeProxy: certificate.keyFile": "tlsKeyFile",
   "EdgeProxy: certificate.role": "tlsPkiRole",

@@ -52,6 +52,11 @@ export const kubernetes = {
     .describe(
       "How clients reach Nginx. loadBalancer = an address of the cluster's balancer, with edgePort, edgeTlsPort and edgeMetricsPort as its ports; nodePort = these are ports of every node that runs Nginx.",
     ),
+  edgeAddressSeconds: wholeNumber(5, 3600)
+    .default(300)
+    .describe(
+      "With edgeService loadBalancer, how long the cluster's balancer may take until Nginx's Service has an address, seconds; after that the deploy fails.",
+    ),
   edgeAnnotations: texts('must be annotations, such as {"example.com/internal": "true"}')
     .default({})
     .describe("Annotations of Nginx's Service, by which many a cluster's balancer is set up."),

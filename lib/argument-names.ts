@@ -9,6 +9,7 @@ export type Argument =
   | "Cluster: policyCheck"
   | "Cluster: registry"
   | "Database: passwordVersion"
+  | "EdgeProxy: addressDeadline"
   | "EdgeProxy: certificate.certificateFile"
   | "EdgeProxy: certificate.keyFile"
   | "EdgeProxy: certificate.role"

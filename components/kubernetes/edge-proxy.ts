@@ -48,6 +48,8 @@ export interface EdgeProxyArgs extends ClientRules {
   replicas?: number;
   /** How clients reach it: by an address of the cluster's balancer, or by ports of the nodes that run it. */
   exposure: "loadBalancer" | "nodePort";
+  /** Seconds that the cluster's balancer has for its address; default 300. */
+  addressDeadline?: number;
   /** Ports of that; the one for TLS is used with a certificate only. */
   listen: { port: number; tlsPort: number; metricsPort: number };
   /** Annotations of the Service, for the cluster's balancer; default none. */
@@ -250,10 +252,12 @@ export class EdgeProxy extends pulumi.ComponentResource {
   }
 
   /** A balancer's address may take minutes, and on a cluster that has no balancer it never comes. */
-  #waitForAddress(name: string, { cluster, exposure }: EdgeProxyArgs, service: Service): pulumi.CustomResource[] {
+  #waitForAddress(name: string, args: EdgeProxyArgs, service: Service): pulumi.CustomResource[] {
+    const { cluster, exposure, addressDeadline = 300 } = args;
     if (exposure === "nodePort") return [];
-    const script = clusterScript("wait-address.sh", [name, 300, ...cluster.kubectl], {
+    const script = clusterScript("wait-address.sh", [name, addressDeadline, ...cluster.kubectl], {
       SETTING: argumentName("EdgeProxy: exposure"),
+      DEADLINE: argumentName("EdgeProxy: addressDeadline"),
     });
     return [
       cluster.step(`${name}-address`, { script, triggers: [service.id] }, { parent: this, dependsOn: [service] }),

@@ -103,6 +103,18 @@ describe("scenario: what a cluster lacks", () => {
     await releases.mustUp();
   });
 
+  it("waits for a balancer's address no longer than it may, loses no request, and goes back to ports of the nodes", async () => {
+    // The Service keeps the nodes' ports while it asks for a balancer, so clients come in as before.
+    await releases.losesNothing(100, async () => {
+      await releases.fails({ edgeService: "loadBalancer", edgeAddressSeconds: 10 }, [
+        /the cluster's balancer has given audit-edge no address within 10 s\. .* set audit:edgeService to nodePort; if it takes longer, raise audit:edgeAddressSeconds\./,
+      ]);
+      await releases.mustUp();
+    });
+    const { spec } = await cluster().json<{ spec: { type: string } }>("get", "service", "-n", "audit", "audit-edge");
+    assert.equal(spec.type, "NodePort");
+  });
+
   it("refuses a network that lets a pod out although no policy of the program does", async () => {
     const labels = { "app.kubernetes.io/name": TRIAL.closed };
     await cluster().apply({

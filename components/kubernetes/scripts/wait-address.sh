@@ -2,7 +2,7 @@
 # Waits until the cluster's balancer has given a Service its address.
 #
 # Arguments: SERVICE SECONDS COMMAND...: the last being kubectl with its context and namespace.
-# Environment: SETTING, what messages call the choice between a balancer and ports of nodes.
+# Environment: what messages call them: SETTING, the choice between a balancer and ports of nodes; DEADLINE, these seconds.
 # Exit codes: 0 it has one; 1 it had none in time, with what the cluster says about it on standard error.
 set -eu
 
@@ -15,7 +15,7 @@ until [ -n "$("$@" get service "$service" --output 'jsonpath={.status.loadBalanc
   if [ "$(date +%s)" -ge "$end" ]; then
     "$@" get events --field-selector "involvedObject.kind=Service,involvedObject.name=$service" \
       --output 'go-template={{range .items}}{{.reason}}: {{.message}}{{"\n"}}{{end}}' | tail -n 5 >&2 || :
-    echo "the cluster's balancer has given $service no address within $seconds s. Is there one in this cluster? Without one, set $SETTING to nodePort." >&2
+    echo "the cluster's balancer has given $service no address within $seconds s. Is there one in this cluster? Without one, set $SETTING to nodePort; if it takes longer, raise $DEADLINE." >&2
     exit 1
   fi
   sleep 2

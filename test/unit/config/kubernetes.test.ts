@@ -99,6 +99,11 @@ describe("the configuration of a cluster", () => {
       "audit:kubeContext must be the name of a context in KUBECONFIG",
     ],
     [
+      "no time for a balancer's address",
+      { "audit:edgeAddressSeconds": "0" },
+      "audit:edgeAddressSeconds must be from 5 to 3600",
+    ],
+    [
       "annotations that are none",
       { "audit:edgeAnnotations": '["x"]' },
       'audit:edgeAnnotations must be annotations, such as {"example.com/internal": "true"}',
@@ -147,6 +152,7 @@ describe("the configuration of a cluster", () => {
     assert.deepEqual(settings.front, {
       replicas: 2,
       exposure: "nodePort",
+      addressDeadline: 300,
       annotations: {},
       clients: [],
       metricsAddress: "vm2.example.test:9145",

@@ -166,6 +166,11 @@ describe("EdgeProxy on a cluster", () => {
       scriptOf(find(resources, "Command", "audit-edge-address").inputs),
       / wait-address\.sh audit-edge 300 kubectl /,
     );
+    const patient = await deploy(() => ({ addressDeadline: 900 }));
+    assert.match(
+      scriptOf(find(patient.resources, "Command", "audit-edge-address").inputs),
+      / wait-address\.sh audit-edge 900 kubectl /,
+    );
   });
 
   it("is offered by ports of the nodes where it is told so, and waits for no address then", async () => {

@@ -358,8 +358,8 @@ describe("the scripts of a cluster", () => {
     it("wait-address.sh says so when the balancer gives no address", () => {
       kubectl(["get events", "echo 'SyncLoadBalancerFailed: no pool'"]);
       assert.equal(
-        script("wait-address.sh", ["audit-edge", 5, "kubectl"], { SETTING: "the choice" }).stderr,
-        "SyncLoadBalancerFailed: no pool\nthe cluster's balancer has given audit-edge no address within 5 s. Is there one in this cluster? Without one, set the choice to nodePort.\n",
+        script("wait-address.sh", ["audit-edge", 5, "kubectl"], { SETTING: "the choice", DEADLINE: "the time" }).stderr,
+        "SyncLoadBalancerFailed: no pool\nthe cluster's balancer has given audit-edge no address within 5 s. Is there one in this cluster? Without one, set the choice to nodePort; if it takes longer, raise the time.\n",
       );
     });
   });
