@@ -6,7 +6,8 @@
 #   make env STACK=cluster  the same for the cluster, with kubectl
 #   make rollback           deploys the release before, without a build; with STACK=cluster that of the cluster
 #   make down [DATA=delete]  removes what runs; DATA=delete removes volumes and keys too, for good
-#   make test [ONLY=suite] [THOROUGH=1]  everything that CI runs, or one suite of it; THOROUGH=1 repeats scenarios more often, and adds the cluster
+#   make test [ONLY=suite] [THOROUGH=1] [SINCE=revision]  everything that CI runs, or one suite of it; THOROUGH=1 repeats scenarios more often,
+#                           and adds the cluster, as SINCE does if what that depends on has changed since this revision
 #   make test ONLY=quick    lint, types, unit tests and the service's fast tests: under 90 s, for daily use
 #   make lint               style, rooms, shell, formatting, types, and whether what is generated from config/ is up to date
 #   make settings           writes what is generated from config/: Pulumi.yaml's config and docs/settings.md
@@ -50,7 +51,7 @@ down: install
 	@$(CLI) down $(if $(DATA),$(if $(filter-out delete,$(DATA)),$(error DATA=$(DATA) is not known; DATA=delete removes volumes and keys, without it they are kept),--delete-data))
 
 test: install
-	@THOROUGH="$(THOROUGH)" $(SUITES) $(ONLY)
+	@THOROUGH="$(THOROUGH)" SINCE="$(SINCE)" $(SUITES) $(ONLY)
 
 lint: install
 	@$(SUITES) lint shell settings formatting types

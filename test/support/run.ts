@@ -1,9 +1,11 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { decide } from "./changed";
 import { thorough } from "./depth";
 import type { Totals } from "./reporter";
 import { Screen, type Sheet } from "./screen";
+import { QUICK, suites, type Suite } from "./suites";
 
 /**
  * Runs the named suites, or all, and ends with one line `N passed, N failed` for all of them. `quick` stands for those
@@ -16,81 +18,6 @@ import { Screen, type Sheet } from "./screen";
 const root = resolve(__dirname, "../..");
 const totalsDir = join(root, "build/test");
 
-interface Suite {
-  command: readonly string[];
-  /** Directory in which it runs. Default: the project's root. */
-  cwd?: string;
-  /** A check by a tool that reports no counts: it counts as one test. */
-  single?: boolean;
-  /** Needs the sandbox's images, plugins or a running sandbox. */
-  sandbox?: boolean;
-  /** Needs the sandbox's cluster as well. */
-  cluster?: boolean;
-  /** Runs when no other suite does: it measures what clients see. */
-  alone?: boolean;
-  env?: NodeJS.ProcessEnv;
-  /** The same tests as another suite, or a part of them: it runs only if it is named. */
-  part?: boolean;
-}
-
-const bin = (name: string): string => join(root, "node_modules/.bin", name);
-const mocha = (...args: string[]): string[] => [bin("mocha"), "--reporter", join(__dirname, "reporter.ts"), ...args];
-const byRoot = ["--config", join(root, ".mocharc.json")];
-
-/** Tests of the service that wait for kills, outages and containers. */
-const SLOW_SERVICE_TESTS = ["contract", "crash", "ingest", "migrate", "operation", "reading", "reload"];
-
-const service = { command: mocha("test/**/*.test.ts"), cwd: join(root, "audit-svc") };
-
-const suites: Record<string, Suite> = {
-  // Style, and the allowed imports between directories.
-  lint: { command: ["sh", "-c", `${bin("eslint")} . && ${bin("depcruise")} -T err-long .`], single: true },
-  shell: { command: [process.execPath, "--import", "tsx", join(__dirname, "shellcheck.ts")], single: true },
-  // What is generated from config/*.ts is up to date.
-  settings: { command: [process.execPath, "--import", "tsx", "tools/write-settings.ts", "--check"], single: true },
-  formatting: { command: [bin("prettier"), "--check", "--log-level", "warn", "."], single: true },
-  // Only package.json lists the projects.
-  types: { command: ["npm", "run", "--silent", "types"], single: true },
-  unit: { command: mocha(...byRoot, "test/unit/**/*.test.ts") },
-  // The components as others use them: packed, and in the examples. It compiles, so it is too slow for `quick`.
-  package: { command: mocha(...byRoot, "--timeout", "180000", "test/package/**/*.test.ts") },
-  service: { ...service, sandbox: true },
-  // All of the service's tests without the sandbox, as a pipeline job runs them: without Docker, on Debian's PostgreSQL
-  // and pgbouncer.
-  "service-alone": { ...service, part: true },
-  "service-quick": {
-    ...service,
-    command: [...service.command, ...SLOW_SERVICE_TESTS.flatMap((name) => ["--ignore", `test/${name}.test.ts`])],
-    part: true,
-  },
-  rules: { command: mocha(...byRoot, "--timeout", "60000", "test/rules/**/*.test.ts"), sandbox: true },
-  offline: { command: mocha(...byRoot, "--timeout", "60000", "offline/test/**/*.test.ts"), sandbox: true },
-  sandbox: { command: mocha(...byRoot, "--timeout", "60000", "sandbox/test/**/*.test.ts"), sandbox: true },
-  conformance: {
-    command: mocha(
-      ...byRoot,
-      ...["--timeout", "120000", "--require", "offline/conformance/setup.ts"],
-      "offline/conformance/*.test.ts",
-    ),
-    sandbox: true,
-    env: {
-      CONFORMANCE_PLUGINS: process.env.PLUGINS === "" ? undefined : process.env.PLUGINS,
-      PULUMI_BIN: process.env.PULUMI_BIN ?? join(root, ".sandbox/bin/pulumi"),
-    },
-  },
-  // One scenario after another: they share the sandbox, and each restores its state.
-  e2e: { command: mocha(...byRoot, "--timeout", "300000", "--sort", "test/e2e/*.test.ts"), sandbox: true, alone: true },
-  // The same service on Kubernetes. Its first run compiles for a quarter of an hour, so it must be named, or all runs be
-  // thorough.
-  cluster: {
-    command: mocha(...byRoot, "--timeout", "600000", "--sort", "test/cluster/*.test.ts"),
-    cluster: true,
-    alone: true,
-    part: true,
-  },
-};
-
-const QUICK = ["lint", "shell", "settings", "formatting", "types", "unit", "service-quick"];
 /** Rows of the table of the slowest tests. */
 const SLOWEST = 20;
 
@@ -108,8 +35,8 @@ async function main(): Promise<void> {
     console.error(`Error: there is no suite ${unknown}. The suites are: quick, ${Object.keys(suites).join(", ")}.`);
     process.exit(1);
   }
-  const chosen = Object.entries(suites).filter(([name, { part, cluster }]) =>
-    wanted.length === 0 ? part !== true || (cluster === true && thorough) : wanted.includes(name),
+  const chosen = Object.entries(suites).filter(([name, suite]) =>
+    wanted.length === 0 ? runsUnnamed(name, suite) : wanted.includes(name),
   );
   const waiting = chosen.filter(([, { alone }]) => !alone);
   const take = (fits: (suite: Suite) => boolean): (typeof chosen)[number] | undefined => {
@@ -132,6 +59,14 @@ async function main(): Promise<void> {
   if (sum.skipped.length > 0) console.log(`Skipped:\n${sum.skipped.map((title) => `  - ${title}`).join("\n")}`);
   console.log(`${sum.passed} passed, ${sum.failed} failed`);
   process.exit(sum.failed === 0 && sum.passed > 0 ? 0 : 1);
+}
+
+/** Whether a suite that nobody has named runs; of a costly one it also says why. */
+function runsUnnamed(name: string, { part, dependsOn }: Suite): boolean {
+  if (dependsOn === undefined) return part !== true;
+  const { runs, why } = thorough ? { runs: true, why: "THOROUGH=1" } : decide(dependsOn, process.env, root);
+  console.log(`${name}: ${runs ? "runs" : "is not run"}, ${why}`);
+  return runs;
 }
 
 /** Runs one suite after another, until there is no next. */
