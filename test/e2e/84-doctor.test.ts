@@ -1,59 +1,31 @@
 import assert from "node:assert/strict";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parse, stringify } from "yaml";
+import { parse } from "yaml";
 import { mustBootstrap, rootToken } from "./support/bootstrap";
+import { Doctor } from "./support/doctor";
 import { Gitlab } from "./support/gitlab";
 import { mistimed } from "./support/mistimed";
 import { onHere, onVm2 } from "./support/pipeline";
+import { onPostgres } from "./support/pipeline-checks";
 import { attached, platform, platformNetwork, platformSubnet, root, run, until } from "./support/sandbox";
-
-interface Answer {
-  ok: boolean;
-  checks: { id: string; level: string; found: string; cure?: string }[];
-}
 
 /**
  * `audit doctor` in a world in which things are really broken, some at a time: each is named by its check, and nothing
- * else of that group fails. test/unit/cli/doctor breaks the rest.
+ * else of that group fails. 84-doctor-more.test.ts breaks what takes more than a setting, test/unit/cli/doctor the rest.
  */
 describe("scenario: the doctor", function () {
   this.timeout(120_000);
   const sandbox = attached();
-  const changed = join(root, ".sandbox/doctor.yaml");
+  let helper: Doctor;
+  before(() => {
+    helper = new Doctor(sandbox());
+  });
+  after(() => helper.close());
+  const doctor: Doctor["look"] = (...args) => helper.look(...args);
+  const withSettings: Doctor["withSettings"] = (settings) => helper.withSettings(settings);
   const unseal = () =>
     (JSON.parse(readFileSync(join(root, ".sandbox/vault.json"), "utf8")) as { unsealKey: string }).unsealKey;
-  after(() => rmSync(changed, { force: true }));
-
-  /** What is not as it should be, by its check. */
-  async function doctor(env: NodeJS.ProcessEnv = {}, only: readonly string[] = [], ...more: string[]) {
-    const words = ["cli/audit.mjs", "doctor", "--json", ...only.flatMap((name) => ["--only", name]), ...more];
-    const { code, stdout, output } = await run([process.execPath, ...words], { ...sandbox().env, ...env });
-    for (const name of ["PGPASSWORD", "VAULT_TOKEN", "AUDIT_REGISTRY_PASSWORD"])
-      assert.ok(!output.includes((env[name] ?? "") || sandbox().get(name)), `${name} in the output`);
-    assert.match(stdout, /^\{/, output);
-    const { ok, checks } = JSON.parse(stdout) as Answer;
-    assert.equal(code, ok ? 0 : 1);
-    const wrong = checks.filter(({ level }) => level === "failure" || level === "warning");
-    for (const { id, cure } of wrong) assert.ok(cure, id);
-    return new Map(wrong.map((each) => [each.id, `${each.level}: ${each.found} ${each.cure ?? ""}`]));
-  }
-
-  /** The stack's file with other settings. */
-  function withSettings(settings: Record<string, unknown>): NodeJS.ProcessEnv {
-    const { config, ...rest } = parse(readFileSync(sandbox().get("PULUMI_OPTION_CONFIG_FILE"), "utf8")) as { config: object }; // prettier-ignore
-    const own = Object.fromEntries(Object.entries(settings).map(([key, value]) => [`audit:${key}`, value]));
-    writeFileSync(changed, stringify({ ...rest, config: { ...config, ...own } }));
-    return { PULUMI_OPTION_CONFIG_FILE: changed };
-  }
-
-  const psql = async (statement: string): Promise<void> => {
-    const { code, output } = await run(
-      ["docker", "exec", platform("postgres"), "psql", "--username", "postgres", "--command", statement],
-      onHere,
-    );
-    assert.equal(code, 0, output);
-  };
 
   it("finds nothing wrong with what is up, within 15 s", async () => {
     const started = performance.now();
@@ -103,8 +75,8 @@ describe("scenario: the doctor", function () {
 
   it("finds logins that are missing, and a state whose secrets nobody has encrypted", async () => {
     const file = readFileSync(sandbox().get("PULUMI_OPTION_CONFIG_FILE"), "utf8");
-    writeFileSync(changed, file.replace(/^(secretsprovider|encryptedkey):.*\n/gm, ""));
-    const found = await doctor({ PULUMI_OPTION_CONFIG_FILE: changed, PGPASSWORD: "" }, ["stack-logins", "stack-encryption"]); // prettier-ignore
+    writeFileSync(helper.changed, file.replace(/^(secretsprovider|encryptedkey):.*\n/gm, ""));
+    const found = await doctor({ PULUMI_OPTION_CONFIG_FILE: helper.changed, PGPASSWORD: "" }, ["stack-logins", "stack-encryption"]); // prettier-ignore
     assert.match(found.get("stack-logins") ?? "", /PGPASSWORD not set/);
     assert.match(found.get("stack-encryption") ?? "", /names no key for the secrets/);
   });
@@ -125,20 +97,20 @@ describe("scenario: the doctor", function () {
   });
 
   it("finds rights that were taken away in PostgreSQL, and gives them as SQL", async () => {
-    await psql("ALTER ROLE deployer NOCREATEROLE NOCREATEDB");
-    await psql("ALTER ROLE deployer RESET createrole_self_grant");
-    await psql("ALTER ROLE drift CREATEDB");
+    await onPostgres("ALTER ROLE deployer NOCREATEROLE NOCREATEDB");
+    await onPostgres("ALTER ROLE deployer RESET createrole_self_grant");
+    await onPostgres("ALTER ROLE drift CREATEDB");
     try {
       const found = await doctor({}, ["database"]);
       assert.match(found.get("database-drift") ?? "", /ALTER ROLE drift NOSUPERUSER/);
       const sql = [...(found.get("database-rights") ?? "").matchAll(/ALTER ROLE [^;]*;/g)].map(([text]) => text);
       assert.equal(sql.length, 3, found.get("database-rights"));
-      for (const statement of sql) await psql(statement);
+      for (const statement of sql) await onPostgres(statement);
       assert.ok(!(await doctor({}, ["database-rights"])).has("database-rights"), "its SQL is the cure");
     } finally {
-      await psql("ALTER ROLE deployer CREATEROLE CREATEDB");
-      await psql("ALTER ROLE deployer SET createrole_self_grant = 'set, inherit'");
-      await psql("ALTER ROLE drift NOCREATEDB");
+      await onPostgres("ALTER ROLE deployer CREATEROLE CREATEDB");
+      await onPostgres("ALTER ROLE deployer SET createrole_self_grant = 'set, inherit'");
+      await onPostgres("ALTER ROLE drift NOCREATEDB");
     }
   });
 
@@ -185,10 +157,10 @@ describe("scenario: the doctor", function () {
       Object.entries(servers).map(async ([key, name]) => ({ key, ...(await mistimed(sandbox().get(name))) })),
     );
     // PostgreSQL's own clock cannot be set alone, but the deployer can be told of another.
-    await psql("CREATE SCHEMA late");
-    await psql("CREATE FUNCTION late.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $$SELECT now() - interval '2 minutes'$$"); // prettier-ignore
-    await psql("GRANT USAGE ON SCHEMA late TO deployer");
-    await psql("ALTER ROLE deployer IN DATABASE postgres SET search_path = late, pg_catalog");
+    await onPostgres("CREATE SCHEMA late");
+    await onPostgres("CREATE FUNCTION late.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $$SELECT now() - interval '2 minutes'$$"); // prettier-ignore
+    await onPostgres("GRANT USAGE ON SCHEMA late TO deployer");
+    await onPostgres("ALTER ROLE deployer IN DATABASE postgres SET search_path = late, pg_catalog");
     try {
       const env = withSettings(Object.fromEntries(all.map(({ key, url }) => [key, url])));
       const found = await doctor(env, ["clock"]);
@@ -203,8 +175,8 @@ describe("scenario: the doctor", function () {
       assert.equal(found.size, 4);
     } finally {
       all.forEach(({ close }) => close());
-      await psql("ALTER ROLE deployer IN DATABASE postgres RESET search_path");
-      await psql("DROP SCHEMA late CASCADE");
+      await onPostgres("ALTER ROLE deployer IN DATABASE postgres RESET search_path");
+      await onPostgres("DROP SCHEMA late CASCADE");
     }
   });
 
@@ -232,7 +204,7 @@ describe("scenario: the doctor", function () {
 
   it("finds settings of GitLab that let others deploy", async () => {
     const gitlab = await Gitlab.start("glpat-of-the-doctor");
-    const file = join(root, ".sandbox/doctor.json");
+    const file = helper.vaultSettings;
     writeFileSync(
       file,
       JSON.stringify({
@@ -262,7 +234,6 @@ describe("scenario: the doctor", function () {
       assert.match((await doctor({ GITLAB_TOKEN: "another" }, ["gitlab"], "--vault-settings", file)).get("gitlab-known") ?? "", /refused GITLAB_TOKEN/); // prettier-ignore
     } finally {
       gitlab.close();
-      rmSync(file);
     }
   });
 

@@ -23,11 +23,23 @@ export async function bootstrap(
   change: { stack?: object } & Record<string, unknown> = {},
   how: How = {},
 ): Promise<Ran> {
+  return runBootstrap(sandbox, { ...change, stack: stackOf(sandbox, change.stack) }, how);
+}
+
+/** What the sandbox's administrator has in the settings' file of bootstrap/vault.ts. */
+export const settingsOf = (sandbox: Sandbox): object => ({ ...common(sandbox), stack: stackOf(sandbox) });
+
+function stackOf(sandbox: Sandbox, change: object = {}): object {
   const settings = readSettings(process.env);
   const of = sandbox.get("PULUMI_STACK") === clusterStack.name ? clusterStack : sandboxStack;
-  const stack = { ...stackForVault(settings, new State(settings), of), ...change.stack };
-  return runBootstrap(sandbox, { ...change, stack }, how);
+  return { ...stackForVault(settings, new State(settings), of), ...change };
 }
+
+const common = (sandbox: Sandbox): object => ({
+  gitlab: { ...gitlab, publicKeys: [readFileSync(join(root, ".sandbox/gitlab/public.pem"), "utf8").trim()] },
+  audience: sandbox.get("VAULT_ADDR"),
+  transitKey: stateKey,
+});
 
 interface How {
   args?: readonly string[];
@@ -41,13 +53,7 @@ export async function runBootstrap(sandbox: Sandbox, more: Record<string, unknow
   const dir = mkdtempSync(join(tmpdir(), "audit-vault-"));
   try {
     const file = join(dir, "settings.json");
-    const publicKeys = [readFileSync(join(root, ".sandbox/gitlab/public.pem"), "utf8").trim()];
-    const common = {
-      gitlab: { ...gitlab, publicKeys },
-      audience: sandbox.get("VAULT_ADDR"),
-      transitKey: stateKey,
-    };
-    writeFileSync(file, JSON.stringify({ ...common, ...more }));
+    writeFileSync(file, JSON.stringify({ ...common(sandbox), ...more }));
     return await run(
       [process.execPath, "--import", "tsx", "bootstrap/vault.ts", file, ...(how.args ?? [])],
       { ...sandbox.env, VAULT_TOKEN: rootToken(), ...how.env },

@@ -20,15 +20,18 @@ export class Authority {
     this.pem = readFileSync(this.file, "utf8");
   }
 
-  /** @param names as OpenSSL writes them, for example `DNS:a.test,IP:127.0.0.1` */
-  issue(names: string): { cert: string; key: string } {
+  /**
+   * @param names as OpenSSL writes them, for example `DNS:a.test,IP:127.0.0.1`
+   * @param days that it is valid; 0 = it has ended when somebody looks
+   */
+  issue(names: string, days = 1): { cert: string; key: string } {
     const at = (kind: string) => join(this.directory, `${this.name}-${this.#count}.${kind}`);
     this.#count += 1;
     const [key, csr, ext, cert] = [at("key"), at("csr"), at("ext"), at("pem")];
     writeFileSync(ext, `subjectAltName=${names}\n`);
     openssl("req", "-new", ...EC, "-subj", "/CN=server", "-keyout", key, "-out", csr);
     openssl(
-      ...["x509", "-req", "-in", csr, "-extfile", ext, "-days", "1", "-out", cert, "-CAcreateserial"],
+      ...["x509", "-req", "-in", csr, "-extfile", ext, "-days", String(days), "-out", cert, "-CAcreateserial"],
       ...["-CA", this.file, "-CAkey", join(this.directory, `${this.name}.key`)],
     );
     return { cert: readFileSync(cert, "utf8"), key: readFileSync(key, "utf8") };
