@@ -24,6 +24,8 @@ export interface Access {
   readonly now: () => number;
   /** The stack's file as YAML, with what only the CLI uses. */
   readonly stackFile: () => Record<string, unknown>;
+  /** Who holds the lock of the state; undefined where nobody can tell without taking it. */
+  readonly locks: () => Promise<readonly string[] | undefined>;
   readonly pulumi: (args: readonly string[]) => Promise<ExecResult>;
   /** What is wrong with the certificates of the stack's servers, by the setting with the address. */
   readonly certificates: () => Promise<readonly { setting: string; problem: string | undefined }[]>;

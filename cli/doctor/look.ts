@@ -18,6 +18,7 @@ import { engineAt } from "./engine";
 import { readFacts } from "./host-facts";
 import { get } from "./http";
 import { reachedFromHost } from "./reached";
+import { stateLocks } from "./state-locks";
 
 /** The access to the real world. `close` ends its connections. */
 export function lookAt(world: World, vaultSettings: string | undefined): Access & { close(): Promise<void> } {
@@ -35,6 +36,7 @@ export function lookAt(world: World, vaultSettings: string | undefined): Access 
     ...{ project, env, values, now: () => Date.now() },
     stackFile: () => (parse(readFileSync(project.file, "utf8")) ?? {}) as Record<string, unknown>,
     pulumi: remembered((args: readonly string[]) => world.pulumi(args)),
+    locks: () => stateLocks(project, env),
     certificates: once(() =>
       Promise.all(
         serversOf(values).map(async (server) => ({

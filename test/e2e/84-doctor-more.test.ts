@@ -8,7 +8,7 @@ import { httpsWith, postgresqlWith } from "./support/badly-certified";
 import { mustBootstrap, rootToken, settingsOf } from "./support/bootstrap";
 import { Doctor } from "./support/doctor";
 import { pushForeign } from "./support/foreign-image";
-import { onPostgres } from "./support/pipeline-checks";
+import { onPostgres, StateLocks } from "./support/pipeline-checks";
 import { attached } from "./support/sandbox";
 
 /** As 84-doctor.test.ts, where breaking something takes a server, an image or an account of its own. */
@@ -50,6 +50,17 @@ describe("scenario: the doctor, of servers, images and accounts made for it", fu
       servers.forEach(({ close }) => close());
       rmSync(directory, { recursive: true });
     }
+  });
+
+  it("finds who holds the lock of the state", async () => {
+    const remove = await new StateLocks(sandbox()).put({ pid: 4711, username: "root", hostname: "runner-7" });
+    try {
+      const found = await doctor.look({}, ["stack-lock"]);
+      assert.match(found.get("stack-lock") ?? "", /warning: root@runner-7 \(pid 4711\) holds the state's lock/);
+    } finally {
+      await remove();
+    }
+    assert.deepEqual([...(await doctor.look({}, ["stack-lock"]))], []);
   });
 
   it("finds a PostgreSQL that takes no writes", async () => {

@@ -45,7 +45,13 @@ function encryption({ stackFile, project }: Access): Finding {
   );
 }
 
-async function lock({ pulumi }: Access): Promise<Finding> {
+async function lock({ pulumi, locks }: Access): Promise<Finding> {
+  const holders = (await locks()) ?? [];
+  if (holders.length > 0)
+    return warning(
+      `${holders.join(", ")} holds the state's lock: a deploy is under way, or ended without a word`,
+      "wait for it; if nothing runs there: pulumi cancel",
+    );
   const { code, stdout } = await pulumi(["stack", "history", "--json", "--page-size", "1"]);
   const updates =
     code === 0 && stdout.trim() !== "" ? (JSON.parse(stdout) as { result?: string; endTime?: string }[]) : [];

@@ -13,6 +13,7 @@ export interface Answers {
   stackFile: Record<string, unknown>;
   /** By the first two words of the command line. */
   pulumi: Record<string, { code: number; stdout: string; all: string }>;
+  locks: string[] | undefined;
   certificates: { setting: string; problem: string | undefined }[];
   host: HostFacts | Error;
   /** By path, `*` standing for any image. */
@@ -63,6 +64,7 @@ export function inOrder(settings: Record<string, string> = {}): Answers {
     },
     stackFile: { secretsprovider: "hashivault://pulumi", encryptedkey: "dmF1bHQ=" },
     pulumi: { "stack output": done({}), "stack history": done([{ result: "succeeded" }]) },
+    locks: [],
     certificates: ["vaultAddress", "databaseHost", "prometheusUrl", "grafanaUrl"].map((key) => ({ setting: `audit:${key}`, problem: undefined })), // prettier-ignore
     host: {
       clock: NOW / 1000,
@@ -157,6 +159,7 @@ export function worldOf(answers: Answers): Access {
     project: { directory: "/project", stack: "vm2", file: "/project/Pulumi.vm2.yaml" },
     stackFile: () => answers.stackFile,
     pulumi: (args) => of(answers.pulumi, args.slice(0, 2).join(" ")),
+    locks: () => Promise.resolve(answers.locks),
     certificates: () => Promise.resolve(answers.certificates),
     host: () => orThrow(answers.host),
     engine: (path) => of(answers.engine, path.replace(/^\/(distribution|images)\/.*/, "/$1/*")),

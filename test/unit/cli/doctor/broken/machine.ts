@@ -67,6 +67,15 @@ export const machine: Record<string, readonly Broken[]> = {
   ],
   "stack-lock": [
     {
+      what: "somebody holds the state's lock",
+      change: (all) => {
+        all.locks = ["root@runner-7 (pid 4711)"];
+      },
+      level: "warning",
+      found: /root@runner-7 \(pid 4711\) holds the state's lock/,
+      cure: /pulumi cancel/,
+    },
+    {
       what: "a deploy runs",
       change: set("pulumi", { "stack history": { code: 0, stdout: '[{"result":"in-progress"}]', all: "" } }),
       level: "warning",
