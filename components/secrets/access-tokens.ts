@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import * as vault from "@pulumi/vault";
+import type * as vault from "@pulumi/vault";
 import { argumentName } from "../../lib/argument-names";
-import { heldUntil } from "../../lib/held";
 import { tokenHolders, type TokenHolder } from "./token-holders";
+import { TokenSecrets } from "./token-secrets";
 import { UserError } from "../../lib/user-error";
 
 /** The accepted versions of each holder's token, ascending; a holder that is not listed has version 1. */
@@ -53,7 +53,7 @@ export class AccessTokens extends pulumi.ComponentResource {
   constructor(
     private readonly name: string,
     private readonly args: AccessTokensArgs,
-    opts?: pulumi.ComponentResourceOptions,
+    private readonly opts?: pulumi.ComponentResourceOptions,
   ) {
     super("audit:index:AccessTokens", name, {}, opts);
     const holders = tokenHolders(args.applications).map((holder) => ({
@@ -101,20 +101,12 @@ export class AccessTokens extends pulumi.ComponentResource {
    */
   handOut(dependsOn: readonly pulumi.Resource[]): pulumi.Output<Record<string, number>> {
     const { mount, path, provider } = this.args;
-    const secrets = this.#newest.map(
-      ({ holder, token }) =>
-        new vault.kv.SecretV2(
-          `${this.name}-token-${holder}`,
-          {
-            mount,
-            name: `${path}/${holder}`,
-            dataJson: pulumi.secret(token.apply((value) => JSON.stringify({ token: value }))),
-            deleteAllVersions: true,
-          },
-          { parent: this, provider, dependsOn: [...dependsOn] },
-        ),
+    const secrets = new TokenSecrets(
+      this.name,
+      { tokens: this.#newest, mount, path, provider, dependsOn, formerly: this },
+      { parent: this.opts?.parent },
     );
-    return heldUntil(secrets, Object.fromEntries(this.#newest.map(({ holder, version }) => [holder, version])));
+    return secrets.versions;
   }
 }
 

@@ -24,6 +24,8 @@ export interface Registered {
   /** Id of the resource to import instead of creating it; empty for none. */
   importId: string;
   retainOnDelete: boolean;
+  /** Parents that its aliases name. */
+  formerParents: string[];
 }
 
 /** How a secret value arrives at the engine. */
@@ -74,6 +76,7 @@ interface RegisterRequest {
   getProtect(): boolean;
   getImportid(): string;
   getRetainondelete(): boolean;
+  getAliasesList(): { getSpec(): { getParenturn(): string } | undefined }[];
 }
 
 type Register = (
@@ -146,6 +149,7 @@ export async function run<T>(
           protect: request.getProtect(),
           importId: request.getImportid(),
           retainOnDelete: request.getRetainondelete(),
+          formerParents: request.getAliasesList().flatMap((alias) => alias.getSpec()?.getParenturn() ?? []),
         });
       }
       callback(error, response);

@@ -63,6 +63,9 @@ describe("AccessTokens", () => {
     );
     const { dataJson } = find(resources, "SecretV2", "audit-token-writer-billing").inputs;
     assert.equal((dataJson as Secret).value, '{"token":"password-of-audit-writer-billing.v2"}');
+    const { parent, formerParents } = find(resources, "SecretV2", "audit-token-writer-billing");
+    assert.match(parent, /::audit:index:TokenSecrets::audit$/, "what moves with the tokens");
+    assert.deepEqual(formerParents, ["urn:pulumi:test::audit::audit:index:AccessTokens::audit"]);
     assert.deepEqual(await valueOf(result.versions), { reader: 1, "writer-billing": 2, "reader-billing": 1 });
   });
 
