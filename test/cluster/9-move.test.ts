@@ -16,6 +16,10 @@ function documented(): string {
   return commands.replaceAll("vm2", "sandbox");
 }
 
+/** "With the stacks exchanged." */
+const exchanged = (commands: string): string =>
+  commands.replaceAll(/sandbox|cluster/g, (stack) => (stack === "cluster" ? "sandbox" : "cluster"));
+
 /**
  * As docs/cluster.md says it. The last scenario of its suite: it destroys both stacks of the sandbox and deploys the
  * cluster's own again.
@@ -34,21 +38,92 @@ describe("scenario: from VM2 to the cluster", function () {
   const cluster = attached();
   const SETTINGS = ["databaseName", "logOrigin", "logPlatform", "databasePasswordVersion"];
   const set = (key: string, value: string) => cluster().mustPulumi("config", "set", `audit:${key}`, value);
+  let log: Log;
+  let keys: string[];
+  before(async () => {
+    log = new Log(vm2());
+    keys = await log.keys();
+  });
 
   after("leave the cluster as `make cluster` does", async () => {
-    rmSync(join(root, "sandbox-before.json"), { force: true });
+    log.close();
+    for (const stack of ["sandbox", "cluster"]) rmSync(join(root, `${stack}-before.json`), { force: true });
     await destroy(cluster());
     for (const key of SETTINGS) await cluster().pulumi(["config", "rm", `audit:${key}`]);
     await mustRun("cluster");
   });
 
   const load = (url: string) =>
-    startLoad({ url, token: vm2().get("AUDIT_TOKEN"), application: "demo", rate: 100, limit: 600 });
+    startLoad({ url, token: vm2().get("AUDIT_TOKEN"), application: "demo", rate: 100, limit: 900 });
   const stored = () => storedOf("load", "audit");
+  const move = async (commands: string): Promise<void> => {
+    const { code, output } = await run(["sh", "-euc", commands], vm2().env);
+    assert.equal(code, 0, output);
+  };
+  /** Holders find the same tokens where VM2 has put them. */
+  const tokensOfVm2 = async (): Promise<void> => {
+    for (const [holder, name] of Object.entries({ "writer-demo": "AUDIT_TOKEN", reader: "AUDIT_READ_TOKEN" })) {
+      const path = `secret/data/audit-svc/sandbox-tokens/${holder}`;
+      const secret = await vm2().vault<{ data: { data: { token: string } | null } }>("GET", path);
+      assert.equal(secret?.data.data?.token, vm2().get(name), holder);
+    }
+  };
 
-  it("takes database, tokens and log along, while clients keep sending: no event is lost, and the log goes on", async () => {
-    const log = new Log(vm2());
-    const keys = await log.keys();
+  /** Steps 2 to 4: the cluster serves with VM2's database, tokens and log. */
+  async function toTheCluster(): Promise<void> {
+    const { databasePasswordVersion } = JSON.parse(await vm2().mustPulumi("stack", "output", "releases", "--json")) as {
+      databasePasswordVersion: number;
+    };
+    await set("databaseName", "audit");
+    await set("databasePasswordVersion", String(databasePasswordVersion));
+    await set("logOrigin", (keys[0] ?? "").split("+")[0] ?? "");
+    await set("logPlatform", "vm");
+    await move(documented());
+    await mustRun("cluster");
+    await tokensOfVm2();
+  }
+
+  it("goes there and back, while clients keep sending: no event is lost, and the log goes on", async () => {
+    const before = await stored();
+    const ofVm2 = load(vm2().get("AUDIT_URL"));
+    let there: ReturnType<typeof startLoad> | undefined;
+    try {
+      const first = await log.store();
+      await log.provenWithin(first, 15);
+      writeFileSync(log.file("before"), await log.read("/log/checkpoint"));
+      // The sandbox's cluster has a stack already; the settings of the new one are those of VM2.
+      await destroy(cluster(), "audit_cluster");
+      await toTheCluster();
+      there = load(cluster().get("AUDIT_URL"));
+      await sleep(10_000);
+
+      await move(exchanged(documented()));
+      const output = await vm2().mustPulumi("up", "--yes", "--skip-preview");
+      assert.match(output, /\d+ unchanged/);
+      assert.doesNotMatch(output, /\d+ (created|replaced|deleted)/);
+      // DNS moves back; the cluster has served until then.
+      const left = await there.stop();
+      assert.deepEqual(left.lost, {}, `${left.stored} stored on the cluster`);
+      assert.ok(left.stored > 1000, `only ${left.stored} stored on the cluster`);
+      await destroy(cluster());
+      await sleep(5000);
+      const stayed = await ofVm2.stop();
+      assert.deepEqual(stayed.lost, {}, `${stayed.stored} stored on VM2`);
+
+      assert.equal((await stored()) - before, left.stored + stayed.stored);
+      await tokensOfVm2();
+      assert.deepEqual(await log.keys(), keys);
+      await log.provenWithin(first, 15);
+      await log.provenWithin(await log.store(), 15);
+      await log.mustBeWhole(["--since", log.file("before")], keys);
+      await vm2().mustPulumi("up", "--yes", "--skip-preview", "--expect-no-changes");
+    } finally {
+      await ofVm2.stop();
+      await there?.stop();
+    }
+  });
+
+  it("takes database, tokens and log along for good", async () => {
     const before = await stored();
     const ofVm2 = load(vm2().get("AUDIT_URL"));
     let moved: ReturnType<typeof startLoad> | undefined;
@@ -56,19 +131,7 @@ describe("scenario: from VM2 to the cluster", function () {
       const first = await log.store();
       await log.provenWithin(first, 15);
       writeFileSync(log.file("before"), await log.read("/log/checkpoint"));
-
-      // The sandbox's cluster has a stack already; the settings of the new one are those of VM2.
-      await destroy(cluster(), "audit_cluster");
-      const { databasePasswordVersion } = JSON.parse(
-        await vm2().mustPulumi("stack", "output", "releases", "--json"),
-      ) as { databasePasswordVersion: number };
-      await set("databaseName", "audit");
-      await set("databasePasswordVersion", String(databasePasswordVersion));
-      await set("logOrigin", (keys[0] ?? "").split("+")[0] ?? "");
-      await set("logPlatform", "vm");
-      const move = await run(["sh", "-euc", documented()], vm2().env);
-      assert.equal(move.code, 0, move.output);
-      await mustRun("cluster");
+      await toTheCluster();
 
       // DNS moves: both serve for a while.
       moved = load(cluster().get("AUDIT_URL"));
@@ -98,7 +161,6 @@ describe("scenario: from VM2 to the cluster", function () {
     } finally {
       await ofVm2.stop();
       await moved?.stop();
-      log.close();
     }
   });
 });
