@@ -7,6 +7,8 @@ import { stringify } from "yaml";
 import { imageByDigest } from "../../../lib/image-reference";
 import { Registry } from "../../../ci/lib/registry";
 import { signatureTag, signImage, transitSigner, type Signer } from "../../../ci/lib/signature";
+import { kubeconfigFile } from "../../../sandbox/src/cluster/layout";
+import { clusterStack } from "../../../sandbox/src/stack-file";
 import { rootToken } from "./bootstrap";
 import { idToken, type Pipeline as Claims } from "./id-token";
 import { platform, platformSubnet, root, run, type Sandbox } from "./sandbox";
@@ -50,8 +52,8 @@ export interface Result {
 
 /**
  * The real .gitlab-ci.yml, run by gitlab-ci-local with its shell executor against the sandbox: a repository made of the working
- * tree, with the stack's settings committed as Pulumi.sandbox.yaml. Vault's logins are the ones that the pipeline has in a real
- * installation; the sandbox plays Harbor, VM2, PostgreSQL and the rest.
+ * tree, with the stack's settings committed as Pulumi.sandbox.yaml, or Pulumi.cluster.yaml. Vault's logins are the ones that the
+ * pipeline has in a real installation; the sandbox plays Harbor, VM2 or the cluster, PostgreSQL and the rest.
  */
 export class Pipelines {
   readonly logs: string[] = [];
@@ -78,14 +80,16 @@ export class Pipelines {
       mkdirSync(dirname(join(dir, file)), { recursive: true });
       cpSync(join(root, file), join(dir, file));
     }
-    // By address, because this machine pushes the service's image and cannot resolve the sandbox's names.
     const harbor = `${addressOf("registry")}:5000`;
-    const settings = state("Pulumi.sandbox.yaml").replace(/(?<=audit:image: )[^/]+/, harbor);
+    const file = settingsFile(sandbox);
+    // By address, because this machine pushes the service's image and cannot resolve the sandbox's names. The cluster's
+    // nodes know the registry by its name alone.
+    const settings = onCluster(sandbox) ? state(file) : state(file).replace(/(?<=audit:image: )[^/]+/, harbor);
     const signer = signed ? await signerOf(sandbox) : undefined;
     const key = signer?.keys.map((one) => one.export({ type: "spki", format: "pem" })).join("");
     if (key !== undefined) writeFileSync(join(dir, "image-key.pem"), key);
     writeFileSync(
-      join(dir, "Pulumi.sandbox.yaml"),
+      join(dir, file),
       key === undefined ? settings : settings.replace(/^ {2}audit:image: /m, "  audit:imageKey: image-key.pem\n$&"),
     );
     // A job in the shell executor cannot reach its services; the scenario provides a database instead.
@@ -122,7 +126,7 @@ export class Pipelines {
     mkdirSync(tools, { recursive: true });
     const { path } = JSON.parse(state("run.json")) as { path: string[] };
     const own = join(root, ".sandbox/bin");
-    for (const tool of ["pulumi", "docker"])
+    for (const tool of ["pulumi", "docker", "kubectl"])
       if (existsSync(join(own, tool))) symlinkSync(join(own, tool), join(tools, tool));
     const rest = path.filter((entry) => entry !== own);
     return new Pipelines(
@@ -145,7 +149,7 @@ export class Pipelines {
   /** Runs all of the pipeline's jobs, or the named ones, in order. */
   async run(kind: Kind, ...jobs: string[]): Promise<Result> {
     // Each of GitLab's jobs has a fresh checkout; `--config` writes into the stack's file.
-    await call("git", ["-C", this.dir, "checkout", "-q", "--", "Pulumi.sandbox.yaml"]);
+    await call("git", ["-C", this.dir, "checkout", "-q", "--", settingsFile(this.sandbox)]);
     const ref = kind.tag ?? (kind.source === "merge_request_event" ? "feature" : "main");
     const claims: Claims = {
       ref,
@@ -160,7 +164,7 @@ export class Pipelines {
       CI_COMMIT_REF_NAME: ref,
       ...(kind.tag === undefined ? {} : { CI_COMMIT_TAG: kind.tag }),
       GITLAB_USER_LOGIN: "alice",
-      AUDIT_STACK: "sandbox",
+      AUDIT_STACK: this.sandbox.get("PULUMI_STACK"),
       VAULT_ADDR: this.sandbox.get("VAULT_ADDR"),
       VAULT_ID_TOKEN: idToken(this.sandbox, { life: 1200, ...claims }),
       VAULT_SSH_ROLE: "vm2",
@@ -281,22 +285,31 @@ async function trackedFiles(): Promise<string[]> {
 
 export const secretsOf = (): Record<string, string> => JSON.parse(state("secrets.json")) as Record<string, string>;
 
-/** Writes to Vault what an administrator would for the pipeline, and makes VM2's sshd trust Vault's certificates. */
-export async function setUpLogins(sandbox: Sandbox, harbor: string): Promise<void> {
+const onCluster = (sandbox: Sandbox): boolean => sandbox.get("PULUMI_STACK") === clusterStack.name;
+const settingsFile = (sandbox: Sandbox): string => `Pulumi.${sandbox.get("PULUMI_STACK")}.yaml`;
+
+/**
+ * Writes to Vault what an administrator would for the pipeline, and makes VM2's sshd trust Vault's certificates. For
+ * the cluster a kubeconfig takes the place of SSH.
+ *
+ * @param reading for the cluster, the kubeconfig of an account that only reads
+ */
+export async function setUpLogins(sandbox: Sandbox, harbor: string, reading?: string): Promise<void> {
   const secrets = secretsOf();
+  const ssh = onCluster(sandbox) ? {} : { SSH_KNOWN_HOSTS: state("ssh/known_hosts") };
   const deploy = {
     PULUMI_BACKEND_URL: sandbox.get("PULUMI_BACKEND_URL"),
     AUDIT_REGISTRY_PASSWORD: sandbox.get("AUDIT_REGISTRY_PASSWORD"),
     PGPASSWORD: sandbox.get("PGPASSWORD"),
     GRAFANA_AUTH: sandbox.get("GRAFANA_AUTH"),
-    SSH_KNOWN_HOSTS: state("ssh/known_hosts"),
+    ...(onCluster(sandbox) ? { KUBECONFIG: state(kubeconfigFile) } : ssh),
     // That it speaks plain HTTP.
     HARBOR_URL: `http://${harbor}`,
   };
   const drift = {
     PGPASSWORD: secrets.drift,
     GRAFANA_AUTH: deploy.GRAFANA_AUTH,
-    SSH_KNOWN_HOSTS: deploy.SSH_KNOWN_HOSTS,
+    ...(reading === undefined ? ssh : { KUBECONFIG: reading }),
   };
   const publish = {
     // Without its port, as GitLab's integration gives it.
@@ -310,6 +323,7 @@ export async function setUpLogins(sandbox: Sandbox, harbor: string): Promise<voi
   const { rootToken } = JSON.parse(state("vault.json")) as { rootToken: string };
   for (const [purpose, data] of Object.entries({ deploy, drift, publish, preview }))
     await sandbox.vault("POST", `secret/data/ci/audit/${purpose}`, { data }, rootToken);
+  if (onCluster(sandbox)) return;
   const ca = await sandbox.vault<{ data: { public_key: string } }>("GET", "ssh/config/ca", undefined, rootToken);
   await onVm2(
     `echo '${ca?.data.public_key.trim() ?? ""}' > /etc/ssh/vault-ca.pub; ` +
@@ -321,8 +335,9 @@ export async function setUpLogins(sandbox: Sandbox, harbor: string): Promise<voi
 /** Undoes {@link setUpLogins}. */
 export async function removeLogins(sandbox: Sandbox): Promise<void> {
   const { rootToken } = JSON.parse(state("vault.json")) as { rootToken: string };
-  for (const purpose of ["deploy", "drift", "publish", "preview", "state-copy/sandbox"])
+  for (const purpose of ["deploy", "drift", "publish", "preview", `state-copy/${sandbox.get("PULUMI_STACK")}`])
     await sandbox.vault("DELETE", `secret/metadata/ci/audit/${purpose}`, undefined, rootToken);
+  if (onCluster(sandbox)) return;
   await onVm2("sed -i '/vault-ca/d' /etc/ssh/sshd_config; rm -f /etc/ssh/vault-ca.pub; kill -HUP $(pgrep -o -x sshd)");
 }
 
