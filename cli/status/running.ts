@@ -1,4 +1,5 @@
 import { formerRelease, otherSlot, type ReleaseState } from "../../lib/release-state";
+import { podsOf, WORKLOADS, type Pod } from "../cluster/pods";
 import type { Container, Containers } from "../vm/containers";
 import { ago, duration, secondsBetween, stamp } from "../time";
 import { bad, definePart, ok, warning, type Line } from "./part";
@@ -83,7 +84,10 @@ function stateOf(each: Container, idle: boolean, width: number, now: Date): Line
 export const drift = definePart({
   title: "drift",
   look: async (asked) => {
-    if (asked.world.values.platform === "kubernetes") return { differences: [], checked: "the release" };
+    if (asked.world.values.platform === "kubernetes") {
+      const [pods, { releases }] = await Promise.all([podsOf(asked.world.values), asked.outputs()]);
+      return { differences: podDifferences(pods, releases), checked: "pods and their release" };
+    }
     const [found, { releases, image }] = await Promise.all([asked.containers(), asked.outputs()]);
     return { differences: differencesOf(found, releases, image), checked: "containers, images and the active slot" };
   },
@@ -124,6 +128,23 @@ export function differencesOf(
       return state === "running" ? [] : [`${name} is ${state ?? "gone"}`];
     }),
   ]; // prettier-ignore
+}
+
+/** The same of a cluster. There may be more pods than the last deploy left: an autoscaler makes them. */
+export function podDifferences(pods: readonly Pod[], releases: ReleaseState | undefined): string[] {
+  const wanted = releases?.slots[releases.active];
+  if (wanted === undefined) return [];
+  const run = (name: string): Pod[] => pods.filter(({ workload, running }) => workload === name && running);
+  const replicas = run(WORKLOADS.service.name);
+  return [
+    ...(replicas.length < wanted.replicas
+      ? [`${replicas.length} replicas run, the last deploy left ${wanted.replicas}`]
+      : []),
+    ...replicas
+      .filter(({ release: id }) => id !== wanted.release)
+      .map(({ name, release: id }) => `${name} runs release ${id ?? "?"}, not ${wanted.release}`),
+    ...(run(WORKLOADS.edge.name).length === 0 ? [`no pod of ${WORKLOADS.edge.name} runs`] : []),
+  ];
 }
 
 const digestOf = (image: string): string => image.slice(image.indexOf("@") + 1);

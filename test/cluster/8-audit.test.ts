@@ -124,22 +124,35 @@ describe("scenario: the command audit on a cluster", function () {
     }
   });
 
-  it("shows on one screen what runs, and that clients cannot reach it", async () => {
+  it("shows on one screen what runs, a pod of another release, and that clients cannot reach it", async () => {
     // Prometheus asks for targets every five seconds, and forgets pods that earlier scenarios replaced a little later.
     const screen = await until("a screen without a fault", 60, async () => {
       const { stdout } = await audit.run(["status"]);
-      const titles = ["release", "service", "containers", "config", "vault", "ends", "events", "targets"];
+      const titles = ["release", "service", "containers", "drift", "config", "vault", "ends", "events", "targets"];
       const missing = titles.filter((title) => !new RegExp(`^${title} +✔ `, "m").test(stdout));
       if (missing.length > 0) throw new Error(`${missing.join(", ")} in\n${stdout}`);
       return stdout;
     });
     assert.match(screen, /^stack cluster /);
     assert.doesNotMatch(screen, /cannot look/);
+    const [pod = ""] = await ready("audit-svc");
+    const label = (value: string) =>
+      cluster().kubectl("label", "pod", "-n", "audit", pod, "--overwrite", `audit/release=${value}`);
+    const serving = await release();
+    await label("0".repeat(12));
+    try {
+      const { code, stdout, output } = await audit.run(["status", "--json"]);
+      assert.equal(code, 1, output);
+      const { drift } = JSON.parse(stdout) as { drift: { differences: string[] } };
+      assert.deepEqual(drift.differences, [`${pod} runs release ${"0".repeat(12)}, not ${serving}`]);
+    } finally {
+      await label(serving);
+    }
     const away = await audit.run(["status", "--json"], releases.env({ serviceUrl: "http://127.0.0.1:1" }));
     assert.equal(away.code, 1, away.output);
     const { service, release: shown } = JSON.parse(away.stdout) as Record<string, { level: string; release?: string }>;
     assert.equal(service?.level, "bad");
-    assert.equal(shown?.release, await release());
+    assert.equal(shown?.release, serving);
   });
 
   it("has the doctor look at what a deploy to a cluster needs, and at nothing of a VM", async () => {

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { chosenPod, logsLine, type Pod } from "../../../cli/cluster/pods";
 import { showLogs } from "../../../cli/logs/logs";
 import type { LogsOptions } from "../../../cli/logs/source";
+import { podDifferences } from "../../../cli/status/running";
 import { runInContainer } from "../../../cli/vm/exec";
 import type { Values } from "../../../config";
 import { contextWith } from "./context";
@@ -116,6 +117,25 @@ describe("a stack on a cluster", () => {
     assert.deepEqual(chosenPod(pods, "audit-edge-5d-y1"), { pod: "audit-edge-5d-y1", container: "nginx" });
     assert.throws(() => chosenPod(pods, "blue-1"), /no pod blue-1 runs in the cluster; name service, edge, agent, or a pod: there is audit-svc-7c-x1, /); // prettier-ignore
     assert.throws(() => chosenPod([], undefined), /there is nothing/);
+  });
+
+  it("shows what pods run otherwise than the last deploy left them", () => {
+    const [release, other] = ["a".repeat(12), "b".repeat(12)];
+    const slots = { blue: { release, image: "i", replicas: 2, memory: 256, reloadOn: "admin" as const } };
+    const pod = (name: string, workload: string, id?: string, running = true): Pod => ({ name, workload, running, ...(id === undefined ? {} : { release: id }) }); // prettier-ignore
+    const edge = pod("e1", "audit-edge");
+    const serving = [pod("s1", "audit-svc", release), pod("s2", "audit-svc", release)];
+    const differences = (pods: readonly Pod[]) => podDifferences(pods, { active: "blue", slots });
+    assert.deepEqual(differences([edge, ...serving, pod("s3", "audit-svc", release)]), []);
+    assert.deepEqual(differences([edge, ...serving.slice(1), pod("s1", "audit-svc", release, false)]), [
+      "1 replicas run, the last deploy left 2",
+    ]);
+    assert.deepEqual(differences([...serving, pod("s3", "audit-svc", other), pod("s4", "audit-svc")]), [
+      `s3 runs release ${other}, not ${release}`,
+      `s4 runs release ?, not ${release}`,
+      "no pod of audit-edge runs",
+    ]);
+    assert.deepEqual(podDifferences([], undefined), []);
   });
 
   it("says what kubectl says when it does not reach the cluster", async () => {

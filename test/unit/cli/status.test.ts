@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Asked } from "../../../cli/status/asked";
 import { definePart, ok } from "../../../cli/status/part";
@@ -224,10 +227,26 @@ alerts      ✔ none fire`,
     assert.match(part(text, "config")[0] ?? "", /^! cccccccccccc, generation 3, in 1 of 2 replicas/);
   });
 
-  it("asks no VM of a stack on a cluster, and names kubectl's line", async () => {
-    const { text } = await look(worldWith({ onHost: away("ssh") }, { platform: "kubernetes" }));
-    assert.match(text, /containers {2}✔ on a cluster: kubectl --namespace audit get pods/);
-    assert.doesNotMatch(text, /cannot look/);
+  it("asks kubectl and no VM of a stack on a cluster", async () => {
+    const pod = (name: string, release?: string) => {
+      const labels = { "app.kubernetes.io/name": name, ...(release === undefined ? {} : { "audit/release": release }) };
+      return { metadata: { name: `${name}-1`, labels }, status: { phase: "Running" } };
+    };
+    const directory = mkdtempSync(join(tmpdir(), "status-"));
+    const formerly = process.env.PATH;
+    try {
+      const items = [pod("audit-edge"), pod("audit-svc", "0".repeat(12))];
+      const kubectl = `#!/bin/sh\ncat << 'EOF'\n${JSON.stringify({ items })}\nEOF\n`;
+      writeFileSync(join(directory, "kubectl"), kubectl, { mode: 0o755 });
+      process.env.PATH = `${directory}:${formerly ?? ""}`;
+      const { text } = await look(worldWith({ onHost: away("ssh") }, { platform: "kubernetes" }));
+      assert.match(text, /containers {2}✔ on a cluster: kubectl --namespace audit get pods/);
+      assert.match(part(text, "drift").join("\n"), /^✘ 1 replicas run, .*\n✘ audit-svc-1 runs release 0{12}, not /);
+      assert.doesNotMatch(text, /cannot look/);
+    } finally {
+      process.env.PATH = formerly;
+      rmSync(directory, { recursive: true });
+    }
   });
 
   it("says how long until something ends, and how long ago it did", () => {
