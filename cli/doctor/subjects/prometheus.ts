@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import { NAMESPACE } from "../../../config/errors";
-import { missingInConfig, readConfig } from "../../../lib/prometheus-config";
+import { readConfig, unseenJobs } from "../../../lib/prometheus-config";
 import { quote } from "../../../lib/shell";
 import { failure, ok, skipped, warning, type Finding, type Subject } from "../check";
 import type { Access } from "../access";
@@ -29,27 +29,27 @@ async function job(access: Access): Promise<Finding> {
   if (values.prometheusDiscovery === "podMonitor")
     return skipped("the deploy makes PodMonitors, and of them the operator scrape jobs");
   const yaml = await configOf(access);
-  const { jobs } = readConfig(yaml);
-  if (values.prometheusDiscovery === "http") {
-    const place = `http://${values.metricsAddress}/targets`;
-    if (jobs.some((each) => (each.http_sd_configs ?? []).some(({ url }) => url === place)))
-      return ok(`a scrape job asks ${place}`);
-    return failure(
-      missingInConfig(yaml, place),
+  const { jobs, jobFiles } = readConfig(yaml);
+  // It may be in a file whose jobs Prometheus does not show: then a deploy finds out, by the targets.
+  const lacks = (what: string): Finding =>
+    (jobFiles.length === 0 ? failure : warning)(
+      `prometheus.yml has ${what}${unseenJobs(jobFiles)}`,
       "add the lines that `audit init` writes to prometheus.yml, and reload it",
     );
+  if (values.prometheusDiscovery === "http") {
+    const place = `http://${values.metricsAddress}/targets`;
+    const urls = jobs.flatMap((each) => each.http_sd_configs ?? []).map(({ url = "" }) => url);
+    if (urls.includes(place)) return ok(`a scrape job asks ${place}`);
+    const others = urls.length === 0 ? "" : `, only for ${urls.join(", ")}`;
+    return lacks(`no scrape job with http_sd_configs for ${place}${others}`);
   }
   const place = values.prometheusTargets ?? "";
   const files = jobs.flatMap((each) => (each.file_sd_configs ?? []).flatMap((config) => config.files ?? []));
-  if (files.length === 0)
-    return failure(
-      "prometheus.yml has no scrape job with file_sd_configs",
-      "add the lines that `audit init` writes to prometheus.yml, and reload it",
-    );
+  if (files.length === 0) return lacks("no scrape job with file_sd_configs");
   // What is a volume on its host has another path for Prometheus.
   if (!place.startsWith("/") || files.some((file) => posix.dirname(file) === posix.normalize(place).replace(/\/$/, "")))
     return ok(`a scrape job reads ${files.join(", ")}`);
-  return values.prometheusImage === undefined
+  return values.prometheusImage === undefined && jobFiles.length === 0
     ? failure(
         `scrape jobs read ${files.join(", ")}, and the targets are written to ${place}`,
         `name one of these directories in ${NAMESPACE}:prometheusTargets, or add ${place}/*.json to prometheus.yml`,

@@ -82,6 +82,10 @@ describe("the check of the scrape targets", () => {
       missingInConfig(config({ file_sd_configs: [{ files: ["/other/*.json"] }] }), "/targets"),
       /^Its file_sd_configs read \/other\/\*\.json; the targets were written to audit:prometheusTargets \(\/targets\)/,
     );
+    assert.match(
+      missingInConfig("scrape_config_files: [jobs/*.yml]", "/targets"),
+      /and reload it; what it reads from jobs\/\*\.yml \(scrape_config_files\), it does not show\.$/,
+    );
     const place = "http://vm2:9145/targets";
     assert.match(
       missingInConfig(config({}), place),

@@ -24,6 +24,16 @@ export const monitoring: Record<string, readonly Broken[]> = {
       cure: /audit init/,
     },
     {
+      what: "it may be in a file of its own, which Prometheus does not show",
+      change: set("prometheus", {
+        "/api/v1/status/config": reply({ data: { yaml: "scrape_config_files: [/etc/jobs/*.yml]" } }),
+      }),
+      level: "warning",
+      found:
+        /no scrape job with file_sd_configs; what it reads from \/etc\/jobs\/\*\.yml \(scrape_config_files\), it does not show$/,
+      cure: /audit init/,
+    },
+    {
       what: "it reads another directory",
       settings: { "audit:prometheusTargets": "/elsewhere" },
       level: "warning",
@@ -33,7 +43,7 @@ export const monitoring: Record<string, readonly Broken[]> = {
     {
       what: "it asks another address",
       settings: { "audit:prometheusDiscovery": "http" },
-      found: /targets are at http:\/\/vm2\.example\.test:9145\/targets/,
+      found: /no scrape job with http_sd_configs for http:\/\/vm2\.example\.test:9145\/targets$/,
       cure: /audit init/,
     },
   ],
