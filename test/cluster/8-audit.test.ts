@@ -102,9 +102,8 @@ describe("scenario: the command audit on a cluster", function () {
     const typed = await audit.run(["exec", "agent"], {}, "echo typed; exit 3\n");
     assert.deepEqual([typed.code, typed.stdout], [3, "typed\n"], typed.output);
     const pod = (await ready("audit-svc")).at(-1) ?? assert.fail("no pod is ready");
-    const answer = await audit.json<{ container: string; code: number; stdout: string }>(
-      ...["exec", pod, "--", "uname", "-n"],
-    );
+    const { stdout } = await audit.run(["exec", pod, "--json", "--", "uname", "-n"]);
+    const answer = JSON.parse(stdout) as { container: string; code: number; stdout: string };
     assert.deepEqual([answer.container, answer.code, answer.stdout.trim()], [pod, 0, pod]);
   });
 

@@ -13,9 +13,20 @@ digest=$3
 left_out=$4
 shift 4
 
-# Pods that end serve no new requests; they have read it as well, or are gone before their login is locked.
-pods=$("$@" get pods --selector "app.kubernetes.io/name=$workload" --field-selector status.phase=Running \
-  --output 'go-template={{range .items}}{{if not .metadata.deletionTimestamp}}{{.metadata.name}}{{"\n"}}{{end}}{{end}}')
+# The pods that run and for which the template's condition $1 holds, a line each; the rest is kubectl.
+running() {
+  condition=$1
+  shift
+  "$@" get pods --selector "app.kubernetes.io/name=$workload" --field-selector status.phase=Running \
+    --output "go-template={{range .items}}{{if $condition}}{{.metadata.name}}{{\"\\n\"}}{{end}}{{end}}"
+}
+
+# Pods that end still answer what comes on open connections, and may have a login that goes once this is done. One on a
+# node that is lost never ends.
+end=$(($(date +%s) + 60))
+until [ -z "$(running .metadata.deletionTimestamp "$@")" ] || [ "$(date +%s)" -ge "$end" ]; do sleep 1; done
+
+pods=$(running "not .metadata.deletionTimestamp" "$@")
 missing=
 for pod in $pods; do
   message=$("$@" exec "$pod" --container "$agent" -- sh /agent/confirm-pod.sh "$digest" "$left_out" 2>&1) && continue

@@ -340,13 +340,20 @@ describe("the scripts of a cluster", () => {
     });
 
     it("confirm.sh asks every pod, and does without one that has gone meanwhile", () => {
-      kubectl(["get pods", "echo one; echo two"], ["exec one", ""], ["exec two", "exit 1"], ["get pod two", "exit 1"]);
+      kubectl(["{{if not ", "echo one; echo two"], ["exec one", ""], ["exec two", "exit 1"], ["get pod two", "exit 1"]);
       assert.equal(script("confirm.sh", ["audit-svc", "agent", "00", "left out", "kubectl"]).status, 0);
       assert.match(asked(), /^exec one --container agent -- sh \/agent\/confirm-pod\.sh 00 left out$/m);
     });
 
+    it("confirm.sh first lets pods end, whose login may go afterwards", () => {
+      const ending = `{ [ -e ${at("ended")} ] || echo old; : > ${at("ended")}; }`;
+      kubectl(["{{if .metadata.deletionTimestamp", ending], ["{{if not ", "echo new"]);
+      assert.equal(script("confirm.sh", ["audit-svc", "agent", "00", "", "kubectl"]).status, 0);
+      assert.match(asked(), /^(get pods [^]*?\{\{if \.metadata[^]*?){2}get pods [^]*\{\{if not [^]*exec new /);
+    });
+
     it("confirm.sh names the pod that has not confirmed", () => {
-      kubectl(["get pods", "echo one; echo two"], ["exec one", "echo 'reload: not confirmed' >&2; exit 1"]);
+      kubectl(["{{if not ", "echo one; echo two"], ["exec one", "echo 'reload: not confirmed' >&2; exit 1"]);
       const { status, stderr } = script("confirm.sh", ["audit-svc", "agent", "00", "", "kubectl"]);
       assert.equal(status, 1);
       assert.equal(
