@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { readFileSync, rmSync } from "node:fs";
+import { clusterScripts } from "../../support/cluster-scripts";
+import { fakeProgram } from "../../support/fake-programs";
+
+describe("the scripts of a deploy to a cluster, by kubectl", () => {
+  const { directory, at, script } = clusterScripts();
+
+  /** Has kubectl answer by what it is asked, its words joined; the first pattern that fits decides. */
+  const kubectl = (...answers: [pattern: string, program: string][]) => {
+    const cases = answers.map(([pattern, program]) => `*"${pattern}"*) ${program} ;;`).join(" ");
+    fakeProgram(directory(), "kubectl", `echo "$*" >> ${at("asked")}; case "$*" in ${cases} esac`);
+  };
+  const asked = () => readFileSync(at("asked"), "utf8");
+
+  it("rollout.sh is done once the Deployment is", () => {
+    kubectl(["rollout status", "echo successfully rolled out"]);
+    assert.deepEqual(script("rollout.sh", ["audit-svc", "a=b", 5, "kubectl"], { SETTING: "the login" }), {
+      status: 0,
+      stdout: "",
+      stderr: "",
+    });
+  });
+
+  it("rollout.sh says why pods are not ready, in their own words", () => {
+    kubectl(
+      ["rollout status", "echo 'error: exceeded its progress deadline' >&2; exit 1"],
+      ["ReplicaFailure", ""],
+      ["get pods --selector a=b --output name", "echo pod/audit-svc-1"],
+      ["get pod/audit-svc-1", "echo 'service: CrashLoopBackOff back-off 10s, 2 restarts. '"],
+      ["get events", "echo 'Unhealthy: HTTP probe failed'"],
+      ["logs pod/audit-svc-1", "echo '[service] no such table'"],
+    );
+    const { status, stderr } = script("rollout.sh", ["audit-svc", "a=b", 5, "kubectl"], { SETTING: "the login" });
+    assert.equal(status, 1);
+    assert.equal(
+      stderr,
+      [
+        "--- pod/audit-svc-1: service: CrashLoopBackOff back-off 10s, 2 restarts. ",
+        "Unhealthy: HTTP probe failed",
+        "[service] no such table",
+        "audit-svc is not replaced: its pods are not ready within 5 s; their state and last lines are above (error: exceeded its progress deadline). What served before keeps serving.",
+        "",
+      ].join("\n"),
+    );
+  });
+
+  it("rollout.sh tells a quota and an image apart from a service that does not start", () => {
+    const failed = ["rollout status", "echo 'error: exceeded its progress deadline' >&2; exit 1"] as [string, string];
+    kubectl(failed, ["ReplicaFailure", "echo 'exceeded quota: small'"]);
+    assert.match(
+      script("rollout.sh", ["audit-svc", "a=b", 5, "kubectl"], { SETTING: "the login" }).stderr,
+      /^audit-svc is not replaced: the cluster refuses its pods: exceeded quota: small \(/,
+    );
+    kubectl(
+      failed,
+      ["ReplicaFailure", ""],
+      ["get pods --selector a=b --output name", "echo pod/audit-svc-1"],
+      ["get pod/audit-svc-1", "echo 'service: ImagePullBackOff not found, 0 restarts. '"],
+    );
+    assert.match(
+      script("rollout.sh", ["audit-svc", "a=b", 5, "kubectl"], { SETTING: "the login" }).stderr,
+      /audit-svc is not replaced: an image cannot be pulled: is it there, and may the login of the login read it\?/,
+    );
+  });
+
+  it("rollout.sh does not wait for ever for a first pod that the cluster refuses, but for slow pods as long as Kubernetes does", () => {
+    const waiting = ["rollout status", "echo 'error: timed out waiting for the condition' >&2; exit 1"] as [
+      string,
+      string,
+    ];
+    kubectl(waiting, ["ReplicaFailure", "echo 'exceeded quota: small'"]);
+    const refused = script("rollout.sh", ["audit-svc", "a=b", 5, "kubectl"], { SETTING: "the login" });
+    assert.match(refused.stderr, /^audit-svc is not replaced: the cluster refuses its pods: exceeded quota: small \(/);
+    assert.doesNotMatch(asked(), /delete pod/);
+    const looks = `[ "$(grep -c 'rollout status' ${at("asked")})" -gt 20 ]`;
+    rmSync(at("asked"));
+    kubectl(["rollout status", `${looks} || { ${waiting[1]}; }`], ["ReplicaFailure", ""]);
+    assert.equal(script("rollout.sh", ["audit-svc", "a=b", 5, "kubectl"], { SETTING: "the login" }).status, 0);
+  });
+
+  it("migrate.sh gives the Job its configuration by standard input, and prints what it printed", () => {
+    kubectl(
+      ["create --filename", `cat > ${at("manifest")}`],
+      ["attach", `cat > ${at("given")}; touch ${at("done")}`],
+      ["{{.status.phase}}", `if [ -e ${at("done")} ]; then echo Succeeded; else echo Running; fi`],
+      ["logs", "echo 'schema version 4'"],
+    );
+    const ran = script("migrate.sh", ["audit-svc-migrate", 900, "kubectl"], { MANIFEST: "{job}" }, "the configuration");
+    assert.deepEqual(ran, { status: 0, stdout: "schema version 4\n", stderr: "" });
+    assert.equal(readFileSync(at("manifest"), "utf8"), "{job}");
+    assert.equal(readFileSync(at("given"), "utf8"), "the configuration");
+    const verbs = asked()
+      .trim()
+      .split("\n")
+      .map((line) => line.split(" ")[0]);
+    assert.equal(verbs[0], "delete");
+    assert.equal(verbs.at(-1), "delete");
+    assert.doesNotMatch(asked(), /the configuration/);
+  });
+
+  it("migrate.sh fails with the Job's last lines", () => {
+    kubectl(["{{.status.phase}}", "echo Failed"], ["logs", "echo 'column is missing'"]);
+    const { status, stderr } = script("migrate.sh", ["m", 900, "kubectl"], { MANIFEST: "{}" });
+    assert.deepEqual(
+      [status, stderr],
+      [1, "column is missing\nthe migration failed; its last lines are above. What served before keeps serving.\n"],
+    );
+  });
+
+  it("migrate.sh says at once what keeps the Job from starting", () => {
+    kubectl(["{{.status.phase}}", "echo Pending"], ["state.waiting", "echo 'ImagePullBackOff: no such image'"]);
+    assert.equal(
+      script("migrate.sh", ["m", 900, "kubectl"], { MANIFEST: "{}" }).stderr,
+      "the image cannot be pulled: ImagePullBackOff: no such image. Nothing was migrated.\n",
+    );
+    kubectl(["{{.status.phase}}", ""], ["get events", "echo 'exceeded quota: small'"]);
+    assert.equal(
+      script("migrate.sh", ["m", 900, "kubectl"], { MANIFEST: "{}" }).stderr,
+      "the cluster refuses the migration's pod: exceeded quota: small. Nothing was migrated.\n",
+    );
+  });
+
+  it("confirm.sh asks every pod, and does without one that has gone meanwhile", () => {
+    kubectl(["{{if not ", "echo one; echo two"], ["exec one", ""], ["exec two", "exit 1"], ["get pod two", "exit 1"]);
+    assert.equal(script("confirm.sh", ["audit-svc", "agent", "00", "left out", "kubectl"]).status, 0);
+    assert.match(asked(), /^exec one --container agent -- sh \/agent\/confirm-pod\.sh 00 left out$/m);
+  });
+
+  it("confirm.sh first lets pods end, whose login may go afterwards", () => {
+    const ending = `{ [ -e ${at("ended")} ] || echo old; : > ${at("ended")}; }`;
+    kubectl(["{{if .metadata.deletionTimestamp", ending], ["{{if not ", "echo new"]);
+    assert.equal(script("confirm.sh", ["audit-svc", "agent", "00", "", "kubectl"]).status, 0);
+    assert.match(asked(), /^(get pods [^]*?\{\{if \.metadata[^]*?){2}get pods [^]*\{\{if not [^]*exec new /);
+  });
+
+  it("confirm.sh names the pod that has not confirmed", () => {
+    kubectl(["{{if not ", "echo one; echo two"], ["exec one", "echo 'reload: not confirmed' >&2; exit 1"]);
+    const { status, stderr } = script("confirm.sh", ["audit-svc", "agent", "00", "", "kubectl"]);
+    assert.equal(status, 1);
+    assert.equal(
+      stderr,
+      "--- one: reload: not confirmed\nnot confirmed by: one. Nothing was locked, and the former login still works.\n",
+    );
+  });
+
+  it("wait-address.sh says so when the balancer gives no address", () => {
+    kubectl(["get events", "echo 'SyncLoadBalancerFailed: no pool'"]);
+    assert.equal(
+      script("wait-address.sh", ["audit-edge", 5, "kubectl"], { SETTING: "the choice", DEADLINE: "the time" }).stderr,
+      "SyncLoadBalancerFailed: no pool\nthe cluster's balancer has given audit-edge no address within 5 s. Is there one in this cluster? Without one, set the choice to nodePort; if it takes longer, raise the time.\n",
+    );
+  });
+});
