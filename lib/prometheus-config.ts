@@ -32,7 +32,7 @@ export const unseenJobs = (jobFiles: readonly string[]): string =>
  */
 export function missingInConfig(yaml: string, place: string): string {
   const { jobs, jobFiles } = readConfig(yaml);
-  const lines = `add the lines that \`audit init\` writes (docs/guide.md, step 3), and reload it`;
+  const lines = `add the lines that \`audit init\` writes (docs/guide.md, step 3; for a cluster docs/cluster.md, step 3), and reload it`;
   if (/^https?:/.test(place)) {
     const urls = jobs.flatMap((job) => job.http_sd_configs ?? []).map(({ url = "" }) => url);
     if (urls.includes(place)) return `Its http_sd_configs ask ${place}; its log says why it got no targets there.`;
@@ -43,6 +43,7 @@ export function missingInConfig(yaml: string, place: string): string {
   if (place === "podMonitor")
     return `Its operator makes scrape jobs of PodMonitors. In its resource Prometheus, podMonitorNamespaceSelector must choose this namespace, and podMonitorSelector the labels of ${argumentName("Cluster: podMonitors.labels")}.`;
   const files = jobs.flatMap((job) => job.file_sd_configs ?? []).flatMap((config) => config.files ?? []);
-  if (files.length === 0) return `prometheus.yml has no scrape job with file_sd_configs: ${lines}${unseenJobs(jobFiles)}.`;
+  if (files.length === 0)
+    return `prometheus.yml has no scrape job with file_sd_configs: ${lines}${unseenJobs(jobFiles)}.`;
   return `Its file_sd_configs read ${files.join(", ")}; the targets were written to ${argumentName("Observability: prometheus.targets.directory")} (${place}). Is one of them that place, as Prometheus sees it?`;
 }
