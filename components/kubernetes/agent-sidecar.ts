@@ -2,7 +2,6 @@ import { ConfigMap } from "@pulumi/kubernetes/core/v1";
 import type { input } from "@pulumi/kubernetes/types";
 import type * as pulumi from "@pulumi/pulumi";
 import { basename } from "node:path";
-import { digestOf } from "../../lib/digest";
 import { AUTHORITY_FILE } from "../secrets/vault-agent";
 import type { Cluster } from "./cluster";
 import type { KubernetesLogin, VaultForPods } from "./kubernetes-login";
@@ -50,11 +49,10 @@ export function agentSidecar(name: string, args: AgentSidecarArgs, opts: { paren
   const { cluster, vault, login, rendered, gid } = args;
   const authority = vault.authority === undefined ? {} : { [basename(AUTHORITY_FILE)]: vault.authority.pem };
   const data = { ...args.files, ...authority };
-  // A changed ConfigMap gets a new name, so a pod of the old release that restarts still finds its own files.
-  const configMap = `${name}-agent-${digestOf(data).slice(0, 8)}`;
+  // Changed files are another ConfigMap, so a pod of the old release that restarts still finds its own.
   const written = new ConfigMap(
     `${name}-agent`,
-    { metadata: cluster.metadata(configMap, name), immutable: true, data },
+    { metadata: cluster.unnamed(name), immutable: true, data },
     cluster.in(opts.parent),
   );
   const exec = (command: readonly string[]) => ({ exec: { command: [...command] } });
@@ -83,7 +81,7 @@ export function agentSidecar(name: string, args: AgentSidecarArgs, opts: { paren
       ],
     },
     volumes: [
-      { name: "agent", configMap: { name: configMap } },
+      { name: "agent", configMap: { name: written.metadata.name } },
       login.volume,
       inMemory(rendered.volume, 1),
       inMemory("agent-tmp", 16),

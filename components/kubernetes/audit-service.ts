@@ -233,7 +233,11 @@ export class AuditService extends pulumi.ComponentResource {
     return new Deployment(
       name,
       {
-        metadata: { ...cluster.metadata(name), annotations: NOT_AWAITED },
+        metadata: {
+          ...cluster.metadata(name),
+          // The number of pods may be another's, by `kubectl scale` or an autoscaler that was there before: take it back.
+          annotations: { ...NOT_AWAITED, ...(autoscale === undefined ? { "pulumi.com/patchForce": "true" } : {}) },
+        },
         spec: {
           // The autoscaler's to say where there is one.
           ...(autoscale === undefined ? { replicas: wanted.replicas } : {}),

@@ -127,6 +127,15 @@ export class Cluster extends pulumi.ComponentResource {
     return { name, namespace: this.namespace, labels: labelsOf(workload) };
   }
 
+  /**
+   * The same without a name, for what never changes, but has a successor: the engine gives each a name of its own. With
+   * a name from the content, a deploy that goes back after a failed one would make what that one has replaced, and then
+   * remove it.
+   */
+  unnamed(workload: string, labels: Readonly<Record<string, string>> = {}): input.meta.v1.ObjectMeta {
+    return { namespace: this.namespace, labels: { ...labelsOf(workload), ...labels } };
+  }
+
   /** Lets through what the pods of a workload need. */
   allow(workload: string, traffic: Traffic, opts: { parent: pulumi.Resource }): NetworkPolicy {
     const policyTypes = [...(traffic.ingress ? ["Ingress"] : []), ...(traffic.egress ? ["Egress"] : [])];

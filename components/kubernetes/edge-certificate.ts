@@ -15,6 +15,8 @@ import { UserError } from "../../lib/user-error";
 /** Where the certificate is, in nginx and in the agent. */
 const DIRECTORY = "/run/tls";
 const VOLUME = "certificate";
+/** Label of a Secret that names its certificate. */
+const CHAIN = "audit/certificate";
 
 export interface EdgeCertificateArgs {
   cluster: Cluster;
@@ -64,23 +66,22 @@ export class EdgeCertificate extends pulumi.ComponentResource {
     cluster: Cluster,
     files: ReturnType<typeof readCertificate>,
   ): CertificateInPod {
-    const secretName = `${name}-${digestOf(files.chain).slice(0, 8)}`;
     const made = new Secret(
       name,
       {
-        metadata: cluster.metadata(secretName, workload),
+        metadata: cluster.unnamed(workload, { [CHAIN]: digestOf(files.chain).slice(0, 12) }),
         immutable: true,
         stringData: {
           [CERTIFICATE_FILE]: pulumi.secret(`${files.chain}${files.key ?? ""}`),
           [CERTIFICATE_METRICS]: files.metrics,
         },
       },
-      // A preview may have no key; by its name it shows another certificate all the same.
+      // A preview may have no key; by the label it shows another certificate all the same.
       { ...cluster.in(this), ...(files.key === undefined ? { ignoreChanges: ["stringData"] } : {}) },
     );
     return {
       sidecars: [],
-      volumes: [{ name: VOLUME, secret: { secretName, defaultMode: 0o440 } }],
+      volumes: [{ name: VOLUME, secret: { secretName: made.metadata.name, defaultMode: 0o440 } }],
       mount: { name: VOLUME, mountPath: DIRECTORY, readOnly: true },
       dependsOn: [made],
     };

@@ -170,7 +170,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
     );
   }
 
-  /** nginx.conf and the scripts beside it, by a name that changes with them. */
+  /** nginx.conf and the scripts beside it; changed ones are another ConfigMap. */
   #createConfiguration(name: string, args: EdgeProxyArgs, certificate: EdgeCertificate | undefined) {
     const { cluster, service } = args;
     const server = { address: service.upstream.service, port: SERVICE_PORT };
@@ -198,13 +198,12 @@ export class EdgeProxy extends pulumi.ComponentResource {
       "targets.sh": clusterScriptText("targets.sh"),
     };
     const digest = digestOf(data).slice(0, 12);
-    const map = `${name}-${digest}`;
     const written = new ConfigMap(
       `${name}-config`,
-      { metadata: cluster.metadata(map, name), immutable: true, data },
+      { metadata: cluster.unnamed(name), immutable: true, data },
       cluster.in(this),
     );
-    return { map, digest, written };
+    return { digest, written };
   }
 
   /**
@@ -269,7 +268,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
     args: EdgeProxyArgs,
     given: {
       certificate: EdgeCertificate | undefined;
-      configuration: { map: string; digest: string; written: pulumi.Resource };
+      configuration: { digest: string; written: ConfigMap };
     },
   ): Deployment {
     const { cluster, replicas = 2 } = args;
@@ -308,7 +307,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
                 }),
               ],
               volumes: [
-                { name: "config", configMap: { name: configuration.map } },
+                { name: "config", configMap: { name: configuration.written.metadata.name } },
                 inMemory("tmp", 64),
                 inMemory("targets", 1),
                 inMemory("targets-tmp", 1),

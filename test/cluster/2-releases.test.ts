@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { run } from "../e2e/support/sandbox";
+import { run, until } from "../e2e/support/sandbox";
 import { pushVariant } from "../e2e/support/variant";
 import { attached } from "./support/cluster";
 import { isReady, namesOf, Releases } from "./support/releases";
@@ -81,5 +81,24 @@ describe("scenario: releases on a cluster", () => {
     await releases.stillServes();
     await releases.mustUp();
     assert.deepEqual(namesOf(await cluster().pods("audit-svc")), before);
+  });
+
+  it("has what new pods need after a deploy that failed and one that went back", async () => {
+    const edgeImage = `${releases.original.image.split("@")[0] ?? ""}@sha256:${"0".repeat(64)}`;
+    await releases.fails({ edgeImage, edgeClientRate: 98_000 }, [/an image cannot be pulled/]);
+    await releases.mustUp();
+    await cluster().kubectl("delete", "pod", "-n", "audit", "--all", "--wait=false");
+    await until("new pods of everything", 120, async () => {
+      const pods = [...(await cluster().pods("audit-svc")), ...(await cluster().pods("audit-edge"))];
+      return pods.length > 3 && pods.every(isReady) ? true : undefined;
+    });
+    await releases.stillServes();
+  });
+
+  it("sets the number of pods again that somebody else has set", async () => {
+    await cluster().kubectl("scale", "-n", "audit", "deployment/audit-svc", "--replicas=4");
+    await releases.mustUp({ replicas: 3 });
+    await releases.mustUp();
+    assert.equal((await cluster().pods("audit-svc")).filter(isReady).length, 2);
   });
 });

@@ -24,14 +24,18 @@ running() {
 # Pods that end still answer what comes on open connections, and may have a login that goes once this is done. One on a
 # node that is lost never ends.
 end=$(($(date +%s) + 60))
-until [ -z "$(running .metadata.deletionTimestamp "$@")" ] || [ "$(date +%s)" -ge "$end" ]; do sleep 1; done
+while :; do
+  ending=$(running .metadata.deletionTimestamp "$@")
+  if [ -z "$ending" ] || [ "$(date +%s)" -ge "$end" ]; then break; fi
+  sleep 1
+done
 
 pods=$(running "not .metadata.deletionTimestamp" "$@")
 missing=
 for pod in $pods; do
   message=$("$@" exec "$pod" --container "$agent" -- sh /agent/confirm-pod.sh "$digest" "$left_out" 2>&1) && continue
-  # One that has gone in the meantime need not confirm anything.
-  if ! "$@" get pod "$pod" > /dev/null 2>&1; then continue; fi
+  # One that has gone in the meantime need not confirm anything; a cluster that does not answer says nothing of it.
+  if there=$("$@" get pod "$pod" --ignore-not-found --output name 2>&1) && [ -z "$there" ]; then continue; fi
   missing="$missing $pod"
   echo "--- $pod: $message" >&2
   "$@" logs "$pod" --container "$agent" --tail 10 >&2 || :

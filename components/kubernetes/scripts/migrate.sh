@@ -18,8 +18,10 @@ remove() {
   "$@" delete job "$job" --ignore-not-found --cascade=foreground --timeout=60s > /dev/null
 }
 
+# Ends with the message $1; the rest is kubectl, for the trap: where sh is bash, that has this function's words.
 fail() {
   echo "$1" >&2
+  shift
   exit 1
 }
 
@@ -39,14 +41,14 @@ while :; do
   case "$phase" in Running | Succeeded | Failed) break ;; esac
   waiting=$(pod '{{range .status.containerStatuses}}{{with .state.waiting}}{{.reason}}: {{.message}}{{end}}{{end}}' "$@")
   case "$waiting" in
-    ImagePullBackOff* | InvalidImageName* | ErrImageNeverPull*) fail "the image cannot be pulled: $waiting. Nothing was migrated." ;;
-    CreateContainer*) fail "the migration does not start: $waiting. Nothing was migrated." ;;
+    ImagePullBackOff* | InvalidImageName* | ErrImageNeverPull*) fail "the image cannot be pulled: $waiting. Nothing was migrated." "$@" ;;
+    CreateContainer*) fail "the migration does not start: $waiting. Nothing was migrated." "$@" ;;
   esac
-  if [ "$(date +%s)" -ge "$end" ]; then fail "the migration did not start within $seconds s: ${waiting:-no node takes its pod}."; fi
+  if [ "$(date +%s)" -ge "$end" ]; then fail "the migration did not start within $seconds s: ${waiting:-no node takes its pod}." "$@"; fi
   if [ -z "$phase" ]; then
     refused=$("$@" get events --field-selector "involvedObject.name=$job,reason=FailedCreate" \
       --output 'go-template={{range .items}}{{.message}}{{"\n"}}{{end}}' | tail -n 1)
-    [ -z "$refused" ] || fail "the cluster refuses the migration's pod: $refused. Nothing was migrated."
+    [ -z "$refused" ] || fail "the cluster refuses the migration's pod: $refused. Nothing was migrated." "$@"
   fi
   sleep 1
 done
@@ -63,13 +65,13 @@ while :; do
       ;;
     Failed)
       "$@" logs "job/$job" --tail 50 >&2 || :
-      fail "the migration failed; its last lines are above. What served before keeps serving."
+      fail "the migration failed; its last lines are above. What served before keeps serving." "$@"
       ;;
-    "") fail "the migration's pod is gone. What served before keeps serving." ;;
+    "") fail "the migration's pod is gone. What served before keeps serving." "$@" ;;
   esac
   if [ "$(date +%s)" -ge "$end" ]; then
     "$@" logs "job/$job" --tail 50 >&2 || :
-    fail "the migration did not end within $seconds s and was stopped"
+    fail "the migration did not end within $seconds s and was stopped" "$@"
   fi
   sleep 1
 done

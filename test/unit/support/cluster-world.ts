@@ -96,6 +96,7 @@ export const tcp = (...ports: number[]) => ports.map((port) => ({ protocol: "TCP
 
 /** What a resource of the cluster says, as far as tests read it. */
 export interface Manifest {
+  immutable?: boolean;
   metadata: { name: string; namespace?: string; labels?: Record<string, string>; annotations?: Record<string, string> };
   spec: Record<string, unknown>;
   data?: Record<string, string>;

@@ -52,6 +52,9 @@ function computed(args: pulumi.runtime.MockResourceArgs): Record<string, unknown
       return { imageId: `sha256:id-of-${String(inputs.name)}` };
     case "random:index/randomPassword:RandomPassword":
       return { result: `password-of-${args.name}` };
+    case "kubernetes:core/v1:ConfigMap":
+    case "kubernetes:core/v1:Secret":
+      return { metadata: { name: `${args.name}-made`, ...(inputs.metadata as object) } };
     case "vault:appRole/authBackendRole:AuthBackendRole":
       return { roleId: "role-id" };
     case "grafana:oss/dashboard:Dashboard":

@@ -33,7 +33,7 @@ describe("AuditService on a cluster", () => {
       revisionHistoryLimit: 3,
     });
     // The step `audit-svc-rollout` waits, and says why in vain.
-    assert.deepEqual(metadata.annotations, { "pulumi.com/skipAwait": "true" });
+    assert.deepEqual(metadata.annotations, { "pulumi.com/skipAwait": "true", "pulumi.com/patchForce": "true" });
   });
 
   it("runs the image by digest, confined, with /reload on the pod's loopback, and takes requests by /readyz", async () => {

@@ -39,11 +39,10 @@ describe("EdgeProxy on a cluster", () => {
     const revision = async (rate: number) => {
       const { resources } = await deploy(() => ({ limits: { clientRate: rate } }));
       const deployment = manifest(resources, "Deployment", "audit-edge");
-      const map = manifest(resources, "ConfigMap", "audit-edge-config").metadata.name;
+      assert.equal(manifest(resources, "ConfigMap", "audit-edge-config").metadata.name, undefined);
       const { metadata, spec } = podOf(deployment);
-      assert.deepEqual(spec.volumes[0], { name: "config", configMap: { name: map } });
+      assert.deepEqual(spec.volumes[0], { name: "config", configMap: { name: "audit-edge-config-made" } });
       const label = metadata.labels?.["audit/configuration"] ?? "";
-      assert.equal(map, `audit-edge-${label}`);
       assert.deepEqual(deployment.spec.strategy, {
         type: "RollingUpdate",
         rollingUpdate: { maxSurge: "100%", maxUnavailable: 0 },
@@ -283,7 +282,7 @@ describe("EdgeProxy on a cluster", () => {
     });
     after(() => rmSync(directory, { recursive: true }));
 
-    it("keeps it as a secret that nginx's group reads, by a name that changes with it", async () => {
+    it("keeps it as a secret that nginx's group reads, with a label that changes with it", async () => {
       const { resources } = await deploy(() => ({ certificate: source }));
       const secret = find(resources, "Secret", "audit-edge-certificate");
       const { stringData } = secret.inputs;
@@ -291,9 +290,14 @@ describe("EdgeProxy on a cluster", () => {
       assert.ok(String((stringData.value as Record<string, string>)["edge.pem"]).includes(key));
       const others = resources.filter((r) => r !== secret).map(({ inputs }) => inputs);
       assert.ok(!JSON.stringify(others).includes("PRIVATE KEY"));
-      const { name } = manifest(resources, "Secret", "audit-edge-certificate").metadata;
+      const { name, labels } = manifest(resources, "Secret", "audit-edge-certificate").metadata;
+      assert.equal(name, undefined);
+      assert.match(labels?.["audit/certificate"] ?? "", /^[0-9a-f]{12}$/);
       const { spec } = podOf(manifest(resources, "Deployment", "audit-edge"));
-      assert.deepEqual(spec.volumes.at(-1), { name: "certificate", secret: { secretName: name, defaultMode: 0o440 } });
+      assert.deepEqual(spec.volumes.at(-1), {
+        name: "certificate",
+        secret: { secretName: "audit-edge-certificate-made", defaultMode: 0o440 },
+      });
       assert.deepEqual(spec.securityContext, { fsGroup: 101 });
       assert.deepEqual(spec.initContainers, []);
     });

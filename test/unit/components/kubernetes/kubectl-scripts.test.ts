@@ -122,7 +122,7 @@ describe("the scripts of a deploy to a cluster, by kubectl", () => {
   });
 
   it("confirm.sh asks every pod, and does without one that has gone meanwhile", () => {
-    kubectl(["{{if not ", "echo one; echo two"], ["exec one", ""], ["exec two", "exit 1"], ["get pod two", "exit 1"]);
+    kubectl(["{{if not ", "echo one; echo two"], ["exec one", ""], ["exec two", "exit 1"], ["get pod two", ""]);
     assert.equal(script("confirm.sh", ["audit-svc", "agent", "00", "left out", "kubectl"]).status, 0);
     assert.match(asked(), /^exec one --container agent -- sh \/agent\/confirm-pod\.sh 00 left out$/m);
   });
@@ -135,13 +135,22 @@ describe("the scripts of a deploy to a cluster, by kubectl", () => {
   });
 
   it("confirm.sh names the pod that has not confirmed", () => {
-    kubectl(["{{if not ", "echo one; echo two"], ["exec one", "echo 'reload: not confirmed' >&2; exit 1"]);
+    const refused = "echo 'reload: not confirmed' >&2; exit 1";
+    kubectl(["{{if not ", "echo one; echo two"], ["exec one", refused], ["get pod one", "echo pod/one"]);
     const { status, stderr } = script("confirm.sh", ["audit-svc", "agent", "00", "", "kubectl"]);
     assert.equal(status, 1);
     assert.equal(
       stderr,
       "--- one: reload: not confirmed\nnot confirmed by: one. Nothing was locked, and the former login still works.\n",
     );
+  });
+
+  it("confirm.sh takes no silence of the cluster for a confirmation", () => {
+    const away = "echo 'connection refused' >&2; exit 1";
+    kubectl(["{{if not ", "echo one"], ["exec one", away], ["get pod one", away]);
+    assert.match(script("confirm.sh", ["audit-svc", "agent", "00", "", "kubectl"]).stderr, /^not confirmed by: one\./m);
+    kubectl(["{{if .metadata.deletionTimestamp", away], ["{{if not ", "echo one"]);
+    assert.equal(script("confirm.sh", ["audit-svc", "agent", "00", "", "kubectl"]).status, 1);
   });
 
   it("wait-address.sh says so when the balancer gives no address", () => {
