@@ -6,6 +6,7 @@ import type { Values } from "./groups";
 const settings: Record<Argument, keyof Values> = {
   "AccessTokens: versions": "tokenVersions",
   "Cluster: context": "kubeContext",
+  "Cluster: namespace": "kubeNamespace",
   "Cluster: podMonitors": "prometheusDiscovery",
   "Cluster: podMonitors.labels": "podMonitorLabels",
   "Cluster: policyCheck": "policyCheck",

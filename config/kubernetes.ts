@@ -100,6 +100,7 @@ export type ForCluster = GroupOf<typeof kubernetes> & {
   readonly edgeTlsPort: number;
   readonly edgeMetricsPort: number;
   readonly prometheusDiscovery: string;
+  readonly reloadOn: string;
 };
 
 /** Where pods reach a server: the ranges that are set, else the server itself, if it is known by its address. */
@@ -116,7 +117,7 @@ export const vaultHost = ({ vaultAddress, vaultAgentAddress = vaultAddress }: Fo
 /** What is missing or contradictory on a cluster, one sentence each. */
 export function kubernetesContradictions(values: ForCluster): string[] {
   const problems: string[] = [];
-  const { kubeContext, databaseHost, replicas, replicasMax, prometheusDiscovery } = values;
+  const { kubeContext, databaseHost, replicas, replicasMax, prometheusDiscovery, reloadOn } = values;
   if (kubeContext === undefined) {
     problems.push(
       `${NAMESPACE}:kubeContext is missing; set the context of your cluster, as \`kubectl config get-contexts\` lists it`,
@@ -132,6 +133,11 @@ export function kubernetesContradictions(values: ForCluster): string[] {
   if (prometheusDiscovery === "file") {
     problems.push(
       `${NAMESPACE}:prometheusDiscovery must be http or podMonitor with ${NAMESPACE}:platform kubernetes: pods come and go between deploys, so Prometheus asks for them`,
+    );
+  }
+  if (prometheusDiscovery === "podMonitor" && reloadOn === "main") {
+    problems.push(
+      `${NAMESPACE}:prometheusDiscovery must be http with ${NAMESPACE}:reloadOn main: a Prometheus in the cluster reaches the service's port, which then takes POST /reload from it`,
     );
   }
   return [...problems, ...nodePorts(values)];

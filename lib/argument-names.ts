@@ -5,6 +5,7 @@
 export type Argument =
   | "AccessTokens: versions"
   | "Cluster: context"
+  | "Cluster: namespace"
   | "Cluster: podMonitors"
   | "Cluster: policyCheck"
   | "Cluster: registry"

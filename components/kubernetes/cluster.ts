@@ -6,7 +6,7 @@ import type { input } from "@pulumi/kubernetes/types";
 import * as pulumi from "@pulumi/pulumi";
 import { argumentName } from "../../lib/argument-names";
 import { hostScript, type ScriptArgs, type ScriptOptions } from "../vm/host-script";
-import { labelsOf, podDefaults, podsOf, resources, restricted } from "./pods";
+import { labelsOf, OWNER, podDefaults, podsOf, resources, restricted } from "./pods";
 import { clusterScript, clusterScriptWords } from "./script";
 
 export interface ClusterArgs {
@@ -163,6 +163,7 @@ export class Cluster extends pulumi.ComponentResource {
           name: this.namespace,
           labels: {
             "app.kubernetes.io/part-of": "audit",
+            [OWNER]: pulumi.getStack(),
             [level("enforce")]: "restricted",
             [level("warn")]: "restricted",
           },

@@ -234,7 +234,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
     return new Service(
       name,
       {
-        metadata: { ...cluster.metadata(name), annotations: { ...NOT_AWAITED, ...annotations } },
+        metadata: { ...cluster.metadata(name), annotations: { ...annotations, ...NOT_AWAITED } },
         spec: {
           type: nodePort ? "NodePort" : "LoadBalancer",
           externalTrafficPolicy: "Local",

@@ -1,5 +1,8 @@
 import type { input } from "@pulumi/kubernetes/types";
 
+/** Label of the namespace that names the stack it belongs to. */
+export const OWNER = "audit/stack";
+
 /** Label by which a workload's pods are known, to Services and to network policies. */
 const NAME = "app.kubernetes.io/name";
 

@@ -4,12 +4,17 @@ import { argumentName } from "../../lib/argument-names";
 import { UserError } from "../../lib/user-error";
 import type { ClusterArgs } from "./cluster";
 import { POD_MONITOR } from "./pod-monitor";
+import { OWNER } from "./pods";
 
 /**
  * The first version of Kubernetes with everything that pods here need: native sidecars (1.29) and a pause by `sleep` in
  * preStop (1.30).
  */
 const OLDEST = { major: 1, minor: 30 };
+
+interface Named {
+  metadata?: { labels?: Record<string, string> };
+}
 
 interface Versions {
   serverVersion?: { major: string; minor: string; gitVersion: string };
@@ -23,8 +28,9 @@ interface Versions {
  */
 export async function checkCluster({
   context,
+  namespace,
   podMonitors,
-}: Pick<ClusterArgs, "context" | "podMonitors">): Promise<void> {
+}: Pick<ClusterArgs, "context" | "namespace" | "podMonitors">): Promise<void> {
   const { text, failure } = await kubectl(context, ["version", "--output", "json"]);
   if (failure !== undefined) {
     if (!pulumi.runtime.isDryRun()) throw new UserError(`${failure} Nothing was changed.`);
@@ -40,7 +46,25 @@ export async function checkCluster({
       `The cluster of ${argumentName("Cluster: context")} ${context} is Kubernetes ${gitVersion}; ${OLDEST.major}.${OLDEST.minor} or newer is needed, ` +
         "which has native sidecars and a pause before a container's end. Upgrade the cluster. Nothing was changed.",
     );
+  await checkNamespace(context, namespace);
   if (podMonitors !== undefined) await checkPodMonitors(context);
+}
+
+/**
+ * Whether the namespace is this stack's, or nobody's. The engine would take over another's without a word, and
+ * `pulumi destroy` would delete it.
+ */
+async function checkNamespace(context: string, namespace: string): Promise<void> {
+  const { text = "", failure } = await kubectl(context, ["get", "namespace", namespace, "--ignore-not-found", "--output", "json"]); // prettier-ignore
+  if (failure !== undefined) throw new UserError(`${failure} Nothing was changed.`);
+  if (text.trim() === "") return;
+  const owner = (JSON.parse(text) as Named).metadata?.labels?.[OWNER];
+  const stack = pulumi.getStack();
+  if (owner === stack) return;
+  throw new UserError(
+    `The namespace ${namespace} (${argumentName("Cluster: namespace")}) is there already, and ${owner === undefined ? "no stack of this program has made it" : `is that of the stack ${owner}`}. ` +
+      `Choose another; or, if it is meant for this stack, which also deletes it when it is destroyed: kubectl --context ${context} label namespace ${namespace} ${OWNER}=${stack} --overwrite. Nothing was changed.`,
+  );
 }
 
 /** Whether Prometheus' operator is there: without its kind the deploy would fail half-way. */

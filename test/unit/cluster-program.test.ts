@@ -44,7 +44,7 @@ const clusterIs = (minor: string) =>
   fakeProgram(
     directory,
     "kubectl",
-    `echo '{"serverVersion":{"major":"1","minor":"${minor}","gitVersion":"v1.${minor}.4"}}'`,
+    `[ "$4" = namespace ] || echo '{"serverVersion":{"major":"1","minor":"${minor}","gitVersion":"v1.${minor}.4"}}'`,
   );
 
 /** Runs index.ts as the engine would, with the state that a last run left. */
@@ -189,7 +189,7 @@ describe("the program for a cluster", () => {
     const inside = { "audit:prometheusDiscovery": "podMonitor", "audit:podMonitorNamespace": "monitoring" };
     await assert.rejects(deploy(undefined, inside), /production has no PodMonitors .* Nothing was changed\.$/);
     const kinds = `*" get --raw "*) echo '{"resources":[{"kind":"PodMonitor"}]}' ;;`;
-    const version = `echo '{"serverVersion":{"major":"1","minor":"34","gitVersion":"v1.34.4"}}'`;
+    const version = `[ "$4" = namespace ] || echo '{"serverVersion":{"major":"1","minor":"34","gitVersion":"v1.34.4"}}'`;
     fakeProgram(directory, "kubectl", `case "$*" in ${kinds} *) ${version} ;; esac`);
     const { resources } = await deploy(undefined, inside);
     clusterIs("34");

@@ -59,6 +59,15 @@ describe("the configuration of a cluster", () => {
       "audit:prometheusDiscovery must be http or podMonitor with audit:platform kubernetes: pods come and go between deploys, so Prometheus asks for them",
     ],
     [
+      "a Prometheus in the cluster that reaches POST /reload",
+      {
+        "audit:prometheusDiscovery": "podMonitor",
+        "audit:podMonitorNamespace": "monitoring",
+        "audit:reloadOn": "main",
+      },
+      "audit:prometheusDiscovery must be http with audit:reloadOn main: a Prometheus in the cluster reaches the service's port, which then takes POST /reload from it",
+    ],
+    [
       "a Prometheus in the cluster whose place nobody knows",
       { "audit:prometheusDiscovery": "podMonitor" },
       "audit:podMonitorNamespace is missing; set it, or set audit:prometheusDiscovery to http instead of podMonitor",

@@ -15,8 +15,9 @@ describe("the look at a cluster before anything is changed", () => {
   const during = (preview: boolean) =>
     pulumi.runtime.setMocks({ newResource: () => ({ id: "", state: {} }), call: () => ({}) }, "audit", "test", preview);
   const version = (minor: string) =>
-    `echo '{"serverVersion":{"major":"1","minor":"${minor}","gitVersion":"v1.${minor}"}}'`;
-  const check = () => checkCluster({ context: "production" });
+    `[ "$4" = namespace ] || echo '{"serverVersion":{"major":"1","minor":"${minor}","gitVersion":"v1.${minor}"}}'`;
+  const cluster = { context: "production", namespace: "audit" };
+  const check = () => checkCluster(cluster);
   const { warn } = pulumi.log;
   let warnings: string[];
 
@@ -48,6 +49,25 @@ describe("the look at a cluster before anything is changed", () => {
     }
   });
 
+  it("refuses a namespace that is another's, which the engine would take over and destroy would delete", async () => {
+    await during(false);
+    const ownedBy = (labels: object) =>
+      fakeProgram(
+        directory,
+        "kubectl",
+        `case "$*" in *"get namespace audit "*) echo '${JSON.stringify({ metadata: { labels } })}' ;; *) ${version("34")} ;; esac`,
+      );
+    ownedBy({ "audit/stack": "test" });
+    await check();
+    ownedBy({ "audit/stack": "other" });
+    await assert.rejects(check(), {
+      message:
+        "The namespace audit (audit:kubeNamespace) is there already, and is that of the stack other. Choose another; or, if it is meant for this stack, which also deletes it when it is destroyed: kubectl --context production label namespace audit audit/stack=test --overwrite. Nothing was changed.",
+    });
+    ownedBy({});
+    await assert.rejects(check(), /is there already, and no stack of this program has made it\. /);
+  });
+
   it("refuses a cluster without PodMonitors where they are wanted, and asks for them nowhere else", async () => {
     const kubectl = (answer: string) =>
       fakeProgram(
@@ -56,7 +76,7 @@ describe("the look at a cluster before anything is changed", () => {
         `case "$*" in *"get --raw /apis/monitoring.coreos.com/v1 "*) ${answer} ;; *) ${version("34")} ;; esac`,
       );
     const podMonitors = { namespace: "monitoring", metricsAddress: "a:1", environment: "cluster" };
-    const wanted = () => checkCluster({ context: "production", podMonitors });
+    const wanted = () => checkCluster({ ...cluster, podMonitors });
     kubectl(`echo '{"kind":"APIResourceList","resources":[{"name":"podmonitors","kind":"PodMonitor"}]}'`);
     await wanted();
     for (const missing of [
