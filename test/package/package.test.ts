@@ -222,6 +222,7 @@ describe("the package of the components", function () {
       name: "audit",
       labels: {
         "app.kubernetes.io/part-of": "audit",
+        "audit/stack": "test",
         "pod-security.kubernetes.io/enforce": "restricted",
         "pod-security.kubernetes.io/warn": "restricted",
       },
