@@ -10,6 +10,8 @@ describe("scenario: releases on a cluster", () => {
   before(() => {
     releases = new Releases(cluster());
   });
+  /** By a digest that the registry does not have. */
+  const missingImage = () => `${releases.original.image.split("@")[0] ?? ""}@sha256:${"0".repeat(64)}`;
   after(async () => {
     if (!releases.restored) await releases.mustUp();
     releases.close();
@@ -64,8 +66,7 @@ describe("scenario: releases on a cluster", () => {
   });
 
   it("fails for an image that cannot be pulled, and what served keeps serving", async () => {
-    const image = `${releases.original.image.split("@")[0] ?? ""}@sha256:${"0".repeat(64)}`;
-    await releases.fails({ image }, [/the image cannot be pulled: /]);
+    await releases.fails({ image: missingImage() }, [/the image cannot be pulled: /]);
     await releases.stillServes();
   });
 
@@ -84,8 +85,7 @@ describe("scenario: releases on a cluster", () => {
   });
 
   it("has what new pods need after a deploy that failed and one that went back", async () => {
-    const edgeImage = `${releases.original.image.split("@")[0] ?? ""}@sha256:${"0".repeat(64)}`;
-    await releases.fails({ edgeImage, edgeClientRate: 98_000 }, [/an image cannot be pulled/]);
+    await releases.fails({ edgeImage: missingImage(), edgeClientRate: 98_000 }, [/an image cannot be pulled/]);
     await releases.mustUp();
     await cluster().kubectl("delete", "pod", "-n", "audit", "--all", "--wait=false");
     await until("new pods of everything", 120, async () => {
