@@ -146,7 +146,7 @@ export function podAgentAlerts({ environment }: AlertOptions): Alert[] {
       severity: "critical",
       summary: `Vault Agent is not logged in to Vault in ${pod}`,
       description:
-        "Vault does not renew its token, or does not let it log in again. What it has rendered stays in force; changed secrets and new certificates do not arrive, and a pod that is made anew does not start.",
+        "Vault does not renew its token, or does not let it log in again. What it has rendered stays in force; changed secrets and new certificates do not arrive, and a new pod does not start.",
     },
     {
       name: "AuditAgentNotScraped",
