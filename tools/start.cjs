@@ -1,13 +1,12 @@
 "use strict";
 /**
- * What Node loads before the program (`nodeargs` in Pulumi.yaml): tsx for this repository's TypeScript, and lazy-parsers.ts.
+ * What Node loads before the program (`nodeargs` in Pulumi.yaml): tsx for this repository's TypeScript, and lazy-packages.ts.
  *
  * tsx would also transform every JavaScript file, in case it is an ES module. No package that this CommonJS program
  * loads is one, so Node loads packages itself: 600 files, a third of the program's start (docs/decisions/0157).
  */
 const Module = require("node:module");
 const { join, sep } = require("node:path");
-const { inspect } = require("node:util");
 
 // Node 22 and later cache compiled code between runs. Not in Node's default directory, which anybody on the machine may
 // write to.
@@ -18,19 +17,16 @@ require("tsx/cjs");
 const byTsx = Module._extensions[".js"];
 const inPackage = `${sep}node_modules${sep}`;
 
+// Source maps are for the program's own files, which tsx minifies. Those of packages are large, and Node would read each
+// of them at the start. They also name files so that Node 20.20 never ends when it shows an error (0193).
 Module._extensions[".js"] = function (module, filename) {
-  (filename.includes(inPackage) ? byNode : byTsx).call(this, module, filename);
+  if (!filename.includes(inPackage)) return byTsx.call(this, module, filename);
+  process.setSourceMapsEnabled(false);
+  try {
+    byNode.call(this, module, filename);
+  } finally {
+    process.setSourceMapsEnabled(true);
+  }
 };
 
-require("./lazy-parsers.ts");
-
-// Node 20.20 never ends when it inspects, in colours, an error with a frame such as `node_modules/@pulumi/resource.ts`,
-// and Pulumi's SDK does that with every error of a program: a bug would hang without a word (docs/decisions/0009).
-if (Number(process.versions.node.split(".")[0]) < 22) {
-  Object.defineProperty(Error.prototype, inspect.custom, {
-    configurable: true,
-    value() {
-      return this.stack ?? String(this);
-    },
-  });
-}
+require("./lazy-packages.ts");

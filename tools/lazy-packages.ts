@@ -1,14 +1,18 @@
 import Module from "node:module";
 
 /**
- * Loads two packages lazily: TypeScript and npm's arborist. The Pulumi SDK loads them at its start but needs them only
- * to serialize functions, which this program never does. They take more than half of the SDK's start
- * (docs/decisions/0010). Node loads this file before the SDK (`nodeargs` in Pulumi.yaml); on first use a package is
- * loaded for real.
+ * Packages that the Pulumi SDK loads at its start and this program does not need (docs/decisions/0010). Node loads this
+ * file before the SDK (`nodeargs` in Pulumi.yaml); on first use a package is loaded for real.
  *
  * For each package, the classes that the SDK copies from it at its start.
  */
-const putOff: Readonly<Record<string, readonly string[]>> = { typescript: [], "@npmcli/arborist": ["Arborist"] };
+const putOff: Readonly<Record<string, readonly string[]>> = {
+  // Both serve the serialization of functions, and take more than half of the SDK's start.
+  typescript: [],
+  "@npmcli/arborist": ["Arborist"],
+  // It would format every stack trace, and the SDK takes one for each of its promises. Node maps those that are shown.
+  "source-map-support/register": [],
+};
 
 type Exports = Record<PropertyKey, unknown>;
 type Load = (this: unknown, request: string, ...rest: unknown[]) => unknown;
