@@ -6,6 +6,9 @@ import pg from "pg";
  */
 const STANDBY_WAIT = "SyncRepWaitForLSN";
 
+/** Errors of a way that does not lead through, or not yet. EAI_AGAIN: DNS did not answer. */
+const NO_WAY = ["ECONNREFUSED", "ECONNRESET", "EHOSTUNREACH", "ENETUNREACH", "ETIMEDOUT", "EAI_AGAIN"];
+
 /** Anything that runs a statement. */
 export interface Queries {
   query(statement: pg.QueryConfig): Promise<pg.QueryResult>;
@@ -18,6 +21,33 @@ export class UnconfirmedCommit extends Error {
   constructor() {
     super("the commit was not confirmed by the synchronous standby");
   }
+}
+
+/**
+ * Connects, and tries again while the network does not let through: a new pod gets there only when the cluster's nodes
+ * know it, a moment after its start.
+ * @param seconds after which no further try begins
+ * @throws what the last try did; at once what another try would not change, such as a wrong password
+ */
+export async function connectPatiently(config: pg.ClientConfig, seconds: number): Promise<pg.Client> {
+  const end = performance.now() + seconds * 1000;
+  for (;;) {
+    const client = new pg.Client(config);
+    client.on("error", () => undefined);
+    try {
+      await client.connect();
+      return client;
+    } catch (error) {
+      if (!isNoWay(error) || performance.now() >= end) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  }
+}
+
+function isNoWay(error: unknown): boolean {
+  const { code = "", message } = error as { code?: string; message?: string };
+  // The text is that of `pg`, after connectionTimeoutMillis.
+  return NO_WAY.includes(code) || message === "timeout expired";
 }
 
 /**

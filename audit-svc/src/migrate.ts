@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import pg from "pg";
+import type pg from "pg";
 import Postgrator from "postgrator";
 import { carryOver } from "./carry-over.js";
 import { type Config, readConfig } from "./config.js";
-import { UnconfirmedCommit, supervise } from "./connections.js";
+import { UnconfirmedCommit, connectPatiently, supervise } from "./connections.js";
 import { readEnv } from "./env.js";
 import { UserError, reasonOf } from "./errors.js";
 import { clientConfig, requireUtf8 } from "./storage.js";
@@ -12,6 +12,9 @@ import { takeIn } from "./take-in.js";
 
 /** Advisory lock of each `migrate` transaction: a second `migrate` waits for it and then finds the work done. */
 const LOCK = "7305204801000000";
+
+/** Seconds in which the first connection may be tried again. */
+const CONNECT_SECONDS = 15;
 
 /** How often to retry a transaction that does not get its locks or conflicts with another. */
 const LOCK_TRIES = 60;
@@ -71,13 +74,9 @@ type Migration = Awaited<ReturnType<Postgrator["getMigrations"]>>[number];
  */
 export async function migrate(config: Config, { check, print }: MigrateOptions): Promise<number> {
   const settings = clientConfig(config.database, "audit-svc migrate");
-  const client = new pg.Client(settings);
-  client.on("error", () => undefined);
-  try {
-    await client.connect();
-  } catch (error) {
+  const client = await connectPatiently(settings, CONNECT_SECONDS).catch((error: unknown) => {
     throw new UserError(`database: ${reasonOf(error)}`);
-  }
+  });
   const transaction = async <T>(work: () => Promise<T>): Promise<T> => {
     for (let tries = 1; ; tries++) {
       try {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { type AddressInfo, createConnection, createServer } from "node:net";
 import pg from "pg";
 import type { DatabaseConfig } from "../src/config.js";
 import { migrate } from "../src/migrate.js";
@@ -248,8 +249,40 @@ describe("migrate", function () {
       [wrong.code, wrong.out.split("\n").at(-2)],
       [2, 'audit-svc: migrate: role "nobody_there" does not exist (42704)'],
     );
-    const away = await run(content({ database: { ...database.owner, port: 1 } }));
-    assert.equal(away.code, 2);
-    assert.match(away.out, /^audit-svc: database: connect ECONNREFUSED/);
+  });
+
+  it("waits for a way to the database, but not for ever, and not for another password", async () => {
+    const { host, port } = database.owner;
+    const way = createServer((client) => {
+      client.on("error", () => undefined);
+      client.pipe(createConnection({ host, port }).on("error", () => undefined)).pipe(client);
+    });
+    way.unref();
+    await new Promise<void>((resolve) => way.listen(0, "127.0.0.1", resolve));
+    const through = { ...database.owner, host: "127.0.0.1", port: (way.address() as AddressInfo).port };
+    const close = () => new Promise((resolve) => way.close(resolve));
+    const timed = async (settings: DatabaseConfig) => {
+      const begun = performance.now();
+      const outcome = await run(content({ database: settings }), "--check");
+      return { ...outcome, seconds: (performance.now() - begun) / 1000 };
+    };
+
+    const wrong = await timed({ ...through, password: "wrong" });
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.out, /^audit-svc: database: password authentication failed/);
+    assert.ok(wrong.seconds < 10, `${wrong.seconds} s`);
+
+    await close();
+    setTimeout(() => way.listen(through.port, "127.0.0.1"), 4000);
+    const late = await timed(through);
+    assert.equal(late.code, 3, late.out);
+    await close();
+
+    const never = await timed(through);
+    assert.deepEqual(
+      [never.code, never.out],
+      [2, `audit-svc: database: connect ECONNREFUSED 127.0.0.1:${through.port}\n`],
+    );
+    assert.ok(never.seconds >= 15 && never.seconds < 30, `${never.seconds} s`);
   });
 });
