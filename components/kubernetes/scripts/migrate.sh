@@ -32,19 +32,44 @@ pod() {
   "$@" get pods --selector "job-name=$job" --output "go-template={{range .items}}$template{{end}}"
 }
 
+# Its phase. A cluster that does not answer once says nothing of it.
+phase() {
+  pod '{{.status.phase}}' "$@" || echo Unknown
+}
+
+late() {
+  [ "$(date +%s)" -ge "$end" ]
+}
+
+# Gives the Job its configuration, and stays until it ends. Where that fails kubectl says why, and it is tried again: with stdinOnce the Job's
+# input ends with the first connection that has reached it, however that ended, so a later one adds nothing to it. Where this script was killed
+# ($$ is its number here, too) it ends: the next deploy has a Job of this name and a configuration of its own.
+give() {
+  until printf '%s' "$config" | "$@" attach --quiet --stdin "job/$job" > /dev/null; do
+    sleep 2
+    kill -0 $$ 2> /dev/null || return
+  done
+}
+
+tidy() {
+  { kill "$giving" && wait "$giving"; } > /dev/null 2>&1 || :
+  remove "$@" || :
+}
+
+giving=
 remove "$@"
 printf '%s' "$MANIFEST" | "$@" create --filename - > /dev/null
-trap 'remove "$@" || :' EXIT
+trap 'tidy "$@"' EXIT
 
 while :; do
-  phase=$(pod '{{.status.phase}}' "$@")
+  phase=$(phase "$@")
   case "$phase" in Running | Succeeded | Failed) break ;; esac
-  waiting=$(pod '{{range .status.containerStatuses}}{{with .state.waiting}}{{.reason}}: {{.message}}{{end}}{{end}}' "$@")
+  waiting=$(pod '{{range .status.containerStatuses}}{{with .state.waiting}}{{.reason}}: {{.message}}{{end}}{{end}}' "$@") || waiting=
   case "$waiting" in
     ImagePullBackOff* | InvalidImageName* | ErrImageNeverPull*) fail "the image cannot be pulled: $waiting. Nothing was migrated." "$@" ;;
     CreateContainer*) fail "the migration does not start: $waiting. Nothing was migrated." "$@" ;;
   esac
-  if [ "$(date +%s)" -ge "$end" ]; then fail "the migration did not start within $seconds s: ${waiting:-no node takes its pod}." "$@"; fi
+  if late; then fail "the migration did not start within $seconds s: ${waiting:-no node takes its pod}." "$@"; fi
   if [ -z "$phase" ]; then
     refused=$("$@" get events --field-selector "involvedObject.name=$job,reason=FailedCreate" \
       --output 'go-template={{range .items}}{{.message}}{{"\n"}}{{end}}' | tail -n 1)
@@ -53,12 +78,12 @@ while :; do
   sleep 1
 done
 
-# It waits for its standard input; once that is there and ended, this ends with it.
-if [ "$phase" = Running ]; then printf '%s' "$config" | "$@" attach --stdin "job/$job" > /dev/null 2>&1 || :; fi
-
+if [ "$phase" = Running ]; then
+  give "$@" &
+  giving=$!
+fi
 while :; do
-  phase=$(pod '{{.status.phase}}' "$@")
-  case "$phase" in
+  case $(phase "$@") in
     Succeeded)
       "$@" logs "job/$job"
       exit 0
@@ -69,9 +94,9 @@ while :; do
       ;;
     "") fail "the migration's pod is gone. What served before keeps serving." "$@" ;;
   esac
-  if [ "$(date +%s)" -ge "$end" ]; then
+  if late; then
     "$@" logs "job/$job" --tail 50 >&2 || :
-    fail "the migration did not end within $seconds s and was stopped" "$@"
+    fail "the migration did not end within $seconds s and was stopped; its last lines are above. What served before keeps serving." "$@"
   fi
   sleep 1
 done

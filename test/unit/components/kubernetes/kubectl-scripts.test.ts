@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
-import { readFileSync, rmSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { scriptWords } from "../../../../components/host/script-file";
 import { clusterScripts } from "../../support/cluster-scripts";
 import { fakeProgram } from "../../support/fake-programs";
 
@@ -106,6 +110,63 @@ describe("the scripts of a deploy to a cluster, by kubectl", () => {
       [status, stderr],
       [1, "column is missing\nthe migration failed; its last lines are above. What served before keeps serving.\n"],
     );
+  });
+
+  it("migrate.sh gives the configuration again where the connection has failed, and says why it did", () => {
+    const tries = `echo >> ${at("tries")}; [ "$(wc -l < ${at("tries")})" -gt 2 ]`;
+    const given = `cat > ${at("given")}; touch ${at("done")}`;
+    kubectl(
+      ["attach", `${tries} || { echo 'error: unable to upgrade connection' >&2; exit 1; }; ${given}`],
+      ["{{.status.phase}}", `if [ -e ${at("done")} ]; then echo Succeeded; else echo Running; fi`],
+      ["logs", "echo 'schema version 4'"],
+    );
+    assert.deepEqual(script("migrate.sh", ["m", 900, "kubectl"], { MANIFEST: "{}" }, "the configuration"), {
+      ...{ status: 0, stdout: "schema version 4\n" },
+      stderr: "error: unable to upgrade connection\n".repeat(2),
+    });
+    assert.equal(readFileSync(at("given"), "utf8"), "the configuration");
+  });
+
+  it("migrate.sh gives no other Job its configuration after it was killed", async () => {
+    kubectl(["attach", "exit 1"], ["{{.status.phase}}", "/bin/sleep 0.1; echo Running"]);
+    const [program = "", ...words] = scriptWords("../kubernetes/scripts/migrate.sh", ["m", 900, "kubectl"]);
+    const env = { ...process.env, PATH: `${directory()}:${process.env.PATH ?? ""}`, MANIFEST: "{}" };
+    const child = spawn(program, words, { env, stdio: ["ignore", "ignore", "ignore"] });
+    const ended = once(child, "exit");
+    const tries = () => (existsSync(at("asked")) ? asked().split("attach ").length : 0);
+    while (tries() < 3) await sleep(20);
+    child.kill("SIGKILL");
+    await ended;
+    await sleep(500);
+    const then = asked();
+    await sleep(500);
+    assert.equal(asked(), then);
+  });
+
+  it("migrate.sh ends a migration that hangs, with its last lines, while its input is still open", () => {
+    // As kubectl does: it ends with the Job.
+    kubectl(
+      ["attach", `until [ -e ${at("gone")} ]; do /bin/sleep 0.1; done`],
+      ["{{.status.phase}}", "echo Running"],
+      ["logs", "echo 'waiting for a lock'"],
+      ["create", `touch ${at("made")}`],
+      ["delete", `! [ -e ${at("made")} ] || touch ${at("gone")}`],
+    );
+    const { status, stderr } = script("migrate.sh", ["m", 5, "kubectl"], { MANIFEST: "{}" });
+    assert.deepEqual(
+      [status, stderr],
+      [
+        1,
+        "waiting for a lock\nthe migration did not end within 5 s and was stopped; its last lines are above. What served before keeps serving.\n",
+      ],
+    );
+  });
+
+  it("migrate.sh keeps a migration where the cluster does not answer for a moment", () => {
+    const phases = `n=$(grep -c status.phase ${at("asked")}); case $n in 2 | 4) echo 'error: EOF' >&2; exit 1 ;; 1 | 3) echo Pending ;; 5 | 6) echo Running ;; *) echo Succeeded ;; esac`;
+    kubectl(["{{.status.phase}}", phases], ["logs", "echo 'schema version 4'"]);
+    const { status, stdout } = script("migrate.sh", ["m", 900, "kubectl"], { MANIFEST: "{}" });
+    assert.deepEqual([status, stdout], [0, "schema version 4\n"]);
   });
 
   it("migrate.sh says at once what keeps the Job from starting", () => {
