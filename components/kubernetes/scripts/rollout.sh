@@ -22,32 +22,39 @@ refusal() {
 }
 
 # `rollout status` itself fails after the Deployment's progressDeadlineSeconds, which are counted from the last pod that
-# became ready. They never pass where the cluster refuses the first new pod already, so the time since then is counted here.
+# became ready. They never pass where the cluster refuses the first new pod already, and where it does not answer they
+# are not known, so the time since the cluster last let it go on is counted here.
 began=$(date +%s)
 allowed=$began
 first=yes
 until output=$("$@" rollout status "deployment/$name" --timeout=5s 2>&1); do
   now=$(date +%s)
   case "$output" in
-    *"timed out waiting"*)
-      if [ -z "$(refusal "$@")" ]; then allowed=$now; fi
-      if [ "$((now - allowed))" -lt "$seconds" ]; then
-        sleep 1
-        continue
+    *"exceeded its progress deadline"*)
+      if [ "$((now - began))" -ge "$seconds" ]; then
+        failed=yes
+        break
       fi
+      # A failure at the first look is left from an earlier deploy. Its cause may be gone, so the waiting pods are
+      # recreated at once.
+      if [ -n "$first" ]; then
+        # shellcheck disable=SC2046 # a list of names
+        "$@" delete pod --ignore-not-found --wait=false none $("$@" get pods --selector "$selector" --output "go-template=$unready") > /dev/null 2>&1 || :
+      fi
+      first=
+      ;;
+    *"timed out waiting"*)
+      if [ "$("$@" get deployment "$name" --output 'jsonpath={.spec.paused}')" = true ]; then
+        echo "$name is not replaced: it is paused. Resume it, then deploy again: $* rollout resume deployment/$name. What served before keeps serving." >&2
+        exit 1
+      fi
+      if [ -z "$(refusal "$@")" ]; then allowed=$now; fi
       ;;
   esac
-  if [ "$((now - began))" -ge "$seconds" ]; then
+  if [ "$((now - allowed))" -ge "$seconds" ]; then
     failed=yes
     break
   fi
-  # A failure at the first look is left from an earlier deploy. Its cause may be gone, so the waiting pods are recreated
-  # at once.
-  if [ -n "$first" ]; then
-    # shellcheck disable=SC2046 # a list of names
-    "$@" delete pod --ignore-not-found --wait=false none $("$@" get pods --selector "$selector" --output "go-template=$unready") > /dev/null 2>&1 || :
-  fi
-  first=
   sleep 1
 done
 [ -n "${failed:-}" ] || exit 0

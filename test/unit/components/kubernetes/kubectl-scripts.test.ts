@@ -83,6 +83,38 @@ describe("the scripts of a deploy to a cluster, by kubectl", () => {
     assert.equal(script("rollout.sh", ["audit-svc", "a=b", 5, "kubectl"], { SETTING: "the login" }).status, 0);
   });
 
+  it("rollout.sh goes on where the cluster does not answer for a while, but not without end", () => {
+    const away = "echo 'error: the server is currently unable to handle the request' >&2; exit 1";
+    const times = (n: number) => `[ "$(grep -c 'rollout status' ${at("asked")})" -gt ${n} ] || { ${away}; }`;
+    const slow = "echo 'error: timed out waiting for the condition' >&2; exit 1";
+    // After more than the five seconds that a pod has.
+    const late = `[ "$(grep -c 'rollout status' ${at("asked")})" -ne 20 ] || { ${away}; }`;
+    const going = `${late}; [ "$(grep -c 'rollout status' ${at("asked")})" -gt 30 ] || { ${slow}; }`;
+    for (const answer of [times(3), going]) {
+      kubectl(["rollout status", answer]);
+      assert.equal(script("rollout.sh", ["audit-svc", "a=b", 5, "kubectl"], { SETTING: "the login" }).status, 0);
+      assert.doesNotMatch(asked(), /delete pod/);
+      rmSync(at("asked"));
+    }
+    kubectl(["rollout status", away]);
+    assert.match(
+      script("rollout.sh", ["audit-svc", "a=b", 5, "kubectl"], { SETTING: "the login" }).stderr,
+      /^audit-svc is not replaced: .* \(error: the server is currently unable to handle the request\)\./,
+    );
+  });
+
+  it("rollout.sh says how to go on with a Deployment that somebody has paused", () => {
+    kubectl(
+      ["rollout status", "echo 'error: timed out waiting for the condition' >&2; exit 1"],
+      [".spec.paused", "echo true"],
+    );
+    assert.deepEqual(script("rollout.sh", ["audit-svc", "a=b", 5, "kubectl", "--context", "c"], { SETTING: "" }), {
+      ...{ status: 1, stdout: "" },
+      stderr:
+        "audit-svc is not replaced: it is paused. Resume it, then deploy again: kubectl --context c rollout resume deployment/audit-svc. What served before keeps serving.\n",
+    });
+  });
+
   it("migrate.sh gives the Job its configuration by standard input, and prints what it printed", () => {
     kubectl(
       ["create --filename", `cat > ${at("manifest")}`],
