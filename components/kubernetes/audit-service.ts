@@ -15,6 +15,7 @@ import type { Cluster } from "./cluster";
 import { agentMetrics, fromPrometheus, monitor, type ScrapedPort } from "./pod-monitor";
 import { labelsOf, leaveLostNodes, podDefaults, podsOf, resources, restricted, spread } from "./pods";
 import { ADMIN_PORT, AGENT_PORT, SERVICE_PORT } from "./ports";
+import { requireRanges, to, type Destination } from "./reach";
 import { NOT_AWAITED, rollout } from "./rollout";
 import { clusterScript } from "./script";
 import type { SecretsBinding } from "./secrets-binding";
@@ -36,12 +37,6 @@ const SCRAPED: readonly ScrapedPort[] = [
 const PAUSE = 12;
 /** Seconds that the service then has to finish what it accepted; its own limit is 25. */
 const DRAIN = 30;
-
-/** Where pods may go: address ranges, and a port there. */
-export interface Destination {
-  ranges: readonly string[];
-  port: number;
-}
 
 export interface AuditServiceArgs {
   cluster: Cluster;
@@ -109,6 +104,7 @@ export class AuditService extends pulumi.ComponentResource {
   readonly tokenVersions: pulumi.Output<Record<string, number>>;
 
   constructor(name: string, args: AuditServiceArgs, opts?: pulumi.ComponentResourceOptions) {
+    requireRanges(args.reach);
     super("audit:index:AuditService", name, {}, opts);
     const { cluster, database, secrets } = args;
     const placement = placeRelease(args.spec, args.previous);
@@ -166,10 +162,6 @@ export class AuditService extends pulumi.ComponentResource {
 
   /** The edge may come in, and a Prometheus inside the cluster; the way out is to the database and to Vault. */
   #createTraffic(name: string, { cluster, reach, behind }: AuditServiceArgs): void {
-    const to = ({ ranges, port }: Destination) => ({
-      to: ranges.map((cidr) => ({ ipBlock: { cidr } })),
-      ports: [{ protocol: "TCP", port }],
-    });
     cluster.allow(
       name,
       {

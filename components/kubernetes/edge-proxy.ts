@@ -10,7 +10,7 @@ import { bareHost } from "../../lib/network-address";
 import { renderNginxConfig } from "../../nginx/render";
 import { AGENT_METRICS } from "../../vault-agent/render";
 import type { CertificateSource } from "../edge/edge-certificate";
-import type { AuditService, Destination } from "./audit-service";
+import type { AuditService } from "./audit-service";
 import type { Cluster } from "./cluster";
 import { EdgeCertificate } from "./edge-certificate";
 import { CLOSING_FILE, CLOSING_SECONDS, exporter, nginx, NGINX_UID, TARGETS, targets } from "./edge-pod";
@@ -27,6 +27,7 @@ import {
   STATUS_PORT,
   TLS_PORT,
 } from "./ports";
+import { peers, requireRanges, to, type Destination } from "./reach";
 import { NOT_AWAITED, rollout } from "./rollout";
 import { clusterScript, clusterScriptText } from "./script";
 import { configOf, type ClientRules } from "../edge/client-rules";
@@ -98,6 +99,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
   readonly otherMetrics: readonly string[];
 
   constructor(name: string, args: EdgeProxyArgs, opts?: pulumi.ComponentResourceOptions) {
+    requireRanges(args.reach);
     super("audit:index:EdgeProxy", name, {}, opts);
     const { cluster } = args;
     const certificate = this.#createCertificate(name, args);
@@ -143,7 +145,6 @@ export class EdgeProxy extends pulumi.ComponentResource {
   #createTraffic(name: string, args: EdgeProxyArgs): void {
     const { cluster, certificate, reach, service } = args;
     const tcp = (...ports: number[]) => ports.map((port) => ({ protocol: "TCP", port }));
-    const peers = (ranges: readonly string[]) => ranges.map((range) => ({ ipBlock: { cidr: asRange(range) } }));
     const clients = args.clients ?? [];
     const itself = [{ podSelector: podsOf(name) }];
     const reports = tcp(EXPORTER_PORT, ...(certificate?.by === "vault" ? [AGENT_PORT] : []));
@@ -163,7 +164,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
         egress: [
           { to: [{ podSelector: podsOf(service.upstream.service) }], ports: tcp(SERVICE_PORT, AGENT_PORT) },
           { to: itself, ports: reports },
-          ...(certificate?.by === "vault" ? [{ to: peers(reach.vault.ranges), ports: tcp(reach.vault.port) }] : []),
+          ...(certificate?.by === "vault" ? [to(reach.vault)] : []),
         ],
       },
       { parent: this },
@@ -321,8 +322,6 @@ export class EdgeProxy extends pulumi.ComponentResource {
     );
   }
 }
-
-const asRange = (range: string): string => (range.includes("/") ? range : `${range}/${range.includes(":") ? 128 : 32}`);
 
 /**
  * Where a Prometheus inside the cluster finds the certificate's expiry; the metrics listener knows its readers by their

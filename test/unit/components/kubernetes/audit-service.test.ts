@@ -165,6 +165,19 @@ describe("AuditService on a cluster", () => {
     });
   });
 
+  it("refuses to reach no ranges, which a network policy takes for everywhere, before it makes anything", async () => {
+    const vault = { ranges: ["10.0.0.50"], port: 8200 };
+    const nowhere = { reach: { database: { ranges: [], port: 5432 }, vault } };
+    await assert.rejects(deploy(nowhere), {
+      message:
+        "reach.database.ranges is empty, which to a network policy is everywhere; name the addresses, such as 10.0.0.7/32.",
+    });
+    const { resources } = await deploy({ reach: { database: vault, vault } });
+    assert.deepEqual(manifest(resources, "NetworkPolicy", "audit-svc-migrate-traffic").spec.egress, [
+      { to: [{ ipBlock: { cidr: "10.0.0.50/32" } }], ports: tcp(8200) },
+    ]);
+  });
+
   it("has Prometheus' operator scrape its pods and their agents, by the labels of targets.sh, where it is told to", async () => {
     const { resources } = await deploy({}, { podMonitors: POD_MONITORS });
     const { inputs, dependsOn } = find(resources, "PodMonitor", "audit-svc-monitor");

@@ -139,6 +139,13 @@ describe("EdgeProxy on a cluster", () => {
     });
   });
 
+  it("refuses to reach no ranges, which a network policy takes for everywhere", async () => {
+    await assert.rejects(
+      deploy(() => ({ ...byVault(), reach: { vault: { ranges: [], port: 8200 } } })),
+      { message: /^reach\.vault\.ranges is empty/ },
+    );
+  });
+
   it("lets nobody read metrics where nobody is told to it", async () => {
     const { resources } = await deploy(() => ({ metricsAllow: [] }));
     const { ingress } = manifest(resources, "NetworkPolicy", "audit-edge-traffic").spec as { ingress: unknown[] };
