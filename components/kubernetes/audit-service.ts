@@ -13,7 +13,7 @@ import { schemaVersionIn } from "../release/schema-version";
 import type { AccessTokens } from "../secrets/access-tokens";
 import type { Cluster } from "./cluster";
 import { agentMetrics, fromPrometheus, monitor, type ScrapedPort } from "./pod-monitor";
-import { labelsOf, leaveLostNodes, podDefaults, podsOf, resources, restricted, spread } from "./pods";
+import { labelsOf, leaveLostNodes, podByPod, podDefaults, podsOf, resources, restricted, spread } from "./pods";
 import { ADMIN_PORT, AGENT_PORT, SERVICE_PORT } from "./ports";
 import { requireRanges, to, type Destination } from "./reach";
 import { NOT_AWAITED, rollout } from "./rollout";
@@ -183,11 +183,7 @@ export class AuditService extends pulumi.ComponentResource {
    * How many pods there are: no fewer than one below the wanted number while a node is emptied, and more under load.
    */
   #createLimits(name: string, { cluster, autoscale }: AuditServiceArgs, { wanted }: Placement): void {
-    new PodDisruptionBudget(
-      name,
-      { metadata: cluster.metadata(name), spec: { maxUnavailable: 1, selector: podsOf(name) } },
-      cluster.in(this),
-    );
+    new PodDisruptionBudget(name, { metadata: cluster.metadata(name), spec: podByPod(name) }, cluster.in(this));
     if (autoscale === undefined) return;
     new HorizontalPodAutoscaler(
       name,

@@ -16,7 +16,7 @@ import { EdgeCertificate } from "./edge-certificate";
 import { CLOSING_FILE, CLOSING_SECONDS, exporter, nginx, NGINX_UID, TARGETS, targets } from "./edge-pod";
 import type { VaultForPods } from "./kubernetes-login";
 import { agentMetrics, fromPrometheus, monitor, type ScrapedPort } from "./pod-monitor";
-import { inMemory, labelsOf, leaveLostNodes, podDefaults, podsOf, spread } from "./pods";
+import { inMemory, labelsOf, leaveLostNodes, podByPod, podDefaults, podsOf, spread } from "./pods";
 import {
   AGENT_PORT,
   CERTIFICATE_PORT,
@@ -110,11 +110,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
     const configuration = this.#createConfiguration(name, args, certificate);
     const service = this.#createServices(name, args);
     const deployment = this.#createDeployment(name, args, { certificate, configuration });
-    new PodDisruptionBudget(
-      name,
-      { metadata: cluster.metadata(name), spec: { maxUnavailable: 1, selector: podsOf(name) } },
-      cluster.in(this),
-    );
+    new PodDisruptionBudget(name, { metadata: cluster.metadata(name), spec: podByPod(name) }, cluster.in(this));
     monitor(cluster, name, scraped(args), { parent: this });
     const done = rollout(
       `${name}-rollout`,

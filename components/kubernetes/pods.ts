@@ -50,6 +50,16 @@ export const spread = (name: string): input.core.v1.TopologySpreadConstraint[] =
 ];
 
 /**
+ * Lets a node be emptied pod by pod, also of the only one there is; those that are not ready go at any time, or a
+ * service that is broken anyway would keep the node for ever.
+ */
+export const podByPod = (name: string): input.policy.v1.PodDisruptionBudgetSpec => ({
+  maxUnavailable: 1,
+  unhealthyPodEvictionPolicy: "AlwaysAllow",
+  selector: podsOf(name),
+});
+
+/**
  * Seconds that a pod stays on a node that the cluster has lost before another is made; the cluster's own choice is five
  * minutes.
  */

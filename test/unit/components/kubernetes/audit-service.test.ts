@@ -111,7 +111,9 @@ describe("AuditService on a cluster", () => {
         nodeTaintsPolicy: "Honor",
       },
     ]);
-    assert.deepEqual(manifest(resources, "PodDisruptionBudget", "audit-svc").spec, { maxUnavailable: 1, selector });
+    assert.deepEqual(manifest(resources, "PodDisruptionBudget", "audit-svc").spec, {
+      ...{ maxUnavailable: 1, unhealthyPodEvictionPolicy: "AlwaysAllow", selector },
+    });
     const leave = (key: string) => ({ key, operator: "Exists", effect: "NoExecute", tolerationSeconds: 20 });
     assert.deepEqual(spec.tolerations, [
       leave("node.kubernetes.io/not-ready"),

@@ -192,6 +192,15 @@ describe("EdgeProxy on a cluster", () => {
     assert.ok(!ofType(resources, "Command").some(({ name }) => name === "audit-edge-address"));
   });
 
+  it("lets a node be emptied pod by pod, also of pods that are not ready", async () => {
+    const { resources } = await deploy(() => ({ replicas: 1 }));
+    assert.deepEqual(manifest(resources, "PodDisruptionBudget", "audit-edge").spec, {
+      maxUnavailable: 1,
+      unhealthyPodEvictionPolicy: "AlwaysAllow",
+      selector: { matchLabels: { "app.kubernetes.io/name": "audit-edge" } },
+    });
+  });
+
   it("tells its address once its pods are ready", async () => {
     const { result } = await deploy();
     assert.equal(await valueOf(result.url), "https://audit.example.test");
