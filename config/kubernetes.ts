@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { z } from "zod";
 import { NAMESPACE } from "./errors";
-import { NAMESPACE_NAME } from "./names";
+import { isQualifiedName, isReserved, NAMESPACE_NAME, RESERVED } from "./names";
 import {
   addressOrRange,
   hasControl,
@@ -15,6 +15,7 @@ import {
   type GroupOf,
 } from "./values";
 
+const ANNOTATIONS = 'must be annotations, such as {"example.com/internal": "true"}';
 const ranges = list(range, '["10.0.0.7/32"]');
 
 /** The cluster that everything runs on, and what is different there. */
@@ -57,7 +58,7 @@ export const kubernetes = {
     .describe(
       "With edgeService loadBalancer, how long the cluster's balancer may take until Nginx's Service has an address, seconds; after that the deploy fails.",
     ),
-  edgeAnnotations: texts('must be annotations, such as {"example.com/internal": "true"}')
+  edgeAnnotations: texts(ANNOTATIONS, [isQualifiedName, ANNOTATIONS], [(name) => !isReserved(name), RESERVED])
     .default({})
     .describe("Annotations of Nginx's Service, by which many a cluster's balancer is set up."),
   edgeClients: list(addressOrRange, '["10.0.0.0/8"]')

@@ -2,11 +2,13 @@ import { z } from "zod";
 import { engineAddress, httpUrl } from "./addresses";
 import { alternatives } from "./alternatives";
 import { NAMESPACE } from "./errors";
-import { isLabel, NAMESPACE_NAME } from "./names";
+import { isLabel, isReserved, NAMESPACE_NAME, RESERVED } from "./names";
 import { hint, list, oneOf, optional, texts, type GroupOf } from "./values";
 
 const ofPrometheus = httpUrl({ login: "it comes from AUDIT_PROMETHEUS_USERNAME and AUDIT_PROMETHEUS_PASSWORD" });
 const ofGrafana = httpUrl({ login: "it comes from GRAFANA_HTTP_HEADERS" });
+
+const LABELS = 'must be labels, such as {"release": "prometheus"}';
 
 /** Prometheus, alerts and Grafana. */
 export const monitoring = {
@@ -23,7 +25,7 @@ export const monitoring = {
   ).describe(
     "Namespace of the Prometheus in the cluster, whose pods have the label app.kubernetes.io/name: prometheus; network policies let it in.",
   ),
-  podMonitorLabels: texts('must be labels, such as {"release": "prometheus"}', isLabel)
+  podMonitorLabels: texts(LABELS, [isLabel, LABELS], [(name) => !isReserved(name), RESERVED])
     .default({})
     .describe("Labels by which that Prometheus chooses its PodMonitors."),
   prometheusHost: optional(engineAddress).describe(

@@ -57,11 +57,20 @@ export const json = (wrong: string, missing = wrong) =>
  * Texts by name, as JSON.
  *
  * @param wrong for example `must be annotations, such as {"a": "b"}`
- * @param fits whether a name and its text may be; default: each may
+ * @param rules what each name and its text must be, and the message if one is not
  */
-export const texts = (wrong: string, fits: (entry: [name: string, text: string]) => boolean = () => true) =>
+export const texts = (
+  wrong: string,
+  ...rules: readonly (readonly [fits: (name: string, text: string) => boolean, otherwise: string])[]
+) =>
   json(wrong)
-    .pipe(z.record(z.string(), z.string(), hint(wrong)).refine((all) => Object.entries(all).every(fits), hint(wrong)))
+    .pipe(
+      rules.reduce(
+        (all, [fits, otherwise]) =>
+          all.refine((given) => Object.entries(given).every(([k, v]) => fits(k, v)), hint(otherwise)),
+        z.record(z.string(), z.string(), hint(wrong)),
+      ),
+    )
     .meta({ type: "object", allowed: "texts by name" });
 
 export const list = (item: z.ZodType<string>, example: string) =>

@@ -117,6 +117,28 @@ describe("the configuration of a cluster", () => {
       { "audit:edgeAnnotations": '["x"]' },
       'audit:edgeAnnotations must be annotations, such as {"example.com/internal": "true"}',
     ],
+    ...[
+      '{"a b": "x"}',
+      '{"": "x"}',
+      '{"-a": "x"}',
+      '{"example.com/": "x"}',
+      '{"a/b/c": "x"}',
+      '{"a..b/c": "x"}',
+      '{"Example.com/c": "x"}',
+      `{"${"a".repeat(64)}": "x"}`,
+      `{"${"a.".repeat(127)}/c": "x"}`,
+    ].map((annotations): (typeof refused)[number] => [
+      `annotations that Kubernetes would not take: ${annotations.slice(0, 30)}`,
+      { "audit:edgeAnnotations": annotations },
+      'audit:edgeAnnotations must be annotations, such as {"example.com/internal": "true"}',
+    ]),
+    ...["pulumi.com/patchForce", "audit/stack", "app.kubernetes.io/name"].flatMap((name) =>
+      ["edgeAnnotations", "podMonitorLabels"].map((key): (typeof refused)[number] => [
+        `${name} in ${key}, which is the program's`,
+        { [`audit:${key}`]: JSON.stringify({ [name]: "x" }) },
+        `audit:${key} must not have names that begin with audit/ or pulumi.com/, nor app.kubernetes.io/name or app.kubernetes.io/part-of: they are the program's own`,
+      ]),
+    ),
   ];
   for (const [what, changes, message] of refused) {
     it(`refuses ${what}`, () => assert.deepEqual(wrong(changes), [message]));
