@@ -3,21 +3,15 @@
 # that it outlives no caller.
 #
 # Arguments: FOLLOW (yes: go on with what comes, of the pods that there are), PAST (an option of `kubectl logs`, or -),
-#   LINES (the last of each pod; -1: all), TEXT (only lines with it, or -), SOURCES (WORKLOAD/CONTAINER, with blanks
-#   between), and the words of kubectl.
+#   LINES (the last of each pod; -1: all), SOURCES (WORKLOAD/CONTAINER, with blanks between), and the words of kubectl.
 # Exit codes: 0
 set -u
 
 follow=$1
 past=$2
 lines=$3
-text=$4
-sources=$5
-shift 5
-
-having() {
-  if [ "$text" = - ]; then cat; else grep --line-buffered -F -e "$text" || :; fi
-}
+sources=$4
+shift 4
 
 set -- "$@" logs --prefix --timestamps --max-log-requests 200 --tail "$lines"
 [ "$past" = - ] || set -- "$@" "$past"
@@ -25,7 +19,7 @@ set -- "$@" logs --prefix --timestamps --max-log-requests 200 --tail "$lines"
 
 for source in $sources; do
   "$@" --selector "app.kubernetes.io/name=${source%/*}" --container "${source#*/}" |
-    having | sed -u 's#^\[pod/\([^/]*\)/[^]]*\] #\1 #' &
+    sed -u 's#^\[pod/\([^/]*\)/[^]]*\] #\1 #' &
 done
 
 if [ "$follow" = yes ]; then

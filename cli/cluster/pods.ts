@@ -68,15 +68,10 @@ export async function podsOf(values: Values): Promise<readonly Pod[]> {
 export function logsLine(
   values: Values,
   parts: readonly Exclude<Part, "migrate">[],
-  past: { follow: boolean; since: string | undefined; lines: number | "all"; text: string | undefined },
+  past: { follow: boolean; since: string | undefined; lines: number | "all" },
 ): string {
   const sources = parts.map((part) => `${WORKLOADS[part].name}/${WORKLOADS[part].container}`).join(" ");
-  const args = [
-    past.follow ? "yes" : "no",
-    sinceOf(past.since),
-    past.lines === "all" ? -1 : past.lines,
-    past.text ?? "-",
-  ];
+  const args = [past.follow ? "yes" : "no", sinceOf(past.since), past.lines === "all" ? -1 : past.lines];
   return scriptLine("../../cli/cluster/logs.sh", [...args, sources, ...kubectl(values)]);
 }
 

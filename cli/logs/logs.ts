@@ -18,7 +18,6 @@ async function showContainers(options: LogsOptions, world: World, context: Conte
   const { parts, where, shell, script, releases } = await sourceOf(options, world);
   let shown = 0;
   const merge = new Merge(follow, (record) => {
-    if (request !== undefined && !isOf(record, request)) return;
     shown += 1;
     output.answer(record, describe(record, output.style));
   });
@@ -27,7 +26,7 @@ async function showContainers(options: LogsOptions, world: World, context: Conte
     script,
     (line) => {
       const record = readLine(line, releases);
-      if (record !== undefined) merge.add(record);
+      if (record !== undefined && (request === undefined || isOf(record, request))) merge.add(record);
     },
     interrupts.signal,
   );

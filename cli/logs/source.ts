@@ -40,7 +40,7 @@ export async function sourceOf(options: LogsOptions, world: World): Promise<Sour
   const lines = text === undefined ? (options.lines ?? (since === undefined ? LINES : "all")) : "all";
   if (values.platform === "kubernetes") {
     const pods = await podsOf(values);
-    const script = logsLine(values, parts, { follow, since, lines, text });
+    const script = logsLine(values, parts, { follow, since, lines });
     return { parts, where: "the cluster (audit:kubeContext)", shell: HERE, script, releases: byName(pods) };
   }
   const { containers } = await lookAtContainers((line) => world.onHost(line));

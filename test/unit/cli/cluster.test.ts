@@ -87,10 +87,11 @@ describe("a stack on a cluster", () => {
   it("shows one request at the edge and in the service", async () => {
     const lines = (await logs({ request: "abc12345" })).trim().split("\n");
     assert.deepEqual(lines.map((line) => line.split(" ")[1]).sort(), ["7c-x2", "edge-5d-y1"]);
+    await assert.rejects(logs({ request: "audit-svc-7c-x1" }), /no line of edge and service has the request id/);
   });
 
   it("follows until its caller ends", async () => {
-    const line = logsLine(values, ["service"], { follow: true, since: undefined, lines: 0, text: "-" });
+    const line = logsLine(values, ["service"], { follow: true, since: undefined, lines: 0 });
     const child = spawn("sh", ["-c", line], { detached: true });
     let printed = "";
     child.stdout.on("data", (chunk: Buffer) => (printed += chunk.toString()));
