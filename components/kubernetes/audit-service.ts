@@ -239,7 +239,7 @@ export class AuditService extends pulumi.ComponentResource {
               ...podDefaults(cluster.pullSecrets),
               serviceAccountName: bound.serviceAccountName,
               securityContext: { fsGroup: groupOf(completeSpec(args.spec)) },
-              topologySpreadConstraints: spread(name),
+              topologySpreadConstraints: spread(name, wanted.replicas),
               tolerations: leaveLostNodes,
               terminationGracePeriodSeconds: PAUSE + DRAIN + 5,
               initContainers: [bound.sidecar],

@@ -16,7 +16,7 @@ import { EdgeCertificate } from "./edge-certificate";
 import { CLOSING_FILE, CLOSING_SECONDS, exporter, nginx, NGINX_UID, TARGETS, targets } from "./edge-pod";
 import type { VaultForPods } from "./kubernetes-login";
 import { agentMetrics, fromPrometheus, monitor, type ScrapedPort } from "./pod-monitor";
-import { inMemory, labelsOf, leaveLostNodes, podByPod, podDefaults, podsOf, spread } from "./pods";
+import { inMemory, labelsOf, leaveLostNodes, onEachNode, podByPod, podDefaults, podsOf, spread } from "./pods";
 import {
   AGENT_PORT,
   CERTIFICATE_PORT,
@@ -268,7 +268,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
       configuration: { digest: string; written: ConfigMap };
     },
   ): Deployment {
-    const { cluster, replicas = 2 } = args;
+    const { cluster, exposure, replicas = 2 } = args;
     const { configuration, certificate } = given;
     const secure = certificate?.pod;
     return new Deployment(
@@ -290,7 +290,8 @@ export class EdgeProxy extends pulumi.ComponentResource {
               // and takes no new pod once that is gone.
               serviceAccountName: secure?.serviceAccountName ?? "default",
               securityContext: { fsGroup: NGINX_UID },
-              topologySpreadConstraints: spread(name),
+              // Clients of nodes' ports ask each node, and a node hands on to its own pods alone.
+              topologySpreadConstraints: exposure === "nodePort" ? onEachNode(name) : spread(name, replicas),
               tolerations: leaveLostNodes,
               terminationGracePeriodSeconds: CLOSING_SECONDS + DRAIN + 5,
               initContainers: secure?.sidecars ?? [],

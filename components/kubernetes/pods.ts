@@ -35,19 +35,28 @@ export const podDefaults = (pullSecrets: input.core.v1.LocalObjectReference[]) =
 });
 
 /**
- * Pods of one workload and one revision on as many nodes as possible. A node that takes no pods is not counted: one
- * that is drained or lost would otherwise keep its successors from being placed.
+ * Pods of one workload and one revision on as many nodes as have room, and never all of them on one where another could
+ * take one. A node that takes no pods is not counted: one that is drained or lost would otherwise keep its successors
+ * from being placed.
  */
-export const spread = (name: string): input.core.v1.TopologySpreadConstraint[] => [
-  {
-    topologyKey: "kubernetes.io/hostname",
-    maxSkew: 1,
-    whenUnsatisfiable: "DoNotSchedule",
-    labelSelector: podsOf(name),
-    matchLabelKeys: ["pod-template-hash"],
-    nodeTaintsPolicy: "Honor",
-  },
+export const spread = (name: string, replicas: number): input.core.v1.TopologySpreadConstraint[] => [
+  spreadWithin(name, 1, "ScheduleAnyway"),
+  spreadWithin(name, Math.max(1, replicas - 1), "DoNotSchedule"),
 ];
+
+/** The same where each node is to have one: a pod waits for room on a full node, even if another has more. */
+export const onEachNode = (name: string): input.core.v1.TopologySpreadConstraint[] => [
+  spreadWithin(name, 1, "DoNotSchedule"),
+];
+
+/** @param maxSkew how many pods more than another a node may have */
+const spreadWithin = (name: string, maxSkew: number, whenUnsatisfiable: "ScheduleAnyway" | "DoNotSchedule") => ({
+  topologyKey: "kubernetes.io/hostname",
+  ...{ maxSkew, whenUnsatisfiable },
+  labelSelector: podsOf(name),
+  matchLabelKeys: ["pod-template-hash"],
+  nodeTaintsPolicy: "Honor",
+});
 
 /**
  * Lets a node be emptied pod by pod, also of the only one there is; those that are not ready go at any time, or a

@@ -119,6 +119,7 @@ export interface PodSpec {
   initContainers: Container[];
   containers: Container[];
   volumes: Record<string, unknown>[];
+  topologySpreadConstraints?: { maxSkew: number; whenUnsatisfiable: string }[];
   [more: string]: unknown;
 }
 /** The pods of a Deployment. */

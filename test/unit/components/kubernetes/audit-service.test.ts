@@ -101,16 +101,19 @@ describe("AuditService on a cluster", () => {
     const { resources } = await deploy();
     const { spec } = podOf(manifest(resources, "Deployment", "audit-svc"));
     const selector = { matchLabels: { "app.kubernetes.io/name": "audit-svc" } };
-    assert.deepEqual(spec.topologySpreadConstraints, [
-      {
-        topologyKey: "kubernetes.io/hostname",
-        maxSkew: 1,
-        whenUnsatisfiable: "DoNotSchedule",
-        labelSelector: selector,
-        matchLabelKeys: ["pod-template-hash"],
-        nodeTaintsPolicy: "Honor",
-      },
-    ]);
+    const within = (maxSkew: number, whenUnsatisfiable: string) => ({
+      topologyKey: "kubernetes.io/hostname",
+      ...{ maxSkew, whenUnsatisfiable, labelSelector: selector },
+      matchLabelKeys: ["pod-template-hash"],
+      nodeTaintsPolicy: "Honor",
+    });
+    // Three on one node would be three more than an empty one has.
+    assert.deepEqual(spec.topologySpreadConstraints, [within(1, "ScheduleAnyway"), within(2, "DoNotSchedule")]);
+    const alone = await deploy({ spec: { image: IMAGE, replicas: 1, reloadOn: "admin" } });
+    assert.deepEqual(
+      podOf(manifest(alone.resources, "Deployment", "audit-svc")).spec.topologySpreadConstraints?.[1],
+      within(1, "DoNotSchedule"),
+    );
     assert.deepEqual(manifest(resources, "PodDisruptionBudget", "audit-svc").spec, {
       ...{ maxUnavailable: 1, unhealthyPodEvictionPolicy: "AlwaysAllow", selector },
     });

@@ -192,6 +192,19 @@ describe("EdgeProxy on a cluster", () => {
     assert.ok(!ofType(resources, "Command").some(({ name }) => name === "audit-edge-address"));
   });
 
+  it("is never on one node alone, and on each one that clients of nodes' ports may ask", async () => {
+    const spread = async (more: Partial<EdgeProxyArgs>) => {
+      const { resources } = await deploy(() => ({ replicas: 4, ...more }));
+      const { spec } = podOf(manifest(resources, "Deployment", "audit-edge"));
+      return spec.topologySpreadConstraints?.map(({ maxSkew, whenUnsatisfiable }) => [whenUnsatisfiable, maxSkew]);
+    };
+    assert.deepEqual(await spread({}), [
+      ["ScheduleAnyway", 1],
+      ["DoNotSchedule", 3],
+    ]);
+    assert.deepEqual(await spread({ exposure: "nodePort" }), [["DoNotSchedule", 1]]);
+  });
+
   it("lets a node be emptied pod by pod, also of pods that are not ready", async () => {
     const { resources } = await deploy(() => ({ replicas: 1 }));
     assert.deepEqual(manifest(resources, "PodDisruptionBudget", "audit-edge").spec, {
