@@ -8,10 +8,13 @@ import { providers } from "./providers";
 
 /** The program for a stack on a Kubernetes cluster; index.ts is the one for a VM. */
 export async function onCluster(s: ClusterSettings) {
-  await Promise.all([k.checkCluster(s.cluster), c.checkCertificates(s.trust.servers, s.trust.authority)]);
-  const [agentsInVault, last] = await Promise.all([
+  const last = await c.lastRun();
+  await Promise.all([
+    k.checkCluster({ ...s.cluster, formerNamespace: last.namespace }),
+    c.checkCertificates(s.trust.servers, s.trust.authority),
+  ]);
+  const [agentsInVault] = await Promise.all([
     c.findInVault(s.vault.policies, s.vault.server, s.vault.rights),
-    c.lastRun(),
     c.warnOfBroadCreateRole(s.database.admin, s.trust.authority),
   ]);
   const { inVault, inPostgres, inGrafana } = providers(s);
@@ -57,6 +60,7 @@ export async function onCluster(s: ClusterSettings) {
       databasePasswordVersion: service.databasePasswordVersion,
       tokenVersions: service.tokenVersions,
       recreated: {},
+      namespace: cluster.namespace,
     }),
   };
 }

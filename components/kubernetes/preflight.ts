@@ -20,17 +20,24 @@ interface Versions {
   serverVersion?: { major: string; minor: string; gitVersion: string };
 }
 
+export interface CheckClusterArgs extends Pick<ClusterArgs, "context" | "namespace" | "podMonitors"> {
+  /** Namespace that the last completed run left; undefined before the first. */
+  formerNamespace?: string;
+}
+
 /**
- * Looks, before anything is changed, whether kubectl reaches the cluster, and whether that is new enough and has what
- * the arguments need. A preview without a login to the cluster skips the check.
+ * Looks, before anything is changed, whether kubectl reaches the cluster, and whether that is new enough, is the one of
+ * the last run and has what the arguments need. A preview without a login to the cluster skips the check.
  *
  * @throws UserError naming what is wrong, and the cure
  */
-export async function checkCluster({
-  context,
-  namespace,
-  podMonitors,
-}: Pick<ClusterArgs, "context" | "namespace" | "podMonitors">): Promise<void> {
+export async function checkCluster(args: CheckClusterArgs): Promise<void> {
+  const { context, namespace, podMonitors, formerNamespace = namespace } = args;
+  if (formerNamespace !== namespace)
+    throw new UserError(
+      `${argumentName("Cluster: namespace")} was ${formerNamespace} at the last deploy, and is ${namespace} now. What is deployed does not move to another namespace, and both cannot have the same ports: ` +
+        `set it back to ${formerNamespace}, or make another stack. Nothing was changed.`,
+    );
   const { text, failure } = await kubectl(context, ["version", "--output", "json"]);
   if (failure !== undefined) {
     if (!pulumi.runtime.isDryRun()) throw new UserError(`${failure} Nothing was changed.`);
@@ -46,24 +53,32 @@ export async function checkCluster({
       `The cluster of ${argumentName("Cluster: context")} ${context} is Kubernetes ${gitVersion}; ${OLDEST.major}.${OLDEST.minor} or newer is needed, ` +
         "which has native sidecars and a pause before a container's end. Upgrade the cluster. Nothing was changed.",
     );
-  await checkNamespace(context, namespace);
+  await checkNamespace(args);
   if (podMonitors !== undefined) await checkPodMonitors(context);
 }
 
 /**
  * Whether the namespace is this stack's, or nobody's. The engine would take over another's without a word, and
- * `pulumi destroy` would delete it.
+ * `pulumi destroy` would delete it. In a cluster without one that the state knows it would make nothing of what has not
+ * changed.
  */
-async function checkNamespace(context: string, namespace: string): Promise<void> {
+async function checkNamespace({ context, namespace, formerNamespace }: CheckClusterArgs): Promise<void> {
   const { text = "", failure } = await kubectl(context, ["get", "namespace", namespace, "--ignore-not-found", "--output", "json"]); // prettier-ignore
   if (failure !== undefined) throw new UserError(`${failure} Nothing was changed.`);
-  if (text.trim() === "") return;
-  const owner = (JSON.parse(text) as Named).metadata?.labels?.[OWNER];
   const stack = pulumi.getStack();
+  const label = `kubectl --context ${context} label namespace ${namespace} ${OWNER}=${stack} --overwrite`;
+  if (text.trim() === "") {
+    if (formerNamespace === undefined) return;
+    throw new UserError(
+      `The namespace ${namespace}, which the last deploy left, is not in the cluster of ${argumentName("Cluster: context")} ${context}. If that is another cluster, set the context back: a stack stays in its cluster. ` +
+        `If the namespace was lost, make it again and have the engine forget what was in it: kubectl --context ${context} create namespace ${namespace} && ${label} && pulumi refresh. Then deploy. Nothing was changed.`,
+    );
+  }
+  const owner = (JSON.parse(text) as Named).metadata?.labels?.[OWNER];
   if (owner === stack) return;
   throw new UserError(
     `The namespace ${namespace} (${argumentName("Cluster: namespace")}) is there already, and ${owner === undefined ? "no stack of this program has made it" : `is that of the stack ${owner}`}. ` +
-      `Choose another; or, if it is meant for this stack, which also deletes it when it is destroyed: kubectl --context ${context} label namespace ${namespace} ${OWNER}=${stack} --overwrite. Nothing was changed.`,
+      `Choose another; or, if it is meant for this stack, which also deletes it when it is destroyed: ${label}. Nothing was changed.`,
   );
 }
 

@@ -14,6 +14,8 @@ export interface RunState {
   secretIdsIssued?: string;
   /** How often each missing resource was recreated; undefined when `releases` is. */
   recreated?: Recreated;
+  /** The cluster's namespace that everything is in; there is none on a VM. */
+  namespace?: string;
   /** The log's public keys, from an output of their own; undefined if there never was a log. */
   logKeys?: readonly string[];
 }
@@ -57,6 +59,7 @@ export function forNextRun(state: {
   tokenVersions: pulumi.Input<Record<string, number>>;
   secretIdsIssued?: pulumi.Input<string>;
   recreated: pulumi.Input<Recreated>;
+  namespace?: string;
 }): pulumi.Output<ReleaseState & Omit<RunState, "releases">> {
   return pulumi.output(state).apply(({ releases, ...rest }) => ({ ...releases, ...rest }));
 }

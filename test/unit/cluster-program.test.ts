@@ -48,7 +48,7 @@ const clusterIs = (minor: string) =>
   );
 
 /** Runs index.ts as the engine would, with the state that a last run left. */
-async function deploy(releases?: ReleaseState, more: Record<string, string> = {}) {
+async function deploy(releases?: ReleaseState & { namespace?: string }, more: Record<string, string> = {}) {
   const { result, resources } = await run(
     async () => {
       pulumi.runtime.setAllConfig({ ...settings, ...more });
@@ -84,6 +84,7 @@ describe("the program for a cluster", () => {
     assert.equal(await valueOf(result.serviceUrl), "https://audit.example.test");
     const state = (await valueOf(result.releases as pulumi.Output<unknown>)) as ReleaseState;
     assert.equal(state.slots[state.active]?.image, settings["audit:image"]);
+    await assert.rejects(deploy(state, { "audit:kubeNamespace": "other" }), /audit:kubeNamespace was .* at the last/);
   });
 
   it("makes nothing of a VM, and uses no default provider", async () => {

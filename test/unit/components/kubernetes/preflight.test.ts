@@ -68,6 +68,22 @@ describe("the look at a cluster before anything is changed", () => {
     await assert.rejects(check(), /is there already, and no stack of this program has made it\. /);
   });
 
+  it("refuses another namespace than the last deploy's, and a cluster that has not got that one", async () => {
+    fakeProgram(directory, "kubectl", version("34"));
+    for (const preview of [false, true]) {
+      await during(preview);
+      await assert.rejects(checkCluster({ ...cluster, formerNamespace: "log" }), {
+        message:
+          "audit:kubeNamespace was log at the last deploy, and is audit now. What is deployed does not move to another namespace, and both cannot have the same ports: set it back to log, or make another stack. Nothing was changed.",
+      });
+      await assert.rejects(checkCluster({ ...cluster, formerNamespace: "audit" }), {
+        message:
+          "The namespace audit, which the last deploy left, is not in the cluster of audit:kubeContext production. If that is another cluster, set the context back: a stack stays in its cluster. If the namespace was lost, make it again and have the engine forget what was in it: kubectl --context production create namespace audit && kubectl --context production label namespace audit audit/stack=test --overwrite && pulumi refresh. Then deploy. Nothing was changed.",
+      });
+    }
+    await check();
+  });
+
   it("refuses a cluster without PodMonitors where they are wanted, and asks for them nowhere else", async () => {
     const kubectl = (answer: string) =>
       fakeProgram(
