@@ -1,80 +1,12 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
-import * as pulumi from "@pulumi/pulumi";
-import program from "../../index";
+import type * as pulumi from "@pulumi/pulumi";
 import type { ReleaseState } from "../../lib/release-state";
-import { fakeProgram } from "./support/fake-programs";
-import { find, ofType, run, Secret, valueOf } from "./support/program";
-
-const digest = (n: number) => `sha256:${String(n).repeat(64)}`;
-const settings: Record<string, string> = {
-  "audit:environment": "cluster",
-  "audit:platform": "kubernetes",
-  "audit:kubeContext": "production",
-  "audit:image": `harbor.example.test/audit/audit-svc@${digest(1)}`,
-  "audit:registryUsername": "robot",
-  "audit:registryPassword": "harbor-password",
-  "audit:edgeImage": `harbor.example.test/hub/nginx@${digest(2)}`,
-  "audit:exporterImage": `harbor.example.test/hub/exporter@${digest(3)}`,
-  "audit:vaultImage": `harbor.example.test/hub/vault@${digest(4)}`,
-  "audit:databaseHost": "10.0.0.40",
-  "audit:vaultAddress": "https://vault.example.test:8200",
-  "audit:vaultRanges": '["10.0.0.50/32"]',
-  "audit:vaultPath": "audit-svc/cluster",
-  // No Vault answers here; agents-in-vault.test.ts has the other way.
-  "audit:vaultPolicies": "program",
-  "audit:edgeMetricsAllow": '["10.0.0.9"]',
-  "audit:serviceUrl": "https://audit.example.test",
-  "audit:metricsAddress": "audit.example.test:9145",
-  "audit:prometheusUrl": "http://prometheus.example.test:9090",
-  "audit:prometheusDiscovery": "http",
-  "audit:alerts": "grafana",
-  "audit:grafanaUrl": "https://grafana.example.test",
-  "audit:grafanaDataSource": "prometheus",
-};
-
-const directory = mkdtempSync(join(tmpdir(), "cluster-program-"));
-const path = process.env.PATH;
-
-/** Has kubectl tell of a cluster of this version. */
-const clusterIs = (minor: string) =>
-  fakeProgram(
-    directory,
-    "kubectl",
-    `[ "$4" = namespace ] || echo '{"serverVersion":{"major":"1","minor":"${minor}","gitVersion":"v1.${minor}.4"}}'`,
-  );
-
-/** Runs index.ts as the engine would, with the state that a last run left. */
-async function deploy(releases?: ReleaseState & { namespace?: string }, more: Record<string, string> = {}) {
-  const { result, resources } = await run(
-    async () => {
-      pulumi.runtime.setAllConfig({ ...settings, ...more });
-      return program();
-    },
-    (args) =>
-      args.type === "pulumi:pulumi:StackReference"
-        ? { outputs: releases === undefined ? {} : { releases } }
-        : args.name === "audit-svc-migrate"
-          ? { stdout: "schema version 4\n" }
-          : undefined,
-  );
-  return { result, resources };
-}
+import { deploy, settings, withKubectl } from "./support/cluster-program";
+import { find, ofType, Secret, valueOf } from "./support/program";
 
 describe("the program for a cluster", () => {
-  before(async function () {
-    this.timeout(90_000);
-    execFileSync("node", ["--import", "tsx", "dashboards/fetch.ts"], { stdio: ["ignore", "ignore", "inherit"] });
-    process.env.PATH = `${directory}${delimiter}${path ?? ""}`;
-    clusterIs("34");
-  });
-  after(() => {
-    process.env.PATH = path;
-    rmSync(directory, { recursive: true });
-  });
+  const { says, clusterIs, hasPodMonitors } = withKubectl();
 
   it("has the outputs that pipelines and people rely on, in the shape of a VM's", async () => {
     const { result } = await deploy();
@@ -189,9 +121,7 @@ describe("the program for a cluster", () => {
   it("makes PodMonitors for a Prometheus inside the cluster, and refuses a cluster without them", async () => {
     const inside = { "audit:prometheusDiscovery": "podMonitor", "audit:podMonitorNamespace": "monitoring" };
     await assert.rejects(deploy(undefined, inside), /production has no PodMonitors .* Nothing was changed\.$/);
-    const kinds = `*" get --raw "*) echo '{"resources":[{"kind":"PodMonitor"}]}' ;;`;
-    const version = `[ "$4" = namespace ] || echo '{"serverVersion":{"major":"1","minor":"34","gitVersion":"v1.34.4"}}'`;
-    fakeProgram(directory, "kubectl", `case "$*" in ${kinds} *) ${version} ;; esac`);
+    hasPodMonitors();
     const { resources } = await deploy(undefined, inside);
     clusterIs("34");
     const made = ofType(resources, "PodMonitor");
@@ -204,11 +134,7 @@ describe("the program for a cluster", () => {
   });
 
   it("refuses a cluster that cannot be reached before it makes anything", async () => {
-    fakeProgram(
-      directory,
-      "kubectl",
-      'echo "E1 noise" >&2; echo "error: context \\"production\\" does not exist" >&2; exit 1',
-    );
+    says('echo "E1 noise" >&2; echo "error: context \\"production\\" does not exist" >&2; exit 1');
     await assert.rejects(
       deploy(),
       /^Error: The cluster of audit:kubeContext production cannot be reached: error: context "production" does not exist \(KUBECONFIG names the file with the context\)\. Nothing was changed\.$/,

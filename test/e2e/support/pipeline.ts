@@ -7,7 +7,6 @@ import { stringify } from "yaml";
 import { imageByDigest } from "../../../lib/image-reference";
 import { Registry } from "../../../ci/lib/registry";
 import { signatureTag, signImage, transitSigner, type Signer } from "../../../ci/lib/signature";
-import { kubeconfigFile } from "../../../sandbox/src/cluster/layout";
 import { clusterStack } from "../../../sandbox/src/stack-file";
 import { rootToken } from "./bootstrap";
 import { idToken, type Pipeline as Claims } from "./id-token";
@@ -292,24 +291,29 @@ const settingsFile = (sandbox: Sandbox): string => `Pulumi.${sandbox.get("PULUMI
  * Writes to Vault what an administrator would for the pipeline, and makes VM2's sshd trust Vault's certificates. For
  * the cluster a kubeconfig takes the place of SSH.
  *
- * @param reading for the cluster, the kubeconfig of an account that only reads
+ * @param accounts for the cluster, the kubeconfigs of the two jobs' accounts
  */
-export async function setUpLogins(sandbox: Sandbox, harbor: string, reading?: string): Promise<void> {
+export async function setUpLogins(
+  sandbox: Sandbox,
+  harbor: string,
+  accounts?: { readonly deploy: string; readonly drift: string },
+): Promise<void> {
   const secrets = secretsOf();
-  const ssh = onCluster(sandbox) ? {} : { SSH_KNOWN_HOSTS: state("ssh/known_hosts") };
+  const way = (job: "deploy" | "drift") =>
+    accounts === undefined ? { SSH_KNOWN_HOSTS: state("ssh/known_hosts") } : { KUBECONFIG: accounts[job] };
   const deploy = {
     PULUMI_BACKEND_URL: sandbox.get("PULUMI_BACKEND_URL"),
     AUDIT_REGISTRY_PASSWORD: sandbox.get("AUDIT_REGISTRY_PASSWORD"),
     PGPASSWORD: sandbox.get("PGPASSWORD"),
     GRAFANA_AUTH: sandbox.get("GRAFANA_AUTH"),
-    ...(onCluster(sandbox) ? { KUBECONFIG: state(kubeconfigFile) } : ssh),
+    ...way("deploy"),
     // That it speaks plain HTTP.
     HARBOR_URL: `http://${harbor}`,
   };
   const drift = {
     PGPASSWORD: secrets.drift,
     GRAFANA_AUTH: deploy.GRAFANA_AUTH,
-    ...(reading === undefined ? ssh : { KUBECONFIG: reading }),
+    ...way("drift"),
   };
   const publish = {
     // Without its port, as GitLab's integration gives it.

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { destroy } from "../e2e/support/destroy";
+import { run, sandbox as cli, type Ran } from "../e2e/support/sandbox";
+import { Accounts } from "./support/accounts";
+import { attached, Cluster } from "./support/cluster";
+import { Releases } from "./support/releases";
+
+/**
+ * A cluster without the stack, what bootstrap/kubernetes.yaml makes there, and a first deploy with its account. The
+ * stack is destroyed before, by an administrator, and its events with it.
+ */
+describe("scenario: a first deploy to a cluster, not as its administrator", function () {
+  this.timeout(900_000);
+  const cluster = attached();
+  let directory: string;
+  let accounts: Accounts | undefined;
+  before(async () => {
+    directory = mkdtempSync(join(tmpdir(), "first-deploy-"));
+    await destroy(cluster(), "audit_cluster");
+    accounts = await Accounts.make(cluster());
+    for (const [account, text] of Object.entries(accounts.kubeconfig)) writeFileSync(join(directory, account), text);
+  });
+  after(async () => {
+    await accounts?.remove();
+    rmSync(directory, { recursive: true });
+    // As a developer has it, if a test has failed before.
+    const { code, output } = await cli(["cluster"]);
+    assert.equal(code, 0, output);
+  });
+
+  const as = (account: "deploy" | "drift"): NodeJS.ProcessEnv => ({ KUBECONFIG: join(directory, account) });
+  const kubectl = (account: "deploy" | "drift", ...args: string[]): Promise<Ran> =>
+    run(["kubectl", ...args], { ...cluster().env, ...as(account) });
+
+  it("takes over the namespace that is there, and serves", async () => {
+    const { code, output } = await cluster().pulumi(["up", "--yes"], as("deploy"));
+    assert.equal(code, 0, output);
+    // Its tokens are others than those of the stack before.
+    const releases = new Releases(await Cluster.attach());
+    await releases.stillServes();
+    releases.close();
+    const again = await cluster().pulumi(["up", "--yes", "--refresh", "--expect-no-changes"], as("deploy"));
+    assert.equal(again.code, 0, again.output);
+  });
+
+  it("does not let the pipeline's account out of its namespace, nor give up Pod Security there", async () => {
+    for (const [what, ...args] of [
+      ["another namespace", "get", "pods", "--namespace", "kube-system"],
+      ["all namespaces", "get", "namespaces"],
+      ["nodes", "get", "nodes"],
+      ["the namespace's end", "delete", "namespace", "audit"],
+      ["rights", "create", "rolebinding", "mallory", "--namespace", "audit", "--clusterrole=admin", "--user=mallory"],
+      ["tokens of others", "create", "token", "drift", "--namespace", "audit"],
+    ] as const) {
+      const { code, output } = await kubectl("deploy", ...args);
+      assert.notEqual(code, 0, `${what}: ${output}`);
+      assert.match(output, /forbidden/i, what);
+    }
+    const level = "pod-security.kubernetes.io/enforce";
+    for (const change of [`${level}=privileged`, `${level}-`]) {
+      const { code, output } = await kubectl("deploy", "label", "namespace", "audit", change, "--overwrite");
+      assert.notEqual(code, 0, output);
+      assert.match(output, /this namespace keeps the Pod Security level restricted/);
+    }
+  });
+
+  it("lets the account of drift read what is there but for Secrets, and change nothing", async () => {
+    const { code, output } = await kubectl("drift", "get", "deployment", "audit-svc", "--namespace", "audit");
+    assert.equal(code, 0, output);
+    for (const args of [
+      ["get", "secrets"],
+      ["exec", "deployment/audit-svc", "--container", "service", "--", "true"],
+      ["scale", "deployment/audit-svc", "--replicas", "0"],
+      ["delete", "service", "audit-edge"],
+    ]) {
+      const { code, output } = await kubectl("drift", "--namespace", "audit", ...args);
+      assert.notEqual(code, 0, output);
+      assert.match(output, /forbidden/i, args.join(" "));
+    }
+  });
+});
