@@ -204,6 +204,8 @@ function deployerPolicy(settings: VaultSettings): string {
         rule(`sys/policies/acl/${name}`, "read"),
         rule(`auth/${stack.vaultKubernetesMount}/role/${name}`, "read"),
       ]),
+    "# Which cluster Vault asks about pods' tokens, for the doctor.",
+    rule(`auth/${stack.vaultKubernetesMount}/config`, "read"),
     ...[SERVICE_AGENT, onCluster(SERVICE_AGENT)].flatMap(databaseRules),
     "# The public keys by which others check the log. Signing is the services' agents' alone.",
     ...logKeys(settings).map(publicKeyPolicy),

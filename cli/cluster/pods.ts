@@ -3,6 +3,7 @@ import { scriptLine } from "../../components/host/script-file";
 import type { Values } from "../../config";
 import { messageOf, CommandError } from "../errors";
 import { commandLine } from "../../lib/shell";
+import { withContext } from "./kubectl";
 import type { Part } from "../vm/containers";
 
 /** The command before a shell line: kubectl runs on this machine, with KUBECONFIG of the environment. */
@@ -17,9 +18,7 @@ export const WORKLOADS: Readonly<
   agent: { name: "audit-svc", container: "agent" },
 };
 
-export const kubectl = ({ kubeContext = "", kubeNamespace }: Values): string[] => [
-  ...["kubectl", "--context", kubeContext, "--namespace", kubeNamespace],
-];
+export const kubectl = (values: Values): string[] => [...withContext(values), "--namespace", values.kubeNamespace];
 
 export interface Pod {
   readonly name: string;

@@ -9,6 +9,7 @@ export const doctor = defineCommand<{ "vault-settings": string | undefined; all:
       ["audit doctor", "before a first deploy, and when something is wrong"],
       ["audit doctor --vault-settings vault.json", "with GITLAB_TOKEN also GitLab, and all of bootstrap"],
       ["audit doctor --only vm --only images --json", "for programs, of two subjects"],
+      ["audit doctor --stack cluster --only cluster", "of a stack on a cluster, whether that has what a deploy needs"],
     ],
     options: (parser) =>
       parser

@@ -1,5 +1,6 @@
 import type { ExecResult } from "../../ci/lib/exec";
 import type { Values } from "../../config";
+import type { ImageReference } from "../../lib/image-reference";
 import type { VaultReply } from "../../lib/vault/client";
 import type { Env, Project } from "../project";
 
@@ -33,6 +34,10 @@ export interface Access {
   readonly host: () => Promise<HostFacts>;
   /** GET of the Docker Engine's API on the VM, by `docker system dial-stdio` there. */
   readonly engine: (path: string, headers?: Readonly<Record<string, string>>) => Promise<Reply>;
+  /** What kubectl prints, with the stack's context. @throws Error with what it says on standard error */
+  readonly kubectl: (args: readonly string[], input?: string) => Promise<string>;
+  /** Whether the registry has an image, with the login of the nodes, asked from this machine. */
+  readonly inRegistry: (image: ImageReference) => Promise<boolean>;
   /** A shell line on Prometheus's host. */
   readonly monitoringHost: (script: string) => Promise<string>;
   /** A query of PostgreSQL as the deployer, in the database `postgres`. */

@@ -13,7 +13,7 @@ export async function runDoctor(
 ): Promise<readonly Result[]> {
   const access = lookAt(world, settings);
   try {
-    return await examine(chosen(SUBJECTS, only), access);
+    return await examine(chosen(SUBJECTS[world.values.platform], only), access);
   } finally {
     // A database that does not answer would keep it.
     await Promise.race([access.close(), sleep(1_000, undefined, { ref: false })]);

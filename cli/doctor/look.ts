@@ -9,9 +9,12 @@ import { askHost } from "../../components/vm/ask-host";
 import { remoteShell } from "../../components/vm/host-script";
 import { serversOf } from "../../config/servers";
 import { certificateProblem } from "../../lib/check-certificates";
+import { imageByDigest } from "../../lib/image-reference";
 import { prometheusLogin } from "../../lib/prometheus-api";
 import { applyVaultPlan } from "../../lib/vault/plan";
+import { runKubectl } from "../cluster/kubectl";
 import { grafanaHeaders } from "../logins";
+import { manifestOf } from "../registry";
 import type { World } from "../world";
 import type { Access, BootstrapLook } from "./access";
 import { engineAt } from "./engine";
@@ -52,6 +55,14 @@ export function lookAt(world: World, vaultSettings: string | undefined): Access 
     engine: remembered(async (path: string, headers?: Readonly<Record<string, string>>) =>
       (await engine())(path, headers),
     ),
+    kubectl: remembered((args: readonly string[], input?: string) => runKubectl(values, args, input)),
+    inRegistry: async (image) => {
+      const { registryUsername: username, registryPassword: password } = values;
+      const own = imageByDigest(values.image);
+      // The pull secret is for the registry of audit:image alone.
+      const login = typeof own !== "string" && own.registry === image.registry && username && password ? { username, password } : undefined; // prettier-ignore
+      return (await manifestOf(image, image.digest, login)) !== undefined;
+    },
     monitoringHost: remembered((script: string) =>
       askHost(remoteShell(values.prometheusHost ?? "", values.prometheusSshOptions), script),
     ),

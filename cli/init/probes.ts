@@ -1,11 +1,11 @@
 import { lookup } from "node:dns/promises";
 import { connect } from "node:net";
-import { Registry } from "../../ci/lib/registry";
 import { certificateProblem, httpsServer } from "../../lib/check-certificates";
 import { readCertificateAuthority, type CertificateAuthority } from "../../lib/certificate-authority";
 import { imageByDigest } from "../../lib/image-reference";
 import { get } from "../doctor/http";
 import type { Env } from "../project";
+import { manifestOf, type Login } from "../registry";
 import { trustFromNow } from "../trust";
 
 /** Milliseconds to wait for a machine. */
@@ -24,11 +24,6 @@ export interface Probes {
   readonly digest: (image: string, login: Login | undefined) => Promise<string>;
   /** @throws Error whose message continues the name of the setting */
   readonly authority: (file: string) => CertificateAuthority;
-}
-
-export interface Login {
-  readonly username: string;
-  readonly password: string;
 }
 
 export const realProbes = (env: Env): Probes => ({
@@ -68,15 +63,7 @@ async function digestOf(image: string, login: Login | undefined): Promise<string
   const parsed = imageByDigest(`${image}@sha256:${"0".repeat(64)}`);
   if (typeof parsed === "string") throw new Error(parsed);
   const tag = /:([A-Za-z0-9_][A-Za-z0-9_.-]*)$/.exec(image.slice(image.lastIndexOf("/")))?.[1] ?? "latest";
-  const host = parsed.registry === "docker.io" ? "registry-1.docker.io" : parsed.registry;
-  const settings = { address: "the image's registry", login: "audit:registryUsername and AUDIT_REGISTRY_PASSWORD" };
-  const ask = (scheme: string) =>
-    new Registry({ host, url: `${scheme}://${host}`, ...login, settings }, "pull").manifest(parsed.repository, tag);
-  // A registry without TLS, as one for trying: the engine must have it in insecure-registries, which doctor finds.
-  const manifest = await ask("https").catch((error: unknown) => {
-    if (/wrong version number|packet length too long|EPROTO/.test(String(error))) return ask("http");
-    throw error;
-  });
-  if (manifest === undefined) throw new Error(`${host} has no ${parsed.repository}:${tag}`);
+  const manifest = await manifestOf(parsed, tag, login);
+  if (manifest === undefined) throw new Error(`${parsed.registry} has no ${parsed.repository}:${tag}`);
   return `${parsed.registry}/${parsed.repository}:${tag}@${manifest.digest}`;
 }

@@ -7,9 +7,7 @@ import { AGENT } from "./agent-sidecar";
 import type { Cluster, PodMonitors } from "./cluster";
 import { labelsOf, podsOf } from "./pods";
 import { AGENT_PORT } from "./ports";
-
-/** What Prometheus' operator adds to a cluster's API, as far as it is used here. */
-export const POD_MONITOR = { apiVersion: "monitoring.coreos.com/v1", kind: "PodMonitor" } as const;
+import { POD_MONITOR } from "./required";
 
 /** One port of each pod of a workload, as scripts/targets.sh lists it. */
 export interface ScrapedPort {

@@ -3,21 +3,11 @@ import * as pulumi from "@pulumi/pulumi";
 import { argumentName } from "../../lib/argument-names";
 import { UserError } from "../../lib/user-error";
 import type { ClusterArgs } from "./cluster";
-import { POD_MONITOR } from "./pod-monitor";
 import { OWNER } from "./pods";
-
-/**
- * The first version of Kubernetes with everything that pods here need: native sidecars (1.29) and a pause by `sleep` in
- * preStop (1.30).
- */
-const OLDEST = { major: 1, minor: 30 };
+import { isTooOld, OLDEST_VERSION, POD_MONITOR, type Version } from "./required";
 
 interface Named {
   metadata?: { labels?: Record<string, string> };
-}
-
-interface Versions {
-  serverVersion?: { major: string; minor: string; gitVersion: string };
 }
 
 export interface CheckClusterArgs extends Pick<ClusterArgs, "context" | "namespace" | "podMonitors"> {
@@ -44,13 +34,10 @@ export async function checkCluster(args: CheckClusterArgs): Promise<void> {
     await pulumi.log.warn(`The cluster was not checked: ${failure}`);
     return;
   }
-  const { serverVersion } = JSON.parse(text) as Versions;
-  const { major = "0", minor = "0", gitVersion = "?" } = serverVersion ?? {};
-  // Some clouds write "30+".
-  const [is, minorIs] = [Number.parseInt(major), Number.parseInt(minor)];
-  if (is < OLDEST.major || (is === OLDEST.major && minorIs < OLDEST.minor))
+  const { serverVersion } = JSON.parse(text) as { serverVersion: Version };
+  if (isTooOld(serverVersion))
     throw new UserError(
-      `The cluster of ${argumentName("Cluster: context")} ${context} is Kubernetes ${gitVersion}; ${OLDEST.major}.${OLDEST.minor} or newer is needed, ` +
+      `The cluster of ${argumentName("Cluster: context")} ${context} is Kubernetes ${serverVersion.gitVersion}; ${OLDEST_VERSION} or newer is needed, ` +
         "which has native sidecars and a pause before a container's end. Upgrade the cluster. Nothing was changed.",
     );
   await checkNamespace(args);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { program } from "../e2e/support/audit-command";
 import { destroy } from "../e2e/support/destroy";
 import { run, sandbox as cli, type Ran } from "../e2e/support/sandbox";
 import { Accounts } from "./support/accounts";
@@ -34,6 +35,24 @@ describe("scenario: a first deploy to a cluster, not as its administrator", func
   const as = (account: "deploy" | "drift"): NodeJS.ProcessEnv => ({ KUBECONFIG: join(directory, account) });
   const kubectl = (account: "deploy" | "drift", ...args: string[]): Promise<Ran> =>
     run(["kubectl", ...args], { ...cluster().env, ...as(account) });
+
+  it("is what the doctor finds the account ready for, and that of drift not", async () => {
+    const look = async (account: "deploy" | "drift") => {
+      const { stdout, output } = await run([...program, "doctor", "--only", "cluster", "--json"], { ...cluster().env, ...as(account) }); // prettier-ignore
+      assert.match(stdout, /^\{/, output);
+      const { checks } = JSON.parse(stdout) as { checks: { id: string; level: string; found: string }[] };
+      return new Map(checks.map(({ id, level, found }) => [id, `${level}: ${found}`]));
+    };
+    const deploy = await look("deploy");
+    for (const id of ["context", "api", "version", "namespace", "rights"])
+      assert.match(deploy.get(`cluster-${id}`) ?? "", /^ok: /, id);
+    const drift = await look("drift");
+    assert.match(drift.get("cluster-namespace") ?? "", /^ok: /);
+    assert.match(
+      drift.get("cluster-rights") ?? "",
+      /^failure: the login may not create configmaps, .*patch namespaces/,
+    );
+  });
 
   it("takes over the namespace that is there, and serves", async () => {
     const { code, output } = await cluster().pulumi(["up", "--yes"], as("deploy"));

@@ -37,24 +37,28 @@ const clock = (
   },
 });
 
+const ofServers: readonly Check[] = [
+  clock("database", "PostgreSQL", "database-login", async ({ sql }) => {
+    const [row] = await sql("SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS now");
+    return Number(row?.now);
+  }),
+  clock("vault", "Vault", "vault-seal", async ({ vaultOpen }) => {
+    const { answer } = await vaultOpen("sys/health?standbyok=true&perfstandbyok=true");
+    return typeof answer.server_time_utc === "number" ? answer.server_time_utc * 1000 : undefined;
+  }),
+  clock(
+    "prometheus",
+    "Prometheus",
+    "prometheus-answers",
+    async ({ prometheus }) => (await prometheus("/api/v1/status/runtimeinfo")).date,
+  ),
+  clock("grafana", "Grafana", "grafana-answers", async ({ grafana }) => (await grafana("/api/health?clock")).date),
+];
+
 export const clocks: Subject = {
   name: "Clocks",
-  checks: [
-    clock("vm", "the VM", "vm-ssh", async ({ host }) => (await host()).clock * 1000),
-    clock("database", "PostgreSQL", "database-login", async ({ sql }) => {
-      const [row] = await sql("SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS now");
-      return Number(row?.now);
-    }),
-    clock("vault", "Vault", "vault-seal", async ({ vaultOpen }) => {
-      const { answer } = await vaultOpen("sys/health?standbyok=true&perfstandbyok=true");
-      return typeof answer.server_time_utc === "number" ? answer.server_time_utc * 1000 : undefined;
-    }),
-    clock(
-      "prometheus",
-      "Prometheus",
-      "prometheus-answers",
-      async ({ prometheus }) => (await prometheus("/api/v1/status/runtimeinfo")).date,
-    ),
-    clock("grafana", "Grafana", "grafana-answers", async ({ grafana }) => (await grafana("/api/health?clock")).date),
-  ],
+  checks: [clock("vm", "the VM", "vm-ssh", async ({ host }) => (await host()).clock * 1000), ...ofServers],
 };
+
+/** Of a stack without a VM. */
+export const clocksOfServers: Subject = { name: "Clocks", checks: ofServers };

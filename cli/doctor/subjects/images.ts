@@ -1,16 +1,16 @@
 import { NAMESPACE } from "../../../config/errors";
-import { imageByDigest } from "../../../lib/image-reference";
+import { imageByDigest, type ImageReference } from "../../../lib/image-reference";
 import { NOT_GIVEN } from "../../world";
 import { failure, ok, skipped, warning, type Check, type Finding, type Subject } from "../check";
 import type { Access } from "../access";
 
-const KEYS = {
+export const KEYS = {
   image: "the service's",
   edgeImage: "Nginx's",
   exporterImage: "the exporter's",
   vaultImage: "Vault Agent's",
 } as const;
-type Key = keyof typeof KEYS;
+export type Key = keyof typeof KEYS;
 
 /** As the Docker CLI sends a login to its engine: https://docs.docker.com/reference/api/engine/#section/Authentication */
 function login({ values }: Access, registry: string): Record<string, string> {
@@ -26,17 +26,25 @@ function login({ values }: Access, registry: string): Record<string, string> {
   };
 }
 
-async function pullable(access: Access, key: Key): Promise<Finding> {
+/** The image of a setting, or what is to be said of it without asking anybody. */
+export function imageOf({ values }: Access, key: Key): ImageReference | Finding {
   const setting = `${NAMESPACE}:${key}`;
-  const image = imageByDigest(access.values[key]);
+  const image = imageByDigest(values[key]);
   if (typeof image === "string") return failure(`${setting} ${image}`, "set it to registry/name@sha256:…");
   if (/^sha256:0{64}$/.test(image.digest)) {
     return key === "image"
       ? ok("the pipeline gives the digest of what it builds")
       : failure(`${setting} has no digest yet`, "`audit init` looks it up from a tag");
   }
-  if (access.values.registryPassword === NOT_GIVEN)
-    return skipped("AUDIT_REGISTRY_PASSWORD is not set, without which the VM pulls nothing");
+  if (values.registryPassword === NOT_GIVEN)
+    return skipped("AUDIT_REGISTRY_PASSWORD is not set, without which nothing is pulled");
+  return image;
+}
+
+async function pullable(access: Access, key: Key): Promise<Finding> {
+  const setting = `${NAMESPACE}:${key}`;
+  const image = imageOf(access, key);
+  if ("level" in image) return image;
   const { status, body } = await access.engine(`/distribution/${image.name}/json`, login(access, image.registry));
   if (status === 200) return ok(`the VM can pull ${image.repository} from ${image.registry}`);
   const said = (body as { message?: string }).message ?? `status ${status}`;

@@ -3,7 +3,7 @@ import { NAMESPACE } from "../../../config/errors";
 import { VaultFailure, type VaultReply } from "../../../lib/vault/client";
 import { applyVaultPlan } from "../../../lib/vault/plan";
 import { planAgents, SERVICE_AGENT } from "../../../lib/vault/rights";
-import { failure, ok, skipped, warning, type Finding, type Subject } from "../check";
+import { failure, ok, skipped, warning, type Check, type Finding, type Subject } from "../check";
 import { duration } from "../../time";
 import type { Access } from "../access";
 
@@ -147,15 +147,32 @@ async function jwt({ vault }: Access): Promise<Finding> {
   );
 }
 
-export const vault: Subject = {
+/** Whether Vault can ask the cluster about a pod's token; who the pods are is in the agents' roles. */
+async function clusterLogin({ vault, values }: Access): Promise<Finding> {
+  const mount = `auth/${values.vaultKubernetesMount}`;
+  const { status, answer } = await vault("GET", `${mount}/config`);
+  if (status === 403) return skipped(`the token may not read ${mount}/config; it may once bootstrap has run again`);
+  const { kubernetes_host: host, token_reviewer_jwt_set: hasReviewer } = (answer.data ?? {}) as { kubernetes_host?: string; token_reviewer_jwt_set?: boolean }; // prettier-ignore
+  const cure = `an administrator of Vault runs vault write ${mount}/config … (docs/cluster.md, step 2)`;
+  if (status !== 200 || !host) return failure(`Vault does not know which cluster to ask at ${mount}`, cure);
+  if (hasReviewer === false)
+    return warning(`Vault asks ${host} about pods' tokens without a login of its own (token_reviewer_jwt)`, cure);
+  return ok(`Vault asks ${host} about pods' tokens`);
+}
+
+const checks: readonly Check[] = [
+  { id: "vault-seal", title: "seal", run: seal },
+  { id: "vault-token", title: "token", needs: "vault-seal", run: token },
+  { id: "vault-mount", title: "secrets engine", needs: "vault-token", run: mount },
+  { id: "vault-rights", title: "the deploy's rights", needs: "vault-token", run: capabilities },
+  { id: "vault-agents", title: "the agents' policies and roles", needs: "vault-token", run: agents },
+  { id: "vault-jwt", title: "the pipeline's login", needs: "vault-token", run: jwt },
+  { id: "vault-bootstrap", title: "all of bootstrap", needs: "vault-token", run: whole },
+];
+
+export const vault: Subject = { name: "Vault", checks };
+
+export const vaultOfCluster: Subject = {
   name: "Vault",
-  checks: [
-    { id: "vault-seal", title: "seal", run: seal },
-    { id: "vault-token", title: "token", needs: "vault-seal", run: token },
-    { id: "vault-mount", title: "secrets engine", needs: "vault-token", run: mount },
-    { id: "vault-rights", title: "the deploy's rights", needs: "vault-token", run: capabilities },
-    { id: "vault-agents", title: "the agents' policies and roles", needs: "vault-token", run: agents },
-    { id: "vault-jwt", title: "the pipeline's login", needs: "vault-token", run: jwt },
-    { id: "vault-bootstrap", title: "all of bootstrap", needs: "vault-token", run: whole },
-  ],
+  checks: [...checks, { id: "vault-cluster", title: "the pods' login", needs: "vault-agents", run: clusterLogin }],
 };

@@ -27,15 +27,14 @@ const SSH: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
-async function ssh({ host, values }: Access): Promise<Finding> {
-  if (values.hostAddress === undefined) return skipped("this stack runs on a cluster");
+async function ssh({ host, values: { hostAddress: address = "" } }: Access): Promise<Finding> {
   try {
     await host();
-    return ok(`${values.hostAddress} takes this login, and its host key is known`);
+    return ok(`${address} takes this login, and its host key is known`);
   } catch (error) {
     const said = (error as Error).message.trim().split("\n").join("; ");
     const [, cure = "try `ssh` with the same address by hand"] = SSH.find(([pattern]) => pattern.test(said)) ?? [];
-    return failure(`${values.hostAddress}: ${said}`, cure);
+    return failure(`${address}: ${said}`, cure);
   }
 }
 

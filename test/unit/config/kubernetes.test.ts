@@ -1,16 +1,6 @@
 import assert from "node:assert/strict";
 import { parseSettings, type ClusterSettings } from "../../../config";
-import { digest, good, problems } from "../support/settings";
-
-/** A configuration of a cluster that is right. */
-const onCluster: Record<string, string | undefined> = {
-  "audit:platform": "kubernetes",
-  "audit:hostAddress": undefined,
-  "audit:kubeContext": "production",
-  "audit:databaseRanges": '["10.0.0.40/32"]',
-  "audit:vaultRanges": '["10.0.0.50/32"]',
-  "audit:prometheusDiscovery": "http",
-};
+import { digest, good, onCluster, problems } from "../support/settings";
 
 const wrong = (changes: Record<string, string | undefined>) => problems({ ...onCluster, ...changes });
 

@@ -25,6 +25,16 @@ export const good: Record<string, string> = {
   "audit:grafanaDataSource": "prometheus",
 };
 
+/** What makes a configuration of a cluster of it. */
+export const onCluster: Record<string, string | undefined> = {
+  "audit:platform": "kubernetes",
+  "audit:hostAddress": undefined,
+  "audit:kubeContext": "production",
+  "audit:databaseRanges": '["10.0.0.40/32"]',
+  "audit:vaultRanges": '["10.0.0.50/32"]',
+  "audit:prometheusDiscovery": "http",
+};
+
 /** The settings of a stack on a VM. */
 export function onVm(settings: Settings): Extract<Settings, { platform: "vm" }> {
   assert.ok(settings.platform === "vm");

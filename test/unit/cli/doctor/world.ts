@@ -18,6 +18,9 @@ export interface Answers {
   host: HostFacts | Error;
   /** By path, `*` standing for any image. */
   engine: Record<string, Reply>;
+  /** By the first two words, and the path of a raw one; or made of its standard input. */
+  kubectl: Record<string, string | Error | ((input: string) => string)>;
+  inRegistry: boolean | Error;
   monitoringHost: string | Error;
   /** By a word of the query. */
   sql: Record<string, Record<string, unknown>[] | Error>;
@@ -45,11 +48,20 @@ const PROMETHEUS = `scrape_configs:
 rule_files: [/etc/prometheus/rules/*.yml]
 `;
 
-export function inOrder(settings: Record<string, string> = {}): Answers {
-  const values = parseValues({
-    ...{ ...good, "audit:databaseDriftUser": "drift" },
-    ...settings,
-  });
+/** Answers to the questions about rights: no to these, such as "create pods/exec", yes to all others. */
+export const allowedBut =
+  (...lacking: readonly string[]) =>
+  (input: string): string => {
+    const { items } = JSON.parse(input) as { items: { spec: { resourceAttributes: Record<string, string> } }[] };
+    const lines = items.map(({ spec: { resourceAttributes: { verb, resource, subresource = "", namespace } } }) =>
+      namespace === "audit" && !lacking.includes(`${verb} ${resource}${subresource && `/${subresource}`}`),
+    ); // prettier-ignore
+    return `${lines.join("\n")}\n`;
+  };
+
+export function inOrder(settings: Record<string, string | undefined> = {}): Answers {
+  const texts = Object.entries({ ...good, "audit:databaseDriftUser": "drift", ...settings });
+  const values = parseValues(Object.fromEntries(texts.filter((entry): entry is [string, string] => entry[1] !== undefined))); // prettier-ignore
   const { stack } = inVault(values);
   const agents = planAgents(stack);
   const inPolicies = Object.entries(agents.policies).map(([name, policy]) => [`GET sys/policies/acl/${name}`, vaultReply({ data: { policy } })] as const); // prettier-ignore
@@ -89,6 +101,18 @@ export function inOrder(settings: Record<string, string> = {}): Answers {
       "/distribution/*": reply(image),
       "/images/*": reply({}, 404),
     },
+    kubectl: {
+      "config get-contexts": "production\n",
+      "version --output": JSON.stringify({
+        clientVersion: { major: "1", minor: "33", gitVersion: "v1.33.1" },
+        serverVersion: { major: "1", minor: "34+", gitVersion: "v1.34.4" },
+      }),
+      "get namespace": JSON.stringify({ metadata: { labels: { "audit/stack": "vm2" } } }),
+      "create --filename": allowedBut(),
+      "get --raw /apis/monitoring.coreos.com/v1": JSON.stringify({ resources: [{ kind: "PodMonitor" }] }),
+      "get --raw /apis/metrics.k8s.io/v1beta1": "{}",
+    },
+    inRegistry: true,
     monitoringHost: "",
     sql: {
       one: [{ one: 1 }],
@@ -106,8 +130,13 @@ export function inOrder(settings: Record<string, string> = {}): Answers {
     vault: {
       "GET auth/token/lookup-self": vaultReply({ data: { ttl: 3000, policies: ["default", "audit-deployer"] } }),
       "GET sys/mounts": vaultReply({ data: { "secret/": { type: "kv", options: { version: "2" } } } }),
-      "GET sys/auth": vaultReply({ data: { "approle/": { type: "approle" }, "jwt/": { type: "jwt" } } }),
+      "GET sys/auth": vaultReply({
+        data: { "approle/": { type: "approle" }, "jwt/": { type: "jwt" }, "kubernetes/": { type: "kubernetes" } },
+      }),
       "GET auth/jwt/role/audit-ci-deploy": vaultReply({}, 403),
+      "GET auth/kubernetes/config": vaultReply({
+        data: { kubernetes_host: "https://cluster.example.test:6443", token_reviewer_jwt_set: true },
+      }),
       "POST sys/capabilities-self": vaultReply({
         [`secret/data/${values.vaultPath}`]: ["create", "update"],
         [`secret/data/${values.vaultPath}-tokens/reader`]: ["create"],
@@ -163,6 +192,11 @@ export function worldOf(answers: Answers): Access {
     certificates: () => Promise.resolve(answers.certificates),
     host: () => orThrow(answers.host),
     engine: (path) => of(answers.engine, path.replace(/^\/(distribution|images)\/.*/, "/$1/*")),
+    kubectl: async (args, input = "") => {
+      const found = await of(answers.kubectl, args.slice(0, args[1] === "--raw" ? 3 : 2).join(" "));
+      return typeof found === "function" ? found(input) : orThrow(found);
+    },
+    inRegistry: () => orThrow(answers.inRegistry),
     monitoringHost: () => orThrow(answers.monitoringHost),
     sql: (query) => {
       const word =

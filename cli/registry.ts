@@ -1,0 +1,25 @@
+import { Registry, type Manifest } from "../ci/lib/registry";
+import type { ImageReference } from "../lib/image-reference";
+
+/** A login to a registry. */
+export interface Login {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** What a registry has by a tag or digest; undefined for nothing. @throws Failure if it does not say */
+export function manifestOf(
+  { registry, repository }: Pick<ImageReference, "registry" | "repository">,
+  reference: string,
+  login: Login | undefined,
+): Promise<Manifest | undefined> {
+  const host = registry === "docker.io" ? "registry-1.docker.io" : registry;
+  const settings = { address: "the image's registry", login: "audit:registryUsername and AUDIT_REGISTRY_PASSWORD" };
+  const ask = (scheme: string) =>
+    new Registry({ host, url: `${scheme}://${host}`, ...login, settings }, "pull").manifest(repository, reference);
+  // A registry without TLS, as one for trying: who pulls must allow that by a setting of its own.
+  return ask("https").catch((error: unknown) => {
+    if (/wrong version number|packet length too long|EPROTO/.test(String(error))) return ask("http");
+    throw error;
+  });
+}
