@@ -35,5 +35,9 @@ export const vault = {
       "Who writes the agents' policies and roles in Vault. bootstrap = an administrator, by bootstrap/vault.ts; program = this program, whose token may then grant itself anything.",
     ),
   vaultMount: vaultMount("a KV version 2 mount").default("secret").describe("KV version 2 mount of the secrets."),
-  vaultPath: vaultPath.default("audit-svc/vm2").describe("Path of the service's secret within the mount."),
+  vaultPath: vaultPath
+    .default("audit-svc/vm2")
+    .describe(
+      "Path of the service's secret within the mount. Each stack that shares a Vault needs one of its own, for example audit-svc/cluster.",
+    ),
 };
