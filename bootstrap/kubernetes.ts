@@ -18,6 +18,14 @@ interface Manifest {
   readonly rules?: readonly { readonly apiGroups: string[]; readonly resources: string[]; readonly verbs: string[] }[];
 }
 
+/** The file for another namespace and stack, as the line at its head makes it. */
+export const clusterManifest = (namespace: string, stack: string): string =>
+  readFileSync(FILE, "utf8")
+    .replace(/^# For another namespace[^]*?(?=^# It may)/m, "")
+    .replaceAll(/^([^#].*?): audit/gm, `$1: ${namespace}`)
+    .replaceAll("[audit]", `[${namespace}]`)
+    .replace("stack: cluster", `stack: ${stack}`);
+
 /** The rights that kubernetes.yaml gives the account of the deploys. */
 export const deployRights = (): Right[] =>
   parseAllDocuments(readFileSync(FILE, "utf8"))

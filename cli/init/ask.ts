@@ -1,7 +1,8 @@
 import { CommandError, EXIT } from "../errors";
 import { readAnswersFile } from "./answers-file";
 import type { Probes } from "./probes";
-import { judge, QUESTIONS, type Answers, type Question } from "./questions";
+import { judge, type Answers, type Question } from "./question";
+import { QUESTIONS } from "./questions";
 
 /** Answers, and what is doubtful about them: a sentence each, beginning with the key. */
 export interface Given {

@@ -1,13 +1,14 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
+import { clusterManifest } from "../../bootstrap/kubernetes";
 import { parseVaultSettings } from "../../bootstrap/settings";
 import { parseValues, type Values } from "../../config";
 import { NAMESPACE } from "../../config/errors";
 import { inVault } from "../../config/in-vault";
 import { fillTemplate } from "../../lib/templates";
 import { settingsInText, type Project } from "../project";
-import type { Answers } from "./questions";
+import type { Answers } from "./question";
 import { settingsOf, stackFileText } from "./stack-file";
 
 /** A file that init writes, and who does what with it. */
@@ -24,7 +25,9 @@ export interface Written {
  */
 export function filesOf(answers: Answers, project: Project): readonly Written[] {
   const { stack, directory, file } = project;
-  const text = stackFileText(file, join(directory, "Pulumi.vm2.yaml"), settingsOf(answers, stack));
+  const onCluster = answers.platform === "kubernetes";
+  const template = onCluster ? "Pulumi.cluster.yaml" : "Pulumi.vm2.yaml";
+  const text = stackFileText(file, join(directory, template), settingsOf(answers, stack));
   const values = valuesOf(text);
   const into = join(directory, "setup", stack);
   return [
@@ -43,6 +46,30 @@ export function filesOf(answers: Answers, project: Project): readonly Written[] 
       text: filled("database.sql", { admin: values.databaseAdminUser, drift: values.databaseDriftUser ?? "drift" }),
       who: "The database's administrator, with the passwords put in: psql -v ON_ERROR_STOP=1 --file database.sql",
     },
+    ...(onCluster ? forCluster(values, stack, into) : forVm(values, into)),
+    {
+      path: join(into, "prometheus.yml"),
+      text: prometheusLines(values),
+      who: "Prometheus's administrator adds these lines to prometheus.yml, and reloads it.",
+    },
+  ];
+}
+
+function forCluster({ kubeNamespace }: Values, stack: string, into: string): Written[] {
+  const file = join(into, "kubernetes.yaml");
+  return [
+    {
+      path: file,
+      text: clusterManifest(kubeNamespace, stack),
+      who:
+        `The cluster's administrator, in a clone of this project: kubectl apply --server-side --filename setup/${stack}/kubernetes.yaml\n` +
+        `  Then, for deploy and for drift: sh bootstrap/kubeconfig.sh deploy ${kubeNamespace} > deploy.kubeconfig`,
+    },
+  ];
+}
+
+function forVm(values: Values, into: string): Written[] {
+  return [
     {
       path: join(into, "vm.sh"),
       text: ofBootstrap("vm.sh"),
@@ -56,11 +83,6 @@ export function filesOf(answers: Answers, project: Project): readonly Written[] 
     ...(values.caFile === undefined
       ? []
       : [{ path: join(into, "ca.pem"), text: values.caFile.pem, who: "Put beside vm.sh, which has Docker trust it." }]),
-    {
-      path: join(into, "prometheus.yml"),
-      text: prometheusLines(values),
-      who: "Prometheus's administrator adds these lines to prometheus.yml, and reloads it.",
-    },
   ];
 }
 
@@ -80,6 +102,8 @@ function vaultSettings(answers: Answers, values: Values): object {
       ...(values.caFile === undefined ? {} : { caFile: values.caFile.file }),
     },
     audience: values.vaultAddress,
+    // Nobody logs in to a host; where a stack on a VM uses this Vault too, its file says so.
+    ...(values.platform === "kubernetes" && !values.prometheusHost?.startsWith("ssh://") ? { ssh: null } : {}),
     ...(values.vaultMount === "secret" ? {} : { kvMount: values.vaultMount }),
     stack: inVault(values).bootstrap,
   };
@@ -113,7 +137,7 @@ function prometheusLines(values: Values): string {
     : { file_sd_configs: [{ files: [`${targets}/*.json`], refresh_interval: "10s" }] };
   return stringify({
     ...(values.alerts === "prometheus" ? { rule_files: [`${rules}/*.yml`] } : {}),
-    scrape_configs: [{ job_name: "audit", ...found }],
+    scrape_configs: [{ job_name: values.platform === "vm" ? "audit" : `audit-${values.environment}`, ...found }],
   });
 }
 

@@ -7,7 +7,7 @@ import { findProject, settingsInFile, type Project } from "../project";
 import { atTerminal, fromFile, type Given } from "./ask";
 import { filesOf } from "./files";
 import { realProbes, type Probes } from "./probes";
-import type { Answers } from "./questions";
+import type { Answers } from "./question";
 import { answersIn } from "./stack-file";
 import { planWrites, writeFiles, type Planned } from "./write";
 

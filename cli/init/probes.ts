@@ -1,3 +1,4 @@
+import { execFile } from "node:child_process";
 import { lookup } from "node:dns/promises";
 import { connect } from "node:net";
 import { certificateProblem, httpsServer } from "../../lib/check-certificates";
@@ -15,6 +16,8 @@ const PATIENCE = 4_000;
 export interface Probes {
   /** The address of a name. @throws Error if DNS does not know it */
   readonly address: (host: string) => Promise<string>;
+  /** The contexts of the kubeconfig. @throws Error if kubectl is not there */
+  readonly contexts: () => Promise<readonly string[]>;
   /** Whether something accepts connections there. */
   readonly accepts: (host: string, port: number) => Promise<boolean>;
   /** What is wrong with a server's certificate; undefined also if it does not answer. */
@@ -31,6 +34,14 @@ export const realProbes = (env: Env): Probes => ({
     if (host === "") throw new Error("there is no name");
     return (await lookup(host)).address;
   },
+  contexts: () =>
+    new Promise((done, fail) =>
+      execFile("kubectl", ["config", "get-contexts", "--output", "name"], (error, stdout) =>
+        error === null
+          ? done(stdout.split("\n").filter(Boolean))
+          : fail(new Error("kubectl does not show the contexts of the kubeconfig")),
+      ),
+    ),
   accepts: (host, port) =>
     new Promise((done) => {
       const socket = connect({ host, port, timeout: PATIENCE });

@@ -1,136 +1,6 @@
 import { isAbsolute } from "node:path";
-import { NAMESPACE } from "../../config/errors";
-import { schema } from "../../config/groups";
-import { bareHost } from "../../lib/network-address";
-import type { Probes } from "./probes";
-
-/** By the key of the question; texts as they were given, and with what was found out. */
-export type Answers = Readonly<Record<string, string>>;
-
-/** How an answer is judged. */
-export interface Verdict {
-  /** It cannot be used: what is wrong and the cure. */
-  readonly wrong?: string;
-  /** It may be right all the same, for example if the machine is yet to come. */
-  readonly doubt?: string;
-  /** What takes its place, such as an image with its digest. */
-  readonly better?: string;
-}
-
-export interface Question {
-  /** Key in the answers; that of a setting without `audit:`, or of vault.json with `gitlab.`. */
-  readonly key: string;
-  readonly ask: string;
-  /** It may be none. */
-  readonly optional?: true;
-  /** The question whose answer `otherwise` makes one of. */
-  readonly from?: string;
-  /** Asked only then; default always. */
-  readonly when?: (answers: Answers) => boolean;
-  /** Taken if nothing is given. Without it an answer is needed; the empty text is none. */
-  readonly otherwise?: (answers: Answers, probes: Probes) => string | Promise<string>;
-  /** The answers that there are. */
-  readonly choices?: readonly (readonly [value: string, meaning: string])[];
-  /** After the setting's own rules. */
-  readonly check?: (text: string, answers: Answers, probes: Probes) => Promise<Verdict>;
-}
-
-/** The answer that means none, where something else stands in brackets. */
-export const NONE = "-";
-
-const itemsOf = (text: string): string[] => text.split(",").map((item) => item.trim()).filter(Boolean); // prettier-ignore
-/** A list is given as words between commas; the schema takes JSON. */
-export const asSetting = (key: string, text: string): string =>
-  LISTS.includes(key) ? JSON.stringify(itemsOf(text)) : text;
-const LISTS = ["applications", "edgeMetricsAllow"];
-
-/** The rules of the setting itself, and then the question's own. */
-export async function judge(question: Question, text: string, answers: Answers, probes: Probes): Promise<Verdict> {
-  const { key, choices, otherwise, check, optional } = question;
-  if (text === NONE) return optional ? { better: "" } : { wrong: "an answer is needed" };
-  if (text === "") return otherwise === undefined ? { wrong: "an answer is needed" } : {};
-  if (choices !== undefined && !choices.some(([value]) => value === text))
-    return { wrong: `must be one of ${choices.map(([value]) => value).join(", ")}` };
-  const verdict = (await check?.(text, answers, probes)) ?? {};
-  if (verdict.wrong !== undefined) return verdict;
-  const setting = (schema.shape as Record<string, (typeof schema.shape)[keyof typeof schema.shape] | undefined>)[key];
-  const result = setting?.safeParse(asSetting(key, verdict.better ?? text));
-  if (result?.success === false) return { wrong: wrongIn(result.error.issues, text) };
-  return verdict;
-}
-
-/** Of a list, the item that is meant comes first. */
-function wrongIn([issue]: readonly { path: readonly PropertyKey[]; message: string }[], text: string): string {
-  if (issue === undefined) return "is not valid";
-  const [index] = issue.path;
-  return typeof index === "number" ? `${itemsOf(text)[index] ?? ""} ${issue.message}` : issue.message;
-}
-
-const hostOf = (url: string): string => (URL.canParse(url) ? bareHost(new URL(url).hostname) : "");
-const PORTS: Readonly<Record<string, number>> = { "http:": 80, "https:": 443, "ssh:": 22 };
-const portOf = (url: URL): number => (url.port === "" ? (PORTS[url.protocol] ?? 0) : Number(url.port));
-
-/** A machine whose name DNS knows, and that accepts connections. */
-async function machine(host: string, port: number, probes: Probes): Promise<Verdict> {
-  const address = await probes.address(host).catch(() => undefined);
-  if (address === undefined) return { doubt: `DNS does not know ${host}` };
-  if (!(await probes.accepts(host, port)))
-    return { doubt: `nothing accepts connections at ${host} (${address}), port ${port}` };
-  return {};
-}
-
-async function ssh(text: string, _: Answers, probes: Probes): Promise<Verdict> {
-  if (!text.startsWith("ssh://")) return {};
-  if (!URL.canParse(text) || new URL(text).username === "")
-    return { wrong: "must be ssh://user@host, or with a port ssh://user@host:2222" };
-  return machine(hostOf(text), portOf(new URL(text)), probes);
-}
-
-/** A server with an HTTP API: reached, with a certificate that is trusted, and what it should be. */
-const server =
-  (key: string, what: string, path: string, known: (body: unknown) => boolean) =>
-  async (text: string, answers: Answers, probes: Probes): Promise<Verdict> => {
-    if (!URL.canParse(text) || !/^https?:/.test(text))
-      return { wrong: "must be an address such as https://host.example.com" };
-    const url = text.replace(/\/+$/, "");
-    const reached = await machine(hostOf(url), portOf(new URL(url)), probes);
-    if (reached.doubt !== undefined) return reached;
-    const problem = await probes.certificate(
-      `${NAMESPACE}:${key}`,
-      url,
-      answers.caFile === "" ? undefined : answers.caFile,
-    );
-    if (problem !== undefined) return { doubt: problem };
-    const answer = await probes
-      .http(`${url}${path}`)
-      .catch((error: unknown) => ({ status: 0, body: (error as Error).message }));
-    if (answer.status === 401 || answer.status === 403) return {};
-    return known(answer.body)
-      ? {}
-      : { doubt: `what answers at ${url} is not ${what} (${answer.status || String(answer.body)})` };
-  };
-
-const has =
-  (...path: readonly string[]) =>
-  (body: unknown): boolean =>
-    path.reduce<unknown>((value, key) => (value as Record<string, unknown> | null | undefined)?.[key], body) !==
-    undefined;
-
-/** By a tag its digest is looked up; the tag stays beside it for people. */
-async function image(text: string, answers: Answers, probes: Probes): Promise<Verdict> {
-  if (text.includes("@")) return {};
-  const password = answers.registryPassword;
-  const own = answers.image?.split("/")[0];
-  const username = answers.registryUsername;
-  const login = username && password && text.startsWith(`${own ?? ""}/`) ? { username, password } : undefined;
-  try {
-    return { better: await probes.digest(text, login) };
-  } catch (error) {
-    return {
-      wrong: `its digest cannot be looked up: ${(error as Error).message.replace(/^Harbor (at )?/, "")}; correct it, or give the digest: ${text}@sha256:…`,
-    };
-  }
-}
+import { has, hostOf, image, machine, rangeOf, server, ssh } from "./checks";
+import type { Answers, Question } from "./question";
 
 const OUTSIDE =
   "it is outside the clone, so the pipeline's jobs do not have it: copy it into the clone, commit it, and give its path there";
@@ -138,17 +8,37 @@ const OUTSIDE =
 const NO_DIGEST = `@sha256:${"0".repeat(64)}`;
 const below = ({ image: service = "" }: Answers, name: string): string => `${service.split("/")[0] ?? ""}/hub/${name}`;
 const onHost = ({ prometheus }: Answers): boolean => prometheus !== "nowhere";
+const onCluster = ({ platform }: Answers): boolean => platform === "kubernetes";
+const onVm = (answers: Answers): boolean => !onCluster(answers);
+const nodePorts = (answers: Answers): boolean => onCluster(answers) && answers.edgeService === "nodePort";
 
 /** What differs from one world to another; everything else has a default in config/. */
 export const QUESTIONS: readonly Question[] = [
-  { key: "hostAddress", ask: "The VM's login, ssh://user@host", check: ssh },
   {
-    key: "hostCidr",
-    ask: "The range from which the VM's requests reach Vault",
-    otherwise: async ({ hostAddress = "" }, { address }) => {
-      const found = await address(hostOf(hostAddress)).catch(() => "");
-      return found === "" ? "" : `${found}/${found.includes(":") ? 128 : 32}`;
+    key: "platform",
+    ask: "Where the service runs",
+    otherwise: () => "vm",
+    choices: [
+      ["vm", "on a virtual machine with Docker"],
+      ["kubernetes", "on a Kubernetes cluster"],
+    ],
+  },
+  { key: "hostAddress", ask: "The VM's login, ssh://user@host", when: onVm, check: ssh },
+  {
+    ...{ key: "hostCidr", ask: "The range from which the VM's requests reach Vault", when: onVm },
+    otherwise: ({ hostAddress = "" }, probes) => rangeOf(hostOf(hostAddress), probes),
+  },
+  {
+    ...{ key: "kubeContext", ask: "The cluster's context in the kubeconfig", when: onCluster },
+    check: async (text, _, { contexts }) => {
+      const names = await contexts().catch((error: unknown) => error as Error);
+      if (names instanceof Error) return { doubt: names.message };
+      return names.includes(text) ? {} : { doubt: `the kubeconfig has ${names.join(", ") || "no context"}` };
     },
+  },
+  {
+    ...{ key: "kubeNamespace", ask: "The namespace, in which nothing else is", when: onCluster },
+    otherwise: () => "audit",
   },
   {
     key: "caFile",
@@ -171,7 +61,7 @@ export const QUESTIONS: readonly Question[] = [
       Promise.resolve(text.includes("@") ? {} : { better: `${text.replace(/:[\w.-]+$/, "")}${NO_DIGEST}` }),
   },
   {
-    ...{ key: "registryUsername", ask: "The login by which the VM pulls images (- for none)", optional: true },
+    ...{ key: "registryUsername", ask: "The login by which images are pulled (- for none)", optional: true },
     otherwise: () => "",
   },
   {
@@ -189,14 +79,28 @@ export const QUESTIONS: readonly Question[] = [
     otherwise: (all) => below(all, "vault:1.21"),
     check: image,
   },
-  { key: "databaseHost", ask: "PostgreSQL's name, as the VM reaches it" },
+  { key: "databaseHost", ask: "PostgreSQL's name, as the service reaches it" },
   {
     ...{ key: "databasePort", ask: "PostgreSQL's port", otherwise: () => "5432" },
     check: (text, { databaseHost = "" }, probes) => machine(databaseHost, Number(text), probes),
   },
   {
+    ...{ key: "databaseRanges", ask: "The ranges in which that is, with commas between", when: onCluster },
+    ...{ from: "databaseHost", needed: ({ databaseHost }) => Boolean(databaseHost) },
+    otherwise: ({ databaseHost = "" }, probes) => rangeOf(databaseHost, probes),
+  },
+  {
     ...{ key: "vaultAddress", ask: "Vault's address, https://host:8200" },
     check: server("vaultAddress", "Vault", "/v1/sys/seal-status", has("sealed")),
+  },
+  {
+    ...{ key: "vaultRanges", ask: "The ranges in which Vault is, with commas between", when: onCluster },
+    ...{ from: "vaultAddress", needed: ({ vaultAddress }) => Boolean(vaultAddress) },
+    otherwise: ({ vaultAddress = "" }, probes) => rangeOf(hostOf(vaultAddress), probes),
+  },
+  {
+    ...{ key: "vaultKubernetesMount", ask: "The path of Vault's auth method for this cluster", when: onCluster },
+    otherwise: () => "kubernetes",
   },
   { key: "applications", ask: "Applications that send events, with commas between", otherwise: () => "demo" },
   {
@@ -204,7 +108,7 @@ export const QUESTIONS: readonly Question[] = [
     ask: "Who ends TLS for the clients",
     otherwise: () => "off",
     choices: [
-      ["off", "a balancer in front of the VM"],
+      ["off", "a balancer in front of Nginx"],
       ["files", "Nginx, with a certificate from two files"],
       ["vault", "Nginx, with a certificate that Vault issues"],
     ],
@@ -213,8 +117,24 @@ export const QUESTIONS: readonly Question[] = [
   { key: "tlsKeyFile", ask: "The file of its key", when: ({ tls }) => tls === "files" },
   { key: "tlsPkiRole", ask: "The role of Vault's PKI", when: ({ tls }) => tls === "vault" },
   {
-    ...{ key: "serviceUrl", ask: "The service's address, as its clients use it", from: "hostAddress" },
-    otherwise: ({ hostAddress = "" }) => `https://${hostOf(hostAddress)}`,
+    key: "edgeService",
+    ask: "How clients reach Nginx",
+    when: onCluster,
+    otherwise: () => "loadBalancer",
+    choices: [
+      ["loadBalancer", "by an address of the cluster's balancer"],
+      ["nodePort", "by ports of the nodes"],
+    ],
+  },
+  { key: "edgePort", ask: "The nodes' port for HTTP", when: nodePorts, otherwise: () => "30080" },
+  {
+    ...{ key: "edgeTlsPort", ask: "The nodes' port for HTTPS", otherwise: () => "30443" },
+    when: (answers) => nodePorts(answers) && answers.tls !== "off",
+  },
+  { key: "edgeMetricsPort", ask: "The nodes' port for metrics", when: nodePorts, otherwise: () => "30145" },
+  {
+    ...{ key: "serviceUrl", ask: "The service's address, as its clients use it", needed: onCluster },
+    otherwise: ({ hostAddress = "" }) => (hostAddress === "" ? "" : `https://${hostOf(hostAddress)}`),
     check: async (text, _, { address }) => {
       const host = hostOf(text);
       if (host === "") return {};
@@ -235,7 +155,7 @@ export const QUESTIONS: readonly Question[] = [
     choices: [
       ["docker", "on a host with Docker that takes an ssh login"],
       ["host", "on a host without Docker that takes an ssh login"],
-      ["nowhere", "where nobody may write files: it asks the VM for its targets, and Grafana evaluates the alerts"],
+      ["nowhere", "where nobody may write files: it asks Nginx for its targets, and Grafana evaluates the alerts"],
     ],
   },
   {
@@ -257,7 +177,8 @@ export const QUESTIONS: readonly Question[] = [
     otherwise: () => "prom/prometheus:v2.53.0",
   },
   {
-    ...{ key: "prometheusTargets", ask: "The directory, or volume, of its targets", when: onHost },
+    ...{ key: "prometheusTargets", ask: "The directory, or volume, of its targets" },
+    when: (answers) => onVm(answers) && onHost(answers),
     otherwise: () => "/etc/prometheus/targets",
   },
   {
@@ -269,8 +190,9 @@ export const QUESTIONS: readonly Question[] = [
     otherwise: ({ prometheusUrl = "" }, { address }) => address(hostOf(prometheusUrl)).catch(() => ""),
   },
   {
-    ...{ key: "metricsAddress", ask: "The VM as Prometheus reaches it, host:port", from: "hostAddress" },
-    otherwise: ({ hostAddress = "" }) => `${hostOf(hostAddress)}:9145`,
+    ...{ key: "metricsAddress", ask: "Nginx as Prometheus reaches it, host:port", from: "serviceUrl" },
+    otherwise: ({ hostAddress, serviceUrl = "", edgeMetricsPort = "9145" }) =>
+      `${hostOf(hostAddress ?? serviceUrl)}:${edgeMetricsPort}`,
   },
   {
     ...{ key: "grafanaUrl", ask: "Grafana's address, with the path if it is below one" },

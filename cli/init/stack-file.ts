@@ -2,15 +2,22 @@ import { existsSync, readFileSync } from "node:fs";
 import { Document, isMap, isScalar, parseDocument, visit } from "yaml";
 import { NAMESPACE } from "../../config/errors";
 import { schema } from "../../config/groups";
-import { asSetting, type Answers } from "./questions";
+import { asSetting, type Answers } from "./question";
 
 /** In the file that comes with the repository: values that are nobody's, and marks of what must be set. */
 const EXAMPLE = "example.com";
 const NO_DIGEST = /@sha256:0{64}$/;
+/** Settings there whose values do not show that they are examples. */
+const EXAMPLES = [
+  ...["applications", "databaseRanges", "edgeMetricsAllow", "grafanaDataSource", "hostCidr", "kubeContext"],
+  ...["prometheusImage", "vaultRanges"],
+];
+const PORTS = ["edgePort", "edgeTlsPort", "edgeMetricsPort"];
 const MARK = /\bSET:?\s*/;
 
 /** What the answers say of the stack, as its settings; undefined removes one. */
 export function settingsOf(answers: Answers, stack: string): Record<string, string | undefined> {
+  const cluster = answers.platform === "kubernetes";
   const files = answers.prometheus !== "nowhere";
   const asked = Object.fromEntries(
     Object.entries(answers)
@@ -18,14 +25,15 @@ export function settingsOf(answers: Answers, stack: string): Record<string, stri
       .map(([key, text]) => [key, text === "" ? undefined : asSetting(key, text)]),
   );
   return {
-    ...{ environment: stack, platform: undefined },
+    environment: stack,
     ...asked,
+    // The default is left out.
+    platform: cluster ? "kubernetes" : undefined,
     ...(answers.serviceUrl?.startsWith("http://") ? { edgePlainHttp: "true" } : {}),
     ...(files ? {} : { prometheusHost: undefined, prometheusTargets: undefined, prometheusRules: undefined }),
     ...(answers.prometheus === "docker" ? {} : { prometheusImage: undefined }),
-    ...(files
-      ? { prometheusDiscovery: undefined, alerts: undefined }
-      : { prometheusDiscovery: "http", alerts: "grafana" }),
+    prometheusDiscovery: cluster || !files ? "http" : undefined,
+    alerts: files ? undefined : "grafana",
     vaultPath: answers.vaultPath ?? `audit-svc/${stack}`,
   };
 }
@@ -50,7 +58,9 @@ export function stackFileText(file: string, template: string, settings: Record<s
     if (node !== null && typeof node === "object" && "commentBefore" in node && typeof node.commentBefore === "string")
       node.commentBefore = unmarked(node.commentBefore);
   });
-  return document.toString({ lineWidth: 0 }).replace(/(pulumi stack init) vm2\b/, `$1 ${settings.environment ?? ""}`);
+  return document
+    .toString({ lineWidth: 0 })
+    .replace(/(pulumi stack init) (?:vm2|cluster)\b/, `$1 ${settings.environment ?? ""}`);
 }
 
 /** Keeps the comment of a value that is there. */
@@ -96,11 +106,11 @@ export function answersIn(texts: Readonly<Record<string, string>>): Answers {
         ] as const,
     );
   const answers: Record<string, string> = Object.fromEntries(settings);
+  // A balancer's ports are none of a node's.
+  if (answers.edgeService !== "nodePort") for (const key of PORTS) delete answers[key];
   if (answers.prometheusUrl !== undefined)
     answers.prometheus =
       answers.prometheusHost === undefined ? "nowhere" : answers.prometheusImage === undefined ? "host" : "docker";
-  else
-    for (const key of ["applications", "edgeMetricsAllow", "prometheusImage", "hostCidr", "grafanaDataSource"])
-      delete answers[key];
+  else for (const key of EXAMPLES) delete answers[key];
   return answers;
 }

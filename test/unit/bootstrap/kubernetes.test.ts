@@ -6,6 +6,7 @@ import { delimiter, join } from "node:path";
 import { after, before, describe, it } from "mocha";
 import { parse, parseAllDocuments } from "yaml";
 import { fakeProgram } from "../support/fake-programs";
+import { clusterManifest } from "../../../bootstrap/kubernetes";
 import { deploy, everything, kindsOf, withKubectl } from "../support/cluster-program";
 import { find, type Registered } from "../support/program";
 
@@ -148,6 +149,9 @@ describe("what an administrator of a cluster applies", () => {
       .replaceAll(/"audit(?=["-])/g, '"logs')
       .replace('"audit/stack":"cluster"', '"audit/stack":"other"');
     assert.deepEqual(read(other), JSON.parse(renamed));
+    const made = clusterManifest("logs", "other");
+    assert.deepEqual(read(made), read(other));
+    assert.doesNotMatch(made, /sed|another namespace/);
     assert.ok(renamed.includes('"logs-deploy"') && renamed.includes('["logs"]') && !renamed.includes('"audit"'));
   });
 });

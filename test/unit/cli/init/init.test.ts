@@ -238,6 +238,9 @@ describe("audit init, with a file of answers", () => {
 
   it("lists its questions", async () => {
     const { out } = await audit(["init", "--questions"], { cwd: root });
-    assert.match(out, /^hostAddress: The VM's login[^]*^ {2}docker: on a host with Docker/m);
+    assert.match(
+      out,
+      /^platform: Where the service runs\n {2}vm: [^]*^hostAddress: The VM's login[^]*^ {2}docker: on a host with Docker/m,
+    );
   });
 });

@@ -72,6 +72,8 @@ describe("audit init, at a terminal", function () {
 
   it("refuses a wrong answer where it is given, and keeps a doubtful one that is confirmed", async () => {
     const terminal = open();
+    await terminal.sees(askedAt("platform"));
+    terminal.type("\r");
     await terminal.sees(askedAt("hostAddress"));
     terminal.type("vm3.invalid\r");
     await terminal.sees("must");
@@ -102,7 +104,9 @@ describe("audit init, at a terminal", function () {
       ...{ edgeMetricsAllow: "127.0.0.1", grafanaUrl: "http://127.0.0.1:1", "gitlab.url": "http://127.0.0.1:1" },
       ...{ "gitlab.project": "team/audit", "gitlab.projectId": "42" },
     };
-    const asked = QUESTIONS.filter(({ when }) => when === undefined || when({ prometheus: "docker", tls: "off" }));
+    const asked = QUESTIONS.filter(
+      ({ when }) => when === undefined || when({ platform: "vm", prometheus: "docker", tls: "off" }),
+    );
     const upTo = async (last: number): Promise<void> => {
       const terminal = open();
       for (const { key, ask } of asked.slice(0, last)) {
@@ -122,6 +126,6 @@ describe("audit init, at a terminal", function () {
     };
     // At the last question every other one has been asked.
     const all = asked.map((_, index) => index);
-    for (const last of thorough ? all : [0, 5, 12, asked.length - 1]) await upTo(last);
+    for (const last of thorough ? all : [0, 6, 13, asked.length - 1]) await upTo(last);
   });
 });

@@ -13,6 +13,7 @@ export const root = resolve(__dirname, "../../../..");
 export const inOrder: Probes = {
   address: (host) =>
     host === "unknown.example.test" ? Promise.reject(new Error("ENOTFOUND")) : Promise.resolve("10.0.0.7"),
+  contexts: () => Promise.resolve(["production"]),
   accepts: (host) => Promise.resolve(host !== "away.example.test"),
   certificate: (_, url) => Promise.resolve(httpsServer("x", url, false) && undefined),
   http: (url) =>
@@ -37,10 +38,17 @@ export const answers: Record<string, unknown> = {
   ...{ "gitlab.url": "https://gitlab.example.test", "gitlab.project": "team/audit", "gitlab.projectId": 42 },
 };
 
+/** The same of a stack on a cluster. */
+export const onCluster: Record<string, unknown> = {
+  ...answers,
+  ...{ platform: "kubernetes", hostAddress: undefined, kubeContext: "production" },
+  ...{ registryUsername: "robot$cluster", serviceUrl: "https://audit.example.test" },
+};
+
 /** An empty directory with the project's files that init looks for. */
-export function project(): string {
+export function project(...more: readonly string[]): string {
   const directory = mkdtempSync(join(tmpdir(), "init-"));
-  for (const file of ["Pulumi.yaml", "Pulumi.vm2.yaml"]) cpSync(join(root, file), join(directory, file));
+  for (const file of ["Pulumi.yaml", "Pulumi.vm2.yaml", ...more]) cpSync(join(root, file), join(directory, file));
   return directory;
 }
 
