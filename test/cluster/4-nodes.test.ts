@@ -54,8 +54,7 @@ describe("scenario: nodes of a cluster", () => {
       );
       assert.ok((clients.lastFailure ?? killed) < Date.now() - 5000, "attempts are still in vain");
     } finally {
-      await cluster().start(node);
-      await clients.stop();
+      await Promise.all([cluster().start(node), clients.stop()]);
     }
     const database = (await cluster().mustPulumi("config", "get", "audit:databaseName")).trim();
     assert.equal(await storedOf(clients.actor, database), clients.acknowledged);

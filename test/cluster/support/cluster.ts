@@ -81,14 +81,16 @@ export class Cluster extends Sandbox {
 export async function storedOf(actor: string, database: string): Promise<number> {
   const text = `SELECT count(*) FROM audit.events WHERE actor = '${actor}'`;
   const psql = ["docker", "exec", platform("postgres"), "psql", "-U", "postgres", "-d", database, "-XAtc", text];
-  const { code, output, stdout } = await run(psql, { ...process.env, DOCKER_HOST: undefined });
+  const { code, output, stdout } = await run(psql, ownEngine());
   if (code !== 0) throw new Error(`psql ended with ${code}: ${output}`);
   return Number(stdout);
 }
 
-/** The nodes are containers on this machine's engine, not on VM2's. */
+/** Nodes and PostgreSQL are containers on this machine's engine, not on VM2's, which `make env` names. */
+const ownEngine = (): NodeJS.ProcessEnv => ({ ...process.env, DOCKER_HOST: undefined });
+
 async function onEngine(...args: string[]): Promise<void> {
-  const { code, output } = await run(["docker", ...args]);
+  const { code, output } = await run(["docker", ...args], ownEngine());
   if (code !== 0) throw new Error(`docker ${args.join(" ")} ended with ${code}: ${output}`);
 }
 
