@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
+import { times } from "../../support/depth";
 import { startLoad, type Load } from "./load";
 import { attached, type Ran, type Sandbox } from "./sandbox";
 
@@ -102,6 +103,8 @@ export function deploysUnderLoad(): DeploysUnderLoad {
       url: sandbox().get("AUDIT_URL"),
       token: sandbox().get("AUDIT_TOKEN"),
       application: "demo",
+      // At 200 a second, load and service take two fifths of two cores, and each deploy takes longer by it.
+      rate: times(100, 200),
       limit: 900,
     });
   });
