@@ -286,7 +286,8 @@ export class AuditService extends pulumi.ComponentResource {
     const manifest = {
       apiVersion: "batch/v1",
       kind: "Job",
-      metadata: cluster.metadata(job),
+      // Each has a name of its own: a deploy that was killed and still runs follows its own Job, not this one.
+      metadata: { ...cluster.unnamed(job), generateName: `${job}-` },
       spec: {
         backoffLimit: 0,
         // For one that a killed deploy leaves behind; the script itself stops it before.

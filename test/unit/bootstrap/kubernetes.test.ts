@@ -54,6 +54,7 @@ const OF_KUBECTL: Readonly<Record<string, readonly (readonly [group: string, res
   exec: [["", "pods/exec", "create", "get"], ["", "pods", "get"]],
   "get deployment": [["apps", "deployments", "get"]],
   "get events": [["", "events", "list"]],
+  "get job": [["batch", "jobs", "get"]],
   "get pod": [["", "pods", "get"]],
   "get pods": [["", "pods", "list"]],
   "get service": [["", "services", "get"]],

@@ -137,9 +137,12 @@ describe("AuditService on a cluster", () => {
     assert.doesNotMatch(script, /password-of-/);
     const job = JSON.parse(/'MANIFEST=(\{.*?\})' sh -c/s.exec(script)?.[1] ?? "") as {
       kind: string;
+      metadata: object;
       spec: { backoffLimit: number; template: { spec: { containers: unknown[]; restartPolicy: string } } };
     };
     assert.equal(job.kind, "Job");
+    const labels = { "app.kubernetes.io/name": "audit-svc-migrate", "app.kubernetes.io/part-of": "audit" };
+    assert.deepEqual(job.metadata, { namespace: "log", labels, generateName: "audit-svc-migrate-" });
     assert.equal(job.spec.backoffLimit, 0);
     const [container] = job.spec.template.spec.containers as Record<string, unknown>[];
     assert.deepEqual(
