@@ -22,9 +22,10 @@ interface Manifest {
 export const clusterManifest = (namespace: string, stack: string): string =>
   readFileSync(FILE, "utf8")
     .replace(/^# For another namespace[^]*?(?=^# It may)/m, "")
-    .replaceAll(/^([^#].*?): audit/gm, `$1: ${namespace}`)
-    .replaceAll("[audit]", `[${namespace}]`)
-    .replace("stack: cluster", `stack: ${stack}`);
+    .replaceAll('"audit"', `"${namespace}"`)
+    .replaceAll(" audit-", ` ${namespace}-`)
+    .replaceAll(":audit:", `:${namespace}:`)
+    .replace('"cluster"', `"${stack}"`);
 
 /** The rights that kubernetes.yaml gives the account of the deploys. */
 export const deployRights = (): Right[] =>

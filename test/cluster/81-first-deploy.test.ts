@@ -86,6 +86,39 @@ describe("scenario: a first deploy to a cluster, not as its administrator", func
     }
   });
 
+  it("does not let it change what others know the namespace by, take others' traffic, or keep a login", async () => {
+    for (const word of ["label", "annotate"]) {
+      const { code, output } = await kubectl("deploy", word, "namespace", "audit", "team=another");
+      assert.notEqual(code, 0, output);
+      assert.match(output, /only an administrator changes the labels and annotations of this namespace/);
+    }
+    const metadata = { name: "mallory", namespace: "audit" };
+    const container = { name: "mallory", image: "mallory", securityContext: CONFINED };
+    for (const [object, message] of [
+      [
+        { kind: "Service", spec: { externalIPs: ["192.0.2.1"], ports: [{ port: 80 }] } },
+        /Services of this namespace have no externalIPs/,
+      ],
+      [
+        {
+          ...{ kind: "Secret", type: "kubernetes.io/service-account-token" },
+          metadata: { ...metadata, annotations: { "kubernetes.io/service-account.name": "deploy" } },
+        },
+        /only an administrator makes tokens that do not end/,
+      ],
+      [
+        { kind: "Pod", spec: { serviceAccountName: "deploy", containers: [container] } },
+        /no pod has the accounts deploy and drift/,
+      ],
+    ] as const) {
+      const text = JSON.stringify({ apiVersion: "v1", metadata, ...object });
+      const env = { ...cluster().env, ...as("deploy") };
+      const { code, output } = await run(["kubectl", "create", "--dry-run=server", "--filename", "-"], env, text);
+      assert.notEqual(code, 0, output);
+      assert.match(output, message);
+    }
+  });
+
   it("lets the account of drift read what is there but for Secrets, and change nothing", async () => {
     const { code, output } = await kubectl("drift", "get", "deployment", "audit-svc", "--namespace", "audit");
     assert.equal(code, 0, output);
@@ -101,3 +134,9 @@ describe("scenario: a first deploy to a cluster, not as its administrator", func
     }
   });
 });
+
+/** As the level `restricted` wants it. */
+const CONFINED = {
+  ...{ runAsNonRoot: true, runAsUser: 65534, allowPrivilegeEscalation: false },
+  ...{ capabilities: { drop: ["ALL"] }, seccompProfile: { type: "RuntimeDefault" } },
+};

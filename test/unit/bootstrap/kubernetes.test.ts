@@ -26,6 +26,10 @@ interface Manifest {
   rules?: Rule[];
   subjects?: { kind: string; name: string; namespace?: string }[];
   roleRef?: { kind: string; name: string };
+  spec?: {
+    matchConstraints?: { resourceRules: { resources: string[] }[] };
+    validations?: { message: string }[];
+  };
 }
 
 const read = (text: string): Manifest[] => parseAllDocuments(text).map((document) => document.toJS() as Manifest);
@@ -137,23 +141,57 @@ describe("what an administrator of a cluster applies", () => {
     const [namespace] = manifests;
     assert.equal(namespace?.kind, "Namespace");
     const made = find(resources, "Namespace", "cluster-namespace").inputs.metadata as Manifest["metadata"];
-    // The one label that is no right and no promise, and the stack, which mocks name otherwise.
-    const labels = { ...made.labels, "app.kubernetes.io/part-of": undefined, "audit/stack": "cluster" };
-    assert.deepEqual(namespace.metadata, JSON.parse(JSON.stringify({ ...made, labels })));
+    // All of them: its account may change none. Mocks name the stack otherwise.
+    assert.deepEqual(namespace.metadata, { ...made, labels: { ...made.labels, "audit/stack": "cluster" } });
   });
 
   it("is made for another namespace and stack by the line at its head", () => {
     const text = readFileSync(FILE, "utf8");
     const [, expression = ""] = /^# +sed '([^']+)'/m.exec(text) ?? [];
     const other = execFileSync("sed", [expression, FILE], { encoding: "utf8" });
-    const renamed = JSON.stringify(read(text))
-      .replaceAll(/"audit(?=["-])/g, '"logs')
-      .replace('"audit/stack":"cluster"', '"audit/stack":"other"');
-    assert.deepEqual(read(other), JSON.parse(renamed));
+    const renamed = (namespace: string, stack: string) =>
+      JSON.parse(
+        JSON.stringify(read(text))
+          .replaceAll(/"audit(?=["-])/g, `"${namespace}`)
+          .replaceAll(":audit:", `:${namespace}:`)
+          .replace(`part-of":"${namespace}"`, 'part-of":"audit"')
+          .replace('"audit/stack":"cluster"', `"audit/stack":"${stack}"`),
+      ) as Manifest[];
+    assert.deepEqual(read(other), renamed("logs", "other"));
     const made = clusterManifest("logs", "other");
     assert.deepEqual(read(made), read(other));
     assert.doesNotMatch(made, /sed|another namespace/);
-    assert.ok(renamed.includes('"logs-deploy"') && renamed.includes('["logs"]') && !renamed.includes('"audit"'));
+    assert.deepEqual(made.match(/.*\baudit\b.*/g), ["    app.kubernetes.io/part-of: audit", '    audit/stack: "other"', "  # With audit:prometheusDiscovery podMonitor."]); // prettier-ignore
+    // Names that YAML would take for something else than text.
+    for (const [namespace, stack] of [
+      ["123", "123"],
+      ["1e3", "true"],
+      ["true", "null"],
+    ] as const)
+      // prettier-ignore
+      assert.deepEqual(read(clusterManifest(namespace, stack)), renamed(namespace, stack));
+  });
+
+  it("binds each admission policy to this namespace alone", () => {
+    const admission = manifests.filter(({ kind }) => kind.startsWith("ValidatingAdmission"));
+    const [podSecurity, ofNamespace, confined, inNamespace] = admission.map(({ metadata, spec }) => ({ name: metadata.name, ...spec })); // prettier-ignore
+    assert.equal(admission.length, 4);
+    assert.deepEqual(podSecurity?.matchConstraints?.resourceRules[0], {
+      ...{ apiGroups: [""], apiVersions: ["v1"], operations: ["UPDATE"] },
+      ...{ resources: ["namespaces", "namespaces/*"], resourceNames: ["audit"] },
+    });
+    assert.deepEqual(ofNamespace, {
+      name: "audit-pod-security",
+      ...{ policyName: podSecurity.name, validationActions: ["Deny"] },
+    });
+    assert.deepEqual(confined?.matchConstraints?.resourceRules[0]?.resources, ["pods", "secrets", "services"]);
+    assert.deepEqual(inNamespace, {
+      name: "audit-confined",
+      ...{ policyName: confined.name, validationActions: ["Deny"] },
+      matchResources: { namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "audit" } } },
+    });
+    // That of the pod's level comes first: the API server tells of one alone.
+    assert.match(podSecurity.validations?.[0]?.message ?? "", /keeps the Pod Security level restricted/);
   });
 });
 
