@@ -6,7 +6,7 @@ import type { input } from "@pulumi/kubernetes/types";
 import * as pulumi from "@pulumi/pulumi";
 import { argumentName } from "../../lib/argument-names";
 import { hostScript, type ScriptArgs, type ScriptOptions } from "../vm/host-script";
-import { labelsOf, OWNER, podDefaults, podsOf, resources, restricted } from "./pods";
+import { labelsOf, OWNER, POD_SECURITY, podDefaults, podsOf, resources, restricted } from "./pods";
 import { clusterScript, clusterScriptWords } from "./script";
 
 export interface ClusterArgs {
@@ -155,7 +155,6 @@ export class Cluster extends pulumi.ComponentResource {
   }
 
   #createNamespace(name: string): Namespace {
-    const level = (kind: string) => `pod-security.kubernetes.io/${kind}`;
     return new Namespace(
       `${name}-namespace`,
       {
@@ -164,8 +163,8 @@ export class Cluster extends pulumi.ComponentResource {
           labels: {
             "app.kubernetes.io/part-of": "audit",
             [OWNER]: pulumi.getStack(),
-            [level("enforce")]: "restricted",
-            [level("warn")]: "restricted",
+            [POD_SECURITY.label]: POD_SECURITY.level,
+            "pod-security.kubernetes.io/warn": POD_SECURITY.level,
           },
         },
       },

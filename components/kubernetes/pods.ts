@@ -3,6 +3,9 @@ import type { input } from "@pulumi/kubernetes/types";
 /** Label of the namespace that names the stack it belongs to. */
 export const OWNER = "audit/stack";
 
+/** Label of the namespace with what pods may do there at the most, and its value here. */
+export const POD_SECURITY = { label: "pod-security.kubernetes.io/enforce", level: "restricted" } as const;
+
 /** Label by which a workload's pods are known, to Services and to network policies. */
 const NAME = "app.kubernetes.io/name";
 

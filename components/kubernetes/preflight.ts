@@ -3,12 +3,15 @@ import * as pulumi from "@pulumi/pulumi";
 import { argumentName } from "../../lib/argument-names";
 import { UserError } from "../../lib/user-error";
 import type { ClusterArgs } from "./cluster";
-import { OWNER } from "./pods";
+import { OWNER, POD_SECURITY } from "./pods";
 import { isTooOld, OLDEST_VERSION, POD_MONITOR, type Version } from "./required";
 
-interface Named {
-  metadata?: { labels?: Record<string, string> };
+interface NamespaceObject {
+  metadata?: { labels?: Record<string, string>; deletionTimestamp?: string };
 }
+
+/** What Kubernetes takes for the value of a label. */
+const LABEL_VALUE = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/;
 
 export interface CheckClusterArgs extends Pick<ClusterArgs, "context" | "namespace" | "podMonitors"> {
   /** Namespace that the last completed run left; undefined before the first. */
@@ -27,6 +30,12 @@ export async function checkCluster(args: CheckClusterArgs): Promise<void> {
     throw new UserError(
       `${argumentName("Cluster: namespace")} was ${formerNamespace} at the last deploy, and is ${namespace} now. What is deployed does not move to another namespace, and both cannot have the same ports: ` +
         `set it back to ${formerNamespace}, or make another stack. Nothing was changed.`,
+    );
+  const stack = pulumi.getStack();
+  if (!LABEL_VALUE.test(stack))
+    throw new UserError(
+      `The stack's name ${stack} cannot be the namespace's label ${OWNER}: that takes at most 63 letters, digits, "-", "_" and ".", and begins and ends with a letter or a digit. ` +
+        "Give it another: pulumi stack rename. Nothing was changed.",
     );
   const { text, failure } = await kubectl(context, ["version", "--output", "json"]);
   if (failure !== undefined) {
@@ -53,7 +62,8 @@ async function checkNamespace({ context, namespace, formerNamespace }: CheckClus
   const { text = "", failure } = await kubectl(context, ["get", "namespace", namespace, "--ignore-not-found", "--output", "json"]); // prettier-ignore
   if (failure !== undefined) throw new UserError(`${failure} Nothing was changed.`);
   const stack = pulumi.getStack();
-  const label = `kubectl --context ${context} label namespace ${namespace} ${OWNER}=${stack} --overwrite`;
+  const { label: security, level } = POD_SECURITY;
+  const label = `kubectl --context ${context} label namespace ${namespace} ${OWNER}=${stack} ${security}=${level} --overwrite`;
   if (text.trim() === "") {
     if (formerNamespace === undefined) return;
     throw new UserError(
@@ -61,11 +71,21 @@ async function checkNamespace({ context, namespace, formerNamespace }: CheckClus
         `If the namespace was lost, make it again and have the engine forget what was in it: kubectl --context ${context} create namespace ${namespace} && ${label} && pulumi refresh. Then deploy. Nothing was changed.`,
     );
   }
-  const owner = (JSON.parse(text) as Named).metadata?.labels?.[OWNER];
-  if (owner === stack) return;
+  const { labels = {}, deletionTimestamp } = (JSON.parse(text) as NamespaceObject).metadata ?? {};
+  if (deletionTimestamp !== undefined)
+    throw new UserError(
+      `The namespace ${namespace} (${argumentName("Cluster: namespace")}) is being deleted. Wait until it is gone; its status says what keeps it: kubectl --context ${context} get namespace ${namespace} --output yaml. Then deploy again. Nothing was changed.`,
+    );
+  const { [OWNER]: owner } = labels;
+  if (owner === stack && labels[security] === level) return;
+  if (owner === stack)
+    throw new UserError(
+      `The namespace ${namespace} (${argumentName("Cluster: namespace")}) does not have the label ${security}=${level}, so a pod there could take over its node. ` +
+        `An administrator of the cluster finds out who has removed it, and runs ${label}. Nothing was changed.`,
+    );
   throw new UserError(
     `The namespace ${namespace} (${argumentName("Cluster: namespace")}) is there already, and ${owner === undefined ? "no stack of this program has made it" : `is that of the stack ${owner}`}. ` +
-      `Choose another; or, if it is meant for this stack, which also deletes it when it is destroyed: ${label}. Nothing was changed.`,
+      `Choose another; or, if it is meant for this stack, which also deletes it when it is destroyed, an administrator of the cluster runs ${label}. Nothing was changed.`,
   );
 }
 
@@ -95,6 +115,10 @@ function kubectl(context: string, args: readonly string[]): Promise<Answer> {
         return resolve({ failure });
       }
       const reason = stderr.trim().split("\n").at(-1) ?? error.message;
+      if (/\(Forbidden\)|forbidden:/.test(reason))
+        return resolve({
+          failure: `The login of ${argumentName("Cluster: context")} ${context} may not do what a deploy does: ${reason}. An administrator of the cluster applies bootstrap/kubernetes.yaml for this stack's namespace.`,
+        });
       resolve({
         failure: `The cluster of ${argumentName("Cluster: context")} ${context} cannot be reached: ${reason} (KUBECONFIG names the file with the context).`,
       });

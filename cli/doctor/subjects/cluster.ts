@@ -1,5 +1,5 @@
 import { deployRights, type Right } from "../../../bootstrap/kubernetes";
-import { OWNER } from "../../../components/kubernetes/pods";
+import { OWNER, POD_SECURITY } from "../../../components/kubernetes/pods";
 import {
   isTooOld,
   numbersOf,
@@ -24,7 +24,13 @@ const REFUSED: readonly (readonly [RegExp, string])[] = [
 ];
 
 async function context({ kubectl, values: { kubeContext = "" } }: Access): Promise<Finding> {
-  const names = (await kubectl(["config", "get-contexts", "--output", "name"])).split("\n").filter(Boolean);
+  const said = await kubectl(["config", "get-contexts", "--output", "name"]).catch((error: unknown) => error as Error);
+  if (said instanceof Error)
+    return failure(
+      said.message,
+      "if kubectl is here, let this user read the file that KUBECONFIG names, or make it anew: sh bootstrap/kubeconfig.sh deploy",
+    );
+  const names = said.split("\n").filter(Boolean);
   if (names.includes(kubeContext)) return ok(`the kubeconfig has the context ${kubeContext}`);
   return failure(
     `the kubeconfig has no context ${kubeContext}, which ${NAMESPACE}:kubeContext names; it has ${names.join(", ") || "none"}`,
@@ -75,13 +81,29 @@ async function skew(access: Access): Promise<Finding> {
   );
 }
 
+interface NamespaceMetadata {
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly deletionTimestamp?: string;
+}
+
 async function namespace({ kubectl, project, values }: Access): Promise<Finding> {
   const { kubeNamespace: name, kubeContext = "" } = values;
   const found = await kubectl(["get", "namespace", name, "--ignore-not-found", "--output", "json"]).catch((error: unknown) => error as Error); // prettier-ignore
   if (found instanceof Error) return failure(`the login may not read the namespace ${name}: ${found.message}`, APPLY);
   if (found.trim() === "")
     return warning(`there is no namespace ${name} yet; only an administrator's deploy makes it`, APPLY);
-  const owner = (JSON.parse(found) as { metadata: { labels?: Record<string, string> } }).metadata.labels?.[OWNER];
+  const { labels = {}, deletionTimestamp } = (JSON.parse(found) as { metadata: NamespaceMetadata }).metadata;
+  if (deletionTimestamp !== undefined)
+    return failure(
+      `the namespace ${name} is being deleted`,
+      `wait until it is gone; kubectl --context ${kubeContext} get namespace ${name} --output yaml says what keeps it. Then ${APPLY}`,
+    );
+  const { [OWNER]: owner } = labels;
+  if (owner === project.stack && labels[POD_SECURITY.label] !== POD_SECURITY.level)
+    return failure(
+      `the namespace ${name} does not have the label ${POD_SECURITY.label}=${POD_SECURITY.level}, so a pod there could take over its node`,
+      `find out who has removed it; then ${APPLY}`,
+    );
   if (owner === project.stack) return ok(`the namespace ${name} is this stack's`);
   return failure(
     `the namespace ${name} is ${owner === undefined ? "there, and no stack's" : `the stack ${owner}'s`}`,

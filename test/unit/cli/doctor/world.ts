@@ -107,7 +107,9 @@ export function inOrder(settings: Record<string, string | undefined> = {}): Answ
         clientVersion: { major: "1", minor: "33", gitVersion: "v1.33.1" },
         serverVersion: { major: "1", minor: "34+", gitVersion: "v1.34.4" },
       }),
-      "get namespace": JSON.stringify({ metadata: { labels: { "audit/stack": "vm2" } } }),
+      "get namespace": JSON.stringify({
+        metadata: { labels: { "audit/stack": "vm2", "pod-security.kubernetes.io/enforce": "restricted" } },
+      }),
       "create --filename": allowedBut(),
       "get --raw /apis/monitoring.coreos.com/v1": JSON.stringify({ resources: [{ kind: "PodMonitor" }] }),
       "get --raw /apis/metrics.k8s.io/v1beta1": "{}",

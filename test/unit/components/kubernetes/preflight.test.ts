@@ -7,6 +7,8 @@ import { checkCluster } from "../../../../components/kubernetes/preflight";
 import { fakeProgram } from "../../support/fake-programs";
 import { messagesNameKeys } from "../../support/keys";
 
+const LEVEL = "pod-security.kubernetes.io/enforce";
+
 describe("the look at a cluster before anything is changed", () => {
   messagesNameKeys();
 
@@ -18,6 +20,12 @@ describe("the look at a cluster before anything is changed", () => {
     `[ "$4" = namespace ] || echo '{"serverVersion":{"major":"1","minor":"${minor}","gitVersion":"v1.${minor}"}}'`;
   const cluster = { context: "production", namespace: "audit" };
   const check = () => checkCluster(cluster);
+  const namespaceIs = (metadata: object) =>
+    fakeProgram(
+      directory,
+      "kubectl",
+      `case "$*" in *"get namespace audit "*) echo '${JSON.stringify({ metadata })}' ;; *) ${version("34")} ;; esac`,
+    );
   const { warn } = pulumi.log;
   let warnings: string[];
 
@@ -51,21 +59,48 @@ describe("the look at a cluster before anything is changed", () => {
 
   it("refuses a namespace that is another's, which the engine would take over and destroy would delete", async () => {
     await during(false);
-    const ownedBy = (labels: object) =>
-      fakeProgram(
-        directory,
-        "kubectl",
-        `case "$*" in *"get namespace audit "*) echo '${JSON.stringify({ metadata: { labels } })}' ;; *) ${version("34")} ;; esac`,
-      );
-    ownedBy({ "audit/stack": "test" });
+    const ownedBy = (labels: object) => namespaceIs({ labels });
+    ownedBy({ "audit/stack": "test", [LEVEL]: "restricted" });
     await check();
     ownedBy({ "audit/stack": "other" });
     await assert.rejects(check(), {
       message:
-        "The namespace audit (audit:kubeNamespace) is there already, and is that of the stack other. Choose another; or, if it is meant for this stack, which also deletes it when it is destroyed: kubectl --context production label namespace audit audit/stack=test --overwrite. Nothing was changed.",
+        "The namespace audit (audit:kubeNamespace) is there already, and is that of the stack other. Choose another; or, if it is meant for this stack, which also deletes it when it is destroyed, an administrator of the cluster runs kubectl --context production label namespace audit audit/stack=test pod-security.kubernetes.io/enforce=restricted --overwrite. Nothing was changed.",
     });
     ownedBy({});
     await assert.rejects(check(), /is there already, and no stack of this program has made it\. /);
+  });
+
+  it("refuses a namespace that is being deleted, or has lost its level of Pod Security", async () => {
+    await during(false);
+    const labels = { "audit/stack": "test" };
+    namespaceIs({ labels: { ...labels, [LEVEL]: "restricted" }, deletionTimestamp: "2026-12-01T00:00:00Z" });
+    await assert.rejects(check(), {
+      message:
+        "The namespace audit (audit:kubeNamespace) is being deleted. Wait until it is gone; its status says what keeps it: kubectl --context production get namespace audit --output yaml. Then deploy again. Nothing was changed.",
+    });
+    for (const level of [{}, { [LEVEL]: "privileged" }]) {
+      namespaceIs({ labels: { ...labels, ...level } });
+      await assert.rejects(check(), {
+        message:
+          "The namespace audit (audit:kubeNamespace) does not have the label pod-security.kubernetes.io/enforce=restricted, so a pod there could take over its node. An administrator of the cluster finds out who has removed it, and runs kubectl --context production label namespace audit audit/stack=test pod-security.kubernetes.io/enforce=restricted --overwrite. Nothing was changed.",
+      });
+    }
+  });
+
+  it("refuses a stack whose name no label can have", async () => {
+    fakeProgram(directory, "kubectl", version("34"));
+    const named = (stack: string) => pulumi.runtime.setMocks({ newResource: () => ({ id: "", state: {} }), call: () => ({}) }, "audit", stack, false); // prettier-ignore
+    for (const stack of ["a", "a.b_c-1", "123", "a".repeat(63)]) {
+      await named(stack);
+      await check();
+    }
+    for (const stack of ["a.", "_x", "-", "a".repeat(64)]) {
+      await named(stack);
+      await assert.rejects(check(), {
+        message: `The stack's name ${stack} cannot be the namespace's label audit/stack: that takes at most 63 letters, digits, "-", "_" and ".", and begins and ends with a letter or a digit. Give it another: pulumi stack rename. Nothing was changed.`,
+      });
+    }
   });
 
   it("refuses another namespace than the last deploy's, and a cluster that has not got that one", async () => {
@@ -78,7 +113,7 @@ describe("the look at a cluster before anything is changed", () => {
       });
       await assert.rejects(checkCluster({ ...cluster, formerNamespace: "audit" }), {
         message:
-          "The namespace audit, which the last deploy left, is not in the cluster of audit:kubeContext production. If that is another cluster, set the context back: a stack stays in its cluster. If the namespace was lost, make it again and have the engine forget what was in it: kubectl --context production create namespace audit && kubectl --context production label namespace audit audit/stack=test --overwrite && pulumi refresh. Then deploy. Nothing was changed.",
+          "The namespace audit, which the last deploy left, is not in the cluster of audit:kubeContext production. If that is another cluster, set the context back: a stack stays in its cluster. If the namespace was lost, make it again and have the engine forget what was in it: kubectl --context production create namespace audit && kubectl --context production label namespace audit audit/stack=test pod-security.kubernetes.io/enforce=restricted --overwrite && pulumi refresh. Then deploy. Nothing was changed.",
       });
     }
     await check();
@@ -109,10 +144,13 @@ describe("the look at a cluster before anything is changed", () => {
         await check();
       }
     }
-    kubectl("echo 'error: Forbidden' >&2; exit 1");
+    kubectl("echo 'Error from server (Forbidden): no' >&2; exit 1");
     await assert.rejects(wanted(), {
-      message: /^The cluster of .* cannot be reached: error: Forbidden .*Nothing was changed\.$/,
+      message:
+        "The login of audit:kubeContext production may not do what a deploy does: Error from server (Forbidden): no. An administrator of the cluster applies bootstrap/kubernetes.yaml for this stack's namespace. Nothing was changed.",
     });
+    kubectl("echo 'error: refused' >&2; exit 1");
+    await assert.rejects(wanted(), { message: /^The cluster of .* cannot be reached: error: refused .*Nothing was changed\.$/ }); // prettier-ignore
   });
 
   it("stops a deploy without kubectl, or without a login; a preview says so and goes on", async () => {

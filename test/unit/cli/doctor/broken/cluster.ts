@@ -45,7 +45,13 @@ export const cluster: Record<string, readonly Broken[]> = {
       what: "there is no kubectl",
       change: said("config get-contexts", "kubectl is not installed on this machine; install one of the cluster's version"), // prettier-ignore
       found: /kubectl is not installed/,
-      cure: /./,
+      cure: /if kubectl is here/,
+    },
+    {
+      what: "the kubeconfig is no YAML",
+      change: said("config get-contexts", "error: error loading config file: yaml: line 2: mapping values are not allowed"), // prettier-ignore
+      found: /yaml: line 2/,
+      cure: /make it anew: sh bootstrap\/kubeconfig\.sh deploy/,
     },
   ],
   "cluster-api": [
@@ -104,6 +110,18 @@ export const cluster: Record<string, readonly Broken[]> = {
       change: ownedBy({}),
       found: /is there, and no stack's/,
       cure: /another audit:kubeNamespace/,
+    },
+    {
+      what: "it is being deleted",
+      change: set("kubectl", { "get namespace": JSON.stringify({ metadata: { deletionTimestamp: "2026-12-01T00:00:00Z" } }) }), // prettier-ignore
+      found: /namespace audit is being deleted/,
+      cure: /wait until it is gone.*bootstrap\/kubernetes\.yaml/,
+    },
+    {
+      what: "it has lost its level of Pod Security",
+      change: ownedBy({ "audit/stack": "vm2", "pod-security.kubernetes.io/enforce": "baseline" }),
+      found: /does not have the label pod-security\.kubernetes\.io\/enforce=restricted/,
+      cure: /who has removed it; .*bootstrap\/kubernetes\.yaml/,
     },
     {
       what: "the login may not read it",
