@@ -217,12 +217,12 @@ export class Cluster extends pulumi.ComponentResource {
         ],
       },
     });
-    const pods = { apiVersion: "v1", kind: "List", items: [pod("open"), pod("closed")] };
     return this.step(
       `${name}-policies-enforced`,
       {
         script: clusterScript("check-policies.sh", [TRIAL.open, TRIAL.closed, ...this.kubectl], {
-          PODS: JSON.stringify(pods),
+          OPEN_POD: JSON.stringify(pod("open")),
+          CLOSED_POD: JSON.stringify(pod("closed")),
           CHECK: check,
           SETTING: argumentName("Cluster: policyCheck"),
         }),

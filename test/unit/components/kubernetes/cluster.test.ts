@@ -85,11 +85,11 @@ describe("Cluster", () => {
       script,
       / CHECK=warn .* audit-trial-open audit-trial-closed kubectl --context production --namespace log$/s,
     );
-    const { items } = JSON.parse(/'PODS=(\{.*?\})' CHECK/s.exec(script.replaceAll("'\\''", "'"))?.[1] ?? "") as {
-      items: { metadata: { name: string }; spec: { containers: { command: string[] }[] } }[];
-    };
-    const [open, closed] = items.map((pod) =>
-      JSON.stringify(pod)
+    const [, ...pods] =
+      /'OPEN_POD=(\{.*?\})' 'CLOSED_POD=(\{.*?\})' CHECK/s.exec(script.replaceAll("'\\''", "'")) ?? [];
+    assert.match(pods[0] ?? "", /^\{"apiVersion":"v1","kind":"Pod","metadata":\{"name":"audit-trial-open"/);
+    const [open, closed] = pods.map((pod) =>
+      pod
         .replaceAll("audit-trial-open", "NAME")
         .replaceAll("audit-trial-closed", "NAME")
         .replace(/"(open|closed)"\]/, '"KIND"]'),

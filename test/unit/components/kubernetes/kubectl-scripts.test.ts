@@ -301,6 +301,44 @@ describe("the scripts of a deploy to a cluster, by kubectl", () => {
     assert.equal(script("confirm.sh", ["audit-svc", "agent", "00", "", "kubectl"]).status, 1);
   });
 
+  describe("check-policies.sh", () => {
+    const policies = (check: string, open: string, closed: string) => {
+      kubectl(
+        ["get pod open", `echo ${open}`],
+        ["get pod closed", `echo ${closed}`],
+        ["create", `cat >> ${at("asked")}; echo >> ${at("asked")}`],
+      );
+      const pods = { OPEN_POD: "{open}", CLOSED_POD: "{closed}" };
+      return script("check-policies.sh", ["open", "closed", "kubectl"], {
+        ...pods,
+        CHECK: check,
+        SETTING: "the check",
+      });
+    };
+    const made = () => asked().match(/^\{.*\}$/gm);
+
+    it("starts the closed pod once the open one has got an answer", () => {
+      assert.deepEqual(policies("require", "Succeeded", "Succeeded"), { status: 0, stdout: "", stderr: "" });
+      assert.match(asked(), /\{open\}\n(.*\n)*get pod open .*\n(.*\n)*\{closed\}/);
+    });
+
+    it("refuses a network that lets the closed pod out, or warns of it", () => {
+      const { status, stderr } = policies("require", "Succeeded", "Failed");
+      assert.equal(status, 1);
+      assert.match(stderr, /^this cluster's network does not enforce NetworkPolicies: .*set the check to warn/);
+      const warned = policies("warn", "Succeeded", "Failed");
+      assert.equal(warned.status, 0);
+      assert.match(warned.stderr, /^warning: this cluster's network does not enforce NetworkPolicies/);
+    });
+
+    it("learns nothing where the open pod gets no answer either", () => {
+      const { status, stderr } = policies("require", "Failed", "Succeeded");
+      assert.equal(status, 1);
+      assert.match(stderr, /could not be told: a pod that may reach everything did not reach/);
+      assert.deepEqual(made(), ["{open}"]);
+    });
+  });
+
   it("wait-address.sh says so when the balancer gives no address", () => {
     kubectl(["get events", "echo 'SyncLoadBalancerFailed: no pool'"]);
     assert.equal(

@@ -89,6 +89,28 @@ describe("the scripts in a cluster's pods", () => {
     });
   });
 
+  describe("trial.sh", () => {
+    /** @param answered numbers of the tries that get an answer */
+    const trial = (kind: string, ...answered: number[]) => {
+      rmSync(at("tries"), { force: true });
+      const tries = `echo >> ${at("tries")}; n=$(wc -l < ${at("tries")})`;
+      fakeProgram(directory(), "wget", `${tries}; case " ${answered.join(" ")} " in *" "$((n))" "*) echo 400; esac`);
+      const { status } = script("trial.sh", [kind], { KUBERNETES_SERVICE_HOST: "h", KUBERNETES_SERVICE_PORT: "1" });
+      return [status, readFileSync(at("tries"), "utf8").length];
+    };
+
+    it("takes one answer for open", () => {
+      assert.deepEqual(trial("open", 3), [0, 3]);
+      assert.deepEqual(trial("open"), [1, 15]);
+    });
+
+    it("takes five tries in a row without an answer for closed, not fewer", () => {
+      assert.deepEqual(trial("closed"), [0, 5]);
+      assert.deepEqual(trial("closed", 2, 5), [0, 10]);
+      assert.deepEqual(trial("closed", 1, 5, 10, 15), [1, 15]);
+    });
+  });
+
   describe("targets.sh", () => {
     const environment = {
       AUDIT_ADDRESS: "audit.example.test:9145",
