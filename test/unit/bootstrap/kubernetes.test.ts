@@ -203,13 +203,14 @@ describe("the kubeconfig of an account", () => {
   after(() => rmSync(dir, { recursive: true }));
   const cluster = { server: "https://cluster.example.com:6443", "certificate-authority-data": "UEVN" };
   /** @param token shell that prints it, or nothing */
-  const run = (token: string, ...args: string[]) => {
+  const run = (token: string, ...args: string[]) => runIn("production", token, ...args);
+  const runIn = (context: string, token: string, ...args: string[]) => {
     fakeProgram(dir, "sleep", "");
     fakeProgram(
       dir,
       "kubectl",
       `case "$*" in
-  "config current-context") echo production ;;
+  "config current-context") printf '%s\\n' '${context}' ;;
   "config view --minify --flatten --output jsonpath={.clusters[0].cluster}") echo '${JSON.stringify(cluster)}' ;;
   "get secret "*) echo "$*" >> ${dir}/asked; ${token} ;;
   *) echo "unexpected: $*" >&2; exit 1 ;;
@@ -233,6 +234,17 @@ esac`,
     });
   });
 
+  it("has names that YAML would take for something else", () => {
+    for (const name of ["Rancher: prod", "1234", "yes", "a #b", 'a"b\\c', "arn:aws:eks:eu-1:1:cluster/a"]) {
+      const { status, stdout, stderr } = runIn(name, "printf t", "deploy", "123");
+      assert.equal(status, 0, stderr);
+      const made = parse(stdout) as { "current-context": string; contexts: object[]; clusters: { name: string }[] };
+      assert.equal(made["current-context"], name);
+      assert.equal(made.clusters[0]?.name, name);
+      assert.deepEqual(made.contexts, [{ name, context: { cluster: name, user: "deploy", namespace: "123" } }]);
+    }
+  });
+
   it("waits for the token, and says when there is none", () => {
     const late = run(`[ "$(wc -l < ${dir}/asked)" -lt 3 ] || printf late`, "drift");
     assert.equal(late.status, 0, late.stderr);
@@ -242,7 +254,10 @@ esac`,
     assert.match(never.stderr, /^error: the Secret drift in audit has no token;/);
     const missing = run('echo "Error from server (NotFound)" >&2; exit 1', "drift");
     assert.deepEqual([missing.status, missing.stdout], [1, ""]);
-    assert.match(missing.stderr, /NotFound/);
+    assert.match(
+      missing.stderr,
+      /NotFound\)\nerror: the Secret drift in the namespace audit is not given\. .*kubeconfig\.sh drift NAMESPACE\./,
+    );
     assert.equal(run(":").status, 2);
   });
 });
