@@ -7,6 +7,7 @@ import { clusterScripts } from "../../support/cluster-scripts";
 import { fakeProgram } from "../../support/fake-programs";
 
 const config = '{\n  "database": {\n    "password": "one",\n    "port": 5432\n  }\n}\n';
+const INFO = `echo 'audit_build_info{version="1",release="0123456789ab"} 1'`;
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 
 describe("the scripts in a cluster's pods", () => {
@@ -122,7 +123,7 @@ describe("the scripts in a cluster's pods", () => {
       AUDIT_ONCE: "yes",
     };
     /** @param dns lines of `getent ahostsv4`, by name */
-    const list = (dns: Record<string, string[]>, others = "", edgeAgents = "") => {
+    const list = (dns: Record<string, string[]>, others = "", edgeAgents = "", metrics = INFO) => {
       const cases = Object.entries(dns).map(
         ([name, ips]) =>
           `${name}) ${ips.map((ip) => `echo "${ip}  STREAM ${name}"; echo "${ip}  DGRAM"`).join("; ") || "exit 2"} ;;`,
@@ -132,7 +133,7 @@ describe("the scripts in a cluster's pods", () => {
       fakeProgram(
         directory(),
         "wget",
-        `for url in "$@"; do :; done; echo "$url" >> ${at("asked")}; case "$url" in *10.244.1.5*) echo 'audit_build_info{version="1",release="0123456789ab"} 1' ;; *) exit 1 ;; esac`,
+        `for url in "$@"; do :; done; echo "$url" >> ${at("asked")}; case "$url" in *10.244.1.5*) ${metrics} ;; *) exit 1 ;; esac`,
       );
       const ran = script("targets.sh", [], {
         ...environment,
@@ -217,6 +218,22 @@ describe("the scripts in a cluster's pods", () => {
       list({ ...dns, "audit-svc-pods": [] });
       list(dns);
       assert.equal(readFileSync(at("asked"), "utf8").trim().split("\n").length, 2);
+    });
+
+    it("bounds what a pod may answer, and takes a word for its release", () => {
+      const dns = { "audit-svc-pods": ["10.244.1.5"], "audit-edge-pods": [] };
+      const release = (metrics: string) => {
+        rmSync(at("releases"), { recursive: true, force: true });
+        const [service] = list(dns, "", "", metrics) as { labels: Record<string, string> }[];
+        return service?.labels.release;
+      };
+      const info = (text: string) => `echo 'audit_build_info{release="${text}"} 1'`;
+      assert.equal(release(info("v1.2_3-4")), "v1.2_3-4");
+      assert.equal(release(info("a\\")), "unknown");
+      assert.equal(release(`${info("one")}; ${info("two")}`), "one");
+      assert.equal(release(info("a".repeat(1000))), "a".repeat(100));
+      assert.equal(release(`${info("one")}; yes`), "one");
+      assert.equal(release("yes | tr -d '\\n'"), "unknown");
     });
 
     it("keeps the list when DNS does not answer", () => {
