@@ -1,7 +1,7 @@
 import { CommandError, EXIT } from "../errors";
 import { readAnswersFile } from "./answers-file";
 import type { Probes } from "./probes";
-import { judge, type Answers, type Question } from "./question";
+import { choicesOf, judge, type Answers, type Question } from "./question";
 import { QUESTIONS } from "./questions";
 
 /** Answers, and what is doubtful about them: a sentence each, beginning with the key. */
@@ -71,7 +71,7 @@ function readAnswers(file: string): Record<string, string> {
 /** `gitlab: { url: … }` is the same as `gitlab.url: …`. */
 const entriesOf = (value: unknown): [string, unknown][] =>
   Object.entries((value ?? {}) as Record<string, unknown>).flatMap(([key, each]): [string, unknown][] =>
-    typeof each === "object" && each !== null && !Array.isArray(each)
+    key === "gitlab" && typeof each === "object" && each !== null && !Array.isArray(each)
       ? Object.entries(each).map(([inner, one]) => [`${key}.${inner}`, one])
       : [[key, each]],
   );
@@ -83,8 +83,9 @@ export async function atTerminal(probes: Probes, before: Answers): Promise<Given
   return askAll(
     async (question, otherwise, answers) => {
       const message = question.ask;
-      if (question.choices !== undefined) {
-        const choices = question.choices.map(([value, meaning]) => ({ value, name: meaning }));
+      const offered = choicesOf(question, answers);
+      if (offered !== undefined) {
+        const choices = offered.map(([value, meaning]) => ({ value, name: meaning }));
         return { text: await select({ message, choices, default: otherwise }, context) };
       }
       let last: { text: string; better?: string; doubt?: string } | undefined;

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { NAMESPACE } from "../../config/errors";
 import { bareHost } from "../../lib/network-address";
 import type { Probes } from "./probes";
@@ -69,8 +70,17 @@ export async function image(text: string, answers: Answers, probes: Probes): Pro
   }
 }
 
-/** An address as the range that has it alone; nothing of a name that DNS does not know. */
+/** The range that has an address alone. */
+const alone = (address: string): string => `${address}/${address.includes(":") ? 128 : 32}`;
+
+/** Ranges with commas between; a single address is one, too. */
+export function ranges(text: string): Promise<Verdict> {
+  const items = text.split(",").map((item) => item.trim());
+  return Promise.resolve({ better: items.map((item) => (isIP(item) === 0 ? item : alone(item))).join(",") });
+}
+
+/** The address of a host as a range; nothing of a name that DNS does not know. */
 export async function rangeOf(host: string, { address }: Probes): Promise<string> {
   const found = await address(host).catch(() => "");
-  return found === "" ? "" : `${found}/${found.includes(":") ? 128 : 32}`;
+  return found === "" ? "" : alone(found);
 }

@@ -47,11 +47,15 @@ export function filesOf(answers: Answers, project: Project): readonly Written[] 
       who: "The database's administrator, with the passwords put in: psql -v ON_ERROR_STOP=1 --file database.sql",
     },
     ...(onCluster ? forCluster(values, stack, into) : forVm(values, into)),
-    {
-      path: join(into, "prometheus.yml"),
-      text: prometheusLines(values),
-      who: "Prometheus's administrator adds these lines to prometheus.yml, and reloads it.",
-    },
+    ...(values.prometheusDiscovery === "podMonitor"
+      ? []
+      : [
+          {
+            path: join(into, "prometheus.yml"),
+            text: prometheusLines(values),
+            who: "Prometheus's administrator adds these lines to prometheus.yml, and reloads it.",
+          },
+        ]),
   ];
 }
 

@@ -24,12 +24,15 @@ export interface Question {
   readonly from?: string;
   /** Asked only then; default always. */
   readonly when?: (answers: Answers) => boolean;
-  /** Where nothing can be made of other answers: `otherwise` says nothing then, and an answer is needed all the same. */
-  readonly needed?: (answers: Answers) => boolean;
+  /**
+   * Where nothing can be made of other answers: `otherwise` says nothing then, and an answer is needed all the same. A
+   * sentence says why.
+   */
+  readonly needed?: (answers: Answers) => string | boolean;
   /** Taken if nothing is given. Without it an answer is needed; the empty text is none. */
   readonly otherwise?: (answers: Answers, probes: Probes) => string | Promise<string>;
-  /** The answers that there are. */
-  readonly choices?: readonly (readonly [value: string, meaning: string])[];
+  /** The answers that there are, some of them only where `when` says so. */
+  readonly choices?: readonly (readonly [value: string, meaning: string, when?: (answers: Answers) => boolean])[];
   /** After the setting's own rules. */
   readonly check?: (text: string, answers: Answers, probes: Probes) => Promise<Verdict>;
 }
@@ -38,16 +41,29 @@ export interface Question {
 export const NONE = "-";
 
 const itemsOf = (text: string): string[] => text.split(",").map((item) => item.trim()).filter(Boolean); // prettier-ignore
-/** A list is given as words between commas; the schema takes JSON. */
-export const asSetting = (key: string, text: string): string =>
-  LISTS.includes(key) ? JSON.stringify(itemsOf(text)) : text;
-const LISTS = ["applications", "databaseRanges", "edgeMetricsAllow", "vaultRanges"];
+/** A list is given as words between commas, labels as name=value, perhaps as JSON; the schema takes JSON. */
+export const asSetting = (key: string, text: string): string => {
+  if (LISTS.includes(key)) return JSON.stringify(itemsOf(text));
+  if (!LABELS.includes(key) || text.startsWith("{")) return text;
+  const labels = itemsOf(text).map((item) => item.split(/\s*=\s*(.*)/, 2));
+  // Without a value it is no label, and the schema says so.
+  return labels.every(({ length }) => length === 2) ? JSON.stringify(Object.fromEntries(labels)) : text;
+};
+const LISTS = ["applications", "databaseRanges", "edgeMetricsAllow", "edgeTrustedProxies", "vaultRanges"];
+const LABELS = ["podMonitorLabels"];
+
+export const choicesOf = ({ choices }: Question, answers: Answers) =>
+  choices?.filter(([, , when]) => when?.(answers) !== false);
 
 /** The rules of the setting itself, and then the question's own. */
 export async function judge(question: Question, text: string, answers: Answers, probes: Probes): Promise<Verdict> {
-  const { key, choices, otherwise, check, optional, needed } = question;
+  const { key, otherwise, check, optional, needed } = question;
+  const choices = choicesOf(question, answers);
   if (text === NONE) return optional ? { better: "" } : { wrong: "an answer is needed" };
-  if (text === "") return otherwise === undefined || needed?.(answers) ? { wrong: "an answer is needed" } : {};
+  if (text === "") {
+    const why = otherwise === undefined || needed?.(answers);
+    return why ? { wrong: `an answer is needed${typeof why === "string" ? `: ${why}` : ""}` } : {};
+  }
   if (choices !== undefined && !choices.some(([value]) => value === text))
     return { wrong: `must be one of ${choices.map(([value]) => value).join(", ")}` };
   const verdict = (await check?.(text, answers, probes)) ?? {};

@@ -1,5 +1,5 @@
 import { isAbsolute } from "node:path";
-import { has, hostOf, image, machine, rangeOf, server, ssh } from "./checks";
+import { has, hostOf, image, machine, rangeOf, ranges, server, ssh } from "./checks";
 import type { Answers, Question } from "./question";
 
 const OUTSIDE =
@@ -7,10 +7,15 @@ const OUTSIDE =
 
 const NO_DIGEST = `@sha256:${"0".repeat(64)}`;
 const below = ({ image: service = "" }: Answers, name: string): string => `${service.split("/")[0] ?? ""}/hub/${name}`;
-const onHost = ({ prometheus }: Answers): boolean => prometheus !== "nowhere";
+const onHost = ({ prometheus }: Answers): boolean => prometheus === "docker" || prometheus === "host";
+const byOperator = ({ prometheus }: Answers): boolean => prometheus === "operator";
 const onCluster = ({ platform }: Answers): boolean => platform === "kubernetes";
 const onVm = (answers: Answers): boolean => !onCluster(answers);
 const nodePorts = (answers: Answers): boolean => onCluster(answers) && answers.edgeService === "nodePort";
+
+/** Why nothing was made of a host that was given. */
+const unknown = (host: string, what: string): string | boolean =>
+  host !== "" && `DNS does not know ${host}; give ${what}`;
 
 /** What differs from one world to another; everything else has a default in config/. */
 export const QUESTIONS: readonly Question[] = [
@@ -37,7 +42,7 @@ export const QUESTIONS: readonly Question[] = [
     },
   },
   {
-    ...{ key: "kubeNamespace", ask: "The namespace, in which nothing else is", when: onCluster },
+    ...{ key: "kubeNamespace", ask: "The namespace, which holds nothing else", when: onCluster },
     otherwise: () => "audit",
   },
   {
@@ -85,8 +90,13 @@ export const QUESTIONS: readonly Question[] = [
     check: (text, { databaseHost = "" }, probes) => machine(databaseHost, Number(text), probes),
   },
   {
-    ...{ key: "databaseRanges", ask: "The ranges in which that is, with commas between", when: onCluster },
-    ...{ from: "databaseHost", needed: ({ databaseHost }) => Boolean(databaseHost) },
+    ...{ key: "databaseName", ask: "The database's name; no other stack on this PostgreSQL may have it" },
+    otherwise: () => "audit",
+  },
+  {
+    ...{ key: "databaseRanges", ask: "PostgreSQL's address ranges, with commas between", when: onCluster },
+    ...{ from: "databaseHost", check: ranges },
+    needed: ({ databaseHost = "" }) => unknown(databaseHost, "PostgreSQL's address range"),
     otherwise: ({ databaseHost = "" }, probes) => rangeOf(databaseHost, probes),
   },
   {
@@ -94,8 +104,9 @@ export const QUESTIONS: readonly Question[] = [
     check: server("vaultAddress", "Vault", "/v1/sys/seal-status", has("sealed")),
   },
   {
-    ...{ key: "vaultRanges", ask: "The ranges in which Vault is, with commas between", when: onCluster },
-    ...{ from: "vaultAddress", needed: ({ vaultAddress }) => Boolean(vaultAddress) },
+    ...{ key: "vaultRanges", ask: "Vault's address ranges, with commas between", when: onCluster },
+    ...{ from: "vaultAddress", check: ranges },
+    needed: ({ vaultAddress = "" }) => unknown(hostOf(vaultAddress), "Vault's address range"),
     otherwise: ({ vaultAddress = "" }, probes) => rangeOf(hostOf(vaultAddress), probes),
   },
   {
@@ -112,6 +123,11 @@ export const QUESTIONS: readonly Question[] = [
       ["files", "Nginx, with a certificate from two files"],
       ["vault", "Nginx, with a certificate that Vault issues"],
     ],
+  },
+  {
+    ...{ key: "edgeTrustedProxies", ask: "The balancer's addresses or ranges, with commas between (- for none)" },
+    ...{ optional: true, when: ({ tls }) => tls === "off" },
+    otherwise: () => "",
   },
   { key: "tlsCertificateFile", ask: "The certificate's file", when: ({ tls }) => tls === "files" },
   { key: "tlsKeyFile", ask: "The file of its key", when: ({ tls }) => tls === "files" },
@@ -156,7 +172,16 @@ export const QUESTIONS: readonly Question[] = [
       ["docker", "on a host with Docker that takes an ssh login"],
       ["host", "on a host without Docker that takes an ssh login"],
       ["nowhere", "where nobody may write files: it asks Nginx for its targets, and Grafana evaluates the alerts"],
+      ["operator", "in the cluster, set up by Prometheus' operator; Grafana evaluates the alerts", onCluster],
     ],
+  },
+  {
+    ...{ key: "podMonitorNamespace", ask: "The namespace in which Prometheus runs", when: byOperator },
+    otherwise: () => "monitoring",
+  },
+  {
+    ...{ key: "podMonitorLabels", ask: "Labels by which it chooses PodMonitors, name=value with commas between" },
+    ...{ when: byOperator, otherwise: () => "release=kube-prometheus-stack" },
   },
   {
     ...{
@@ -187,6 +212,8 @@ export const QUESTIONS: readonly Question[] = [
   },
   {
     ...{ key: "edgeMetricsAllow", ask: "The addresses from which Prometheus collects metrics" },
+    when: (answers) => !byOperator(answers),
+    needed: ({ prometheusUrl = "" }) => unknown(hostOf(prometheusUrl), "the addresses of Prometheus"),
     otherwise: ({ prometheusUrl = "" }, { address }) => address(hostOf(prometheusUrl)).catch(() => ""),
   },
   {

@@ -56,8 +56,11 @@ describe("audit init, of a stack on a cluster", () => {
 
   it("keeps the repository's comments, without what they said of examples", async () => {
     await run({}, "other");
-    assert.match(text("Pulumi.other.yaml"), /^ +audit:databaseRanges:\n +# where that is;.*\n +- 10\.0\.0\.7\/32\n/m);
-    assert.match(text("Pulumi.other.yaml"), /pulumi stack init other /);
+    assert.match(
+      text("Pulumi.other.yaml"),
+      /^ +audit:databaseRanges:\n +# PostgreSQL's addresses;.*\n +- 10\.0\.0\.7\/32\n/m,
+    );
+    assert.match(text("Pulumi.other.yaml"), /^# Settings of the stack "other", [^]*pulumi stack init other /);
     assert.doesNotMatch(text("Pulumi.other.yaml"), /\bSET\b|example\.com|must be set/);
   });
 
@@ -80,6 +83,57 @@ describe("audit init, of a stack on a cluster", () => {
     assert.deepEqual([values().alerts, values().prometheusHost], ["grafana", undefined]);
   });
 
+  it("writes settings that only a comment showed in its place, and others beside those of their group", async () => {
+    await run({ edgeService: "nodePort", tls: "vault", tlsPkiRole: "audit", prometheus: "nowhere" });
+    const lines = text("Pulumi.cluster.yaml").split("\n");
+    const after = (key: string) => lines[lines.findIndex((line) => line.startsWith(`  audit:${key}:`)) + 1];
+    assert.equal(after("databaseHost"), "  audit:databasePort: 5432");
+    assert.equal(after("edgePort"), "  audit:edgeTlsPort: 30443");
+    assert.equal(after("tls"), "  audit:tlsPkiRole: audit");
+    assert.match(text("Pulumi.cluster.yaml"), /^ {2}audit:alerts: grafana # by Grafana instead of Prometheus;/m);
+    assert.doesNotMatch(text("Pulumi.cluster.yaml"), /# audit:(alerts|edgeTlsPort)/);
+  });
+
+  it("asks for a database and, where a balancer ends TLS, for the balancer", async () => {
+    await run({ databaseName: "audit_cluster", edgeTrustedProxies: ["10.0.0.5", "10.1.0.0/16"] });
+    assert.deepEqual([values().databaseName, values().edgeTrustedProxies], ["audit_cluster", ["10.0.0.5", "10.1.0.0/16"]]); // prettier-ignore
+    assert.match(
+      text("Pulumi.cluster.yaml"),
+      /^ {2}audit:edgeTrustedProxies:\n {4}# balancers .*\n {4}- 10\.0\.0\.5\n {4}- 10\.1/m,
+    );
+    await run({ edgeTrustedProxies: "-" });
+    assert.deepEqual([values().databaseName, values().edgeTrustedProxies], ["audit_cluster", []]);
+  });
+
+  it("leaves the scraping to Prometheus' operator where it is in the cluster", async () => {
+    const { code, out, err } = await run({ prometheus: "operator" });
+    assert.equal(code, 0, out + err);
+    const { prometheusDiscovery, podMonitorNamespace, podMonitorLabels, edgeMetricsAllow, alerts, prometheusHost } = values(); // prettier-ignore
+    assert.deepEqual(
+      { prometheusDiscovery, podMonitorNamespace, podMonitorLabels, edgeMetricsAllow, alerts, prometheusHost },
+      {
+        ...{ prometheusDiscovery: "podMonitor", podMonitorNamespace: "monitoring", alerts: "grafana" },
+        ...{ podMonitorLabels: { release: "kube-prometheus-stack" }, edgeMetricsAllow: [], prometheusHost: undefined },
+      },
+    );
+    assert.ok(!readdirSync(join(directory, "setup/cluster")).includes("prometheus.yml"));
+    // As words, as a map, and taken from the file.
+    await run({ prometheus: "operator", podMonitorLabels: "release = x, team=y" });
+    assert.deepEqual(values().podMonitorLabels, { release: "x", team: "y" });
+    await run({ prometheus: "operator", podMonitorLabels: { release: "z" } });
+    await run();
+    assert.deepEqual([values().podMonitorLabels, values().prometheusDiscovery], [{ release: "z" }, "podMonitor"]);
+    await run({ prometheus: "nowhere", edgeMetricsAllow: "10.0.0.9" });
+    assert.deepEqual([values().podMonitorLabels, values().podMonitorNamespace, values().prometheusDiscovery], [{}, undefined, "http"]); // prettier-ignore
+    const { err: refused } = await run({ prometheus: "operator", podMonitorLabels: "release" });
+    assert.match(refused, /- podMonitorLabels: must be labels, such as/);
+  });
+
+  it("takes an address for the range that has it alone", async () => {
+    await run({ databaseRanges: "10.0.0.8", vaultRanges: ["fd00::1", "10.2.0.0/24"] });
+    assert.deepEqual([values().databaseRanges, values().vaultRanges], [["10.0.0.8/32"], ["fd00::1/128", "10.2.0.0/24"]]); // prettier-ignore
+  });
+
   it("doubts a context that the kubeconfig lacks, and a kubeconfig that it cannot read", async () => {
     assert.match((await run({ kubeContext: "elsewhere" })).out, /kubeContext: the kubeconfig has production\n/);
     const contexts = () => Promise.reject(new Error("kubectl does not show the contexts of the kubeconfig"));
@@ -91,7 +145,15 @@ describe("audit init, of a stack on a cluster", () => {
     const { err } = await run({ ...none, platform: "kubernetes" });
     const missing = [...err.matchAll(/^ {2}- (\S+): an answer is needed$/gm)].map(([, key]) => key);
     assert.deepEqual(missing, ["kubeContext", "image", "databaseHost", "vaultAddress", "serviceUrl", "prometheusUrl", "grafanaUrl", "gitlab.url", "gitlab.project", "gitlab.projectId"]); // prettier-ignore
-    const unknown = await run({ databaseHost: "unknown.example.test" });
-    assert.match(unknown.err, /^ {2}- databaseRanges: an answer is needed$/m);
+    const host = "unknown.example.test";
+    const unknown = await run({ databaseHost: host, vaultAddress: `https://${host}`, prometheusUrl: `http://${host}` });
+    assert.deepEqual(
+      unknown.err.split("\n").filter((line) => line.startsWith("  - ")),
+      [
+        "  - databaseRanges: an answer is needed: DNS does not know unknown.example.test; give PostgreSQL's address range",
+        "  - vaultRanges: an answer is needed: DNS does not know unknown.example.test; give Vault's address range",
+        "  - edgeMetricsAllow: an answer is needed: DNS does not know unknown.example.test; give the addresses of Prometheus",
+      ],
+    );
   });
 });

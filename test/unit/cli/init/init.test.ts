@@ -81,8 +81,16 @@ describe("audit init, with a file of answers", () => {
       text("Pulumi.vm3.yaml"),
       /audit:hostAddress: ssh:\/\/deploy@vm3\.example\.test # a login in the docker group/,
     );
-    assert.match(text("Pulumi.vm3.yaml"), /pulumi stack init vm3 /);
+    assert.match(text("Pulumi.vm3.yaml"), /^# Settings of the stack "vm3"\.\n[^]*pulumi stack init vm3 /);
     assert.doesNotMatch(text("Pulumi.vm3.yaml"), /\bSET\b|example\.com/);
+  });
+
+  it("writes a file of lines where there is none to begin with", async () => {
+    rmSync(join(directory, "Pulumi.vm2.yaml"));
+    const { code, out } = await run(["--answers", given(), "--stack", "vm3"]);
+    assert.equal(code, 0, out);
+    assert.match(text("Pulumi.vm3.yaml"), /^config:\n {2}audit:environment: vm3\n/);
+    assert.match(text("Pulumi.vm3.yaml"), /^ {2}audit:databaseHost: .*\n {2}audit:databasePort: 5432\n {2}audit:databaseName: /m); // prettier-ignore
   });
 
   it("asks Prometheus for nothing but its address where nobody may write files", async () => {
@@ -134,7 +142,7 @@ describe("audit init, with a file of answers", () => {
   });
 
   it("names every mistake at once, and writes nothing", async () => {
-    const file = given({ hostAddress: "vm3", edgeImage: "hub.example.test/gone:1", tls: "on", colour: "red", databasePort: "x", "gitlab.project": "audit", vaultAddress: "vault" }); // prettier-ignore
+    const file = given({ hostAddress: "vm3", edgeImage: "hub.example.test/gone:1", tls: "on", colour: "red", databasePort: "x", "gitlab.project": "audit", vaultAddress: "vault", prometheus: "operator" }); // prettier-ignore
     const { code, out, err } = await run(["--answers", file, "--stack", "vm3"]);
     assert.equal(code, 1);
     assert.equal(out, "");
@@ -147,6 +155,7 @@ describe("audit init, with a file of answers", () => {
       /- databasePort: must be a whole number/,
       /- vaultAddress: must be an address such as/,
       /- gitlab\.project: must be the whole path/,
+      /- prometheus: must be one of docker, host, nowhere$/m,
     ])
       assert.match(err, mistake);
     assert.ok(!exists(directory, "setup") && !exists(directory, "Pulumi.vm3.yaml"));
