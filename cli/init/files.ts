@@ -36,17 +36,20 @@ export function filesOf(answers: Answers, project: Project): readonly Written[] 
       text,
       who: "You commit it: the settings of the stack.",
     },
+    ...(onCluster ? forCluster(values, stack, into) : []),
     {
       path: join(into, "vault.json"),
       text: `${JSON.stringify(vaultSettings(answers, values), undefined, 2)}\n`,
-      who: `An administrator of Vault, in a clone of this project, after npm ci --ignore-scripts: ${vaultLogin(values)} node --import tsx bootstrap/vault.ts setup/${stack}/vault.json`,
+      who:
+        `An administrator of Vault, in a clone of this project, after npm ci --ignore-scripts: ${vaultLogin(values)} node --import tsx bootstrap/vault.ts setup/${stack}/vault.json` +
+        (onCluster ? vaultLines(values) : ""),
     },
     {
       path: join(into, "database.sql"),
       text: filled("database.sql", { admin: values.databaseAdminUser, drift: values.databaseDriftUser ?? "drift" }),
       who: "The database's administrator, with the passwords put in: psql -v ON_ERROR_STOP=1 --file database.sql",
     },
-    ...(onCluster ? forCluster(values, stack, into) : forVm(values, into)),
+    ...(onCluster ? [] : forVm(values, into)),
     ...(values.prometheusDiscovery === "podMonitor"
       ? []
       : [
@@ -60,17 +63,31 @@ export function filesOf(answers: Answers, project: Project): readonly Written[] 
 }
 
 function forCluster({ kubeNamespace }: Values, stack: string, into: string): Written[] {
-  const file = join(into, "kubernetes.yaml");
+  const kubeconfig = (account: string): string =>
+    `(umask 077; sh bootstrap/kubeconfig.sh ${account} ${kubeNamespace} > ${account}.kubeconfig || rm ${account}.kubeconfig)`;
+  const reviewer = "kubectl get secret vault-reviewer --namespace kube-system --output";
+  const lines = [
+    `The cluster's administrator, in a clone of this project: kubectl apply --server-side --filename setup/${stack}/kubernetes.yaml`,
+    "Then the logins, of which the pipeline gets both, and whoever deploys by hand the first:",
+    `  ${kubeconfig("deploy")}`,
+    `  ${kubeconfig("drift")}`,
+    "And, for the administrator of Vault:",
+    `  (umask 077; ${reviewer} 'go-template={{.data.token | base64decode}}' > reviewer.jwt)`,
+    `  ${reviewer} 'go-template={{index .data "ca.crt" | base64decode}}' > cluster-ca.pem`,
+  ];
   return [
     {
-      path: file,
+      path: join(into, "kubernetes.yaml"),
       text: clusterManifest(kubeNamespace, stack),
-      who:
-        `The cluster's administrator, in a clone of this project: kubectl apply --server-side --filename setup/${stack}/kubernetes.yaml\n` +
-        `  Then, for deploy and for drift: sh bootstrap/kubeconfig.sh deploy ${kubeNamespace} > deploy.kubeconfig`,
+      who: lines.join("\n  "),
     },
   ];
 }
+
+/** How Vault learns of the cluster; only the administrators know where its API is. */
+const vaultLines = ({ vaultKubernetesMount }: Values): string =>
+  "\n  Then, with the cluster's API as Vault reaches it, and the two files of the cluster's administrator:" +
+  `\n    vault write auth/${vaultKubernetesMount}/config kubernetes_host=https://… kubernetes_ca_cert=@cluster-ca.pem token_reviewer_jwt=@reviewer.jwt disable_local_ca_jwt=true; shred -u reviewer.jwt`;
 
 function forVm(values: Values, into: string): Written[] {
   return [

@@ -15,7 +15,10 @@ const APPLY = "an administrator of the cluster applies bootstrap/kubernetes.yaml
 
 /** What kubectl says, and what it means. */
 const REFUSED: readonly (readonly [RegExp, string])[] = [
-  [/Unauthorized|logged in|provide credentials/i, "make the kubeconfig anew: sh bootstrap/kubeconfig.sh deploy"],
+  [
+    /Unauthorized|logged in|provide credentials/i,
+    "make the kubeconfig anew: sh bootstrap/kubeconfig.sh deploy NAMESPACE (docs/cluster.md, step 1)",
+  ],
   [/x509|certificate/i, "the kubeconfig must have the authority that signed the certificate of the cluster's API"],
   [
     /refused|no such host|timeout|timed out|no route|unreachable|deadline/i,

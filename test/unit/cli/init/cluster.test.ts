@@ -33,7 +33,7 @@ describe("audit init, of a stack on a cluster", () => {
     const { code, out } = await run();
     assert.equal(code, 0, out);
     assert.deepEqual(readdirSync(join(directory, "setup/cluster")).sort(), ["database.sql", "kubernetes.yaml", "prometheus.yml", "vault.json"]); // prettier-ignore
-    assert.match(out, /cluster's administrator, .*: kubectl apply --server-side --filename setup\/cluster\/kubernetes\.yaml\n +Then, for deploy and for drift: sh bootstrap\/kubeconfig\.sh deploy audit > /); // prettier-ignore
+    assert.match(out, /cluster's administrator, .*: kubectl apply --server-side --filename setup\/cluster\/kubernetes\.yaml\n/); // prettier-ignore
     assert.doesNotMatch(out, /\bVM\b|vm\.sh/);
     const found = values();
     assert.deepEqual(
@@ -64,8 +64,13 @@ describe("audit init, of a stack on a cluster", () => {
     assert.doesNotMatch(text("Pulumi.other.yaml"), /\bSET\b|example\.com|must be set/);
   });
 
-  it("makes the manifest one of the namespace and the stack", async () => {
-    await run({ kubeNamespace: "logs" }, "other");
+  it("makes the manifest and the lines for administrators those of the namespace and the stack", async () => {
+    const { out } = await run({ kubeNamespace: "logs", vaultKubernetesMount: "k8s/east" }, "other");
+    for (const account of ["deploy", "drift"])
+      assert.ok(out.includes(`\n    (umask 077; sh bootstrap/kubeconfig.sh ${account} logs > ${account}.kubeconfig || rm ${account}.kubeconfig)\n`), out); // prettier-ignore
+    assert.match(out, /^ {4}\(umask 077; kubectl get secret vault-reviewer .* > reviewer\.jwt\)\n {4}kubectl get secret vault-reviewer .* > cluster-ca\.pem$/m); // prettier-ignore
+    assert.match(out, /^ {4}vault write auth\/k8s\/east\/config kubernetes_host=https:\/\/… .*; shred -u reviewer\.jwt$/m); // prettier-ignore
+    assert.ok(out.indexOf("kubernetes.yaml: written") < out.indexOf("vault.json: written"));
     const [namespace] = parseAllDocuments(text("setup/other/kubernetes.yaml")).map((document) => document.toJS() as { metadata: { name: string; labels: Record<string, string> } }); // prettier-ignore
     assert.deepEqual([namespace?.metadata.name, namespace?.metadata.labels["audit/stack"]], ["logs", "other"]);
   });
