@@ -32,21 +32,23 @@ export async function runInit(
   const given = await ask(options, context, probes, before);
   if (given === undefined) return EXIT.interrupted;
   const planned = planWrites(filesOf(given.answers, project), project.directory);
-  const mayWrite = planned.filter(({ state }) => state === "new" || (state === "differs" && options.write));
-  writeFiles(mayWrite);
   const left = planned.filter((file) => file.state === "differs" && !options.write);
+  // What the administrators get must not contradict the stack's file.
+  const none = left.some(({ path }) => path === project.file);
+  const mayWrite = planned.filter(({ state }) => !none && (state === "new" || (state === "differs" && options.write)));
+  writeFiles(mayWrite);
+  const written = (file: Planned): boolean => mayWrite.includes(file);
   output.answer(
     {
       doubts: given.doubts,
-      files: planned.map(({ path, who, state, diff }) => ({
-        path,
-        who,
-        state,
-        written: mayWrite.some((file) => file.path === path),
-        diff,
-      })),
+      files: planned.map((file) => {
+        const { path, who, state, diff } = file;
+        return { path, who, state, written: written(file), diff };
+      }),
     },
-    [...planned.flatMap((file) => lineOf(file, project, options.write)), ...nextSteps(given, left.length)].join("\n"),
+    [...planned.flatMap((file) => lineOf(file, project, written(file))), ...nextSteps(given, left.length, none)].join(
+      "\n",
+    ),
   );
   return left.length > 0 ? EXIT.failed : EXIT.ok;
 }
@@ -79,19 +81,24 @@ function answersBefore(project: Project): Answers {
   }
 }
 
-const WORDS = { new: "written", same: "as it was" } as const;
+/** What became of a file. */
+const WORDS = {
+  new: { yes: "written", no: "not written" },
+  differs: { yes: "written over", no: "differs, left as it is" },
+  same: { yes: "as it was", no: "as it was" },
+} as const;
 
-function lineOf({ path, who, state, diff }: Planned, { directory }: Project, write: boolean): string[] {
-  const word = state === "differs" ? (write ? "written over" : "differs, left as it is") : WORDS[state];
+function lineOf({ path, who, state, diff }: Planned, { directory }: Project, written: boolean): string[] {
+  const word = WORDS[state][written ? "yes" : "no"];
   return [`${relative(directory, path)}: ${word}`, `  ${who}`, ...(diff === "" ? [] : [diff.trimEnd()])];
 }
 
-function nextSteps({ doubts }: Given, left: number): string[] {
+function nextSteps({ doubts }: Given, left: number, none: boolean): string[] {
   return [
     ...(doubts.length === 0 ? [] : ["", "Doubtful, and taken all the same:", ...doubts.map((line) => `  - ${line}`)]),
     "",
     left > 0
-      ? "Run it again with --write to write over what differs."
+      ? `${none ? "Nothing was written: the files for the administrators must agree with the stack's. " : ""}Run it again with --write to write over what differs.`
       : "When each has done this, `audit doctor` looks at all of it.",
   ];
 }

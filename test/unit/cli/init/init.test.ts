@@ -112,7 +112,8 @@ describe("audit init, with a file of answers", () => {
       first.out,
       /Pulumi\.vm2\.yaml: differs, left as it is[^]*^- +audit:hostAddress: ssh:\/\/deploy@vm2[^]*^\+ +audit:hostAddress: ssh:\/\/deploy@vm3/m,
     );
-    assert.match(first.out, /setup\/vm2\/vault\.json: written[^]*--write/);
+    assert.match(first.out, /setup\/vm2\/vault\.json: not written[^]*\nNothing was written: .*--write/);
+    assert.ok(!exists(directory, "setup"));
     assert.equal(text("Pulumi.vm2.yaml"), before);
     const written = await run(["--answers", given(), "--write"]);
     assert.match(written.out, /Pulumi\.vm2\.yaml: written over/);
