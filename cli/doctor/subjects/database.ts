@@ -87,7 +87,14 @@ async function rights({ sql, values }: Access): Promise<Finding> {
     : ok(`${user} may create roles and databases, and is no superuser`);
 }
 
-async function names({ sql, values }: Access): Promise<Finding> {
+/** Whether the stack has never tried to deploy; false also where nobody can tell. */
+async function isNew({ pulumi }: Access): Promise<boolean> {
+  const { code, stdout, all } = await pulumi(["stack", "history", "--json", "--page-size", "1"]);
+  return code === 0 ? /^\s*(\[\s*\])?\s*$/.test(stdout) : all.includes("no stack named");
+}
+
+async function names(access: Access): Promise<Finding> {
+  const { sql, values } = access;
   const user = values.databaseAdminUser;
   const [row] = await sql(
     "SELECT pg_get_userbyid(datdba) AS owner, pg_has_role(current_user, datdba, 'USAGE') AS own FROM pg_database WHERE datname = $1",
@@ -95,6 +102,11 @@ async function names({ sql, values }: Access): Promise<Finding> {
   );
   if (row !== undefined) {
     const owner = `${values.databaseName}_owner`;
+    if (row.owner === owner && row.own && (await isNew(access)))
+      return warning(
+        `the database ${values.databaseName} is there, and this stack has never deployed: is it another stack's?`,
+        `set another name in ${NAMESPACE}:databaseName, unless it is handed over to this stack (docs/cluster.md, step 7)`,
+      );
     if (row.owner === owner && row.own)
       return ok(`the database ${values.databaseName} is there, and ${user} administers it`);
     return row.owner === owner

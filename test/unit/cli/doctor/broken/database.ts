@@ -1,4 +1,5 @@
 import { set, unanswered, type Broken } from "./broken";
+import type { Answers } from "../world";
 
 export const database: Record<string, readonly Broken[]> = {
   "database-login": [
@@ -74,6 +75,31 @@ export const database: Record<string, readonly Broken[]> = {
       found: /may not administer/,
       cure: /GRANT audit_owner TO deployer WITH ADMIN OPTION/,
     },
+    ...(
+      [
+        ["has no deploys", { code: 0, stdout: "[]\n", all: "" }],
+        ["is yet to be made", { code: 255, stdout: "", all: "error: no stack named 'vm2' found" }],
+      ] as const
+    ).map(([what, history]) => ({
+      what: `it is there, and the stack ${what}`,
+      change: (answers: Answers) => {
+        set("sql", { datdba: [{ owner: "audit_owner", own: true }] })(answers);
+        set("pulumi", { "stack history": history })(answers);
+      },
+      level: "warning" as const,
+      found: /audit is there, and this stack has never deployed/,
+      cure: /set another name in audit:databaseName, unless/,
+    })),
+    ...(['[{"result":"failed"}]', undefined] as const).map((stdout) => ({
+      what: stdout === undefined ? "it is there, and nobody knows of deploys" : "it is there after a deploy",
+      change: (answers: Answers) => {
+        set("sql", { datdba: [{ owner: "audit_owner", own: true }] })(answers);
+        set("pulumi", { "stack history": { code: stdout === undefined ? 1 : 0, stdout: stdout ?? "", all: "?" } })(answers); // prettier-ignore
+      },
+      level: "ok" as const,
+      found: /is there, and deployer administers it/,
+      cure: /^$/,
+    })),
     {
       what: "its roles are taken",
       change: set("sql", { "ANY (": [{ rolname: "audit_app" }] }),
