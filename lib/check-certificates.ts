@@ -48,12 +48,31 @@ export async function checkCertificates(
 }
 
 /** What is wrong with a server's certificate, in one sentence with the cure; undefined also if it does not answer. */
-export async function certificateProblem(
+export const certificateProblem = async (
   server: Server,
   authority: CertificateAuthority | undefined,
-): Promise<string | undefined> {
-  const error = await handshake(server, authority?.pem).catch((reason: unknown) => reason);
-  const { code = "", message = "" } = (error ?? {}) as NodeJS.ErrnoException;
+): Promise<string | undefined> => (await lookAtCertificate(server, authority)).problem;
+
+/** The same; `unanswered` is why there was no certificate to look at. */
+export async function lookAtCertificate(
+  server: Server,
+  authority: CertificateAuthority | undefined,
+): Promise<{ problem?: string; unanswered?: string }> {
+  try {
+    await handshake(server, authority?.pem);
+    return {};
+  } catch (error) {
+    const problem = problemIn(error as Error, server, authority);
+    return problem === undefined ? { unanswered: (error as Error).message } : { problem };
+  }
+}
+
+function problemIn(
+  error: NodeJS.ErrnoException,
+  server: Server,
+  authority: CertificateAuthority | undefined,
+): string | undefined {
+  const { code = "", message } = error;
   const what = `${server.setting} ${server.address}`;
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return `${what} has a certificate for another name: ${message}`;
   if (code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID") return `${what}: ${message}; renew it there`;

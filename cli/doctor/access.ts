@@ -28,8 +28,8 @@ export interface Access {
   /** Who holds the lock of the state; undefined where nobody can tell without taking it. */
   readonly locks: () => Promise<readonly string[] | undefined>;
   readonly pulumi: (args: readonly string[]) => Promise<ExecResult>;
-  /** What is wrong with the certificates of the stack's servers, by the setting with the address. */
-  readonly certificates: () => Promise<readonly { setting: string; problem: string | undefined }[]>;
+  /** What is wrong with the certificates of the stack's servers, or why there was none, by the setting with the address. */
+  readonly certificates: () => Promise<readonly { setting: string; problem?: string; unanswered?: string }[]>;
   /** The VM's facts, by one login. */
   readonly host: () => Promise<HostFacts>;
   /** GET of the Docker Engine's API on the VM, by `docker system dial-stdio` there. */

@@ -6,6 +6,8 @@ import { failure, skipped, type Check, type Finding, type Subject } from "./chec
 /** Milliseconds after which checks without an answer count as failures; so all of them together take under 15 s. */
 export const PATIENCE = 12_000;
 
+const UNKNOWN_NAME = "DNS does not know this name here: correct the setting that has it, or enter the name in DNS";
+
 export interface Result extends Finding {
   readonly id: string;
   readonly subject: string;
@@ -62,7 +64,8 @@ async function findingOf(
   } catch (error) {
     const said = messageOf(error).trim().split("\n").join("; ");
     const [, found, cure] = isOfUser(error) ? (/^(.*?); (.*)$/.exec(said) ?? []) : [];
-    return found && cure ? failure(found, cure) : failure(said, "see the message; nothing else is known");
+    if (found && cure) return failure(found, cure);
+    return failure(said, /ENOTFOUND|EAI_AGAIN/.test(said) ? UNKNOWN_NAME : "see the message; nothing else is known");
   } finally {
     end.abort();
     late.catch(() => undefined);

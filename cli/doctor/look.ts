@@ -8,7 +8,7 @@ import { scriptLine } from "../../components/host/script-file";
 import { askHost } from "../../components/vm/ask-host";
 import { remoteShell } from "../../components/vm/host-script";
 import { serversOf } from "../../config/servers";
-import { certificateProblem } from "../../lib/check-certificates";
+import { lookAtCertificate } from "../../lib/check-certificates";
 import { imageByDigest } from "../../lib/image-reference";
 import { prometheusLogin } from "../../lib/prometheus-api";
 import { applyVaultPlan } from "../../lib/vault/plan";
@@ -44,7 +44,7 @@ export function lookAt(world: World, vaultSettings: string | undefined): Access 
       Promise.all(
         serversOf(values).map(async (server) => ({
           setting: server.setting,
-          problem: await certificateProblem(server, values.caFile),
+          ...(await lookAtCertificate(server, values.caFile)),
         })),
       ),
     ),

@@ -23,11 +23,9 @@ const certificate = (key: keyof typeof SERVERS): Check => ({
           ? `not checked with ${NAMESPACE}:databaseSslMode ${values.databaseSslMode}`
           : "plain HTTP",
       );
-    return found.problem === undefined
-      ? ok(
-          `signed by ${values.caFile === undefined ? "a public authority" : `a public authority, or one of ${values.caFile.file}`}, if the server answers`,
-        )
-      : failure(found.problem, "see the message");
+    if (found.problem !== undefined) return failure(found.problem, "see the message");
+    if (found.unanswered !== undefined) return skipped(`no certificate to look at: ${found.unanswered}`);
+    return ok(`signed by a public authority${values.caFile === undefined ? "" : `, or one of ${values.caFile.file}`}`);
   },
 });
 

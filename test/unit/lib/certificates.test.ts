@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServer as createTls, TLSSocket } from "node:tls";
 import { readCertificateAuthority } from "../../../lib/certificate-authority";
-import { checkCertificates, httpsServer, type Server } from "../../../lib/check-certificates";
+import { checkCertificates, httpsServer, lookAtCertificate, type Server } from "../../../lib/check-certificates";
 import { UserError } from "../../../lib/user-error";
 import { messagesNameKeys } from "../support/keys";
 import { Authority } from "../support/authority";
@@ -92,6 +92,15 @@ describe("a private authority", () => {
     }
     return undefined;
   };
+
+  it("is not looked at where nothing answers", async () => {
+    const server = await serve("https", "IP:127.0.0.1");
+    assert.deepEqual(await lookAtCertificate(server, ours), {});
+    assert.match((await lookAtCertificate(server, undefined)).problem ?? "", /no known authority has signed/);
+    const { problem, unanswered } = await lookAtCertificate({ ...server, host: "127.0.0.1", port: 1 }, ours);
+    assert.equal(problem, undefined);
+    assert.match(unanswered ?? "", /ECONNREFUSED/);
+  });
 
   for (const protocol of ["https", "postgresql"] as const) {
     it(`must have signed the certificate of a server (${protocol})`, async () => {

@@ -16,6 +16,7 @@ const subjects: Subject[] = [
       { id: "one-late", title: "late", run: () => new Promise(() => undefined) },
       { id: "one-after", title: "after it", needs: "one-late", run: async () => ok("never said") },
       { id: "one-thrown", title: "thrown", run: () => Promise.reject(new Error("first\nsecond")) },
+      { id: "one-unknown", title: "unknown", run: () => Promise.reject(new Error("getaddrinfo ENOTFOUND db.invalid")) },
       { id: "one-cured", title: "cured", run: () => Promise.reject(new CommandError("no login; log in; again")) },
     ],
   },
@@ -26,11 +27,12 @@ describe("audit doctor", () => {
   const access = worldOf(inOrder());
 
   it("gives up a check without an answer, and says of what depends on it only that", async () => {
-    const [late, after, thrown, cured, fine] = await examine(subjects, access, 50);
+    const [late, after, thrown, unknown, cured, fine] = await examine(subjects, access, 50);
     assert.equal(late?.level, "failure");
     assert.match(late.found, /no answer within 0\.05 s/);
     assert.deepEqual([after?.level, after?.found], ["skipped", 'not looked at: see "late"']);
     assert.deepEqual([thrown?.level, thrown?.found], ["failure", "first; second"]);
+    assert.match(unknown?.cure ?? "", /^DNS does not know this name here: correct the setting/);
     assert.deepEqual([cured?.found, cured?.cure], ["no login", "log in; again"]);
     assert.equal(fine?.level, "ok");
   });
@@ -57,7 +59,7 @@ describe("audit doctor", () => {
     const text = reportText(results, styleFor(false), false);
     assert.match(text, /^Three\n {2}FAILURE {2}broken {4}it is broken\n {21}cure: mend it$/m);
     assert.doesNotMatch(text, /after it/);
-    assert.match(text, /\n\n1 ok, 0 warnings, 4 failures, 1 not looked at \(--all says why\)\.$/);
+    assert.match(text, /\n\n1 ok, 0 warnings, 5 failures, 1 not looked at \(--all says why\)\.$/);
     assert.match(reportText(results, styleFor(false), true), / {2}- +after it +not looked at: see "late"/);
   });
 

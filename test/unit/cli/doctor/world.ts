@@ -14,7 +14,7 @@ export interface Answers {
   /** By the first two words of the command line. */
   pulumi: Record<string, { code: number; stdout: string; all: string }>;
   locks: string[] | undefined;
-  certificates: { setting: string; problem: string | undefined }[];
+  certificates: { setting: string; problem?: string; unanswered?: string }[];
   host: HostFacts | Error;
   /** By path, `*` standing for any image. */
   engine: Record<string, Reply>;
@@ -77,7 +77,9 @@ export function inOrder(settings: Record<string, string | undefined> = {}): Answ
     stackFile: { secretsprovider: "hashivault://pulumi", encryptedkey: "dmF1bHQ=" },
     pulumi: { "stack output": done({}), "stack history": done([{ result: "succeeded" }]) },
     locks: [],
-    certificates: ["vaultAddress", "databaseHost", "prometheusUrl", "grafanaUrl"].map((key) => ({ setting: `audit:${key}`, problem: undefined })), // prettier-ignore
+    certificates: ["vaultAddress", "databaseHost", "prometheusUrl", "grafanaUrl"].map((key) => ({
+      setting: `audit:${key}`,
+    })),
     host: {
       clock: NOW / 1000,
       disk: { path: "/var/lib/docker", freeKiB: 50 * 1024 * 1024, totalKiB: 100 * 1024 * 1024 },

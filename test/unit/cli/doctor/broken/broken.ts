@@ -28,14 +28,25 @@ export const unanswered = (said: string) => set("sql", { one: new Error(said) })
 export const differs = (line: string) => (answers: Answers) => {
   if (answers.bootstrap) answers.bootstrap = { ...answers.bootstrap, gitlabDifferences: () => Promise.resolve([line]) };
 };
-export const certificate = (setting: string): Broken => ({
-  what: "it is signed by an unknown authority",
-  change: (answers) => {
-    answers.certificates = [{ setting, problem: `${setting} has a certificate that no known authority has signed` }];
+export const certificate = (setting: string): readonly Broken[] => [
+  {
+    what: `${setting}: it is signed by an unknown authority`,
+    change: (answers) => {
+      answers.certificates = [{ setting, problem: `${setting} has a certificate that no known authority has signed` }];
+    },
+    found: /no known authority has signed/,
+    cure: /./,
   },
-  found: /no known authority has signed/,
-  cure: /./,
-});
+  {
+    what: `${setting}: the server does not answer`,
+    change: (answers) => {
+      answers.certificates = [{ setting, unanswered: "connect ECONNREFUSED" }];
+    },
+    level: "skipped",
+    found: /^no certificate to look at: connect ECONNREFUSED$/,
+    cure: /^$/,
+  },
+];
 export const image = (key: string): readonly Broken[] => [
   {
     what: "the login is refused",

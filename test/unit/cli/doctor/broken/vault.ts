@@ -103,8 +103,8 @@ export const vault: Record<string, readonly Broken[]> = {
       cure: /bootstrap\/vault\.ts/,
     },
   ],
-  "certificate-vaultAddress": [certificate("audit:vaultAddress")],
-  "certificate-databaseHost": [certificate("audit:databaseHost"), certificate("audit:databaseAdminHost")],
-  "certificate-prometheusUrl": [certificate("audit:prometheusUrl")],
-  "certificate-grafanaUrl": [certificate("audit:grafanaUrl")],
+  "certificate-vaultAddress": certificate("audit:vaultAddress"),
+  "certificate-databaseHost": [...certificate("audit:databaseHost"), ...certificate("audit:databaseAdminHost")],
+  "certificate-prometheusUrl": certificate("audit:prometheusUrl"),
+  "certificate-grafanaUrl": certificate("audit:grafanaUrl"),
 };
