@@ -36,7 +36,7 @@ export const kubernetes = {
     .refine((name) => !/^kube-|^default$/.test(name), hint("must be a namespace of the stack's own"))
     .default("audit")
     .describe(
-      "Namespace that the program makes, with Pod Security restricted and network policies; nothing else belongs in it.",
+      "Namespace of the stack, with Pod Security restricted and network policies; nothing else belongs in it. kubernetes.yaml of `audit init` makes it, and the first deploy takes it over, or makes it if its login may.",
     ),
   replicasMax: wholeNumber(0, 100)
     .default(0)
