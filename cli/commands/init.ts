@@ -8,6 +8,7 @@ export const init = defineCommand<{ answers: string | undefined; write: boolean;
     ["audit init", "asks, and tries each answer while it is given"],
     ["audit init --answers answers.yaml --stack vm3", "for scripts, and for another stack"],
     ["audit init --answers answers.yaml --write", "writes also over files that differ"],
+    ["audit init --stack cluster --write", "of a stack on a cluster, over the example file"],
   ],
   options: (parser) =>
     parser

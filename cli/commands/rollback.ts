@@ -2,7 +2,7 @@ import { defineCommand } from "../command";
 
 export const rollback = defineCommand<{ yes: boolean }>({
   usage: "rollback",
-  about: "deploys the release of the other slot again, without a build",
+  about: "deploys the former release again, without a build",
   examples: [
     ["audit rollback", "shows what it would do, and asks"],
     ["audit rollback --yes", "without the question; a second time goes forward again"],

@@ -10,7 +10,7 @@ import type { Probes } from "../../../../cli/init/probes";
 import { settingsInText } from "../../../../cli/project";
 import { parseValues, type Values } from "../../../../config";
 import { audit } from "../support";
-import { answersFile, inOrder, onCluster, project } from "./world";
+import { answersFile, inOrder, onCluster, project, root } from "./world";
 
 describe("audit init, of a stack on a cluster", () => {
   let directory = "";
@@ -52,6 +52,23 @@ describe("audit init, of a stack on a cluster", () => {
         },
       ],
     });
+  });
+
+  it("takes the example of docs/audit.md", async () => {
+    const examples = readFileSync(join(root, "docs/audit.md"), "utf8").matchAll(/^```yaml\n([^]*?)^```$/gm);
+    const [, [, example = ""] = []] = [...examples];
+    rmSync(join(directory, "Pulumi.cluster.yaml"));
+    const none = Object.fromEntries(Object.keys(onCluster).map((key) => [key, undefined]));
+    const { code, out, err } = await run({ ...none, ...(parse(example) as object) });
+    assert.equal(code, 0, out + err);
+    const { databaseName, databaseRanges, vaultRanges, edgeTrustedProxies, prometheusDiscovery } = values();
+    assert.deepEqual(
+      { databaseName, databaseRanges, vaultRanges, edgeTrustedProxies, prometheusDiscovery },
+      {
+        ...{ databaseName: "audit_cluster", databaseRanges: ["10.0.0.40/32"], edgeTrustedProxies: ["10.0.0.5"] },
+        ...{ vaultRanges: ["10.0.0.50/32", "10.0.0.51/32"], prometheusDiscovery: "podMonitor" },
+      },
+    );
   });
 
   it("keeps the repository's comments, without what they said of examples", async () => {
