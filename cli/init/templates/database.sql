@@ -1,5 +1,6 @@
 -- For a server that is managed, too: no right here is a superuser's. Replace each … by a password of its own; the first
 -- two belong into Vault, ci/audit/deploy and ci/audit/drift (docs/guide.md, step 4), the last into PULUMI_BACKEND_URL.
+-- Once for a server: a second stack that has the same roles needs nothing of this.
 
 -- makes the service's database and roles
 CREATE ROLE {{admin}} LOGIN CREATEROLE CREATEDB PASSWORD '…';
