@@ -37,7 +37,7 @@ const ON_CLUSTER = [
   ...["Pulumi.yaml", "cluster.ts", "index.ts", "outputs.ts", "package-lock.json", "providers.ts", "versions.json"],
   ...["audit-svc/migrations/", "audit-svc/src/", "bootstrap/", "ci/", "cli/", "components/", "config/", "dashboards/"],
   ...["docs/cluster.md", "lib/", "nginx/", "offline/", "sandbox/", "steps/", "test/cluster/", "test/e2e/support/"],
-  ...["test/support/", "test/unit/ci/support/", "vault-agent/"],
+  ...["test/support/", "test/unit/ci/support/", "test/unit/support/", "vault-agent/"],
 ];
 
 const service = { command: mocha("test/**/*.test.ts"), cwd: join(root, "audit-svc") };
