@@ -1,7 +1,8 @@
 import { isIP } from "node:net";
 import { z } from "zod";
 import { NAMESPACE } from "./errors";
-import { isQualifiedName, isReserved, NAMESPACE_NAME, RESERVED } from "./names";
+import { isQualifiedName } from "../lib/label";
+import { isReserved, NAMESPACE_NAME, RESERVED } from "./names";
 import {
   addressOrRange,
   hasControl,

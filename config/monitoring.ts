@@ -1,8 +1,9 @@
 import { z } from "zod";
+import { isLabel } from "../lib/label";
 import { engineAddress, httpUrl } from "./addresses";
 import { alternatives } from "./alternatives";
 import { NAMESPACE } from "./errors";
-import { isLabel, isReserved, NAMESPACE_NAME, RESERVED } from "./names";
+import { isReserved, NAMESPACE_NAME, RESERVED } from "./names";
 import { hint, list, oneOf, optional, texts, type GroupOf } from "./values";
 
 const ofPrometheus = httpUrl({ login: "it comes from AUDIT_PROMETHEUS_USERNAME and AUDIT_PROMETHEUS_PASSWORD" });

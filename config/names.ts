@@ -69,17 +69,6 @@ export const pkiRole = z
 /** Name of a namespace of Kubernetes. */
 export const NAMESPACE_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
-const WORD = "[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?";
-const DOMAIN = "(?=[^/]{1,253}/)[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*/";
-const NAME = new RegExp(`^(${DOMAIN})?${WORD}$`);
-const LABEL_TEXT = new RegExp(`^(${WORD})?$`);
-
-/** Whether Kubernetes takes it for the name of a label or an annotation. */
-export const isQualifiedName = (name: string): boolean => NAME.test(name);
-
-/** Whether Kubernetes takes it for a label. */
-export const isLabel = (name: string, text: string): boolean => isQualifiedName(name) && LABEL_TEXT.test(text);
-
 /** Names of labels and annotations by which the program or the engine knows what is theirs. */
 export const isReserved = (name: string): boolean =>
   /^(audit|pulumi\.com)\//.test(name) || /^app\.kubernetes\.io\/(name|part-of)$/.test(name);

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import * as pulumi from "@pulumi/pulumi";
 import { argumentName } from "../../lib/argument-names";
+import { isLabelValue } from "../../lib/label";
 import { UserError } from "../../lib/user-error";
 import type { ClusterArgs } from "./cluster";
 import { OWNER, POD_SECURITY } from "./pods";
@@ -9,9 +10,6 @@ import { isTooOld, OLDEST_VERSION, POD_MONITOR, type Version } from "./required"
 interface NamespaceObject {
   metadata?: { labels?: Record<string, string>; deletionTimestamp?: string };
 }
-
-/** What Kubernetes takes for the value of a label. */
-const LABEL_VALUE = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/;
 
 export interface CheckClusterArgs extends Pick<ClusterArgs, "context" | "namespace" | "podMonitors"> {
   /** Namespace that the last completed run left; undefined before the first. */
@@ -32,7 +30,7 @@ export async function checkCluster(args: CheckClusterArgs): Promise<void> {
         `set it back to ${formerNamespace}, or make another stack. Nothing was changed.`,
     );
   const stack = pulumi.getStack();
-  if (!LABEL_VALUE.test(stack))
+  if (!isLabelValue(stack))
     throw new UserError(
       `The stack's name ${stack} cannot be the namespace's label ${OWNER}: that takes at most 63 letters, digits, "-", "_" and ".", and begins and ends with a letter or a digit. ` +
         "Give it another: pulumi stack rename. Nothing was changed.",
