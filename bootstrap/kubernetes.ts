@@ -25,7 +25,7 @@ export const clusterManifest = (namespace: string, stack: string): string =>
     .replaceAll('"audit"', `"${namespace}"`)
     .replaceAll(" audit-", ` ${namespace}-`)
     .replaceAll(":audit:", `:${namespace}:`)
-    .replace('"cluster"', `"${stack}"`);
+    .replace('stack: "cluster"', `stack: "${stack}"`);
 
 /** The rights that kubernetes.yaml gives the account of the deploys. */
 export const deployRights = (): Right[] =>

@@ -162,8 +162,9 @@ describe("what an administrator of a cluster applies", () => {
     assert.deepEqual(read(made), read(other));
     assert.doesNotMatch(made, /sed|another namespace/);
     assert.deepEqual(made.match(/.*\baudit\b.*/g), ["    app.kubernetes.io/part-of: audit", '    audit/stack: "other"', "  # With audit:prometheusDiscovery podMonitor."]); // prettier-ignore
-    // Names that YAML would take for something else than text.
+    // A namespace with the name of the stack that is replaced, and names that YAML would take for something else than text.
     for (const [namespace, stack] of [
+      ["cluster", "other"],
       ["123", "123"],
       ["1e3", "true"],
       ["true", "null"],
