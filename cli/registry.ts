@@ -1,10 +1,19 @@
 import { Registry, type Manifest } from "../ci/lib/registry";
-import type { ImageReference } from "../lib/image-reference";
+import type { Values } from "../config";
+import { imageByDigest, type ImageReference } from "../lib/image-reference";
 
 /** A login to a registry. */
 export interface Login {
   readonly username: string;
   readonly password: string;
+}
+
+/** The login that a deploy pulls with from this registry, if it has one: it is for the registry of audit:image alone. */
+export function pullLogin(values: Values, registry: string): Login | undefined {
+  const { image, registryUsername: username, registryPassword: password } = values;
+  const own = imageByDigest(image);
+  if (typeof own === "string" || own.registry !== registry) return undefined;
+  return username && password ? { username, password } : undefined;
 }
 
 /** What a registry has by a tag or digest; undefined for nothing. @throws Failure if it does not say */

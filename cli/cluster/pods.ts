@@ -2,8 +2,8 @@ import { askHost } from "../../components/vm/ask-host";
 import { scriptLine } from "../../components/host/script-file";
 import type { Values } from "../../config";
 import { messageOf, CommandError } from "../errors";
+import { withContext } from "../../lib/kubectl";
 import { commandLine } from "../../lib/shell";
-import { withContext } from "./kubectl";
 import type { Part } from "../vm/containers";
 
 /** The command before a shell line: kubectl runs on this machine, with KUBECONFIG of the environment. */
@@ -18,7 +18,11 @@ export const WORKLOADS: Readonly<
   agent: { name: "audit-svc", container: "agent" },
 };
 
-export const kubectl = (values: Values): string[] => [...withContext(values), "--namespace", values.kubeNamespace];
+export const kubectl = (values: Values): string[] => [
+  ...withContext(values.kubeContext ?? ""),
+  "--namespace",
+  values.kubeNamespace,
+];
 
 export interface Pod {
   readonly name: string;

@@ -9,12 +9,11 @@ import { askHost } from "../../components/vm/ask-host";
 import { remoteShell } from "../../components/vm/host-script";
 import { serversOf } from "../../config/servers";
 import { lookAtCertificate } from "../../lib/check-certificates";
-import { imageByDigest } from "../../lib/image-reference";
+import { kubectl } from "../../lib/kubectl";
 import { prometheusLogin } from "../../lib/prometheus-api";
 import { applyVaultPlan } from "../../lib/vault/plan";
-import { runKubectl } from "../cluster/kubectl";
 import { grafanaHeaders } from "../logins";
-import { manifestOf } from "../registry";
+import { manifestOf, pullLogin } from "../registry";
 import type { World } from "../world";
 import type { Access, BootstrapLook } from "./access";
 import { engineAt } from "./engine";
@@ -55,14 +54,9 @@ export function lookAt(world: World, vaultSettings: string | undefined): Access 
     engine: remembered(async (path: string, headers?: Readonly<Record<string, string>>) =>
       (await engine())(path, headers),
     ),
-    kubectl: remembered((args: readonly string[], input?: string) => runKubectl(values, args, input)),
-    inRegistry: async (image) => {
-      const { registryUsername: username, registryPassword: password } = values;
-      const own = imageByDigest(values.image);
-      // The pull secret is for the registry of audit:image alone.
-      const login = typeof own !== "string" && own.registry === image.registry && username && password ? { username, password } : undefined; // prettier-ignore
-      return (await manifestOf(image, image.digest, login)) !== undefined;
-    },
+    kubectl: remembered((args: readonly string[], input?: string) => kubectl(values.kubeContext ?? "", args, input)),
+    inRegistry: async (image) =>
+      (await manifestOf(image, image.digest, pullLogin(values, image.registry))) !== undefined,
     monitoringHost: remembered((script: string) =>
       askHost(remoteShell(values.prometheusHost ?? "", values.prometheusSshOptions), script),
     ),

@@ -1,6 +1,6 @@
-import { execFile } from "node:child_process";
 import * as pulumi from "@pulumi/pulumi";
 import { argumentName } from "../../lib/argument-names";
+import { kubectl, KubectlMissing } from "../../lib/kubectl";
 import { isLabelValue } from "../../lib/label";
 import { UserError } from "../../lib/user-error";
 import type { ClusterArgs } from "./cluster";
@@ -35,7 +35,7 @@ export async function checkCluster(args: CheckClusterArgs): Promise<void> {
       `The stack's name ${stack} cannot be the namespace's label ${OWNER}: that takes at most 63 letters, digits, "-", "_" and ".", and begins and ends with a letter or a digit. ` +
         "Give it another: pulumi stack rename. Nothing was changed.",
     );
-  const { text, failure } = await kubectl(context, ["version", "--output", "json"]);
+  const { text, failure } = await ask(context, ["version", "--output", "json"]);
   if (failure !== undefined) {
     if (!pulumi.runtime.isDryRun()) throw new UserError(`${failure} Nothing was changed.`);
     await pulumi.log.warn(`The cluster was not checked: ${failure}`);
@@ -57,7 +57,7 @@ export async function checkCluster(args: CheckClusterArgs): Promise<void> {
  * changed.
  */
 async function checkNamespace({ context, namespace, formerNamespace }: CheckClusterArgs): Promise<void> {
-  const { text = "", failure } = await kubectl(context, ["get", "namespace", namespace, "--ignore-not-found", "--output", "json"]); // prettier-ignore
+  const { text = "", failure } = await ask(context, ["get", "namespace", namespace, "--ignore-not-found", "--output", "json"]); // prettier-ignore
   if (failure !== undefined) throw new UserError(`${failure} Nothing was changed.`);
   const stack = pulumi.getStack();
   const { label: security, level } = POD_SECURITY;
@@ -89,7 +89,7 @@ async function checkNamespace({ context, namespace, formerNamespace }: CheckClus
 
 /** Whether Prometheus' operator is there: without its kind the deploy would fail half-way. */
 async function checkPodMonitors(context: string): Promise<void> {
-  const { text = "{}", failure = "" } = await kubectl(context, ["get", "--raw", `/apis/${POD_MONITOR.apiVersion}`]);
+  const { text = "{}", failure = "" } = await ask(context, ["get", "--raw", `/apis/${POD_MONITOR.apiVersion}`]);
   if (failure !== "" && !failure.includes("NotFound")) throw new UserError(`${failure} Nothing was changed.`);
   const { resources = [] } = JSON.parse(text) as { resources?: { kind: string }[] };
   if (resources.some(({ kind }) => kind === POD_MONITOR.kind)) return;
@@ -102,24 +102,17 @@ async function checkPodMonitors(context: string): Promise<void> {
 /** What kubectl prints, or why it does not. */
 type Answer = { text: string; failure?: undefined } | { text?: undefined; failure: string };
 
-function kubectl(context: string, args: readonly string[]): Promise<Answer> {
-  return new Promise((resolve) => {
-    const words = ["--context", context, ...args, "--request-timeout", "10s"];
-    execFile("kubectl", words, (error, text, stderr) => {
-      if (error === null) return resolve({ text });
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") {
-        const failure =
-          "kubectl is not installed on this machine; the deploy runs it, in a version that fits the cluster's.";
-        return resolve({ failure });
-      }
-      const reason = stderr.trim().split("\n").at(-1) ?? error.message;
-      if (/\(Forbidden\)|forbidden:/.test(reason))
-        return resolve({
-          failure: `The login of ${argumentName("Cluster: context")} ${context} may not do what a deploy does: ${reason}. An administrator of the cluster applies bootstrap/kubernetes.yaml for this stack's namespace.`,
-        });
-      resolve({
-        failure: `The cluster of ${argumentName("Cluster: context")} ${context} cannot be reached: ${reason} (KUBECONFIG names the file with the context).`,
-      });
-    });
-  });
+function ask(context: string, args: readonly string[]): Promise<Answer> {
+  return kubectl(context, args).then(
+    (text) => ({ text }),
+    (error: Error) => ({ failure: failureOf(context, error) }),
+  );
+}
+
+function failureOf(context: string, error: Error): string {
+  if (error instanceof KubectlMissing) return error.message;
+  const login = `${argumentName("Cluster: context")} ${context}`;
+  if (/\(Forbidden\)|forbidden:/.test(error.message))
+    return `The login of ${login} may not do what a deploy does: ${error.message}. An administrator of the cluster applies bootstrap/kubernetes.yaml for this stack's namespace.`;
+  return `The cluster of ${login} cannot be reached: ${error.message} (KUBECONFIG names the file with the context).`;
 }

@@ -1,5 +1,6 @@
 import { NAMESPACE } from "../../../config/errors";
 import { imageByDigest, type ImageReference } from "../../../lib/image-reference";
+import { pullLogin } from "../../registry";
 import { NOT_GIVEN } from "../../world";
 import { failure, ok, skipped, warning, type Check, type Finding, type Subject } from "../check";
 import type { Access } from "../access";
@@ -14,12 +15,9 @@ export type Key = keyof typeof KEYS;
 
 /** As the Docker CLI sends a login to its engine: https://docs.docker.com/reference/api/engine/#section/Authentication */
 function login({ values }: Access, registry: string): Record<string, string> {
-  const password = values.registryPassword;
-  const own = imageByDigest(values.image);
-  if (values.registryUsername === undefined || password === undefined) return {};
-  // The program logs in to the registry of audit:image alone.
-  if (typeof own === "string" || own.registry !== registry) return {};
-  const auth = { username: values.registryUsername, password, serveraddress: registry };
+  const pull = pullLogin(values, registry);
+  if (pull === undefined) return {};
+  const auth = { ...pull, serveraddress: registry };
   // The URL's alphabet, but padded; Node's base64url is not, and the engine would take it for no login at all.
   return {
     "x-registry-auth": Buffer.from(JSON.stringify(auth)).toString("base64").replaceAll("+", "-").replaceAll("/", "_"),

@@ -159,10 +159,7 @@ describe("the look at a cluster before anything is changed", () => {
         'echo noise >&2; echo "error: context \\"production\\" does not exist" >&2; exit 1',
         'The cluster of audit:kubeContext production cannot be reached: error: context "production" does not exist (KUBECONFIG names the file with the context).',
       ],
-      [
-        undefined,
-        "kubectl is not installed on this machine; the deploy runs it, in a version that fits the cluster's.",
-      ],
+      [undefined, "kubectl is not installed on this machine; install it in a version that fits the cluster's."],
     ] as const) {
       rmSync(join(directory, "kubectl"), { force: true });
       if (program !== undefined) fakeProgram(directory, "kubectl", program);

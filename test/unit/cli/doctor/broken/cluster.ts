@@ -43,7 +43,7 @@ export const cluster: Record<string, readonly Broken[]> = {
     },
     {
       what: "there is no kubectl",
-      change: said("config get-contexts", "kubectl is not installed on this machine; install one of the cluster's version"), // prettier-ignore
+      change: said("config get-contexts", "kubectl is not installed on this machine; install it in a version that fits the cluster's."), // prettier-ignore
       found: /kubectl is not installed/,
       cure: /if kubectl is here/,
     },

@@ -2,12 +2,10 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runKubectl } from "../../../cli/cluster/kubectl";
-import { CommandError } from "../../../cli/errors";
-import type { Values } from "../../../config";
+import { kubectl, KubectlMissing } from "../../../lib/kubectl";
 import { fakeProgram } from "../support/fake-programs";
 
-describe("kubectl for the command audit", () => {
+describe("kubectl", () => {
   let directory: string;
   const path = process.env.PATH;
   before(() => {
@@ -18,10 +16,9 @@ describe("kubectl for the command audit", () => {
     process.env.PATH = path;
     rmSync(directory, { recursive: true });
   });
-  const ask = (args: readonly string[], input?: string) =>
-    runKubectl({ kubeContext: "production" } as Values, args, input);
+  const ask = (args: readonly string[], input?: string) => kubectl("production", args, input);
 
-  it("is asked with the stack's context, and given what it reads", async () => {
+  it("is asked with the context, and given what it reads", async () => {
     fakeProgram(directory, "kubectl", 'echo "$*"; cat');
     assert.equal(
       await ask(["create", "--filename", "-"], "text"),
@@ -37,8 +34,8 @@ describe("kubectl for the command audit", () => {
   it("says that it is not there", async () => {
     process.env.PATH = join(directory, "nothing");
     await assert.rejects(ask(["version"]), (error: Error) => {
-      assert.ok(error instanceof CommandError);
-      assert.match(error.message, /^kubectl is not installed on this machine; install /);
+      assert.ok(error instanceof KubectlMissing);
+      assert.match(error.message, /^kubectl is not installed on this machine; install it /);
       return true;
     });
     process.env.PATH = `${directory}:${path ?? ""}`;
