@@ -30,3 +30,18 @@ Module._extensions[".js"] = function (module, filename) {
 };
 
 require("./lazy-packages.ts");
+
+// The SDK takes a stack trace of each of its promises, for a message that only PULUMI_DEBUG_PROMISE_LEAKS has it print.
+// Node would map every one to the source (0193).
+const debuggable = require("@pulumi/pulumi/runtime/debuggable");
+const { debuggablePromise, debugPromiseLeaks } = debuggable;
+if (!debugPromiseLeaks)
+  debuggable.debuggablePromise = (...args) => {
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
+    try {
+      return debuggablePromise(...args);
+    } finally {
+      Error.stackTraceLimit = stackTraceLimit;
+    }
+  };

@@ -7,9 +7,10 @@ import { parse } from "yaml";
 const root = resolve(__dirname, "../../..");
 
 /** Runs a script in a Node with Pulumi.yaml's `nodeargs`, and returns its JSON output. */
-function run(script: string): unknown {
+function run(script: string, env: NodeJS.ProcessEnv = {}): unknown {
   const args = ["--require", join(root, "tools/start.cjs"), "-e", script];
-  return JSON.parse(execFileSync(process.execPath, args, { cwd: root, encoding: "utf8", timeout: 20_000 }));
+  const options = { cwd: root, encoding: "utf8", timeout: 20_000, env: { ...process.env, ...env } } as const;
+  return JSON.parse(execFileSync(process.execPath, args, options));
 }
 
 const loaded = `Object.keys(require.cache).filter((file) => /node_modules\\/(typescript|@npmcli\\/arborist)\\//.test(file)).length`;
@@ -81,5 +82,23 @@ describe("the program's start", () => {
   it("lets Pulumi show an error in its SDK, on every Node, by the files that are there", () => {
     const [first = ""] = framesOf(`new pulumi.Config("audit").require("nothing")`);
     assert.match(first, /\/node_modules\/@pulumi\/pulumi\/config\.js:\d+$/);
+  });
+
+  it("has the SDK take no stack traces of its promises, unless it is to print them", () => {
+    const script = `
+      const pulumi = require("@pulumi/pulumi");
+      const { debuggablePromise } = require("@pulumi/pulumi/runtime/debuggable");
+      const promise = Promise.resolve(1);
+      debuggablePromise(promise, "a context").then((value) =>
+        console.log(JSON.stringify({
+          value,
+          lines: promise._debugStackTrace.split("\\n").length,
+          context: promise._debugCtx,
+          limit: Error.stackTraceLimit,
+        })));`;
+    const seen = { value: 1, context: "a context", limit: 10 };
+    assert.deepEqual(run(script), { ...seen, lines: 1 });
+    const { lines } = run(script, { PULUMI_DEBUG_PROMISE_LEAKS: "1" }) as { lines: number };
+    assert.ok(lines > 3, `${lines} lines`);
   });
 });
