@@ -9,12 +9,10 @@ import { providers } from "./providers";
 /** The program for a stack on a Kubernetes cluster; index.ts is the one for a VM. */
 export async function onCluster(s: ClusterSettings) {
   const last = await c.lastRun();
-  await Promise.all([
-    k.checkCluster({ ...s.cluster, formerNamespace: last.namespace }),
-    c.checkCertificates(s.trust.servers, s.trust.authority),
-  ]);
+  await c.checkCertificates(s.trust.servers, s.trust.authority);
   const [agentsInVault] = await Promise.all([
     c.findInVault(s.vault.policies, s.vault.server, s.vault.rights),
+    k.checkCluster({ ...s.cluster, formerNamespace: last.namespace }),
     c.warnOfBroadCreateRole(s.database.admin, s.trust.authority),
   ]);
   const { inVault, inPostgres, inGrafana } = providers(s);

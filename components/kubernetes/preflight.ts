@@ -35,7 +35,10 @@ export async function checkCluster(args: CheckClusterArgs): Promise<void> {
       `The stack's name ${stack} cannot be the namespace's label ${OWNER}: that takes at most 63 letters, digits, "-", "_" and ".", and begins and ends with a letter or a digit. ` +
         "Give it another: pulumi stack rename. Nothing was changed.",
     );
-  const { text, failure } = await ask(context, ["version", "--output", "json"]);
+  const [{ text, failure }, found] = await Promise.all([
+    ask(context, ["version", "--output", "json"]),
+    ask(context, ["get", "namespace", namespace, "--ignore-not-found", "--output", "json"]),
+  ]);
   if (failure !== undefined) {
     if (!pulumi.runtime.isDryRun()) throw new UserError(`${failure} Nothing was changed.`);
     await pulumi.log.warn(`The cluster was not checked: ${failure}`);
@@ -47,7 +50,7 @@ export async function checkCluster(args: CheckClusterArgs): Promise<void> {
       `The cluster of ${argumentName("Cluster: context")} ${context} is Kubernetes ${serverVersion.gitVersion}; ${OLDEST_VERSION} or newer is needed, ` +
         "which has native sidecars and a pause before a container's end. Upgrade the cluster. Nothing was changed.",
     );
-  await checkNamespace(args);
+  checkNamespace(args, found);
   if (podMonitors !== undefined) await checkPodMonitors(context);
 }
 
@@ -56,8 +59,7 @@ export async function checkCluster(args: CheckClusterArgs): Promise<void> {
  * `pulumi destroy` would delete it. In a cluster without one that the state knows it would make nothing of what has not
  * changed.
  */
-async function checkNamespace({ context, namespace, formerNamespace }: CheckClusterArgs): Promise<void> {
-  const { text = "", failure } = await ask(context, ["get", "namespace", namespace, "--ignore-not-found", "--output", "json"]); // prettier-ignore
+function checkNamespace({ context, namespace, formerNamespace }: CheckClusterArgs, { text, failure }: Answer): void {
   if (failure !== undefined) throw new UserError(`${failure} Nothing was changed.`);
   const stack = pulumi.getStack();
   const { label: security, level } = POD_SECURITY;
