@@ -31,6 +31,15 @@ export interface Pod {
   readonly running: boolean;
   /** Of a replica. */
   readonly release?: string;
+  /** `Running`, `Pending` and so on; `Terminating` once it ends. */
+  readonly phase: string;
+  /** Whether it gets requests. */
+  readonly ready: boolean;
+  /** When its node took it, and that node; not before there is one. */
+  readonly since?: string;
+  readonly node?: string;
+  /** Of all its containers. */
+  readonly restarts: number;
 }
 
 /** What is read of `kubectl get pods`. */
@@ -40,7 +49,14 @@ interface Item {
     readonly labels?: Readonly<Record<string, string>>;
     readonly deletionTimestamp?: string;
   };
-  readonly status?: { readonly phase?: string };
+  readonly spec?: { readonly nodeName?: string };
+  readonly status?: {
+    readonly phase?: string;
+    readonly startTime?: string;
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+    readonly containerStatuses?: readonly { readonly restartCount: number }[];
+    readonly initContainerStatuses?: readonly { readonly restartCount: number }[];
+  };
 }
 
 /** @throws CommandError with what kubectl says */
@@ -60,11 +76,21 @@ export async function podsOf(values: Values): Promise<readonly Pod[]> {
     );
   });
   const { items } = JSON.parse(printed) as { items: readonly Item[] };
-  return items.map(({ metadata: { name, labels = {}, deletionTimestamp }, status }) => ({
-    ...{ name, workload: labels["app.kubernetes.io/name"] ?? "" },
-    running: status?.phase === "Running" && deletionTimestamp === undefined,
+  return items.map(podOf);
+}
+
+function podOf({ metadata: { name, labels = {}, deletionTimestamp }, spec = {}, status = {} }: Item): Pod {
+  const phase = deletionTimestamp === undefined ? (status.phase ?? "Unknown") : "Terminating";
+  const { startTime: since, conditions = [], containerStatuses = [], initContainerStatuses = [] } = status;
+  const { nodeName: node } = spec;
+  return {
+    ...{ name, workload: labels["app.kubernetes.io/name"] ?? "", phase, running: phase === "Running" },
     ...(labels["audit/release"] === undefined ? {} : { release: labels["audit/release"] }),
-  }));
+    ready: conditions.some((each) => each.type === "Ready" && each.status === "True"),
+    ...(since === undefined ? {} : { since }),
+    ...(node === undefined ? {} : { node }),
+    restarts: [...containerStatuses, ...initContainerStatuses].reduce((sum, { restartCount }) => sum + restartCount, 0),
+  };
 }
 
 /** The shell line that prints logs as logs.sh of the VM does. */

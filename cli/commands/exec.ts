@@ -6,7 +6,7 @@ export const exec = defineCommand<{ container?: string; "--"?: string[] }>({
   examples: [
     ["audit exec", "a shell in a replica"],
     ["audit exec blue-2 -- node -p process.memoryUsage", "one command; exec ends with its exit code"],
-    ["audit exec edge -- nginx -T", "Nginx's configuration in force"],
+    ["audit exec edge -- cat /etc/audit-edge/nginx.conf", "Nginx's configuration in force"],
     ["audit exec agent -- ls -l /agent", "in the Vault Agent's container"],
   ],
   options: (parser) =>

@@ -20,7 +20,8 @@ export async function rollBack(yes: boolean, context: Context, ask = askOnTermin
   const by = env.GITLAB_USER_LOGIN ?? env.USER ?? userInfo().username;
   const plan = planRollback(await world.outputs(), { by, place: "by hand" });
   if (plan === undefined) throw new CommandError(`nothing was changed: ${NO_FORMER_RELEASE}`);
-  output.note(`release ${plan.from ?? "none"} -> ${plan.to.release}: ${plan.to.replicas} replicas of ${plan.to.image}`);
+  const { release, replicas, image, memory } = plan.to;
+  output.note(`release ${plan.from ?? "none"} -> ${release}: ${replicas} replicas of ${image}, ${memory} MiB each`);
   if (!yes) {
     if (!output.live) throw new CommandError("nothing was changed: add --yes where nobody can be asked", EXIT.usage);
     if (!(await ask("Deploy it?", interrupts.signal))) {

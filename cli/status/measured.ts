@@ -200,16 +200,17 @@ export const alerts = definePart({
         .map(({ labels, annotations, state, activeAt }) => ({
           ...{ name: labels.alertname ?? "?", severity: labels.severity ?? "?", since: activeAt },
           ...{ firing: /^(firing|alerting)/i.test(state), summary: annotations.summary ?? "" },
+          of: labels.replica ?? labels.instance,
         })),
     };
   },
   lines: ({ in: where, alerts: all }, now) => {
     if (where === "none") return [ok("none are evaluated (audit:alerts none)")];
     if (all.length === 0) return [ok("none fire")];
-    return all.map(({ name, severity, firing, since, summary }) =>
+    return all.map(({ name, severity, of, firing, since, summary }) =>
       firing
         ? bad(`${name} (${severity}) fires since ${ago(now, since)}: ${summary}`)
-        : warning(`${name} (${severity}) is pending since ${ago(now, since)}`),
+        : warning(`${name} (${severity})${of === undefined ? "" : ` of ${of}`} is pending since ${ago(now, since)}`),
     );
   },
 });

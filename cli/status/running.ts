@@ -17,15 +17,17 @@ export const release = definePart({
     const [last] = updates;
     const slots = releases && { active: releases.active, former: formerRelease(releases)?.release };
     const replicas = releases?.slots[releases.active]?.replicas;
-    return { release: id, image, ...slots, replicas, serviceUrl, deployed, last };
+    const { platform } = asked.world.values;
+    return { release: id, image, platform, ...slots, replicas, serviceUrl, deployed, last };
   },
-  lines: ({ release: id, image = "", active, former, replicas, deployed, last }, now) => {
+  lines: ({ release: id, image = "", platform, active, former, replicas = "?", deployed, last }, now) => {
     if (id === undefined) return [bad("nothing has been deployed yet: `pulumi up`, or a tag")];
     const digest = image.slice(image.indexOf("@") + 1).slice(0, 19);
-    const kept = former === undefined || active === undefined ? "" : `; ${former} is kept in slot ${otherSlot(active)}`;
-    const of = active === undefined ? "" : ` in slot ${active}, ${replicas ?? "?"} replicas`;
+    const onCluster = platform === "kubernetes";
+    const of = active === undefined ? "" : `${onCluster ? "" : ` in slot ${active}`}, ${replicas} replicas`;
+    const kept = onCluster || active === undefined ? "was before it" : `is kept in slot ${otherSlot(active)}`;
     return [
-      ok(`${id} (${digest})${of}${kept}`),
+      ok(`${id} (${digest})${of}${former === undefined ? "" : `; ${former} ${kept}`}`),
       ...(deployed === undefined ? [] : [ok(deployedBy(deployed, now))]),
       ...(last === undefined || last === deployed || last.result === "succeeded"
         ? []
@@ -48,16 +50,16 @@ const describeUpdate = ({ what, by, commit, dirty }: { what: string; by?: string
 export const containers = definePart({
   title: "containers",
   look: async (asked) => {
-    if (asked.world.values.platform === "kubernetes")
-      return { pods: `kubectl --namespace ${asked.world.values.kubeNamespace} get pods` };
+    const { platform, edgeService } = asked.world.values;
+    if (platform === "kubernetes") return { pods: await podsOf(asked.world.values), edgeService };
     const [{ containers: found }, { releases }] = await Promise.all([
       asked.containers(),
       asked.outputs().catch(() => ({ releases: undefined })),
     ]);
     return { containers: found, idle: releases && otherSlot(releases.active) };
   },
-  lines: ({ pods, containers: found = [], idle }, now) => {
-    if (pods !== undefined) return [ok(`on a cluster: ${pods}`)];
+  lines: ({ pods, edgeService, containers: found = [], idle }, now) => {
+    if (pods !== undefined) return podLines(pods, edgeService, now);
     const width = Math.max(...found.map(({ name }) => name.length));
     return found.map((each) => stateOf(each, each.slot !== undefined && each.slot === idle, width, now));
   },
@@ -80,6 +82,35 @@ function stateOf(each: Container, idle: boolean, width: number, now: Date): Line
   if (idle && state === "exited") return ok(text);
   return health === "starting" ? warning(text) : bad(text);
 }
+
+/** The same of a cluster. */
+export function podLines(pods: readonly Pod[], edgeService: string, now: Date): Line[] {
+  const width = Math.max(...pods.map(({ name }) => name.length));
+  const lines = pods.map((each) => stateOfPod(each, width, now));
+  const doubled = edgeService === "nodePort" ? onOneNode(pods) : undefined;
+  if (doubled === undefined) return lines;
+  const text = `two pods of Nginx are on ${doubled.node ?? "?"}; if another node has none, its ports are dead: kubectl delete pod ${doubled.name}`;
+  return [...lines, warning(text)];
+}
+
+function stateOfPod({ name, phase, ready, since, node, restarts, release: id }: Pod, width: number, now: Date): Line {
+  const words = [
+    `${phase.toLowerCase()}${since === undefined ? "" : ` ${duration(secondsBetween(now, since))}`}`,
+    ...(node === undefined ? [] : [`on ${node}`]),
+    ...(id === undefined ? [] : [`release ${id}`]),
+    ...(phase !== "Running" ? [] : ready ? ["ready"] : ["not ready"]),
+    ...(restarts > 0 ? [`restarted ${restarts} times`] : []),
+  ];
+  const text = `${name.padEnd(width)}  ${words.join(", ")}`;
+  const fine = phase === "Terminating" || phase === "Succeeded" || (phase === "Running" && ready && restarts === 0);
+  return fine ? ok(text) : warning(text);
+}
+
+/** A pod of Nginx that runs beside another one. */
+const onOneNode = (pods: readonly Pod[]): Pod | undefined => {
+  const edge = pods.filter(({ workload, running }) => workload === WORKLOADS.edge.name && running);
+  return edge.find((one, at) => edge.slice(0, at).some(({ node }) => node === one.node));
+};
 
 export const drift = definePart({
   title: "drift",

@@ -10,15 +10,14 @@ export const POD_MONITOR = { apiVersion: "monitoring.coreos.com/v1", kind: "PodM
 
 /** A version as `kubectl version --output json` prints it. */
 export interface Version {
-  major: string;
-  minor: string;
   gitVersion: string;
 }
 
-/** Its numbers. Some clouds write "30+". */
-export const numbersOf = ({ major, minor }: Version): { major: number; minor: number } => ({
-  ...{ major: Number.parseInt(major), minor: Number.parseInt(minor) },
-});
+/** Its numbers, by `v1.34.4-gke.1`: the fields beside it are empty where Kubernetes was built without them. */
+export function numbersOf({ gitVersion }: Version): { major: number; minor: number } {
+  const [major = 0, minor = 0] = (/^v(\d+)\.(\d+)/.exec(gitVersion) ?? []).slice(1).map(Number);
+  return { major, minor };
+}
 
 export function isTooOld(version: Version): boolean {
   const { major, minor } = numbersOf(version);

@@ -37,7 +37,8 @@ export function rollout(name: string, args: RolloutArgs, opts: { parent: pulumi.
         ],
         { SETTING: argumentName("Cluster: registry") },
       ),
-      triggers: [deployment.spec],
+      // One that somebody has deleted comes back with the same spec, and another uid.
+      triggers: [deployment.spec, deployment.metadata.uid],
     },
     { parent: opts.parent, dependsOn: [deployment] },
   );

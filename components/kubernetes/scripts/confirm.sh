@@ -4,7 +4,7 @@
 #
 # Arguments: WORKLOAD AGENT DIGEST LEFT_OUT COMMAND...: the pods' name label, the agent's container in them, what confirm-pod.sh is to be
 #   told, and kubectl with its context and namespace.
-# Exit codes: 0 all of them have confirmed; 1 one has not, with its name on standard error.
+# Exit codes: 0 all of them have confirmed; 1 one has not, or none runs, with the reason on standard error.
 set -eu
 
 workload=$1
@@ -31,6 +31,10 @@ while :; do
 done
 
 pods=$(running "not .metadata.deletionTimestamp" "$@")
+if [ -z "$pods" ]; then
+  echo "no pod of $workload runs, so none has confirmed. What somebody has removed or scaled by hand comes back with \`pulumi up --refresh\`. Nothing was locked, and the former login still works." >&2
+  exit 1
+fi
 missing=
 for pod in $pods; do
   message=$("$@" exec "$pod" --container "$agent" -- sh /agent/confirm-pod.sh "$digest" "$left_out" 2>&1) && continue

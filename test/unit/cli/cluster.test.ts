@@ -19,6 +19,8 @@ const labels = (name: string, release?: string) => ({
   ...(release === undefined ? {} : { "audit/release": release }),
 });
 const status = { phase: "Running" };
+/** What makes no difference to a test. */
+const well = { phase: "Running", ready: true, restarts: 0 };
 const PODS = {
   items: [
     { metadata: { name: "audit-svc-7c-x0", labels: labels("audit-svc"), deletionTimestamp: "now" }, status },
@@ -113,7 +115,7 @@ describe("a stack on a cluster", () => {
   });
 
   it("takes a part or a pod by its name, and names those that there are", () => {
-    const pods: Pod[] = PODS.items.map(({ metadata: { name } }) => ({ name, workload: name.slice(0, name.indexOf("-", 6)), running: !name.endsWith("x0") })); // prettier-ignore
+    const pods: Pod[] = PODS.items.map(({ metadata: { name } }) => ({ name, workload: name.slice(0, name.indexOf("-", 6)), running: !name.endsWith("x0"), ...well })); // prettier-ignore
     assert.deepEqual(chosenPod(pods, "agent"), { pod: "audit-svc-7c-x1", container: "agent" });
     assert.deepEqual(chosenPod(pods, "audit-edge-5d-y1"), { pod: "audit-edge-5d-y1", container: "nginx" });
     assert.throws(() => chosenPod(pods, "blue-1"), /no pod blue-1 runs in the cluster; name service, edge, agent, or a pod: there is audit-svc-7c-x1, /); // prettier-ignore
@@ -123,7 +125,7 @@ describe("a stack on a cluster", () => {
   it("shows what pods run otherwise than the last deploy left them", () => {
     const [release, other] = ["a".repeat(12), "b".repeat(12)];
     const slots = { blue: { release, image: "i", replicas: 2, memory: 256, reloadOn: "admin" as const } };
-    const pod = (name: string, workload: string, id?: string, running = true): Pod => ({ name, workload, running, ...(id === undefined ? {} : { release: id }) }); // prettier-ignore
+    const pod = (name: string, workload: string, id?: string, running = true): Pod => ({ name, workload, running, ...well, ...(id === undefined ? {} : { release: id }) }); // prettier-ignore
     const edge = pod("e1", "audit-edge");
     const serving = [pod("s1", "audit-svc", release), pod("s2", "audit-svc", release)];
     const differences = (pods: readonly Pod[]) => podDifferences(pods, { active: "blue", slots });

@@ -228,19 +228,49 @@ alerts      ✔ none fire`,
   });
 
   it("asks kubectl and no VM of a stack on a cluster", async () => {
-    const pod = (name: string, release?: string) => {
-      const labels = { "app.kubernetes.io/name": name, ...(release === undefined ? {} : { "audit/release": release }) };
-      return { metadata: { name: `${name}-1`, labels }, status: { phase: "Running" } };
+    const pod = (
+      workload: string,
+      id: string,
+      { release, ready = true, restartCount = 0 }: { release?: string; ready?: boolean; restartCount?: number } = {},
+    ) => {
+      const labels = {
+        "app.kubernetes.io/name": workload,
+        ...(release === undefined ? {} : { "audit/release": release }),
+      };
+      const startTime = new Date(NOW.getTime() - 300_000).toISOString();
+      const conditions = [{ type: "Ready", status: ready ? "True" : "False" }];
+      return {
+        metadata: { name: `${workload}-${id}`, labels },
+        spec: { nodeName: "node2" },
+        status: { phase: "Running", startTime, conditions, containerStatuses: [{ restartCount: 0 }, { restartCount }] },
+      };
     };
     const directory = mkdtempSync(join(tmpdir(), "status-"));
     const formerly = process.env.PATH;
     try {
-      const items = [pod("audit-edge"), pod("audit-svc", "0".repeat(12))];
+      const old = pod("audit-svc", "old");
+      const items = [
+        pod("audit-edge", "1"),
+        pod("audit-edge", "2", { restartCount: 3 }),
+        pod("audit-svc", "1", { release: "0".repeat(12), ready: false }),
+        { metadata: pod("audit-svc", "new").metadata, status: { phase: "Pending" } },
+        { ...old, metadata: { ...old.metadata, deletionTimestamp: "now" } },
+      ];
       const kubectl = `#!/bin/sh\ncat << 'EOF'\n${JSON.stringify({ items })}\nEOF\n`;
       writeFileSync(join(directory, "kubectl"), kubectl, { mode: 0o755 });
       process.env.PATH = `${directory}:${formerly ?? ""}`;
-      const { text } = await look(worldWith({ onHost: away("ssh") }, { platform: "kubernetes" }));
-      assert.match(text, /containers {2}✔ on a cluster: kubectl --namespace audit get pods/);
+      const { text } = await look(
+        worldWith({ onHost: away("ssh") }, { platform: "kubernetes", edgeService: "nodePort" }),
+      );
+      assert.match(part(text, "release").join("\n"), /^✔ \S+ \(\S+\), 2 replicas/);
+      assert.deepEqual(part(text, "containers"), [
+        "✔ audit-edge-1   running 5 min, on node2, ready",
+        "! audit-edge-2   running 5 min, on node2, ready, restarted 3 times",
+        "! audit-svc-1    running 5 min, on node2, release 000000000000, not ready",
+        "! audit-svc-new  pending",
+        "✔ audit-svc-old  terminating 5 min, on node2",
+        "! two pods of Nginx are on node2; if another node has none, its ports are dead: kubectl delete pod audit-edge-2",
+      ]);
       assert.match(part(text, "drift").join("\n"), /^✘ 1 replicas run, .*\n✘ audit-svc-1 runs release 0{12}, not /);
       assert.doesNotMatch(text, /cannot look/);
     } finally {

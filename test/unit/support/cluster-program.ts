@@ -59,8 +59,7 @@ export async function deploy(releases?: ReleaseState & { namespace?: string }, m
 export function withKubectl() {
   const directory = mkdtempSync(join(tmpdir(), "cluster-program-"));
   const path = process.env.PATH;
-  const version = (minor: string) =>
-    `[ "$4" = namespace ] || echo '{"serverVersion":{"major":"1","minor":"${minor}","gitVersion":"v1.${minor}.4"}}'`;
+  const version = (minor: string) => `[ "$4" = namespace ] || echo '{"serverVersion":{"gitVersion":"v1.${minor}.4"}}'`;
   const says = (text: string) => fakeProgram(directory, "kubectl", text);
   /** Has kubectl tell of a cluster of this version. */
   const clusterIs = (minor: string) => says(version(minor));

@@ -106,8 +106,8 @@ export function inOrder(settings: Record<string, string | undefined> = {}): Answ
     kubectl: {
       "config get-contexts": "production\n",
       "version --output": JSON.stringify({
-        clientVersion: { major: "1", minor: "33", gitVersion: "v1.33.1" },
-        serverVersion: { major: "1", minor: "34+", gitVersion: "v1.34.4" },
+        clientVersion: { gitVersion: "v1.33.1" },
+        serverVersion: { gitVersion: "v1.34.4-gke.1" },
       }),
       "get namespace": JSON.stringify({
         metadata: { labels: { "audit/stack": "vm2", "pod-security.kubernetes.io/enforce": "restricted" } },

@@ -233,6 +233,19 @@ describe("AuditService on a cluster", () => {
     assert.equal(ofType(resources, "Service").length, 2);
   });
 
+  it("waits for a Deployment's pods again when it has come back, and otherwise when it says something else", async () => {
+    const triggers = async (uid: string) => {
+      const { resources } = await run(
+        () => newService(),
+        (args) => migrated(args) ?? (args.type.endsWith(":Deployment") ? { metadata: { uid } } : undefined),
+      );
+      return find(resources, "Command", "audit-svc-rollout").inputs.triggers as unknown[];
+    };
+    const [spec, uid] = await triggers("one");
+    assert.deepEqual([spec, uid], [manifest((await deploy()).resources, "Deployment", "audit-svc").spec, "one"]);
+    assert.deepEqual(await triggers("two"), [spec, "two"]);
+  });
+
   it("locks the former login and hands tokens out once every pod has confirmed, and that once all are new", async () => {
     const { result, resources } = await deploy();
     const rollout = find(resources, "Command", "audit-svc-rollout");

@@ -293,6 +293,16 @@ describe("the scripts of a deploy to a cluster, by kubectl", () => {
     );
   });
 
+  it("confirm.sh takes a service without pods for none that has confirmed", () => {
+    kubectl();
+    const { status, stderr } = script("confirm.sh", ["audit-svc", "agent", "00", "", "kubectl"]);
+    assert.equal(status, 1);
+    assert.match(
+      stderr,
+      /^no pod of audit-svc runs, so none has confirmed\. .* `pulumi up --refresh`\. Nothing was locked/,
+    );
+  });
+
   it("confirm.sh takes no silence of the cluster for a confirmation", () => {
     const away = "echo 'connection refused' >&2; exit 1";
     kubectl(["{{if not ", "echo one"], ["exec one", away], ["get pod one", away]);

@@ -16,8 +16,7 @@ describe("the look at a cluster before anything is changed", () => {
   const path = process.env.PATH;
   const during = (preview: boolean) =>
     pulumi.runtime.setMocks({ newResource: () => ({ id: "", state: {} }), call: () => ({}) }, "audit", "test", preview);
-  const version = (minor: string) =>
-    `[ "$4" = namespace ] || echo '{"serverVersion":{"major":"1","minor":"${minor}","gitVersion":"v1.${minor}"}}'`;
+  const version = (minor: string) => `[ "$4" = namespace ] || echo '{"serverVersion":{"gitVersion":"v1.${minor}"}}'`;
   const cluster = { context: "production", namespace: "audit" };
   const check = () => checkCluster(cluster);
   const namespaceIs = (metadata: object) =>

@@ -3,7 +3,7 @@ import { allowedBut, vaultReply } from "../world";
 
 const said = (command: string, text: string) => set("kubectl", { [command]: new Error(text) });
 const versions = (client: string, server: string): string => {
-  const of = (minor: string) => ({ major: "1", minor, gitVersion: `v1.${minor}` });
+  const of = (minor: string) => ({ gitVersion: `v1.${minor}` });
   return JSON.stringify({ clientVersion: of(client), serverVersion: of(server) });
 };
 const ownedBy = (labels: object) =>
