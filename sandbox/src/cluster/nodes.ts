@@ -51,10 +51,13 @@ export async function ensureNodes(context: Context, image: string): Promise<bool
   return cached;
 }
 
-/** Plain HTTP, as for VM2. The login comes from a pod's imagePullSecret. */
+/**
+ * Plain HTTP, as for VM2, also where containerd would try HTTPS last and hide the answer by that one's error. The login
+ * comes from a pod's imagePullSecret.
+ */
 export const registryFile = {
   path: `/etc/containerd/certs.d/${registryAddress}/hosts.toml`,
-  content: `[host."http://${registryAddress}"]\n  capabilities = ["pull", "resolve"]\n`,
+  content: `server = "http://${registryAddress}"\n\n[host."http://${registryAddress}"]\n  capabilities = ["pull", "resolve"]\n`,
 };
 
 function publishedPorts({ clusterPorts }: Settings, node: NodeName): Record<number, number> {
