@@ -101,4 +101,13 @@ describe("scenario: releases on a cluster", () => {
     await releases.mustUp();
     assert.equal((await cluster().pods("audit-svc")).filter(isReady).length, 2);
   });
+
+  it("confirms nothing while somebody has removed the service, and ends once all of it is back and ready", async () => {
+    await cluster().kubectl("delete", "-n", "audit", "deployment/audit-svc", "--wait=true", "--cascade=foreground");
+    await releases.fails({ recordReads: true }, [/no pod of audit-svc runs, so none has confirmed\./]);
+    const { code, output } = await releases.up({}, ["--refresh"]);
+    assert.equal(code, 0, output);
+    assert.equal((await cluster().pods("audit-svc")).filter(isReady).length, 2);
+    await releases.stillServes();
+  });
 });

@@ -13,7 +13,9 @@ export interface SlotState {
 }
 
 /** Settings of the stack without their namespace, which override the sandbox's. */
-export type Change = Readonly<Record<string, string | number | readonly string[] | Readonly<Record<string, string>>>>;
+export type Change = Readonly<
+  Record<string, string | number | boolean | readonly string[] | Readonly<Record<string, string>>>
+>;
 
 /** Deploys to the sandbox with changed settings. The sandbox's settings file stays unchanged. */
 export class Deploys {
