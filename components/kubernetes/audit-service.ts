@@ -2,8 +2,10 @@ import type * as command from "@pulumi/command";
 import { Deployment } from "@pulumi/kubernetes/apps/v1";
 import { HorizontalPodAutoscaler } from "@pulumi/kubernetes/autoscaling/v2";
 import { Service } from "@pulumi/kubernetes/core/v1";
+import { NetworkPolicy } from "@pulumi/kubernetes/networking/v1";
 import { PodDisruptionBudget } from "@pulumi/kubernetes/policy/v1";
 import * as pulumi from "@pulumi/pulumi";
+import { digestOf } from "../../lib/digest";
 import { heldUntil } from "../../lib/held";
 import type { ReleaseState } from "../../lib/release-state";
 import { SERVICE_JOB } from "../../dashboards/metrics";
@@ -20,8 +22,9 @@ import { NOT_AWAITED, rollout } from "./rollout";
 import { clusterScript } from "./script";
 import type { SecretsBinding } from "./secrets-binding";
 
-/** Label of a pod that names its release. */
+/** Labels of a pod that name its release, and where it may go. */
 const RELEASE = "audit/release";
+const WAY_OUT = "audit/way-out";
 
 /** What Prometheus scrapes of each pod. */
 const SCRAPED: readonly ScrapedPort[] = [
@@ -112,10 +115,10 @@ export class AuditService extends pulumi.ComponentResource {
 
     this.upstream = { service: name, pods: `${name}-pods` };
     this.#createServices(name, args);
-    this.#createTraffic(name, args);
+    const wayOut = this.#createTraffic(name, args);
     this.#createLimits(name, args, placement);
     const migrated = this.#migrate(name, args);
-    const deployment = this.#createDeployment(name, args, placement, migrated);
+    const deployment = this.#createDeployment(name, args, placement, { migrated, wayOut });
     monitor(cluster, name, SCRAPED, { parent: this });
     const done = rollout(
       `${name}-rollout`,
@@ -160,8 +163,13 @@ export class AuditService extends pulumi.ComponentResource {
     );
   }
 
-  /** The edge may come in, and a Prometheus inside the cluster; the way out is to the database and to Vault. */
-  #createTraffic(name: string, { cluster, reach, behind }: AuditServiceArgs): void {
+  /**
+   * The edge may come in, and a Prometheus inside the cluster; the way out is to the database and to Vault.
+   *
+   * @returns what a pod must have for the way out. Another one is only that of new pods, which show whether it leads
+   * there; those that serve keep theirs until then (docs/decisions/0199).
+   */
+  #createTraffic(name: string, { cluster, reach, behind }: AuditServiceArgs) {
     cluster.allow(
       name,
       {
@@ -172,11 +180,25 @@ export class AuditService extends pulumi.ComponentResource {
           },
           ...fromPrometheus(cluster, SCRAPED),
         ],
-        egress: [to(reach.database), to(reach.vault)],
       },
       { parent: this },
     );
     cluster.allow(`${name}-migrate`, { egress: [to(reach.database)] }, { parent: this });
+    const egress = [to(reach.database), to(reach.vault)];
+    const labels = { [WAY_OUT]: digestOf(egress).slice(0, 12) };
+    const policy = new NetworkPolicy(
+      `${name}-way-out`,
+      {
+        metadata: cluster.unnamed(name),
+        spec: {
+          podSelector: { matchLabels: { ...podsOf(name).matchLabels, ...labels } },
+          policyTypes: ["Egress"],
+          egress,
+        },
+      },
+      { ...cluster.in(this), replaceOnChanges: ["spec"] },
+    );
+    return { labels, policy };
   }
 
   /**
@@ -214,9 +236,10 @@ export class AuditService extends pulumi.ComponentResource {
     name: string,
     args: AuditServiceArgs,
     { wanted }: Placement,
-    migrated: command.local.Command,
+    given: { migrated: command.local.Command; wayOut: { labels: Record<string, string>; policy: NetworkPolicy } },
   ): Deployment {
     const { cluster, secrets, autoscale, readyDeadline = 60 } = args;
+    const { migrated, wayOut } = given;
     const bound = secrets.pod(migrated.stdout.apply(schemaVersionIn));
     return new Deployment(
       name,
@@ -234,7 +257,7 @@ export class AuditService extends pulumi.ComponentResource {
           progressDeadlineSeconds: readyDeadline,
           revisionHistoryLimit: 3,
           template: {
-            metadata: { labels: { ...labelsOf(name), [RELEASE]: wanted.release } },
+            metadata: { labels: { ...labelsOf(name), ...wayOut.labels, [RELEASE]: wanted.release } },
             spec: {
               ...podDefaults(cluster.pullSecrets),
               serviceAccountName: bound.serviceAccountName,
@@ -249,7 +272,7 @@ export class AuditService extends pulumi.ComponentResource {
           },
         },
       },
-      cluster.in(this, [migrated, ...bound.dependsOn]),
+      cluster.in(this, [migrated, wayOut.policy, ...bound.dependsOn]),
     );
   }
 

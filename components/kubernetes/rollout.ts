@@ -37,8 +37,8 @@ export function rollout(name: string, args: RolloutArgs, opts: { parent: pulumi.
         ],
         { SETTING: argumentName("Cluster: registry") },
       ),
-      // One that somebody has deleted comes back with the same spec, and another uid.
-      triggers: [deployment.spec, deployment.metadata.uid],
+      // Also when what somebody has changed or removed by hand is put right: its spec is then the same as before.
+      triggers: [deployment.metadata.uid, deployment.metadata.generation],
     },
     { parent: opts.parent, dependsOn: [deployment] },
   );

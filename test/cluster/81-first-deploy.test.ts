@@ -90,7 +90,15 @@ describe("scenario: a first deploy to a cluster, not as its administrator", func
     for (const word of ["label", "annotate"]) {
       const { code, output } = await kubectl("deploy", word, "namespace", "audit", "team=another");
       assert.notEqual(code, 0, output);
-      assert.match(output, /only an administrator changes the labels and annotations of this namespace/);
+      assert.match(output, ONLY_AN_ADMINISTRATOR);
+    }
+    // The garbage collector would delete the namespace, whose owner is gone.
+    const owner = { apiVersion: "v1", kind: "Namespace", name: "gone", uid: "00000000-0000-0000-0000-000000000000" };
+    for (const metadata of [{ ownerReferences: [owner] }, { finalizers: ["mallory.example/stays"] }]) {
+      const patch = ["--type", "merge", "--patch", JSON.stringify({ metadata })];
+      const { code, output } = await kubectl("deploy", "patch", "namespace", "audit", ...patch);
+      assert.notEqual(code, 0, output);
+      assert.match(output, ONLY_AN_ADMINISTRATOR);
     }
     const metadata = { name: "mallory", namespace: "audit" };
     const container = { name: "mallory", image: "mallory", securityContext: CONFINED };
@@ -110,6 +118,10 @@ describe("scenario: a first deploy to a cluster, not as its administrator", func
         { kind: "Pod", spec: { serviceAccountName: "deploy", containers: [container] } },
         /no pod has the accounts deploy and drift/,
       ],
+      [
+        { kind: "Pod", spec: { priorityClassName: "system-node-critical", containers: [container] } },
+        /no pod of this namespace takes the place of the cluster's own/,
+      ],
     ] as const) {
       const text = JSON.stringify({ apiVersion: "v1", metadata, ...object });
       const env = { ...cluster().env, ...as("deploy") };
@@ -117,6 +129,11 @@ describe("scenario: a first deploy to a cluster, not as its administrator", func
       assert.notEqual(code, 0, output);
       assert.match(output, message);
     }
+  });
+
+  it("has rules for what the account makes that the cluster finds nothing amiss in", async () => {
+    const warnings = "jsonpath={.items[*].status.typeChecking.expressionWarnings}";
+    assert.equal(await cluster().kubectl("get", "validatingadmissionpolicies", "--output", warnings), "");
   });
 
   it("lets the account of drift read what is there but for Secrets, and change nothing", async () => {
@@ -134,6 +151,8 @@ describe("scenario: a first deploy to a cluster, not as its administrator", func
     }
   });
 });
+
+const ONLY_AN_ADMINISTRATOR = /only an administrator changes labels, annotations, owners and finalizers/;
 
 /** As the level `restricted` wants it. */
 const CONFINED = {

@@ -109,6 +109,8 @@ while :; do
       ;;
     Failed)
       replaced "$@"
+      removed=$(pod '{{if .metadata.deletionTimestamp}}removed{{end}}' "$@") || removed=
+      [ -z "$removed" ] || fail "the migration's pod was removed: somebody has deleted it, or its node is being emptied. Deploy again. What served before keeps serving." "$@"
       "$@" logs "job/$job" --tail 50 >&2 || :
       fail "the migration failed; its last lines are above. What served before keeps serving." "$@"
       ;;

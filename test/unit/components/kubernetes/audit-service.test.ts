@@ -157,20 +157,41 @@ describe("AuditService on a cluster", () => {
     const to = (cidr: string, port: number) => ({ to: [{ ipBlock: { cidr } }], ports: tcp(port) });
     assert.deepEqual(manifest(resources, "NetworkPolicy", "audit-svc-traffic").spec, {
       podSelector: { matchLabels: { "app.kubernetes.io/name": "audit-svc" } },
-      policyTypes: ["Ingress", "Egress"],
+      policyTypes: ["Ingress"],
       ingress: [
         {
           from: [{ podSelector: { matchLabels: { "app.kubernetes.io/name": "audit-edge" } } }],
           ports: tcp(8080, 9102),
         },
       ],
+    });
+    const { podSelector, ...wayOut } = manifest(resources, "NetworkPolicy", "audit-svc-way-out").spec;
+    assert.deepEqual(wayOut, {
+      policyTypes: ["Egress"],
       egress: [to("10.0.0.40/32", 5433), to("10.0.0.50/32", 8200)],
     });
+    const { metadata } = podOf(manifest(resources, "Deployment", "audit-svc"));
+    const { "audit/way-out": label = "none" } = metadata.labels ?? {};
+    assert.deepEqual(podSelector, { matchLabels: { "app.kubernetes.io/name": "audit-svc", "audit/way-out": label } });
     assert.deepEqual(manifest(resources, "NetworkPolicy", "audit-svc-migrate-traffic").spec, {
       podSelector: { matchLabels: { "app.kubernetes.io/name": "audit-svc-migrate" } },
       policyTypes: ["Egress"],
       egress: [to("10.0.0.40/32", 5433)],
     });
+  });
+
+  it("gives another way out to new pods alone, which show whether it leads there", async () => {
+    const policies = async (range: string) => {
+      const vault = { ranges: ["10.0.0.50"], port: 8200 };
+      const { resources } = await deploy({ reach: { database: { ranges: [range], port: 5432 }, vault } });
+      const policy = find(resources, "NetworkPolicy", "audit-svc-way-out");
+      const deployment = find(resources, "Deployment", "audit-svc");
+      assert.ok(deployment.dependsOn.includes(policy.urn));
+      return { selector: policy.inputs.spec, labels: podOf(manifest(resources, "Deployment", "audit-svc")).metadata };
+    };
+    const [one, other] = [await policies("10.0.0.40"), await policies("10.0.0.41")];
+    assert.notDeepEqual(one.selector, other.selector);
+    assert.notDeepEqual(one.labels, other.labels);
   });
 
   it("refuses to reach no ranges, which a network policy takes for everywhere, before it makes anything", async () => {
@@ -233,17 +254,13 @@ describe("AuditService on a cluster", () => {
     assert.equal(ofType(resources, "Service").length, 2);
   });
 
-  it("waits for a Deployment's pods again when it has come back, and otherwise when it says something else", async () => {
-    const triggers = async (uid: string) => {
-      const { resources } = await run(
-        () => newService(),
-        (args) => migrated(args) ?? (args.type.endsWith(":Deployment") ? { metadata: { uid } } : undefined),
-      );
-      return find(resources, "Command", "audit-svc-rollout").inputs.triggers as unknown[];
-    };
-    const [spec, uid] = await triggers("one");
-    assert.deepEqual([spec, uid], [manifest((await deploy()).resources, "Deployment", "audit-svc").spec, "one"]);
-    assert.deepEqual(await triggers("two"), [spec, "two"]);
+  it("waits for a Deployment's pods again whenever it was changed or made anew, also by hand", async () => {
+    const made = { uid: "one", generation: 2 };
+    const { resources } = await run(
+      () => newService(),
+      (args) => migrated(args) ?? (args.type.endsWith(":Deployment") ? { metadata: made } : undefined),
+    );
+    assert.deepEqual(find(resources, "Command", "audit-svc-rollout").inputs.triggers, ["one", 2]);
   });
 
   it("locks the former login and hands tokens out once every pod has confirmed, and that once all are new", async () => {
