@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { attached } from "./support/cluster";
-import { namesOf, Releases } from "./support/releases";
+import { isReady, namesOf, Releases } from "./support/releases";
 
 const QUOTA = "too-small";
 /** What a trial of the network is named in the program, and the pod that must reach nothing. */
@@ -101,6 +101,21 @@ describe("scenario: what a cluster lacks", () => {
     ]);
     // Before there is room again, or the cluster would go on with it.
     await releases.mustUp();
+  });
+
+  it("fails for address ranges without the database, and pods that serve still reach it", async () => {
+    const host = (await cluster().mustPulumi("config", "get", "audit:databaseHost")).trim();
+    const reaches = `require("net").connect(5432, "${host}", () => process.exit()).setTimeout(3000, () => process.exit(1))`;
+    const connects = async () => {
+      for (const { metadata } of (await cluster().pods("audit-svc")).filter(isReady))
+        await cluster().kubectl("exec", "-n", "audit", metadata.name, "-c", "service", "--", "node", "-e", reaches);
+    };
+    await connects();
+    await releases.fails({ databaseRanges: ["192.0.2.0/24"], readySeconds: 15 }, [/audit-svc is not replaced: /]);
+    await connects();
+    await releases.stillServes();
+    await releases.mustUp();
+    await connects();
   });
 
   it("waits for a balancer's address no longer than it may, loses no request, and goes back to ports of the nodes", async () => {
