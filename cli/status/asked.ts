@@ -1,5 +1,6 @@
 import type { StackOutputs } from "../../ci/lib/stack";
 import type { Sample } from "../../lib/prometheus-api";
+import { podsOf, type Pod } from "../cluster/pods";
 import { lastUpdates, type Update } from "../deploys/updates";
 import { lookAtContainers, type Containers } from "../vm/containers";
 import type { World } from "../world";
@@ -25,6 +26,10 @@ export class Asked {
 
   containers(): Promise<Containers> {
     return this.#once("containers", ONE_LOOK, () => lookAtContainers((line) => this.world.onHost(line)));
+  }
+
+  pods(): Promise<readonly Pod[]> {
+    return this.#once("pods", ONE_LOOK, () => podsOf(this.world.values));
   }
 
   /** @param expr PromQL; `$of` in it is a matcher of this environment's series */

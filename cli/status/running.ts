@@ -1,5 +1,5 @@
 import { formerRelease, otherSlot, type ReleaseState } from "../../lib/release-state";
-import { podsOf, WORKLOADS, type Pod } from "../cluster/pods";
+import { WORKLOADS, type Pod } from "../cluster/pods";
 import type { Container, Containers } from "../vm/containers";
 import { ago, duration, secondsBetween, stamp } from "../time";
 import { bad, definePart, ok, warning, type Line } from "./part";
@@ -51,7 +51,7 @@ export const containers = definePart({
   title: "containers",
   look: async (asked) => {
     const { platform, edgeService } = asked.world.values;
-    if (platform === "kubernetes") return { pods: await podsOf(asked.world.values), edgeService };
+    if (platform === "kubernetes") return { pods: await asked.pods(), edgeService };
     const [{ containers: found }, { releases }] = await Promise.all([
       asked.containers(),
       asked.outputs().catch(() => ({ releases: undefined })),
@@ -116,7 +116,7 @@ export const drift = definePart({
   title: "drift",
   look: async (asked) => {
     if (asked.world.values.platform === "kubernetes") {
-      const [pods, { releases }] = await Promise.all([podsOf(asked.world.values), asked.outputs()]);
+      const [pods, { releases }] = await Promise.all([asked.pods(), asked.outputs()]);
       return { differences: podDifferences(pods, releases), checked: "pods and their release" };
     }
     const [found, { releases, image }] = await Promise.all([asked.containers(), asked.outputs()]);

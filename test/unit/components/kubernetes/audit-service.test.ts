@@ -254,7 +254,7 @@ describe("AuditService on a cluster", () => {
     assert.equal(ofType(resources, "Service").length, 2);
   });
 
-  it("waits for a Deployment's pods again whenever it was changed or made anew, also by hand", async () => {
+  it("waits for the pods again after each change of the Deployment, also one by hand", async () => {
     const made = { uid: "one", generation: 2 };
     const { resources } = await run(
       () => newService(),
