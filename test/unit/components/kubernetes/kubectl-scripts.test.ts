@@ -249,6 +249,14 @@ describe("the scripts of a deploy to a cluster, by kubectl", () => {
     );
   });
 
+  it("migrate.sh says that the pod was removed, and not that the migration failed", () => {
+    const removed = ["{{if .metadata.deletionTimestamp}}", "echo removed"] as [string, string];
+    migration(["{{.status.phase}}", "echo Failed"], removed, ["get job", "echo Job"], ["logs", "echo unable"]);
+    const { status, stderr } = migrate();
+    assert.equal(status, 1);
+    assert.match(stderr, /^the migration's pod was removed: somebody has deleted it, or its node is being emptied\. /);
+  });
+
   it("migrate.sh keeps a migration where the cluster does not answer for a moment", () => {
     const phases = `n=$(grep -c status.phase ${at("asked")}); case $n in 2 | 4) echo 'error: EOF' >&2; exit 1 ;; 1 | 3) echo Pending ;; 5 | 6) echo Running ;; *) echo Succeeded ;; esac`;
     migration(["{{.status.phase}}", phases], ["logs", "echo 'schema version 4'"]);
