@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { goToolPath, goTools, type GoToolName } from "../../builders/go-tools.js";
 import { imageNames } from "../../lib/image-names.js";
+import { filesUnder } from "../../lib/keys.js";
 import { offlineDir } from "../../lib/paths.js";
 import { versions } from "../../lib/versions.js";
 
@@ -62,6 +63,19 @@ describe("pins", () => {
     assert.equal(replaced.length, 31);
     const version = versions().tools.kubernetes.replace(/^1/, "v0");
     for (const [, from, to, pinned] of replaced) assert.deepEqual([to, pinned], [from, version]);
+  });
+
+  it("leaves out packages of pinned modules alone", () => {
+    const programs = (Object.keys(goTools) as GoToolName[]).filter((name) => goTools[name].leavesOut === true);
+    assert.deepEqual(programs, ["pulumi", "vault"]);
+    for (const name of programs) {
+      const directory = join(offlineDir, "go", goTools[name].module);
+      const pinned = [...readFileSync(join(directory, "go.mod"), "utf8").matchAll(/^\t(\S+) v/gm)].map(
+        ([, path]) => path,
+      );
+      for (const file of filesUnder(join(directory, "left-out")))
+        assert.ok(pinned.some((module) => file.startsWith(`${module}/`)), `${name}: ${file}`); // prettier-ignore
+    }
   });
 
   it("keeps Vault and its plugin apart in the cache", () => {
