@@ -9,6 +9,7 @@ import pluginPb from "@pulumi/pulumi/proto/plugin_pb.js";
 import { installDependencies, programDependencies } from "./dependencies.js";
 import { parseOptions } from "./options.js";
 import { requiredPackages } from "./packages.js";
+import { PluginRuns } from "./plugins.js";
 import { runProgram } from "./run.js";
 
 type Unary<Request, Response> = (
@@ -47,12 +48,14 @@ function unary<Request, Response>(
 
 /**
  * The part of Pulumi's Node language host that `up`, `preview`, `refresh`, `destroy` (also with `--run-program`),
- * `install` and `about` need. No package registry has the host, but the SDK, which runs the program, is on npm.
+ * `install` and `about` need. No package registry has the host, but the SDK, which runs the program, is on npm. Of plugins
+ * it runs the stand-ins alone.
  *
  * @param engineAddress - where the program reaches the engine, `host:port`
  */
 export function languageHost(engineAddress: string, version: string) {
   const cancelled = new AbortController();
+  const plugins = new PluginRuns();
   let engine = engineAddress;
 
   const implementation = {
@@ -129,6 +132,9 @@ export function languageHost(engineAddress: string, version: string) {
         },
       );
     },
+    runPlugin: (call: grpc.ServerWritableStream<pb.RunPluginRequest, pb.RunPluginResponse>) => {
+      plugins.start(call);
+    },
     cancel: unary(() => {
       cancelled.abort();
       return new empty.Empty();
@@ -137,8 +143,9 @@ export function languageHost(engineAddress: string, version: string) {
 
   return {
     implementation,
-    cancel: () => {
+    async close() {
       cancelled.abort();
+      await plugins.close();
     },
   };
 }

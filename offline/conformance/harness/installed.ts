@@ -30,11 +30,12 @@ export function sdkVersion(name: string): string {
 }
 
 /**
- * The executable of an installed plugin: the one of the SDK's version where several are there.
+ * The command line of an installed plugin: the one of the SDK's version where several are there. A stand-in has no program
+ * of its own; the language host serves it alone, too.
  *
  * @throws when none is installed: a suite that skips what is missing would pass on nothing at all
  */
-export function pluginBinary(name: string): string {
+export function pluginCommand(name: string): readonly string[] {
   const plugins = path.join(pulumiHome(), "plugins");
   const prefix = `resource-${name}-v`;
   const found = existsSync(plugins)
@@ -49,10 +50,11 @@ export function pluginBinary(name: string): string {
     throw new Error(`no plugin ${wanted} in ${plugins}${seen}; CONFORMANCE_PLUGINS names the PULUMI_HOME to test`);
   }
   const binary = path.join(plugins, directory, `pulumi-resource-${name}`);
-  if (!existsSync(binary)) {
-    throw new Error(`${path.join(plugins, directory)} holds no pulumi-resource-${name}`);
-  }
-  return binary;
+  if (existsSync(binary)) return [binary];
+  const host = path.join(plugins, `language-nodejs-v${sdkVersion("@pulumi/pulumi")}`, "pulumi-language-nodejs");
+  if (existsSync(path.join(plugins, directory, "PulumiPlugin.yaml")) && existsSync(host))
+    return [host, "--plugin", name];
+  throw new Error(`${path.join(plugins, directory)} holds no pulumi-resource-${name}`);
 }
 
 /** What a plugin under test sees of the environment: enough to run, and no credentials of the developer's. */
@@ -72,7 +74,7 @@ export class Bench {
   }
 
   async open(name: string, env: NodeJS.ProcessEnv = {}): Promise<Plugin> {
-    const plugin = await Plugin.start(name, pluginBinary(name), cleanEnv(env), this.dir);
+    const plugin = await Plugin.start(name, pluginCommand(name), cleanEnv(env), this.dir);
     this.plugins.push(plugin);
     return plugin;
   }

@@ -30,9 +30,9 @@ export class Plugin implements Calls {
     readonly client: InstanceType<typeof providerGrpc.ResourceProviderClient>,
   ) {}
 
-  /** Starts the binary and says hello; not configured yet. */
-  static async start(name: string, binary: string, env: NodeJS.ProcessEnv, cwd: string): Promise<Plugin> {
-    const process = await startPlugin(binary, env, cwd);
+  /** Starts it by its command line and says hello; not configured yet. */
+  static async start(name: string, command: readonly string[], env: NodeJS.ProcessEnv, cwd: string): Promise<Plugin> {
+    const process = await startPlugin(command, env, cwd);
     const client = new providerGrpc.ResourceProviderClient(
       process.address,
       grpc.credentials.createInsecure(),

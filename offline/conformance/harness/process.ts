@@ -24,14 +24,18 @@ export interface PluginProcess {
 }
 
 /**
- * Starts a plugin: argv holds the engine's address, the first line on stdout is the port it listens on.
+ * Starts a plugin: the engine's address ends its command line, the first line on stdout is the port it listens on.
  *
  * @param env - replaces the environment, so that a developer's own VAULT_TOKEN never reaches a plugin under test
  */
-export async function startPlugin(binary: string, env: NodeJS.ProcessEnv, cwd: string): Promise<PluginProcess> {
+export async function startPlugin(
+  [binary = "", ...args]: readonly string[],
+  env: NodeJS.ProcessEnv,
+  cwd: string,
+): Promise<PluginProcess> {
   const logs: LogLine[] = [];
   const server = await startEngine(logs);
-  const child = spawn(binary, [server.address], { env, cwd, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(binary, [...args, server.address], { env, cwd, stdio: ["ignore", "pipe", "pipe"] });
   let stderr = "";
   child.stderr.on("data", (chunk: Buffer) => {
     stderr = (stderr + chunk.toString()).slice(-4_000);

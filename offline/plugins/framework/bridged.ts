@@ -27,7 +27,13 @@ interface Setting {
   readonly default?: unknown;
 }
 
-/** The protocol's handlers for a provider that behaves like those made by the Terraform bridge. */
+/** A provider that behaves like those made by the Terraform bridge; each call gives one that is not configured yet. */
+export const defineProvider =
+  <P extends ProviderClass, Ctx>(spec: ProviderSpec<P, Ctx>) =>
+  (): Handlers =>
+    bridged(spec);
+
+/** The protocol's handlers for such a provider. */
 export function bridged<P extends ProviderClass, Ctx>(spec: ProviderSpec<P, Ctx>): Handlers {
   const settings = spec.config as Readonly<Record<string, Setting | undefined>>;
   const resources = new Map(spec.resources.map((resource) => [resource.token, new BridgedResource(resource)]));

@@ -1,7 +1,7 @@
+export { defineProvider } from "./bridged.js";
 export { messageOf, PartialFailure } from "./errors.js";
 export { goJson } from "./go-json.js";
 export type { Logger } from "./log.js";
-export { serveProvider } from "./serve.js";
 export { defineResource } from "./types.js";
 export type {
   Call,

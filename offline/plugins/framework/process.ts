@@ -16,26 +16,42 @@ export function newServer(): grpc.Server {
 }
 
 /**
- * Binds the server to a free port of 127.0.0.1 and prints it on stdout, as the engine expects of a plugin. At SIGINT
- * (the engine's way to end plugins) or SIGTERM, or when the CLI is gone, `end` is called and the process ends.
+ * Binds the server to a free port of 127.0.0.1.
+ *
+ * @returns the port
+ * @throws Error naming what cannot listen
  */
-export function serveUntilEnded(server: grpc.Server, what: string, end: () => Promise<void>): void {
-  const finish = () => {
-    void Promise.race([end().catch(() => undefined), delay(closingTime)]).then(() => process.exit(0));
-  };
-  process.once("SIGINT", finish);
-  process.once("SIGTERM", finish);
+export function listen(server: grpc.Server, what: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {
+      if (error) reject(new Error(`${what} cannot listen on 127.0.0.1: ${error.message}`));
+      else resolve(port);
+    });
+  });
+}
+
+/**
+ * Serves, and prints the port on stdout, as the engine expects of a plugin. At SIGINT (the engine's way to end plugins) or
+ * SIGTERM, or when the CLI is gone, what is served is closed and the process ends.
+ */
+export function runUntilEnded(start: () => Promise<{ port: number; close: () => Promise<void> }>): void {
   // A killed CLI cannot end its plugins, so they watch for a change of their parent process.
   const parent = process.ppid;
-  setInterval(() => {
-    if (process.ppid !== parent) finish();
-  }, 2000).unref();
-
-  server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {
-    if (error) {
-      process.stderr.write(`${what} cannot listen on 127.0.0.1: ${error.message}\n`);
+  start().then(
+    ({ port, close }) => {
+      const finish = () => {
+        void Promise.race([close().catch(() => undefined), delay(closingTime)]).then(() => process.exit(0));
+      };
+      process.once("SIGINT", finish);
+      process.once("SIGTERM", finish);
+      setInterval(() => {
+        if (process.ppid !== parent) finish();
+      }, 2000).unref();
+      process.stdout.write(`${port}\n`);
+    },
+    (error: unknown) => {
+      process.stderr.write(`${(error as Error).message}\n`);
       process.exit(1);
-    }
-    process.stdout.write(`${port}\n`);
-  });
+    },
+  );
 }

@@ -9,7 +9,7 @@ import type { Failure } from "./check.js";
 import { changedNames, replacedNames, type DetailedChange, type DiffResult } from "./diff.js";
 import { messageOf, PartialFailure } from "./errors.js";
 import { EngineLog, type Logger } from "./log.js";
-import { engineAddress, newServer, serveUntilEnded } from "./process.js";
+import { listen, newServer } from "./process.js";
 import { initFailedStatus } from "./status.js";
 import { decode, encode, type DecodeOptions, type Properties } from "./values.js";
 
@@ -82,14 +82,29 @@ export interface Handlers {
   close(): Promise<void>;
 }
 
-/** Serves the handlers: prints the port on stdout, as the engine expects it, and answers until told to end. */
-export function serve(handlers: Handlers): void {
+/**
+ * Serves the handlers on a free port until `close` is called.
+ *
+ * @param engineAddress - where log lines go; without one, to stderr
+ */
+export async function serve(handlers: Handlers, engineAddress: string | undefined): Promise<Served> {
   const ending = new AbortController();
-  const server = providerServer(handlers, new EngineLog(engineAddress()), ending.signal);
-  serveUntilEnded(server, `the ${handlers.name} plugin`, async () => {
-    ending.abort(new Error("the plugin was told to end"));
-    await handlers.close();
-  });
+  const server = providerServer(handlers, new EngineLog(engineAddress), ending.signal);
+  const port = await listen(server, `the ${handlers.name} plugin`);
+  return {
+    port,
+    async close() {
+      ending.abort(new Error("the plugin was told to end"));
+      await handlers.close();
+      server.forceShutdown();
+    },
+  };
+}
+
+export interface Served {
+  readonly port: number;
+  /** Ends the operations under way, and what was opened for them. */
+  close(): Promise<void>;
 }
 
 /**

@@ -10,9 +10,9 @@ import { installPlugins, type InstalledPlugins } from "../../plugins/install.js"
 
 const require = createRequire(import.meta.url);
 
-/** The port that a plugin prints at its start; it is ended at once. */
-async function portOf(executable: string): Promise<string> {
-  const child = spawn(executable, ["127.0.0.1:9"], {
+/** The port that the language host, or with `--plugin` a stand-in, prints at its start; it is ended at once. */
+async function portOf(executable: string, ...options: string[]): Promise<string> {
+  const child = spawn(executable, [...options, "127.0.0.1:9"], {
     stdio: ["ignore", "pipe", "inherit"],
     env: { PATH: process.env.PATH },
   });
@@ -37,32 +37,33 @@ describe("installing the stand-ins", function () {
     assert.equal(installed.cached, false);
     const names = installed.plugins.map(({ name }) => name).sort();
     assert.deepEqual(names, ["command", "docker", "grafana", "postgresql", "random", "vault"]);
-    for (const { name, version, executable } of installed.plugins) {
+    for (const { name, version } of installed.plugins) {
       const scope = name === "grafana" ? "@pulumiverse" : "@pulumi";
       const sdk = require(`${scope}/${name}/package.json`) as { version: string };
       assert.equal(version, sdk.version);
-      assert.equal(executable, join(home, "plugins", `resource-${name}-v${version}`, `pulumi-resource-${name}`));
-      assert.equal((await stat(executable)).mode & 0o777, 0o755);
+      const file = join(home, "plugins", `resource-${name}-v${version}`, "PulumiPlugin.yaml");
+      assert.equal(await readFile(file, "utf8"), `runtime:\n  name: nodejs\n  options:\n    standIn: ${name}\n`);
     }
+    assert.equal((await stat(installed.languageHost)).mode & 0o777, 0o755);
     assert.match(installed.languageHost, /\/plugins\/language-nodejs-v[\d.]+\/pulumi-language-nodejs$/);
   });
 
-  it("leaves nothing but executables that start, on their own, without this repository's packages", async () => {
+  it("leaves nothing but one executable that starts, with each plugin, without this repository's packages", async () => {
     const directories = await readdir(join(home, "plugins"));
     assert.equal(directories.length, 7, directories.join(" "));
-    for (const executable of [...installed.plugins.map((plugin) => plugin.executable), installed.languageHost]) {
-      assert.match(await portOf(executable), /^\d+$/);
-    }
+    assert.match(await portOf(installed.languageHost), /^\d+$/);
+    for (const { name } of installed.plugins)
+      assert.match(await portOf(installed.languageHost, "--plugin", name), /^\d+$/);
   });
 
   it("starts without its code cache, and with one that does not fit", async () => {
-    const [{ executable }] = installed.plugins as [InstalledPlugins["plugins"][0]];
-    const cache = join(executable, "..", "bundle.cache");
+    const { languageHost } = installed;
+    const cache = join(languageHost, "..", "bundle.cache");
     const good = await readFile(cache);
     await writeFile(cache, good.subarray(0, 1000));
-    assert.match(await portOf(executable), /^\d+$/);
+    assert.match(await portOf(languageHost), /^\d+$/);
     await rm(cache);
-    assert.match(await portOf(executable), /^\d+$/);
+    assert.match(await portOf(languageHost), /^\d+$/);
     await writeFile(cache, good);
   });
 
@@ -88,9 +89,12 @@ describe("installing the stand-ins", function () {
   });
 
   it("builds again what an interruption or a hand has left incomplete", async () => {
-    await rm(installed.languageHost);
-    assert.equal((await installPlugins(home)).cached, false);
-    await stat(installed.languageHost);
+    const [{ name, version }] = installed.plugins as [InstalledPlugins["plugins"][0]];
+    for (const file of [installed.languageHost, join(home, "plugins", `resource-${name}-v${version}`)]) {
+      await rm(file, { recursive: true });
+      assert.equal((await installPlugins(home)).cached, false);
+      await stat(file);
+    }
     await appendFile(join(home, "stand-ins.json"), "{");
     assert.equal((await installPlugins(home)).cached, false);
     assert.equal((await installPlugins(home)).cached, true);

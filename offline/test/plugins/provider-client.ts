@@ -66,8 +66,8 @@ export class Plugin {
 
   /** Starts a stand-in of `offline/plugins/` from its sources. */
   static async start(name: string, env: NodeJS.ProcessEnv = {}): Promise<Plugin> {
-    const main = fileURLToPath(new URL(`../../plugins/${name}/main.ts`, import.meta.url));
-    const child = spawn(process.execPath, ["--import", "tsx", main], {
+    const main = fileURLToPath(new URL("../../language-nodejs/main.ts", import.meta.url));
+    const child = spawn(process.execPath, ["--import", "tsx", main, "--plugin", name], {
       stdio: ["ignore", "pipe", "inherit"],
       env: { ...process.env, ...env },
     });

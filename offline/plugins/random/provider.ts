@@ -1,11 +1,11 @@
 import type { Provider } from "@pulumi/random";
 import sdk from "@pulumi/random/package.json" with { type: "json" };
-import { serveProvider } from "../framework/index.js";
+import { defineProvider } from "../framework/index.js";
 import { randomId } from "./id.js";
 import { randomPassword, randomString } from "./string.js";
 import { randomUuid } from "./uuid.js";
 
-serveProvider<typeof Provider, undefined>({
+export const randomProvider = defineProvider<typeof Provider, undefined>({
   name: "random",
   version: sdk.version,
   config: {},

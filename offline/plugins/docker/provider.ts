@@ -1,6 +1,6 @@
 import type * as docker from "@pulumi/docker";
 import sdk from "@pulumi/docker/package.json" with { type: "json" };
-import { serveProvider } from "../framework/index.js";
+import { defineProvider } from "../framework/index.js";
 import { container } from "./container.js";
 import type { DockerContext } from "./context.js";
 import { Engine } from "./engine.js";
@@ -11,7 +11,7 @@ import { volume } from "./volume.js";
 
 const DEFAULT_HOST = "unix:///var/run/docker.sock";
 
-serveProvider<typeof docker.Provider, DockerContext>({
+export const dockerProvider = defineProvider<typeof docker.Provider, DockerContext>({
   name: "docker",
   version: sdk.version,
   config: {

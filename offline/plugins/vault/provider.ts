@@ -1,6 +1,6 @@
 import type * as vault from "@pulumi/vault";
 import sdk from "@pulumi/vault/package.json" with { type: "json" };
-import { serveProvider, type ConfigOf } from "../framework/index.js";
+import { defineProvider, type ConfigOf } from "../framework/index.js";
 import { appRole } from "./approle-role.js";
 import { appRoleSecretId } from "./approle-secret-id.js";
 import { authBackend } from "./auth-backend.js";
@@ -64,7 +64,7 @@ const fromEnvironment = {
   },
 };
 
-serveProvider<typeof vault.Provider, VaultClient>({
+export const vaultProvider = defineProvider<typeof vault.Provider, VaultClient>({
   name: "vault",
   version: sdk.version,
   config: {

@@ -1,6 +1,6 @@
 import type * as postgresql from "@pulumi/postgresql";
 import sdk from "@pulumi/postgresql/package.json" with { type: "json" };
-import { serveProvider } from "../framework/index.js";
+import { defineProvider } from "../framework/index.js";
 import { Server, UNKNOWN_VERSION } from "./connection.js";
 import { database } from "./database.js";
 import { defaultPrivileges } from "./default-privileges.js";
@@ -21,7 +21,7 @@ function numberVariable(name: string, otherwise: number): number {
   return value;
 }
 
-serveProvider<typeof postgresql.Provider, Server>({
+export const postgresqlProvider = defineProvider<typeof postgresql.Provider, Server>({
   name: "postgresql",
   version: sdk.version,
   config: {

@@ -1,6 +1,6 @@
 import type * as grafana from "@pulumiverse/grafana";
 import sdk from "@pulumiverse/grafana/package.json" with { type: "json" };
-import { serveProvider } from "../framework/index.js";
+import { defineProvider } from "../framework/index.js";
 import { annotation } from "./annotation.js";
 import { Api } from "./api.js";
 import { dashboard, storeOnlyHashes } from "./dashboard.js";
@@ -31,7 +31,7 @@ function headersVariable(): Record<string, string> | undefined {
   }
 }
 
-serveProvider<typeof grafana.Provider, Api>({
+export const grafanaProvider = defineProvider<typeof grafana.Provider, Api>({
   name: "grafana",
   version: sdk.version,
   config: {

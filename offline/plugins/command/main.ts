@@ -1,4 +1,0 @@
-import { serve } from "../framework/server.js";
-import { commandProvider } from "./provider.js";
-
-serve(commandProvider());
