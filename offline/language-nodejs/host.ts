@@ -68,8 +68,8 @@ export function languageHost(engineAddress: string, version: string) {
       response.setVersion(version);
       return response;
     }),
-    getRequiredPackages: unary(async (request: pb.GetRequiredPackagesRequest) => {
-      const found = await requiredPackages(infoOf(request).getProgramDirectory());
+    getRequiredPackages: unary((request: pb.GetRequiredPackagesRequest) => {
+      const found = requiredPackages(infoOf(request).getProgramDirectory());
       const response = new language.GetRequiredPackagesResponse();
       response.setPackagesList(
         found.map(({ name, version, server }) => {
