@@ -3,5 +3,5 @@
  * `lib/`, which both share, and tests may import `testing.ts`; everything else in this folder is internal.
  */
 export { goTool, hostNeedsFiles, isDerived, makeImage, type BuilderContext } from "./builders/images.js";
-export { npmArch } from "./builders/npm-packages.js";
+export { npmArch, npmPackage } from "./builders/npm-packages.js";
 export { installPlugins } from "./plugins/install.js";

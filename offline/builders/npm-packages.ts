@@ -13,11 +13,20 @@ export function npmArch(): "x64" | "arm64" {
   throw new UserError(`The sandbox runs on x64 and arm64 only; this machine is ${process.arch}.`);
 }
 
+/** What is being fetched: images and the program's Node ask for the same package at the same time. */
+const fetching = new Map<string, Promise<string>>();
+
 /**
  * Fetches a package that `versions.json` pins by its integrity, through the machine's own npm client, and unpacks it.
  * @returns the directory of the unpacked package, in the cache
  */
-export async function npmPackage(name: "node" | "npm"): Promise<string> {
+export function npmPackage(name: "node" | "npm"): Promise<string> {
+  const running = fetching.get(name) ?? fetchPackage(name).finally(() => fetching.delete(name));
+  fetching.set(name, running);
+  return running;
+}
+
+async function fetchPackage(name: "node" | "npm"): Promise<string> {
   const pin = versions().npm[name];
   if (pin === undefined) throw new Error(`versions.json has no npm package ${name}`);
   const arch = npmArch();

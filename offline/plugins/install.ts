@@ -43,7 +43,7 @@ const workspaceRoot = join(pluginsDirectory, "..", "..");
  * the installed SDK package, since that is what the engine asks for.
  *
  * @param pulumiHome - absolute path; created when missing
- * @param node - the Node that will run them, for which their code is compiled
+ * @param node - absolute path of the Node that will run them and the program
  * @throws Error when a source does not compile or the SDK of a plugin is not installed
  */
 export async function installPlugins(pulumiHome: string, node = process.execPath): Promise<InstalledPlugins> {
@@ -101,7 +101,7 @@ async function sdkVersion(plugin: string): Promise<string> {
 /** The sources, the versions of all packages that go into the bundles, and the Node that the code cache is for. */
 async function hashOfSources(plugins: readonly Plugin[], node: string): Promise<string> {
   const { stdout: version } = await promisify(execFile)(node, ["--version"]);
-  const hash = createHash("sha256").update(version);
+  const hash = createHash("sha256").update(node).update(version);
   hash.update(await readFile(join(workspaceRoot, "package-lock.json")));
   hash.update(plugins.map(({ kind, name, version }) => `${kind} ${name} ${version}`).join("\n"));
   for (const directory of [pluginsDirectory, languageDirectory]) {
@@ -155,7 +155,7 @@ async function buildHost(directory: string, node: string): Promise<void> {
     absWorkingDir: workspaceRoot,
   });
   const executable = join(directory, "pulumi-language-nodejs");
-  await writeFile(executable, launcher, { mode: 0o755 });
+  await writeFile(executable, launcher(node), { mode: 0o755 });
   // Without it the executable, which has no extension, would take its kind from a package.json further up.
   await writeFile(join(directory, "package.json"), '{"type":"commonjs"}\n');
   await prepareCodeCache(node, executable);

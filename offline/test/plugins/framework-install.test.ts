@@ -67,6 +67,13 @@ describe("installing the stand-ins", function () {
     await writeFile(cache, good);
   });
 
+  it("is run by the Node that it was made for, whatever PATH has", async () => {
+    const child = spawn(installed.languageHost, ["--version"], { env: { PATH: "/nowhere" } });
+    const [line] = (await once(createInterface(child.stdout), "line")) as [string];
+    assert.match(line, /^\d+\.\d+\.\d+$/);
+    assert.ok((await readFile(installed.languageHost, "utf8")).includes(`exec '${process.execPath}' "$0" "$@"`));
+  });
+
   it("does nothing the second time, and leaves what is not its own alone", async () => {
     const foreign = join(home, "plugins", "resource-aws-v6.0.0");
     await mkdir(foreign);

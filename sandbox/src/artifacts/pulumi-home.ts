@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { installPlugins } from "../../../offline/index.js";
+import { installPlugins, npmPackage } from "../../../offline/index.js";
 import { failure, lastLine } from "../../../offline/lib/failures.js";
 import { rootDir, stateDir } from "../../../offline/lib/paths.js";
 import { attempt } from "../../../offline/lib/run.js";
@@ -104,7 +104,13 @@ async function standIns(cli: Artifact & { path: string }, progress: Progress): P
   const pulumiHome = join(stateDir, "pulumi");
   mkdirSync(pulumiHome, { recursive: true });
   progress("installing the stand-in plugins and the language host");
-  const installed = await installPlugins(pulumiHome);
+  // This machine's Node, or the images', if this one's is too old to keep compiled code between runs
+  // (docs/decisions/0200). It runs the program as well.
+  const own = Number.parseInt(process.versions.node) >= 22;
+  const installed = await installPlugins(
+    pulumiHome,
+    own ? process.execPath : join(await npmPackage("node"), "bin/node"),
+  );
   const detail = `${cli.detail}, stand-ins for the plugins and the language host`;
   const cached = cli.cached && installed.cached;
   return { name: "pulumi-home", cached, source: "offline", detail, pulumiHome, path: [dirname(cli.path)] };
