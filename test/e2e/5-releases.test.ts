@@ -53,7 +53,7 @@ describe("scenario: releases, while clients keep sending", function () {
       token: sandbox.get("AUDIT_TOKEN"),
       application: "demo",
       clients: 100,
-      rate: 500,
+      rate: times(200, 500),
     });
     const nginx = ["exec", "audit-edge-nginx", "sha256sum", "/etc/audit-edge/nginx.conf"];
     try {
