@@ -113,7 +113,7 @@ export function goToolPath(name: GoToolName): string {
   const tool = goTools[name];
   const key = keyOf(
     keyOfDir(join(offlineDir, "go", tool.module)),
-    tool.leavesOut === true ? readFileSync(leaveOut, "utf8") : "",
+    ...(tool.leavesOut === true ? [readFileSync(leaveOut, "utf8")] : []),
     ...packagesOf(tool),
     tool.tags ?? "",
     ldflags(name),
