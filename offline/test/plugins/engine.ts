@@ -4,6 +4,7 @@ import type * as enginePb from "@pulumi/pulumi/proto/engine_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import providerGrpc from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import { EngineLog } from "../../plugins/framework/log.js";
+import { listen } from "../../plugins/framework/process.js";
 import { providerServer, type Handlers } from "../../plugins/framework/server.js";
 
 export interface LogLine {
@@ -11,15 +12,6 @@ export interface LogLine {
   readonly message: string;
   readonly urn: string;
   readonly ephemeral: boolean;
-}
-
-function bind(server: grpc.Server): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {
-      if (error) reject(error);
-      else resolve(port);
-    });
-  });
 }
 
 /** The engine's side of the protocol: takes the plugins' log lines. */
@@ -41,7 +33,7 @@ export class Engine {
         callback(null, new empty.Empty());
       },
     });
-    this.address = `127.0.0.1:${await bind(this.#server)}`;
+    this.address = `127.0.0.1:${await listen(this.#server, "the engine")}`;
     return this;
   }
 
@@ -63,7 +55,7 @@ export class Served {
   }
 
   async start(): Promise<this> {
-    const address = `127.0.0.1:${await bind(this.#server)}`;
+    const address = `127.0.0.1:${await listen(this.#server, "the plugin")}`;
     this.#client = new providerGrpc.ResourceProviderClient(address, grpc.credentials.createInsecure());
     return this;
   }

@@ -10,7 +10,7 @@ import language from "@pulumi/pulumi/proto/language_pb.js";
 import type * as pb from "@pulumi/pulumi/proto/language_pb.js";
 import { languageHost } from "../../language-nodejs/host.js";
 import { parseOptions, splitWords } from "../../language-nodejs/options.js";
-import { newServer } from "../../plugins/framework/process.js";
+import { listen, newServer } from "../../plugins/framework/process.js";
 import { encode, type Properties } from "../../plugins/framework/values.js";
 
 /** Stands where the SDK's runner stands: writes down how it was run, then does what its entry point says. */
@@ -34,12 +34,7 @@ describe("the Node language host", () => {
     directory = await realpath(await mkdtemp(join(tmpdir(), "language-host-")));
     server = newServer();
     server.addService(languageGrpc.LanguageRuntimeService, languageHost("127.0.0.1:7", "3.2.1").implementation);
-    const port = await new Promise<number>((resolve, reject) => {
-      server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, bound) => {
-        if (error) reject(error);
-        else resolve(bound);
-      });
-    });
+    const port = await listen(server, "the host");
     client = new languageGrpc.LanguageRuntimeClient(`127.0.0.1:${port}`, grpc.credentials.createInsecure());
   });
   afterEach(async () => {
