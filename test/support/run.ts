@@ -12,7 +12,9 @@ import { QUICK, suites, type Suite } from "./suites";
  * for daily use: they need no running sandbox and take at most 90 s. It fails if a test failed, if a suite ended
  * without totals, or if a suite ran no test.
  *
- * Most suites use one core, so two run side by side. Those that need no sandbox begin while it comes up.
+ * Most suites use one core, so two run side by side. Those that need no sandbox begin while it comes up. The checks by
+ * tools wait for nothing and measure nothing: beside the scenarios they take, at the lowest priority, what the others
+ * leave of the cores.
  */
 
 const root = resolve(__dirname, "../..");
@@ -38,16 +40,20 @@ async function main(): Promise<void> {
   const chosen = Object.entries(suites).filter(([name, suite]) =>
     wanted.length === 0 ? runsUnnamed(name, suite) : wanted.includes(name),
   );
-  const waiting = chosen.filter(([, { alone }]) => !alone);
+  const alone = chosen.filter(([, suite]) => suite.alone);
+  const aside = alone.length > 0 ? chosen.filter(([, suite]) => suite.single) : [];
+  const waiting = chosen.filter((entry) => !alone.includes(entry) && !aside.includes(entry));
   const take = (fits: (suite: Suite) => boolean): (typeof chosen)[number] | undefined => {
     const at = waiting.findIndex(([, suite]) => fits(suite));
     return at < 0 ? undefined : waiting.splice(at, 1)[0];
   };
   const plain = (suite: Suite) => !suite.sandbox;
   const inSandbox = (suite: Suite) => !plain(suite);
-  await Promise.all([runAll(() => take(inSandbox) ?? take(plain)), runAll(() => take(plain) ?? take(inSandbox))]);
-  const alone = chosen.filter((entry) => entry[1].alone);
+  const two = [runAll(() => take(inSandbox) ?? take(plain)), runAll(() => take(plain) ?? take(inSandbox))];
+  const besides = runAll(() => aside.shift(), ["nice", "-n", "19"]);
+  await Promise.all(two);
   await runAll(() => alone.shift());
+  await besides;
   showSlowest();
   console.log(`\n${table.join("\n")}`);
   // Repeated at the end, because a CI shows only the end of a long log. The first failure often causes the others.
@@ -69,14 +75,14 @@ function runsUnnamed(name: string, { part, dependsOn }: Suite): boolean {
   return runs;
 }
 
-/** Runs one suite after another, until there is no next. */
-async function runAll(next: () => [string, Suite] | undefined): Promise<void> {
+/** Runs one suite after another, until there is no next, each by this command if there is one. */
+async function runAll(next: () => [string, Suite] | undefined, by: readonly string[] = []): Promise<void> {
   for (let found = next(); found !== undefined; found = next()) {
     const [name, suite] = found;
     const needed = suite.cluster ? "cluster" : suite.sandbox ? "up" : undefined;
     if (needed !== undefined && !(await (standing[needed] ??= bringUp(needed))))
       count(name, failure, 0, "not run: the sandbox did not come up");
-    else await runSuite(name, suite);
+    else await runSuite(name, { ...suite, command: [...by, ...suite.command] });
   }
 }
 

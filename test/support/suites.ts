@@ -13,7 +13,7 @@ export interface Suite {
   sandbox?: boolean;
   /** Needs the sandbox's cluster as well. */
   cluster?: boolean;
-  /** Runs when no other suite does: it measures what clients see. */
+  /** Runs when no other suite does, but for checks by tools: it measures what clients see. */
   alone?: boolean;
   env?: NodeJS.ProcessEnv;
   /** The same tests as another suite, or a part of them: it runs only if it is named. */
