@@ -3,7 +3,7 @@ import { UserError } from "../../offline/lib/user-error.js";
 import { cluster } from "./cluster/cluster.js";
 import { clusterDown } from "./cluster/down.js";
 import { down } from "./down.js";
-import { exportLines, serviceUrl } from "./environment.js";
+import { environmentOf, exportLines, serviceUrl } from "./environment.js";
 import { takeLock } from "./lock.js";
 import { keepName } from "./name.js";
 import { vm2Host } from "./platform/vm2.js";
@@ -44,7 +44,7 @@ async function main(): Promise<void> {
   keepName(state, command);
   const stack = options.includes("--stack=cluster") ? clusterStack : sandboxStack;
   if (command === "env") {
-    process.stdout.write(await exportLines(settings, state, stack));
+    process.stdout.write(exportLines(await environmentOf(settings, state, stack)));
     return;
   }
   const release = takeLock(settings.stateDir, command);

@@ -108,13 +108,20 @@ export function requireCluster(state: State, { name }: Pick<Stack, "name">): voi
     throw new UserError("The sandbox has no cluster. Run `make cluster` first.");
 }
 
-/** The environment as lines for `eval "$(make -s env)"`. */
-export async function exportLines(settings: Settings, state: State, stack = sandboxStack): Promise<string> {
+/** What `make env` exports. @throws {UserError} if there is no sandbox, or it does not run */
+export async function environmentOf(
+  settings: Settings,
+  state: State,
+  stack = sandboxStack,
+): Promise<Record<string, string>> {
   requireCluster(state, stack);
   const tools = toolEnvironment(settings, state, stack);
   await requireOpenVault(vaultAddress({ settings }));
-  const environment = { ...tools, ...(await accessTokens(settings, state, stack)) };
-  return Object.entries(environment)
+  return { ...tools, ...(await accessTokens(settings, state, stack)) };
+}
+
+/** An environment as lines for `eval "$(make -s env)"`. */
+export const exportLines = (environment: Readonly<Record<string, string>>): string =>
+  Object.entries(environment)
     .map(([name, value]) => `export ${name}='${value.replaceAll("'", `'\\''`)}'\n`)
     .join("");
-}

@@ -1,4 +1,5 @@
 import { attached as attachedTo, environmentOf, platform, run, Sandbox } from "../../e2e/support/sandbox";
+import { clusterStack } from "../../../sandbox/src/stack-file";
 
 /** Of the pods that the scenarios look at. */
 export interface Pod {
@@ -7,10 +8,10 @@ export interface Pod {
   status: { phase: string; podIP?: string; conditions?: { type: string; status: string }[] };
 }
 
-/** The sandbox's cluster as a developer uses it: through the environment that `make env STACK=cluster` prints. */
+/** The sandbox's cluster as a developer uses it: through the environment that `make env STACK=cluster` exports. */
 export class Cluster extends Sandbox {
   static override async attach(): Promise<Cluster> {
-    return new Cluster(await environmentOf(["--stack=cluster"]));
+    return new Cluster(await environmentOf(clusterStack));
   }
 
   /** @returns its standard output @throws Error with its output if it fails */

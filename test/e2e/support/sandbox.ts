@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { endOf } from "../../../components/vm/ask-host";
 import { VaultClient } from "../../../lib/vault/client";
+import { sandboxStack, type Stack } from "../../../sandbox/src/stack-file";
 
 export const root = resolve(__dirname, "../../..");
 /** The platform's network on this machine's engine. */
@@ -45,25 +46,24 @@ export async function run(
 export const sandbox = (args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<Ran> =>
   run([process.execPath, ...cli, ...args], env);
 
-/** This process's environment with what `make env` prints over it. */
-export async function environmentOf(options: readonly string[]): Promise<NodeJS.ProcessEnv> {
-  const { code, stdout, output } = await sandbox(["env", ...options]);
-  if (code !== 0) throw new Error(`there is no sandbox to test: ${output}`);
-  const env: NodeJS.ProcessEnv = { ...process.env };
-  for (const line of stdout.split("\n")) {
-    const match = /^export ([A-Z_]+)='(.*)'$/.exec(line);
-    if (match?.[1] !== undefined) env[match[1]] = match[2];
-  }
-  return env;
+/** This process's environment with what `make env` exports over it. */
+export async function environmentOf(stack: Stack): Promise<NodeJS.ProcessEnv> {
+  const [{ environmentOf: exported }, { readSettings, rememberedPlace }, { State }] = await Promise.all([
+    import("../../../sandbox/src/environment.js"),
+    import("../../../sandbox/src/settings.js"),
+    import("../../../sandbox/src/state.js"),
+  ]);
+  const settings = readSettings(process.env, rememberedPlace());
+  return { ...process.env, ...(await exported(settings, new State(settings), stack)) };
 }
 
-/** The sandbox as a developer uses it: through the environment that `make env` prints. */
+/** The sandbox as a developer uses it: through the environment that `make env` exports. */
 export class Sandbox {
   protected constructor(readonly env: NodeJS.ProcessEnv) {}
 
   /** @throws Error if there is no sandbox: a skipped scenario would pass without testing anything */
   static async attach(): Promise<Sandbox> {
-    return new Sandbox(await environmentOf([]));
+    return new Sandbox(await environmentOf(sandboxStack));
   }
 
   get(name: string): string {
