@@ -6,9 +6,9 @@
  * Exit code: that of the command; 2 for wrong usage.
  */
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 /** A line of the trace: https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU */
 export interface TraceEvent {
@@ -150,6 +150,8 @@ async function main([file, ...command]: string[]): Promise<number> {
     console.error("Usage: npm run trace -- FILE COMMAND [ARGUMENT...]");
     return 2;
   }
+  // Before the run: a deploy whose trace cannot be written is a deploy in vain.
+  mkdirSync(dirname(file), { recursive: true });
   const dir = mkdtempSync(join(tmpdir(), "trace-"));
   try {
     const [log, spans] = [join(dir, "events"), join(dir, "spans.json")];
