@@ -56,9 +56,9 @@ export async function down(settings: Settings, state: State, options: DownOption
             detail: "volumes and keys are kept; make down DATA=delete removes them",
           });
         for (const entry of readdirSync(state.dir)) {
-          // This process needs the lock until it ends; the engine's record says which sandbox may stop it once nobody
-          // uses it.
-          if (entry !== "lock" && !(entry === "engine" && others > 0))
+          // This process needs the lock until it ends, and another may be asking for it with a draft; the engine's
+          // record says which sandbox may stop it once nobody uses it.
+          if (!/^lock(\.|$)/.test(entry) && !(entry === "engine" && others > 0))
             rmSync(state.path(entry), { recursive: true, force: true });
         }
         return Promise.resolve(undefined);
