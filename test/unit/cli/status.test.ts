@@ -7,13 +7,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Asked } from "../../../cli/status/asked";
 import { definePart, ok } from "../../../cli/status/part";
-import { differencesOf } from "../../../cli/status/running";
 import { drawScreen, lookAt } from "../../../cli/status/screen";
-import { ending } from "../../../cli/status/service";
 import { showStatus } from "../../../cli/status/show";
-import { readContainers } from "../../../cli/vm/containers";
 import { styleFor } from "../../../cli/output";
-import { fit } from "../../../cli/terminal";
 import type { World } from "../../../cli/world";
 import { contextWith, described, HISTORY, OUTPUTS, pulumiWith } from "./context";
 
@@ -279,59 +275,6 @@ alerts      ✔ none fire`,
     }
   });
 
-  it("says how long until something ends, and how long ago it did", () => {
-    const day = 86_400;
-    assert.deepEqual(ending("it", "2026-12-10T12:00:00Z", NOW, 7 * day), { level: "ok", text: "it ends in 10 d" });
-    assert.deepEqual(ending("it", "2026-12-03T12:00:00Z", NOW, 7 * day), { level: "warning", text: "it ends in 3 d" });
-    assert.deepEqual(ending("it", "2026-11-30T11:00:00Z", NOW, 7 * day), { level: "bad", text: "it ended 1 h ago" });
-  });
-
-  const drift = (change: Parameters<typeof described>[0], marker?: string) =>
-    differencesOf(readContainers(described(change, marker)), OUTPUTS.releases, OUTPUTS.image);
-  for (const [what, change, marker, wanted] of [
-    ["nothing", () => undefined, "green", []],
-    ["the marker", () => undefined, "blue", ["Nginx sends requests to slot blue, the last deploy says green"]],
-    [
-      "a lost replica",
-      (all) => void delete all["audit-svc-green-2"],
-      "green",
-      ["slot green has 1 replicas, the last deploy left 2"],
-    ],
-    [
-      "a stopped replica",
-      (all) => Object.assign(all["audit-svc-green-2"] ?? {}, { state: "exited" }),
-      "green",
-      ["audit-svc-green-2 is exited"],
-    ],
-    [
-      "another release",
-      (all) => Object.assign(all["audit-svc-green-1"] ?? {}, { release: "cccccccccccc" }),
-      "green",
-      ["audit-svc-green-1 runs release cccccccccccc, not bbbbbbbbbbbb"],
-    ],
-    [
-      "another image",
-      (all) => Object.assign(all["audit-svc-green-1"] ?? {}, { image: "sha256:a" }),
-      "green",
-      ["audit-svc-green-1 runs another image than sha256:bbbbbbbbbbbb"],
-    ],
-    [
-      "the idle slot",
-      (all) => Object.assign(all["audit-svc-blue-1"] ?? {}, { state: "running" }),
-      "green",
-      ["audit-svc-blue-1 runs, and slot blue is idle"],
-    ],
-    ["a lost agent", (all) => void delete all["audit-svc-agent"], "green", ["audit-svc-agent is gone"]],
-    [
-      "a stopped Nginx",
-      (all) => Object.assign(all["audit-edge-nginx"] ?? {}, { state: "exited" }),
-      "",
-      ["audit-edge-nginx is exited"],
-    ],
-  ] as [string, Parameters<typeof described>[0], string, string[]][])
-    // prettier-ignore
-    it(`finds drift: ${what}`, () => assert.deepEqual(drift(change, marker), wanted));
-
   it("with --watch looks again until Ctrl-C, and leaves the last screen", async () => {
     let looks = 0;
     const world = worldWith({ onHost: async () => ((looks += 1), described()) });
@@ -370,14 +313,5 @@ alerts      ✔ none fire`,
     interrupts.interrupt();
     await done;
     for (const line of printed.out.trim().split("\n")) assert.equal((JSON.parse(line) as { stack: string }).stack, "vm2"); // prettier-ignore
-  });
-});
-
-describe("a line that does not fit", () => {
-  it("is cut, and keeps its colours", () => {
-    const red = (text: string) => `\u001b[31m${text}\u001b[39m`;
-    assert.equal(fit("abc", 3), "abc");
-    assert.equal(fit("abcd", 3), "ab…");
-    assert.equal(fit(`ab${red("cdef")}gh`, 4), `ab${red("c…")}`);
   });
 });
