@@ -36,8 +36,8 @@ export class Releases extends Deploys {
       await act();
       await sleep(AFTERWARDS * 1000);
     } finally {
-      const { stored, lost } = await load.stop();
-      assert.deepEqual(lost, {}, `${stored} stored`);
+      const { stored, lost, lostBetween } = await load.stop();
+      assert.deepEqual(lost, {}, `lost ${JSON.stringify(lost)} at ${lostBetween?.join(" to ")} s, stored ${stored}`);
       assert.ok(stored > rate * AFTERWARDS * 0.5, `only ${stored} stored`);
     }
   }

@@ -127,7 +127,8 @@ export function deploysUnderLoad(): DeploysUnderLoad {
     nothingLost: async () => {
       const result = await load?.stop();
       load = undefined;
-      assert.deepEqual(result?.lost, {}, `lost ${JSON.stringify(result?.lost)}, stored ${result?.stored}`);
+      const when = result?.lostBetween?.join(" to ");
+      assert.deepEqual(result?.lost, {}, `lost ${JSON.stringify(result?.lost)} at ${when} s, stored ${result?.stored}`);
       assert.ok((result?.stored ?? 0) > 100, `only ${result?.stored} requests were sent`);
     },
   };

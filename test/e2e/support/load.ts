@@ -9,6 +9,8 @@ export interface LoadResult {
   lost: Record<string, number>;
   /** Each of them with the time of its request, by `performance.now()`, and its duration. */
   answers: Answer[];
+  /** The first and the last lost request, in seconds since the start of the load, for a failed test's report. */
+  lostBetween?: [first: number, last: number];
 }
 
 export interface Answer {
@@ -48,6 +50,7 @@ export interface LoadOptions {
 export function startLoad(options: LoadOptions): Load {
   const { url, token, application, clients = 20, rate = 200, limit = 300, tls } = options;
   const result: LoadResult = { stored: 0, lost: {}, answers: [] };
+  const begun = performance.now();
   const end = Date.now() + limit * 1000;
   let stopped = false;
 
@@ -66,6 +69,9 @@ export function startLoad(options: LoadOptions): Load {
         result.answers.push({ at: started, ms: performance.now() - started });
       } else {
         result.lost[outcome] = (result.lost[outcome] ?? 0) + 1;
+        const at = Math.round((started - begun) / 100) / 10;
+        const [first, last] = result.lostBetween ?? [at, at];
+        result.lostBetween = [Math.min(first, at), Math.max(last, at)];
       }
     }
     agent.destroy();
