@@ -29,9 +29,13 @@ export async function down(settings: Settings, state: State, options: DownOption
           state.readJson<RunInfo>("run.json")?.engineHost ?? process.env.DOCKER_HOST ?? "unix:///var/run/docker.sock";
         const engine = Engine.connect(host, settings);
         const answers = () => engine.docker.ping().then(() => true, () => false); // prettier-ignore
-        // Only an engine can remove volumes, and a `make down` before this one has stopped it.
-        if (deleteData && state.has("data-id") && !(await answers())) await artifacts.ensureEngine(progress);
-        if (!(await answers())) return { cached: true, detail: `no Docker Engine answers at ${host}, so nothing runs` };
+        let reached = await answers();
+        if (!reached && deleteData && state.has("data-id")) {
+          // Only an engine can remove volumes, and a `make down` before this one has stopped it.
+          await artifacts.ensureEngine(progress);
+          reached = await answers();
+        }
+        if (!reached) return { cached: true, detail: `no Docker Engine answers at ${host}, so nothing runs` };
         if (clusterSource(state) === "kind") await removeByKind(progress);
         const removed = await removeFromEngine(engine, settings, deleteData, progress);
         others = (await engine.docker.listContainers()).length;
