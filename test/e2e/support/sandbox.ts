@@ -3,7 +3,9 @@ import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { endOf } from "../../../components/vm/ask-host";
 import { VaultClient } from "../../../lib/vault/client";
+import { readSettings, rememberedPlace } from "../../../sandbox/src/settings";
 import { sandboxStack, type Stack } from "../../../sandbox/src/stack-file";
+import { State } from "../../../sandbox/src/state";
 
 export const root = resolve(__dirname, "../../..");
 /** The platform's network on this machine's engine. */
@@ -48,11 +50,7 @@ export const sandbox = (args: readonly string[], env: NodeJS.ProcessEnv = proces
 
 /** This process's environment with what `make env` exports over it. */
 export async function environmentOf(stack: Stack): Promise<NodeJS.ProcessEnv> {
-  const [{ environmentOf: exported }, { readSettings, rememberedPlace }, { State }] = await Promise.all([
-    import("../../../sandbox/src/environment.js"),
-    import("../../../sandbox/src/settings.js"),
-    import("../../../sandbox/src/state.js"),
-  ]);
+  const { environmentOf: exported } = await import("../../../sandbox/src/environment.js");
   const settings = readSettings(process.env, rememberedPlace());
   return { ...process.env, ...(await exported(settings, new State(settings), stack)) };
 }
