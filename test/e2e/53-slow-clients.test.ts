@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
-import { startLoad } from "./support/load";
+import { startLoad, withoutLoss } from "./support/load";
 import { attached, until } from "./support/sandbox";
 
 const CLIENTS = 200;
@@ -52,8 +52,7 @@ describe("scenario: clients that are slow on purpose", function () {
     await until("those that never end their headers are cut off", 60, () =>
       Promise.resolve(headers.every((socket) => socket.destroyed) ? true : undefined),
     );
-    const { lost, stored } = await load.stop();
-    assert.deepEqual(lost, {}, `of ${stored}`);
+    const { stored } = withoutLoss(await load.stop());
     assert.ok(stored > 100, `only ${stored} requests were sent`);
     assert.ok(
       bodies.every((socket) => !socket.destroyed),

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AgentLogin } from "./support/agent-login";
-import { startLoad } from "./support/load";
+import { startLoad, withoutLoss } from "./support/load";
 import { attached, run } from "./support/sandbox";
 
 /**
@@ -176,7 +176,7 @@ describe("scenario: secrets stay where they belong", function () {
       await load.stop();
     }
     const { code, output } = await deploy;
-    const { lost, stored } = await load.stop();
+    const { stored } = withoutLoss(await load.stop());
     assert.equal(code, 0, output);
     const issued = await secrets();
     assert.notEqual(issued.get("secret_id"), former.get("secret_id"));
@@ -185,7 +185,6 @@ describe("scenario: secrets stay where they belong", function () {
       await nowhereIn(what, text, former);
       await nowhereIn(what, text, issued);
     }
-    assert.deepEqual(lost, {}, `of ${stored} requests`);
     assert.ok(stored > 100, `only ${stored} requests were sent`);
   });
 

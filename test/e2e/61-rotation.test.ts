@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { times } from "../support/depth";
 import { connectTo, medianAndWorst, takenIn } from "./support/database";
-import { startLoad } from "./support/load";
+import { startLoad, withoutLoss } from "./support/load";
 import { attached } from "./support/sandbox";
 
 const path = "secret/data/audit-svc/sandbox";
@@ -59,8 +59,7 @@ describe("scenario: the database's password is rotated, while clients keep sendi
         assert.equal(await logIn(after.user, after.password), "let in");
       }
     } finally {
-      const { lost, stored } = await load.stop();
-      assert.deepEqual(lost, {}, `of ${stored} requests`);
+      const { stored } = withoutLoss(await load.stop());
       assert.ok(stored > 100, `only ${stored} requests were sent`);
       console.log(
         `      ${seconds.length} rotations, ${stored} requests; from the write in Vault to the last replica: ${medianAndWorst(seconds)}`,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { times } from "../support/depth";
-import { startLoad, type Load } from "./support/load";
+import { startLoad, withoutLoss, type Load } from "./support/load";
 import { replicas } from "./support/replicas";
 import { attached, platform, run, sandbox as cli, until } from "./support/sandbox";
 
@@ -83,8 +83,7 @@ describe("scenario: Vault is away, and the VM restarts", function () {
     assert.equal(await ready(), true);
     const back = await vaultBack();
     await wellAgain("the agent is logged in", back, async () => (await health()) === "healthy");
-    const { lost, stored } = await load.stop();
-    assert.deepEqual(lost, {}, `of ${stored} requests`);
+    const { stored } = withoutLoss(await load.stop());
     assert.ok(stored > 1000, `only ${stored} requests were sent`);
   }).timeout((away + 420) * 1000);
 

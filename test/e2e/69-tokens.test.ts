@@ -7,7 +7,7 @@ import { parse, stringify } from "yaml";
 import { times } from "../support/depth";
 import { rootToken } from "./support/bootstrap";
 import { filledIn } from "./support/guide";
-import { startLoad, type Load } from "./support/load";
+import { startLoad, withoutLoss, type Load } from "./support/load";
 import { attached, root } from "./support/sandbox";
 
 const BELOW = "secret/data/audit-svc/sandbox-tokens";
@@ -58,8 +58,7 @@ describe("scenario: an application's token is rotated, while it keeps sending", 
   const sending = (token: string): Load =>
     startLoad({ url: sandbox().get("AUDIT_URL"), token, application: "demo", rate: times(200, 500), limit: 600 });
   const nothingLost = async (load: Load) => {
-    const { lost, stored } = await load.stop();
-    assert.deepEqual(lost, {}, `of ${stored} requests`);
+    const { stored } = withoutLoss(await load.stop());
     assert.ok(stored > 100, `only ${stored} requests were sent`);
   };
 

@@ -6,7 +6,7 @@ import { mustBootstrap, rootToken } from "./support/bootstrap";
 import { Deploys } from "./support/deploys";
 import { destroy, keepEvents } from "./support/destroy";
 import { Earlier, isShallow, shortCommit } from "./support/earlier";
-import { startLoad } from "./support/load";
+import { startLoad, withoutLoss } from "./support/load";
 import { attached, platform, root, run, sandbox as cli } from "./support/sandbox";
 
 /**
@@ -98,10 +98,9 @@ describe(`scenario: a stack of commit ${shortCommit} is updated`, function () {
     } finally {
       await load.stop();
     }
-    const { lost, stored } = await load.stop();
+    const { stored } = withoutLoss(await load.stop());
     const seconds = (performance.now() - started) / 1000;
     console.log(`      ${stored} requests in ${seconds.toFixed(0)} s`);
-    assert.deepEqual(lost, {}, `lost ${JSON.stringify(lost)}, stored ${stored}`);
     assert.ok(stored / seconds > 450, `only ${(stored / seconds).toFixed(0)} requests/s`);
     assert.deepEqual(await sql("audit", "SELECT count(*) FROM audit.events WHERE actor = 'load'"), [String(stored)]);
   });

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { times } from "../../support/depth";
-import { startLoad, type Load } from "./load";
+import { startLoad, withoutLoss, type Load } from "./load";
 import { attached, type Ran, type Sandbox } from "./sandbox";
 
 export interface SlotState {
@@ -127,9 +127,8 @@ export function deploysUnderLoad(): DeploysUnderLoad {
     nothingLost: async () => {
       const result = await load?.stop();
       load = undefined;
-      const when = result?.lostBetween?.join(" to ");
-      assert.deepEqual(result?.lost, {}, `lost ${JSON.stringify(result?.lost)} at ${when} s, stored ${result?.stored}`);
-      assert.ok((result?.stored ?? 0) > 100, `only ${result?.stored} requests were sent`);
+      const { stored } = withoutLoss(result);
+      assert.ok(stored > 100, `only ${stored} requests were sent`);
     },
   };
 }

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import * as http from "node:http";
 import * as https from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,8 +10,8 @@ export interface LoadResult {
   lost: Record<string, number>;
   /** Each of them with the time of its request, by `performance.now()`, and its duration. */
   answers: Answer[];
-  /** The first and the last lost request, in seconds since the start of the load, for a failed test's report. */
-  lostBetween?: [first: number, last: number];
+  /** When each lost request was sent, in seconds since the start of the load. */
+  lostAt: number[];
 }
 
 export interface Answer {
@@ -22,6 +23,15 @@ export interface Answer {
 export function quantile(answers: readonly Answer[], share: number): number {
   const sorted = answers.map(({ ms }) => ms).sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length * share)] ?? NaN;
+}
+
+/** Asserts that no request was lost; a failure says when they were sent, because a deploy has phases. @returns the result */
+export function withoutLoss(result: LoadResult | undefined): LoadResult {
+  assert.ok(result, "no load was started");
+  const { lost, lostAt, stored } = result;
+  const [first, last] = [Math.min(...lostAt), Math.max(...lostAt)].map((at) => at.toFixed(1));
+  assert.deepEqual(lost, {}, `lost ${JSON.stringify(lost)}, sent at ${first} to ${last} s; stored ${stored}`);
+  return result;
 }
 
 export interface Load {
@@ -49,7 +59,7 @@ export interface LoadOptions {
  */
 export function startLoad(options: LoadOptions): Load {
   const { url, token, application, clients = 20, rate = 200, limit = 300, tls } = options;
-  const result: LoadResult = { stored: 0, lost: {}, answers: [] };
+  const result: LoadResult = { stored: 0, lost: {}, answers: [], lostAt: [] };
   const begun = performance.now();
   const end = Date.now() + limit * 1000;
   let stopped = false;
@@ -69,9 +79,7 @@ export function startLoad(options: LoadOptions): Load {
         result.answers.push({ at: started, ms: performance.now() - started });
       } else {
         result.lost[outcome] = (result.lost[outcome] ?? 0) + 1;
-        const at = Math.round((started - begun) / 100) / 10;
-        const [first, last] = result.lostBetween ?? [at, at];
-        result.lostBetween = [Math.min(first, at), Math.max(last, at)];
+        result.lostAt.push((started - begun) / 1000);
       }
     }
     agent.destroy();
