@@ -16,6 +16,26 @@ export const TARGETS = { directory: "/run/targets", file: "/run/targets/targets.
  */
 export const CLOSING_SECONDS = 15;
 
+/** Seconds that a new pod waits for its way to the service at the most. */
+const WAY_SECONDS = 10;
+
+/**
+ * Before nginx starts: waits until the service's pods answer this one. Each node lets a new pod through at its own time.
+ *
+ * @param tools image with `sh`, `timeout` and `wget`
+ * @param service name of the service
+ */
+export function way(tools: string, service: string): input.core.v1.Container {
+  return {
+    name: "way",
+    image: tools,
+    command: ["sh", `${DIRECTORY}/wait-service.sh`, `http://${service}:${SERVICE_PORT}/healthz`, String(WAY_SECONDS)],
+    securityContext: restricted(65534, NGINX_UID),
+    resources: resources(32, 10),
+    volumeMounts: [{ name: "config", mountPath: DIRECTORY, readOnly: true }],
+  };
+}
+
 /**
  * Nginx itself.
  *

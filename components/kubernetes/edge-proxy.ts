@@ -13,10 +13,10 @@ import type { CertificateSource } from "../edge/edge-certificate";
 import type { AuditService } from "./audit-service";
 import type { Cluster } from "./cluster";
 import { EdgeCertificate } from "./edge-certificate";
-import { CLOSING_FILE, CLOSING_SECONDS, exporter, nginx, NGINX_UID, TARGETS, targets } from "./edge-pod";
+import { CLOSING_FILE, CLOSING_SECONDS, exporter, nginx, NGINX_UID, TARGETS, targets, way } from "./edge-pod";
 import type { VaultForPods } from "./kubernetes-login";
 import { agentMetrics, fromPrometheus, monitor, type ScrapedPort } from "./pod-monitor";
-import { inMemory, labelsOf, leaveLostNodes, onEachNode, podByPod, podDefaults, podsOf, spread } from "./pods";
+import { inMemory, labelsOf, leaveLostNodes, onEachNode, podByPod, podDefaults, podsOf } from "./pods";
 import {
   AGENT_PORT,
   CERTIFICATE_PORT,
@@ -193,6 +193,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
       "nginx.conf": text,
       "drain-nginx.sh": clusterScriptText("drain-nginx.sh"),
       "targets.sh": clusterScriptText("targets.sh"),
+      "wait-service.sh": clusterScriptText("wait-service.sh"),
     };
     const digest = digestOf(data).slice(0, 12);
     const written = new ConfigMap(
@@ -268,7 +269,7 @@ export class EdgeProxy extends pulumi.ComponentResource {
       configuration: { digest: string; written: ConfigMap };
     },
   ): Deployment {
-    const { cluster, exposure, replicas = 2 } = args;
+    const { cluster, replicas = 2 } = args;
     const { configuration, certificate } = given;
     const secure = certificate?.pod;
     return new Deployment(
@@ -290,11 +291,13 @@ export class EdgeProxy extends pulumi.ComponentResource {
               // and takes no new pod once that is gone.
               serviceAccountName: secure?.serviceAccountName ?? "default",
               securityContext: { fsGroup: NGINX_UID },
-              // Clients of nodes' ports ask each node, and a node hands on to its own pods alone.
-              topologySpreadConstraints: exposure === "nodePort" ? onEachNode(name) : spread(name, replicas),
+              // Clients of nodes' ports ask each node, and a node hands on to its own pods alone. A Service that
+              // asks for a balancer keeps these ports meanwhile. So the pods are spread alike for both, or the change would
+              // replace them.
+              topologySpreadConstraints: onEachNode(name),
               tolerations: leaveLostNodes,
               terminationGracePeriodSeconds: CLOSING_SECONDS + DRAIN + 5,
-              initContainers: secure?.sidecars ?? [],
+              initContainers: [way(cluster.tools, args.service.upstream.service), ...(secure?.sidecars ?? [])],
               containers: [
                 nginx(args.images.nginx, secure, certificatePort(args)),
                 exporter(args.images.exporter),

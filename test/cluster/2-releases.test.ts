@@ -36,6 +36,12 @@ describe("scenario: releases on a cluster", () => {
     const after = await cluster().pods("audit-edge");
     assert.ok(after.every(isReady));
     assert.ok(namesOf(after).every((name) => !before.includes(name)));
+    // It has ten seconds, after which Nginx starts without a way to the service.
+    for (const { metadata, status } of after) {
+      const way = status.initContainerStatuses?.find(({ name }) => name === "way")?.state.terminated;
+      const took = (Date.parse(way?.finishedAt ?? "") - Date.parse(way?.startedAt ?? "")) / 1000;
+      assert.ok(took < 9, `the way of ${metadata.name} took ${took} s`);
+    }
   });
 
   it("rotates the database's password under load without a lost request and without another pod", async () => {

@@ -5,7 +5,12 @@ import { clusterStack } from "../../../sandbox/src/stack-file";
 export interface Pod {
   metadata: { name: string; labels: Record<string, string>; deletionTimestamp?: string };
   spec: { nodeName?: string };
-  status: { phase: string; podIP?: string; conditions?: { type: string; status: string }[] };
+  status: {
+    phase: string;
+    podIP?: string;
+    conditions?: { type: string; status: string }[];
+    initContainerStatuses?: { name: string; state: { terminated?: { startedAt: string; finishedAt: string } } }[];
+  };
 }
 
 /** The sandbox's cluster as a developer uses it: through the environment that `make env STACK=cluster` exports. */

@@ -31,7 +31,7 @@ describe("EdgeProxy on a cluster", () => {
   it("renders nginx.conf exactly so: the routes, the service by its name, pods' metrics by their addresses", async () => {
     const { resources } = await deploy();
     const { data = {} } = manifest(resources, "ConfigMap", "audit-edge-config");
-    assert.deepEqual(Object.keys(data).sort(), ["drain-nginx.sh", "nginx.conf", "targets.sh"]);
+    assert.deepEqual(Object.keys(data).sort(), ["drain-nginx.sh", "nginx.conf", "targets.sh", "wait-service.sh"]);
     assert.equal(data["nginx.conf"], readFileSync("test/unit/nginx/expected/nginx-cluster.conf", "utf8"));
   });
 
@@ -70,6 +70,15 @@ describe("EdgeProxy on a cluster", () => {
     assert.equal(spec.terminationGracePeriodSeconds, 60);
   });
 
+  it("starts nginx only once the pod reaches the service, or after ten seconds without it", async () => {
+    const { resources } = await deploy();
+    const { initContainers } = podOf(manifest(resources, "Deployment", "audit-edge")).spec;
+    assert.deepEqual(
+      initContainers.map(({ name, command, restartPolicy }) => [name, command, restartPolicy]),
+      [["way", ["sh", "/etc/audit-edge/wait-service.sh", "http://audit-svc:8080/healthz", "10"], undefined]],
+    );
+  });
+
   it("runs everything confined, without a token for the cluster's API", async () => {
     const { resources } = await deploy(byVault);
     const { spec } = podOf(manifest(resources, "Deployment", "audit-edge"));
@@ -77,7 +86,7 @@ describe("EdgeProxy on a cluster", () => {
     const containers = containersOf(spec);
     assert.deepEqual(
       containers.map(({ name }) => name),
-      ["agent", "nginx", "exporter", "targets"],
+      ["way", "agent", "nginx", "exporter", "targets"],
     );
     for (const { name, securityContext } of containers) {
       const { runAsUser, runAsGroup, ...confined } = securityContext;
@@ -192,17 +201,17 @@ describe("EdgeProxy on a cluster", () => {
     assert.ok(!ofType(resources, "Command").some(({ name }) => name === "audit-edge-address"));
   });
 
-  it("is never on one node alone, and on each one that clients of nodes' ports may ask", async () => {
-    const spread = async (more: Partial<EdgeProxyArgs>) => {
-      const { resources } = await deploy(() => ({ replicas: 4, ...more }));
-      const { spec } = podOf(manifest(resources, "Deployment", "audit-edge"));
-      return spec.topologySpreadConstraints?.map(({ maxSkew, whenUnsatisfiable }) => [whenUnsatisfiable, maxSkew]);
+  it("is on each node before a second one is on any, and keeps its pods when it is offered in another way", async () => {
+    const pods = async (exposure: EdgeProxyArgs["exposure"]) => {
+      const { resources } = await deploy(() => ({ replicas: 4, exposure }));
+      return podOf(manifest(resources, "Deployment", "audit-edge"));
     };
-    assert.deepEqual(await spread({}), [
-      ["ScheduleAnyway", 1],
-      ["DoNotSchedule", 3],
-    ]);
-    assert.deepEqual(await spread({ exposure: "nodePort" }), [["DoNotSchedule", 1]]);
+    const behindPorts = await pods("nodePort");
+    assert.deepEqual(
+      behindPorts.spec.topologySpreadConstraints?.map(({ maxSkew, whenUnsatisfiable }) => [whenUnsatisfiable, maxSkew]),
+      [["DoNotSchedule", 1]],
+    );
+    assert.deepEqual(await pods("loadBalancer"), behindPorts);
   });
 
   it("lets a node be emptied pod by pod, also of pods that are not ready", async () => {
@@ -231,11 +240,12 @@ describe("EdgeProxy on a cluster", () => {
     assert.match(data["agent.hcl"] ?? "", /destination {10}= "\/run\/tls\/edge\.pem"/);
     const { spec } = podOf(manifest(resources, "Deployment", "audit-edge"));
     assert.equal(spec.serviceAccountName, "audit-edge");
-    assert.deepEqual(spec.initContainers[0]?.startupProbe, {
+    const agent = spec.initContainers.find(({ name }) => name === "agent");
+    assert.deepEqual(agent?.startupProbe, {
       exec: { command: ["test", "-s", "/run/tls/edge.pem"] },
       ...{ periodSeconds: 1, failureThreshold: 120 },
     });
-    assert.equal(spec.initContainers[0].readinessProbe, undefined);
+    assert.equal(agent.readinessProbe, undefined);
     const without = podOf(manifest((await deploy()).resources, "Deployment", "audit-edge"));
     assert.equal(without.spec.serviceAccountName, "default", "the agent's may be gone");
   });
@@ -328,7 +338,10 @@ describe("EdgeProxy on a cluster", () => {
         secret: { secretName: "audit-edge-certificate-made", defaultMode: 0o440 },
       });
       assert.deepEqual(spec.securityContext, { fsGroup: 101 });
-      assert.deepEqual(spec.initContainers, []);
+      assert.deepEqual(
+        spec.initContainers.map((one) => one.name),
+        ["way"],
+      );
     });
   });
 });

@@ -112,6 +112,33 @@ describe("the scripts in a cluster's pods", () => {
     });
   });
 
+  describe("wait-service.sh", () => {
+    /** @param refused numbers of the tries that are refused */
+    const tries = (...refused: number[]) => {
+      const count = `echo >> ${at("tries")}; n=$(wc -l < ${at("tries")})`;
+      fakeProgram(directory(), "wget", `${count}; case " ${refused.join(" ")} " in *" "$((n))" "*) exit 1; esac`);
+      const { status } = script("wait-service.sh", ["http://audit-svc:8080/healthz", 60]);
+      return [status, readFileSync(at("tries"), "utf8").length];
+    };
+
+    it("goes on after twenty answers in a row: each may be another pod's", () => {
+      assert.deepEqual(tries(), [0, 20]);
+    });
+
+    it("counts anew after one that is refused", () => {
+      assert.deepEqual(tries(1, 2, 12), [0, 32]);
+    });
+
+    it("goes on when the time is over", () => {
+      fakeProgram(directory(), "wget", `echo "$*" >> ${at("asked")}; exit 1`);
+      const { status } = script("wait-service.sh", ["http://audit-svc:8080/healthz", 10]);
+      assert.equal(status, 0);
+      const asked = readFileSync(at("asked"), "utf8").trim().split("\n");
+      assert.equal(asked[0], "-q -T 1 -O /dev/null http://audit-svc:8080/healthz");
+      assert.equal(asked.length, 18, "by the clock, which goes on by half a second with each look");
+    });
+  });
+
   describe("targets.sh", () => {
     const environment = {
       AUDIT_ADDRESS: "audit.example.test:9145",
