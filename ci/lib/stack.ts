@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { verifiedBackend } from "./backend";
+import { compression, verifiedBackend } from "./backend";
 import { demand, obtainCredentials, type Credentials } from "./credentials";
 import { ROOT, type Exec, type ExecResult } from "./exec";
 import { imageByDigest } from "../../lib/image-reference";
@@ -63,6 +63,7 @@ export class Stack {
       KUBECONFIG: undefined,
       ...session.env,
       PULUMI_BACKEND_URL: verifiedBackend(values.PULUMI_BACKEND_URL ?? ""),
+      ...compression(job.env),
       PULUMI_SKIP_UPDATE_CHECK: "true",
       ...pluginEnvironment(),
       PGPASSWORD: values.PGPASSWORD,

@@ -27,6 +27,7 @@ export function toolEnvironment(settings: Settings, state: State, stack = sandbo
     PATH: [...new Set(paths)].join(":"),
     PULUMI_HOME: info.pulumiHome,
     PULUMI_BACKEND_URL: `postgres://${stateDatabase}:${state.secret("pulumi_state")}@127.0.0.1:${settings.ports.postgres}/${stateDatabase}?${verified}`,
+    PULUMI_DIY_BACKEND_GZIP: "true",
     PULUMI_STACK: stack.name,
     // The flag --config-file of every command: the stack's settings hold ports and digests of this machine, so they are not in git.
     PULUMI_OPTION_CONFIG_FILE: state.path(stack.file),

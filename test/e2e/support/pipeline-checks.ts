@@ -91,7 +91,7 @@ export class StateLocks {
 
   /** Creates a lock like another machine's run. @returns a function that removes it if it still exists */
   async put(owner: { pid: number; username: string; hostname: string }): Promise<() => Promise<void>> {
-    const stack = await this.#sql("SELECT key FROM pulumi_state WHERE key LIKE '%stacks/audit/sandbox.json' LIMIT 1");
+    const stack = await this.#sql("SELECT key FROM pulumi_state WHERE key LIKE '%stacks/audit/sandbox.json%' LIMIT 1");
     const name = "locks/organization/audit/sandbox/00000000-0000-4000-8000-000000000000.json";
     const key = stack.replace(/stacks\/.*/, name);
     const lock = Buffer.from(JSON.stringify({ ...owner, timestamp: new Date().toISOString() })).toString("base64");

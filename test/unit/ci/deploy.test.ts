@@ -51,6 +51,23 @@ describe("ci: deploy", () => {
       for (const secret of Object.values(SECRETS)) assert.equal(line.includes(secret), false);
   });
 
+  it("compresses the state unless the pipeline's variables say how", async () => {
+    const compressed = async (more: Record<string, string>) => {
+      const { exec, calls } = commands({
+        "pulumi config": settings,
+        "stack output": output(OUTPUTS),
+        "pulumi up": () => ({}),
+      });
+      await deploy(jobWith({ ...(await login("deploy")), ...onTag, ...more }).job, exec);
+      const { env = {} } = calls.find(({ line }) => line.startsWith("pulumi up"))?.options ?? {};
+      return env.PULUMI_DIY_BACKEND_GZIP;
+    };
+    assert.equal(await compressed({}), "true");
+    assert.equal(await compressed({ PULUMI_DIY_BACKEND_GZIP: "false" }), "false");
+    assert.equal(await compressed({ PULUMI_DIY_BACKEND_ZSTD: "true" }), undefined);
+    assert.equal(await compressed({ PULUMI_SELF_MANAGED_STATE_GZIP: "false" }), undefined);
+  });
+
   it("publishes a copy of the state without its secrets, for previews", async () => {
     const password = {
       "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270",
