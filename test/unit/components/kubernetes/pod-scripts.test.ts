@@ -14,6 +14,14 @@ describe("the scripts in a cluster's pods", () => {
   const { directory, at, script } = clusterScripts();
   beforeEach(() => writeFileSync(at("config.json"), config));
 
+  /** Has `wget` do something in the tries with these numbers, and answer nothing in the others. */
+  const wget = (does: string, ...tries: number[]) => {
+    rmSync(at("tries"), { force: true });
+    const count = `echo >> ${at("tries")}; n=$(wc -l < ${at("tries")})`;
+    fakeProgram(directory(), "wget", `${count}; case " ${tries.join(" ")} " in *" "$((n))" "*) ${does}; esac`);
+  };
+  const tried = () => readFileSync(at("tries"), "utf8").length;
+
   describe("gate.sh", () => {
     const gate = (answer: string, schema = "4") => {
       fakeProgram(directory(), "wget", answer);
@@ -93,11 +101,9 @@ describe("the scripts in a cluster's pods", () => {
   describe("trial.sh", () => {
     /** @param answered numbers of the tries that get an answer */
     const trial = (kind: string, ...answered: number[]) => {
-      rmSync(at("tries"), { force: true });
-      const tries = `echo >> ${at("tries")}; n=$(wc -l < ${at("tries")})`;
-      fakeProgram(directory(), "wget", `${tries}; case " ${answered.join(" ")} " in *" "$((n))" "*) echo 400; esac`);
+      wget("echo 400", ...answered);
       const { status } = script("trial.sh", [kind], { KUBERNETES_SERVICE_HOST: "h", KUBERNETES_SERVICE_PORT: "1" });
-      return [status, readFileSync(at("tries"), "utf8").length];
+      return [status, tried()];
     };
 
     it("takes one answer for open", () => {
@@ -114,19 +120,18 @@ describe("the scripts in a cluster's pods", () => {
 
   describe("wait-service.sh", () => {
     /** @param refused numbers of the tries that are refused */
-    const tries = (...refused: number[]) => {
-      const count = `echo >> ${at("tries")}; n=$(wc -l < ${at("tries")})`;
-      fakeProgram(directory(), "wget", `${count}; case " ${refused.join(" ")} " in *" "$((n))" "*) exit 1; esac`);
+    const wait = (...refused: number[]) => {
+      wget("exit 1", ...refused);
       const { status } = script("wait-service.sh", ["http://audit-svc:8080/healthz", 60]);
-      return [status, readFileSync(at("tries"), "utf8").length];
+      return [status, tried()];
     };
 
     it("goes on after twenty answers in a row: each may be another pod's", () => {
-      assert.deepEqual(tries(), [0, 20]);
+      assert.deepEqual(wait(), [0, 20]);
     });
 
-    it("counts anew after one that is refused", () => {
-      assert.deepEqual(tries(1, 2, 12), [0, 32]);
+    it("starts to count again after a try that is refused", () => {
+      assert.deepEqual(wait(1, 2, 12), [0, 32]);
     });
 
     it("goes on when the time is over", () => {
