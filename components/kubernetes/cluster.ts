@@ -16,7 +16,7 @@ export interface ClusterArgs {
   namespace: string;
   /** Image with `sh` and `wget`. */
   tools: string;
-  /** Login for pulling images; default anonymous. */
+  /** Login for pulling images; default anonymous. A new one is tried on `tools`, if that is in its registry. */
   registry?: { server: string; username: string; password: pulumi.Input<string> };
   /** Whether a cluster whose network does not enforce network policies is refused; default "require". */
   policyCheck?: "require" | "warn";
@@ -112,7 +112,7 @@ export class Cluster extends pulumi.ComponentResource {
     this.closed = [
       ...there,
       ...policies,
-      this.#createTrial(name, args.policyCheck ?? "require", [...there, ...policies]),
+      this.#createTrial(name, args.policyCheck ?? "require", pull, [...there, ...policies]),
     ];
     this.registerOutputs({});
   }
@@ -197,8 +197,16 @@ export class Cluster extends pulumi.ComponentResource {
     );
   }
 
-  /** A network that lets everything through takes policies as well as one that enforces them, so it is tried. */
-  #createTrial(name: string, check: "require" | "warn", dependsOn: pulumi.Resource[]): pulumi.Resource {
+  /**
+   * A network that lets everything through takes policies as well as one that enforces them, so it is tried. So is the
+   * login for images: nodes that have an image ask nobody, and a wrong login would show when a pod has to go elsewhere.
+   */
+  #createTrial(
+    name: string,
+    check: "require" | "warn",
+    pull: Secret | undefined,
+    dependsOn: pulumi.Resource[],
+  ): pulumi.Resource {
     const pod = (kind: keyof typeof TRIAL) => ({
       apiVersion: "v1",
       kind: "Pod",
@@ -210,6 +218,7 @@ export class Cluster extends pulumi.ComponentResource {
           {
             name: "trial",
             image: this.tools,
+            imagePullPolicy: "Always",
             command: clusterScriptWords("trial.sh", [kind]),
             securityContext: restricted(65534, 65534),
             resources: resources(32, 10),
@@ -225,7 +234,9 @@ export class Cluster extends pulumi.ComponentResource {
           CLOSED_POD: JSON.stringify(pod("closed")),
           CHECK: check,
           SETTING: argumentName("Cluster: policyCheck"),
+          LOGIN: argumentName("Cluster: registry"),
         }),
+        triggers: pull && [pull.metadata.resourceVersion],
       },
       { parent: this, dependsOn },
     );

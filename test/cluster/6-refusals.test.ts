@@ -132,6 +132,18 @@ describe("scenario: what a cluster lacks", () => {
     assert.deepEqual(namesOf(await cluster().pods("audit-edge")), before);
   });
 
+  it("tries a new login for images, which nodes that have the images would not ask for, and again once it is right", async () => {
+    const { code, output } = await releases.up({}, [], { AUDIT_REGISTRY_PASSWORD: "wrong" });
+    assert.notEqual(code, 0, output);
+    assert.match(
+      output,
+      /the image of the pod audit-trial-open, .* cannot be pulled: .*audit:registryUsername read it\?/,
+    );
+    const again = await releases.up({}, [], { AUDIT_REGISTRY_PASSWORD: "wrong" });
+    assert.notEqual(again.code, 0, again.output);
+    await releases.mustUp();
+  });
+
   it("refuses a network that lets a pod out although no policy of the program does", async () => {
     const labels = { "app.kubernetes.io/name": TRIAL.closed };
     await cluster().apply({

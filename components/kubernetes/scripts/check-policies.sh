@@ -1,10 +1,13 @@
 #!/bin/sh
 # Finds out by a trial whether the cluster's network enforces network policies: of two pods, one is let out by a policy, and one is not. The
-# second starts once the first has got an answer, or a network that is not there yet would pass for one that is closed.
+# second starts once the first has got an answer, or a network that is not there yet would pass for one that is closed. Their image is pulled
+# even where a node has it, so the trial also shows whether the login for images is right.
 #
 # Arguments: OPEN CLOSED COMMAND...: the names of the pods, and kubectl with its context and namespace.
-# Environment: OPEN_POD and CLOSED_POD, their manifests; CHECK, `require` or `warn`; SETTING, what messages call the choice between them.
-# Exit codes: 0 they are enforced, or that is not required; 1 they are not, or it could not be told, with the reason on standard error.
+# Environment: OPEN_POD and CLOSED_POD, their manifests; CHECK, `require` or `warn`; SETTING, what messages call the choice between them; LOGIN,
+#   what they call the login for images.
+# Exit codes: 0 they are enforced, or that is not required; 1 they are not, it could not be told, or the image cannot be pulled, with the reason
+#   on standard error.
 set -eu
 
 open=$1
@@ -24,17 +27,28 @@ phase() {
   "$@" get pod "$pod" --output 'jsonpath={.status.phase}'
 }
 
+# What the pod $1 waits for.
+why() {
+  pod=$1
+  shift
+  "$@" get pod "$pod" --output 'jsonpath={.status.conditions[?(@.status=="False")].message} {range .status.containerStatuses[*].state.waiting}{.reason}: {.message}{end}'
+}
+
 # Waits for the end of the pod $1, and leaves its phase in $ended.
 await() {
   end=$(($(date +%s) + 90))
   while :; do
     ended=$(phase "$@")
     case "$ended" in Succeeded | Failed) return ;; esac
+    waiting=$(why "$@")
+    case "$waiting" in
+      *ImagePullBackOff* | *InvalidImageName*)
+        echo "the image of the pod $1, by which the cluster is tried, cannot be pulled: $waiting. Is it there, and may the login of $LOGIN read it? With a wrong login no node could take a pod whose image it does not have." >&2
+        exit 1
+        ;;
+    esac
     if [ "$(date +%s)" -ge "$end" ]; then
-      pod=$1
-      shift
-      echo "the pod $pod, by which network policies are tried, did not run within 90 s: $("$@" get pod "$pod" \
-        --output 'jsonpath={.status.conditions[?(@.status=="False")].message} {.status.containerStatuses[*].state.waiting.message}')" >&2
+      echo "the pod $1, by which network policies are tried, did not run within 90 s: $waiting" >&2
       exit 1
     fi
     sleep 1

@@ -60,7 +60,10 @@ describe("Cluster", () => {
 
   it("makes a pull secret of the login, secret, and none without one", async () => {
     const registry = { server: "registry.example.test", username: "robot", password: "harbor-password" };
-    const { result, resources } = await run(() => newCluster({ registry }));
+    const { result, resources } = await run(
+      () => newCluster({ registry }),
+      ({ type }) => (type.endsWith(":Secret") ? { metadata: { resourceVersion: "41" } } : undefined),
+    );
     const { type, stringData } = find(resources, "Secret", "cluster-pull").inputs;
     assert.equal(type, "kubernetes.io/dockerconfigjson");
     const auth = Buffer.from("robot:harbor-password").toString("base64");
@@ -70,6 +73,11 @@ describe("Cluster", () => {
       new Secret({ ".dockerconfigjson": JSON.stringify({ auths: { "registry.example.test": { auth } } }) }),
     );
     assert.deepEqual(result.pullSecrets, [{ name: "cluster-pull" }]);
+    // Tried once it is there, and again when it has changed.
+    const trial = find(resources, "Command", "cluster-policies-enforced");
+    assert.ok(trial.dependsOn.includes(find(resources, "Secret", "cluster-pull").urn));
+    assert.deepEqual(trial.inputs.triggers, ["41"]);
+    assert.equal(scriptOf(trial.inputs).match(/"imagePullPolicy":"Always"/g)?.length, 2);
     const without = await run(() => newCluster());
     assert.deepEqual(without.result.pullSecrets, []);
     assert.deepEqual(ofType(without.resources, "Secret"), []);

@@ -156,7 +156,7 @@ describe("the scripts of a deploy to a cluster, by kubectl", () => {
       return script("check-policies.sh", ["open", "closed", "kubectl"], {
         ...pods,
         CHECK: check,
-        SETTING: "the check",
+        ...{ SETTING: "the check", LOGIN: "the user" },
       });
     };
     const made = () => asked().match(/^\{.*\}$/gm);
@@ -180,6 +180,17 @@ describe("the scripts of a deploy to a cluster, by kubectl", () => {
       assert.equal(status, 1);
       assert.match(stderr, /could not be told: a pod that may reach everything did not reach/);
       assert.deepEqual(made(), ["{open}"]);
+    });
+
+    it("names the login where the pod's image cannot be pulled, also where that is only a warning", () => {
+      kubectl(["status.phase", "echo Pending"], ["range ", "echo ' ImagePullBackOff: 401 Unauthorized'"]);
+      const settings = { OPEN_POD: "{open}", CLOSED_POD: "{closed}", CHECK: "warn", SETTING: "-", LOGIN: "the user" };
+      const { status, stderr } = script("check-policies.sh", ["open", "closed", "kubectl"], settings);
+      assert.equal(status, 1);
+      assert.equal(
+        stderr,
+        "the image of the pod open, by which the cluster is tried, cannot be pulled:  ImagePullBackOff: 401 Unauthorized. Is it there, and may the login of the user read it? With a wrong login no node could take a pod whose image it does not have.\n",
+      );
     });
   });
 
