@@ -1,11 +1,12 @@
 import { readdirSync, rmSync } from "node:fs";
-import { runSteps } from "./display.js";
+import type Docker from "dockerode";
+import { type Progress, runSteps } from "./display.js";
 import { Engine, ignoreMissing, ownerLabel } from "./docker.js";
 import * as artifacts from "./artifacts/index.js";
 import { clusterSource, removeByKind } from "./cluster/down.js";
 import { closeSsh } from "./platform/vm2.js";
 import type { RunInfo } from "./run-info.js";
-import { networkName, type Settings } from "./settings.js";
+import { networkName, sandboxName, type Settings } from "./settings.js";
 import type { State } from "./state.js";
 
 export interface DownOptions {
@@ -75,7 +76,7 @@ async function removeFromEngine(
   engine: Engine,
   settings: Settings,
   deleteData: boolean,
-  progress: (line: string) => void,
+  progress: Progress,
 ): Promise<{ cached: boolean; detail: string }> {
   const mine = { label: [`${ownerLabel}=${settings.checkout}`] };
   const containers = [...(await engine.containers())].filter(
@@ -88,9 +89,11 @@ async function removeFromEngine(
     }),
   );
   const networks = await engine.docker.listNetworks({ filters: mine });
-  for (const network of networks) {
+  for (const { Id } of networks) {
     progress(`removing the network ${networkName}`);
-    await ignoreMissing(engine.docker.getNetwork(network.Id).remove());
+    const network = engine.docker.getNetwork(Id);
+    await freeFromOthers(engine, network, progress);
+    await ignoreMissing(network.remove());
   }
   const { Volumes } = deleteData ? await engine.docker.listVolumes({ filters: mine }) : { Volumes: [] };
   for (const volume of Volumes) {
@@ -101,4 +104,21 @@ async function removeFromEngine(
     cached: containers.length === 0 && networks.length === 0 && Volumes.length === 0,
     detail: `${containers.length} containers, ${networks.length} networks, ${Volumes.length} volumes removed`,
   };
+}
+
+/**
+ * A network cannot go while a container is on it. Those that a killed `make test` or `make bench` has left are named
+ * after the sandbox, and go with it; anybody else's are only taken off the network.
+ */
+async function freeFromOthers(engine: Engine, network: Docker.Network, progress: Progress): Promise<void> {
+  const { Containers = {} } = (await network.inspect()) as { Containers?: Record<string, { Name: string }> };
+  for (const [id, { Name }] of Object.entries(Containers)) {
+    if (Name.startsWith(`${sandboxName}-`)) {
+      progress(`removing ${Name}, which was left over`);
+      await ignoreMissing(engine.docker.getContainer(id).remove({ force: true, v: true }));
+    } else {
+      progress(`taking ${Name}, which is not the sandbox's, off its network`);
+      await ignoreMissing(network.disconnect({ Container: id, Force: true }));
+    }
+  }
 }

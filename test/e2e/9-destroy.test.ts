@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { destroy, keepEvents } from "./support/destroy";
-import { attached, platform, run, sandbox as cli } from "./support/sandbox";
+import { attached, platform, platformNetwork, run, sandbox as cli } from "./support/sandbox";
 
 /**
  * The last scenario: it destroys the stack, the events included, and deploys it again. The database is copied to .sandbox/backup
@@ -46,6 +46,25 @@ describe("scenario: destroy leaves nothing, and `make up` starts from scratch", 
     assert.doesNotMatch(files.stdout, /audit/);
 
     assert.deepEqual(await sandbox().grafana("GET", "folders"), []);
+  });
+
+  it("comes down although others are on its network: what tests have left goes, and anybody else's runs on", async () => {
+    const image = (await run(["docker", "inspect", "--format", "{{.Image}}", platform("vm2")], onHere)).stdout.trim();
+    const [left, other] = [platform("left-over"), "somebody-else"];
+    for (const name of [left, other]) {
+      const start = ["docker", "run", "--detach", "--rm", "--name", name, "--network", platformNetwork];
+      const started = await run([...start, "--entrypoint", "sleep", image, "120"], onHere);
+      assert.equal(started.code, 0, started.output);
+    }
+    try {
+      const { code, output } = await cli(["down"]);
+      assert.equal(code, 0, output);
+      const names = (await run(["docker", "ps", "--all", "--format", "{{.Names}}"], onHere)).stdout.split("\n");
+      assert.ok(names.includes(other), names.join());
+      assert.ok(!names.some((name) => name.startsWith(platform(""))), names.join());
+    } finally {
+      await run(["docker", "rm", "--force", other], onHere);
+    }
   });
 
   it("deploys again from nothing, and an event goes through", async () => {
