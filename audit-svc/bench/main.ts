@@ -3,12 +3,12 @@ import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import type { Row } from "./row.js";
 import { growth } from "./growth.js";
-import { batches, single } from "./ingest.js";
+import { batches, crowd, single } from "./ingest.js";
 import { log } from "./log.js";
 import { memory } from "./memory.js";
 import { World } from "./world.js";
 
-const benches: Record<string, (world: World) => Promise<Row[]>> = { single, batches, log, growth, memory };
+const benches: Record<string, (world: World) => Promise<Row[]>> = { single, crowd, batches, log, growth, memory };
 
 const USAGE = `npm run bench -w audit-svc -- [--json FILE] [--quick] [--only NAME]… [--rows N] [--memory-seconds N]
 Names: ${Object.keys(benches).join(", ")}. --quick: 200,000 rows instead of 20,000,000, 20 s of memory instead of 600, one

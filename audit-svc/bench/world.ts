@@ -105,14 +105,14 @@ export class World {
     };
   }
 
-  /** Sends one event a request (or a batch) over 64 connections; warms up first. */
-  async load(target: Target, batch = 1): Promise<LoadResult> {
-    await this.press(target, batch, this.options.quick ? 2 : 4);
-    return this.press(target, batch, this.options.quick ? 3 : 10);
+  /** Sends one event a request (or a batch) over so many connections; warms up first. */
+  async load(target: Target, batch = 1, connections = 64): Promise<LoadResult> {
+    await this.press(target, batch, this.options.quick ? 2 : 4, connections);
+    return this.press(target, batch, this.options.quick ? 3 : 10, connections);
   }
 
   /** The same for the given number of seconds, without a warm-up. */
-  press(target: Target, batch: number, seconds: number): Promise<LoadResult> {
+  press(target: Target, batch: number, seconds: number, connections = 64): Promise<LoadResult> {
     // Without ids, so that each is a new event each time; as many different events as fit into the caches of a real
     // service.
     const events = Array.from({ length: 1000 }, (_, i) => event({ ...various(i), id: undefined }));
@@ -120,7 +120,7 @@ export class World {
       JSON.stringify(batch === 1 ? events[i] : events.slice(i * batch, (i + 1) * batch)),
     );
     const { directory } = this.directory;
-    return runLoad({ url: target.url, token: tokens.anyWriter, bodies, connections: 64, seconds, directory });
+    return runLoad({ url: target.url, token: tokens.anyWriter, bodies, connections, seconds, directory });
   }
 
   /** pgbench's committed transactions per second. */

@@ -8,7 +8,7 @@ const root = resolve(__dirname, "../..");
 /** The service's own benchmarks: a program in its package that writes its rows as JSON. */
 export const auditService: Area = {
   name: "audit-svc",
-  benches: ["single", "batches", "log", "growth", "memory"],
+  benches: ["single", "crowd", "batches", "log", "growth", "memory"],
   run(benches, quick) {
     const json = join(root, "build/bench/audit-svc.json");
     mkdirSync(dirname(json), { recursive: true });
