@@ -63,7 +63,7 @@ export interface Platform {
 
 /** Brings everything up, from nothing to a running system. What exists already is left as it is. */
 export async function up(settings: Settings, state: State, options: UpOptions = {}): Promise<Platform> {
-  const run = new UpRun(settings, state);
+  const run = new UpRun(settings, state, options.platformOnly ?? false);
   await runSteps([...run.platform(), ...(options.platformOnly ? [] : run.program())]);
   return run;
 }
@@ -75,11 +75,13 @@ class UpRun implements Platform {
   private readonly images = new Map<SandboxImage, Job<artifacts.Artifact & { ref: string }>>();
   private readonly tools = new Map<string, Job<artifacts.ToolArtifact>>();
   private readonly containers = new Map<string, Job<boolean>>();
+  private published!: Job<Published>;
   private readonly quiet: Progress = () => undefined;
 
   constructor(
     private readonly settings: Settings,
     private readonly state: State,
+    private readonly platformOnly: boolean,
   ) {}
 
   platform(): Step[] {
@@ -118,7 +120,11 @@ class UpRun implements Platform {
 
   program(): Step[] {
     return [
-      { name: "Images in the registry", run: (progress) => this.publish(progress) },
+      following(
+        "Images in the registry",
+        () => this.published,
+        (published) => this.configure(published),
+      ),
       {
         name: "Stack",
         run: async (progress) => ({ cached: await new Pulumi(this.settings, this.state, progress).ensureStack() }),
@@ -165,7 +171,7 @@ class UpRun implements Platform {
 
   /**
    * From here on, images are fetched or built two at a time, in parallel with the tools. Each service starts when its
-   * image is available; services do not need each other to start.
+   * image is available; services do not need each other to start. What VM2 pulls is pushed as soon as the registry is up.
    */
   private async decideSources(progress: Progress): Promise<StepResult> {
     this.sources = await artifacts.decideSources(progress);
@@ -190,6 +196,7 @@ class UpRun implements Platform {
         parallel.start(async (say) => service.ensure(this.context(say), await this.imageRef(service.image))),
       );
     }
+    if (!this.platformOnly) this.published = this.publish();
     return { cached: true, detail: `images ${this.sources.images}, Pulumi ${this.sources.pulumi}` };
   }
 
@@ -226,12 +233,18 @@ class UpRun implements Platform {
     return { cached: sameNetwork && sameVolumes };
   }
 
-  /**
-   * Builds the service's image and pushes the images that VM2 pulls; then the stack's settings can name all of them by
-   * digest.
-   */
-  private async publish(progress: Progress): Promise<StepResult> {
-    const { images, cached } = await publishImages(this.context(progress), this.sources);
+  /** Builds the service's image and pushes the images that VM2 pulls, once the registry is up and all are built. */
+  private publish(): Job<Published> {
+    const built = imageNames.map((name) => this.imageRef(name));
+    const registry = chosen(this.containers, "Registry").follow(this.quiet);
+    return new Pool(1).start(async (say) => {
+      await Promise.all([registry, ...built]);
+      return publishImages(this.context(say), this.sources);
+    });
+  }
+
+  /** Names what was pushed, by digest, in the stack's settings. */
+  private configure({ images, cached }: Published): StepResult {
     const own = writeStackConfig(
       this.settings,
       this.state,
@@ -243,6 +256,8 @@ class UpRun implements Platform {
     };
   }
 }
+
+type Published = Awaited<ReturnType<typeof publishImages>>;
 
 interface PlatformService {
   image: SandboxImage;
