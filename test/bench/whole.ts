@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { rootToken } from "../e2e/support/bootstrap";
 import { connectTo } from "../e2e/support/database";
 import type { Sandbox } from "../e2e/support/sandbox";
 import { removePeers, setting } from "./contenders";
@@ -19,7 +20,7 @@ export async function ansibleOfTheWhole(sandbox: Sandbox, control: ControlNode, 
   const env = {
     ...{ IMAGE: image, NGINX: setting("edgeImage"), EXPORTER: setting("exporterImage"), VAULT: setting("vaultImage") },
     ...{ PGHOST: setting("databaseHost"), PGUSER: sandbox.get("PGUSER"), PGPASSWORD: sandbox.get("PGPASSWORD") },
-    ...{ VAULT_ADDR: setting("vaultAgentAddress"), VAULT_TOKEN: sandbox.get("VAULT_TOKEN") },
+    ...{ VAULT_ADDR: setting("vaultAgentAddress"), VAULT_TOKEN: rootToken() },
     ...{ GRAFANA_URL: "http://grafana.sandbox.test:3000", GRAFANA_USER: user, GRAFANA_PASSWORD: password.join(":") },
     ...{ PROMETHEUS: setting("grafanaPrometheusUrl"), PEER_PASSWORD: randomBytes(18).toString("hex") },
     ...{ ANSIBLE_CONFIG: "/peers/ansible/ansible.cfg" },
@@ -60,7 +61,7 @@ async function remove(sandbox: Sandbox): Promise<void> {
     "auth/approle/role/audit-svc-peer",
     "secret/metadata/audit-svc/peer",
   ])
-    await sandbox.vault("DELETE", path);
+    await sandbox.vault("DELETE", path, undefined, rootToken());
   const folders = (await sandbox.grafana<{ uid: string; title: string }[]>("GET", "folders")) ?? [];
   for (const { uid } of folders.filter(({ title }) => title === "Peer"))
     await sandbox.grafana("DELETE", `folders/${uid}`);
