@@ -3,7 +3,7 @@
  * engine as a trace for https://ui.perfetto.dev or chrome://tracing.
  *
  * Usage: npm run trace -- FILE COMMAND [ARGUMENT...], for example `npm run trace -- build/up.json pulumi up --yes --skip-preview`.
- * Exit code: that of the command; 2 for wrong usage.
+ * Exit code: that of the command; 2 for wrong usage; 1 if there is nothing to show.
  */
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from "node:fs";
@@ -72,15 +72,18 @@ export function resourceRows(events: readonly EngineEvent[]): TraceEvent[] {
     open.delete(ended.urn);
     busy[from.row] = false;
     const [type = "", name = ""] = ended.urn.split("::").slice(-2);
+    const own = type.split("$").at(-1) ?? "";
+    // Shown too, because several components and resources have one name.
+    const kind = own.split(":").at(-1);
     rows.push({
-      name: `${name} (${from.op})`,
+      name: `${kind} ${name} (${from.op})`,
       cat: "resource",
       ph: "X",
       ts: from.at * 1000,
       dur: (event.at - from.at) * 1000,
       pid: RESOURCES,
       tid: from.row + 1,
-      args: { type: type.split("$").at(-1), ...(event.resOpFailedEvent && { failed: true }) },
+      args: { type: own, ...(event.resOpFailedEvent && { failed: true }) },
     });
   }
   return rows;
@@ -167,12 +170,18 @@ async function main([file, ...command]: string[]): Promise<number> {
     };
     const child = spawn(program, args, { env, stdio: "inherit" });
     const code = await new Promise<number>((ended, failed) => {
-      child.once("error", failed);
+      child.once("error", ({ message }) =>
+        failed(new Error(`${program} cannot be run: ${message}. For the sandbox's stack: eval "$(make -s env)"`)),
+      );
       child.once("exit", (status) => ended(status ?? 1));
     });
     clearInterval(watched);
     events.read();
     const rows = [...(existsSync(spans) ? cliRows(readFileSync(spans, "utf8")) : []), ...resourceRows(events.all)];
+    if (rows.length === 0) {
+      console.error(`${program} has left no trace: it ran no pulumi`);
+      return code === 0 ? 1 : code;
+    }
     writeFileSync(
       file,
       JSON.stringify({ traceEvents: [named(CLI, "pulumi"), named(RESOURCES, "resources"), ...rows] }),

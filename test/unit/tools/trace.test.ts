@@ -23,9 +23,9 @@ describe("the trace of an up", () => {
     ]);
     const shown = rows.map(({ name, ts, dur, tid, args }) => [name, ts, dur, tid, args?.type]);
     assert.deepEqual(shown, [
-      ["a (create)", 10_000, 5_000, 1, "docker:index/container:Container"],
-      ["b (create)", 11_000, 6_000, 2, "docker:index/container:Container"],
-      ["c (create)", 16_000, 14_000, 1, "docker:index/container:Container"],
+      ["Container a (create)", 10_000, 5_000, 1, "docker:index/container:Container"],
+      ["Container b (create)", 11_000, 6_000, 2, "docker:index/container:Container"],
+      ["Container c (create)", 16_000, 14_000, 1, "docker:index/container:Container"],
     ]);
   });
 
@@ -34,7 +34,7 @@ describe("the trace of an up", () => {
     const rows = resourceRows([begins(10, "a"), begins(11, "b"), failed]);
     assert.deepEqual(
       rows.map(({ name, args }) => [name, args?.failed]),
-      [["a (create)", true]],
+      [["Container a (create)", true]],
     );
   });
 
