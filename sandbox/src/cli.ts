@@ -4,6 +4,7 @@ import { cluster } from "./cluster/cluster.js";
 import { clusterDown } from "./cluster/down.js";
 import { down } from "./down.js";
 import { environmentOf, exportLines, serviceUrl } from "./environment.js";
+import { endOnInterrupt, interrupt } from "./interrupt.js";
 import { takeLock } from "./lock.js";
 import { keepName } from "./name.js";
 import { vm2Host } from "./platform/vm2.js";
@@ -84,10 +85,10 @@ The sandbox is up.
 
 To look further:
   eval "$(make -s env)"     then pulumi, docker, vault and psql act on the sandbox:
-  pulumi stack output       docker ps       vault kv list secret/audit-svc       psql
+  pulumi stack output       docker ps       vault kv list secret/audit-svc       npx audit psql
   npx audit status          what runs, and whether it is well; npx audit --help: the other commands
   curl -H "Authorization: Bearer $AUDIT_READ_TOKEN" "$AUDIT_URL/v1/events"
-  make rollback             deploys the release before, in seconds
+  make rollback             deploys the release before, in seconds, once there are two
   make down                 removes what runs and keeps the data; make down DATA=delete removes it all
 `;
 }
@@ -103,22 +104,11 @@ The cluster is up.
   make cluster-down                     removes it and keeps VM2
 `;
 
-// An interrupt also reaches the child processes. They end by themselves, and the next run continues from there.
-let interrupted = false;
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.on(signal, () => {
-    if (interrupted) process.exit(130);
-    interrupted = true;
-    process.stderr.write("\nInterrupted. The next `make up` continues from here.\n");
-    // Pulumi needs a moment to record what it has done; a second interrupt does not wait for that.
-    setTimeout(() => process.exit(130), 5_000).unref();
-  });
-}
-
+endOnInterrupt();
 main().then(
-  () => process.exit(interrupted ? 130 : 0),
+  () => process.exit(interrupt.aborted ? 130 : 0),
   (error: unknown) => {
-    if (interrupted) process.exit(130);
+    if (interrupt.aborted) process.exit(130);
     process.stderr.write(
       UserError.is(error)
         ? `\nError: ${error.message}\n`

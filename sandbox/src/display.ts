@@ -1,4 +1,5 @@
 import type { ListrTask } from "listr2";
+import { interrupt } from "./interrupt.js";
 
 export type Progress = (line: string) => void;
 
@@ -24,6 +25,8 @@ export interface DisplayOptions {
   write?: (line: string) => void;
   /** Milliseconds between progress lines of a step in plain display. Default 15,000. */
   heartbeatMs?: number;
+  /** No step begins once it is aborted; its reason is thrown. Default: an interrupt of the process. */
+  stop?: AbortSignal;
 }
 
 /**
@@ -32,13 +35,15 @@ export interface DisplayOptions {
  */
 export async function runSteps(steps: readonly Step[], options: DisplayOptions = {}): Promise<void> {
   const live = options.live ?? (process.stderr.isTTY && process.env.CI === undefined);
-  await (live ? runLive(steps) : runPlain(steps, options));
+  await (live ? runLive(steps, options) : runPlain(steps, options));
 }
 
 async function runPlain(steps: readonly Step[], options: DisplayOptions): Promise<void> {
+  const { stop = interrupt } = options;
   const write = options.write ?? ((line: string) => process.stderr.write(line + "\n"));
   const width = String(steps.length).length;
   for (const [index, step] of steps.entries()) {
+    stop.throwIfAborted();
     const label = `[${String(index + 1).padStart(width)}/${steps.length}] ${step.name}`;
     const started = performance.now();
     let last = "";
@@ -69,12 +74,13 @@ async function runPlain(steps: readonly Step[], options: DisplayOptions): Promis
   }
 }
 
-async function runLive(steps: readonly Step[]): Promise<void> {
+async function runLive(steps: readonly Step[], { stop = interrupt }: DisplayOptions): Promise<void> {
   // Loaded only for a terminal, so that a run with nothing to do does not pay for it.
   const { Listr: Runner } = await import("listr2");
   const tasks: ListrTask[] = steps.map((step) => ({
     title: step.name,
     task: async (_context, task) => {
+      stop.throwIfAborted();
       const started = performance.now();
       let last = "";
       const draw = (): void => {
@@ -96,6 +102,8 @@ async function runLive(steps: readonly Step[]): Promise<void> {
   const runner = new Runner(tasks, {
     concurrent: false,
     exitOnError: true,
+    // It would end the process at once, before Pulumi has recorded what it has done.
+    registerSignalListeners: false,
     rendererOptions: { collapseErrors: false, showErrorMessage: false },
   });
   await runner.run();

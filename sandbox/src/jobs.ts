@@ -1,4 +1,5 @@
 import type { Progress, Step, StepResult } from "./display.js";
+import { interrupt } from "./interrupt.js";
 
 /** Work that runs in parallel and is shown when its turn comes. */
 export interface Job<T> {
@@ -29,6 +30,7 @@ export class Pool {
     const result = this.turn().then(async () => {
       began = performance.now();
       try {
+        interrupt.throwIfAborted();
         return await work(say);
       } finally {
         ended = performance.now();

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { UserError } from "../../offline/lib/user-error.js";
 import type { Progress } from "./display.js";
 import { toolEnvironment } from "./environment.js";
+import { interrupt } from "./interrupt.js";
 import { stateKey } from "./platform/names.js";
 import type { Settings } from "./settings.js";
 import { adoptEncryption, hasEncryption, writeOneRunConfig } from "./stack-config.js";
@@ -105,6 +106,7 @@ export class Pulumi {
   }
 
   async outputs(): Promise<Record<string, unknown>> {
+    interrupt.throwIfAborted();
     const { stdout } = await execa("pulumi", ["stack", "output", "--json", "--stack", this.stack.name], {
       cwd: this.settings.root,
       env: toolEnvironment(this.settings, this.state, this.stack),
@@ -127,6 +129,7 @@ export class Pulumi {
   }
 
   private async run(args: string[], options: { cwd?: string; env?: Record<string, string> } = {}): Promise<Outcome> {
+    interrupt.throwIfAborted();
     mkdirSync(this.state.path("logs"), { recursive: true });
     const log = createWriteStream(this.state.path("logs", `pulumi-${args[0] ?? ""}.log`));
     const environment = toolEnvironment(this.settings, this.state, this.stack);

@@ -28,6 +28,24 @@ describe("the display of steps, in plain lines", () => {
     assert.deepEqual(lines, ["[1/2] first: failed after T", "thrown: no disk"]);
   });
 
+  it("begins no further step once it is interrupted, in a live display either", async () => {
+    for (const live of [false, true]) {
+      const interrupted = new AbortController();
+      const begun: string[] = [];
+      const step = (name: string) => ({
+        name,
+        run: () => {
+          begun.push(name);
+          interrupted.abort(new Error("interrupted"));
+          return Promise.resolve(undefined);
+        },
+      });
+      const steps = [step("first"), step("second")];
+      await assert.rejects(runSteps(steps, { live, write: () => undefined, stop: interrupted.signal }), /interrupted/);
+      assert.deepEqual(begun, ["first"]);
+    }
+  });
+
   it("prints progress while a step is silent", async () => {
     const lines = await run(
       [
