@@ -8,7 +8,7 @@
 #   make down [DATA=delete]  removes what runs; DATA=delete removes volumes and keys too, for good
 #   make test [ONLY=suite] [THOROUGH=1] [SINCE=revision]  everything that CI runs, or one suite of it; THOROUGH=1 repeats scenarios more often,
 #                           and adds the cluster, as SINCE does if what that depends on has changed since this revision
-#   make test ONLY=quick    lint, types, unit tests and the service's fast tests: under 90 s, for daily use
+#   make test ONLY=quick    lint, types, unit tests and the service's fast tests: a few minutes, for daily use
 #   make lint               style, rooms, shell, formatting, types, and whether what is generated from config/ is up to date
 #   make settings           writes what is generated from config/: Pulumi.yaml's config and docs/settings.md
 #   make conformance [PLUGINS=dir]  the stand-in plugins' suite, against the plugins of any PULUMI_HOME

@@ -9,7 +9,7 @@ import { QUICK, suites, type Suite } from "./suites";
 
 /**
  * Runs the named suites, or all, and ends with one line `N passed, N failed` for all of them. `quick` stands for those
- * for daily use: they need no running sandbox and take at most 90 s. It fails if a test failed, if a suite ended
+ * for daily use: they need no running sandbox and take a few minutes. It fails if a test failed, if a suite ended
  * without totals, or if a suite ran no test.
  *
  * Most suites use one core, so two run side by side. Those that need no sandbox begin while it comes up. The checks by

@@ -29,8 +29,11 @@ const bin = (name: string): string => join(root, "node_modules/.bin", name);
 const mocha = (...args: string[]): string[] => [bin("mocha"), "--reporter", join(__dirname, "reporter.ts"), ...args];
 const byRoot = ["--config", join(root, ".mocharc.json")];
 
-/** Tests of the service that wait for kills, outages and containers. */
-const SLOW_SERVICE_TESTS = ["contract", "crash", "ingest", "migrate", "operation", "reading", "reload"];
+/** Tests of the service that wait for kills, outages, containers and the log's signer. */
+const SLOW_SERVICE_TESTS = [
+  ...["carry-over", "contract", "crash", "durability", "ingest", "migrate", "operation", "reading", "reload"],
+  ...["command", "crash", "hostile", "independent", "sequencing"].map((name) => `log/${name}`),
+];
 
 /** What is deployed to the cluster, what makes the cluster, and what its scenarios use. */
 const ON_CLUSTER = [
