@@ -20,27 +20,21 @@ tidy() {
 trap 'tidy "$@"' EXIT
 tidy "$@"
 
-# The phase of the pod $1; $2 and more are the command.
-phase() {
+# The phase of the pod $1 and, behind a blank, what it waits for; $2 and more are the command.
+look() {
   pod=$1
   shift
-  "$@" get pod "$pod" --output 'jsonpath={.status.phase}'
-}
-
-# What the pod $1 waits for.
-why() {
-  pod=$1
-  shift
-  "$@" get pod "$pod" --output 'jsonpath={.status.conditions[?(@.status=="False")].message} {range .status.containerStatuses[*].state.waiting}{.reason}: {.message}{end}'
+  "$@" get pod "$pod" --output 'jsonpath={.status.phase} {.status.conditions[?(@.status=="False")].message} {range .status.containerStatuses[*].state.waiting}{.reason}: {.message}{end}'
 }
 
 # Waits for the end of the pod $1, and leaves its phase in $ended.
 await() {
   end=$(($(date +%s) + 90))
   while :; do
-    ended=$(phase "$@")
+    seen=$(look "$@")
+    ended=${seen%% *}
+    waiting=${seen#* }
     case "$ended" in Succeeded | Failed) return ;; esac
-    waiting=$(why "$@")
     case "$waiting" in
       *ImagePullBackOff* | *InvalidImageName*)
         echo "the image of the pod $1, by which the cluster is tried, cannot be pulled: $waiting. Is it there, and may the login of $LOGIN read it? With a wrong login no node could take a pod whose image it does not have." >&2

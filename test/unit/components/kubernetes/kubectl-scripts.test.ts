@@ -183,7 +183,7 @@ describe("the scripts of a deploy to a cluster, by kubectl", () => {
     });
 
     it("names the login where the pod's image cannot be pulled, also where that is only a warning", () => {
-      kubectl(["status.phase", "echo Pending"], ["range ", "echo ' ImagePullBackOff: 401 Unauthorized'"]);
+      kubectl(["get pod open", "echo 'Pending  ImagePullBackOff: 401 Unauthorized'"]);
       const settings = { OPEN_POD: "{open}", CLOSED_POD: "{closed}", CHECK: "warn", SETTING: "-", LOGIN: "the user" };
       const { status, stderr } = script("check-policies.sh", ["open", "closed", "kubectl"], settings);
       assert.equal(status, 1);
