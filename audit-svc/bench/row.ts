@@ -22,12 +22,13 @@ export interface Area {
   /** Runs only if it is named, because not every sandbox has what it measures. */
   readonly named?: boolean;
   /**
-   * Runs the named benches.
+   * Runs the named benches, one after the other.
    *
    * @param quick run briefly: the figures are shown but too rough to judge by
+   * @returns each row as soon as it is known, so that a later bench that fails takes none of them along
    * @throws Error if a bench could not run at all
    */
-  run(benches: readonly string[], quick: boolean): Promise<Row[]>;
+  run(benches: readonly string[], quick: boolean): Iterable<Row> | AsyncIterable<Row>;
 }
 
 /** A measured value, before it becomes a row. */

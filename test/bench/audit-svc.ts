@@ -5,20 +5,22 @@ import type { Area, Row } from "../../audit-svc/bench/row";
 
 const root = resolve(__dirname, "../..");
 
-/** The service's own benchmarks: a program in its package that writes its rows as JSON. */
+/** The service's own benchmarks: a program in its package, run for each, that writes its rows as JSON. */
 export const auditService: Area = {
   name: "audit-svc",
   benches: ["single", "crowd", "batches", "log", "growth", "memory"],
-  run(benches, quick) {
+  *run(benches, quick) {
     const json = join(root, "build/bench/audit-svc.json");
     mkdirSync(dirname(json), { recursive: true });
-    rmSync(json, { force: true });
-    const args = ["--json", json, ...(quick ? ["--quick"] : []), ...benches.flatMap((name) => ["--only", name])];
-    const { status } = spawnSync("npm", ["run", "--silent", "bench", "-w", "audit-svc", "--", ...args], {
-      cwd: root,
-      stdio: ["ignore", 2, 2],
-    });
-    if (status !== 0) throw new Error(`ended with ${String(status)}; its lines above say why`);
-    return Promise.resolve(JSON.parse(readFileSync(json, "utf8")) as Row[]);
+    for (const name of benches) {
+      rmSync(json, { force: true });
+      const args = ["--json", json, ...(quick ? ["--quick"] : []), "--only", name];
+      const { status } = spawnSync("npm", ["run", "--silent", "bench", "-w", "audit-svc", "--", ...args], {
+        cwd: root,
+        stdio: ["ignore", 2, 2],
+      });
+      if (status !== 0) throw new Error(`${name} ended with ${String(status)}; its lines above say why`);
+      yield* JSON.parse(readFileSync(json, "utf8")) as Row[];
+    }
   },
 };

@@ -17,7 +17,7 @@ export const cluster: Area = {
   name: "cluster",
   benches: ["cost"],
   named: true,
-  async run(_, quick) {
+  async *run(_, quick) {
     const seconds = quick ? 10 : 20;
     const places = {
       vm2: { parts: ["vm2"], sandbox: await Sandbox.attach() },
@@ -49,7 +49,7 @@ export const cluster: Area = {
       unit: "µs",
       ours: median(costs.cluster),
     };
-    return [shownRow(measured, "the same on VM2", median(costs.vm2))];
+    yield shownRow(measured, "the same on VM2", median(costs.vm2));
   },
 };
 

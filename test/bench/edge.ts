@@ -13,7 +13,7 @@ import { type Area, boundRow, median, ratioRow, type Row } from "../../audit-svc
 export const edge: Area = {
   name: "edge",
   benches: ["saturation", "added-latency"],
-  async run(benches, quick) {
+  async *run(benches, quick) {
     const sandbox = await Sandbox.attach();
     const before = JSON.parse(await sandbox.mustPulumi("stack", "output", "releases", "--json")) as Releases;
     const replicas = before.slots[before.active]?.replicas ?? 2;
@@ -27,15 +27,13 @@ export const edge: Area = {
     await to(1);
     try {
       const ways = await addresses(sandbox);
-      const rows: Row[] = [];
       if (benches.includes("saturation")) {
-        rows.push(...(await saturation(sandbox, ways, quick, "storing requests at saturation")));
+        yield* await saturation(sandbox, ways, quick, "storing requests at saturation");
         await to(1, 10);
-        rows.push(...(await saturation(sandbox, ways, quick, "the same, one success in ten logged")));
+        yield* await saturation(sandbox, ways, quick, "the same, one success in ten logged");
         await to(1);
       }
-      if (benches.includes("added-latency")) rows.push(await addedLatency(sandbox, ways, quick));
-      return rows;
+      if (benches.includes("added-latency")) yield await addedLatency(sandbox, ways, quick);
     } finally {
       await to(replicas);
     }

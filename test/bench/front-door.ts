@@ -13,11 +13,10 @@ const root = resolve(__dirname, "../..");
 export const frontDoor: Area = {
   name: "front-door",
   benches: ["up", "no-op", "preview"],
-  run: (benches, quick) => Promise.resolve(measure(benches, quick ? 1 : 3)),
+  run: (benches, quick) => measure(benches, quick ? 1 : 3),
 };
 
-function measure(benches: readonly string[], repeats: number): Row[] {
-  const rows: Row[] = [];
+function* measure(benches: readonly string[], repeats: number): Generator<Row> {
   const env = environment();
   const empty = emptyProject(env);
   try {
@@ -30,20 +29,19 @@ function measure(benches: readonly string[], repeats: number): Row[] {
         value: peer,
       });
     const emptyUp = (): number => seconds(["pulumi", "up", "--yes", "--skip-preview", ...flags], empty.env, empty.dir);
-    if (benches.includes("up")) rows.push(row("up", seconds(["make", "up"], process.env, root), "up", emptyUp(), 10));
+    if (benches.includes("up")) yield row("up", seconds(["make", "up"], process.env, root), "up", emptyUp(), 10);
     if (benches.includes("no-op")) {
       const command = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--expect-no-changes"];
-      rows.push(row("no-op", seconds(command, env, root), "up", emptyUp(), 4));
+      yield row("no-op", seconds(command, env, root), "up", emptyUp(), 4);
     }
     if (benches.includes("preview")) {
       const command = ["pulumi", "preview", "--non-interactive", "--expect-no-changes"];
       const floor = seconds(["pulumi", "preview", ...flags], empty.env, empty.dir);
-      rows.push(row("preview", seconds(command, env, root), "preview", floor, 4));
+      yield row("preview", seconds(command, env, root), "preview", floor, 4);
     }
   } finally {
     rmSync(empty.dir, { recursive: true });
   }
-  return rows;
 }
 
 function environment(): NodeJS.ProcessEnv {

@@ -34,7 +34,7 @@ async function main(): Promise<void> {
     if (benches.length === 0) continue;
     console.error(`=== ${area.name}: ${benches.join(", ")}`);
     try {
-      rows.push(...(await area.run(benches, quick)));
+      for await (const row of area.run(benches, quick)) rows.push(row);
     } catch (error) {
       console.error(`Error: ${area.name}: ${(error as Error).message}`);
       broken = true;

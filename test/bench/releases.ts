@@ -20,20 +20,18 @@ const AFTER = 2_500;
 export const releases: Area = {
   name: "releases",
   benches: ["redeploy", "unchanged", "replicas"],
-  async run(benches, quick) {
+  async *run(benches, quick) {
     const sandbox = await Sandbox.attach();
     const before = (await sandbox.mustPulumi("stack", "output", "image")).trim();
-    const rows: Row[] = [];
     try {
       if (benches.includes("redeploy") || benches.includes("unchanged")) {
         const wanted = { redeploy: benches.includes("redeploy"), unchanged: benches.includes("unchanged") };
-        rows.push(...(await against(sandbox, wanted, quick ? 3 : 10)));
+        yield* await against(sandbox, wanted, quick ? 3 : 10);
       }
-      if (benches.includes("replicas")) rows.push(...(await replicas(sandbox)));
+      if (benches.includes("replicas")) yield* await replicas(sandbox);
     } finally {
       await sandbox.mustPulumi("up", "--yes", "--skip-preview", "--config", `audit:image=${before}`);
     }
-    return rows;
   },
 };
 
