@@ -1,4 +1,5 @@
 # The front door. Every target installs what it needs first and says what it does while it does it.
+#   make                    shows this list
 #   make up                 everything from nothing to a running system in the sandbox
 #   make env                eval "$(make -s env)": pulumi, docker, vault and psql act on the sandbox
 #   make cluster            a Kubernetes cluster of three nodes beside VM2, with the same service on it
@@ -19,8 +20,8 @@
 #   make docs               pages about the components and their arguments, build/docs
 #   make bench [ONLY=name] [QUICK=1]  the benchmarks; QUICK=1 a short look at them
 MAKEFLAGS += --no-print-directory
-.DEFAULT_GOAL := up
-.PHONY: up env cluster cluster-down rollback down test lint settings conformance e2e dashboards checksums package docs bench install
+.DEFAULT_GOAL := help
+.PHONY: help up env cluster cluster-down rollback down test lint settings conformance e2e dashboards checksums package docs bench install
 
 # Bringing things up and testing them share the sandbox, so nothing runs beside anything else.
 .NOTPARALLEL:
@@ -28,6 +29,9 @@ MAKEFLAGS += --no-print-directory
 NODE ?= node
 CLI := $(NODE) --import tsx sandbox/src/cli.ts
 SUITES := $(NODE) --import tsx test/support/run.ts
+
+help:
+	@sed -n 's/^#   //p' Makefile
 
 install:
 	@$(NODE) sandbox/src/install.mjs

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { readSettings } from "../../src/settings.js";
 
 /** The command that `make` would run, or its error. */
@@ -21,6 +23,21 @@ for (const target of ["env", "rollback"])
       assert.match(make(target, "STACK=cluster"), new RegExp(`cli\\.ts ${target} --stack=cluster$`, "m"));
     });
   });
+
+it("`make` alone starts nothing, and lists what there is", () => {
+  const { stdout } = spawnSync("make", {
+    cwd: readSettings({}).root,
+    encoding: "utf8",
+    env: { PATH: process.env.PATH },
+  });
+  assert.match(stdout, /^make up .*\n/m);
+  const targets = /^\.PHONY: (.*)$/m
+    .exec(readFileSync(join(readSettings({}).root, "Makefile"), "utf8"))?.[1]
+    ?.split(" ");
+  const shown = targets?.filter((target) => target !== "help" && target !== "install");
+  assert.ok(shown !== undefined && shown.length > 10);
+  for (const target of shown) assert.match(stdout, new RegExp(`^make ${target}\\b`, "m"));
+});
 
 describe("`make down`", () => {
   it("keeps the data, as KEEP=data asked for before", () => {
