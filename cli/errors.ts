@@ -1,3 +1,5 @@
+import { UserError } from "../lib/user-error";
+
 /** How a command ends. docs/audit.md tells users. */
 export const EXIT = {
   ok: 0,
@@ -22,14 +24,13 @@ export class CommandError extends Error {
 /** A mistake of the command line, for a command's `check`. */
 export const usageError = (message: string): CommandError => new CommandError(message, EXIT.usage);
 
-/** Of other rooms; by name, because importing Pulumi's RunError takes half a second. */
+/** Of other rooms, by name. */
 const OF_USERS = ["Failure", "SetupError", "VaultFailure"];
 
 /** Whether the message alone tells the user what to do. */
 export function isOfUser(error: unknown): error is Error {
   if (!(error instanceof Error)) return false;
-  const { __pulumiRunError: ofPulumi } = error as { __pulumiRunError?: boolean };
-  return error instanceof CommandError || ofPulumi === true || OF_USERS.includes(error.constructor.name);
+  return error instanceof CommandError || error instanceof UserError || OF_USERS.includes(error.constructor.name);
 }
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -6,7 +6,7 @@ import { planVault } from "../../bootstrap/plan";
 import { readVaultSettings } from "../../bootstrap/settings";
 import { scriptLine } from "../../components/host/script-file";
 import { askHost } from "../../components/vm/ask-host";
-import { remoteShell } from "../../components/vm/host-script";
+import { remoteShell } from "../../lib/remote-shell";
 import { serversOf } from "../../config/servers";
 import { lookAtCertificate } from "../../lib/check-certificates";
 import { kubectl } from "../../lib/kubectl";

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { askHost } from "../../components/vm/ask-host";
-import { remoteShell } from "../../components/vm/host-script";
+import { remoteShell } from "../../lib/remote-shell";
 import { commandLine } from "../../lib/shell";
 import type { Context } from "../command";
 import { chosenPod, HERE, kubectl, podsOf } from "../cluster/pods";

@@ -37,7 +37,7 @@ export async function endOf(
 /**
  * Runs a shell text on a host immediately, not as a resource.
  *
- * @param shell the command before the shell text, as {@link remoteShell} gives it
+ * @param shell the command before the shell text, as `remoteShell` gives it
  * @returns what it printed
  * @throws Error with the script's standard error
  */

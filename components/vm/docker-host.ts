@@ -3,7 +3,8 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { removesOrphans } from "./orphans";
 import { MissingResources, type Left, type Recreated } from "./missing-resources";
-import { hostScript, remoteShell, strictSsh, type ScriptArgs, type ScriptOptions } from "./host-script";
+import { hostScript, type ScriptArgs, type ScriptOptions } from "./host-script";
+import { remoteShell, strictSsh } from "../../lib/remote-shell";
 import { trustedRegistryScript } from "./preflight";
 import { commandLine } from "../../lib/shell";
 

@@ -1,7 +1,5 @@
 import * as command from "@pulumi/command";
 import type * as pulumi from "@pulumi/pulumi";
-import { sshTarget } from "../../lib/network-address";
-import { commandLine } from "../../lib/shell";
 
 export interface ScriptArgs {
   /** Shell text run on the host: once at first, and again whenever it or `stdin` changes. */
@@ -30,7 +28,7 @@ export interface ScriptOptions {
   aliases?: pulumi.Alias[];
 }
 
-/** A script on a host as a resource; `shell` is what {@link remoteShell} gives. */
+/** A script on a host as a resource; `shell` is what `remoteShell` gives. */
 export function hostScript(name: string, shell: string, args: ScriptArgs, opts: ScriptOptions): command.local.Command {
   // The script is passed in a variable: Pulumi prints the text of a failing command, and a whole script would bury its
   // own error message.
@@ -53,26 +51,4 @@ export function hostScript(name: string, shell: string, args: ScriptArgs, opts: 
     },
     { ...opts, dependsOn: [...(opts.dependsOn ?? [])] },
   );
-}
-
-/** Refuse unknown host keys and never prompt: the program runs unattended. */
-export const strictSsh: readonly string[] = [
-  "-o",
-  "StrictHostKeyChecking=yes",
-  "-o",
-  "BatchMode=yes",
-  "-o",
-  "ConnectTimeout=10",
-];
-
-/** The command before the script: `ssh ... sh -c` or, for an engine on this machine, `sh -c`. */
-export function remoteShell(address: string, sshOptions: readonly string[]): string {
-  if (address.startsWith("unix://")) {
-    return commandLine(["env", `DOCKER_HOST=${address}`, "sh", "-c"]);
-  }
-  const { port, destination } = sshTarget(address);
-  // Use an existing shared connection, but do not leave a new one behind: it would keep the script's output open, and a
-  // reader of that output would wait until the connection ends.
-  const options = [...strictSsh, "-o", "ControlMaster=no", ...sshOptions, ...port];
-  return commandLine(["ssh", ...options, "--", destination]);
 }

@@ -1,6 +1,7 @@
 import type * as command from "@pulumi/command";
 import { DockerHost } from "./docker-host";
-import { hostScript, remoteShell, type ScriptArgs, type ScriptOptions } from "./host-script";
+import { hostScript, type ScriptArgs, type ScriptOptions } from "./host-script";
+import { remoteShell } from "../../lib/remote-shell";
 
 export interface SshHostArgs {
   /** `ssh://user@host[:port]`; `unix://…` for this machine. */

@@ -1,5 +1,6 @@
 import type { Access, BootstrapLook, HostFacts, Reply } from "../../../../cli/doctor/access";
-import { parseValues, type Values } from "../../../../config";
+import type { Values } from "../../../../config";
+import { parseValues } from "../../../../config/parse";
 import type { VaultReply } from "../../../../lib/vault/client";
 import { planAgents } from "../../../../lib/vault/rights";
 import { inVault } from "../../../../config/in-vault";

@@ -8,7 +8,8 @@ import { init } from "../../../../cli/commands/init";
 import { runInit } from "../../../../cli/init/init";
 import type { Probes } from "../../../../cli/init/probes";
 import { settingsInText } from "../../../../cli/project";
-import { parseValues, type Values } from "../../../../config";
+import type { Values } from "../../../../config";
+import { parseValues } from "../../../../config/parse";
 import { audit } from "../support";
 import { answersFile, inOrder, onCluster, project, root } from "./world";
 

@@ -7,7 +7,7 @@ import type { AnyCommand } from "../../../../cli/command";
 import { init } from "../../../../cli/commands/init";
 import { runInit } from "../../../../cli/init/init";
 import type { Probes } from "../../../../cli/init/probes";
-import { parseValues } from "../../../../config";
+import { parseValues } from "../../../../config/parse";
 import { settingsInText } from "../../../../cli/project";
 import { Authority } from "../../support/authority";
 import { digest } from "../../support/settings";

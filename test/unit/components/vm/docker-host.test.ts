@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { DockerHost } from "../../../../components/vm/docker-host";
-import { remoteShell } from "../../../../components/vm/host-script";
+import { remoteShell } from "../../../../lib/remote-shell";
 import { find, run, scriptOf, Secret } from "../../support/program";
 import { TOOLS } from "../../support/world";
 
