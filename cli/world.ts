@@ -79,9 +79,13 @@ export class World {
     return remoteShell(hostAddress, hostSshOptions);
   }
 
-  /** Runs a shell line on the VM. @returns what it printed @throws Error with what it printed on stderr */
+  /** Runs a shell line on the VM. @returns what it printed @throws CommandError with what it printed on stderr */
   onHost(script: string): Promise<string> {
-    return askHost(this.hostShell, script);
+    return askHost(this.hostShell, script).catch((error: unknown) => {
+      throw new CommandError(
+        `the VM at ${this.values.hostAddress ?? ""} (audit:hostAddress) says: ${messageOf(error).split("\n").join("; ")}`,
+      );
+    });
   }
 
   /** @param login default: VAULT_TOKEN; none for what needs no login */

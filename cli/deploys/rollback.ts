@@ -48,9 +48,7 @@ async function askOnTerminal(message: string, signal: AbortSignal): Promise<bool
 async function reach(world: World): Promise<void> {
   if (world.values.platform === "kubernetes") return;
   await world.onHost("docker version --format '{{.Server.Version}}'").catch((error: unknown) => {
-    throw new CommandError(
-      `the VM (audit:hostAddress) cannot be reached, so nothing was changed: ${messageOf(error).trim()}`,
-    );
+    throw new CommandError(`nothing was changed: ${messageOf(error)}`);
   });
 }
 

@@ -49,7 +49,7 @@ export function lookAt(world: World, vaultSettings: string | undefined): Access 
     ),
     host: once(async () => {
       const words = reachedFromHost(values).flatMap(({ host, port }) => [host, port]);
-      return readFacts(await world.onHost(scriptLine("../../cli/doctor/host-facts.sh", words)));
+      return readFacts(await askHost(world.hostShell, scriptLine("../../cli/doctor/host-facts.sh", words)));
     }),
     engine: remembered(async (path: string, headers?: Readonly<Record<string, string>>) =>
       (await engine())(path, headers),
