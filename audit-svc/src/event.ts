@@ -57,7 +57,8 @@ export const EventOutput = Type.Object(
     recordedAt: Type.String({ description: "When it was stored" }),
     salt: Type.Optional(Type.String({ description: "With ?salt=true: the salt of the event's entry in the log" })),
     seq: Type.Optional(Type.Integer({ description: "With ?salt=true: the event's place in the order of arrival" })),
-    data: Type.Record(Type.String(), Type.Unknown()),
+    // Not Type.Record: of that the serializer leaves out keys with a line break.
+    data: Type.Unsafe<Record<string, unknown>>({ type: "object", additionalProperties: true }),
   },
   { additionalProperties: false },
 );

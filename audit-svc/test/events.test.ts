@@ -41,6 +41,16 @@ describe("POST /v1/events", function () {
     assert.equal(stored?.actor, sent.actor);
   });
 
+  it("gives data back as it was sent, whatever its keys are", async () => {
+    const data = { "a\nb": 1, "c\r\u2028d\u2029": { "\n": [] }, "": 0, toJSON: "x", __proto__x: null, constructor: 1 };
+    const sent = event({ application: "keys", data });
+    assert.equal((await post(app.main, sent)).statusCode, 201);
+    const list = await get(app.main, "/v1/events?application=keys");
+    assert.deepEqual(list.json<{ events: { data: object }[] }>().events[0]?.data, data);
+    const line = (await get(app.main, "/v1/events/export?application=keys")).body;
+    assert.deepEqual((JSON.parse(line) as { data: object }).data, data);
+  });
+
   it("makes a UUIDv7 when there is no id, and an empty object when there is no data", async () => {
     const answer = await post(app.main, event({ id: undefined, data: undefined }));
     assert.equal(answer.statusCode, 201);
