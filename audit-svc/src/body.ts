@@ -38,10 +38,12 @@ export function collect(
     payload.on("end", () => {
       resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));
     });
-    payload.on("error", reject);
-    payload.on("aborted", () => {
-      reject(new ApiError(400, "aborted", "The body ended early."));
-    });
+    const broken = (error: Error): void => {
+      share.release();
+      reject(error);
+    };
+    payload.on("error", broken);
+    payload.on("aborted", () => broken(new ApiError(400, "aborted", "The body ended early.")));
   });
 }
 

@@ -6,7 +6,7 @@ import Type, { type Static } from "typebox";
 import { type AccessLog, refuseOwn } from "./access-log.js";
 import { ApiError, ErrorBody } from "./api-error.js";
 import { authenticate } from "./authenticate.js";
-import { batchOf, idsOf } from "./batch.js";
+import { type Batch, batchOf, idsOf } from "./batch.js";
 import type { FairLimit, FairShare } from "./fair-limit.js";
 import { checkEvents, collect, parseBody, refuseLoss } from "./body.js";
 import type { Active, ConfigReloader } from "./config-reloader.js";
@@ -66,7 +66,7 @@ const PAGE_BYTES = 1_048_576;
 
 declare module "fastify" {
   interface FastifyRequest {
-    /** Of the memory for bodies; known before the body is read. */
+    /** Of the memory for bodies, from the first byte until the events are stored or refused. */
     share: FairShare | null;
   }
 }
@@ -88,13 +88,7 @@ export function eventsRoutes({
   /** @param role the required role; undefined = any */
   const from = (role?: Principal["role"]) => (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
     if (stopping()) throw ApiError.unavailable("stopping", "This process is stopping; send the request again.");
-    const principal = authenticate(active().tokens, request, reply, role);
-    if (role === "writer") {
-      const share = bodyMemoryLimit.open(principal.name);
-      request.share = share;
-      // Not only onResponse: an aborted request is never answered.
-      reply.raw.once("close", () => share.release());
-    }
+    authenticate(active().tokens, request, reply, role);
     done();
   };
   const principalOf = (request: FastifyRequest): Principal => {
@@ -108,17 +102,14 @@ export function eventsRoutes({
       throw new ApiError(415, "unsupported_encoding", "Send the body without Content-Encoding.");
     const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(request.headers["content-type"] ?? "")?.[1] ?? "utf-8";
     if (!/^utf-?8$/i.test(charset)) throw new ApiError(415, "unsupported_charset", "Send the body in UTF-8.");
-    return collect(request, payload, active().config.limits, request.share ?? bodyMemoryLimit.open(""));
+    request.share = bodyMemoryLimit.open(principalOf(request).name);
+    return collect(request, payload, active().config.limits, request.share);
   };
 
   // eslint-disable-next-line @typescript-eslint/require-await -- Fastify's plugin contract
   return async (app) => {
     app.decorateRequest("principal", null);
     app.decorateRequest("share", null);
-    app.addHook("onResponse", (request, _reply, done) => {
-      request.share?.release();
-      done();
-    });
     accessLog.watch(app);
     app.removeAllContentTypeParsers();
     app.addContentTypeParser(["application/json", "application/x-ndjson"], bodyParser);
@@ -146,19 +137,16 @@ export function eventsRoutes({
         },
       },
       async (request, reply) => {
-        const { limits } = active().config;
-        const body = request.body as unknown as Buffer | undefined;
-        if (body === undefined) throw new ApiError(415, "no_body", "Send application/json or application/x-ndjson.");
-        const ndjson = request.headers["content-type"]?.toLowerCase().startsWith("application/x-ndjson") === true;
-        const sent = parseBody(body, ndjson, limits);
-        const principal = principalOf(request);
-        const events = checkEvents(sent.values, limits, principal.application);
-        refuseLoss(sent);
-        refuseOwn(events);
-        const batch = batchOf(events);
-        await ingest.store(batch, body.length, principal.name);
-        void reply.code(201);
-        return { ids: idsOf(batch) };
+        try {
+          const batch = await store(request);
+          void reply.code(201);
+          return { ids: idsOf(batch) };
+        } finally {
+          // Not when the connection ends: events whose client has gone still wait. Nor when the answer has been sent:
+          // one that is pipelined behind another is never sent once the client has gone.
+          request.share?.release();
+          request.body = undefined as never;
+        }
       },
     );
 
@@ -234,7 +222,13 @@ export function eventsRoutes({
           throw error;
         }
         const stream = Readable.from(lines(filter ?? {}, first, progress), { objectMode: false, highWaterMark: 1 });
+        // The response of a request that is pipelined behind another does not learn that the client has gone.
+        const { socket } = request.raw;
+        const gone = (): void => void stream.destroy();
+        if (socket.destroyed) gone();
+        else socket.once("close", gone);
         stream.once("close", () => {
+          socket.removeListener("close", gone);
           exporting -= 1;
           accessLog.read(request, principal, "export", request.query, progress.events, progress.complete);
         });
@@ -257,6 +251,21 @@ export function eventsRoutes({
         void reply.code(204).send(null);
       },
     );
+
+    async function store(request: FastifyRequest): Promise<Batch> {
+      const { limits } = active().config;
+      const body = request.body as Buffer | undefined;
+      if (body === undefined) throw new ApiError(415, "no_body", "Send application/json or application/x-ndjson.");
+      const ndjson = request.headers["content-type"]?.toLowerCase().startsWith("application/x-ndjson") === true;
+      const sent = parseBody(body, ndjson, limits);
+      const principal = principalOf(request);
+      const events = checkEvents(sent.values, limits, principal.application);
+      refuseLoss(sent);
+      refuseOwn(events);
+      const batch = batchOf(events);
+      await ingest.store(batch, body.length, principal.name);
+      return batch;
+    }
 
     async function* lines(
       filter: EventFilter,

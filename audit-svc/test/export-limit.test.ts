@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { get as httpGet, type IncomingMessage } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
+import pg from "pg";
 import type { App } from "../src/app.js";
 import { type TestDatabase, createDatabase } from "./support/database.js";
 import { event, get, post } from "./support/events.js";
-import { until } from "./support/postgres.js";
+import { pause, until, withDatabase } from "./support/postgres.js";
 import { startApp, tokens } from "./support/service.js";
 
 describe("exports at once", function () {
@@ -75,6 +76,28 @@ describe("exports at once", function () {
     assert.deepEqual([type, length], ["application/x-ndjson", undefined]);
     assert.equal((await head("?from=yesterday")).statusCode, 400);
     assert.equal((await head("", { authorization: "Bearer nobody" })).statusCode, 401);
+  });
+
+  it("give their place back when the client of several requests has gone before the answer", async () => {
+    for (const answer of open.splice(0)) answer.destroy();
+    await until(async () => (await get(app.main, "/v1/events/export?actor=nobody")).statusCode === 200, 5_000);
+    const { port } = app.main.server.address() as AddressInfo;
+    const blocker = new pg.Client({ connectionString: withDatabase(database.server.url, database.name) });
+    await blocker.connect();
+    const ask = (path: string): string =>
+      `GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${tokens.reader}\r\n\r\n`;
+    for (let i = 0; i < 2; i++) {
+      await blocker.query("BEGIN; LOCK TABLE audit.events IN ACCESS EXCLUSIVE MODE");
+      const socket = connect(port, "127.0.0.1").on("error", () => undefined);
+      socket.write(ask("/v1/events") + ask("/v1/events/export"));
+      await pause(300);
+      socket.destroy();
+      await pause(100);
+      await blocker.query("ROLLBACK");
+      await pause(300);
+    }
+    await blocker.end();
+    assert.equal((await get(app.main, "/v1/events/export?actor=nobody")).statusCode, 200);
   });
 
   it("give their place back when nothing could be read", async () => {

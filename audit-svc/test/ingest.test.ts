@@ -37,6 +37,7 @@ describe("ingestion", function () {
     await blocker?.end();
     blocker = undefined;
   };
+  const head = `POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${tokens.anyWriter}\r\nContent-Type: application/json\r\n`;
   const value = async (name: string): Promise<number> =>
     Number(new RegExp(`^${name} (.*)$`, "m").exec(await app.metrics.registry.metrics())?.[1]);
 
@@ -193,7 +194,6 @@ describe("ingestion", function () {
     await start({ bodyBytes: 2000, queueBytes: 50_000 });
     await app.main.listen({ host: "127.0.0.1", port: 0 });
     const { port } = app.main.server.address() as { port: number };
-    const head = `POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${tokens.anyWriter}\r\nContent-Type: application/json\r\n`;
     const sockets = Array.from({ length: 10 }, () => connect(port, "127.0.0.1").on("error", () => undefined));
     for (const socket of sockets) socket.write(`${head}Content-Length: 1900\r\n\r\n${" ".repeat(1000)}`);
     await until(() => app.bodyMemoryLimit.held === 10_000, 5000, "ten halves of bodies");
@@ -202,6 +202,37 @@ describe("ingestion", function () {
     assert.equal((await post(app.main, " ".repeat(1999))).statusCode, 400);
     assert.equal((await post(app.main, " ".repeat(3000))).statusCode, 413);
     await until(() => app.bodyMemoryLimit.held === 0, 5000, "no body in memory again");
+  });
+
+  it("counts the bodies of clients that have gone until their events are stored", async () => {
+    await start({ writers: 1, queueBytes: 50_000 });
+    await app.main.listen({ host: "127.0.0.1", port: 0 });
+    await block();
+    const { port } = app.main.server.address() as { port: number };
+    const body = JSON.stringify(event({ data: { a: "x".repeat(9000) } }));
+    const socket = connect(port, "127.0.0.1");
+    socket.write(`${head}Content-Length: ${body.length}\r\n\r\n${body}`);
+    await until(() => app.ingest.depth === 1, 5000, "the event waiting");
+    socket.destroy();
+    await pause(300);
+    assert.equal(app.bodyMemoryLimit.held, body.length);
+    await unblock();
+    await until(() => app.bodyMemoryLimit.held === 0, 5000, "no body in memory");
+  });
+
+  it("releases the memory of requests behind another on a connection that has gone", async () => {
+    await start({ writers: 1 });
+    await app.main.listen({ host: "127.0.0.1", port: 0 });
+    await block();
+    const { port } = app.main.server.address() as { port: number };
+    const body = JSON.stringify(event({ id: undefined, data: { a: "x".repeat(9000) } }));
+    const socket = connect(port, "127.0.0.1");
+    socket.write(`${head}Content-Length: ${body.length}\r\n\r\n${body}`.repeat(10));
+    await until(() => app.ingest.depth === 10, 5000, "the events waiting");
+    socket.destroy();
+    await unblock();
+    await until(() => app.ingest.depth === 0, 5000, "all stored");
+    await until(() => app.bodyMemoryLimit.held === 0, 5000, "no body in memory");
   });
 
   it("answers 503 after storeSeconds when the database does not answer, also to queued requests", async () => {
