@@ -41,7 +41,8 @@ export class AccessLog {
    * @throws {ApiError} 503 if that cannot be stored: nothing is read without a record
    */
   async begin(request: FastifyRequest, principal: Principal, action: string, query: ReadQuery): Promise<void> {
-    if (this.active()?.config.recordReads === true) await this.#record(request, principal, action, "success", query);
+    if (this.active()?.config.recordReads === true)
+      await this.#record(request, principal, `events.${action}`, "success", query);
   }
 
   /** Logs that events were read. @param complete false if the client or the database ended it early */
@@ -78,17 +79,26 @@ export class AccessLog {
     request.log.warn({ token, method, path: routeOptions.url, code, status, ...pass }, "access refused");
     // Without a valid token nothing is recorded, or anybody could fill the database.
     if (principal === undefined || this.active()?.config.recordReads !== true) return;
-    const action = method === "POST" ? "store" : routeOptions.url?.endsWith("/export") === true ? "export" : "list";
+    const action = actionOf(method, routeOptions.url ?? "");
     // The request is refused whether it can be recorded or not; the storage logs what went wrong.
     this.#record(request, principal, action, "denied", { reason: code, ...pass }).catch(() => undefined);
   }
 
   #record(request: FastifyRequest, principal: Principal, action: string, outcome: string, more: object): Promise<void> {
     const data = { requestId: request.id, ...more };
-    const what = { actor: principal.name, action: `events.${action}`, resource: "events", outcome, data };
+    const [resource = ""] = action.split(".");
+    const what = { actor: principal.name, action, resource, outcome, data };
     const event = { application: OWN_APPLICATION, occurredAt: new Date().toISOString(), ...what };
     // Checked with the default limits, because the configured ones may be too small for the service's own events.
     const rows = checkEvents([event], defaultLimits, undefined);
     return this.ingest.store(batchOf(rows), JSON.stringify(event).length, principal.name);
   }
+}
+
+/** What a request to a route would have done. */
+function actionOf(method: string, route: string): string {
+  if (route.startsWith("/log/")) return method === "POST" ? "log.witness" : "log.read";
+  if (route.endsWith("/proof")) return "events.proof";
+  if (route.endsWith("/export")) return "events.export";
+  return method === "POST" ? "events.store" : "events.list";
 }

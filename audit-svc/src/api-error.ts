@@ -41,3 +41,9 @@ export class ApiError extends Error {
     return error;
   }
 }
+
+/** Refuses U+0000 in a query: PostgreSQL's text cannot hold it. @throws {ApiError} 400 */
+export function refuseNul(field: string, value: string | undefined): void {
+  if (value?.includes("\0") === true)
+    throw new ApiError(400, "invalid_query", `${field} must not contain the character U+0000.`);
+}

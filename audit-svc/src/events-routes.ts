@@ -4,7 +4,7 @@ import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
 import { type AccessLog, refuseOwn } from "./access-log.js";
-import { ApiError, ErrorBody } from "./api-error.js";
+import { ApiError, ErrorBody, refuseNul } from "./api-error.js";
 import { authenticate } from "./authenticate.js";
 import { type Batch, batchOf, idsOf } from "./batch.js";
 import type { FairLimit, FairShare } from "./fair-limit.js";
@@ -41,7 +41,7 @@ const ListQuery = Type.Object(
   {
     ...Filter,
     limit: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 1000, default: 100, description: "A page of large events may have fewer" }),
+      Type.Integer({ minimum: 1, maximum: 1000, description: "Default 100; a page of large events may have fewer" }),
     ),
     cursor: Type.Optional(Type.String({ maxLength: CURSOR_LENGTH, description: "`next` of the page before" })),
   },
@@ -334,10 +334,7 @@ function filterOf(query: Static<typeof ExportQuery>, principal: Principal): Even
       throw new ApiError(400, "invalid_query", `${field} must be an RFC 3339 time, like 2026-01-31T12:00:00Z.`);
     return moment.iso;
   };
-  for (const field of ["application", "actor", "action"] as const) {
-    if (query[field]?.includes("\0") === true)
-      throw new ApiError(400, "invalid_query", `${field} must not contain the character U+0000.`);
-  }
+  for (const field of ["application", "actor", "action"] as const) refuseNul(field, query[field]);
   const { application, actor, action, outcome, salt } = query;
   const own = principal.application;
   if (own !== undefined && application !== undefined && application !== own) return undefined;

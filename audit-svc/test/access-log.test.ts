@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { get as httpGet } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buildApp, type App } from "../src/app.js";
 import { type TestDatabase, createDatabase } from "./support/database.js";
 import { event, get, post } from "./support/events.js";
-import { until } from "./support/postgres.js";
+import { newKey, ORIGIN } from "./support/log.js";
+import { pause, until } from "./support/postgres.js";
 import { ConfigFile, configContent, tokens } from "./support/service.js";
 
 type Line = Record<string, unknown>;
@@ -59,7 +61,7 @@ describe("who read the log", function () {
       others.map(({ reqId: _, ...line }) => line).sort((a, b) => String(a.action).localeCompare(String(b.action))),
       [
         { ...read, token: "reader", action: "export", filters: ["outcome"], events: 3 },
-        { ...read, token: "billing reader", action: "list", filters: ["application", "limit"], events: 0 },
+        { ...read, token: "billing reader", action: "list", filters: ["application"], events: 0 },
       ],
     );
     assert.ok(!JSON.stringify(lines).includes("anna"));
@@ -122,6 +124,27 @@ describe("who read the log", function () {
       { ...what, actor: "billing reader", action: "events.export", data: { application: "billing" } },
       { ...what, actor: "writer", action: "events.export", outcome: "denied", data: { reason: "wrong_role" } },
     ]);
+  });
+
+  it("records of a refusal what was asked for", async () => {
+    await start({ recordReads: true, log: { origin: ORIGIN, signer: { privateKey: newKey().privateKey } } });
+    await database.query("DELETE FROM audit.events WHERE application = 'audit-svc'");
+    const refused = async (method: "GET" | "POST", url: string, token: string, action: string): Promise<void> => {
+      const { statusCode } = await app.main.inject({ method, url, headers: { authorization: `Bearer ${token}` } });
+      assert.equal(statusCode, 403, url);
+      await until(async () => (await own()).some((each) => each.action === action), 5000, action);
+      // At most one line a second for each token and code.
+      await pause(1001);
+    };
+    await refused("POST", "/v1/events", tokens.reader, "events.store");
+    await refused("GET", "/v1/events", tokens.writer, "events.list");
+    await refused("GET", `/v1/events/${randomUUID()}/proof`, tokens.writer, "events.proof");
+    await refused("GET", "/log/checkpoint", tokens.writer, "log.read");
+    await refused("POST", "/log/witnessed", tokens.writer, "log.witness");
+    assert.deepEqual(
+      (await own()).map(({ action, resource }) => `${String(action)} ${String(resource)}`),
+      ["events.store events", "events.list events", "events.proof events", "log.read log", "log.witness log"],
+    );
   });
 
   it("returns nothing that it cannot record", async () => {

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type pg from "pg";
 import Type from "typebox";
 import type { AccessLog } from "../access-log.js";
-import { ApiError, ErrorBody } from "../api-error.js";
+import { ApiError, ErrorBody, refuseNul } from "../api-error.js";
 import { authenticate } from "../authenticate.js";
 import type { Active, ConfigReloader } from "../config-reloader.js";
 import { normalizeUuid } from "../ids.js";
@@ -188,6 +188,7 @@ export function logRoutes({ configReloader, accessLog, sequencer, stopping }: Pa
       async (request, reply) => {
         const own = request.principal?.application;
         const { application = own } = request.query;
+        refuseNul("application", application);
         const id = normalizeUuid(request.params.id);
         const proof = await read(async (db) => {
           const found = id === undefined || (own ?? application) !== application ? [] : await findEvents(db, id, application);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import pg from "pg";
 import { type TestDatabase, createDatabase } from "../support/database.js";
 import { event, get, post } from "../support/events.js";
@@ -55,6 +56,10 @@ describe("the log's routes", function () {
       assert.equal((await service.get(path, tokens.billingReader)).status, 403, path);
     }
     assert.equal((await service.report("x", tokens.billingReader)).status, 403);
+  });
+
+  it("refuse an application that no event can have", async () => {
+    assert.equal((await service.get(`/v1/events/${randomUUID()}/proof?application=%00`)).status, 400);
   });
 
   it("are open to everybody if the log is public, but for proofs", async () => {
