@@ -8,7 +8,9 @@ export class Metrics {
   readonly #applications = new Set<string>();
   #maxApplications = 50;
 
-  readonly events = this.counter("audit_events_total", "Events stored, by application", ["application"]);
+  readonly events = this.counter("audit_events_total", "Events acknowledged as stored, by application", [
+    "application",
+  ]);
   readonly requests = this.counter("http_requests_total", "HTTP requests answered", ["method", "route", "code"]);
   readonly duration = new Histogram({
     name: "http_request_duration_seconds",
