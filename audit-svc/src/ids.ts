@@ -6,13 +6,16 @@ const pool = Buffer.alloc(4096);
 let used = pool.length;
 let lastMs = 0;
 let sequence = 0;
+/** Milliseconds by which a clock that goes back was wrong before, and is not just being adjusted. */
+const WRONG = 10_000;
 
 /**
- * A new UUIDv7 (RFC 9562), increasing within this process: the 12 bits after the version count the ids of one
+ * A new UUIDv7 (RFC 9562), increasing within this process unless the clock is set back: the 12 bits after the version count the ids of one
  * millisecond, so that ids created together are also neighbours in the index.
  */
 export function uuidv7(now = Date.now()): string {
-  if (now > lastMs) {
+  // After a clock that was months ahead, ids would fall into months without a partition for as long as the process runs.
+  if (now > lastMs || lastMs - now > WRONG) {
     lastMs = now;
     sequence = 0;
   } else if (++sequence > 0xfff) {

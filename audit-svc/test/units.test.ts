@@ -21,6 +21,14 @@ describe("ids", () => {
     assert.equal(uuidTime(ids[0] ?? ""), now);
   });
 
+  it("makes them of the time that it is once a clock that was months ahead has been set back", () => {
+    uuidv7(Date.now() + 200 * 86_400_000);
+    assert.ok(Math.abs((uuidTime(uuidv7()) ?? 0) - Date.now()) < 2000);
+    const now = Date.now();
+    const [first, second] = [uuidv7(now), uuidv7(now - 500)];
+    assert.ok(second > first, "a clock that is adjusted changes no order");
+  });
+
   it("puts a UUIDv7 into its month and every other id into bucket 0", () => {
     assert.equal(bucketOf("019aaf4c-b000-7000-8000-000000000000"), (2025 - 1970) * 12 + 10);
     assert.equal(bucketOf("9f1c2b34-0000-4000-8000-000000000000"), 0);
