@@ -47,7 +47,8 @@ export type ErrorKind = "connection" | "timeout" | "conflict" | "partition" | "q
 export function kindOf(error: unknown): ErrorKind {
   const { code, message } = error as { code?: string; message?: string };
   if (code === "AU409") return "conflict";
-  if (code === undefined || !/^[0-9A-Z]{5}$/.test(code)) {
+  // Every SQLSTATE has a digit; Node's own codes, such as EPIPE, have none.
+  if (code === undefined || !/^(?=.*\d)[0-9A-Z]{5}$/.test(code)) {
     return message?.includes("timeout") === true ? "timeout" : "connection";
   }
   if (code === "23514") return "partition";

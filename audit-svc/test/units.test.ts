@@ -7,6 +7,7 @@ import { bucketOf, normalizeUuid, uuidTime, uuidv7 } from "../src/ids.js";
 import { LogLimit } from "../src/log-limit.js";
 import { SCHEMA_VERSION } from "../src/storage.js";
 import { parseTime } from "../src/time.js";
+import { kindOf } from "../src/storage.js";
 import { Tokens } from "../src/tokens.js";
 import { VERSION } from "../src/version.js";
 import { createHash } from "node:crypto";
@@ -240,5 +241,15 @@ describe("versions", () => {
     assert.equal(VERSION, version);
     const newest = Math.max(...readdirSync(here("../migrations")).map((name) => parseInt(name, 10)));
     assert.equal(SCHEMA_VERSION, newest);
+  });
+});
+
+describe("errors of the database", () => {
+  it("are told from those of the way to it, which are worth a retry", () => {
+    const codes = ["EPIPE", "EPERM", "ECONNRESET", "08006", "57P01", "42501", "42P01", "XX000", "57014", "AU409"];
+    assert.deepEqual(
+      codes.map((code) => kindOf(Object.assign(new Error("broken"), { code }))),
+      [...Array<string>(6).fill("connection"), "query", "query", "timeout", "conflict"],
+    );
   });
 });
