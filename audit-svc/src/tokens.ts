@@ -11,6 +11,8 @@ export interface Principal {
 
 /** Valid headers that are remembered: more than the tokens in use at a time. */
 const REMEMBERED = 1000;
+/** A header with more characters, of which most are blanks, is not remembered: it would only take memory. */
+const LONGEST = 512;
 
 /** The tokens of one configuration: hashes, and the valid headers seen since it is in force. */
 export class Tokens {
@@ -37,7 +39,8 @@ export class Tokens {
     for (const entry of this.#entries) {
       if (timingSafeEqual(entry.hash, hash)) found = entry.principal;
     }
-    if (found !== undefined && this.#known.size < REMEMBERED) this.#known.set(header, found);
+    if (found !== undefined && this.#known.size < REMEMBERED && header.length <= LONGEST)
+      this.#known.set(header, found);
     return found;
   }
 }

@@ -137,8 +137,8 @@ describe("tokens", () => {
   });
 
   it("finds it again, also when more headers were valid than are remembered", () => {
-    for (let spaces = 1; spaces <= 1100; spaces += 1) {
-      const header = `Bearer${" ".repeat(spaces)}one`;
+    for (let spaces = 0; spaces < 1100; spaces += 1) {
+      const header = `Bearer ${" ".repeat(spaces % 34)}one${" ".repeat(spaces / 34)}`;
       assert.equal(all.authenticate(header)?.name, "a");
       assert.equal(all.authenticate(header)?.name, "a");
     }
