@@ -98,7 +98,7 @@ function contextOf({ env, cwd, streams, interrupts }: Caller, { json, stack }: C
 }
 
 /** Shows an error: what a user can put right in its own words, anything else with the trace that a report needs. */
-function report(error: unknown, output: Output): number {
+export function report(error: unknown, output: Output): number {
   const code = error instanceof CommandError ? error.exitCode : EXIT.failed;
   const known = isOfUser(error);
   const text = known ? error.message : error instanceof Error ? (error.stack ?? error.message) : messageOf(error);

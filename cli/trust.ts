@@ -3,6 +3,8 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
 import tls from "node:tls";
+import { PROXY_VARIABLES, wrongProxy } from "../lib/proxy";
+import { CommandError } from "./errors";
 import { readAnswersFile } from "./init/answers-file";
 import { findProject, settingsInFile, type Env } from "./project";
 
@@ -11,14 +13,16 @@ import { findProject, settingsInFile, type Env } from "./project";
  * authorities of audit:caFile, and that it heeds HTTPS_PROXY.
  *
  * @returns undefined if the environment has it, or the stack's file says nothing of it
+ * @throws CommandError if Node could not start again, because it cannot read a proxy's address
  */
 export function missingTrust(argv: readonly string[], env: Env, cwd: string): Record<string, string> | undefined {
+  const wrong = wrongProxy(env);
+  if (wrong !== undefined) throw new CommandError(wrong);
   const wanted = { ...authority(argv, env, cwd), ...(proxied(env) ? { NODE_USE_ENV_PROXY: "1" } : {}) };
   return Object.keys(wanted).some((name) => !env[name]) ? wanted : undefined;
 }
 
-const proxied = (env: Env): boolean =>
-  ["HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"].some((name) => env[name]);
+const proxied = (env: Env): boolean => PROXY_VARIABLES.some((name) => env[name]);
 
 function authority(argv: readonly string[], env: Env, cwd: string): Record<string, string> {
   if (env.NODE_EXTRA_CA_CERTS) return {};

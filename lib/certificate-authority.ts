@@ -1,6 +1,8 @@
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { namesForSteps } from "./argument-names";
+import { wrongProxy } from "./proxy";
+import { UserError } from "./user-error";
 
 /** The authorities that signed the certificates of a company's own servers. Nothing in it is secret. */
 export interface CertificateAuthority {
@@ -60,8 +62,12 @@ export function readCertificateAuthority(file: string, now = new Date()): Certif
 /**
  * Environment of Node programs that a deploy runs: it makes them use HTTPS_PROXY and NO_PROXY, trust these authorities
  * beside the public ones, and name arguments as this program does.
+ *
+ * @throws UserError if such a program would end before it begins, because Node cannot read a proxy's address
  */
 export function nodeEnvironment(authority: CertificateAuthority | undefined): Record<string, string> {
+  const wrong = wrongProxy(process.env);
+  if (wrong !== undefined) throw new UserError(wrong);
   return {
     NODE_USE_ENV_PROXY: "1",
     ...(authority === undefined ? {} : { NODE_EXTRA_CA_CERTS: authority.file }),

@@ -1,0 +1,35 @@
+/** The variables that name a proxy. Each program has its own order among them, so all must be readable. */
+export const PROXY_VARIABLES = ["HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"] as const;
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/**
+ * What is wrong with the variables that name a proxy; undefined if nothing is. The text has no value, which may hold a
+ * password.
+ *
+ * With NODE_USE_ENV_PROXY=1 Node reads them before it runs any program, and ends with a trace, some of which show the
+ * password, where curl and Go take a value or say what is wrong with it. So whoever starts Node that way asks first.
+ * `ci/trust.sh` checks the same for jobs, where no program of ours runs before Node.
+ */
+export function wrongProxy(env: Env): string | undefined {
+  const wrong = PROXY_VARIABLES.find((name) => env[name] && !isReadable(env[name]));
+  return (
+    wrong &&
+    `${wrong} is no address of a proxy that Node can read; write it as http://user:password@host:port, with special characters of the password percent-encoded, such as %2F for / and %25 for %`
+  );
+}
+
+function isReadable(value: string): boolean {
+  // URL would drop a line break or a tab; Go refuses them.
+  // eslint-disable-next-line no-control-regex
+  if (/[\u0000-\u001f\u007f]/.test(value)) return false;
+  // The scheme has no default. Nothing but / may follow the authority: what else does is the rest of a password.
+  if (!/^(https?|socks5?):\/\/[^/?#\\]+\/?$/.test(value)) return false;
+  try {
+    const { username, password } = new URL(value);
+    decodeURIComponent(username + password);
+    return true;
+  } catch {
+    return false;
+  }
+}
