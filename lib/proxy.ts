@@ -19,6 +19,18 @@ export function wrongProxy(env: Env): string | undefined {
   );
 }
 
+/**
+ * The cure for a request that got no answer, appended to its message; empty unless NO_PROXY has what Go knows and Node
+ * does not: then Node asks by the proxy what Pulumi's plugins reach directly.
+ */
+export function rangeHint(env: Env): string {
+  const proxied = PROXY_VARIABLES.some((name) => env[name]);
+  const ranges = [env.NO_PROXY, env.no_proxy].some((value) => value?.includes("/"));
+  return proxied && ranges
+    ? "; Node knows no ranges such as 10.0.0.0/8 in NO_PROXY: if this server is to be reached without the proxy, name its host or domain there, too"
+    : "";
+}
+
 function isReadable(value: string): boolean {
   // URL would drop a line break or a tab; Go refuses them.
   // eslint-disable-next-line no-control-regex

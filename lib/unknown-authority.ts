@@ -1,4 +1,5 @@
 import { argumentName } from "./argument-names";
+import { rangeHint } from "./proxy";
 
 /** Node's names for a certificate that no known authority has signed: https://nodejs.org/api/tls.html#x509-certificate-error-codes */
 const CODES = new Set([
@@ -24,9 +25,16 @@ export function authorityHint(error: unknown): string {
 }
 
 /** Why a fetch() got no answer, and the cure. Its own message says only "fetch failed"; the cause has the reason. */
-export function whyNoAnswer(error: unknown): string {
+export function whyNoAnswer(error: unknown, env: Readonly<Record<string, string | undefined>> = process.env): string {
   let cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   // A name with several addresses: each attempt failed, and the aggregate error has no message.
   if (cause instanceof AggregateError) cause = cause.errors[0];
-  return `${cause instanceof Error ? cause.message : String(cause)}${authorityHint(cause)}`;
+  const hint = authorityHint(cause) || (isOfNetwork(cause) ? rangeHint(env) : "");
+  return `${cause instanceof Error ? cause.message : String(cause)}${hint}`;
+}
+
+/** Not an answer that cannot be read, and not a program that cannot be run: callers ask about these, too. */
+function isOfNetwork(error: unknown): boolean {
+  const { code, syscall } = (error ?? {}) as { code?: unknown; syscall?: string };
+  return code !== undefined && syscall?.startsWith("spawn") !== true;
 }
