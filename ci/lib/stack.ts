@@ -172,12 +172,12 @@ export class Stack {
    * Asks the VM's Docker Engine for its version. A deploy that cannot reach the VM must not begin, because it would
    * change Vault and PostgreSQL but not the VM. A cluster is asked by the program, before it changes anything.
    *
-   * @throws Failure naming the address and what ssh printed
+   * @throws Failure naming the address and what ssh printed, or audit:hostSshOptions if ssh could not be given that
    */
   async checkHost(): Promise<void> {
     const address = (await this.config("audit:hostAddress")) ?? "";
     if (!address.startsWith("ssh://")) return;
-    const options = JSON.parse((await this.config("audit:hostSshOptions")) ?? "[]") as string[];
+    const options = sshOptions(await this.config("audit:hostSshOptions"));
     const args = [...options, "--", address, "docker version --format '{{.Server.Version}}'"];
     const result = await this.exec("ssh", args, { env: this.#env });
     if (result.code === 0) return;
@@ -211,6 +211,18 @@ export class Stack {
     }
     if (result.code !== 0) throw failed(`deploy ${settings["audit:image"]}`, result.all);
   }
+}
+
+/** What audit:hostSshOptions says. The program checks it as well, but a job reads it before the program runs. */
+function sshOptions(text = "[]"): string[] {
+  let options: unknown;
+  try {
+    options = JSON.parse(text);
+  } catch {
+    // Falls through: the parser's message would not name the setting.
+  }
+  if (Array.isArray(options) && options.every((option) => typeof option === "string")) return options;
+  throw new Failure('audit:hostSshOptions must be a list such as ["-F", "ssh/config"]');
 }
 
 /** Environment for the vault CLI and the plugin. */

@@ -251,6 +251,28 @@ describe("ci: deploy", () => {
     assert.deepEqual(ups(calls), []);
   });
 
+  it("gives ssh the stack's options, and does not begin when they are no list", async () => {
+    const tried = (options: string) => {
+      const { exec, calls } = commands({
+        "pulumi config": output({
+          "audit:hostAddress": { value: "ssh://deploy@vm2.example.com" },
+          "audit:hostSshOptions": { value: options },
+        }),
+        "stack output": output(OUTPUTS),
+        "pulumi up": () => ({}),
+      });
+      return { calls, done: async () => deploy(jobWith({ ...(await login("deploy")), ...onTag }).job, exec) };
+    };
+    const right = tried('["-F", "ssh/config"]');
+    await right.done();
+    assert.ok(right.calls.some(({ line }) => line.startsWith("ssh -F ssh/config -- ssh://deploy@vm2.example.com ")));
+    for (const options of ["-F ssh/config", "", '""', '{"a":1}', "[1]", "null"]) {
+      const { calls, done } = tried(options);
+      await failsWith(done(), 'audit:hostSshOptions must be a list such as ["-F", "ssh/config"]');
+      assert.deepEqual(ups(calls), []);
+    }
+  });
+
   it("goes back to the release in the other slot", async () => {
     const { exec, calls } = commands({
       "pulumi config": settings,
