@@ -35,7 +35,22 @@ done
 
 ca_file=${AUDIT_CA_FILE:-}
 if [ -z "$ca_file" ] && [ -f "Pulumi.${AUDIT_STACK:-vm2}.yaml" ]; then
-  ca_file=$(sed -n "s/^ *audit:caFile: *[\"']\{0,1\}\([^\"'# ]*\).*/\1/p" "Pulumi.${AUDIT_STACK:-vm2}.yaml")
+  # As YAML says: within quotes all of it, otherwise up to a # after a blank. The key may be in quotes, too.
+  ca_file=$(tr -d '\r' < "Pulumi.${AUDIT_STACK:-vm2}.yaml" | sed -n "/^ *[\"']\{0,1\}audit:caFile[\"']\{0,1\} *:/{
+    s/^[^:]*:[^:]*:[[:blank:]]*//
+    /^\"/{
+      s/^\"\([^\"]*\)\".*/\1/p
+      d
+    }
+    /^'/{
+      s/^'\([^']*\)'.*/\1/p
+      d
+    }
+    s/^#.*//
+    s/[[:blank:]]#.*//
+    s/[[:blank:]]*$//
+    p
+  }")
 fi
 if [ -n "$ca_file" ]; then
   case $ca_file in /*) ;; *) ca_file=$PWD/$ca_file ;; esac

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -59,6 +59,37 @@ describe("ci: private authorities", () => {
       writeFileSync(join(directory, "Pulumi.vm9.yaml"), `config:\n  audit:environment: vm9\n  ${line}\n`);
       assert.deepEqual(await job(byNode, { AUDIT_STACK: "vm9" }), { code: 0, output: "trusted\n" }, line);
     }
+  });
+
+  it("are read from the stack's file as YAML has them", async () => {
+    const named = async (text: string) => {
+      writeFileSync(join(directory, "Pulumi.vm9.yaml"), text);
+      return (await job('echo "${NODE_EXTRA_CA_CERTS-unset}"', { AUDIT_STACK: "vm9" })).output;
+    };
+    mkdirSync(join(directory, "my certs"));
+    for (const name of ["my certs/ca.pem", "ca#1.pem", "it's.pem"]) writeFileSync(join(directory, name), authority.pem);
+    const cases: [line: string, file: string][] = [
+      ['audit:caFile: "my certs/ca.pem" # ours', "my certs/ca.pem"],
+      ["audit:caFile: 'my certs/ca.pem'", "my certs/ca.pem"],
+      ["audit:caFile:  my certs/ca.pem  # ours", "my certs/ca.pem"],
+      ["audit:caFile: ca.pem \t ", "ca.pem"],
+      ["audit:caFile: ca#1.pem", "ca#1.pem"],
+      ['audit:caFile: "ca#1.pem"', "ca#1.pem"],
+      ["audit:caFile: it's.pem", "it's.pem"],
+      ['"audit:caFile": ca.pem', "ca.pem"],
+      [`'audit:caFile' : "ca.pem"`, "ca.pem"],
+      ["audit:caFile: # none yet", ""],
+      ['audit:caFile: ""', ""],
+      ["# audit:caFile: ca.pem", ""],
+      ["audit:caFiles: ca.pem", ""],
+    ];
+    for (const [line, file] of cases)
+      for (const end of ["\n", "\r\n"]) {
+        const text = ["config:", "  audit:environment: vm9", `  ${line}`, "  audit:replicas: 2", ""].join(end);
+        const { config } = parse(text) as { config: Record<string, string | null> };
+        assert.equal(config["audit:caFile"] ?? "", file, line);
+        assert.equal(await named(text), `${file === "" ? "unset" : join(directory, file)}\n`, line);
+      }
   });
 
   it("are none by default", async () => {
