@@ -8,6 +8,7 @@
  */
 import { rmSync } from "node:fs";
 import { completeSpec, releaseId } from "../components/release/release";
+import { MAX_REPLICAS } from "../components/vm/addresses";
 import { writeRecord } from "../lib/deploy-record";
 import { settingsOf, type ReloadPort, type SlotRelease } from "../lib/release-state";
 import { NO_FORMER_RELEASE, planRollback } from "../lib/rollback";
@@ -76,13 +77,17 @@ async function examine(stack: Stack): Promise<void> {
 
 /** The release that the program will create from an image. */
 async function released(stack: Stack, image: string): Promise<SlotRelease> {
-  const number = async (key: string): Promise<number | undefined> => {
+  // completeSpec() would name neither the key nor what it holds.
+  const number = async (key: string, most = Infinity): Promise<number | undefined> => {
     const value = await stack.config(key);
-    return value === undefined ? undefined : Number(value);
+    if (value === undefined) return undefined;
+    if (/^\d+$/.test(value) && Number(value) >= 1 && Number(value) <= most) return Number(value);
+    const range = most === Infinity ? "above 0" : `from 1 to ${most}`;
+    throw new Failure(`${key} of stack ${stack.name} must be a whole number ${range}, not "${value}"`);
   };
   const { replicas, memory, reloadOn } = completeSpec({
     image,
-    ...present("replicas", await number("audit:replicas")),
+    ...present("replicas", await number("audit:replicas", MAX_REPLICAS)),
     ...present("memory", await number("audit:memory")),
     ...present("reloadOn", (await stack.config("audit:reloadOn")) as ReloadPort | undefined),
   });

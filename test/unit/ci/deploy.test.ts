@@ -273,6 +273,25 @@ describe("ci: deploy", () => {
     }
   });
 
+  it("names the setting whose number is none", async () => {
+    const tried = async (key: string, value: string, message: string) => {
+      const { exec, calls } = commands({
+        "pulumi config": output({ [key]: { value } }),
+        "stack output": output(OUTPUTS),
+      });
+      await failsWith(deploy(jobWith({ ...(await login("deploy")), ...onTag }).job, exec), message);
+      assert.deepEqual(ups(calls), []);
+    };
+    for (const value of ["", "abc", "0", "17", "1.5", "1e1"])
+      await tried(
+        "audit:replicas",
+        value,
+        `audit:replicas of stack vm2 must be a whole number from 1 to 16, not "${value}"`,
+      );
+    for (const value of ["", "256M"])
+      await tried("audit:memory", value, `audit:memory of stack vm2 must be a whole number above 0, not "${value}"`);
+  });
+
   it("goes back to the release in the other slot", async () => {
     const { exec, calls } = commands({
       "pulumi config": settings,
