@@ -1,9 +1,10 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import type { Credentials } from "./credentials";
 import type { Exec } from "./exec";
 import { Failure, oneLine, optional, type Job } from "./failure";
+import { conceal } from "./secrets";
 
 export interface SshSession {
   /** Add it to the environment of commands that run ssh. */
@@ -14,6 +15,7 @@ export interface SshSession {
 /**
  * A login to VM2 for the duration of the job: a certificate from Vault's SSH engine if VAULT_SSH_ROLE is set; otherwise
  * SSH_PRIVATE_KEY; otherwise the runner's own ssh configuration. SSH_KNOWN_HOSTS has lines as printed by `ssh-keyscan`.
+ * Both may be CI variables of type File, whose values are paths.
  *
  * Pulumi's docker plugin, the docker CLI and the program's scripts all call plain `ssh`. So the session is a directory
  * with a program `ssh`, first in PATH, that uses the key, the known hosts and one shared connection; nothing of it
@@ -52,12 +54,18 @@ export async function openSsh(
       writeFileSync(`${key}-cert.pub`, String(signed.signed_key));
       job.say(`ssh: Vault signed a key for ${principal}`);
     } else if (values.SSH_PRIVATE_KEY !== undefined) {
+      const text = textOf(values.SSH_PRIVATE_KEY);
+      conceal(text);
+      if (!text.includes("-----BEGIN"))
+        throw new Failure(
+          "SSH_PRIVATE_KEY is no private key, whose first line has -----BEGIN; give the key's text, or a CI variable of type File with it",
+        );
       // GitLab's form drops the last line break, without which OpenSSH rejects the key.
-      writeFileSync(key, `${values.SSH_PRIVATE_KEY.replaceAll("\r", "").trim()}\n`, { mode: 0o600 });
+      writeFileSync(key, `${text}\n`, { mode: 0o600 });
     } else {
       job.say("ssh: neither VAULT_SSH_ROLE nor SSH_PRIVATE_KEY is set; ssh uses the runner's own keys");
     }
-    const hosts = values.SSH_KNOWN_HOSTS?.replaceAll("\r", "").trim();
+    const hosts = values.SSH_KNOWN_HOSTS === undefined ? undefined : textOf(values.SSH_KNOWN_HOSTS);
     if (hosts !== undefined) writeFileSync(join(dir, "known_hosts"), `${hosts}\n`);
     const config = join(dir, "config");
     const hasKey = role !== undefined || values.SSH_PRIVATE_KEY !== undefined;
@@ -81,6 +89,12 @@ export async function openSsh(
     rmSync(dir, { recursive: true, force: true });
     throw error;
   }
+}
+
+/** What a variable holds; of type File, its value is the path of a file that GitLab has written for the job. */
+function textOf(value: string): string {
+  const isPath = value.startsWith("/") && !value.includes("\n") && existsSync(value);
+  return (isPath ? readFileSync(value, "utf8") : value).replaceAll("\r", "").trim();
 }
 
 /**
