@@ -26,13 +26,21 @@ alarm() {
   exit 1
 }
 
+# Ends because of what Vault's CLI said. That the token is not valid raises the alarm $1; anything else, such as no way to
+# Vault, is no sign of interception.
+refused() {
+  if grep -q 'wrapping token is not valid or does not exist' "$work/error"; then alarm "$1"; fi
+  echo "Vault at $VAULT_ADDR gives no answer to this machine's containers: $(grep . "$work/error" | tail -n 1)" >&2
+  exit 1
+}
+
 made=$(printf %s "$token" | vault write -field=creation_path sys/wrapping/lookup token=- 2> "$work/error") ||
-  alarm "the wrapping token was already used or has expired."
+  refused "the wrapping token was already used or has expired."
 made=${made#"$namespace"/}
 [ "$made" = "$creation_path" ] || alarm "the wrapping token was made by $made and not by $creation_path."
 printf %s "$token" > "$HOME/.vault-token"
 vault unwrap -format=json > "$work/unwrapped" 2> "$work/error" ||
-  alarm "the wrapping token was used between look-up and unwrapping."
+  refused "the wrapping token was used between look-up and unwrapping."
 
 # The field $1 of the answer.
 field() {

@@ -38,7 +38,12 @@ case "$1" in
 esac`,
     );
     const input = "the role_id\nthe issue\nthe token\n";
-    return runScript("unwrap-secret-id.sh", [at("credentials"), 100, PATH, namespace], { directory, input });
+    const environment = { VAULT_ADDR: "https://vault.example.com:8200" };
+    return runScript("unwrap-secret-id.sh", [at("credentials"), 100, PATH, namespace], {
+      directory,
+      input,
+      environment,
+    });
   }
 
   it("stores the credentials, the issue and the expiry where only one user can read them", () => {
@@ -71,8 +76,9 @@ esac`,
     assert.equal(execute({ made: `echo team/${PATH}`, namespace: "team" }).status, 0);
   });
 
+  const invalid = `printf 'Error making API request.\\n\\nCode: 400. Errors:\\n\\n* wrapping token is not valid or does not exist\\n' >&2; exit 2`;
   for (const [what, given, message] of [
-    ["was used before", { made: "exit 2" }, "the wrapping token was already used or has expired."],
+    ["was used before", { made: invalid }, "the wrapping token was already used or has expired."],
     [
       "was made by somebody else",
       { made: "echo sys/wrapping/wrap" },
@@ -83,7 +89,7 @@ esac`,
       { made: `echo other/${PATH}`, namespace: "team" },
       `the wrapping token was made by other/${PATH} and not by ${PATH}.`,
     ],
-    ["is used in between", { unwrapped: "exit 2" }, "the wrapping token was used between look-up and unwrapping."],
+    ["is used in between", { unwrapped: invalid }, "the wrapping token was used between look-up and unwrapping."],
   ] as const) {
     it(`raises an alarm, and changes nothing, when the token ${what}`, () => {
       const { status, stderr } = execute(given);
@@ -92,6 +98,20 @@ esac`,
       assert.deepEqual(readdirSync(at("credentials")), []);
     });
   }
+
+  for (const [what, refuse] of [
+    ["looked up", (unreachable: string) => ({ made: unreachable })],
+    ["unwrapped", (unreachable: string) => ({ unwrapped: unreachable })],
+  ] as const)
+    it(`says why Vault cannot be asked, without an alarm, when the token is ${what}`, () => {
+      const { status, stderr } = execute(refuse("printf 'dial tcp: connection refused\\n\\n' >&2; exit 2"));
+      assert.equal(status, 1);
+      assert.equal(
+        stderr,
+        "Vault at https://vault.example.com:8200 gives no answer to this machine's containers: dial tcp: connection refused\n",
+      );
+      assert.deepEqual(readdirSync(at("credentials")), []);
+    });
 
   it("fails when there is no secret_id in the answer", () => {
     assert.equal(execute({ unwrapped: "echo '{}'" }).status, 1);
