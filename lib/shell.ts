@@ -48,6 +48,8 @@ export function dockerRun(run: DockerRun): string {
   return commandLine(dockerRunWords(run));
 }
 
+const PROXIES = ["http_proxy", "https_proxy", "all_proxy"].flatMap((name) => [name, name.toUpperCase()]);
+
 /** The words of {@link dockerRun}. */
 export function dockerRunWords(run: DockerRun): string[] {
   const words = ["docker", "run", "--rm", "--pull", "never", "--network", run.network ?? "none"];
@@ -69,6 +71,9 @@ export function dockerRunWords(run: DockerRun): string[] {
   for (const group of run.groups ?? []) words.push("--group-add", group);
   for (const ports of run.publish ?? []) words.push("--publish", ports);
   for (const volume of run.volumes ?? []) words.push("--volume", volume);
+  // The docker CLI gives containers the proxies of the login's ~/.docker/config.json. What they ask is near, or Vault, to
+  // which everything on the VM goes directly.
+  if (run.network !== undefined) for (const proxy of PROXIES) words.push("--env", `${proxy}=`);
   for (const [key, value] of Object.entries(run.environment ?? {})) words.push("--env", `${key}=${value}`);
   if (run.entrypoint !== undefined) words.push("--entrypoint", run.entrypoint);
   return [...words, run.image, ...run.command];

@@ -4,10 +4,24 @@ import { request } from "node:http";
 import { times } from "../support/depth";
 import { deploysUnderLoad } from "./support/deploys";
 import { startLoad, withoutLoss } from "./support/load";
-import { root, sandbox as cli, type Sandbox } from "./support/sandbox";
+import { platform, root, run, sandbox as cli, type Ran, type Sandbox } from "./support/sandbox";
 
 describe("scenario: releases, while clients keep sending", function () {
   const { deploys, nothingLost } = deploysUnderLoad();
+
+  // As on a VM behind a company's proxy: the docker CLI gives it to containers, which must not use it.
+  const asDeployer = (script: string): Promise<Ran> =>
+    run(["docker", "exec", "--user", "deploy", platform("vm2"), "sh", "-euc", script], {
+      ...process.env,
+      DOCKER_HOST: undefined,
+    });
+  before("name a proxy in the docker CLI's settings on VM2", async () => {
+    const proxy = "http://proxy.invalid:3128";
+    const settings = JSON.stringify({ proxies: { default: { httpProxy: proxy, httpsProxy: proxy } } });
+    const { code, output } = await asDeployer(`mkdir -p ~/.docker; echo '${settings}' > ~/.docker/config.json`);
+    assert.equal(code, 0, output);
+  });
+  after("remove it", () => asDeployer("rm ~/.docker/config.json"));
 
   it("promotes a new release without losing a request, even one that began before, and keeps the old one stopped", async () => {
     const before = await deploys().state();
