@@ -23,3 +23,9 @@ export function sshTarget(address: string): { port: readonly string[]; destinati
     destination: `${url.username}@${bareHost(url.hostname)}`,
   };
 }
+
+/** An address range as everybody writes it: IPv6 in small letters and as short as it can be. */
+export function usualRange(range: string): string {
+  const [address = "", ...bits] = range.split("/");
+  return address.includes(":") ? [bareHost(new URL(`http://[${address}]`).hostname), ...bits].join("/") : range;
+}

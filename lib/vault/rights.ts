@@ -1,4 +1,4 @@
-import { inUrl } from "../network-address";
+import { inUrl, usualRange } from "../network-address";
 import type { VaultPlan } from "./plan";
 
 /**
@@ -122,7 +122,8 @@ export const agentPolicy = ({ policy }: AgentRights): string => policy + OWN_TOK
 
 /** An agent's AppRole as it is written to Vault. */
 export function agentRole(name: string, { boundCidrs, secretIdTtl }: AgentRights) {
-  const cidrs = boundCidrs === undefined ? undefined : [...boundCidrs];
+  // Vault gives back what it is told in its usual spelling, and another would differ from it for ever.
+  const cidrs = boundCidrs?.map(usualRange);
   return {
     tokenPolicies: [name],
     tokenNoDefaultPolicy: true,

@@ -251,6 +251,16 @@ describe("Vault's set-up for the program and its pipeline", () => {
     assert.equal(planVault(settings()).policies["audit-edge-certificate"], undefined);
   });
 
+  it("writes an address range as Vault gives it back", () => {
+    const at = (hostCidr: string) =>
+      planVault(settings({ stack: { vaultPath: "audit-svc/vm9", hostCidr } })).ensure.find(
+        ({ path }) => path === "auth/approle/role/audit-svc",
+      )?.body.token_bound_cidrs;
+    assert.deepEqual(at("2001:DB8:0:0::/64"), ["2001:db8::/64"]);
+    assert.deepEqual(at("2001:DB8::5/128"), ["2001:db8::5"]);
+    assert.deepEqual(at("10.0.0.20/32"), ["10.0.0.20"]);
+  });
+
   it("accepts a key with a trailing line break, which Vault does not keep", () => {
     const pem = "-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----";
     const { ensure } = planVault(settings({ gitlab: { ...given.gitlab, publicKeys: [`${pem}\n`] } }));
