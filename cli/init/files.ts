@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { escapeIdentifier } from "pg";
 import { stringify } from "yaml";
 import { clusterManifest } from "../../bootstrap/kubernetes";
 import { parseVaultSettings } from "../../bootstrap/settings";
@@ -47,7 +48,11 @@ export function filesOf(answers: Answers, project: Project): readonly Written[] 
     },
     {
       path: join(into, "database.sql"),
-      text: filled("database.sql", { admin: values.databaseAdminUser, drift: values.databaseDriftUser ?? "drift" }),
+      text: fillTemplate(
+        join(__dirname, "templates/database.sql"),
+        { admin: values.databaseAdminUser, drift: values.databaseDriftUser ?? "drift" },
+        (name) => escapeIdentifier(String(name)),
+      ),
       who: "The database's administrator, with the passwords put in: psql -v ON_ERROR_STOP=1 --file database.sql",
     },
     ...(onCluster ? [] : forVm(values, into)),
@@ -145,9 +150,6 @@ function vmLines({ hostAddress, prometheusHost, vaultAddress, vaultNamespace = "
 
 /** A script that an administrator gets as it is. */
 const ofBootstrap = (name: string): string => readFileSync(join(__dirname, "../../bootstrap", name), "utf8");
-
-/** A file in templates/, filled in. */
-const filled = (name: string, view: object): string => fillTemplate(join(__dirname, "templates", name), view);
 
 function prometheusLines(values: Values): string {
   const http = values.prometheusDiscovery === "http";

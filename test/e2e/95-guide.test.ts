@@ -130,7 +130,7 @@ describe("scenario: the guide, from an empty world to the first tag deploy", fun
     await shell(commands);
     const sql = filledIn(readFileSync(written("database.sql"), "utf8"), {
       "CREATEDB PASSWORD '…'": `CREATEDB PASSWORD '${passwords.deployer}'`,
-      "CREATE ROLE drift LOGIN PASSWORD '…'": `CREATE ROLE drift LOGIN PASSWORD '${passwords.drift}'`,
+      "CREATE ROLE \"drift\" LOGIN PASSWORD '…'": `CREATE ROLE "drift" LOGIN PASSWORD '${passwords.drift}'`,
       "CREATE ROLE pulumi LOGIN PASSWORD '…'": `CREATE ROLE pulumi LOGIN PASSWORD '${passwords.pulumi}'`,
     });
     writeFileSync(written("database.sql"), sql);

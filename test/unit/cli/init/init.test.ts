@@ -50,7 +50,7 @@ describe("audit init, with a file of answers", () => {
     assert.deepEqual([vault.gitlab.projectId, vault.audience, vault.stack.vaultPath, vault.stack.hostCidr], [42, "https://vault.example.test:8200", "audit-svc/vm3", "10.0.0.7/32"]); // prettier-ignore
     assert.match(
       text("setup/vm3/database.sql"),
-      /CREATE ROLE deployer LOGIN CREATEROLE CREATEDB[^]*CREATE ROLE drift LOGIN/,
+      /CREATE ROLE "deployer" LOGIN CREATEROLE CREATEDB[^]*CREATE ROLE "drift" LOGIN/,
     );
     assert.match(out, /The VM's administrator, as root there: sh vm\.sh deploy https:\/\/vault\.example\.test:8200\n/);
     for (const script of ["vm.sh", "docker-read.sh"])
