@@ -13,8 +13,9 @@ shift 2
 
 docker rm --force "$container" > /dev/null 2>&1 || :
 code=0
-timeout "$seconds" "$@" || code=$?
-if [ "$code" = 124 ]; then
+# A container whose program takes no notice of SIGTERM is removed after ten seconds more.
+timeout -k 10 "$seconds" "$@" || code=$?
+if [ "$code" = 124 ] || [ "$code" = 137 ]; then
   docker rm --force "$container" > /dev/null 2>&1 || :
   echo "the migration did not end within $seconds s and was stopped" >&2
 fi

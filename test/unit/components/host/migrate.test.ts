@@ -38,4 +38,11 @@ describe("the script that migrates", () => {
     assert.deepEqual(asked, ["rm --force m", "run --name m an image", "rm --force m"]);
     assert.ok(!existsSync(at("ended")));
   });
+
+  it("stops one that takes no notice of SIGTERM", function () {
+    this.timeout(20_000);
+    const { status, asked } = execute(`trap "" TERM; for i in $(seq 30); do sleep 1 || :; done`, 1);
+    assert.equal(status, 137);
+    assert.deepEqual(asked.at(-1), "rm --force m");
+  });
 });
