@@ -10,14 +10,21 @@
 set -eu
 [ $# -ge 2 ] || { echo "usage: vm.sh USER VAULT_ADDRESS [VAULT_NAMESPACE]" >&2; exit 2; }
 user=$1
-key=$2/v1/${3:+$3/}ssh/public_key
+key=${2%/}/v1/${3:+$3/}ssh/public_key
 cd "$(dirname "$0")"
 
 # No password fits '*'; without one, an sshd without PAM takes the login for locked.
 id "$user" > /dev/null 2>&1 || useradd --create-home --password '*' "$user"
 if getent group docker > /dev/null; then usermod --append --groups docker "$user"; fi
 
-fetch() { curl --fail --silent --show-error "$@" "$key" --output /etc/ssh/vault-ca.pub; }
+# Puts Vault's key into place, and nothing else that answers there, such as the page of a proxy.
+fetch() {
+  found=$(curl --fail --silent --show-error --location "$@" "$key") || return 1
+  case "$found" in
+    ssh-* | ecdsa-*) printf '%s\n' "$found" > /etc/ssh/vault-ca.pub ;;
+    *) return 1 ;;
+  esac
+}
 authority=
 if [ -f ca.pem ]; then
   authority=ca.pem

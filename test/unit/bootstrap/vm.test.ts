@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
@@ -46,6 +46,28 @@ describe("the script that prepares the VM", () => {
     const calls = readFileSync(join(directory, "calls"), "utf8").trim().split("\n");
     assert.deepEqual(calls.map((line) => line.split(" ")[0]), ["id", "getent", "curl"]); // prettier-ignore
     assert.deepEqual([run("deploy").status, run().status], [2, 2]);
+  });
+
+  it("takes nothing but a key for Vault's, whatever answers there", () => {
+    for (const [answer, taken] of [
+      ['<a href="/v1/ssh/public_key">Temporary Redirect</a>.', false],
+      ["ssh-rsa AAAA", true],
+      ["ecdsa-sha2-nistp256 AAAA", true],
+    ] as const) {
+      writeFileSync(join(directory, "curl"), `#!/bin/sh\necho "curl $*" >> ${directory}/calls\necho '${answer}'\n`);
+      const script = readFileSync(SCRIPT, "utf8").replaceAll("/etc/ssh/", `${directory}/`);
+      writeFileSync(join(directory, "vm.sh"), script);
+      spawnSync("sh", [join(directory, "vm.sh"), "deploy", "https://vault.example.com/"], {
+        env: { PATH: [directory, process.env.PATH ?? ""].join(delimiter) },
+      });
+      const key = join(directory, "vault-ca.pub");
+      assert.equal(existsSync(key) && readFileSync(key, "utf8"), taken && `${answer}\n`);
+      rmSync(key, { force: true });
+    }
+    assert.match(
+      readFileSync(join(directory, "calls"), "utf8"),
+      / https:\/\/vault\.example\.com\/v1\/ssh\/public_key$/m,
+    );
   });
 
   it("asks Vault, and has Docker pull, by a company's own authority that is beside it", () => {
