@@ -40,13 +40,13 @@ async function token({ vault }: Access): Promise<Finding> {
 /** What a deploy does, as Vault answers for this token: nothing is written to find out. */
 async function capabilities({ vault, values, stackFile }: Access): Promise<Finding> {
   const { vaultMount: mount, vaultPath: path, platform } = values;
-  const key = transitKey(stackFile());
+  const { engine, key } = stateKey(stackFile());
   const wanted: Record<string, string> = {
     [`${mount}/data/${path}`]: "create",
     [`${mount}/data/${path}-tokens/reader`]: "create",
     ...(platform === "kubernetes" ? {} : { [`auth/approle/role/${SERVICE_AGENT}/secret-id`]: "update" }),
-    [`transit/encrypt/${key}`]: "update",
-    [`transit/decrypt/${key}`]: "update",
+    [`${engine}/encrypt/${key}`]: "update",
+    [`${engine}/decrypt/${key}`]: "update",
   };
   const { status, answer } = await vault("POST", "sys/capabilities-self", { paths: Object.keys(wanted) });
   if (status !== 200) return skipped(`Vault does not tell this token what it may do (${status})`);
@@ -61,10 +61,12 @@ async function capabilities({ vault, values, stackFile }: Access): Promise<Findi
   );
 }
 
-const transitKey = ({ secretsprovider }: Record<string, unknown>): string =>
-  typeof secretsprovider === "string" && secretsprovider.startsWith("hashivault://")
-    ? secretsprovider.slice("hashivault://".length)
-    : "pulumi";
+/** Vault's key for the state, by the stack's file: `hashivault://KEY`, or `hashivault://KEY?engine=MOUNT`. */
+function stateKey({ secretsprovider }: Record<string, unknown>): { engine: string; key: string } {
+  const text = typeof secretsprovider === "string" ? secretsprovider : "";
+  const [, key = "pulumi", query] = /^hashivault:\/\/([^?]+)(?:\?(.*))?$/.exec(text) ?? [];
+  return { engine: new URLSearchParams(query).get("engine") ?? "transit", key };
+}
 
 async function mount({ vault, values }: Access): Promise<Finding> {
   const { status, answer } = await vault("GET", "sys/mounts");

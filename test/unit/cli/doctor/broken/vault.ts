@@ -65,6 +65,15 @@ export const vault: Record<string, readonly Broken[]> = {
       found: /may not create secret\/data\/audit-svc\/vm2.*update transit\/encrypt\/pulumi/,
       cure: /audit-deployer/,
     },
+    {
+      what: "the state's key is in another engine",
+      change: (all) => {
+        set("vault", { "POST sys/capabilities-self": vaultReply({}) })(all);
+        all.stackFile = { ...all.stackFile, secretsprovider: "hashivault://key?engine=crypt" };
+      },
+      found: /update crypt\/encrypt\/key, update crypt\/decrypt\/key/,
+      cure: /audit-deployer/,
+    },
   ],
   "vault-agents": [
     {
