@@ -68,16 +68,20 @@ function longUid({ environment, grafanaPrometheusUrl }: Values): string[] {
 
 /** Two secrets engines cannot be mounted at the same path in Vault. */
 function sharedMounts({ vaultMount, tls, tlsPkiMount, databaseCredentials, ...values }: Values): string[] {
-  const taken = [
-    ...(values.log === "vault" ? [[values.logTransitMount, `${NAMESPACE}:logTransitMount`]] : []),
-    ...(tls === "vault" ? [[tlsPkiMount, `${NAMESPACE}:tlsPkiMount`]] : []),
+  const mounts: (readonly [path: string, what: string])[] = [
+    [vaultMount, `${NAMESPACE}:vaultMount`],
+    ...(values.log === "vault" ? [[values.logTransitMount, `${NAMESPACE}:logTransitMount`] as const] : []),
+    ...(tls === "vault" ? [[tlsPkiMount, `${NAMESPACE}:tlsPkiMount`] as const] : []),
     ...(databaseCredentials === "dynamic"
-      ? [[DATABASE_MOUNT, `the database engine of ${NAMESPACE}:databaseCredentials`]]
+      ? [[DATABASE_MOUNT, `the database engine of ${NAMESPACE}:databaseCredentials`] as const]
       : []),
   ];
-  return taken
-    .filter(([path]) => path === vaultMount)
-    .map(([, what]) => `${NAMESPACE}:vaultMount must differ from ${what ?? ""} (${vaultMount})`);
+  return mounts.flatMap(([path, what], index) =>
+    mounts
+      .slice(index + 1)
+      .filter(([other]) => other === path)
+      .map(([, other]) => `${what} must differ from ${other} (${path})`),
+  );
 }
 
 /** A setting with a `variable` in its `.meta()` comes from the environment if the stack leaves it out. */

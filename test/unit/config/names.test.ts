@@ -45,6 +45,11 @@ describe("names in the configuration", () => {
       /^audit:vaultMount must differ from the database engine/,
     ],
     [
+      { "audit:log": "vault", "audit:tls": "vault", "audit:tlsPkiRole": "edge", "audit:tlsPkiMount": "transit" },
+      /^audit:logTransitMount must differ from audit:tlsPkiMount \(transit\)$/,
+    ],
+    [{ "audit:databaseDriftUser": "deployer" }, /^audit:databaseDriftUser must not be audit:databaseAdminUser/],
+    [
       {
         "audit:environment": "e".repeat(24),
         "audit:grafanaDataSource": "",
