@@ -42,6 +42,16 @@ describe("what is checked before anything is replaced", () => {
       assert.deepEqual(check(":", "exit 9"), { status: 0, stderr: "", asked: [`image inspect ${image}`] });
     });
 
+    it("is refused with another place for Docker Hub's", () => {
+      const script = trustedRegistryScript("docker.io/library/nginx@sha256:0");
+      const { status, stderr } = runWith(
+        script,
+        '"image inspect") exit 1 ;; "pull --quiet") echo x509: unknown; exit 1 ;;',
+      );
+      assert.equal(status, 1);
+      assert.match(stderr, /certificate of docker\.io: x509: unknown Add .*update-ca-certificates.*restart Docker/);
+    });
+
     it("is refused with the place for the authority", () => {
       const printed = "Error response from daemon: Get \"https://harbor.example.test:8443/v2/\": tls: failed to verify certificate: x509: certificate signed by unknown authority"; // prettier-ignore
       const { status, stderr } = check("exit 1", `echo '${printed}' >&2; exit 1`);
