@@ -1,6 +1,6 @@
 import type { Server } from "node:http";
 import { Server as NetServer } from "node:net";
-import { setTimeout as pause } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
 import swagger from "@fastify/swagger";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import Fastify, { LogController, type FastifyError, type FastifyInstance } from "fastify";
@@ -17,6 +17,7 @@ import { Sequencer } from "./log/sequencer.js";
 import { LogLimit } from "./log-limit.js";
 import { Metrics } from "./metrics.js";
 import { DatabaseCapacity } from "./database-capacity.js";
+import { followSockets } from "./sockets.js";
 import { VERSION } from "./version.js";
 import { warmUp } from "./warm-up.js";
 
@@ -73,6 +74,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   let refusing = false;
   const main = newMain(level, metrics, () => stopping, options.logTo);
   const admin = newFastify(level, options.logTo);
+  const closeUnused = { main: followSockets(main.server), admin: followSockets(admin.server) };
   const configReloader = new ConfigReloader(options.configFile, metrics, main.log, (config, storage) =>
     warmUp(config, storage, main.log, (quiet) => newMain("silent", quiet, () => false)),
   );
@@ -159,15 +161,15 @@ export async function buildApp(options: AppOptions): Promise<App> {
     metrics,
     async close() {
       stopping = true;
-      // A running export has sent its headers already, so the server must close its connection rather than wait for the
-      // client.
-      main.server.keepAliveTimeout = 1;
       await refuseConnections(main.server);
       refusing = true;
+      closeUnused.main();
       await main.close();
       await ingest.drain();
       ingest.stop();
       await sequencer.stop();
+      await refuseConnections(admin.server);
+      closeUnused.admin();
       await admin.close();
       await configReloader.close();
     },
@@ -186,9 +188,14 @@ const LAST_REQUESTS = 500;
  */
 async function refuseConnections(server: Server): Promise<void> {
   if (!server.listening) return;
+  // A running export has sent its headers already, so the server must close its connection rather than wait for the
+  // client.
+  server.keepAliveTimeout = 1;
   // Not the HTTP server's own close(), which closes idle connections first.
   const none = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()));
   await Promise.race([none, pause(LAST_REQUESTS, undefined, { ref: false })]);
+  // A busy process may not have read yet what has come; it does so before the next turn ends.
+  await nextTurn();
 }
 
 /** The main server with everything that applies to all requests, without routes. */

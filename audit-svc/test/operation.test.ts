@@ -2,14 +2,16 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import http from "node:http";
+import { type Socket, connect } from "node:net";
 import { join } from "node:path";
+import pg from "pg";
 import { parseConfig } from "../src/config.js";
 import { Metrics } from "../src/metrics.js";
 import { DatabaseCapacity } from "../src/database-capacity.js";
 import { Storage } from "../src/storage.js";
 import { type TestDatabase, createDatabase } from "./support/database.js";
-import { event, get, post } from "./support/events.js";
-import { freePort, until } from "./support/postgres.js";
+import { event, get, post, send } from "./support/events.js";
+import { freePort, pause, until, withDatabase } from "./support/postgres.js";
 import { ConfigFile, ServiceProcess, configContent, program, startApp, tokens } from "./support/service.js";
 
 interface Document {
@@ -207,6 +209,45 @@ describe("operation", function () {
     await until(async () => !(await service.answers("/healthz")), 450, "the refusal of new connections");
     assert.deepEqual(await send(), { status: 201, connection: "close", reused: true });
     assert.equal(await ended, 0);
+    file.remove();
+  });
+
+  it("stops with exit code 0, the request that has arrived answered, though other connections never send one", async () => {
+    const file = new ConfigFile();
+    file.write(configContent(database.runtime));
+    const service = await ServiceProcess.create(file);
+    await service.start();
+    const open = async (port: number, text: string): Promise<Socket> => {
+      const socket = connect(port, "127.0.0.1").on("error", () => undefined);
+      await new Promise((resolve) => socket.resume().write(text, resolve));
+      return socket;
+    };
+    const whole = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+    const sockets = [
+      await open(service.port, ""),
+      await open(service.port, "GET /healthz HTTP/1.1\r\nHost: a\r\n"),
+      await open(service.port, `${whole}GET /he`),
+      await open(
+        service.port,
+        `POST /v1/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${tokens.anyWriter}\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{`,
+      ),
+      await open(service.adminPort, ""),
+    ];
+    const lock = new pg.Client({ connectionString: withDatabase(database.server.url, database.name) });
+    await lock.connect();
+    await lock.query("BEGIN; LOCK TABLE audit.ids IN ACCESS EXCLUSIVE MODE");
+    const agent = new http.Agent({ keepAlive: true });
+    const answer = send(service.url, agent, event());
+    await until(() => service.busy(1), 5000, "the event that waits");
+    const began = Date.now();
+    const ended = service.end("SIGTERM");
+    await pause(1000);
+    await lock.end();
+    assert.equal((await answer).status, 201);
+    assert.equal(await ended, 0);
+    assert.ok(Date.now() - began < 4000, `${Date.now() - began} ms`);
+    agent.destroy();
+    for (const socket of sockets) socket.destroy();
     file.remove();
   });
 
