@@ -167,11 +167,13 @@ export async function buildApp(options: AppOptions): Promise<App> {
       await main.close();
       await ingest.drain();
       ingest.stop();
-      await sequencer.stop();
       await refuseConnections(admin.server);
       closeUnused.admin();
       await admin.close();
-      await configReloader.close();
+      // Nothing that was accepted is left. With a database that hangs, a turn of the log or a check would take half a
+      // minute; what is cut off here, the next process does again.
+      const rest = sequencer.stop().then(() => configReloader.close());
+      await Promise.race([rest, pause(LAST_TURN, undefined, { ref: false })]);
     },
   };
 }
@@ -180,6 +182,9 @@ export async function buildApp(options: AppOptions): Promise<App> {
  * Milliseconds for which requests over open connections are still served: far longer than a request takes to arrive.
  */
 const LAST_REQUESTS = 500;
+
+/** Milliseconds for what nobody waits for: far longer than it takes while the database answers. */
+const LAST_TURN = 2_000;
 
 /**
  * Accepts no new connection but keeps the open ones: a proxy's request may be on its way over one that looks idle, and

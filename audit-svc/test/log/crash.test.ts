@@ -77,4 +77,24 @@ describe("crashes in the middle of sequencing", function () {
     for (const since of checkpoints.filter((note) => note.startsWith(ORIGIN)))
       assert.equal((await verifyWith(source, { verifiers: [key.verifier], since })).whole, true);
   });
+
+  it("not a crash but SIGTERM, PostgreSQL hanging in a turn: exit code 0 in seconds, and the next process goes on", async () => {
+    const [stopped, other] = services as [ServiceProcess, ServiceProcess];
+    const load = new Load(stopped.url);
+    await load.more(100);
+    await load.stop();
+    server.pause();
+    try {
+      // Turns are one second apart.
+      await pause(1500);
+      const began = Date.now();
+      assert.equal(await stopped.end("SIGTERM"), 0, stopped.log);
+      assert.ok(Date.now() - began < 6000, `${Date.now() - began} ms`);
+      await other.end("SIGKILL");
+    } finally {
+      server.cont();
+    }
+    await stopped.start();
+    await assertWhole(load, stopped.url);
+  });
 });
