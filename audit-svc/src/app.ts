@@ -316,7 +316,7 @@ function describeCause(error: Error): string | undefined {
   return code;
 }
 
-/** Probes the database at most once a second, however often it is called. */
+/** Probes the database at most once a second, however often it is called, also after the clock was set back. */
 function readiness(configReloader: ConfigReloader): () => Promise<string | undefined> {
   let checked = 0;
   let last: Promise<string | undefined> = Promise.resolve(undefined);
@@ -324,9 +324,9 @@ function readiness(configReloader: ConfigReloader): () => Promise<string | undef
   return () => {
     const active = configReloader.active;
     if (active === undefined) return Promise.resolve(configReloader.waiting);
-    if (of !== active || Date.now() - checked > 1000) {
+    if (of !== active || performance.now() - checked > 1000) {
       of = active;
-      checked = Date.now();
+      checked = performance.now();
       last = active.storage.probe().then(
         () => undefined,
         (error: unknown) => (error instanceof UserError ? error.message : "database: not fit"),

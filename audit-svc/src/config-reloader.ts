@@ -90,7 +90,7 @@ export class ConfigReloader {
     if (digest === this.#active?.config.digest) return;
     if (this.#failed?.digest === digest) {
       const pause = Math.min(30_000, 1000 * 2 ** Math.min(this.#failed.times, 5));
-      if (Date.now() - this.#failed.at < pause) return;
+      if (performance.now() - this.#failed.at < pause) return;
     }
     await this.reload();
   }
@@ -169,7 +169,11 @@ export class ConfigReloader {
   }
 
   #refuse(result: ReloadResult, reason: string, digest = ""): Reload {
-    this.#failed = { digest, at: Date.now(), times: this.#failed?.digest === digest ? this.#failed.times + 1 : 0 };
+    this.#failed = {
+      digest,
+      at: performance.now(),
+      times: this.#failed?.digest === digest ? this.#failed.times + 1 : 0,
+    };
     this.#waiting = reason;
     this.log.error({ result, reason, keeps: this.#generation }, "configuration rejected");
     return this.#report(result, reason);

@@ -25,9 +25,9 @@ export class DatabaseCapacity {
    */
   async refresh(): Promise<void> {
     const storage = this.storage();
-    if (storage === undefined || (storage === this.#of && Date.now() - this.#asked < EVERY_MS)) return;
+    if (storage === undefined || (storage === this.#of && performance.now() - this.#asked < EVERY_MS)) return;
     this.#of = storage;
-    this.#asked = Date.now();
+    this.#asked = performance.now();
     try {
       const { bytes, partitionsEnd } = await storage.capacity();
       this.metrics.databaseSize.set(bytes);

@@ -146,6 +146,56 @@ describe("operation", function () {
     await storage.close();
   });
 
+  it("asks for them once a minute, also when the clock is set back", async () => {
+    let asked = 0;
+    const capacity = (): Promise<{ bytes: number; partitionsEnd: number }> => {
+      asked += 1;
+      return Promise.resolve({ bytes: 1, partitionsEnd: Infinity });
+    };
+    const storage = { capacity } as unknown as Storage;
+    const figures = new DatabaseCapacity(new Metrics({ version: "1", release: "r" }, false), () => storage);
+    const [date, elapsed] = [Date.now, performance.now.bind(performance)];
+    await figures.refresh();
+    try {
+      Date.now = () => date() - 3_600_000;
+      performance.now = () => elapsed() + 59_000;
+      await figures.refresh();
+      assert.equal(asked, 1);
+      performance.now = () => elapsed() + 61_000;
+      await figures.refresh();
+      assert.equal(asked, 2);
+    } finally {
+      Date.now = date;
+      performance.now = elapsed;
+    }
+  });
+
+  it("goes on checking the database and a refused configuration when the clock is set back", async () => {
+    const other = await createDatabase();
+    const { app, file, stop } = await startApp(database.runtime);
+    app.configReloader.watch(0.05);
+    const ready = async (): Promise<boolean> => (await app.main.inject("/readyz")).statusCode === 200;
+    assert.equal(await ready(), true);
+    await other.query(`ALTER ROLE ${other.runtime.user} NOLOGIN`);
+    file.write(configContent(other.runtime));
+    await until(() => app.configReloader.waiting !== "", 5000, "the refusal");
+    const date = Date.now;
+    // Less than clockSkewSeconds, because the test write's event takes its time from elsewhere.
+    Date.now = () => date() - 200_000;
+    try {
+      await database.query(`REVOKE EXECUTE ON FUNCTION audit.store FROM ${database.runtimeRole}`);
+      await pause(1100);
+      assert.equal(await ready(), false);
+      await other.query(`ALTER ROLE ${other.runtime.user} LOGIN`);
+      await until(() => app.configReloader.active?.generation === 2, 10_000, "generation 2");
+    } finally {
+      Date.now = date;
+      await database.query(`GRANT EXECUTE ON FUNCTION audit.store TO ${database.runtimeRole}`);
+      await stop();
+      await other.drop();
+    }
+  });
+
   it("logs JSON lines with the request's id, and neither content nor secrets", async () => {
     const file = new ConfigFile();
     file.write(configContent(database.runtime));
