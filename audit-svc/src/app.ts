@@ -3,7 +3,13 @@ import { Server as NetServer } from "node:net";
 import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
 import swagger from "@fastify/swagger";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import Fastify, { LogController, type FastifyError, type FastifyInstance } from "fastify";
+import Fastify, {
+  LogController,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from "fastify";
 import Type from "typebox";
 import { AccessLog } from "./access-log.js";
 import { ApiError, ErrorBody } from "./api-error.js";
@@ -205,21 +211,35 @@ async function refuseConnections(server: Server): Promise<void> {
 
 /** The main server with everything that applies to all requests, without routes. */
 function newMain(level: string, metrics: Metrics, stopping: () => boolean, logTo?: LogTarget): FastifyInstance {
-  const main = newFastify(level, logTo);
+  const sending = (reply: FastifyReply): void => {
+    if (stopping()) void reply.header("connection", "close");
+  };
+  const answered = (request: FastifyRequest, reply: FastifyReply): void =>
+    metrics.observe(request.method, request.routeOptions.url, reply.statusCode, reply.elapsedTime / 1000);
+  const main = newFastify(level, logTo, (request, reply) => {
+    sending(reply);
+    reply.raw.once("finish", () => answered(request, reply));
+  });
   // In onSend rather than onRequest, so that requests that were running when the stop began close their connections
   // too.
   main.addHook("onSend", (_request, reply, _payload, done) => {
-    if (stopping()) void reply.header("connection", "close");
+    sending(reply);
     done();
   });
   main.addHook("onResponse", (request, reply, done) => {
-    metrics.observe(request.method, request.routeOptions.url, reply.statusCode, reply.elapsedTime / 1000);
+    answered(request, reply);
     done();
   });
   return main;
 }
 
-function newFastify(level: string, logTo?: LogTarget): FastifyInstance {
+/** @param unrouted called before a request is refused whose path Fastify cannot look up, because it runs no hooks then */
+function newFastify(
+  level: string,
+  logTo?: LogTarget,
+  unrouted?: (request: FastifyRequest, reply: FastifyReply) => void,
+): FastifyInstance {
+  const refuse = errorAnswers();
   const server = Fastify({
     logger: {
       level,
@@ -249,6 +269,10 @@ function newFastify(level: string, logTo?: LogTarget): FastifyInstance {
     // While stopping, the routes refuse requests themselves, in the common error format and with Retry-After.
     return503OnClosing: false,
     routerOptions: { maxParamLength: 100 },
+    frameworkErrors: (error, request: FastifyRequest, reply: FastifyReply) => {
+      unrouted?.(request, reply);
+      refuse(error, request, reply);
+    },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: true, allErrors: false } },
     schemaErrorFormatter: (errors, part) => {
       const [first] = errors;
@@ -260,7 +284,8 @@ function newFastify(level: string, logTo?: LogTarget): FastifyInstance {
       );
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
-  handleErrors(server);
+  server.setErrorHandler(refuse);
+  server.setNotFoundHandler({}, (request, reply) => refuse(notFound(), request, reply));
   return server;
 }
 
@@ -273,9 +298,14 @@ function requestId(given: string | string[] | undefined): string {
   return `${run}-${counter.toString(36)}`;
 }
 
-function handleErrors(app: FastifyInstance): void {
+/** Answers any error in the common format. */
+function errorAnswers(): (
+  error: FastifyError | ApiError | Error,
+  request: FastifyRequest,
+  reply: FastifyReply,
+) => void {
   const limit = new LogLimit();
-  app.setErrorHandler((error: FastifyError | ApiError | Error, request, reply) => {
+  return (error, request, reply) => {
     const known = toApiError(error);
     if (known.status >= 500) {
       const pass = limit.pass(known.code);
@@ -286,7 +316,7 @@ function handleErrors(app: FastifyInstance): void {
         request.log.error({ err: error, cause: describeCause(error), code: known.code, ...pass }, "request failed");
     } else request.log.debug({ code: known.code, status: known.status }, "request refused");
     if (known.extra.retryAfter !== undefined) void reply.header("retry-after", String(known.extra.retryAfter));
-    return reply
+    void reply
       .code(known.status)
       .type("application/json")
       .send({
@@ -295,10 +325,11 @@ function handleErrors(app: FastifyInstance): void {
         ...(known.extra.details === undefined ? {} : { details: known.extra.details }),
         requestId: request.id,
       });
-  });
-  app.setNotFoundHandler({}, (request, reply) => {
-    void reply.code(404).send({ error: "not_found", message: "There is nothing here.", requestId: request.id });
-  });
+  };
+}
+
+function notFound(): ApiError {
+  return new ApiError(404, "not_found", "There is nothing here.");
 }
 
 function toApiError(error: FastifyError | ApiError | Error): ApiError {
@@ -306,6 +337,10 @@ function toApiError(error: FastifyError | ApiError | Error): ApiError {
   const { statusCode, code } = error as FastifyError;
   if (code === "FST_ERR_CTP_INVALID_MEDIA_TYPE")
     return new ApiError(415, "unsupported_type", "Send application/json or application/x-ndjson.");
+  if (code === "FST_ERR_CTP_BODY_TOO_LARGE") return new ApiError(413, "too_large", "The body is too large.");
+  if (code === "FST_ERR_BAD_URL")
+    return new ApiError(400, "bad_request", "The path is not valid: each % needs two hex digits that give UTF-8.");
+  if (code === "FST_ERR_MAX_PARAM_LENGTH") return notFound();
   if (statusCode !== undefined && statusCode < 500) return new ApiError(statusCode, "bad_request", error.message);
   return new ApiError(500, "internal", "Something went wrong; the log has more under this request id.");
 }

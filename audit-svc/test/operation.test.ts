@@ -11,6 +11,7 @@ import { DatabaseCapacity } from "../src/database-capacity.js";
 import { Storage } from "../src/storage.js";
 import { type TestDatabase, createDatabase } from "./support/database.js";
 import { event, get, post, send } from "./support/events.js";
+import { ORIGIN, newKey } from "./support/log.js";
 import { freePort, pause, until, withDatabase } from "./support/postgres.js";
 import { ConfigFile, ServiceProcess, configContent, program, startApp, tokens } from "./support/service.js";
 
@@ -115,6 +116,36 @@ describe("operation", function () {
     assert.match(text, /\nprocess_resident_memory_bytes \d+/);
     for (const line of text.split("\n").filter((l) => l.startsWith("# HELP")))
       assert.ok(line.split(" ").length > 4, line);
+    await stop();
+  });
+
+  it("refuses in the common format, and counts, what Fastify itself refuses", async () => {
+    const { app, file, stop } = await startApp(database.runtime);
+    file.write({
+      ...configContent(database.runtime),
+      log: { origin: ORIGIN, signer: { privateKey: newKey().privateKey } },
+    });
+    assert.equal((await app.configReloader.reload()).result, "applied");
+    const headers = { authorization: `Bearer ${tokens.reader}`, "content-type": "text/plain", "x-request-id": "mine" };
+    const refused = async (method: "GET" | "POST", url: string, status: number, error: string): Promise<void> => {
+      const payload = method === "POST" ? { payload: "x".repeat(20_000) } : {};
+      const answer = await app.main.inject({ method, url, headers, ...payload });
+      const { message, ...body } = answer.json<Record<string, unknown>>();
+      assert.deepEqual([answer.statusCode, body], [status, { error, requestId: "mine" }], url);
+      assert.ok(typeof message === "string" && !message.includes(url), url);
+    };
+    await refused("GET", "/%zz", 400, "bad_request");
+    await refused("GET", "/v1/events/%zz/proof", 400, "bad_request");
+    await refused("GET", `/v1/events/${"a".repeat(101)}/proof`, 404, "not_found");
+    await refused("GET", "/v1/nothing", 404, "not_found");
+    await refused("POST", "/log/witnessed", 413, "too_large");
+    const text = (await app.main.inject("/metrics")).body;
+    for (const [counted, count] of [
+      ['method="GET",route="unmatched",code="400"', 2],
+      ['method="GET",route="unmatched",code="404"', 2],
+      ['method="POST",route="/log/witnessed",code="413"', 1],
+    ] as const)
+      assert.ok(text.includes(`\nhttp_requests_total{${counted}} ${count}\n`), counted);
     await stop();
   });
 
