@@ -146,7 +146,10 @@ export async function buildApp(options: AppOptions): Promise<App> {
     "/metrics",
     { schema: { summary: "Prometheus metrics", tags: ["operation"], response: { 200: Type.String() } } },
     async (_request, reply) => {
-      const connections = configReloader.active?.storage.connections ?? { idle: 0, busy: 0, waiting: 0 };
+      const storage = configReloader.active?.storage;
+      // Of the database in force: a configuration that is tried and refused may name another.
+      metrics.schemaVersion.set(storage?.schemaVersion ?? 0);
+      const connections = storage?.connections ?? { idle: 0, busy: 0, waiting: 0 };
       for (const [state, count] of Object.entries(connections)) metrics.pool.set({ state }, count);
       void capacity.refresh();
       void reply.type(metrics.registry.contentType);

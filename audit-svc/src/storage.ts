@@ -144,7 +144,6 @@ export class Storage {
       );
     }
     this.schemaVersion = version;
-    this.metrics.schemaVersion.set(version);
     if (version < SCHEMA_VERSION) {
       throw new UserError(
         `database: its schema has version ${version} and ${SCHEMA_VERSION} is needed; run \`migrate\` with this role granted.`,

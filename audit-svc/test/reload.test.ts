@@ -117,6 +117,7 @@ describe("reload", function () {
     }
     assert.equal(await metric(app, 'audit_config_reloads_total{result="invalid"}'), "2");
     assert.equal(await metric(app, 'audit_config_reloads_total{result="unreachable"}'), "4");
+    assert.match((await app.main.inject("/metrics")).body, /^audit_schema_version 7$/m);
     await stop();
     await owned.drop();
   });

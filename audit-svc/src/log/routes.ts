@@ -140,7 +140,7 @@ export function logRoutes({ configReloader, accessLog, sequencer, stopping }: Pa
           tags: ["log"],
           security: [{ token: [] }],
           consumes: ["text/plain"],
-          response: { 204: Type.Null(), ...refusals, 409: ErrorBody },
+          response: { 204: Type.Null(), ...refusals, 409: ErrorBody, 413: ErrorBody },
         },
       },
       async (request, reply) => {
