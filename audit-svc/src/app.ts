@@ -80,7 +80,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   let refusing = false;
   const main = newMain(level, metrics, () => stopping, options.logTo);
   const admin = newFastify(level, options.logTo);
-  const closeUnused = { main: followSockets(main.server), admin: followSockets(admin.server) };
+  const closeUnused = [followSockets(main.server), followSockets(admin.server)];
   const configReloader = new ConfigReloader(options.configFile, metrics, main.log, (config, storage) =>
     warmUp(config, storage, main.log, (quiet) => newMain("silent", quiet, () => false)),
   );
@@ -172,13 +172,13 @@ export async function buildApp(options: AppOptions): Promise<App> {
       stopping = true;
       await refuseConnections(main.server);
       refusing = true;
-      closeUnused.main();
+      const cut = setInterval(() => closeUnused.forEach((close) => close()), LAST_BYTES).unref();
       await main.close();
       await ingest.drain();
       ingest.stop();
       await refuseConnections(admin.server);
-      closeUnused.admin();
       await admin.close();
+      clearInterval(cut);
       // Nothing that was accepted is left. With a database that hangs, a turn of the log or a check would take half a
       // minute; what is cut off here, the next process does again.
       const rest = sequencer.stop().then(() => configReloader.close());
@@ -191,6 +191,9 @@ export async function buildApp(options: AppOptions): Promise<App> {
  * Milliseconds for which requests over open connections are still served: far longer than a request takes to arrive.
  */
 const LAST_REQUESTS = 500;
+
+/** Milliseconds in which a request that has begun must arrive in full, to be answered. */
+const LAST_BYTES = 3_000;
 
 /** Milliseconds for what nobody waits for: far longer than it takes while the database answers. */
 const LAST_TURN = 2_000;
