@@ -50,6 +50,15 @@ describe("scenario: how nginx identifies a client", () => {
     });
   });
 
+  it("limits an IPv4 client by its own address, also where a balancer names it as IPv6", async () => {
+    const limits = { bodySize: "2m", clientRate: 1, clientConnections: 0 };
+    const { url } = await start({ trustedProxies: [SELF], limits });
+    const answers: number[] = [];
+    for (const client of ["203.0.113.3", "203.0.113.4", "203.0.113.5", "203.0.113.3", "203.0.113.3"])
+      answers.push(await ask(`${url}/healthz`, `::ffff:${client}`));
+    assert.deepEqual(answers, [200, 200, 200, 200, 429]);
+  });
+
   it("refuses requests that bypass the balancers, if configured", async () => {
     const refusing = await start({ trustedProxies: [ELSEWHERE], balancersOnly: true });
     assert.equal(await ask(`${refusing.url}/healthz`, ELSEWHERE), 403);
