@@ -55,8 +55,12 @@ describe("scenario: how nginx identifies a client", () => {
     const { url } = await start({ trustedProxies: [SELF], limits });
     const answers: number[] = [];
     for (const client of ["203.0.113.3", "203.0.113.4", "203.0.113.5", "203.0.113.3", "203.0.113.3"])
-      answers.push(await ask(`${url}/healthz`, `::ffff:${client}`));
+      answers.push(await ask(`${url}/healthz?actor=alice`, `::ffff:${client}`));
     assert.deepEqual(answers, [200, 200, 200, 200, 429]);
+    await until("the refusal in the log", 10, async () =>
+      ((await nginx?.log()) ?? "").includes('"status":429') ? true : undefined,
+    );
+    assert.doesNotMatch((await nginx?.log()) ?? "", /alice/, "the query may name an actor");
   });
 
   it("refuses requests that bypass the balancers, if configured", async () => {
