@@ -64,11 +64,6 @@ export function databaseContradictions(settings: GroupOf<typeof database>): stri
           `${NAMESPACE}:databaseAdminUser must not be a role that the program makes for ${NAMESPACE}:databaseName; create another with CREATEROLE and CREATEDB`,
         ]
       : []),
-    ...(databaseDriftUser === databaseAdminUser
-      ? [
-          `${NAMESPACE}:databaseDriftUser must not be ${NAMESPACE}:databaseAdminUser, which may change everything; create another without any right`,
-        ]
-      : []),
     ...(databaseDriftUser !== undefined && own.includes(databaseDriftUser)
       ? [
           `${NAMESPACE}:databaseDriftUser must not be a role that the program makes for ${NAMESPACE}:databaseName; create another without any right`,

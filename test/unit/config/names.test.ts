@@ -48,7 +48,6 @@ describe("names in the configuration", () => {
       { "audit:log": "vault", "audit:tls": "vault", "audit:tlsPkiRole": "edge", "audit:tlsPkiMount": "transit" },
       /^audit:logTransitMount must differ from audit:tlsPkiMount \(transit\)$/,
     ],
-    [{ "audit:databaseDriftUser": "deployer" }, /^audit:databaseDriftUser must not be audit:databaseAdminUser/],
     [
       {
         "audit:environment": "e".repeat(24),
