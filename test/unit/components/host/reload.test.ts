@@ -63,4 +63,13 @@ describe("the script that makes replicas reload", () => {
     assert.equal(stderr, `reload: not confirmed by: green-1 (wanted configuration digest ${digest})\n`);
     assert.equal(result, `failed ${digest} green-1\n`);
   });
+
+  it("asks for a second alone once the time is over, so that it ends before it is cut off", () => {
+    writeFileSync(at("green"), "");
+    const { result } = reload(`echo "$*" >> ${at("words")}; exit 1`);
+    assert.equal(result, `failed ${digest} green-1 green-2\n`);
+    const words = readFileSync(at("words"), "utf8").trim().split("\n");
+    for (const line of words) assert.match(line, line.endsWith("g1/reload") ? / -T 3 / : / -T 1 /);
+    assert.equal(words.filter((line) => line.endsWith("g2/reload")).length, 1);
+  });
 });
