@@ -3,24 +3,18 @@ import { Server as NetServer } from "node:net";
 import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
 import swagger from "@fastify/swagger";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import Fastify, {
-  LogController,
-  type FastifyError,
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyRequest,
-} from "fastify";
+import Fastify, { LogController, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import Type from "typebox";
 import { AccessLog } from "./access-log.js";
 import { ApiError, ErrorBody } from "./api-error.js";
 import { FairLimit } from "./fair-limit.js";
 import { ConfigReloader } from "./config-reloader.js";
+import { errorAnswers, notFound } from "./error-answers.js";
 import { UserError } from "./errors.js";
 import { eventsRoutes } from "./events-routes.js";
 import { Ingest } from "./ingest.js";
 import { logRoutes } from "./log/routes.js";
 import { Sequencer } from "./log/sequencer.js";
-import { LogLimit } from "./log-limit.js";
 import { Metrics } from "./metrics.js";
 import { DatabaseCapacity } from "./database-capacity.js";
 import { followSockets } from "./sockets.js";
@@ -302,59 +296,6 @@ function requestId(given: string | string[] | undefined): string {
   if (typeof given === "string" && /^[\w.:-]{1,64}$/.test(given)) return given;
   counter += 1;
   return `${run}-${counter.toString(36)}`;
-}
-
-/** Answers any error in the common format. */
-function errorAnswers(): (
-  error: FastifyError | ApiError | Error,
-  request: FastifyRequest,
-  reply: FastifyReply,
-) => void {
-  const limit = new LogLimit();
-  return (error, request, reply) => {
-    const known = toApiError(error);
-    if (known.status >= 500) {
-      const pass = limit.pass(known.code);
-      // An ApiError is described by its code; anything else is a bug and needs its stack trace.
-      if (pass !== undefined && error instanceof ApiError)
-        request.log.warn({ code: known.code, status: known.status, ...pass }, "request refused");
-      else if (pass !== undefined)
-        request.log.error({ err: error, cause: describeCause(error), code: known.code, ...pass }, "request failed");
-    } else request.log.debug({ code: known.code, status: known.status }, "request refused");
-    if (known.extra.retryAfter !== undefined) void reply.header("retry-after", String(known.extra.retryAfter));
-    void reply
-      .code(known.status)
-      .type("application/json")
-      .send({
-        error: known.code,
-        message: known.message,
-        ...(known.extra.details === undefined ? {} : { details: known.extra.details }),
-        requestId: request.id,
-      });
-  };
-}
-
-function notFound(): ApiError {
-  return new ApiError(404, "not_found", "There is nothing here.");
-}
-
-function toApiError(error: FastifyError | ApiError | Error): ApiError {
-  if (error instanceof ApiError) return error;
-  const { statusCode, code } = error as FastifyError;
-  if (code === "FST_ERR_CTP_INVALID_MEDIA_TYPE")
-    return new ApiError(415, "unsupported_type", "Send application/json or application/x-ndjson.");
-  if (code === "FST_ERR_CTP_BODY_TOO_LARGE") return new ApiError(413, "too_large", "The body is too large.");
-  if (code === "FST_ERR_BAD_URL")
-    return new ApiError(400, "bad_request", "The path is not valid: each % needs two hex digits that give UTF-8.");
-  if (code === "FST_ERR_MAX_PARAM_LENGTH") return notFound();
-  if (statusCode !== undefined && statusCode < 500) return new ApiError(statusCode, "bad_request", error.message);
-  return new ApiError(500, "internal", "Something went wrong; the log has more under this request id.");
-}
-
-// The database's message may quote a value, so only its code is logged.
-function describeCause(error: Error): string | undefined {
-  const { code } = (error.cause ?? error) as { code?: string };
-  return code;
 }
 
 /** Probes the database at most once a second, however often it is called, also after the clock was set back. */
