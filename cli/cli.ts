@@ -3,6 +3,7 @@ import { join } from "node:path";
 import yargs, { type Argv } from "yargs";
 import type { AnyCommand, Common, Context } from "./command";
 import { COMMANDS } from "./commands";
+import { wrongProxy } from "../lib/proxy";
 import { CommandError, EXIT, isOfUser, messageOf } from "./errors";
 import type { Interrupts } from "./interrupts";
 import { Output, type Streams } from "./output";
@@ -34,6 +35,8 @@ export async function runCli(caller: Caller, commands: readonly AnyCommand[] = C
     parserFor(env),
   );
   try {
+    const wrong = wrongProxy(env);
+    if (wrong !== undefined) throw new CommandError(wrong);
     // With a function, yargs hands over what it would print: help, version, completion.
     await parser.parseAsync([...argv], {}, (_, __, text) => {
       if (text !== "") streams.out(`${text}\n`);
@@ -98,7 +101,7 @@ function contextOf({ env, cwd, streams, interrupts }: Caller, { json, stack }: C
 }
 
 /** Shows an error: what a user can put right in its own words, anything else with the trace that a report needs. */
-export function report(error: unknown, output: Output): number {
+function report(error: unknown, output: Output): number {
   const code = error instanceof CommandError ? error.exitCode : EXIT.failed;
   const known = isOfUser(error);
   const text = known ? error.message : error instanceof Error ? (error.stack ?? error.message) : messageOf(error);

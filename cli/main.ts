@@ -1,11 +1,16 @@
-import { report, runCli } from "./cli";
+import { runCli } from "./cli";
 import { Interrupts } from "./interrupts";
-import { Output } from "./output";
 import { missingTrust, runAgain } from "./trust";
 
 /** Run by audit.mjs. @returns the exit code */
-async function main(): Promise<number> {
+function main(): Promise<number> {
   const argv = process.argv.slice(2);
+  const missing = missingTrust(argv, process.env, process.cwd());
+  if (missing !== undefined) return runAgain(missing);
+  const interrupts = new Interrupts();
+  interrupts.listen();
+  // The reader of a pipe has gone, as with `audit logs | head`: nobody reads what would follow.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
   const streams = {
     out: (text: string) => void process.stdout.write(text),
     err: (text: string) => void process.stderr.write(text),
@@ -18,17 +23,6 @@ async function main(): Promise<number> {
       return process.stdout.rows;
     },
   };
-  let missing: Record<string, string> | undefined;
-  try {
-    missing = missingTrust(argv, process.env, process.cwd());
-  } catch (error) {
-    return report(error, new Output(streams, argv.includes("--json"), process.env));
-  }
-  if (missing !== undefined) return runAgain(missing);
-  const interrupts = new Interrupts();
-  interrupts.listen();
-  // The reader of a pipe has gone, as with `audit logs | head`: nobody reads what would follow.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
   return runCli({ argv, env: process.env, cwd: process.cwd(), interrupts, streams });
 }
 

@@ -4,7 +4,6 @@ import { existsSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
 import tls from "node:tls";
 import { PROXY_VARIABLES, wrongProxy } from "../lib/proxy";
-import { CommandError } from "./errors";
 import { readAnswersFile } from "./init/answers-file";
 import { findProject, settingsInFile, type Env } from "./project";
 
@@ -13,11 +12,10 @@ import { findProject, settingsInFile, type Env } from "./project";
  * authorities of audit:caFile, and that it heeds HTTPS_PROXY.
  *
  * @returns undefined if the environment has it, or the stack's file says nothing of it
- * @throws CommandError if Node could not start again, because it cannot read a proxy's address
  */
 export function missingTrust(argv: readonly string[], env: Env, cwd: string): Record<string, string> | undefined {
-  const wrong = wrongProxy(env);
-  if (wrong !== undefined) throw new CommandError(wrong);
+  // With a proxy's address that Node cannot read it would not start again; runCli() says so.
+  if (wrongProxy(env) !== undefined) return undefined;
   const wanted = { ...authority(argv, env, cwd), ...(proxied(env) ? { NODE_USE_ENV_PROXY: "1" } : {}) };
   return Object.keys(wanted).some((name) => !env[name]) ? wanted : undefined;
 }
