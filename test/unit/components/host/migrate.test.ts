@@ -39,6 +39,11 @@ describe("the script that migrates", () => {
     assert.ok(!existsSync(at("ended")));
   });
 
+  it("takes one that was killed for lack of memory for no late one", () => {
+    const { status, stderr, asked } = execute("exit 137");
+    assert.deepEqual([status, stderr, asked.length], [137, "", 2]);
+  });
+
   it("stops one that takes no notice of SIGTERM", function () {
     this.timeout(20_000);
     const { status, asked } = execute(`trap "" TERM; for i in $(seq 30); do sleep 1 || :; done`, 1);
