@@ -11,12 +11,11 @@ docker image inspect "$1" > /dev/null 2>&1 && exit 0
 output=$(docker pull --quiet "$1" 2>&1) && exit 0
 case "$output" in
   *x509:*)
+    cure="Put the authority that signed it, in PEM format, into /etc/docker/certs.d/$registry/ca.crt there"
     # For Docker Hub, which has several hosts, the engine asks the machine's own store alone.
-    if [ "$registry" = docker.io ]; then
-      echo "The Docker Engine of this host does not trust the certificate of $registry: $output Add the authority that signed it to the machine's own (update-ca-certificates), restart Docker, and deploy again." >&2
-      exit 1
-    fi
-    echo "The Docker Engine of this host does not trust the certificate of $registry: $output Put the authority that signed it, in PEM format, into /etc/docker/certs.d/$registry/ca.crt there, and deploy again." >&2
+    [ "$registry" != docker.io ] ||
+      cure="Add the authority that signed it to the machine's own (update-ca-certificates), restart Docker"
+    echo "The Docker Engine of this host does not trust the certificate of $registry: $output $cure, and deploy again." >&2
     exit 1
     ;;
 esac

@@ -56,10 +56,10 @@ async function pullable(access: Access, key: Key): Promise<Finding> {
 }
 
 function cureFor(said: string, registry: string, setting: string): string {
-  if (said.includes("x509") && registry === "docker.io")
-    return "add the authority that signed its certificate to the VM's own (update-ca-certificates), and restart Docker";
   if (said.includes("x509"))
-    return `put the authority that signed the registry's certificate into /etc/docker/certs.d/${registry}/ca.crt on the VM`;
+    return registry === "docker.io"
+      ? "add the authority that signed its certificate to the VM's own (update-ca-certificates), and restart Docker"
+      : `put the authority that signed the registry's certificate into /etc/docker/certs.d/${registry}/ca.crt on the VM`;
   if (/unauthorized|denied|authentication|no basic auth|401|403/i.test(said))
     return `${NAMESPACE}:registryUsername and AUDIT_REGISTRY_PASSWORD must be a login that may pull it`;
   if (/not found|unknown|404/i.test(said))
