@@ -145,6 +145,7 @@ export function eventsRoutes({
           // Not when the connection ends: events whose client has gone still wait. Nor when the answer has been sent:
           // one that is pipelined behind another is never sent once the client has gone.
           request.share?.release();
+          // Its part has been given back, so a request that is kept for its connection must not keep the events.
           request.body = undefined as never;
         }
       },

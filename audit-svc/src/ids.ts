@@ -10,8 +10,8 @@ let sequence = 0;
 const WRONG = 10_000;
 
 /**
- * A new UUIDv7 (RFC 9562), increasing within this process unless the clock is set back: the 12 bits after the version count the ids of one
- * millisecond, so that ids created together are also neighbours in the index.
+ * A new UUIDv7 (RFC 9562), increasing within this process unless the clock is set back: the 12 bits after the version
+ * count the ids of one millisecond, so that ids created together are also neighbours in the index.
  */
 export function uuidv7(now = Date.now()): string {
   // After a clock that was months ahead, ids would fall into months without a partition for as long as the process runs.

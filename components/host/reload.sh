@@ -16,7 +16,6 @@ digest=$(sha256sum "$AUDIT_RENDERED_FILE" | cut -d ' ' -f 1)
 if [ -f "$AUDIT_MARKER_FILE" ]; then targets=$AUDIT_GREEN_REPLICAS; else targets=$AUDIT_BLUE_REPLICAS; fi
 
 # Succeeds on 2xx with the right digest, or with none.
-patience=3
 confirms() {
   answer=$(wget -q -T "$patience" -O - --post-data "" "$1" 2> /dev/null) || return 1
   case "$answer" in
@@ -26,6 +25,7 @@ confirms() {
 }
 
 end=$(($(date +%s) + AUDIT_RELOAD_SECONDS))
+patience=3
 missing=
 for target in $targets; do
   # After the deadline the others are asked for a second each, and none later than three: the agent waits for five, and a
