@@ -1,18 +1,15 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import http from "node:http";
-import { type Socket, connect } from "node:net";
 import { join } from "node:path";
-import pg from "pg";
 import { parseConfig } from "../src/config.js";
 import { Metrics } from "../src/metrics.js";
 import { DatabaseCapacity } from "../src/database-capacity.js";
 import { Storage } from "../src/storage.js";
 import { type TestDatabase, createDatabase } from "./support/database.js";
-import { event, get, post, send } from "./support/events.js";
+import { event, get, post } from "./support/events.js";
 import { ORIGIN, newKey } from "./support/log.js";
-import { freePort, pause, until, withDatabase } from "./support/postgres.js";
+import { freePort, until } from "./support/postgres.js";
 import { ConfigFile, ServiceProcess, configContent, program, startApp, tokens } from "./support/service.js";
 
 interface Document {
@@ -177,56 +174,6 @@ describe("operation", function () {
     await storage.close();
   });
 
-  it("asks for them once a minute, also when the clock is set back", async () => {
-    let asked = 0;
-    const capacity = (): Promise<{ bytes: number; partitionsEnd: number }> => {
-      asked += 1;
-      return Promise.resolve({ bytes: 1, partitionsEnd: Infinity });
-    };
-    const storage = { capacity } as unknown as Storage;
-    const figures = new DatabaseCapacity(new Metrics({ version: "1", release: "r" }, false), () => storage);
-    const [date, elapsed] = [Date.now, performance.now.bind(performance)];
-    await figures.refresh();
-    try {
-      Date.now = () => date() - 3_600_000;
-      performance.now = () => elapsed() + 59_000;
-      await figures.refresh();
-      assert.equal(asked, 1);
-      performance.now = () => elapsed() + 61_000;
-      await figures.refresh();
-      assert.equal(asked, 2);
-    } finally {
-      Date.now = date;
-      performance.now = elapsed;
-    }
-  });
-
-  it("goes on checking the database and a refused configuration when the clock is set back", async () => {
-    const other = await createDatabase();
-    const { app, file, stop } = await startApp(database.runtime);
-    app.configReloader.watch(0.05);
-    const ready = async (): Promise<boolean> => (await app.main.inject("/readyz")).statusCode === 200;
-    assert.equal(await ready(), true);
-    await other.query(`ALTER ROLE ${other.runtime.user} NOLOGIN`);
-    file.write(configContent(other.runtime));
-    await until(() => app.configReloader.waiting !== "", 5000, "the refusal");
-    const date = Date.now;
-    // Less than clockSkewSeconds, because the test write's event takes its time from elsewhere.
-    Date.now = () => date() - 200_000;
-    try {
-      await database.query(`REVOKE EXECUTE ON FUNCTION audit.store FROM ${database.runtimeRole}`);
-      await pause(1100);
-      assert.equal(await ready(), false);
-      await other.query(`ALTER ROLE ${other.runtime.user} LOGIN`);
-      await until(() => app.configReloader.active?.generation === 2, 10_000, "generation 2");
-    } finally {
-      Date.now = date;
-      await database.query(`GRANT EXECUTE ON FUNCTION audit.store TO ${database.runtimeRole}`);
-      await stop();
-      await other.drop();
-    }
-  });
-
   it("logs JSON lines with the request's id, and neither content nor secrets", async () => {
     const file = new ConfigFile();
     file.write(configContent(database.runtime));
@@ -253,82 +200,6 @@ describe("operation", function () {
     );
     assert.ok(lines.every((line) => typeof line.time === "string" && typeof line.level === "string"));
     assert.doesNotMatch(service.log, /private|secret-|writer-of|Bearer/);
-    file.remove();
-  });
-
-  it("stops with exit code 0 at once when idle, keep-alive connections open or not", async () => {
-    const file = new ConfigFile();
-    file.write(configContent(database.runtime));
-    const service = await ServiceProcess.create(file);
-    await service.start();
-    assert.equal(await service.answers("/healthz"), true);
-    const began = Date.now();
-    assert.equal(await service.end("SIGTERM"), 0);
-    assert.ok(Date.now() - began < 3000);
-    file.remove();
-  });
-
-  it("stores what comes over an idle connection just after the stop began, and takes no new connection", async () => {
-    const file = new ConfigFile();
-    file.write(configContent(database.runtime));
-    const service = await ServiceProcess.create(file);
-    await service.start();
-    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
-    const send = (): Promise<{ status: number | undefined; connection: string | undefined; reused: boolean }> =>
-      new Promise((resolve, reject) => {
-        const headers = { authorization: `Bearer ${tokens.anyWriter}`, "content-type": "application/json" };
-        const sent = http.request(`${service.url}/v1/events`, { method: "POST", agent, headers }, (answer) => {
-          answer.resume().on("end", () => {
-            const { connection } = answer.headers;
-            resolve({ status: answer.statusCode, connection, reused: sent.reusedSocket });
-          });
-        });
-        sent.on("error", reject).end(JSON.stringify(event()));
-      });
-    assert.deepEqual(await send(), { status: 201, connection: "keep-alive", reused: false });
-    const ended = service.end("SIGTERM");
-    await until(async () => !(await service.answers("/healthz")), 450, "the refusal of new connections");
-    assert.deepEqual(await send(), { status: 201, connection: "close", reused: true });
-    assert.equal(await ended, 0);
-    file.remove();
-  });
-
-  it("stops with exit code 0, the request that has arrived answered, though other connections never send one", async () => {
-    const file = new ConfigFile();
-    file.write(configContent(database.runtime));
-    const service = await ServiceProcess.create(file);
-    await service.start();
-    const open = async (port: number, text: string): Promise<Socket> => {
-      const socket = connect(port, "127.0.0.1").on("error", () => undefined);
-      await new Promise((resolve) => socket.resume().write(text, resolve));
-      return socket;
-    };
-    const whole = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
-    const sockets = [
-      await open(service.port, ""),
-      await open(service.port, "GET /healthz HTTP/1.1\r\nHost: a\r\n"),
-      await open(service.port, `${whole}GET /he`),
-      await open(
-        service.port,
-        `POST /v1/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${tokens.anyWriter}\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{`,
-      ),
-      await open(service.adminPort, ""),
-    ];
-    const lock = new pg.Client({ connectionString: withDatabase(database.server.url, database.name) });
-    await lock.connect();
-    await lock.query("BEGIN; LOCK TABLE audit.ids IN ACCESS EXCLUSIVE MODE");
-    const agent = new http.Agent({ keepAlive: true });
-    const answer = send(service.url, agent, event());
-    await until(() => service.busy(1), 5000, "the event that waits");
-    const began = Date.now();
-    const ended = service.end("SIGTERM");
-    await pause(1000);
-    await lock.end();
-    assert.equal((await answer).status, 201);
-    assert.equal(await ended, 0);
-    assert.ok(Date.now() - began < 8000, `${Date.now() - began} ms`);
-    agent.destroy();
-    for (const socket of sockets) socket.destroy();
     file.remove();
   });
 

@@ -31,7 +31,8 @@ const byRoot = ["--config", join(root, ".mocharc.json")];
 
 /** Tests of the service that wait for kills, outages, containers and the log's signer. */
 const SLOW_SERVICE_TESTS = [
-  ...["carry-over", "contract", "crash", "durability", "ingest", "migrate", "operation", "reading", "reload"],
+  ...["carry-over", "clock", "contract", "crash", "durability", "ingest", "migrate", "operation", "reading", "reload"],
+  "stopping",
   ...["command", "crash", "hostile", "independent", "sequencing"].map((name) => `log/${name}`),
 ];
 
