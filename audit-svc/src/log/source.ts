@@ -86,7 +86,8 @@ export class Service implements Source {
           throw new UserError(
             `--url: ${path} was answered 404: the service keeps no log (audit:log is off), or this is not its address.`,
           );
-        if (answer.status < 500) throw new UserError(`--url: ${path} was answered ${problem}`);
+        // 429: the edge limits each client, and while it gets ready for a reload it slows none down but refuses.
+        if (answer.status < 500 && answer.status !== 429) throw new UserError(`--url: ${path} was answered ${problem}`);
       } catch (error) {
         if (error instanceof UserError) throw error;
         problem = error instanceof Error && error.cause !== undefined ? reasonOf(error.cause) : reasonOf(error);

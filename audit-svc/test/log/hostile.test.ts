@@ -123,6 +123,23 @@ describe("a log with values that nobody expects", function () {
     assert.equal(printable("\u001b[2Ja\u009bb\u202ec\td\n"), "\\u001b[2Ja\\u009bb\\u202ec\\u0009d\n");
   });
 
+  it("asks again where the edge refuses for its limit", async () => {
+    let asked = 0;
+    const server = createServer((_request, response) => {
+      response.statusCode = ++asked === 1 ? 429 : 200;
+      response.end("note");
+    });
+    await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+    const { port } = server.address() as AddressInfo;
+    try {
+      assert.equal(await new Service(new URL(`http://127.0.0.1:${port}`), "token").checkpoint(), "note");
+    } finally {
+      server.close();
+      server.closeAllConnections();
+    }
+    assert.equal(asked, 2);
+  });
+
   it("goes on with an export that breaks off, and takes no event twice", async () => {
     const line = (n: number): string => `{"id":"${n}","occurredAt":"2026-01-0${Math.ceil(n / 2)}T00:00:00.000000Z"}\n`;
     let asked = 0;
