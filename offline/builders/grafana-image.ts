@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { buildImage } from "../lib/docker.js";
+import { buildImage, openContext } from "../lib/docker.js";
 import { keyOf, keyOfDir } from "../lib/keys.js";
 import { cacheDir, offlineDir, rootDir } from "../lib/paths.js";
 import { UserError } from "../lib/user-error.js";
@@ -36,6 +36,7 @@ async function withContext<T>(use: (context: string) => Promise<T>): Promise<T> 
     // Imported only here, so that the bundler is not loaded if the genuine image is pulled.
     const { buildContext } = await import("../grafana/build.js");
     await buildContext(context);
+    await openContext(context);
     return await use(context);
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND") {

@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { buildImage, checkRoom, hasImage, keepImage, restoreImage } from "../lib/docker.js";
+import { buildImage, checkRoom, hasImage, keepImage, openContext, restoreImage } from "../lib/docker.js";
 import { localRef, type ImageName } from "../lib/image-names.js";
 import { keyOf, keyOfDir } from "../lib/keys.js";
 import { offlineDir } from "../lib/paths.js";
@@ -164,6 +164,7 @@ async function follow(name: ImageName, version: string, recipe: Recipe, builder:
     try {
       cpSync(recipeDir(name), context, { recursive: true });
       const further = (await recipe.prepare?.(context, builder)) ?? {};
+      await openContext(context);
       builder.progress(`building the image ${name}`);
       await buildImage(name, ref, context, { ...bases, ...further });
     } finally {

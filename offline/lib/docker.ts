@@ -53,6 +53,15 @@ export async function buildImage(
   );
 }
 
+/**
+ * Lets all users read a build context, and run its programs: an image keeps the modes, its users are not those of this
+ * machine, and a checkout or a build under a strict umask is its owner's alone.
+ */
+export async function openContext(context: string): Promise<void> {
+  const result = await attempt("chmod", ["-R", "u=rwX,go=rX", context]);
+  if (!result.ok) throw failure(`set the modes of the build context ${context}`, result.all);
+}
+
 /** Free space under a directory, in bytes. */
 export const freeBytes = (dir: string): number => {
   const stat = statfsSync(dir);

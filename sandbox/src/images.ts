@@ -70,7 +70,9 @@ export async function ensureServiceImage(
 
   const tar = pack();
   for (const file of files) {
-    tar.entry({ name: relative(settings.root, file), mode: statSync(file).mode & 0o777 }, readFileSync(file));
+    // The service's user must be able to read them, also if the umask of this checkout is strict.
+    const mode = statSync(file).mode & 0o100 ? 0o755 : 0o644;
+    tar.entry({ name: relative(settings.root, file), mode }, readFileSync(file));
   }
   tar.finalize();
   const stream = await engine.docker.buildImage(tar, {
