@@ -60,6 +60,8 @@ if [ -n "$ca_file" ]; then
   fi
   # The other three variables replace the public authorities, so they name a file with both.
   authorities=$(mktemp)
+  # apt fetches as a user of its own.
+  chmod a+r "$authorities"
   { node -p 'require("node:tls").rootCertificates.join("\n")' && cat "$ca_file"; } > "$authorities"
   export NODE_EXTRA_CA_CERTS="$ca_file" SSL_CERT_FILE="$authorities" CURL_CA_BUNDLE="$authorities" GIT_SSL_CAINFO="$authorities"
 fi

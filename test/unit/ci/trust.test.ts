@@ -54,6 +54,11 @@ describe("ci: private authorities", () => {
     for (const number of output.trim().split("\n")) assert.ok(Number(number) > 50, output);
   });
 
+  it("are in a file that apt can read, which fetches as a user of its own", async () => {
+    const mode = `stat -c %a "$SSL_CERT_FILE"`;
+    assert.deepEqual(await job(mode, { AUDIT_CA_FILE: "ca.pem" }), { code: 0, output: "644\n" });
+  });
+
   it("are those of the stack if the job names none", async () => {
     for (const line of ["audit:caFile: ca.pem", 'audit:caFile: "ca.pem" # ours']) {
       writeFileSync(join(directory, "Pulumi.vm9.yaml"), `config:\n  audit:environment: vm9\n  ${line}\n`);
