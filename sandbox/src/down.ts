@@ -37,7 +37,7 @@ export async function down(settings: Settings, state: State, options: DownOption
           reached = await answers();
         }
         if (!reached) return { cached: true, detail: `no Docker Engine answers at ${host}, so nothing runs` };
-        if (clusterSource(state) === "kind") await removeByKind(progress);
+        if (clusterSource(state) === "kind") await removeByKind(state, progress);
         const removed = await removeFromEngine(engine, settings, deleteData, progress);
         others = (await engine.docker.listContainers()).length;
         return removed;

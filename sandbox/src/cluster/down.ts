@@ -53,7 +53,7 @@ export async function clusterDown(settings: Settings, state: State): Promise<voi
 }
 
 async function removeNodes(engine: Engine, state: State, progress: (line: string) => void): Promise<void> {
-  if (clusterSource(state) === "kind") return removeByKind(progress);
+  if (clusterSource(state) === "kind") return removeByKind(state, progress);
   const containers = await engine.containers();
   await Promise.all(
     nodeNames.map(async (node) => {
@@ -65,9 +65,9 @@ async function removeNodes(engine: Engine, state: State, progress: (line: string
 }
 
 /** kind manages its own nodes, so `make down` removes them through kind, too. */
-export async function removeByKind(progress: (line: string) => void): Promise<void> {
+export async function removeByKind(state: State, progress: (line: string) => void): Promise<void> {
   const kind = await artifacts.ensureKind(await artifacts.decideSources(progress), progress);
-  await removeKindCluster(kind.path);
+  await removeKindCluster(kind.path, state);
 }
 
 export const clusterSource = (state: State): ClusterSource | undefined =>

@@ -6,6 +6,7 @@ import { UserError } from "../../../offline/lib/user-error.js";
 import { ignoreMissing } from "../docker.js";
 import type { Context } from "../platform/context.js";
 import { networkName, sandboxName, type Settings } from "../settings.js";
+import type { State } from "../state.js";
 import { until } from "../wait.js";
 import type { Access } from "./access.js";
 import { Kubectl } from "./kubectl.js";
@@ -27,7 +28,7 @@ export async function ensureKindCluster(
 ): Promise<Access> {
   const { engine, settings, state, progress } = context;
   const run = async (args: string[]): Promise<string> => {
-    const env = { KIND_EXPERIMENTAL_DOCKER_NETWORK: networkName };
+    const env = { KIND_EXPERIMENTAL_DOCKER_NETWORK: networkName, ...ownKubeconfig(state) };
     const result = await attempt(kind, [...args, "--name", sandboxName], { env, timeout: 600_000 });
     if (!result.ok) throw failure(`run kind ${args.join(" ")}`, result.all);
     return result.stdout;
@@ -61,8 +62,12 @@ export async function ensureKindCluster(
   };
 }
 
-export async function removeKindCluster(kind: string): Promise<void> {
-  const result = await attempt(kind, ["delete", "cluster", "--name", sandboxName], { timeout: 120_000 });
+/** kind also writes the cluster's login into a kubeconfig, as its current context: never into the developer's. */
+const ownKubeconfig = (state: State): NodeJS.ProcessEnv => ({ KUBECONFIG: state.path(kubeconfigFile) });
+
+export async function removeKindCluster(kind: string, state: State): Promise<void> {
+  const args = ["delete", "cluster", "--name", sandboxName];
+  const result = await attempt(kind, args, { env: ownKubeconfig(state), timeout: 120_000 });
   if (!result.ok) throw failure("remove the cluster by kind", result.all);
 }
 
