@@ -158,7 +158,8 @@ export class Engine {
       .update(JSON.stringify([spec, image.Id]))
       .digest("hex");
     const existing = (await this.containers()).get(spec.name);
-    if (existing?.Labels[configLabel] === hash) {
+    // One that was never started may lack its files: an interrupted run creates it before it copies them.
+    if (existing?.Labels[configLabel] === hash && existing.State !== "created") {
       if (existing.State === "running") return true;
       await this.start(this.docker.getContainer(existing.Id));
       return false;
