@@ -81,7 +81,7 @@ on_vm() {
 packages() {
   lock=$(sha256sum package-lock.json)
   if [ "$(cat node_modules/.ci-lock 2> /dev/null)" = "$lock" ]; then return; fi
-  npm ci --ignore-scripts --no-audit --no-fund --prefer-offline --cache .cache/ci/npm > .cache/ci/npm.log 2>&1 ||
+  npm ci --include=dev --ignore-scripts --no-audit --no-fund --prefer-offline --cache .cache/ci/npm > .cache/ci/npm.log 2>&1 ||
     { tail -n 20 .cache/ci/npm.log >&2; fail "npm ci failed"; }
   echo "$lock" > node_modules/.ci-lock
 }

@@ -23,8 +23,9 @@ const started = Date.now();
 const elapsed = () => `${Math.round((Date.now() - started) / 1000)} s`;
 console.error("Packages: npm ci");
 const beat = setInterval(() => console.error(`Packages: still working, ${elapsed()}`), 15_000);
+// Tests and lint are tools of development, which NODE_ENV=production would leave out.
 // No package here needs install scripts, and they would run third-party code.
-spawn("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], {
+spawn("npm", ["ci", "--include=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], {
   cwd: root,
   stdio: ["ignore", 2, 2],
 }).on("close", (code) => {

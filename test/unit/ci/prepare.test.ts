@@ -108,6 +108,13 @@ describe("ci: what is fetched of Pulumi and its plugins", () => {
     assert.deepEqual(pluginEnvironment(dir.path), { PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true" });
   });
 
+  it("needs packages, of which the tools are there even where NODE_ENV leaves them out", () => {
+    write("package-lock.json", "{}");
+    write("bin/npm", `#!/bin/sh\necho "$*" > ${at("npm")}\n`, 0o755);
+    assert.deepEqual(run("prepare.sh", "--npm"), { code: 0, stderr: "" });
+    assert.match(readFileSync(at("npm"), "utf8"), /^ci --include=dev /);
+  });
+
   it("is refused when it has changed: a plugin, and even a CLI with its vendor's checksum", () => {
     record();
     write(served(`${theirs}/${plugin("b", "2.0.0")}`), "something else");
