@@ -1,5 +1,5 @@
 import { execa } from "execa";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import type { State } from "./state.js";
 
@@ -33,14 +33,17 @@ export async function certificate(state: State, request: CertificateRequest): Pr
   );
   if (state.readText(file("ext")) !== extensions || !state.has(file("pem"))) {
     const at = (kind: string): string => state.path(file(kind));
+    // Without a certificate an interrupted run is repeated; the former one would not fit the new key.
+    rmSync(at("pem"), { force: true });
     await openssl(at("key"), "req", ...EC, "-subj", request.subject, "-keyout", at("key"), "-out", at("csr"));
     state.write(file("ext"), extensions);
     await openssl(
       at("pem"),
-      ...["x509", "-req", "-in", at("csr"), "-extfile", at("ext"), "-days", DAYS, "-out", at("pem")],
+      ...["x509", "-req", "-in", at("csr"), "-extfile", at("ext"), "-days", DAYS, "-out", at("new")],
       ...["-CA", state.path(`${request.authority}.pem`), "-CAkey", state.path(`${request.authority}.key`)],
       "-CAcreateserial",
     );
+    renameSync(at("new"), at("pem"));
   }
   return { certificate: state.readText(file("pem")) ?? "", key: state.readText(file("key")) ?? "" };
 }
@@ -48,13 +51,15 @@ export async function certificate(state: State, request: CertificateRequest): Pr
 /** A private authority, created once. @returns its certificate */
 export async function authority(state: State, file: string, name: string): Promise<string> {
   if (!state.has(`${file}.pem`)) {
+    const made = state.path(`${file}.new`);
     await openssl(
-      state.path(`${file}.pem`),
+      made,
       ...["req", "-x509", ...EC, "-days", DAYS, "-subj", `/CN=${name}`],
       // The same checks require this too.
       ...["-addext", "keyUsage=critical,keyCertSign,cRLSign"],
-      ...["-keyout", state.path(`${file}.key`), "-out", state.path(`${file}.pem`)],
+      ...["-keyout", state.path(`${file}.key`), "-out", made],
     );
+    renameSync(made, state.path(`${file}.pem`));
   }
   return state.readText(`${file}.pem`) ?? "";
 }
