@@ -1,4 +1,4 @@
-import { createWriteStream, mkdirSync } from "node:fs";
+import { createWriteStream, mkdirSync, type WriteStream } from "node:fs";
 import { dirname } from "node:path";
 import { execa } from "execa";
 import { failure } from "./failures.js";
@@ -43,6 +43,15 @@ export async function attempt(file: string, args: readonly string[], options: Ru
 }
 
 /**
+ * Opens a command's log. A log that cannot be written, as on a full disk, does not end the command: this process would
+ * crash with it, and the command's own error would not be seen.
+ */
+export function openLog(path: string, flags: "a" | "w" = "w"): WriteStream {
+  mkdirSync(dirname(path), { recursive: true });
+  return createWriteStream(path, { flags }).on("error", () => undefined);
+}
+
+/**
  * Runs a long command with its output in a separate log.
  * @param what the step, as in "build the image postgres"; used in the error
  * @param log name of the log file under .sandbox/logs, without the extension
@@ -56,8 +65,7 @@ export async function runLogged(
   options: RunOptions & { readonly append?: boolean } = {},
 ): Promise<void> {
   const path = logFile(log);
-  mkdirSync(dirname(path), { recursive: true });
-  const stream = createWriteStream(path, { flags: options.append === true ? "a" : "w" });
+  const stream = openLog(path, options.append === true ? "a" : "w");
   stream.write(`$ ${file} ${args.join(" ")}\n`);
   const child = execa(file, args, {
     cwd: options.cwd,
@@ -68,7 +76,8 @@ export async function runLogged(
     reject: false,
     maxBuffer: 50_000_000,
   });
-  child.all.pipe(stream, { end: false });
+  // A pipe would stop when the log can no longer be written, and the command with it.
+  child.all.on("data", (chunk: Buffer) => stream.write(chunk));
   const result = await child;
   await new Promise<void>((resolve) => stream.end(resolve));
   if (result.failed) throw failure(what, (result.all ?? "") || (result.shortMessage ?? ""), path);

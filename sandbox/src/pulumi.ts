@@ -1,7 +1,8 @@
 import { execa } from "execa";
-import { copyFileSync, createWriteStream, existsSync, mkdirSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { openLog } from "../../offline/lib/run.js";
 import { UserError } from "../../offline/lib/user-error.js";
 import type { Progress } from "./display.js";
 import { toolEnvironment } from "./environment.js";
@@ -130,8 +131,7 @@ export class Pulumi {
 
   private async run(args: string[], options: { cwd?: string; env?: Record<string, string> } = {}): Promise<Outcome> {
     interrupt.throwIfAborted();
-    mkdirSync(this.state.path("logs"), { recursive: true });
-    const log = createWriteStream(this.state.path("logs", `pulumi-${args[0] ?? ""}.log`));
+    const log = openLog(this.state.path("logs", `pulumi-${args[0] ?? ""}.log`));
     const environment = toolEnvironment(this.settings, this.state, this.stack);
     // In the copy of the project the CLI must write its own file rather than the generated settings.
     const env = { ...environment, ...(options.cwd ? { PULUMI_OPTION_CONFIG_FILE: "" } : {}), ...options.env };
@@ -143,7 +143,7 @@ export class Pulumi {
       stdin: "ignore",
       maxBuffer: 100_000_000,
     });
-    child.all.pipe(log);
+    child.all.on("data", (chunk: Buffer) => log.write(chunk)).on("end", () => log.end());
     for await (const line of child.iterable({ from: "all" })) {
       const shown = line.trim();
       // Skip "@ updating....", the CLI's own heartbeat.
