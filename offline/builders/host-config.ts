@@ -33,16 +33,21 @@ function readAuthorities(dirs: readonly string[]): Record<string, string> {
   return found;
 }
 
-/** The Debian archive's addresses in apt's source files, old style and deb822; undefined where there is none. */
+/**
+ * The Debian archive's addresses in apt's source files, old style and deb822; undefined where there is none. Other vendors'
+ * addresses end in "/debian", too: Docker's has no component `main`.
+ */
 export function debianMirrors(sources: readonly string[]): { main?: string; security?: string } {
   const uris: string[] = [];
   for (const text of sources) {
     const lines = text.split("\n").filter((line) => !line.trimStart().startsWith("#"));
     for (const line of lines) {
-      const oneLine = /^\s*deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s/.exec(line);
-      const deb822 = /^URIs:\s*(.+)$/i.exec(line);
-      if (oneLine?.[1] !== undefined) uris.push(oneLine[1]);
-      if (deb822?.[1] !== undefined) uris.push(...deb822[1].trim().split(/\s+/));
+      const [, uri, components] = /^\s*deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s+\S+\s+(.*)$/.exec(line) ?? [];
+      if (uri !== undefined && words(components).includes("main")) uris.push(uri);
+    }
+    for (const stanza of lines.join("\n").split(/\n\s*\n/)) {
+      const field = (name: string): string | undefined => new RegExp(`^${name}:(.*)$`, "im").exec(stanza)?.[1];
+      if (words(field("Components") ?? "main").includes("main")) uris.push(...words(field("URIs")));
     }
   }
   const clean = uris.filter((uri) => /^https?:\/\//.test(uri)).map((uri) => uri.replace(/\/+$/, ""));
@@ -50,6 +55,8 @@ export function debianMirrors(sources: readonly string[]): { main?: string; secu
   const security = clean.find((uri) => uri.endsWith("/debian-security"));
   return { ...(main !== undefined && { main }), ...(security !== undefined && { security }) };
 }
+
+const words = (text = ""): string[] => text.split(/\s+/).filter((word) => word !== "");
 
 function aptSources(): string[] {
   const dir = "/etc/apt/sources.list.d";

@@ -41,6 +41,18 @@ describe("what the machine needs to reach its registries", () => {
     assert.deepEqual(debianMirrors(["deb http://archive.example/ubuntu noble main\ndeb cdrom:[x]/ trixie main\n"]), {});
   });
 
+  it("takes no other vendor's packages for Debian's, whose address ends alike", () => {
+    const docker = "https://download.docker.com/linux/debian";
+    const ours = "deb http://m.example/debian trixie main contrib\n";
+    const deb822 = `Types: deb\nURIs: ${docker}\nSuites: trixie\nComponents: stable\n`;
+    for (const theirs of [`deb [signed-by=/k] ${docker} trixie stable\n`, deb822]) {
+      assert.deepEqual(debianMirrors([theirs, ours]), { main: "http://m.example/debian" });
+      assert.deepEqual(debianMirrors([theirs]), {});
+    }
+    const main = "Types: deb\nURIs: http://m.example/debian\nSuites: trixie\nComponents: main contrib\n";
+    assert.deepEqual(debianMirrors([`${deb822}\n${main}`]), { main: "http://m.example/debian" });
+  });
+
   it("has nothing to add on a machine with the defaults", () => {
     assert.equal(isDefaultHost(plain), true);
     assert.equal(isDefaultHost({ ...plain, authorities: { "x.crt": "x" } }), false);
