@@ -1,5 +1,6 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { proxyVariables } from "../lib/docker.js";
 import { keyOf, keyOfDir } from "../lib/keys.js";
 import { which } from "../lib/packages.js";
 import { cacheDir, offlineDir } from "../lib/paths.js";
@@ -199,9 +200,10 @@ async function compile(
       const image = await builderImage();
       progress(`building ${name} ${version} from Go modules in a container (${tool.takes} the first time, and more)`);
       const settings = Object.entries(env).flatMap(([key, value]) => ["--env", `${key}=${value}`]);
-      const inherited = ["GOPROXY", "GOSUMDB", "GONOSUMDB", "http_proxy", "https_proxy", "no_proxy"]
-        .filter((key) => process.env[key] !== undefined)
-        .flatMap((key) => ["--env", key]);
+      const inherited = [
+        ...["GOPROXY", "GOSUMDB", "GONOSUMDB"].filter((key) => process.env[key] !== undefined),
+        ...proxyVariables(process.env),
+      ].flatMap((key) => ["--env", key]);
       const cache = join(cacheDir(), "go", "shared");
       mkdirSync(cache, { recursive: true });
       const container = [

@@ -26,11 +26,16 @@ export async function pullImage(ref: string): Promise<{ ok: boolean; output: str
   return { ok: result.ok, output: result.all };
 }
 
+/** The variables with this machine's proxies that are set, in both spellings: programs differ in which they read. */
+export const proxyVariables = (env: NodeJS.ProcessEnv): string[] =>
+  ["http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"].filter(
+    (name) => env[name] !== undefined,
+  );
+
 /** Proxies reach `RUN` lines through the predefined build arguments, which leave no trace in the image. */
 function proxyArgs(env: NodeJS.ProcessEnv): string[] {
-  const names = ["http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
   // Passed without a value: docker reads it from its environment, so that a password in it is not in the process list.
-  return names.filter((name) => env[name] !== undefined).flatMap((name) => ["--build-arg", name]);
+  return proxyVariables(env).flatMap((name) => ["--build-arg", name]);
 }
 
 /**
