@@ -158,13 +158,34 @@ async function startService(progress: Progress): Promise<undefined> {
   return undefined;
 }
 
+/** The dockerd that a pid file names, while it lives; another process may have its pid by now. */
+export function dockerdOf(pidFile: string): number | undefined {
+  try {
+    const pid = Number(readFileSync(pidFile, "utf8"));
+    const name = readFileSync(`/proc/${pid}/comm`, "utf8").trim();
+    return name === "dockerd" && processStart(pid) !== undefined ? pid : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 async function startOurs(progress: Progress): Promise<number> {
+  const pidFile = join(engineDir, "dockerd.pid");
+  // A second dockerd would take the socket and the data from one that only does not answer yet.
+  const starting = dockerdOf(pidFile);
+  if (starting !== undefined) return starting;
+  const theirs = dockerdOf("/var/run/docker.pid");
+  if (theirs !== undefined) {
+    throw new UserError(
+      `dockerd (process ${theirs}) runs on this machine but does not answer at ${socket}. ` +
+        "Wait until it has started, or stop it, then run the command again.",
+    );
+  }
   const root = await asRoot("Starting the Docker Engine");
   const dockerd = (await which("dockerd")) ?? "dockerd";
   if ((await which("iptables")) === undefined) await installPackages(["iptables"], "iptables for Docker", progress);
   mkdirSync(engineDir, { recursive: true });
   progress(`starting dockerd (log: ${logPath})`);
-  const pidFile = join(engineDir, "dockerd.pid");
   // dockerd refuses to start if a killed one has left its pid file behind.
   for (const stale of [pidFile, "/var/run/docker.pid"]) {
     if (existsSync(stale))
