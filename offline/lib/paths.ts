@@ -17,8 +17,9 @@ export const offlineDir = resolve(here, "..");
  * Downloads and builds, keyed by their pins, shared by all checkouts of this user.
  * `SANDBOX_CACHE`, default `~/.cache/audit-sandbox`. Safe to delete at any time.
  */
-export const cacheDir = (env: NodeJS.ProcessEnv = process.env): string =>
-  resolve(env.SANDBOX_CACHE ?? join(homedir(), ".cache", "audit-sandbox"));
+export function cacheDir({ SANDBOX_CACHE: given = "" }: NodeJS.ProcessEnv = process.env): string {
+  return resolve(given === "" ? join(homedir(), ".cache", "audit-sandbox") : given);
+}
 
 /** Log of an artifact's build: one file per artifact, overwritten by the next build. */
 export const logFile = (name: string): string => join(stateDir, "logs", `${name}.log`);

@@ -9,6 +9,8 @@ describe("the sandbox's own directories", () => {
   it("keeps the cache in the home directory, or where it is told to", () => {
     assert.equal(cacheDir({}), join(homedir(), ".cache", "audit-sandbox"));
     assert.equal(cacheDir({ SANDBOX_CACHE: "/x/../y" }), "/y");
+    // An empty path would be the current directory.
+    assert.equal(cacheDir({ SANDBOX_CACHE: "" }), cacheDir({}));
   });
 
   it("names a directory that cannot be written, and the cure", () => {
