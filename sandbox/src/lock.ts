@@ -46,9 +46,12 @@ export function takeLock(stateDir: string, command: string): () => void {
     }
     const holder = readHolder(path);
     if (holder && isAlive(holder)) {
+      const here = holder.host === hostname();
       throw new UserError(
-        `The sandbox is in use: \`make ${holder.command}\` (process ${holder.pid}) works on it since ${holder.since}. ` +
-          `Wait until it ends, or stop it, then run the command again.`,
+        `The sandbox is in use: \`make ${holder.command}\` (process ${holder.pid}${here ? "" : ` on ${holder.host}`}) ` +
+          `works on it since ${holder.since}. Wait until it ends, or stop it, then run the command again.` +
+          // A container that was removed, or this machine under its former name.
+          (here ? "" : ` If there is no such machine any more, remove ${path}.`),
       );
     }
     rmSync(path, { force: true });

@@ -43,6 +43,12 @@ describe("the sandbox's lock", () => {
 
   it("is respected when it was taken on another machine, whose processes cannot be seen", () => {
     hold({ pid: 1, born: "1", host: "elsewhere", command: "up", since: "then" });
-    assert.throws(() => takeLock(dir, "up"), /The sandbox is in use/);
+    assert.throws(
+      () => takeLock(dir, "up"),
+      new UserError(
+        "The sandbox is in use: `make up` (process 1 on elsewhere) works on it since then. Wait until it ends, or stop it, " +
+          `then run the command again. If there is no such machine any more, remove ${join(dir, "lock")}.`,
+      ),
+    );
   });
 });
