@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } f
 import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { quote } from "../../../lib/shell.js";
 import { UserError } from "../../../offline/lib/user-error.js";
 import { addressOf, containerName, hostName, sandboxName, type Settings } from "../settings.js";
 import type { State } from "../state.js";
@@ -99,11 +100,12 @@ async function keyPair(state: State, name: string, comment: string): Promise<Key
  * An ssh configuration and a directory with an `ssh` that uses it. The genuine docker plugin and the docker CLI both run
  * plain `ssh` from PATH, so with that directory first, both reach VM2 without any entry in the user's ~/.ssh.
  */
-function configureSsh(settings: Settings, state: State, hostKey: string): void {
+export function configureSsh(settings: Settings, state: State, hostKey: string): void {
   const [kind, key] = hostKey.split(" ");
   state.write("ssh/known_hosts", `[127.0.0.1]:${settings.ports.ssh} ${kind} ${key}\n`);
   mkdirSync(controlDir(settings), { recursive: true, mode: 0o700 });
-  const quoted = (path: string): string => `"${path}"`;
+  // ssh expands tokens such as %C.
+  const file = (name: string): string => `"${state.path(name).replaceAll("%", "%%")}"`;
   const config = state.write(
     "ssh/config",
     [
@@ -111,9 +113,9 @@ function configureSsh(settings: Settings, state: State, hostKey: string): void {
       "  HostName 127.0.0.1",
       `  Port ${settings.ports.ssh}`,
       `  User ${vm2User}`,
-      `  IdentityFile ${quoted(state.path("ssh/id_ed25519"))}`,
+      `  IdentityFile ${file("ssh/id_ed25519")}`,
       "  IdentitiesOnly yes",
-      `  UserKnownHostsFile ${quoted(state.path("ssh/known_hosts"))}`,
+      `  UserKnownHostsFile ${file("ssh/known_hosts")}`,
       "  GlobalKnownHostsFile /dev/null",
       "  StrictHostKeyChecking yes",
       "  BatchMode yes",
@@ -121,11 +123,12 @@ function configureSsh(settings: Settings, state: State, hostKey: string): void {
       "  ServerAliveInterval 15",
       // One shared connection: a new one for each request of the Docker API would cost time and hit sshd's MaxStartups.
       "  ControlMaster auto",
-      `  ControlPath ${quoted(join(controlDir(settings), "%C"))}`,
+      `  ControlPath "${join(controlDir(settings), "%C")}"`,
       "  ControlPersist 120",
       "",
     ].join("\n"),
   );
+  const directory = state.path("bin").replaceAll(/[.*[\]^$\\|]/g, "\\$&");
   const wrapper = state.write(
     "bin/ssh",
     [
@@ -133,8 +136,8 @@ function configureSsh(settings: Settings, state: State, hostKey: string): void {
       "# ssh for the sandbox: knows VM2's key and where to find it. Everything else is the ssh that follows in PATH.",
       // Removes this directory from PATH wherever it is: npx, for example, prepends its own, and this script would
       // otherwise call itself forever.
-      `PATH=$(printf %s ":$PATH:" | sed -e ':again' -e 's|:${state.path("bin")}:|:|' -e 'tagain' -e 's|^:||' -e 's|:$||')`,
-      `exec ssh -F '${config}' "$@"`,
+      `PATH=$(printf %s ":$PATH:" | sed -e ':again' -e ${quote(`s|:${directory}:|:|`)} -e 'tagain' -e 's|^:||' -e 's|:$||')`,
+      `exec ssh -F ${quote(config)} "$@"`,
       "",
     ].join("\n"),
     0o700,
