@@ -7,7 +7,7 @@ import { environmentOf, exportLines, serviceUrl } from "./environment.js";
 import { endOnInterrupt, interrupt } from "./interrupt.js";
 import { takeLock } from "./lock.js";
 import { keepName } from "./name.js";
-import { vm2Host } from "./platform/vm2.js";
+import { forgetVm2 } from "./platform/vm2.js";
 import { Pulumi } from "./pulumi.js";
 import { rollback } from "./rollback.js";
 import { readSettings, rememberedPlace, type Settings } from "./settings.js";
@@ -38,8 +38,7 @@ async function main(): Promise<void> {
       `${unknown ? `Unknown option ${unknown}.` : `Unknown command ${command ?? "(none)"}.`}\n${usage}`,
     );
   }
-  // In a shell with `make env`, DOCKER_HOST names VM2, but the platform must never run there.
-  if (process.env.DOCKER_HOST === vm2Host(settings)) delete process.env.DOCKER_HOST;
+  forgetVm2(process.env);
   checkOwnDirs([settings.stateDir]);
   const state = new State(settings);
   keepName(state, command);

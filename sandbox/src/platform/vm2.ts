@@ -18,6 +18,14 @@ export const vm2User = "deploy";
 export const vm2Host = (settings: Settings): string => `ssh://${vm2User}@127.0.0.1:${settings.ports.ssh}`;
 
 /**
+ * Forgets a DOCKER_HOST that names a VM2, as in a shell with `make env`, of this work tree or of another: the platform must
+ * never run there.
+ */
+export function forgetVm2(env: NodeJS.ProcessEnv): void {
+  if (new RegExp(`^ssh://${vm2User}@127\\.0\\.0\\.1:\\d+$`).test(env.DOCKER_HOST ?? "")) delete env.DOCKER_HOST;
+}
+
+/**
  * The virtual machine: a container with its own Docker Engine and sshd. It has the capabilities that a nested dockerd
  * needs; `--privileged` would be more and is refused on some hosts.
  * @returns true when there was nothing to do.
