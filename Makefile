@@ -26,6 +26,9 @@ MAKEFLAGS += --no-print-directory
 # Bringing things up and testing them share the sandbox, so nothing runs beside anything else.
 .NOTPARALLEL:
 
+# Node would ask the machine's proxy even for the sandbox, which listens on 127.0.0.1 (sandbox/src/environment.ts).
+unexport NODE_USE_ENV_PROXY
+
 NODE ?= node
 CLI := $(NODE) --import tsx sandbox/src/cli.ts
 SUITES := $(NODE) --import tsx test/support/run.ts

@@ -1,4 +1,5 @@
 import { VaultClient } from "../../lib/vault/client.js";
+import { proxyVariables } from "../../offline/lib/docker.js";
 import { UserError } from "../../offline/lib/user-error.js";
 import { authorityFile } from "./platform/authority.js";
 import { grafanaAdmin } from "./platform/grafana.js";
@@ -56,7 +57,18 @@ export function toolEnvironment(settings: Settings, state: State, stack = sandbo
     PROMETHEUS_URL: `http://127.0.0.1:${settings.ports.prometheus}`,
     AUDIT_REGISTRY_PASSWORD: state.secret("registry-puller"),
     AUDIT_URL: edgeUrl(settings, state, stack),
+    ...pastProxies(process.env),
   };
+}
+
+/**
+ * Has a machine's proxy left out for the sandbox, all of which listens on 127.0.0.1: unlike other programs, Node also asks
+ * it for that, and the programs of a deploy run with NODE_USE_ENV_PROXY.
+ */
+export function pastProxies(env: NodeJS.ProcessEnv): Record<string, string> {
+  if (proxyVariables(env).length === 0) return {};
+  const add = (list = ""): string => [...new Set([...list.split(",").filter(Boolean), "127.0.0.1"])].join(",");
+  return { NO_PROXY: add(env.NO_PROXY ?? env.no_proxy), no_proxy: add(env.no_proxy ?? env.NO_PROXY) };
 }
 
 export const serviceUrl = (settings: Settings): string => `http://127.0.0.1:${settings.ports.edge}`;

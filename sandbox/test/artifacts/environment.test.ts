@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { UserError } from "../../../offline/lib/user-error.js";
-import { requireOpenVault } from "../../src/environment.js";
+import { pastProxies, requireOpenVault } from "../../src/environment.js";
 
 describe("make env", () => {
   let server: Server | undefined;
@@ -38,5 +38,14 @@ describe("make env", () => {
       requireOpenVault(address),
       (error) => error instanceof UserError && error.message.includes(`does not answer at ${address}. Run \`make up\``),
     );
+  });
+
+  it("has the machine's proxy left out for the sandbox, and for what it was left out for", () => {
+    assert.deepEqual(pastProxies({ PATH: "/bin" }), {});
+    const HTTP_PROXY = "http://proxy:3128";
+    assert.deepEqual(pastProxies({ HTTP_PROXY }), { NO_PROXY: "127.0.0.1", no_proxy: "127.0.0.1" });
+    const both = { NO_PROXY: "internal,127.0.0.1", no_proxy: "internal,127.0.0.1" };
+    assert.deepEqual(pastProxies({ HTTP_PROXY, no_proxy: "internal" }), both);
+    assert.deepEqual(pastProxies({ HTTP_PROXY, ...both }), both);
   });
 });

@@ -39,6 +39,16 @@ it("`make` alone starts nothing, and lists what there is", () => {
   for (const target of shown) assert.match(stdout, new RegExp(`^make ${target}\\b`, "m"));
 });
 
+it("runs no command through the machine's proxy, which does not reach the sandbox", () => {
+  const { stdout } = spawnSync("make", ["--silent", "--eval", "shown: ; @env", "shown"], {
+    cwd: readSettings({}).root,
+    encoding: "utf8",
+    env: { PATH: process.env.PATH, NODE_USE_ENV_PROXY: "1", HTTP_PROXY: "http://proxy:3128" },
+  });
+  assert.match(stdout, /^HTTP_PROXY=/m);
+  assert.doesNotMatch(stdout, /NODE_USE_ENV_PROXY/);
+});
+
 describe("`make down`", () => {
   it("keeps the data, as KEEP=data asked for before", () => {
     for (const words of [[], ["KEEP=data"]]) assert.match(down(...words), /cli\.ts down *$/m);
