@@ -199,7 +199,9 @@ async function compile(
     } else {
       const image = await builderImage();
       progress(`building ${name} ${version} from Go modules in a container (${tool.takes} the first time, and more)`);
-      const settings = Object.entries(env).flatMap(([key, value]) => ["--env", `${key}=${value}`]);
+      // Go makes the modules read-only, and `rm -r` of the cache would fail for them.
+      const inContainer = { ...env, GOFLAGS: `${env.GOFLAGS} -modcacherw` };
+      const settings = Object.entries(inContainer).flatMap(([key, value]) => ["--env", `${key}=${value}`]);
       const inherited = [
         ...["GOPROXY", "GOSUMDB", "GONOSUMDB"].filter((key) => process.env[key] !== undefined),
         ...proxyVariables(process.env),

@@ -41,4 +41,13 @@ done
     assert.match(given, / --env HTTPS_PROXY --env NO_PROXY /);
     assert.doesNotMatch(given, /secret/);
   });
+
+  it("leaves a cache that its owner can delete", async () => {
+    await buildGoTool(
+      "pause",
+      () => Promise.resolve("builder"),
+      () => undefined,
+    );
+    assert.match(readFileSync(join(dir, "arguments"), "utf8"), / --env GOFLAGS=.* -modcacherw --env /);
+  });
 });
