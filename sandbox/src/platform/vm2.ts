@@ -92,9 +92,10 @@ async function ensureKeys(state: State): Promise<{ user: KeyPair; host: KeyPair 
   };
 }
 
-async function keyPair(state: State, name: string, comment: string): Promise<KeyPair> {
+/** A key pair, made once. A file that an interrupted run has left empty counts as none. */
+export async function keyPair(state: State, name: string, comment: string): Promise<KeyPair> {
   const path = state.path(name);
-  if (!existsSync(path) || !existsSync(`${path}.pub`)) {
+  if (!state.readText(name) || !state.readText(`${name}.pub`)) {
     mkdirSync(state.path("ssh"), { recursive: true, mode: 0o700 });
     await execa("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path], { input: "y\n" });
   }

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { configureSsh } from "../../src/platform/vm2.js";
+import { configureSsh, keyPair } from "../../src/platform/vm2.js";
 import { readSettings, type Settings } from "../../src/settings.js";
 import { State } from "../../src/state.js";
 
@@ -42,5 +42,12 @@ describe("ssh to VM2", () => {
 
   it("reads its configuration, whatever the checkout's path", () => {
     assert.match(ssh(state.path("bin")).stderr, /connect to host 127\.0\.0\.1 port 1: Connection refused/);
+  });
+
+  it("has keys that stay, and new ones if a full disk has left a file empty", async () => {
+    const made = await keyPair(state, "ssh/id_ed25519", "sandbox");
+    assert.deepEqual(await keyPair(state, "ssh/id_ed25519", "sandbox"), made);
+    writeFileSync(state.path("ssh/id_ed25519.pub"), "");
+    assert.match((await keyPair(state, "ssh/id_ed25519", "sandbox")).publicKey, /^ssh-ed25519 \S+ sandbox\n$/);
   });
 });
