@@ -72,10 +72,10 @@ plugin() { # name version owner
   rm "$work/$archive"
 }
 
-# Whether the stack's file says that it runs on a VM. ci/Dockerfile has no such file.
+# Whether the stack's file says that it runs on a VM; the key may be in quotes, too. ci/Dockerfile has no such file.
 on_vm() {
   settings=Pulumi.${AUDIT_STACK:-vm2}.yaml
-  [ -f "$settings" ] && ! grep -q "^ *audit:platform: *[\"']\{0,1\}kubernetes" "$settings"
+  [ -f "$settings" ] && ! grep -q "^ *[\"']\{0,1\}audit:platform[\"']\{0,1\} *: *[\"']\{0,1\}kubernetes" "$settings"
 }
 
 packages() {

@@ -220,6 +220,11 @@ describe("ci: kubectl", () => {
 
   it("is Debian's for a stack on a cluster", () => assert.deepEqual(installed("cluster"), DEBIANS));
 
+  it("is Debian's also where the stack's file has key and value in quotes", () => {
+    writeFileSync(at("Pulumi.quoted.yaml"), `config:\n  "audit:platform": 'kubernetes'\n`);
+    assert.deepEqual(installed("quoted"), DEBIANS);
+  });
+
   it("is in the image of the jobs, which is made without a stack's file", () => {
     rmSync(at("Pulumi.vm2.yaml"));
     assert.deepEqual(installed(), DEBIANS);
