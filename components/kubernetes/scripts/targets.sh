@@ -61,10 +61,13 @@ forget() {
 while :; do
   service=$(addresses "$AUDIT_SERVICE_PODS" | tr '\n' ' ')
   edge=$(addresses "$AUDIT_EDGE_PODS" | tr '\n' ' ')
-  # Nothing at all means that DNS does not answer; the list stays as it is, rather than to have Prometheus forget everything.
-  if [ -n "$service$edge" ]; then
-    list "$service" "$edge" > "$AUDIT_TARGETS_FILE.new"
-    mv "$AUDIT_TARGETS_FILE.new" "$AUDIT_TARGETS_FILE"
+  # A name without any address is an answer that was lost: this pod itself is among the edge's, and Prometheus must not forget the service's.
+  # If the service has no pod any more, the scrapes of those it had fail, and that is an alert.
+  if [ -n "$edge" ]; then
+    if [ -n "$service" ]; then
+      list "$service" "$edge" > "$AUDIT_TARGETS_FILE.new"
+      mv "$AUDIT_TARGETS_FILE.new" "$AUDIT_TARGETS_FILE"
+    fi
     forget "$service"
   fi
   if [ -n "${AUDIT_ONCE:-}" ]; then exit 0; fi

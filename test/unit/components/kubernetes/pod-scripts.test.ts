@@ -253,7 +253,7 @@ describe("the scripts in a cluster's pods", () => {
     });
 
     it("bounds what a pod may answer, and takes a word for its release", () => {
-      const dns = { "audit-svc-pods": ["10.244.1.5"], "audit-edge-pods": [] };
+      const dns = { "audit-svc-pods": ["10.244.1.5"], "audit-edge-pods": ["10.244.2.8"] };
       const release = (metrics: string) => {
         rmSync(at("releases"), { recursive: true, force: true });
         const [service] = list(dns, "", "", metrics) as { labels: Record<string, string> }[];
@@ -268,10 +268,16 @@ describe("the scripts in a cluster's pods", () => {
       assert.equal(release("yes | tr -d '\\n'"), "unknown");
     });
 
-    it("keeps the list when DNS does not answer", () => {
-      const dns = { "audit-svc-pods": ["10.244.1.5"], "audit-edge-pods": [] };
+    it("keeps the list when DNS does not answer, and when one of the two answers is lost", () => {
+      const dns = { "audit-svc-pods": ["10.244.1.5"], "audit-edge-pods": ["10.244.2.8"] };
       const before = list(dns);
       assert.deepEqual(list({ "audit-svc-pods": [], "audit-edge-pods": [] }), before);
+      assert.deepEqual(list({ ...dns, "audit-svc-pods": [] }), before);
+      assert.deepEqual(list({ ...dns, "audit-edge-pods": [] }), before);
+    });
+
+    it("makes no list of half the targets where there is none yet", () => {
+      assert.equal(list({ "audit-svc-pods": [], "audit-edge-pods": ["10.244.2.8"] }), undefined);
     });
   });
 });
