@@ -46,7 +46,7 @@ export async function onCluster(s: ClusterSettings) {
   });
 
   const observability = new c.Observability("audit", {
-    ...{ ...s.monitoring, edge, service },
+    ...{ ...s.monitoring, edge, service, loginPerPod: database.credentials !== undefined },
     files: c.filesHost("monitoring", s.monitoring.files),
     grafana: { ...s.monitoring.grafana, provider: inGrafana, nginxDashboard: await publishedDashboard() },
   });

@@ -18,6 +18,8 @@ export interface AlertOptions {
   readonly databaseLimit?: number;
   /** Whether the Vault Agents run in pods, where they tell less of themselves; default false. */
   readonly inPods?: boolean;
+  /** Whether each pod has a login to the database of its own: then no two have the same configuration. Default false. */
+  readonly loginPerPod?: boolean;
   /** Whether the service keeps a log that proves itself; default false: no alerts about it. */
   readonly log?: boolean;
   /** Time limits of the alerts for the edge's certificate. Default: no certificate, no alert. */

@@ -127,19 +127,23 @@ export function databaseAlerts({ environment }: AlertOptions): Alert[] {
 }
 
 /** Alerts about whether every replica runs with the intended configuration. */
-export function configurationAlerts({ environment }: AlertOptions): Alert[] {
+export function configurationAlerts({ environment, loginPerPod = false }: AlertOptions): Alert[] {
   const { service } = of(environment);
   return [
-    {
-      name: "AuditConfigNotEverywhere",
-      expr: `count by (environment) (count by (environment, digest) (${service("audit_config_digest_info")} == 1)) > 1`,
-      for: "2m",
-      severity: "critical",
-      summary:
-        "The audit service's replicas run with {{ $value }} different configurations in {{ $labels.environment }}",
-      description:
-        "A changed secret did not reach every replica. Those with the old one fail as soon as the old credentials are withdrawn.",
-    },
+    ...(loginPerPod
+      ? []
+      : [
+          {
+            name: "AuditConfigNotEverywhere",
+            expr: `count by (environment) (count by (environment, digest) (${service("audit_config_digest_info")} == 1)) > 1`,
+            for: "2m",
+            severity: "critical" as const,
+            summary:
+              "The audit service's replicas run with {{ $value }} different configurations in {{ $labels.environment }}",
+            description:
+              "A changed secret did not reach every replica. Those with the old one fail as soon as the old credentials are withdrawn.",
+          },
+        ]),
     {
       name: "AuditReloadFailing",
       expr: `sum by (environment, replica) (increase(${service("audit_config_reloads_total", 'result!~"applied|unchanged"')}[10m])) > 0`,

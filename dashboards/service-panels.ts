@@ -195,7 +195,8 @@ export function ingestionPanels(): Panel[] {
   return [queue, batch, pool, errors];
 }
 
-export function configurationPanels(): Panel[] {
+/** @param loginPerPod whether each pod has a configuration of its own, so that there is nothing to compare */
+export function configurationPanels(loginPerPod: boolean): Panel[] {
   const digests = tiles({
     title: "Configurations in force",
     description:
@@ -249,7 +250,7 @@ export function configurationPanels(): Panel[] {
       { expr: `max by (environment) (${of("audit_schema_version")})`, legend: "schema version {{environment}}" },
     ],
   });
-  return [digests, lastReload, generation, reloads, releases];
+  return [...(loginPerPod ? [] : [digests]), lastReload, generation, reloads, releases];
 }
 
 /** When somebody has to look after the partitions; AuditPartitionsEnding fires at `warning`. */

@@ -44,6 +44,8 @@ export interface ServiceDashboardOptions {
   readonly certificate?: TimeLeft;
   /** Whether the Vault Agents run in pods, where they tell less of themselves; default false. */
   readonly inPods?: boolean;
+  /** Whether each pod has a login to the database of its own: then no two have the same configuration. Default false. */
+  readonly loginPerPod?: boolean;
 }
 
 /** Tag of all dashboards of this project; each links to the others by it. */
@@ -67,6 +69,7 @@ export function serviceDashboard(options: ServiceDashboardOptions): string {
     log = false,
     certificate,
     inPods = false,
+    loginPerPod = false,
   } = options;
   const builder = new dashboard.DashboardBuilder(title)
     .uid(uid)
@@ -96,7 +99,7 @@ export function serviceDashboard(options: ServiceDashboardOptions): string {
     ["Latency", latencyPanels],
     ["Ingestion and database", ingestionPanels],
     ...(log ? ([["Log", logPanels]] as const) : []),
-    ["Configuration and releases", configurationPanels],
+    ["Configuration and releases", () => configurationPanels(loginPerPod)],
     ["Storage and credentials", () => [...storagePanels(), ...credentialPanels(inPods, certificate)]],
     ["Process", processPanels],
   ] as const;

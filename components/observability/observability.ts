@@ -93,6 +93,11 @@ export interface ObservabilityArgs {
   log?: boolean;
   /** Where the edge's certificate comes from, for the alerts about its expiry. Default: no certificate. */
   certificate?: CertificateSource;
+  /**
+   * Whether Vault makes a login to the database for each pod, so that no two have the same configuration: then none are
+   * compared. Default false.
+   */
+  loginPerPod?: boolean;
   /** GiB that the database may take up; an alert fires days ahead. Default: unknown, no alert. */
   databaseLimit?: number;
 }
@@ -258,6 +263,7 @@ export class Observability extends pulumi.ComponentResource {
           log: args.log,
           certificate: certificateLimits(args.certificate),
           inPods: inPods(args),
+          loginPerPod: args.loginPerPod,
         }),
       ),
       nginx: dashboard(
@@ -339,6 +345,7 @@ function alertOptions(args: ObservabilityArgs): AlertOptions {
     log: args.log,
     certificate: certificateLimits(args.certificate),
     inPods: inPods(args),
+    loginPerPod: args.loginPerPod,
   };
 }
 

@@ -47,6 +47,23 @@ describe("the program for a cluster", () => {
     });
   }
 
+  it("compares the pods' configurations only where Vault does not make a login for each pod", async () => {
+    const comparedWith = async (credentials: string) => {
+      const { resources } = await deploy(undefined, {
+        "audit:databaseCredentials": credentials,
+        "audit:alerts": "grafana",
+      });
+      const { rules } = find(resources, "RuleGroup", "audit-alerts").inputs as { rules: { name: string }[] };
+      const { configJson } = find(resources, "Dashboard", "audit-service-dashboard").inputs;
+      return [
+        rules.some(({ name }) => name === "AuditConfigNotEverywhere"),
+        String(configJson).includes("Configurations in force"),
+      ];
+    };
+    assert.deepEqual(await comparedWith("static"), [true, true]);
+    assert.deepEqual(await comparedWith("dynamic"), [false, false]);
+  });
+
   it("signs the log with a key of its own, or goes on with that of a stack on a VM", async () => {
     const keyOf = async (more: Record<string, string>) => {
       const { resources } = await deploy(undefined, { "audit:log": "key", ...more });

@@ -102,6 +102,15 @@ describe("the alert rules", () => {
     assert.deepEqual(others(inPods?.rules), others(rules));
   });
 
+  it("compare no configurations where each pod has a login of its own: all of them differ", () => {
+    const own = parse(alertRules({ ...options, inPods: true, loginPerPod: true })) as { groups: { rules: Rule[] }[] };
+    const same = parse(alertRules({ ...options, inPods: true })) as { groups: { rules: Rule[] }[] };
+    assert.deepEqual(
+      own.groups[0]?.rules,
+      same.groups[0]?.rules.filter(({ alert }) => alert !== "AuditConfigNotEverywhere"),
+    );
+  });
+
   it("link to the dashboard if it is known", () => {
     const dashboardUrl = "https://grafana.example/d/audit-svc";
     assert.equal(

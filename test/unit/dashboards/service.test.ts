@@ -249,6 +249,15 @@ describe("the service's dashboard", () => {
     assertKnownSeries('vault_agent_authenticated{environment=~".*"}');
   });
 
+  it("compares no configurations where each pod has a login of its own: all of them differ", () => {
+    const own = (JSON.parse(serviceDashboard({ datasource, log: true, loginPerPod: true })) as Dashboard).panels;
+    const titles = own.map(({ title }) => title);
+    assert.deepEqual(
+      whole.panels.map(({ title }) => title).filter((title) => !titles.includes(title)),
+      ["Configurations in force"],
+    );
+  });
+
   it("is the same text every time", () => {
     assert.equal(serviceDashboard({ datasource: { name: "Prometheus", uid: "prometheus" }, log: true }), json);
   });
