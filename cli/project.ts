@@ -37,11 +37,16 @@ export function findProject(cwd: string, env: Env, named?: string): Project {
   return { directory, stack, file: isAbsolute(file) ? file : join(directory, file) };
 }
 
-export const stackOf = (env: Env): string => env.PULUMI_STACK || env.AUDIT_STACK || DEFAULT_STACK; // eslint-disable-line @typescript-eslint/prefer-nullish-coalescing -- empty counts as unset
+export const stackOf = (env: Env): string => namedIn(env) || DEFAULT_STACK; // eslint-disable-line @typescript-eslint/prefer-nullish-coalescing -- empty counts as unset
 
-/** In a shell with `make env` the stack's file is elsewhere; another stack's file is where it always is. */
+const namedIn = ({ PULUMI_STACK, AUDIT_STACK }: Env): string | undefined => PULUMI_STACK || AUDIT_STACK; // eslint-disable-line @typescript-eslint/prefer-nullish-coalescing -- as above
+
+/**
+ * In a shell with `make env` the stack's file is elsewhere; another stack's file is where it always is. A file without
+ * the stack's name beside it may be any stack's.
+ */
 const fileOf = ({ PULUMI_OPTION_CONFIG_FILE: file, ...env }: Env, stack: string): string | undefined =>
-  file && stack === stackOf(env) ? file : undefined;
+  file && stack === namedIn(env) ? file : undefined;
 
 function upwards(directory: string): string[] {
   const above = dirname(directory);

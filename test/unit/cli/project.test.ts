@@ -39,6 +39,8 @@ describe("where the command audit finds its stack", () => {
     const env = { PULUMI_STACK: "sandbox", PULUMI_OPTION_CONFIG_FILE: "/elsewhere/Pulumi.sandbox.yaml" };
     assert.equal(findProject(directory, env).file, "/elsewhere/Pulumi.sandbox.yaml");
     assert.equal(findProject(directory, env, "vm2").file, join(directory, "Pulumi.vm2.yaml"));
+    const unnamed = findProject(directory, { ...env, PULUMI_STACK: "" });
+    assert.equal(unnamed.file, join(directory, "Pulumi.vm2.yaml"), "settings of one stack, state of another");
   });
 
   it("reads settings as the engine gives them, without what is encrypted", () => {
