@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import type { Client, QueryConfig, QueryResult } from "pg";
+import { types, type Client, type CustomTypesConfig, type QueryArrayConfig, type QueryArrayResult } from "pg";
 import type { Context } from "../command";
 import { CommandError, EXIT, messageOf } from "../errors";
 import type { World } from "../world";
@@ -26,9 +26,10 @@ export async function openDatabase({ statement, write }: QueryOptions, context: 
   const client = await world.database(world.values.databaseName);
   try {
     await client.connect();
-    const { command, rowCount, rows, fields } = await one(client, statement, role, write);
-    const answer = { command, rowCount, rows };
-    output.answer(answer, fields.length === 0 ? `${command} ${rowCount ?? ""}`.trim() : table(fields, rows));
+    const { command, rowCount, rows, fields } = await one(client, statement, { role, write, named: output.json });
+    const text = fields.length === 0 ? `${command} ${rowCount ?? ""}`.trim() : table(fields, rows);
+    const named = rows.map((row) => Object.fromEntries(fields.map(({ name }, at) => [name, row[at]])));
+    output.answer({ command, rowCount, rows: named }, text);
     return EXIT.ok;
   } catch (error) {
     throw explained(error, world, role);
@@ -38,17 +39,38 @@ export async function openDatabase({ statement, write }: QueryOptions, context: 
 }
 
 /**
+ * date, timestamp and lists of them, and as what they are read, text and its list: as a Date they would be another day
+ * or hour in this machine's time zone. https://github.com/postgres/postgres/blob/master/src/include/catalog/pg_type.dat
+ */
+const ZONELESS: ReadonlyMap<number, number> = new Map([[1082, 25], [1114, 25], [1182, 1009], [1115, 1009]]); // prettier-ignore
+
+/** Values as pg reads them, but for times without a zone, which stay the text that they are. */
+export const TYPES: CustomTypesConfig = {
+  getTypeParser: (oid: number) => types.getTypeParser(ZONELESS.get(oid) ?? oid) as (value: string) => unknown,
+};
+
+/**
  * One statement in a transaction of its own. The extended protocol takes no second one, so nothing in it gets out of
  * the read-only transaction and goes on.
+ *
+ * @throws CommandError, and changes nothing, if each column is to have a name of its own and has not
  */
-async function one(client: Client, text: string, role: string, write: boolean): Promise<QueryResult<Record<string, unknown>>> {
+async function one(
+  client: Client,
+  text: string,
+  { role, write, named }: { role: string; write: boolean; named: boolean },
+): Promise<QueryArrayResult<unknown[]>> {
   await client.query(`BEGIN ${write ? "READ WRITE" : "READ ONLY"}`);
   await client.query(`SET LOCAL ROLE ${client.escapeIdentifier(role)}`);
   // @types/pg does not know queryMode.
-  const result = await client.query<Record<string, unknown>>({ text, queryMode: "extended" } as QueryConfig);
+  const query = { text, queryMode: "extended", rowMode: "array", types: TYPES } as QueryArrayConfig;
+  const result = await client.query<unknown[]>(query);
+  const names = result.fields.map(({ name }) => name);
+  const twice = named ? names.find((name, at) => names.indexOf(name) !== at) : undefined;
+  if (twice !== undefined) throw new CommandError(`two columns are called ${twice}; with --json, name each by AS`);
   await client.query("COMMIT");
   return result;
-} // prettier-ignore
+}
 
 /** With psql's own variables: the password is in its environment, never among its arguments. */
 export function psqlEnvironment(world: World, role: string, write: boolean): Record<string, string | undefined> {

@@ -1,8 +1,11 @@
 /** Rows as psql shows them: a head, a rule, the rows, and how many there are. */
-export function table(fields: readonly { name: string }[], rows: readonly Readonly<Record<string, unknown>>[]): string {
+export function table(fields: readonly { name: string }[], rows: readonly (readonly unknown[])[]): string {
   const names = fields.map(({ name }) => name);
-  const cells = rows.map((row) => names.map((name) => shown(row[name])));
-  const widths = names.map((name, at) => Math.max(name.length, ...cells.map((row) => row[at]?.length ?? 0)));
+  const cells = rows.map((row) => names.map((_, at) => shown(row[at])));
+  // Not by Math.max(...), whose arguments are limited.
+  const widths = names.map((name, at) =>
+    cells.reduce((most, row) => Math.max(most, row[at]?.length ?? 0), name.length),
+  );
   const line = (row: readonly string[]): string =>
     row.map((cell, at) => ` ${cell.padEnd(widths[at] ?? 0)} `).join("|").trimEnd(); // prettier-ignore
   const rule = widths.map((width) => "-".repeat(width + 2)).join("+");

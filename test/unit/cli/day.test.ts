@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openDatabase, psqlEnvironment } from "../../../cli/database/psql";
+import { types } from "pg";
+import { openDatabase, psqlEnvironment, TYPES } from "../../../cli/database/psql";
 import { table } from "../../../cli/database/table";
 import { showEvents, type EventsOptions } from "../../../cli/events/events";
 import { chosen, runInContainer } from "../../../cli/vm/exec";
@@ -82,7 +83,7 @@ describe("audit psql", () => {
     };
     return { asked, world: { values: VALUES, database: async (name: string) => (asked.push(name), client) } };
   };
-  const select = { command: "SELECT", rowCount: 1, rows: [{ count: "2", at: null }], fields: [{ name: "count" }, { name: "at" }] }; // prettier-ignore
+  const select = { command: "SELECT", rowCount: 1, rows: [["2", null]], fields: [{ name: "count" }, { name: "at" }] }; // prettier-ignore
 
   it("runs one statement in a read-only transaction, as the service", async () => {
     const { asked, world } = clientWith(() => select);
@@ -90,7 +91,7 @@ describe("audit psql", () => {
     assert.equal(await openDatabase({ statement: "SELECT 1", write: false }, context), 0);
     assert.deepEqual(asked, [
       ...["audit", "BEGIN READ ONLY", 'SET LOCAL ROLE "audit_runtime"'],
-      ...[{ text: "SELECT 1", queryMode: "extended" }, "COMMIT", "end"],
+      ...[{ text: "SELECT 1", queryMode: "extended", rowMode: "array", types: TYPES }, "COMMIT", "end"],
     ]);
     assert.equal(printed.out, " count | at\n-------+----\n 2     |\n(1 row)\n");
   });
@@ -103,7 +104,35 @@ describe("audit psql", () => {
     assert.equal(printed.out, "DELETE 3\n");
     const json = contextWith(clientWith(() => select).world, { json: true });
     await openDatabase({ statement: "SELECT 1", write: false }, json.context);
-    assert.deepEqual(JSON.parse(json.printed.out), { command: "SELECT", rowCount: 1, rows: select.rows });
+    assert.deepEqual(JSON.parse(json.printed.out), {
+      ...{ command: "SELECT", rowCount: 1, rows: [{ count: "2", at: null }] },
+    });
+  });
+
+  it("shows columns of the same name, and gives programs none of which one would hide the other", async () => {
+    const both = { ...select, rows: [["2", "7"]], fields: [{ name: "count" }, { name: "count" }] };
+    const { context, printed } = contextWith(clientWith(() => both).world);
+    assert.equal(await openDatabase({ statement: "SELECT 1", write: false }, context), 0);
+    assert.match(printed.out, /^ count \| count\n.*\n 2 {5}\| 7\n/);
+    const { asked, world } = clientWith(() => both);
+    const json = contextWith(world, { json: true });
+    await assert.rejects(
+      openDatabase({ statement: "SELECT 1", write: true }, json.context),
+      /^Error: two columns are called count; with --json, name each by AS$/,
+    );
+    assert.ok(!asked.includes("COMMIT"));
+  });
+
+  it("shows days and local times as they are stored, whatever the time zone here", () => {
+    const text = (oid: number, value: string) => (TYPES.getTypeParser(oid, "text") as (text: string) => unknown)(value);
+    const { DATE, TIMESTAMP, INT4 } = types.builtins;
+    assert.deepEqual(
+      [text(DATE, "2026-01-31"), text(TIMESTAMP, "2026-01-31 00:30:00"), text(INT4, "7")],
+      ["2026-01-31", "2026-01-31 00:30:00", 7],
+    );
+    const [days, times] = [1182, 1115];
+    assert.deepEqual(text(days, "{2026-01-31,NULL}"), ["2026-01-31", null]);
+    assert.deepEqual(text(times, '{"2026-01-31 00:30:00"}'), ["2026-01-31 00:30:00"]);
   });
 
   for (const [code, message, cure] of [
@@ -132,11 +161,16 @@ describe("audit psql", () => {
   });
 
   it("shows rows with whatever is in them", () => {
-    const row = { a: new Date(0), b: Buffer.from("x"), c: { d: 1 }, e: "two\nlines" };
+    const row = [new Date(0), Buffer.from("x"), { d: 1 }, "two\nlines"];
     assert.equal(
-      table(Object.keys(row).map((name) => ({ name })), [row, {}]).split("\n")[2]?.trimEnd(),
+      table([..."abcd"].map((name) => ({ name })), [row, []]).split("\n")[2]?.trimEnd(),
       ' 1970-01-01T00:00:00.000Z | \\x78 | {"d":1} | two⏎lines',
     ); // prettier-ignore
+  });
+
+  it("shows a great many rows", () => {
+    const rows = Array.from({ length: 200_000 }, (_, index) => [index]);
+    assert.match(table([{ name: "n" }], rows), /\n 199999\n\(200000 rows\)$/);
   });
 });
 
