@@ -42,10 +42,11 @@ export async function showEvents(options: EventsOptions, context: Context): Prom
     return EXIT.ok;
   }
   // What comes is what a whole page did not have before.
-  const page = await reader.page({ ...query, limit: follow ? PAGE : Math.min(number, PAGE) });
-  const shown = page.events.filter(wanted).slice(0, number).reverse();
-  for (const event of shown) show(event);
-  if (shown.length === 0) output.note(NONE);
+  const page = follow ? await reader.page({ ...query, limit: PAGE }) : { events: [] as AuditEvent[] };
+  const newest = page.events.filter(wanted).slice(0, number);
+  if (!follow) for await (const event of reader.newest(query, number, wanted)) newest.push(event);
+  for (const event of newest.reverse()) show(event);
+  if (newest.length === 0) output.note(NONE);
   if (!follow) return EXIT.ok;
   const known = new Set(page.events.map(keyOf));
   for (;;) {

@@ -39,41 +39,58 @@ export class EventReader {
     for (const [name, value] of Object.entries(query)) if (value !== undefined) given.set(name, String(value));
     const url = `${this.url}/v1/events?${given.toString()}`;
     let response: Response;
+    let text: string;
     try {
       response = await fetch(url, {
         headers: headersOf({ authorization: `Bearer ${this.token}` }),
         signal: AbortSignal.timeout(15_000),
       });
+      text = await response.text();
     } catch (error) {
       throw new CommandError(`the service at ${this.url} does not answer: ${whyNoAnswer(error)}`);
     }
-    if (!response.ok) throw new CommandError(await refusal(response));
-    return (await response.json()) as Page;
+    if (!response.ok) throw new CommandError(refusal(response, text));
+    const page = parsed(text) as Partial<Page> | null | undefined;
+    if (Array.isArray(page?.events)) return page as Page;
+    // A proxy's page to sign in, another server.
+    throw new CommandError(`${this.url} answers ${response.status}, and not as the service does; correct audit:serviceUrl, or see what stands before it`); // prettier-ignore
   }
 
-  /** The newest events, newest first, at most so many. */
-  async *newest(query: Query, most: number): AsyncGenerator<AuditEvent> {
+  /** The newest events of those that are wanted, newest first, at most so many. */
+  async *newest(
+    query: Query,
+    most: number,
+    wanted: (event: AuditEvent) => boolean = () => true,
+  ): AsyncGenerator<AuditEvent> {
     let cursor: string | undefined;
     let left = most;
+    let limit = Math.min(left, PAGE);
     while (left > 0) {
-      const { events, next } = await this.page({ ...query, limit: Math.min(left, PAGE), cursor });
-      yield* events;
-      left -= events.length;
+      const { events, next } = await this.page({ ...query, limit, cursor });
+      const found = events.filter(wanted).slice(0, left);
+      yield* found;
+      left -= found.length;
       if (next === null) return;
       cursor = next;
+      // Where others stand between, a page of the few that are left would be one request for each.
+      limit = found.length < events.length ? PAGE : Math.min(left, PAGE);
     }
   }
 }
 
-async function refusal(response: Response): Promise<string> {
-  const text = await response.text();
-  let said: { error?: string; message?: string; requestId?: string } = {};
-  try {
-    said = JSON.parse(text) as typeof said;
-  } catch {
-    // Nginx's own page, or another server's.
-  }
+function refusal(response: Response, text: string): string {
+  // None in Nginx's own page, or another server's.
+  const said = (parsed(text) ?? {}) as { error?: string; message?: string; requestId?: string };
   const id = said.requestId ?? response.headers.get("x-request-id");
   const what = [said.error, said.message].filter(Boolean).join(": ") || text.trim().slice(0, 200);
   return `the service answers ${response.status}${what === "" ? "" : ` ${what}`}${id ? `; audit logs --request ${id} shows more` : ""}`;
+}
+
+/** @returns undefined if it is no JSON */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -212,6 +212,18 @@ describe("audit events", () => {
     );
   });
 
+  it("looks behind the service's own events for as many as are wanted", async () => {
+    answer = ({ searchParams }) =>
+      searchParams.get("cursor") === null
+        ? { body: { events: [event("9", "audit-svc"), event("8", "audit-svc")], next: "c1" } }
+        : { body: { events: [event("7"), event("6", "audit-svc"), event("5"), event("4")], next: "c2" } };
+    const { context, printed } = contextWith(world(), { json: true });
+    assert.equal(await showEvents({ ...tail, number: 2 }, context), 0);
+    const ids = printed.out.trim().split("\n").map((line) => (JSON.parse(line) as { id: string }).id); // prettier-ignore
+    assert.deepEqual(ids, ["5", "7"]);
+    assert.deepEqual(asked.map(({ path }) => path), ["/v1/events?limit=2", "/v1/events?limit=1000&cursor=c1"]); // prettier-ignore
+  });
+
   it("goes on with what comes, each event once, until Ctrl-C", async () => {
     let events = [event("1")];
     answer = () => ({ body: { events, next: null } });
@@ -265,6 +277,10 @@ describe("audit events", () => {
     await assert.rejects(failure(), /answers 403 wrong_role: A reader's token; audit logs --request abc12345 shows more$/); // prettier-ignore
     answer = () => ({ status: 502, body: "<html>Bad Gateway" });
     await assert.rejects(failure(), /^Error: the service answers 502 <html>Bad Gateway$/);
+    for (const body of ["<html>Sign in to the proxy", "", "{}", "null"]) {
+      answer = () => ({ body });
+      await assert.rejects(failure(), /^Error: http:\/\/127\.0\.0\.1:\d+ answers 200, and not as the service does; correct audit:serviceUrl, or see what stands before it$/); // prettier-ignore
+    }
     const away = { ...world(), values: { serviceUrl: "http://127.0.0.1:59321" } };
     await assert.rejects(showEvents(tail, contextWith(away).context), /127\.0\.0\.1:59321 does not answer: connect ECONNREFUSED/); // prettier-ignore
   });
