@@ -4,6 +4,7 @@ import { types, type Client, type CustomTypesConfig, type QueryArrayConfig, type
 import type { Context } from "../command";
 import { CommandError, EXIT, messageOf } from "../errors";
 import type { World } from "../world";
+import { roleInSql } from "./role";
 import { table } from "./table";
 
 export interface QueryOptions {
@@ -118,7 +119,7 @@ function explained(error: unknown, world: World, role: string): Error {
       : code === "42601" && messageOf(error).includes("multiple commands")
         ? "; -c takes one statement, psql takes more"
         : code === "42501" && messageOf(error).includes("role")
-          ? `; a superuser may grant it: GRANT ${role} TO ${user}`
+          ? `; a superuser may grant it: GRANT ${role} TO ${roleInSql(user)}`
           : code === "28P01"
             ? `; PGPASSWORD is not the password of ${user} (audit:databaseAdminUser)`
             : "";

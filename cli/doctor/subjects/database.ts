@@ -1,6 +1,7 @@
 import { NAMESPACE } from "../../../config/errors";
 import { rolesOf } from "../../../config/names";
 import { failure, ok, skipped, warning, type Finding, type Subject } from "../check";
+import { roleInSql } from "../../database/role";
 import { isOfUser } from "../../errors";
 import type { Access } from "../access";
 
@@ -71,11 +72,11 @@ async function rights({ sql, values }: Access): Promise<Finding> {
   );
   const grants = typeof row.self_grant === "string" ? row.self_grant : "";
   const missing = [
-    ...(row.rolcreaterole || row.rolsuper ? [] : [`ALTER ROLE ${user} CREATEROLE;`]),
-    ...(row.rolcreatedb || row.rolsuper ? [] : [`ALTER ROLE ${user} CREATEDB;`]),
+    ...(row.rolcreaterole || row.rolsuper ? [] : [`ALTER ROLE ${roleInSql(user)} CREATEROLE;`]),
+    ...(row.rolcreatedb || row.rolsuper ? [] : [`ALTER ROLE ${roleInSql(user)} CREATEDB;`]),
     ...(Number(row.version) < NARROW || row.rolsuper || (grants.includes("set") && grants.includes("inherit"))
       ? []
-      : [`ALTER ROLE ${user} SET createrole_self_grant = 'set, inherit';`]),
+      : [`ALTER ROLE ${roleInSql(user)} SET createrole_self_grant = 'set, inherit';`]),
   ];
   if (missing.length > 0)
     return failure(
@@ -83,7 +84,10 @@ async function rights({ sql, values }: Access): Promise<Finding> {
       `as the administrator: ${missing.join(" ")}`,
     );
   return row.rolsuper
-    ? warning(`${user} is a superuser`, `ALTER ROLE ${user} NOSUPERUSER CREATEROLE CREATEDB; it needs no more`)
+    ? warning(
+        `${user} is a superuser`,
+        `ALTER ROLE ${roleInSql(user)} NOSUPERUSER CREATEROLE CREATEDB; it needs no more`,
+      )
     : ok(`${user} may create roles and databases, and is no superuser`);
 }
 
@@ -112,7 +116,7 @@ async function names(access: Access): Promise<Finding> {
     return row.owner === owner
       ? failure(
           `the database ${values.databaseName} belongs to ${owner}, which ${user} may not administer`,
-          `GRANT ${owner} TO ${user} WITH ADMIN OPTION;`,
+          `GRANT ${owner} TO ${roleInSql(user)} WITH ADMIN OPTION;`,
         )
       : failure(
           `the database ${values.databaseName} belongs to ${String(row.owner)}`,
@@ -135,12 +139,16 @@ async function drift({ sql, values }: Access): Promise<Finding> {
     [user],
   );
   if (row === undefined)
-    return failure(`there is no role ${user}`, `as the administrator: CREATE ROLE ${user} LOGIN PASSWORD '…';`);
-  if (!row.rolcanlogin) return failure(`${user} may not log in`, `as the administrator: ALTER ROLE ${user} LOGIN;`);
+    return failure(
+      `there is no role ${user}`,
+      `as the administrator: CREATE ROLE ${roleInSql(user)} LOGIN PASSWORD '…';`,
+    );
+  if (!row.rolcanlogin)
+    return failure(`${user} may not log in`, `as the administrator: ALTER ROLE ${roleInSql(user)} LOGIN;`);
   if (row.strong)
     return failure(
       `${user} may change things, and the job drift refuses it`,
-      `as the administrator: ALTER ROLE ${user} NOSUPERUSER NOCREATEROLE NOCREATEDB;`,
+      `as the administrator: ALTER ROLE ${roleInSql(user)} NOSUPERUSER NOCREATEROLE NOCREATEDB;`,
     );
   return ok(`${user} is there, and has no rights of its own`);
 }

@@ -155,6 +155,14 @@ describe("audit psql", () => {
       assert.equal(asked.at(-1), "end");
     });
 
+  it("quotes a role's name in the cure where PostgreSQL needs it", async () => {
+    const { world } = clientWith(() => {
+      throw Object.assign(new Error("permission denied to set role"), { code: "42501" });
+    });
+    const other = { ...world, values: { ...VALUES, databaseAdminUser: "Deploy-1" } };
+    await assert.rejects(openDatabase({ statement: "X", write: true }, contextWith(other).context), /GRANT audit_owner TO "Deploy-1"$/); // prettier-ignore
+  });
+
   it("takes --json only with a statement", async () => {
     const { code, out } = await audit(["psql", "--json"]);
     assert.deepEqual([code, out], [2, '{"error":"--json goes with -c"}\n']);

@@ -55,6 +55,17 @@ export const database: Record<string, readonly Broken[]> = {
       cure: /ALTER ROLE deployer CREATEROLE; ALTER ROLE deployer CREATEDB; ALTER ROLE deployer SET createrole_self_grant = 'set, inherit';/,
     },
     {
+      what: "all are missing, and its name needs quotes",
+      settings: { "audit:databaseAdminUser": 'Audit-"Deploy"' },
+      change: set("sql", {
+        createrole_self_grant: [
+          { rolsuper: false, rolcreaterole: false, rolcreatedb: true, self_grant: "set, inherit", version: 170000 },
+        ],
+      }),
+      found: /^Audit-"Deploy" lacks rights/,
+      cure: /ALTER ROLE "Audit-""Deploy""" CREATEROLE;$/,
+    },
+    {
       what: "it is a superuser",
       change: set("sql", { createrole_self_grant: [{ rolsuper: true, version: 170000 }] }),
       level: "warning",
@@ -113,6 +124,13 @@ export const database: Record<string, readonly Broken[]> = {
       change: set("sql", { "AS strong": [] }),
       found: /no role drift/,
       cure: /CREATE ROLE drift LOGIN/,
+    },
+    {
+      what: "there is none, and its name needs quotes",
+      settings: { "audit:databaseDriftUser": "сверка" },
+      change: set("sql", { "AS strong": [] }),
+      found: /no role сверка/,
+      cure: /CREATE ROLE "сверка" LOGIN/,
     },
     {
       what: "it may not log in",
