@@ -33,4 +33,7 @@ export function isOfUser(error: unknown): error is Error {
   return error instanceof CommandError || error instanceof UserError || OF_USERS.includes(error.constructor.name);
 }
 
+/** Whether a question was left by Ctrl-C or Ctrl-D; @inquirer/core's class is not exported by the prompts. */
+export const isPromptExit = (error: unknown): boolean => error instanceof Error && error.name === "ExitPromptError";
+
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -6,7 +6,7 @@ import { failed } from "../../ci/lib/stack";
 import type { ReleaseSettings } from "../../lib/release-state";
 import { NO_FORMER_RELEASE, planRollback, type Rollback } from "../../lib/rollback";
 import type { Context } from "../command";
-import { CommandError, EXIT, messageOf } from "../errors";
+import { CommandError, EXIT, isPromptExit, messageOf } from "../errors";
 import type { World } from "../world";
 
 /**
@@ -24,9 +24,13 @@ export async function rollBack(yes: boolean, context: Context, ask = askOnTermin
   output.note(`release ${plan.from ?? "none"} -> ${release}: ${replicas} replicas of ${image}, ${memory} MiB each`);
   if (!yes) {
     if (!output.live) throw new CommandError("nothing was changed: add --yes where nobody can be asked", EXIT.usage);
-    if (!(await ask("Deploy it?", interrupts.signal))) {
+    const answer = await ask("Deploy it?", interrupts.signal).catch((error: unknown) => {
+      if (isPromptExit(error)) return undefined;
+      throw error;
+    });
+    if (answer !== true) {
       output.note("Nothing was changed.");
-      return EXIT.failed;
+      return answer === undefined ? EXIT.interrupted : EXIT.failed;
     }
   }
   await reach(world);

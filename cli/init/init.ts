@@ -2,7 +2,7 @@ import { relative } from "node:path";
 import { KEYS } from "../../config/keys";
 import { nameArguments } from "../../lib/argument-names";
 import type { Context } from "../command";
-import { CommandError, EXIT } from "../errors";
+import { CommandError, EXIT, isPromptExit } from "../errors";
 import { findProject, settingsInFile, type Project } from "../project";
 import { atTerminal, fromFile, type Given } from "./ask";
 import { filesOf } from "./files";
@@ -66,8 +66,7 @@ async function ask(
   try {
     return await atTerminal(probes, before);
   } catch (error) {
-    // By Ctrl-C or Ctrl-D; @inquirer/core's class is not exported by the prompts.
-    if (!(error instanceof Error) || error.name !== "ExitPromptError") throw error;
+    if (!isPromptExit(error)) throw error;
     output.note("\nNothing was written.");
     return undefined;
   }

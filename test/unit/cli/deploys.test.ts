@@ -114,6 +114,15 @@ describe("audit rollback", () => {
     }
   });
 
+  it("changes nothing after Ctrl-C at the question, or the input's end", async () => {
+    const { world, calls } = worldWith();
+    const { context, printed } = contextWith(world, { env, terminal: true });
+    const ask = () => Promise.reject(Object.assign(new Error("User force closed the prompt"), { name: "ExitPromptError" })); // prettier-ignore
+    assert.equal(await rollBack(false, context, ask), 130);
+    assert.match(printed.err, /\nNothing was changed\.\n$/);
+    assert.deepEqual(calls, []);
+  });
+
   it("changes nothing where nobody can be asked, without a former release, or without the VM", async () => {
     const refused = async (change: object, yes: boolean, what: RegExp, exitCode = 1) => {
       const { world, calls } = worldWith(change);
