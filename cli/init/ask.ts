@@ -61,10 +61,13 @@ function readAnswers(file: string): Record<string, string> {
       EXIT.usage,
     );
   return Object.fromEntries(
-    entriesOf(value).map(([key, each]) => [
-      key,
-      Array.isArray(each) ? each.join(",") : typeof each === "string" ? each : JSON.stringify(each),
-    ]),
+    entriesOf(value)
+      // As an empty answer at a terminal, a key without a value takes what would be taken without it.
+      .filter(([, each]) => each !== null)
+      .map(([key, each]) => [
+        key,
+        Array.isArray(each) ? each.join(",") : typeof each === "string" ? each : JSON.stringify(each),
+      ]),
   );
 }
 

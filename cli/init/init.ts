@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { relative } from "node:path";
 import { KEYS } from "../../config/keys";
 import { nameArguments } from "../../lib/argument-names";
@@ -72,13 +73,9 @@ async function ask(
   }
 }
 
-function answersBefore(project: Project): Answers {
-  try {
-    return answersIn(settingsInFile(project).texts);
-  } catch {
-    return {};
-  }
-}
+/** @throws CommandError if the stack's file is there and cannot be read: what it has would be lost */
+const answersBefore = (project: Project): Answers =>
+  existsSync(project.file) ? answersIn(settingsInFile(project).texts) : {};
 
 /** What became of a file. */
 const WORDS = {

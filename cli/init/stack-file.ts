@@ -141,10 +141,7 @@ export function answersIn(texts: Readonly<Record<string, string>>): Answers {
     )
     .map(
       ([key, text]) =>
-        [
-          key.slice(NAMESPACE.length + 1),
-          text.startsWith("[") ? (JSON.parse(text) as string[]).join(",") : text.replace(NO_DIGEST, ""),
-        ] as const,
+        [key.slice(NAMESPACE.length + 1), listIn(text)?.join(",") ?? text.replace(NO_DIGEST, "")] as const,
     );
   const answers: Record<string, string> = Object.fromEntries(settings);
   // A balancer's ports are none of a node's.
@@ -152,6 +149,15 @@ export function answersIn(texts: Readonly<Record<string, string>>): Answers {
   if (answers.prometheusUrl !== undefined) answers.prometheus = prometheusIn(answers);
   else for (const key of EXAMPLES) delete answers[key];
   return answers;
+}
+
+/** @returns undefined for another text, though it may begin as a list does: an address of IPv6 in brackets */
+function listIn(text: string): string[] | undefined {
+  try {
+    return text.startsWith("[") ? (JSON.parse(text) as string[]) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function prometheusIn({ prometheusDiscovery, prometheusHost, prometheusImage }: Answers): string {

@@ -31,6 +31,31 @@ describe("audit init, with a file of answers", () => {
   };
   const given = (changes: Record<string, unknown> = {}) => answersFile(directory, { ...answers, ...changes });
 
+  it("takes an answer without a value as one that is not given", async () => {
+    const { code, err } = await run(["--answers", given({ registryUsername: null, databasePort: null }), "--stack", "vm3"]); // prettier-ignore
+    assert.equal(code, 0, err);
+    const { texts } = settingsInText(text("Pulumi.vm3.yaml"));
+    assert.deepEqual([texts["audit:registryUsername"], texts["audit:databasePort"]], [undefined, "5432"]);
+  });
+
+  it("changes no stack's file that is not YAML, as in the middle of a merge", async () => {
+    const broken = "config:\n<<<<<<< HEAD\n  audit:replicas: 2\n=======\n  audit:replicas: 3\n>>>>>>> x\n";
+    writeFileSync(join(directory, "Pulumi.vm3.yaml"), broken);
+    const { code, err } = await run(["--answers", given(), "--stack", "vm3", "--write"]);
+    assert.equal(code, 1);
+    assert.match(err, /^Stack vm3.*\nerror: \S+Pulumi\.vm3\.yaml cannot be read: [^\n]+\n$/);
+    assert.equal(text("Pulumi.vm3.yaml"), broken);
+  });
+
+  it("keeps the answers of before beside an address in brackets", async () => {
+    assert.equal((await run(["--answers", given({ applications: "one,two" }), "--stack", "vm3"])).code, 0);
+    const bracketed = text("Pulumi.vm3.yaml").replace(/audit:databaseHost: .*/, 'audit:databaseHost: "[fd00::1]"');
+    writeFileSync(join(directory, "Pulumi.vm3.yaml"), bracketed);
+    const { code, err } = await run(["--answers", given({ applications: undefined }), "--stack", "vm3", "--write"]);
+    assert.equal(code, 0, err);
+    assert.equal(settingsInText(text("Pulumi.vm3.yaml")).texts["audit:applications"], '["one","two"]');
+  });
+
   it("writes every file, and says who does what with it", async () => {
     const { code, out } = await run(["--answers", given(), "--stack", "vm3"]);
     assert.equal(code, 0, out);
