@@ -17,7 +17,8 @@ export async function runInContainer(
 ): Promise<number> {
   const { output, interrupts } = context;
   const world = await context.world({ settings: "file" });
-  const terminal = output.live && !output.json;
+  // Docker refuses a terminal to a program whose input is a pipe.
+  const terminal = output.live && process.stdin.isTTY;
   const { container, shell, ask, before } = await placeOf(world, named, terminal);
   const words = command.length === 0 ? ["sh"] : command;
   if (output.json) {

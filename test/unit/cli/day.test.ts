@@ -54,6 +54,17 @@ describe("audit exec", () => {
   });
 });
 
+describe("audit exec, with a pipe before it", () => {
+  const before = Object.getOwnPropertyDescriptor(process.stdin, "isTTY");
+  after(() => Object.defineProperty(process.stdin, "isTTY", before ?? { value: undefined, configurable: true }));
+
+  it("has no terminal for the program, which would refuse one, though its answer goes to a terminal", async () => {
+    Object.defineProperty(process.stdin, "isTTY", { value: false, configurable: true });
+    const world = { values: { hostAddress: "ssh://a@b.invalid", hostSshOptions: [] }, onHost: async () => described(), hostShell: `sh -c 'case "$0" in *" -t "*) exit 9 ;; *) exit 7 ;; esac'` }; // prettier-ignore
+    assert.equal(await runInContainer("agent", ["cat"], contextWith(world, { terminal: true }).context), 7);
+  });
+});
+
 describe("audit psql", () => {
   const VALUES = {
     ...{ databaseName: "audit", databaseHost: "db.test", databasePort: 5432, databaseAdminHost: "[fd00::1]" },
