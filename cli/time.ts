@@ -20,3 +20,11 @@ export const ago = (now: Date, then: Date | string): string => `${duration(secon
 
 /** A time to the second in UTC, `2026-11-30 19:40:13`. */
 export const stamp = (time: Date | string): string => new Date(time).toISOString().slice(0, 19).replace("T", " ");
+
+/** Whether a day, or a time of a day, is written as RFC 3339 does, and is one; JavaScript takes 30 February for 2 March. */
+export function isTime(text: string): boolean {
+  if (!/^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/.test(text)) return false;
+  const [day = ""] = text.split("T");
+  if (Number.isNaN(Date.parse(day)) || Number.isNaN(Date.parse(text))) return false;
+  return new Date(day).toISOString().startsWith(day);
+}

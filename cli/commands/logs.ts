@@ -1,6 +1,7 @@
 import { defineCommand } from "../command";
 import { usageError } from "../errors";
 import type { LogsOptions } from "../logs/source";
+import { isTime } from "../time";
 
 const PARTS = ["service", "edge", "agent", "migrate"] as const;
 
@@ -31,7 +32,7 @@ export const logs = defineCommand<LogsOptions>({
         describe: "only this request: `requestId` of an answer, `X-Request-Id`",
       })
       .check(({ since, lines, request, part, follow }) => {
-        if (since !== undefined && !/^(\d+(\.\d+)?[smh])+$|^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d)?)?$/.test(since))
+        if (since !== undefined && !/^(\d+(\.\d+)?[smh])+$/.test(since) && !isTime(since))
           throw usageError(`--since ${since} is neither a length such as 10m nor a time such as 2026-01-31T12:00:00Z`);
         if (lines !== undefined && !(Number.isInteger(lines) && lines >= 0))
           throw usageError("--lines must be a whole number");
