@@ -2,6 +2,7 @@ import { posix } from "node:path";
 import { NAMESPACE } from "../../../config/errors";
 import { readConfig, unseenJobs } from "../../../lib/prometheus-config";
 import { quote } from "../../../lib/shell";
+import { CommandError } from "../../errors";
 import { failure, ok, skipped, warning, type Finding, type Subject } from "../check";
 import type { Access } from "../access";
 
@@ -21,8 +22,15 @@ async function answers({ prometheus, values }: Access): Promise<Finding> {
   return ok(`Prometheus ${version}`);
 }
 
-const configOf = async ({ prometheus }: Access): Promise<string> =>
-  ((await prometheus("/api/v1/status/config")).body as { data: { yaml: string } }).data.yaml;
+async function configOf({ prometheus }: Access): Promise<string> {
+  const path = "/api/v1/status/config";
+  const { status, body } = await prometheus(path);
+  const yaml = (body as { data?: { yaml?: string } } | null)?.data?.yaml;
+  if (yaml !== undefined) return yaml;
+  throw new CommandError(
+    `Prometheus answers ${status} to ${path}, and not with its configuration; ${NAMESPACE}:prometheusUrl must lead to a Prometheus that shows it`,
+  );
+}
 
 async function job(access: Access): Promise<Finding> {
   const { values } = access;

@@ -24,6 +24,12 @@ export const monitoring: Record<string, readonly Broken[]> = {
       cure: /audit init/,
     },
     {
+      what: "it does not tell, as what only speaks Prometheus's language",
+      change: set("prometheus", { "/api/v1/status/config": reply("unsupported path", 404) }),
+      found: /^Prometheus answers 404 to \/api\/v1\/status\/config, and not with its configuration$/,
+      cure: /audit:prometheusUrl/,
+    },
+    {
       what: "it may be in a file of its own, which Prometheus does not show",
       change: set("prometheus", {
         "/api/v1/status/config": reply({ data: { yaml: "scrape_config_files: [/etc/jobs/*.yml]" } }),
