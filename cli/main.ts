@@ -11,6 +11,8 @@ function main(): Promise<number> {
   interrupts.listen();
   // The reader of a pipe has gone, as with `audit logs | head`: nobody reads what would follow.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+  // Nobody reads the notes any more, as with `audit rollback 2>&1 | head`: what is being done must still be done.
+  process.stderr.on("error", () => undefined);
   const streams = {
     out: (text: string) => void process.stdout.write(text),
     err: (text: string) => void process.stderr.write(text),

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -113,6 +114,13 @@ describe("where the command audit finds its stack", () => {
     assert.match(help, /^audit <command>/);
     const { status, stderr } = spawnSync(process.execPath, [join(root, "cli/audit.mjs"), "--nonsense"], { cwd: root, encoding: "utf8" }); // prettier-ignore
     assert.equal(status, 2, stderr);
+  });
+
+  it("goes on when nobody reads its notes any more", async function () {
+    this.timeout(30_000);
+    const child = spawn(process.execPath, [join(root, "cli/audit.mjs"), "--nonsense"], { cwd: root });
+    child.stderr.destroy();
+    assert.deepEqual(await once(child, "exit"), [2, null]);
   });
 
   it("ends when its command has, whatever servers it still has a connection with", function () {
