@@ -53,7 +53,10 @@ export async function showEvents(options: EventsOptions, context: Context): Prom
     await sleep(PAUSE, undefined, { signal: interrupts.signal }).catch(() => undefined);
     if (interrupts.signal.aborted) return EXIT.interrupted;
     const { events } = await reader.page({ ...query, limit: PAGE });
-    for (const event of events.filter((each) => !known.has(keyOf(each))).reverse()) {
+    const fresh = events.filter((each) => !known.has(keyOf(each)));
+    if (fresh.length === PAGE)
+      output.note(`More events came than the ${PAGE} of one look; \`audit events find\` has those left out.`);
+    for (const event of fresh.reverse()) {
       known.add(keyOf(event));
       if (wanted(event)) show(event);
     }

@@ -257,6 +257,19 @@ describe("audit events", () => {
     assert.deepEqual(ids, ["1", "2", "3"]);
   }).timeout(15_000);
 
+  it("says that more came between two looks than a page has", async () => {
+    let from = 0;
+    answer = () => ({ body: { events: Array.from({ length: 1000 }, (_, at) => ({ ...event("1"), id: `${from + at}` })), next: "c" } }); // prettier-ignore
+    const { context, printed, interrupts } = contextWith(world());
+    const done = showEvents({ ...tail, follow: true }, context);
+    while (asked.length < 1) await sleep(10);
+    from = 1000;
+    while (asked.length < 3) await sleep(50);
+    interrupts.interrupt();
+    assert.equal(await done, 130);
+    assert.equal(printed.err, "More events came than the 1000 of one look; `audit events find` has those left out.\n");
+  }).timeout(15_000);
+
   it("finds by filters, page by page, as many as are wanted", async () => {
     answer = ({ searchParams }) =>
       searchParams.get("cursor") === null
