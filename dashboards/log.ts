@@ -16,8 +16,8 @@ const UNWITNESSED = 3 * 86_400;
 /** Alerts about the log that proves itself: whether events get into it, and whether somebody outside looks. */
 export function logAlerts({ environment, log = false }: AlertOptions): Alert[] {
   if (!log) return [];
-  const newest = (series: string) =>
-    `max by (environment) (${select(`audit_log_${series}`, equals("job", SERVICE_JOB), equals("environment", environment))})`;
+  const newest = (series: string, modifier = "") =>
+    `max by (environment) (${select(`audit_log_${series}`, equals("job", SERVICE_JOB), equals("environment", environment))}${modifier})`;
   return [
     {
       name: "AuditLogBehind",
@@ -30,7 +30,12 @@ export function logAlerts({ environment, log = false }: AlertOptions): Alert[] {
     },
     {
       name: "AuditLogUnsigned",
-      expr: `time() - ${newest("checkpoint_timestamp_seconds")} > ${UNSIGNED}\n  and ${newest("size")} > ${newest("checkpoint_size")}`,
+      expr: [
+        `time() - ${newest("checkpoint_timestamp_seconds")} > ${UNSIGNED}`,
+        `  and ${newest("size")} > ${newest("checkpoint_size")}`,
+        // Before the first checkpoint there is nothing to say when it was made.
+        `  or (${newest("lag_seconds")} > ${UNSIGNED} and ${newest("size", ` offset ${UNSIGNED}s`)} > 0 unless ${newest("checkpoint_size")})`,
+      ].join("\n"),
       for: "1m",
       severity: "critical",
       summary: "No checkpoint of the log was signed for {{ $value | humanizeDuration }} in {{ $labels.environment }}",

@@ -6,6 +6,13 @@ const store = 'method="POST",route="/v1/events"';
 const expiry = `audit_edge_certificate_expiry_timestamp_seconds{${certificate}}`;
 export const log = (series: string, of = first) => `audit_log_${series}{${of}}`;
 export const bucket = (le: string) => `http_request_duration_seconds_bucket{${first},${store},le="${le}"}`;
+/** What there is not before the first checkpoint. */
+const neverSigned = [first, second].flatMap((of) => [
+  log("checkpoint_size", of),
+  log("checkpoint_timestamp_seconds", of),
+  log("witnessed_size", of),
+  log("witnessed_timestamp_seconds", of),
+]);
 
 /**
  * A scenario, given by the series that differ from two healthy replicas, including a healthy minute before where that
@@ -175,6 +182,25 @@ export const scenarios: Scenario[] = [
       [log("lag_seconds")]: "1x12 0+5x348",
     },
     then: [firing("2m"), firing("10m", "AuditLogBehind"), firing("17m30s", "AuditLogBehind", "AuditLogUnsigned")],
+  },
+  {
+    name: "Vault has never signed a checkpoint",
+    without: neverSigned,
+    series: {
+      ...Object.fromEntries([first, second].map((of) => [log("size", of), "_x12 10x348"])),
+      ...Object.fromEntries([first, second].map((of) => [log("lag_seconds", of), "0x12 0+5x348"])),
+    },
+    then: [
+      firing("10m", "AuditLogBehind"),
+      firing("16m30s", "AuditLogBehind"),
+      firing("17m30s", "AuditLogBehind", "AuditLogUnsigned"),
+    ],
+  },
+  {
+    name: "many events of before are taken in: the first checkpoint needs some minutes",
+    without: neverSigned,
+    series: Object.fromEntries([first, second].map((of) => [log("lag_seconds", of), `${30 * DAY}x120 0x240`])),
+    then: [firing("10m", "AuditLogBehind"), firing("14m")],
   },
   {
     name: "nobody sends events, so nothing is signed",
