@@ -122,7 +122,8 @@ export function agentAlerts({ environment }: AlertOptions): Alert[] {
     },
     {
       name: "AuditAgentNotScraped",
-      expr: `absent(${agent("logged_in")})`,
+      // By `up` as well: with two agents, that of the certificate tells nothing of the service's.
+      expr: `${select("up", 'job=~"audit-(certificate-)?agent"', equals("environment", environment))} == 0 or absent(${agent("logged_in")})`,
       for: "5m",
       severity: "warning",
       summary: `Prometheus does not know whether Vault Agent is logged in in ${environment}`,

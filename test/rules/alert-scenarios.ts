@@ -4,6 +4,7 @@ export const first = replica("blue-1");
 export const second = replica("blue-2");
 const store = 'method="POST",route="/v1/events"';
 const expiry = `audit_edge_certificate_expiry_timestamp_seconds{${certificate}}`;
+const certificateAgent = agent.replaceAll("agent", "certificate-agent");
 export const log = (series: string, of = first) => `audit_log_${series}{${of}}`;
 export const bucket = (le: string) => `http_request_duration_seconds_bucket{${first},${store},le="${le}"}`;
 /** What there is not before the first checkpoint. */
@@ -238,6 +239,17 @@ export const scenarios: Scenario[] = [
   {
     name: "nobody says how the agent is logged in",
     without: [`audit_agent_logged_in{${agent}}`],
+    then: [firing("4m"), firing("5m10s", "AuditAgentNotScraped")],
+  },
+  {
+    name: "one of two agents, the service's, does not say how it is logged in",
+    without: [`audit_agent_logged_in{${agent}}`, `audit_agent_last_success_timestamp_seconds{${agent}}`],
+    series: {
+      [`up{${agent}}`]: "0x360",
+      [`up{${certificateAgent}}`]: "1x360",
+      [`audit_agent_logged_in{${certificateAgent}}`]: "1x360",
+      [`audit_agent_last_success_timestamp_seconds{${certificateAgent}}`]: "0+5x360",
+    },
     then: [firing("4m"), firing("5m10s", "AuditAgentNotScraped")],
   },
   {
