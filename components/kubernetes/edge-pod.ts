@@ -84,6 +84,9 @@ export function exporter(image: string): input.core.v1.Container {
     securityContext: restricted(65534, 65534),
     resources: resources(64, 10),
     ports: [{ name: "exporter", containerPort: EXPORTER_PORT }],
+    // As long as nginx takes requests: the pod stays a target until it is gone, and some clusters' DNS knows it for half a
+    // minute more. All of that together would be an alert at a deploy.
+    lifecycle: { preStop: { sleep: { seconds: CLOSING_SECONDS } } },
   };
 }
 

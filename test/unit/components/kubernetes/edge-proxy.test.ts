@@ -68,6 +68,12 @@ describe("EdgeProxy on a cluster", () => {
       },
     });
     assert.equal(spec.terminationGracePeriodSeconds, 60);
+    const exporter = spec.containers.find((container) => container.name === "exporter");
+    assert.deepEqual(
+      exporter?.lifecycle,
+      { preStop: { sleep: { seconds: 15 } } },
+      "is scraped as long as nginx serves",
+    );
   });
 
   it("starts nginx only once the pod reaches the service, or after ten seconds without it", async () => {
