@@ -103,8 +103,8 @@ export function databaseAlerts({ environment }: AlertOptions): Alert[] {
       name: "AuditDatabaseAway",
       expr: [
         `sum by (environment, replica) (rate(${service("audit_db_errors_total", 'kind=~"connection|timeout"')}[2m])) > 0`,
-        // Without traffic nothing is stored and no error is counted, but the container's health check still calls
-        // /readyz.
+        // Without traffic on a VM the one error is that of the service asking for the database's size, once a minute
+        // or a scrape later: a shorter look back would lose it in between. On a cluster the pods' probes call /readyz.
         `  or sum by (environment, replica) (rate(${service("http_requests_total", 'route="/readyz"', 'code="503"')}[2m])) > 0`,
       ].join("\n"),
       for: "1m",

@@ -107,6 +107,13 @@ export const scenarios: Scenario[] = [
     then: [firing("1m"), firing("1m30s", "AuditDatabaseAway")],
   },
   {
+    name: "the database is away, and nobody sends or asks: one error in 70 seconds",
+    series: {
+      [`audit_db_errors_total{${first},kind="connection"}`]: Array.from({ length: 26 }, (_, n) => `${n}x13`).join(" "),
+    },
+    then: ["2m30s", "5m", "10m", "10m40s"].map((at) => firing(at, "AuditDatabaseAway")),
+  },
+  {
     name: "a partition is missing",
     series: { [`audit_db_errors_total{${first},kind="query"}`]: "0+1x360" },
     then: [firing("2m"), firing("2m30s", "AuditDatabaseRefuses")],
