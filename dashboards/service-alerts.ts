@@ -107,7 +107,8 @@ export function databaseAlerts({ environment }: AlertOptions): Alert[] {
         // or a scrape later: a shorter look back would lose it in between. On a cluster the pods' probes call /readyz.
         `  or sum by (environment, replica) (rate(${service("http_requests_total", 'route="/readyz"', 'code="503"')}[2m])) > 0`,
       ].join("\n"),
-      for: "1m",
+      // As long as the rate looks back: one error, as when PostgreSQL restarts or a pooler closes an idle connection, is none.
+      for: "2m",
       severity: "critical",
       summary:
         "Replica {{ $labels.replica }} of the audit service does not reach its database in {{ $labels.environment }}",

@@ -94,24 +94,29 @@ export const scenarios: Scenario[] = [
   {
     name: "the database is away under load",
     series: { [`audit_db_errors_total{${first},kind="connection"}`]: "0+1x360" },
-    then: [firing("1m"), firing("1m30s", "AuditDatabaseAway")],
+    then: [firing("2m"), firing("2m30s", "AuditDatabaseAway")],
   },
   {
     name: "the database answers too late",
     series: { [`audit_db_errors_total{${first},kind="timeout"}`]: "0+1x360" },
-    then: [firing("1m30s", "AuditDatabaseAway")],
+    then: [firing("2m30s", "AuditDatabaseAway")],
   },
   {
     name: "the database is away and nobody sends",
     series: { [`http_requests_total{${first},method="GET",route="/readyz",code="503"}`]: "0+1x360" },
-    then: [firing("1m"), firing("1m30s", "AuditDatabaseAway")],
+    then: [firing("2m"), firing("2m30s", "AuditDatabaseAway")],
   },
   {
     name: "the database is away, and nobody sends or asks: one error in 70 seconds",
     series: {
       [`audit_db_errors_total{${first},kind="connection"}`]: Array.from({ length: 26 }, (_, n) => `${n}x13`).join(" "),
     },
-    then: ["2m30s", "5m", "10m", "10m40s"].map((at) => firing(at, "AuditDatabaseAway")),
+    then: ["3m30s", "5m", "10m", "10m40s"].map((at) => firing(at, "AuditDatabaseAway")),
+  },
+  {
+    name: "PostgreSQL restarts, and closes the idle connections",
+    series: { [`audit_db_errors_total{${first},kind="connection"}`]: "0x12 5x348" },
+    then: ["1m30s", "2m", "2m30s", "3m", "3m30s", "5m"].map((at) => firing(at)),
   },
   {
     name: "a partition is missing",
