@@ -4,7 +4,7 @@ import { EXIT } from "./errors";
 const PATIENCE = 3_000;
 
 /**
- * Ctrl-C and a termination. The first aborts {@link Interrupts.signal}, and the command ends by itself; a second one,
+ * Ctrl-C, a termination, and a terminal that is gone. The first aborts {@link Interrupts.signal}, and the command ends by itself; a second one,
  * or a command that goes on, ends the process.
  */
 export class Interrupts {
@@ -18,7 +18,7 @@ export class Interrupts {
   }
 
   listen(): void {
-    for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => this.interrupt());
+    for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => this.interrupt());
   }
 
   interrupt(): void {

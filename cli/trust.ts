@@ -62,8 +62,8 @@ export function trustFromNow(pem: string): void {
 /** Runs this program again with more in its environment. @returns its exit code */
 export async function runAgain(more: Record<string, string>): Promise<number> {
   const [, program = "", ...argv] = process.argv;
-  // The terminal sends Ctrl-C to both, and the child answers it.
-  process.on("SIGINT", () => undefined);
+  // The terminal sends Ctrl-C, and that it is gone, to both, and the child answers it.
+  for (const name of ["SIGINT", "SIGHUP"] as const) process.on(name, () => undefined);
   const child = spawn(process.execPath, [...process.execArgv, program, ...argv], {
     stdio: "inherit",
     env: { ...process.env, ...more },

@@ -26,7 +26,10 @@ export interface ExecResult {
 /** Runs a command. It does not throw for a non-zero exit. @throws Failure if the command does not exist */
 export type Exec = (file: string, args: readonly string[], options?: ExecOptions) => Promise<ExecResult>;
 
-/** The real {@link Exec}. A cancelled job interrupts the command once and waits, so that Pulumi releases its lock itself. */
+/**
+ * The real {@link Exec}. A cancelled job, or a terminal whose connection is lost, interrupts the command once and waits, so
+ * that Pulumi releases its lock itself.
+ */
 export const exec: Exec = (file, args, options = {}) =>
   new Promise((done, fail) => {
     const env: NodeJS.ProcessEnv = { ...(options.env ?? process.env) };
@@ -35,7 +38,7 @@ export const exec: Exec = (file, args, options = {}) =>
     // one means "exit at once".
     const child = spawn(file, args, { cwd: options.cwd ?? ROOT, env, stdio: "pipe", detached: true });
     const interrupt = (): void => void child.kill("SIGINT");
-    const signals = ["SIGINT", "SIGTERM"] as const;
+    const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
     for (const signal of signals) process.once(signal, interrupt);
     let stdout = "";
     let all = "";
