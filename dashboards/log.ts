@@ -34,7 +34,7 @@ export function logAlerts({ environment, log = false }: AlertOptions): Alert[] {
         `time() - ${newest("checkpoint_timestamp_seconds")} > ${UNSIGNED}`,
         `  and ${newest("size")} > ${newest("checkpoint_size")}`,
         // Before the first checkpoint there is nothing to say when it was made.
-        `  or (${newest("lag_seconds")} > ${UNSIGNED} and ${newest("size", ` offset ${UNSIGNED}s`)} > 0 unless ${newest("checkpoint_size")})`,
+        `  or (${newest("lag_seconds")} > ${UNSIGNED} and ${newest("size", ` offset ${UNSIGNED / 60}m`)} > 0 unless ${newest("checkpoint_size")})`,
       ].join("\n"),
       for: "1m",
       severity: "critical",
