@@ -20,7 +20,7 @@ const ALL = Object.values(RATES).reduce((sum, rate) => sum + rate, REFUSED);
 /** The window of rates, and the duration of the load: a window, some scrapes, and time for the queries. */
 const WINDOW = "30s";
 const STEADY_SECONDS = 45;
-const SENDING_SECONDS = 70;
+const SENDING_SECONDS = 60;
 
 interface Sample {
   metric: Record<string, string>;
