@@ -2,8 +2,8 @@ import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { request } from "node:http";
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
+import { parsed } from "../json";
 import type { Reply } from "./access";
-import { parsed } from "./http";
 
 /** API of Docker 19.03 and newer: https://docs.docker.com/reference/api/engine/ */
 const API = "/v1.40";

@@ -1,16 +1,9 @@
 import { whyNoAnswer } from "../../lib/unknown-authority";
+import { parsed } from "../json";
 import type { Reply } from "./access";
 
 /** Milliseconds. */
 const PATIENCE = 8_000;
-
-export function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return text;
-  }
-}
 
 /** @throws Error that says why there is no answer, without the headers */
 export async function get(url: string, headers: Readonly<Record<string, string>> = {}): Promise<Reply> {

@@ -1,6 +1,7 @@
 import { headersOf } from "../../lib/header-text";
 import { whyNoAnswer } from "../../lib/unknown-authority";
 import { CommandError } from "../errors";
+import { parsed } from "../json";
 
 export interface AuditEvent {
   readonly id: string;
@@ -50,7 +51,7 @@ export class EventReader {
       throw new CommandError(`the service at ${this.url} does not answer: ${whyNoAnswer(error)}`);
     }
     if (!response.ok) throw new CommandError(refusal(response, text));
-    const page = parsed(text) as Partial<Page> | null | undefined;
+    const page = parsed(text) as Partial<Page> | null;
     if (Array.isArray(page?.events)) return page as Page;
     // A proxy's page to sign in, another server.
     throw new CommandError(`${this.url} answers ${response.status}, and not as the service does; correct audit:serviceUrl, or see what stands before it`); // prettier-ignore
@@ -84,13 +85,4 @@ function refusal(response: Response, text: string): string {
   const id = said.requestId ?? response.headers.get("x-request-id");
   const what = [said.error, said.message].filter(Boolean).join(": ") || text.trim().slice(0, 200);
   return `the service answers ${response.status}${what === "" ? "" : ` ${what}`}${id ? `; audit logs --request ${id} shows more` : ""}`;
-}
-
-/** @returns undefined if it is no JSON */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

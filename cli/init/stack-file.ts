@@ -13,6 +13,7 @@ import {
 } from "yaml";
 import { NAMESPACE } from "../../config/errors";
 import { schema } from "../../config/groups";
+import { parsed } from "../json";
 import { asSetting, type Answers } from "./question";
 
 /** In the file that comes with the repository: values that are nobody's, and marks of what must be set. */
@@ -139,25 +140,20 @@ export function answersIn(texts: Readonly<Record<string, string>>): Answers {
         !text.includes(EXAMPLE) &&
         !(NO_DIGEST.test(text) && key !== `${NAMESPACE}:image`),
     )
-    .map(
-      ([key, text]) =>
-        [key.slice(NAMESPACE.length + 1), listIn(text)?.join(",") ?? text.replace(NO_DIGEST, "")] as const,
-    );
+    .map(([key, text]) => {
+      // An address of IPv6 in brackets only begins as a list does.
+      const list = parsed(text);
+      return [
+        key.slice(NAMESPACE.length + 1),
+        Array.isArray(list) ? list.join(",") : text.replace(NO_DIGEST, ""),
+      ] as const;
+    });
   const answers: Record<string, string> = Object.fromEntries(settings);
   // A balancer's ports are none of a node's.
   if (answers.edgeService !== "nodePort") for (const key of PORTS) delete answers[key];
   if (answers.prometheusUrl !== undefined) answers.prometheus = prometheusIn(answers);
   else for (const key of EXAMPLES) delete answers[key];
   return answers;
-}
-
-/** @returns undefined for another text, though it may begin as a list does: an address of IPv6 in brackets */
-function listIn(text: string): string[] | undefined {
-  try {
-    return text.startsWith("[") ? (JSON.parse(text) as string[]) : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function prometheusIn({ prometheusDiscovery, prometheusHost, prometheusImage }: Answers): string {

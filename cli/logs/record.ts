@@ -1,3 +1,4 @@
+import { parsed } from "../json";
 import type { Output } from "../output";
 
 /** One line of a log. */
@@ -16,7 +17,7 @@ export function readLine(line: string, releases: ReadonlyMap<string, string>): L
   const [, container = "", time = "", text = ""] = /^(\S+) (\d{4}-\S+?(?:Z|[+-]\d\d:\d\d)) ?(.*)$/.exec(line) ?? [];
   if (container === "") return undefined;
   const release = releases.get(container);
-  return { time: inUtc(time), container, ...(release === undefined ? {} : { release }), entry: parsed(text) };
+  return { time: inUtc(time), container, ...(release === undefined ? {} : { release }), entry: entryIn(text) };
 }
 
 /** A node of a cluster writes its own zone's time. */
@@ -25,14 +26,8 @@ function inUtc(time: string): string {
   return zone === "Z" ? time : `${new Date(`${whole}${zone}`).toISOString().slice(0, 19)}${fraction}Z`;
 }
 
-function parsed(text: string): LogRecord["entry"] {
-  if (!text.startsWith("{")) return text;
-  try {
-    return JSON.parse(text) as Record<string, unknown>;
-  } catch {
-    return text;
-  }
-}
+const entryIn = (text: string): LogRecord["entry"] =>
+  text.startsWith("{") ? (parsed(text) as LogRecord["entry"]) : text;
 
 /** Whether a line belongs to a request: the service calls its id `reqId`, Nginx `id`, and an answer `requestId`. */
 export function isOf({ entry }: LogRecord, request: string): boolean {
