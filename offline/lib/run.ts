@@ -51,6 +51,10 @@ export function openLog(path: string, flags: "a" | "w" = "w"): WriteStream {
   return createWriteStream(path, { flags }).on("error", () => undefined);
 }
 
+/** Not by a pipe, which would stop when the log can no longer be written, and the command with it. */
+export const copyToLog = (output: NodeJS.ReadableStream, log: WriteStream): unknown =>
+  output.on("data", (chunk: Buffer) => log.write(chunk));
+
 /**
  * Runs a long command with its output in a separate log.
  * @param what the step, as in "build the image postgres"; used in the error
@@ -76,8 +80,7 @@ export async function runLogged(
     reject: false,
     maxBuffer: 50_000_000,
   });
-  // A pipe would stop when the log can no longer be written, and the command with it.
-  child.all.on("data", (chunk: Buffer) => stream.write(chunk));
+  copyToLog(child.all, stream);
   const result = await child;
   await new Promise<void>((resolve) => stream.end(resolve));
   if (result.failed) throw failure(what, (result.all ?? "") || (result.shortMessage ?? ""), path);

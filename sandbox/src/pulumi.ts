@@ -2,7 +2,7 @@ import { execa } from "execa";
 import { copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { openLog } from "../../offline/lib/run.js";
+import { copyToLog, openLog } from "../../offline/lib/run.js";
 import { UserError } from "../../offline/lib/user-error.js";
 import type { Progress } from "./display.js";
 import { toolEnvironment } from "./environment.js";
@@ -143,13 +143,14 @@ export class Pulumi {
       stdin: "ignore",
       maxBuffer: 100_000_000,
     });
-    child.all.on("data", (chunk: Buffer) => log.write(chunk)).on("end", () => log.end());
+    copyToLog(child.all, log);
     for await (const line of child.iterable({ from: "all" })) {
       const shown = line.trim();
       // Skip "@ updating....", the CLI's own heartbeat.
       if (shown && !shown.startsWith("@")) this.progress(shown);
     }
     const result = await child;
+    log.end();
     return { failed: result.failed, output: result.all };
   }
 
