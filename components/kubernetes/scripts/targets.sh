@@ -63,12 +63,10 @@ while :; do
   edge=$(addresses "$AUDIT_EDGE_PODS" | tr '\n' ' ')
   # A name without any address is an answer that was lost: this pod itself is among the edge's, and Prometheus must not forget the service's.
   # If the service has no pod any more, the scrapes of those it had fail, and that is an alert.
-  if [ -n "$edge" ]; then
-    if [ -n "$service" ]; then
-      list "$service" "$edge" > "$AUDIT_TARGETS_FILE.new"
-      mv "$AUDIT_TARGETS_FILE.new" "$AUDIT_TARGETS_FILE"
-    fi
-    forget "$service"
+  if [ -n "$edge" ]; then forget "$service"; fi
+  if [ -n "$edge" ] && [ -n "$service" ]; then
+    list "$service" "$edge" > "$AUDIT_TARGETS_FILE.new"
+    mv "$AUDIT_TARGETS_FILE.new" "$AUDIT_TARGETS_FILE"
   fi
   if [ -n "${AUDIT_ONCE:-}" ]; then exit 0; fi
   # In the background, so that a signal ends this at once.
