@@ -4,8 +4,8 @@ import { EXIT } from "./errors";
 const PATIENCE = 3_000;
 
 /**
- * Ctrl-C, a termination, and a terminal that is gone. The first aborts {@link Interrupts.signal}, and the command ends by itself; a second one,
- * or a command that goes on, ends the process.
+ * Ctrl-C, a termination, and a terminal that is gone. The first aborts {@link Interrupts.signal}, and the command ends
+ * by itself; a second one, or a command that goes on, ends the process.
  */
 export class Interrupts {
   readonly #controller = new AbortController();

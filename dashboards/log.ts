@@ -33,7 +33,8 @@ export function logAlerts({ environment, log = false }: AlertOptions): Alert[] {
       expr: [
         `time() - ${newest("checkpoint_timestamp_seconds")} > ${UNSIGNED}`,
         `  and ${newest("size")} > ${newest("checkpoint_size")}`,
-        // Before the first checkpoint there is nothing to say when it was made.
+        // Before the first checkpoint there is nothing to say when it was made. In minutes, as Prometheus gives it back:
+        // a deploy compares the text.
         `  or (${newest("lag_seconds")} > ${UNSIGNED} and ${newest("size", ` offset ${UNSIGNED / 60}m`)} > 0 unless ${newest("checkpoint_size")})`,
       ].join("\n"),
       for: "1m",

@@ -42,13 +42,13 @@ export async function showEvents(options: EventsOptions, context: Context): Prom
     return EXIT.ok;
   }
   // What comes is what a whole page did not have before.
-  const page = follow ? await reader.page({ ...query, limit: PAGE }) : { events: [] as AuditEvent[] };
-  const newest = page.events.filter(wanted).slice(0, number);
+  const page = follow ? (await reader.page({ ...query, limit: PAGE })).events : [];
+  const newest = page.filter(wanted).slice(0, number);
   if (!follow) for await (const event of reader.newest(query, number, wanted)) newest.push(event);
   for (const event of newest.reverse()) show(event);
   if (newest.length === 0) output.note(NONE);
   if (!follow) return EXIT.ok;
-  const known = new Set(page.events.map(keyOf));
+  const known = new Set(page.map(keyOf));
   for (;;) {
     await sleep(PAUSE, undefined, { signal: interrupts.signal }).catch(() => undefined);
     if (interrupts.signal.aborted) return EXIT.interrupted;

@@ -17,7 +17,7 @@ const RATES = { billing: 20, crm: 10, orders: 5 };
 const REFUSED = 5;
 const ALL = Object.values(RATES).reduce((sum, rate) => sum + rate, REFUSED);
 
-/** The window of rates, and the duration of the load: a window, some scrapes, and time for the queries. */
+/** The window of rates, the time until they are steady, which is a window and some scrapes, and the load's duration. */
 const WINDOW = "30s";
 const STEADY_SECONDS = 45;
 const SENDING_SECONDS = 60;

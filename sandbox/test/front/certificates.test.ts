@@ -7,7 +7,7 @@ import { authority, certificate, type Certificate } from "../../src/certificates
 import { readSettings } from "../../src/settings.js";
 import { State } from "../../src/state.js";
 
-describe("a certificate of the sandbox, made anew", () => {
+describe("a certificate of the sandbox is made again", () => {
   const { PATH } = process.env;
   let root: string;
   let state: State;

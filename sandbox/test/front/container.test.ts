@@ -35,7 +35,7 @@ describe("a container of the sandbox", () => {
   };
   const engineOf = (docker: OneContainer): Engine => new Engine(docker as unknown as Docker, readSettings({}));
 
-  it("is made anew if an interrupted run has left it without its files", async () => {
+  it("is made again if an interrupted run left it without its files", async () => {
     const docker = new OneContainer();
     docker.killed = true;
     await assert.rejects(engineOf(docker).ensureContainer(spec), /killed/);
